@@ -1,0 +1,126 @@
+"""Everything that can go wrong, in one tree.
+
+::
+
+    RxCandlesError
+    ├── RequestError (ValueError)      the caller asked for something that can't be asked
+    ├── MemoryLimitError               more candles than a list may hold
+    ├── ExchangeError                  the exchange, or the way to it, failed
+    │   ├── RequestRejectedError       4xx: asking again won't help
+    │   │   └── UnknownMarketError     404: never listed, delisted or renamed away
+    │   ├── InvalidResponseError       an answer that is not what was asked for
+    │   ├── BannedError                418: stop until the block is over
+    │   └── PassingError               worth another try
+    │       ├── ConnectionFailedError  refused, reset, cut short, timed out
+    │       ├── ServerError            5xx
+    │       └── RateLimitedError       429
+    ├── StoreError                     the database can't be opened, read or written
+    │   └── SchemaError                a file of a newer version, or of another program
+    ├── StageCancelledError            a pipeline's own task was cancelled from inside
+    └── IncompleteError                a collection that ended with spans missing; carries its summary
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxcandles.reports import CollectionSummary
+
+__all__ = [
+    "BannedError",
+    "ConnectionFailedError",
+    "ExchangeError",
+    "IncompleteError",
+    "InvalidResponseError",
+    "MemoryLimitError",
+    "PassingError",
+    "RateLimitedError",
+    "RequestError",
+    "RequestRejectedError",
+    "RxCandlesError",
+    "SchemaError",
+    "ServerError",
+    "StageCancelledError",
+    "StoreError",
+    "UnknownMarketError",
+]
+
+
+class RxCandlesError(Exception):
+    """The root of this library's errors."""
+
+
+class RequestError(RxCandlesError, ValueError):
+    """A request that can't be meant; raised before anything is sent or written."""
+
+
+class MemoryLimitError(RxCandlesError):
+    """A list of candles would pass its limit; raised before any request where the plan shows it."""
+
+
+class ExchangeError(RxCandlesError):
+    """The exchange, or the way to it, failed."""
+
+
+class RequestRejectedError(ExchangeError):
+    """The exchange refused the request (4xx); asking again changes nothing."""
+
+
+class UnknownMarketError(RequestRejectedError):
+    """The exchange does not know the market: never listed, delisted, or renamed away."""
+
+
+class InvalidResponseError(ExchangeError):
+    """The answer is not what was asked for; nothing of it is stored."""
+
+
+class BannedError(ExchangeError):
+    """The exchange has blocked this address (418) for ``seconds``."""
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class PassingError(ExchangeError):
+    """A fault that is likely to pass; ``retry_after`` are the seconds the server asked to wait, if any."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ConnectionFailedError(PassingError):
+    """No whole answer came: refused, reset, cut short, or too slow."""
+
+
+class ServerError(PassingError):
+    """The exchange answered 5xx."""
+
+
+class RateLimitedError(PassingError):
+    """The exchange answered 429."""
+
+
+class StoreError(RxCandlesError):
+    """The database can't be opened, read or written."""
+
+
+class SchemaError(StoreError):
+    """The file was made by a newer version of this library, or by another program."""
+
+
+class StageCancelledError(RxCandlesError):
+    """A task of the pipeline was cancelled by something other than the pipeline's own end."""
+
+
+class IncompleteError(RxCandlesError):
+    """A collection has finished all it could and some spans are missing.
+
+    ``summary`` says what is held; ``summary.failed_spans`` what is not. The same request again asks for just those.
+    """
+
+    def __init__(self, message: str, summary: CollectionSummary) -> None:
+        super().__init__(message)
+        self.summary = summary

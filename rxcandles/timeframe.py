@@ -1,0 +1,121 @@
+"""The grid of candle open times: floor, shift, and the slots between two instants.
+
+Times are UTC seconds since the epoch. Minutes and days are counted from the epoch, weeks open Monday 00:00,
+months and years have their true calendar length (Upbit's grids, each seen in recorded answers).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+from rxcandles.errors import RequestError
+
+__all__ = ["BEGINNING", "TIMEFRAMES", "Timeframe", "from_datetime", "to_datetime"]
+
+BEGINNING: Final = 0
+"""1970-01-01, the oldest time there is here; a span proven down to it has reached the market's first candle."""
+
+END: Final = 253_402_300_800
+"""10000-01-01, where ``datetime`` ends."""
+
+_MONDAY: Final = 4 * 86_400  # 1970-01-05, the first Monday after the epoch
+
+
+def from_datetime(value: datetime) -> float:
+    """Return the UTC seconds of ``value``; a naive one is taken as UTC."""
+    return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+
+
+def to_datetime(seconds: float) -> datetime:
+    """Return the aware UTC datetime of ``seconds`` since the epoch."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _days_from_civil(month_index: int) -> int:
+    """Days from the epoch to the first of a month, counted in months since year 0 (proleptic Gregorian)."""
+    year, month = divmod(month_index, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC).toordinal() - 719_163
+
+
+@attrs.frozen(order=False, eq=False, repr=False)
+class Timeframe:
+    """One candle length, with the arithmetic of its grid.
+
+    ``Timeframe.of("1h")`` is ``Timeframe.of("60m")``; ``1m`` is a minute and ``1M`` a month.
+    Instances are shared, so they compare by identity.
+    """
+
+    name: str
+    seconds: int
+    """Length in seconds; 0 for months and years, whose length varies."""
+    months: int = 0
+    """Length in months; 0 for everything of fixed length."""
+    offset: int = 0
+    """Open time of one slot of the grid, in seconds."""
+
+    @staticmethod
+    def of(name: str | Timeframe) -> Timeframe:
+        """Return the timeframe called ``name``; raises :class:`RequestError` for any other name."""
+        if isinstance(name, Timeframe):
+            return name
+        found = _BY_NAME.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise RequestError(f"timeframe {name!r} is unknown; take one of {' '.join(_BY_NAME)}")
+        return found
+
+    def floor(self, time: float) -> int:
+        """Return the open time of the slot that ``time`` lies in."""
+        if self.months:
+            moment = to_datetime(time)
+            index = moment.year * 12 + moment.month - 1
+            return _days_from_civil(index - index % self.months) * 86_400
+        return int((time - self.offset) // self.seconds) * self.seconds + self.offset
+
+    def ceil(self, time: float) -> int:
+        """Return the first open time at or after ``time``."""
+        opened = self.floor(time)
+        return opened if opened == time else self.shift(opened, 1)
+
+    def shift(self, open_time: int, slots: int) -> int:
+        """Return the open time ``slots`` later (earlier where negative), held within years 1 to 9999."""
+        if self.months:
+            moment = to_datetime(open_time)
+            index = moment.year * 12 + moment.month - 1 + slots * self.months
+            return _days_from_civil(min(max(index, 12), 9999 * 12 + 11)) * 86_400
+        return open_time + slots * self.seconds
+
+    def slots(self, start: float, stop: float) -> int:
+        """Count the open times in ``[start, stop)``."""
+        first, last = self.ceil(start), self.ceil(stop)
+        if last <= first:
+            return 0
+        if self.months:
+            a, b = to_datetime(first), to_datetime(last)
+            return ((b.year - a.year) * 12 + b.month - a.month) // self.months
+        return (last - first) // self.seconds
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Timeframe({self.name!r})"
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Timeframe.of, (self.name,)
+
+
+TIMEFRAMES: Final[tuple[Timeframe, ...]] = (
+    Timeframe("1s", 1),
+    *(Timeframe(f"{minutes}m", minutes * 60) for minutes in (1, 3, 5, 10, 15, 30, 60, 240)),
+    Timeframe("1d", 86_400),
+    Timeframe("1w", 7 * 86_400, offset=_MONDAY),
+    Timeframe("1M", 0, months=1),
+    Timeframe("1y", 0, months=12),
+)
+"""All timeframes, shortest first."""
+
+_BY_NAME: Final[dict[str, Timeframe]] = {each.name: each for each in TIMEFRAMES}
+_BY_NAME.update({"1h": _BY_NAME["60m"], "4h": _BY_NAME["240m"]})
