@@ -1,0 +1,178 @@
+"""What a pipeline needs of the world: an exchange, a store, a rate limiter.
+
+Each is a Protocol; anything of the same shape can take its place. None of them knows of Rx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import attrs
+
+from rxcandles.model import CandleData, Order, Row
+from rxcandles.spans import Span
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["CandleStore", "Covered", "Exchange", "Market", "Page", "RateLimiter", "RowReader", "Series"]
+
+
+@attrs.frozen
+class Page:
+    """One answer of an exchange: what it sent, and what its headers said."""
+
+    rows: Sequence[Row]
+    """Newest first, open times before the ``to`` that was asked with; at most ``count``."""
+    server_time: float | None = None
+    """The server's own clock (its ``Date`` header), UTC seconds."""
+    remaining: int | None = None
+    """Requests the server still allows in this second (its ``Remaining-Req`` header)."""
+
+
+@attrs.frozen
+class Market:
+    """One market of an exchange: its code and its names."""
+
+    symbol: str
+    english_name: str = ""
+    local_name: str = ""
+
+
+@runtime_checkable
+class Exchange(Protocol):
+    """Where candles come from."""
+
+    name: str
+    """Namespace of this exchange's candles in a store: ``upbit``."""
+    page_limit: int
+    """Most candles a request may ask for."""
+    rate_limit: float | None
+    """Requests a second that the exchange allows; None where it does not say."""
+
+    def check(self, symbol: str, timeframe: Timeframe) -> None:
+        """Raise ``RequestError`` where this exchange can have no such market or timeframe; sends nothing."""
+
+    async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+        """Return the newest ``count`` candles that exist with an open time before ``to``.
+
+        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once.
+        """
+        ...
+
+    async def markets(self) -> list[Market]:
+        """Return all markets, in the exchange's own order."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+
+
+class Covered(NamedTuple):
+    """A span that is proven: every candle that exists in ``[start, stop)`` is stored, ``rows`` of them."""
+
+    start: int
+    stop: int
+    rows: int
+
+
+class Series(NamedTuple):
+    """One series of a store."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+
+
+class RowReader(Protocol):
+    """Synchronous access to the stored rows of one span, for sequences that are read without ``await``."""
+
+    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        ...
+
+    def count(self, start: int, stop: int) -> int:
+        """Return the number of rows in ``[start, stop)``."""
+        ...
+
+
+@runtime_checkable
+class CandleStore(Protocol):
+    """Where candles and their coverage are kept, for one exchange.
+
+    All times are UTC seconds, all spans half open. Any method may be cancelled; none leaves a transaction open.
+    Each raises ``StoreError`` where the store can't be used.
+    """
+
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
+        """Store ``rows`` and mark ``proven`` as covered, both or neither. A row stored before is replaced."""
+
+    async def coverage(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
+    ) -> list[Covered]:
+        """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
+        ...
+
+    async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
+        """Count the rows in ``[start, stop)`` themselves, not the ledger's word for them."""
+        ...
+
+    async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
+        """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, or None."""
+        ...
+
+    async def rows(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
+        ...
+
+    def pages(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: datetime,
+        other_end: datetime,
+        order: Order = "newest_first",
+        size: int = 1000,
+    ) -> AsyncIterator[list[CandleData]]:
+        """Iterate over the stored candles between two instants, ``size`` in memory at a time."""
+        ...
+
+    async def get_candles_by_range(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: datetime,
+        other_end: datetime,
+        order: Order = "newest_first",
+    ) -> list[CandleData]:
+        """Return the stored candles between two instants: the older is included, the newer excluded."""
+        ...
+
+    async def series(self) -> list[Series]:
+        """Return every series that has coverage, of all exchanges in the store."""
+        ...
+
+    def reader(self, symbol: str, timeframe: Timeframe) -> RowReader:
+        """Return a synchronous reader of one series, which stays usable after the store is closed."""
+        ...
+
+    async def close(self) -> None:
+        """Close the store; idempotent."""
+
+
+class RateLimiter(Protocol):
+    """Gives out permits, one a request, and hears what the server says of its limit."""
+
+    async def acquire(self) -> None:
+        """Wait for a permit; first come, first served. Cancelling gives the place up."""
+
+    def observe(self, remaining: int) -> None:
+        """Hear how many requests the server still allows in this second."""
+
+    def limited(self, retry_after: float | None = None) -> None:
+        """Hear of a 429: everybody waits."""
+
+    def banned(self, seconds: float | None = None) -> None:
+        """Hear of a 418: nobody sends anything until it is over."""

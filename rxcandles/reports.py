@@ -1,0 +1,162 @@
+"""What a collection reports, and how its modes are set up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from rxcandles.errors import RequestError
+from rxcandles.model import check_count
+
+__all__ = [
+    "OVERLAP_STATES",
+    "CollectionConfig",
+    "CollectionProgress",
+    "CollectionSummary",
+    "FailedSpan",
+    "StreamingConfig",
+    "StreamingMeta",
+    "recommend_mode",
+]
+
+OVERLAP_STATES: Final = (
+    "no_overlap",
+    "complete_overlap",
+    "partial_start",
+    "partial_middle_fragment",
+    "partial_middle_continuous",
+)
+"""How a chunk, read from its newest end, lies over what is stored: nothing of it; all of it; its newest part; pieces
+in its middle; everything from its middle to its oldest end."""
+
+
+def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
+    if not isinstance(value, bool):
+        raise RequestError(f"{attribute.name} is {value!r}; take True or False")
+
+
+def _at_least_one(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    check_count(attribute.name, value)
+
+
+@attrs.frozen
+class CollectionConfig:
+    """How ``get_candles`` guards memory."""
+
+    max_memory_objects: int = attrs.field(default=50_000, validator=_at_least_one)
+    """The most candles of a plain list, about 300 bytes each."""
+    enable_memory_warning: bool = attrs.field(default=True, validator=_flag)
+    """Whether asking for more is answered with a Python warning that names the mode for it."""
+    fallback_to_streaming: bool = attrs.field(default=True, validator=_flag)
+    """Whether more come as a lazy sequence over the store; otherwise they are a ``MemoryLimitError``."""
+
+
+@attrs.frozen
+class StreamingConfig:
+    """How ``stream_candles`` cuts and bounds its stream."""
+
+    chunk_yield_size: int = attrs.field(default=1000, validator=_at_least_one)
+    """Candles in a chunk; the last may have fewer."""
+    buffer_chunks: int = attrs.field(default=2, validator=_at_least_one)
+    """At most this many chunks wait for the consumer."""
+    enable_backpressure: bool = attrs.field(default=True, validator=_flag)
+    """Whether a slow consumer slows the collection. Otherwise that runs ahead at full speed, into the store:
+    the same few chunks are in memory."""
+
+
+@attrs.frozen
+class StreamingMeta:
+    """Where in a stream a chunk stands."""
+
+    chunk_index: int
+    """From 0."""
+    chunk_count: int
+    """Chunks expected in all; exact with the final one."""
+    total_progress: float
+    """Share of the candles expected that are delivered with this chunk, 0.0 to 1.0; 1.0 with the final one."""
+    chunk_time_range: tuple[datetime, datetime]
+    """Open times of the chunk's oldest and newest candle."""
+    is_final_chunk: bool
+
+
+@attrs.frozen
+class CollectionProgress:
+    """How far a collection has come; made for every chunk."""
+
+    current_chunk: int
+    """Chunks done, from 1."""
+    total_chunks: int
+    """Chunks expected; an estimate that gets better."""
+    collected_count: int
+    """Candles of the request held so far."""
+    estimated_remaining_seconds: float
+    current_chunk_range: tuple[datetime, datetime]
+    """What the chunk has proven: the older end included, the newer excluded."""
+    total_count: int = 0
+    """Candles expected: the count asked for, or an estimate from the density seen."""
+    elapsed_seconds: float = 0.0
+    requests: int = 0
+    """Requests sent so far, retries included."""
+
+
+@attrs.frozen
+class FailedSpan:
+    """A span that could not be fetched, and why."""
+
+    start: datetime
+    stop: datetime
+    reason: str
+
+
+@attrs.frozen
+class CollectionSummary:
+    """What a storage-only collection has done."""
+
+    collected_count: int
+    """Candles of the request now held, fetched or already there."""
+    db_records_count: int
+    """Rows of that span counted in the database afterwards; without a store in the pipeline the same as above."""
+    time_range: tuple[datetime, datetime]
+    """The span held: the older end included, the newer excluded."""
+    chunks_processed: int
+    duration_seconds: float
+    api_calls_made: int
+    """Requests sent, retries included."""
+    overlap_analysis_results: Mapping[str, int]
+    """Chunks by the five ways a chunk can lie over what was stored before (``OVERLAP_STATES``)."""
+    stored_count: int = 0
+    """Candles that the store did not hold as proven before."""
+    retries: int = 0
+    rate_limited: int = 0
+    """Answers 429 among the requests."""
+    failed_spans: tuple[FailedSpan, ...] = ()
+
+
+SCENARIO_MODES: Final[Mapping[str, str]] = {
+    "realtime_analysis": "collection",
+    "bulk_collection": "storage_only",
+    "stream_processing": "streaming",
+    "etl_pipeline": "streaming",
+    "initial_setup": "storage_only",
+    "backtesting_prep": "storage_only",
+}
+
+
+def recommend_mode(scenario: str | None = None, *, count: int | None = None) -> str:
+    """Return the mode that suits: ``collection``, ``storage_only`` or ``streaming``.
+
+    By the ``scenario`` (``realtime_analysis``, ``bulk_collection``, ``stream_processing``, ``etl_pipeline``,
+    ``initial_setup``, ``backtesting_prep``), by the ``count`` of candles (collection up to 50,000, then streaming), or
+    by both, where a count too large for a list turns collection into streaming.
+    """
+    if scenario is None and count is None:
+        raise RequestError("nothing to go by; give a scenario or a count")
+    if scenario is not None and scenario not in SCENARIO_MODES:
+        raise RequestError(f"scenario {scenario!r} is unknown; take one of {', '.join(SCENARIO_MODES)}")
+    mode = SCENARIO_MODES[scenario] if scenario is not None else "collection"
+    if count is not None and check_count("count", count) > CollectionConfig().max_memory_objects:
+        return "streaming" if mode == "collection" else mode
+    return mode
