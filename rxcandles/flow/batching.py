@@ -1,0 +1,95 @@
+"""Regrouping of sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from reactivex import Observable, abc
+
+from rxcandles.errors import MemoryLimitError
+from rxcandles.flow.mapping import Operator
+from rxcandles.model import check_count
+
+__all__ = ["batch", "to_list"]
+
+_A = TypeVar("_A")
+
+
+def batch(size: int) -> Operator[Sequence[_A], list[_A]]:
+    """Regroup the emitted sequences into lists of ``size``; the last may be shorter.
+
+    At most ``size`` - 1 elements wait. What waits is emitted before an error is passed on, so that what came before
+    it is delivered.
+    """
+    check_count("size", size)
+
+    def operator(source: Observable[Sequence[_A]]) -> Observable[list[_A]]:
+        def subscribe(
+            observer: abc.ObserverBase[list[_A]], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            held: list[_A] = []
+
+            def on_next(items: Sequence[_A]) -> None:
+                nonlocal held
+                held.extend(items)
+                if len(held) < size:
+                    return
+                whole = len(held) - len(held) % size
+                groups = [held[at : at + size] for at in range(0, whole, size)]
+                held = held[whole:]
+                for group in groups:
+                    observer.on_next(group)
+
+            def flush() -> None:
+                nonlocal held
+                rest, held = held, []
+                if rest:
+                    observer.on_next(rest)
+
+            def on_error(error: Exception) -> None:
+                flush()
+                observer.on_error(error)
+
+            def on_completed() -> None:
+                flush()
+                observer.on_completed()
+
+            return source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+
+        return Observable(subscribe)
+
+    return operator
+
+
+def to_list(limit: int) -> Operator[Sequence[_A], list[_A]]:
+    """Join the emitted sequences into one list, emitted at the end.
+
+    More than ``limit`` elements are a :class:`MemoryLimitError`, raised as soon as they are seen; the source is
+    disposed then.
+    """
+    check_count("limit", limit)
+
+    def operator(source: Observable[Sequence[_A]]) -> Observable[list[_A]]:
+        def subscribe(
+            observer: abc.ObserverBase[list[_A]], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            everything: list[_A] = []
+
+            def on_next(items: Sequence[_A]) -> None:
+                if len(everything) + len(items) > limit:
+                    observer.on_error(
+                        MemoryLimitError(f"more than {limit:,} came for one list; stream them, or raise the limit")
+                    )
+                    return
+                everything.extend(items)
+
+            def on_completed() -> None:
+                observer.on_next(everything)
+                observer.on_completed()
+
+            return source.subscribe(on_next, observer.on_error, on_completed, scheduler=scheduler)
+
+        return Observable(subscribe)
+
+    return operator

@@ -1,0 +1,189 @@
+"""``Flow``: the budget of one running pipeline.
+
+RxPY pushes, and nothing in it can ask a source to wait. What it does carry from the subscriber up to the source,
+through every operator, is the scheduler given to ``subscribe``. ``Flow`` is that scheduler, and also the budget: how
+many items the asynchronous stages have in hand, whether the consumer has room, and which tasks run.
+
+A stage holds an item from the moment it accepts it until it has handed the result on. What is *inside* is counted,
+never what came out: an item that a user's ``filter`` drops is simply no longer held, so nothing can deadlock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+from reactivex import abc
+from reactivex.disposable import Disposable
+from reactivex.scheduler.eventloop import AsyncIOScheduler
+
+__all__ = ["Flow", "FlowStatistics"]
+
+_A = TypeVar("_A")
+
+IN_FLIGHT = 8
+"""Items inside a pipeline at once, where its subscriber does not say."""
+
+
+@attrs.frozen
+class FlowStatistics:
+    """A snapshot of a running pipeline."""
+
+    held: int
+    """Items that asynchronous stages have in hand now."""
+    peak_held: int
+    """The most they had at once."""
+    tasks: int
+    """Tasks that run now."""
+    paused: bool
+    """Whether the consumer has asked for a pause."""
+    waiting: int = 0
+    """Items that wait for the consumer now."""
+    peak_waiting: int = 0
+    """The most that waited at once."""
+
+
+class Flow(AsyncIOScheduler):
+    """The scheduler and the budget of one running pipeline, on one event loop.
+
+    A source emits only while fewer than ``in_flight`` items are held and nobody has paused it. An operator that
+    knows nothing of flows need only do what Rx asks of it, forward ``scheduler``; one that keeps items for a time
+    (``ops.delay``) without holding them loosens the bound while it keeps them, and stops nothing.
+    """
+
+    def __init__(self, in_flight: int = IN_FLIGHT) -> None:
+        self._loop = asyncio.get_running_loop()
+        super().__init__(self._loop)
+        self.in_flight = in_flight
+        self.held = 0
+        self._peak = 0
+        self._paused = False
+        self._wakers: list[Callable[[], None]] = []
+        self._unpaused: list[asyncio.Future[None]] = []
+        self._tasks: dict[asyncio.Task[Any], bool] = {}
+        self._children: list[Flow] = []
+
+    @classmethod
+    def of(cls, scheduler: abc.SchedulerBase | None) -> Flow:
+        """Return the flow a subscription runs in; a new one where nobody downstream made one."""
+        return scheduler if isinstance(scheduler, Flow) else cls()
+
+    def child(self) -> Flow:
+        """Return a flow of its own budget, which this one's pauses do not reach and whose end is this one's."""
+        child = Flow(self.in_flight)
+        self._children.append(child)
+        return child
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a source may emit."""
+        return self.held < self.in_flight and not self._paused
+
+    def hold(self) -> None:
+        """Count one more item as inside."""
+        self.held += 1
+        self._peak = max(self._peak, self.held)
+
+    def release(self, count: int = 1) -> None:
+        """Count ``count`` items as gone, and wake the sources."""
+        self.held -= count
+        self.wake()
+
+    def pause(self) -> None:
+        """Let nothing more in until ``resume``."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let items in again."""
+        if not self._paused:
+            return
+        self._paused = False
+        waiting, self._unpaused = self._unpaused, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+        self.wake()
+
+    async def unpaused(self) -> None:
+        """Wait until the consumer has room; returns at once where it has."""
+        while self._paused:
+            future = self._loop.create_future()
+            self._unpaused.append(future)
+            await future
+
+    def on_room(self, wake: Callable[[], None]) -> abc.DisposableBase:
+        """Call ``wake`` whenever there may be room again, until disposed."""
+        self._wakers.append(wake)
+
+        def forget() -> None:
+            if wake in self._wakers:
+                self._wakers.remove(wake)
+
+        return Disposable(forget)
+
+    def wake(self) -> None:
+        """Tell every source that there may be room."""
+        for wake in tuple(self._wakers):
+            wake()
+
+    @property
+    def now(self) -> datetime:
+        """The loop's clock, so that timed operators agree with the loop's own timers (and with a virtual loop)."""
+        return self.to_datetime(self._loop.time())
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, _A], then: Callable[[], None], *, finish: bool = False
+    ) -> asyncio.Task[_A]:
+        """Run ``coroutine`` as a task of this flow and call ``then`` when it is over.
+
+        With ``finish`` it is waited for, never cancelled, when the flow closes.
+        """
+
+        def over(task: asyncio.Task[_A]) -> None:
+            del self._tasks[task]
+            if not task.cancelled():
+                task.exception()  # seen: whoever reads the result raises it, and nobody reads it after a dispose
+            then()
+
+        task = self._loop.create_task(coroutine)
+        self._tasks[task] = finish
+        task.add_done_callback(over)
+        return task
+
+    def cancel(self, task: asyncio.Task[Any]) -> None:
+        """Cancel a task of this flow, unless it is one to be finished."""
+        if not self._tasks.get(task, False):
+            task.cancel()
+
+    async def close(self) -> None:
+        """Cancel what runs (wait for what is to be finished) and return when no task is left.
+
+        A cancellation that arrives meanwhile is raised after all have stopped, not instead.
+        """
+        self._wakers.clear()
+        cancelled: asyncio.CancelledError | None = None
+        while tasks := [*self._tasks, *(task for child in self._children for task in child._tasks)]:
+            for owner in (self, *self._children):
+                owner._wakers.clear()
+                for task in tuple(owner._tasks):
+                    owner.cancel(task)
+            try:
+                await asyncio.wait(tasks)
+                await asyncio.sleep(0)  # the tasks' callbacks run before anybody looks at what is left
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def statistics(self) -> FlowStatistics:
+        """Return a snapshot; those of children are added."""
+        everyone = (self, *self._children)
+        return FlowStatistics(
+            held=sum(flow.held for flow in everyone),
+            peak_held=sum(flow._peak for flow in everyone),
+            tasks=sum(len(flow._tasks) for flow in everyone),
+            paused=self._paused,
+        )

@@ -1,0 +1,81 @@
+"""Running ahead of a slow consumer without holding anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable
+
+from rxcandles.flow.budget import Flow
+from rxcandles.flow.demand import Supply, on_demand
+from rxcandles.flow.mapping import Operator
+
+__all__ = ["latest"]
+
+_A = TypeVar("_A")
+
+
+class _Latest(Supply[_A]):
+    """The newest item that has not been taken, and the end once it has."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._item: tuple[_A] | None = None
+        self._over = False
+        self._error: Exception | None = None
+        self.done = False
+
+    def on_next(self, item: _A) -> None:
+        self._item = (item,)
+        self._wake()
+
+    def on_error(self, error: Exception) -> None:
+        self._error = error
+        self.on_completed()
+
+    def on_completed(self) -> None:
+        self._over = True
+        self._wake()
+
+    def take(self) -> tuple[_A] | None:
+        item, self._item = self._item, None
+        if item is None and self._over:
+            if self._error is not None:
+                raise self._error
+            self.done = True
+        return item
+
+    def idle(self) -> None:
+        return None
+
+
+def latest() -> Operator[_A, _A]:
+    """Let the source run at full speed and emit its newest item whenever the consumer has room; drop the others.
+
+    For items of which the newest tells all, such as chunks whose candles are in the store. One item is held. An
+    error or the end comes after the newest item. Disposing disposes the source.
+    """
+
+    def operator(source: Observable[_A]) -> Observable[_A]:
+        def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+            flow = Flow.of(scheduler)
+            upstream = CompositeDisposable()
+
+            def make(wake: Callable[[], None]) -> _Latest[_A]:
+                supply: _Latest[_A] = _Latest(wake)
+                # From the loop, not from here: an item that came at once would wake a supply that isn't there yet.
+                flow.schedule(
+                    lambda *_: upstream.add(
+                        source.subscribe(supply.on_next, supply.on_error, supply.on_completed, scheduler=flow.child())
+                    )
+                )
+                return supply
+
+            downstream = on_demand(make).subscribe(observer, scheduler=flow)
+            return CompositeDisposable(downstream, upstream)
+
+        return Observable(subscribe)
+
+    return operator
