@@ -1,0 +1,392 @@
+"""The plan of a run: which page to ask for next, told by what has arrived.
+
+A request is a stretch of time of which nobody knows how many candles are in it: where nobody traded there is none. So
+the plan never guesses where a page ends. It walks a cursor from newer to older, as the exchange's pages go, and each
+answer says how far it has reached: a full page to its oldest candle, a short page to the beginning of the market. A
+full page is 200 candles that exist, whatever the gaps, so no request is wasted on a sparse market.
+
+One cursor is sequential by nature. Where the round trip is long against the rate, several walk at once: the stretch
+is cut into segments, each with its own cursor. Their chunks interleave, so the order of the store is then not the
+order of the request; ``ready`` says which part is complete from the request's first end on, and ``recall`` reads just
+that from the store. A segment wastes about half a page where it meets the next, so they are long (up to 16 pages) in
+the middle of a run and short at its end.
+
+From oldest to newest the segments are laid the other way and are one page long, by the density just seen; where
+nothing was found their length doubles, and a gap that is left below a page is halved, so that the first candle of a
+market listed years after the request's start is found in the logarithm of that time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from rxcandles.model import Request, Row
+from rxcandles.ports import CandleStore, RateLimiter
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import BEGINNING, to_datetime
+
+__all__ = ["Chunk", "Plan", "Segment"]
+
+LONGEST = 16
+"""Pages in the longest segment laid for several cursors."""
+
+GIVE_UP = 3
+"""Pages failed in a row after which the rest is not tried."""
+
+
+@attrs.define(eq=False)
+class Segment:
+    """A stretch ``[lo, hi)`` walked by one cursor, from ``hi`` down."""
+
+    lo: int
+    hi: int
+    cursor: int
+    """Everything in ``[cursor, hi)`` has arrived."""
+    stored: int
+    """Everything in ``[stored, hi)`` is in the store."""
+    found: int = 0
+    """Candles that have arrived."""
+    assumed: int = 0
+    """Candles taken for granted where a page failed or was dropped, so that the rest can go on."""
+    busy: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cursor has arrived."""
+        return self.cursor <= self.lo
+
+
+@attrs.frozen(eq=False)
+class Chunk:
+    """One step of a cursor, and what became of it: the item of every pipeline.
+
+    Each stage returns a new one with more filled in. Times are UTC seconds of open times.
+    """
+
+    plan: Plan = attrs.field(repr=False)
+    segment: Segment = attrs.field(repr=False)
+    index: int
+    top: int
+    """Newer end, excluded."""
+    low: int
+    """Older end as planned, included: a page of slots below ``top``. What arrives may reach further."""
+    floor: int
+    """Nothing older than this is asked of this cursor."""
+    want: int | None
+    """The most candles still needed; None for all there are."""
+    resume: int
+    """Where fetching begins: ``top``, or the older end of what is stored below it without a hole."""
+    ask: int
+    """Candles to ask the exchange for; 0 where the store has everything."""
+    held: int = 0
+    """Candles stored in ``[resume, top)`` before."""
+    covered: SpanSet = attrs.field(factory=SpanSet)
+    """Spans below ``resume`` that were proven before, as far as they were looked up."""
+    overlap: str = "no_overlap"
+    """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
+    limiter: RateLimiter | None = attrs.field(default=None, repr=False)
+    store: CandleStore | None = attrs.field(default=None, repr=False)
+    rows: Sequence[Row] = attrs.field(default=(), repr=False)
+    """What was fetched, newest first; may reach below ``floor``."""
+    reached: int | None = None
+    """Everything in ``[reached, top)`` is known; None before that is settled."""
+    proven: Span | None = None
+    """What ``rows`` prove: every candle that exists in there is among them."""
+    candles: int = 0
+    """Candles of the request in here, fetched or stored before."""
+    fresh: int = 0
+    """Candles among ``rows`` that the store did not hold as proven."""
+    requests: int = 0
+    """Requests sent, retries included."""
+    rate_limited: int = 0
+    """Answers 429 among them."""
+    failure: Exception | None = None
+    """Why nothing came, where the pipeline goes on without."""
+
+    @property
+    def request(self) -> Request:
+        """The request this is a part of."""
+        return self.plan.request
+
+    @property
+    def span(self) -> Span:
+        """The span planned, ``(low, top)``."""
+        return (self.low, self.top)
+
+    @property
+    def missing(self) -> Span | None:
+        """The span to be fetched, as planned, or None."""
+        return (self.low, self.resume) if self.ask else None
+
+    def __str__(self) -> str:
+        timeframe = self.request.timeframe
+        return f"{self.request.symbol} {timeframe}, chunk {self.index + 1}, {_text(self.low)} to {_text(self.top)}"
+
+
+class Plan:
+    """Decides the chunks of one run; told by the stages what arrived (``fetched``) and what is stored (``stored``).
+
+    ``page`` is the most candles a request may ask for, ``cursors`` how many may be walked at once (a number, or a
+    function asked again for every chunk). ``wake`` is called whenever there may be a chunk again.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        wake: Callable[[], None] = lambda: None,
+        *,
+        page: int = 200,
+        cursors: int | Callable[[], int] = 1,
+    ) -> None:
+        self.request = request
+        self.page = page
+        self.failed: list[Span] = []
+        """Spans that could not be fetched."""
+        self.made = 0
+        """Chunks made so far."""
+        self._cursors = cursors if callable(cursors) else lambda: cursors
+        self._wake = wake
+        self._grid = request.timeframe
+        self._bottom = request.start if request.start is not None else self._grid.ceil(BEGINNING)
+        self._upward = request.start is not None and request.order == "oldest_first"
+        self._open: dict[int, Chunk] = {}
+        self._found = self._assumed = 0  # of the segments that have left `_segments`
+        self._density = 1.0
+        self._stretch = 1
+        self._failures = 0
+        self._segments: deque[Segment] = deque()
+        """In the order of delivery, from the first unfinished one on."""
+        self._unstored: deque[Segment] = deque()
+        """The same, from the first one on that is not wholly in the store."""
+        if self._bottom < request.stop:
+            whole = Segment(self._bottom, request.stop, request.stop, request.stop)
+            self._segments.append(whole)
+            self._unstored.append(whole)
+
+    # What the source asks
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything asked for has arrived."""
+        count = self.request.count
+        return not self._segments or (count is not None and self._arrived >= count)
+
+    def next(self) -> Chunk | None:
+        """Return the next chunk, or None while everything that can be asked for is under way."""
+        if self.complete:
+            return None
+        busy = sum(segment.busy for segment in self._segments)
+        if busy >= max(1, self._cursors()):
+            return None
+        count = self.request.count
+        expected = float(self._found + self._assumed)
+        exact = True
+        for segment in self._segments:
+            expected += segment.found + segment.assumed
+            if not segment.busy and not segment.finished:
+                if count is not None and expected >= count:
+                    return None  # what is under way should suffice; if not, it will be told
+                if self._upward:
+                    segment = self._cut_lower(segment)
+                elif self._cursors() > 1:
+                    self._cut_upper(segment, None if count is None else count - expected)
+                return self._chunk(segment, int(count - expected) if count is not None and exact else None)
+            if not segment.finished:
+                exact = False
+                expected += self._density * self._grid.slots(segment.lo, segment.cursor)
+        return None
+
+    def drop(self) -> bool:
+        """Settle what never arrived as dropped on its way, as planned; say whether there was anything."""
+        lost = list(self._open.values())
+        for chunk in lost:
+            del self._open[chunk.index]
+            chunk.segment.assumed += self._likely(chunk)
+            self._advance(chunk.segment, chunk.low)
+        self._wake()
+        return bool(lost)
+
+    # What the stages tell
+
+    def fetched(self, chunk: Chunk) -> int:
+        """Hear what a chunk has reached; return how many candles of the request that is."""
+        if self._open.pop(chunk.index, None) is None or chunk.reached is None:
+            return 0
+        segment = chunk.segment
+        if chunk.failure is not None:
+            self.failed.append((chunk.low, chunk.resume))
+            segment.assumed += self._likely(chunk)
+            found = chunk.held
+            self._failures += 1
+        else:
+            self._failures = 0
+            found = chunk.held + sum(row.open_time >= segment.lo for row in chunk.rows)
+            self._share(segment, chunk, chunk.reached)
+            if chunk.rows:
+                self._density = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
+            grows = not found if self._upward else not chunk.ask
+            self._stretch = min(self._stretch * 2, 1 << 20) if grows else 1
+        segment.found += found
+        self._advance(segment, chunk.reached)
+        if self._failures >= GIVE_UP:
+            self._abandon()
+        self._wake()
+        return found
+
+    def stored(self, chunk: Chunk) -> None:
+        """Hear that what a chunk has reached is in the store."""
+        if chunk.reached is None:
+            return
+        for segment in self._unstored:
+            if chunk.reached < segment.stored <= chunk.top:
+                segment.stored = max(chunk.reached, segment.lo)
+        while self._unstored and self._unstored[0].stored <= self._unstored[0].lo:
+            self._unstored.popleft()
+
+    # What is known so far
+
+    @property
+    def collected(self) -> int:
+        """Candles of the request that have arrived without a gap (other than failed spans) from its first end."""
+        found = self._found + sum(segment.found for segment in self._contiguous())
+        return found if self.request.count is None else min(found, self.request.count)
+
+    @property
+    def expected(self) -> int:
+        """Candles there will be: the count asked for, or an estimate by the density just seen."""
+        if self.request.count is not None:
+            return self.collected if not self._segments else self.request.count
+        rest = sum(self._grid.slots(segment.lo, segment.cursor) for segment in self._segments)
+        return self._found + sum(segment.found for segment in self._segments) + round(rest * self._density)
+
+    @property
+    def bottom(self) -> int:
+        """The oldest time that everything has arrived down to, from the request's newer end."""
+        contiguous = self._contiguous()
+        return max(contiguous[-1].cursor, contiguous[-1].lo) if contiguous else self._bottom
+
+    def ready(self) -> Span | None:
+        """Return the span whose candles can be handed out in the request's order, or None while there is none.
+
+        With a count there may be more candles in it than asked for: the newest ``count`` are meant.
+        """
+        first = self._unstored[0] if self._unstored else None
+        if self._upward:
+            return (self._bottom, self.request.stop if first is None else first.lo)
+        bottom = self._bottom if first is None else max(first.lo, first.stored)
+        if self.request.order == "oldest_first":
+            waits = any(segment.stored > max(segment.cursor, segment.lo) for segment in self._unstored)
+            if waits or not self.complete:
+                return None
+        return (bottom, self.request.stop)
+
+    # How it goes on
+
+    @property
+    def _arrived(self) -> int:
+        ahead = self._contiguous()
+        return self._found + self._assumed + sum(segment.found + segment.assumed for segment in ahead)
+
+    def _contiguous(self) -> list[Segment]:
+        """The segments up to the first unfinished one, which counts as far as it has come."""
+        if self._upward:
+            return list(self._segments)
+        result = []
+        for segment in self._segments:
+            result.append(segment)
+            if not segment.finished:
+                break
+        return result
+
+    def _likely(self, chunk: Chunk) -> int:
+        slots = self._grid.slots(chunk.low, chunk.resume)
+        likely = round(slots * self._density)
+        return likely if chunk.want is None else min(likely, chunk.want - chunk.held)
+
+    def _chunk(self, segment: Segment, want: int | None) -> Chunk:
+        low = max(segment.lo, self._grid.shift(segment.cursor, -self.page))
+        slots = self._grid.slots(low, segment.cursor)
+        segment.busy = True
+        chunk = Chunk(
+            plan=self,
+            segment=segment,
+            index=self.made,
+            top=segment.cursor,
+            low=low,
+            floor=segment.lo,
+            want=want,
+            resume=segment.cursor,
+            ask=min(self.page, slots, want or self.page),
+        )
+        self.made += 1
+        self._open[chunk.index] = chunk
+        return chunk
+
+    def _cut_upper(self, segment: Segment, need: float | None) -> None:
+        """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
+        slots = self._grid.slots(segment.lo, segment.cursor)
+        candles = slots * self._density if need is None else need
+        pages = max(1, min(LONGEST, int(candles / self.page / (2 * self._cursors())))) * self._stretch
+        length = self._slots_of(pages)
+        if slots < length + self._slots_of(1) or candles <= self.page:
+            return
+        cut = self._grid.shift(segment.cursor, -length)
+        rest = Segment(segment.lo, cut, cut, cut)
+        segment.lo = cut
+        self._insert(segment, rest, after=True)
+
+    def _cut_lower(self, segment: Segment) -> Segment:
+        """Cut the oldest page off a segment; what is left above waits."""
+        length = self.page if self._density > 0.97 else int(0.9 * self._slots_of(1))
+        length *= self._stretch
+        slots = self._grid.slots(segment.lo, segment.cursor)
+        if segment.cursor < segment.hi:
+            length = max(length, slots // 2)  # newer candles are known: halve the way to the oldest
+        if slots <= length:
+            return segment
+        cut = self._grid.shift(segment.lo, length)
+        lower = Segment(segment.lo, cut, cut, cut)
+        segment.lo = cut
+        self._insert(segment, lower, after=False)
+        return lower
+
+    def _slots_of(self, pages: int) -> int:
+        return max(self.page, int(self.page * pages / max(self._density, 1e-6)))
+
+    def _insert(self, segment: Segment, new: Segment, *, after: bool) -> None:
+        for segments in (self._segments, self._unstored):
+            segments.insert(segments.index(segment) + after, new)
+
+    def _share(self, segment: Segment, chunk: Chunk, reached: int) -> None:
+        """Spare the segments below what a page that ran over the end of its own has brought of them."""
+        for below in self._segments:
+            if below.hi <= segment.lo and not below.busy and reached < below.cursor <= chunk.top:
+                end = max(reached, below.lo)
+                below.found += sum(end <= row.open_time < below.cursor for row in chunk.rows)
+                below.cursor = end
+
+    def _advance(self, segment: Segment, reached: int) -> None:
+        segment.busy = False
+        segment.cursor = max(reached, segment.lo)
+        while self._segments and self._segments[0].finished and not self._segments[0].busy:
+            done = self._segments.popleft()
+            self._found += done.found
+            self._assumed += done.assumed
+
+    def _abandon(self) -> None:
+        """Call all that is left failed."""
+        for segment in [segment for segment in self._segments if not segment.finished and not segment.busy]:
+            slots = self._grid.slots(segment.lo, segment.cursor)
+            if self.request.count is not None:
+                slots = min(slots, self._slots_of(1) * (self.request.count - self._arrived) // self.page)
+            if slots > 0:
+                self.failed.append((self._grid.shift(segment.cursor, -slots), segment.cursor))
+            segment.assumed += slots
+            self._advance(segment, segment.lo)
+
+
+def _text(seconds: int) -> str:
+    return to_datetime(seconds).strftime("%Y-%m-%d %H:%M:%S")
