@@ -1,0 +1,144 @@
+"""Asking the exchange, and asking again where a fault is likely to pass."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Literal
+
+import attrs
+import tenacity
+
+from rxcandles.errors import (
+    BannedError,
+    ExchangeError,
+    PassingError,
+    RateLimitedError,
+    RequestRejectedError,
+)
+from rxcandles.exchanges.checks import check_page
+from rxcandles.flow import Operator, map_async
+from rxcandles.model import SETTLE_SECONDS, check_count
+from rxcandles.planning import Chunk
+from rxcandles.ports import Exchange
+from rxcandles.timeframe import BEGINNING
+
+__all__ = ["Retry", "fetch"]
+
+_log: Final = logging.getLogger("rxcandles.fetch")
+
+_BAN_SECONDS: Final = 60.0
+
+
+@attrs.frozen
+class Retry:
+    """When to ask again: up to ``attempts`` times in all, after a random part of ``base`` · 2ⁿ seconds.
+
+    That is "full jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS 2015). No wait is longer than ``longest``,
+    unless the server asks for it. What is worth another try is decided by the error: connection lost, timeout, 5xx,
+    429 and 418, never a refusal or an invalid answer.
+    """
+
+    attempts: int = attrs.field(default=6, validator=lambda _, field, value: check_count(field.name, value) and None)
+    base: float = 0.5
+    longest: float = 8.0
+
+
+def fetch(
+    exchange: Exchange, *, ahead: int = 8, retry: Retry | None = None, on_failure: Literal["raise", "skip"] = "raise"
+) -> Operator[Chunk, Chunk]:
+    """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
+
+    Every page is checked before it is passed on, candles that are not final yet are left out, and the plan is told how
+    far the page has reached. A 429 is told to the chunk's limiter, as is what the server says of its limit. A page
+    that fails for good raises its ``ExchangeError``, with a note which chunk it was; with ``on_failure="skip"`` the
+    chunk is passed on with its ``failure`` instead, and after three such in a row the rest is given up. A refusal of
+    the request itself (4xx) is always raised. Disposing cancels the requests under way.
+    """
+    policy = retry or Retry()
+    jitter = tenacity.wait_random_exponential(multiplier=policy.base, max=policy.longest)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        asked = error.retry_after if isinstance(error, PassingError) else None
+        return max(float(jitter(state)), asked or 0.0)
+
+    async def fill(chunk: Chunk) -> Chunk:
+        if not chunk.ask:
+            return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+        attempt = _Attempts(exchange, chunk)
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(policy.attempts),
+            wait=pause,
+            retry=tenacity.retry_if_exception_type((PassingError, BannedError)),
+            before_sleep=attempt.log,
+            reraise=True,
+        )
+        try:
+            chunk = await retrying(attempt)
+        except ExchangeError as error:
+            error.add_note(f"{chunk}; asked {attempt.requests} times")
+            if on_failure == "raise" or isinstance(error, RequestRejectedError):
+                raise
+            _log.error("%s failed for good: %s", chunk, error)
+            chunk = attrs.evolve(chunk, failure=error, reached=chunk.low)
+        chunk = attrs.evolve(chunk, requests=attempt.requests, rate_limited=attempt.rate_limited)
+        return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+
+    return map_async(fill, ahead=ahead)
+
+
+class _Attempts:
+    """The attempts at one chunk's page."""
+
+    def __init__(self, exchange: Exchange, chunk: Chunk) -> None:
+        self._exchange = exchange
+        self._chunk = chunk
+        self.requests = 0
+        self.rate_limited = 0
+
+    async def __call__(self) -> Chunk:
+        chunk, request, limiter = self._chunk, self._chunk.request, self._chunk.limiter
+        if limiter is not None:
+            await limiter.acquire()
+        self.requests += 1
+        try:
+            page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, chunk.ask)
+        except RateLimitedError as error:
+            self.rate_limited += 1
+            if limiter is not None:
+                limiter.limited(error.retry_after)
+            raise
+        except BannedError as error:
+            if limiter is None:
+                raise PassingError(str(error), retry_after=error.seconds or _BAN_SECONDS) from error
+            limiter.banned(error.seconds)
+            raise
+        if limiter is not None and page.remaining is not None:
+            limiter.observe(page.remaining)
+        checked = check_page(
+            page.rows,
+            symbol=request.symbol,
+            timeframe=request.timeframe,
+            to=chunk.resume,
+            count=chunk.ask,
+            server_time=page.server_time,
+        )
+        rows, stop = checked.rows, chunk.resume
+        reached = rows[-1].open_time if checked.full and rows else BEGINNING
+        if page.server_time is not None:
+            # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
+            stop = min(stop, request.timeframe.floor(page.server_time - SETTLE_SECONDS))
+            rows = [row for row in rows if row.open_time < stop]
+        return attrs.evolve(
+            chunk,
+            rows=rows,
+            reached=reached,
+            proven=(reached, stop) if reached < stop else None,
+            fresh=sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
+        )
+
+    def log(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        _log.warning(
+            "%s: attempt %d failed: %s; again in %.1f s", self._chunk, state.attempt_number, error, state.upcoming_sleep
+        )

@@ -1,0 +1,37 @@
+"""Refusing what is too large before anything is sent."""
+
+from __future__ import annotations
+
+from reactivex import operators as rx
+
+from rxcandles.errors import MemoryLimitError
+from rxcandles.flow import Operator
+from rxcandles.model import Request, check_count
+from rxcandles.planning import Chunk
+
+__all__ = ["guard_plan", "guard_request"]
+
+
+def guard_request(request: Request, limit: int) -> None:
+    """Raise :class:`MemoryLimitError` where ``request`` may have more than ``limit`` candles.
+
+    That is its ``count``, or the slots of its span: how many of them have a candle is not known before they are asked.
+    """
+    if request.most > limit:
+        what = "candles asked for" if request.count is not None else "slots in the span"
+        raise MemoryLimitError(
+            f"{request.most:,} {what}, a list may hold {limit:,}; "
+            "stream them (stream_candles), only store them (collect_candles_only), or raise max_memory_objects"
+        )
+
+
+def guard_plan(limit: int) -> Operator[Chunk, Chunk]:
+    """Pass chunks on, or end with a :class:`MemoryLimitError` before the first where the request exceeds ``limit``."""
+    check_count("limit", limit)
+
+    def guarded(chunk: Chunk) -> Chunk:
+        if chunk.index == 0:
+            guard_request(chunk.request, limit)
+        return chunk
+
+    return rx.map(guarded)

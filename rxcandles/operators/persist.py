@@ -1,0 +1,28 @@
+"""Storing what was fetched."""
+
+from __future__ import annotations
+
+import attrs
+
+from rxcandles.flow import Operator, map_async
+from rxcandles.planning import Chunk
+from rxcandles.ports import CandleStore
+
+__all__ = ["persist"]
+
+
+def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
+    """Write each chunk's rows and what they prove to ``store``, in one transaction, chunk after chunk.
+
+    Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is passed on as it is.
+    Raises ``StoreError``.
+    """
+
+    async def write(chunk: Chunk) -> Chunk:
+        if chunk.proven is not None:
+            request = chunk.request
+            await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
+        chunk.plan.stored(chunk)
+        return attrs.evolve(chunk, store=store)
+
+    return map_async(write, finish=True)

@@ -1,0 +1,21 @@
+"""Keeping to the exchange's rate."""
+
+from __future__ import annotations
+
+import attrs
+from reactivex import operators as rx
+
+from rxcandles.flow import Operator
+from rxcandles.planning import Chunk
+from rxcandles.ports import RateLimiter
+
+__all__ = ["rate_limit"]
+
+
+def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
+    """Bind the chunks to ``limiter``: every request that is sent for them, retries too, gets a permit from it first.
+
+    The permit is taken right before the request, in ``fetch``, and not here: one that had waited in a queue since would
+    no longer say when the request goes out. Chunks with nothing to be fetched need none. Synchronous; order kept.
+    """
+    return rx.map(lambda chunk: attrs.evolve(chunk, limiter=limiter))

@@ -1,0 +1,84 @@
+"""Reading back what a run has collected, in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+
+import reactivex
+from reactivex import Observable
+
+from rxcandles.flow import Operator, concat_map_async
+from rxcandles.model import CandleData, Row, check_count
+from rxcandles.planning import Chunk
+from rxcandles.ports import CandleStore
+
+__all__ = ["recall"]
+
+
+def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[CandleData]]:
+    """Emit the candles of the request, stored and new, in the request's order, as soon as none can come before them.
+
+    They come in lists of up to ``page``, read while the consumer has room; what waits is in the store, not in memory.
+    Exactly ``count`` candles where a count was asked for. Oldest first with a ``count``, nothing can be emitted before
+    everything has arrived. Raises ``StoreError``.
+    """
+    check_count("page", page)
+
+    def operator(source: Observable[Chunk]) -> Observable[Sequence[CandleData]]:
+        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Reading(store, page).read)))
+
+    return operator
+
+
+class _Reading:
+    """One subscription: how far the candles have been emitted."""
+
+    def __init__(self, store: CandleStore, page: int) -> None:
+        self._store = store
+        self._page = page
+        self._position: int | None = None
+        self._emitted = 0
+
+    async def read(self, chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
+        ready, request = chunk.plan.ready(), chunk.request
+        if ready is None:
+            return
+        newest_first = request.order == "newest_first"
+        if self._position is None:
+            self._position = await self._first(chunk, ready[0]) if not newest_first else ready[1]
+        while limit := self._limit(request.count):
+            start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
+            if start >= stop:
+                return
+            if newest_first and self._in_hand(chunk, limit):
+                self._position = max(start, chunk.proven[0] if chunk.proven else start)
+                rows = [row for row in chunk.rows if row.open_time >= self._position]
+            else:
+                rows = await self._store.rows(request.symbol, request.timeframe, start, stop, request.order, limit)
+                if len(rows) < limit:
+                    self._position = start if newest_first else stop
+                else:
+                    self._position = rows[-1].open_time + (not newest_first)
+            self._emitted += len(rows)
+            if rows:
+                yield candles(request.symbol, request.timeframe.name, rows)
+
+    def _in_hand(self, chunk: Chunk, limit: int) -> bool:
+        """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
+        fetched = chunk.proven is not None and not chunk.held
+        return fetched and self._position == chunk.top and len(chunk.rows) <= limit
+
+    async def _first(self, chunk: Chunk, start: int) -> int:
+        request = chunk.request
+        if request.count is None:
+            return start
+        nth = await self._store.nth_newest(request.symbol, request.timeframe, start, request.stop, request.count)
+        return start if nth is None else nth
+
+    def _limit(self, count: int | None) -> int:
+        return self._page if count is None else min(self._page, count - self._emitted)
+
+
+def candles(symbol: str, timeframe: str, rows: Iterable[Row]) -> list[CandleData]:
+    """Return ``rows`` as the candles of a market."""
+    return [CandleData(symbol, timeframe, *row) for row in rows]

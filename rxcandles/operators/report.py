@@ -1,0 +1,66 @@
+"""Telling how far a run has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import reactivex
+from reactivex import Observable
+from reactivex import operators as rx
+
+from rxcandles.flow import Operator
+from rxcandles.planning import Chunk
+from rxcandles.reports import CollectionProgress
+from rxcandles.timeframe import to_datetime
+
+__all__ = ["report"]
+
+
+def report(
+    callback: Callable[[CollectionProgress], None] | None, *, clock: Callable[[], float] = time.monotonic
+) -> Operator[Chunk, Chunk]:
+    """Call ``callback`` with a :class:`CollectionProgress` for every chunk, then pass the chunk on.
+
+    Synchronous, on the event loop: a slow callback slows the run. An exception of it ends the run as its error.
+    None for no callback.
+    """
+
+    def operator(source: Observable[Chunk]) -> Observable[Chunk]:
+        if callback is None:
+            return source
+
+        def subscribed(_: object) -> Observable[Chunk]:
+            began, done, held, requests = clock(), 0, 0, 0
+
+            def tell(chunk: Chunk) -> None:
+                nonlocal done, held, requests
+                done += 1
+                held += chunk.candles
+                requests += chunk.requests
+                callback(_progress(chunk, done, held, requests, clock() - began))
+
+            return source.pipe(rx.do_action(tell))
+
+        return reactivex.defer(subscribed)
+
+    return operator
+
+
+def _progress(chunk: Chunk, done: int, held: int, requests: int, elapsed: float) -> CollectionProgress:
+    # The plan is told when a page arrives, which is earlier than when it comes by here.
+    plan = chunk.plan
+    to_come = 0 if plan.complete else max(0, plan.expected - plan.collected)
+    total = max(plan.expected if not plan.complete else plan.collected, 0)
+    held = min(held, total) if plan.complete or plan.request.count is not None else held
+    reached = max(chunk.reached if chunk.reached is not None else chunk.low, chunk.floor)
+    return CollectionProgress(
+        current_chunk=done,
+        total_chunks=max(plan.made, done) + -(-to_come // plan.page),
+        collected_count=held,
+        estimated_remaining_seconds=elapsed / held * max(0, total - held) if held else 0.0,
+        current_chunk_range=(to_datetime(min(reached, chunk.top)), to_datetime(chunk.top)),
+        total_count=max(total, held),
+        elapsed_seconds=elapsed,
+        requests=requests,
+    )

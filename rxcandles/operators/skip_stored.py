@@ -1,0 +1,87 @@
+"""Sparing the exchange what the store has."""
+
+from __future__ import annotations
+
+import attrs
+import reactivex
+from reactivex import Observable
+
+from rxcandles.flow import Operator, map_async
+from rxcandles.planning import Chunk
+from rxcandles.ports import CandleStore, Covered
+from rxcandles.spans import Span, SpanSet
+
+__all__ = ["skip_stored"]
+
+
+def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
+    """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes with nothing to be fetched.
+
+    A stored stretch of any length is one chunk and one lookup in the ledger. All holes within a page are one request.
+    Chunks keep their order; none is dropped. Raises ``StoreError``.
+    """
+
+    def operator(source: Observable[Chunk]) -> Observable[Chunk]:
+        return reactivex.defer(lambda _: source.pipe(map_async(_Narrowing(store).narrow)))
+
+    return operator
+
+
+class _Narrowing:
+    """One subscription, with the last hole found in the ledger: chunks that lie in it need no lookup."""
+
+    def __init__(self, store: CandleStore) -> None:
+        self._store = store
+        self._hole: Span = (0, 0)
+
+    async def narrow(self, chunk: Chunk) -> Chunk:
+        if self._hole[0] <= chunk.low and chunk.top <= self._hole[1]:
+            return chunk
+        request = chunk.request
+        covered = await self._store.coverage(
+            request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
+        )
+        if covered and covered[0].stop >= chunk.top:
+            chunk = await self._resume(chunk, covered.pop(0))
+        if not chunk.ask:
+            return chunk
+        return self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in covered)))
+
+    async def _resume(self, chunk: Chunk, run: Covered) -> Chunk:
+        """Begin behind the stored run that reaches down from the chunk's top."""
+        request = chunk.request
+        resume = max(run.start, chunk.floor)
+        if run.start == resume and run.stop == chunk.top:
+            held = run.rows
+        else:
+            held = await self._store.count(request.symbol, request.timeframe, resume, chunk.top)
+        reached: int | None = None
+        if chunk.want is not None and held >= chunk.want:
+            held = chunk.want
+            reached = await self._store.nth_newest(request.symbol, request.timeframe, resume, chunk.top, held)
+        if reached is None and resume <= chunk.low:
+            reached = resume
+        if reached is not None:
+            return attrs.evolve(chunk, resume=resume, held=held, reached=reached, ask=0, overlap="complete_overlap")
+        return attrs.evolve(chunk, resume=resume, held=held, overlap="partial_start")
+
+    def _ask(self, chunk: Chunk, covered: SpanSet) -> Chunk:
+        """Ask for as many as there are slots from the newest missing one to the oldest within a page."""
+        grid, page = chunk.request.timeframe, chunk.plan.page
+        low = max(chunk.floor, grid.shift(chunk.resume, -page))
+        known = covered.intersect(SpanSet(((low, chunk.resume),)))
+        missing = SpanSet(((low, chunk.resume),)).subtract(known)
+        lowest = missing.spans[0][0]
+        self._hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
+        overlap = chunk.overlap
+        if known and overlap == "no_overlap":
+            tail = len(known) == 1 and known.spans[0][0] == low
+            overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
+        wanted = page if chunk.want is None else chunk.want - chunk.held
+        return attrs.evolve(
+            chunk,
+            low=low,
+            ask=min(page, grid.slots(lowest, chunk.resume), wanted),
+            covered=covered,
+            overlap=overlap,
+        )

@@ -1,0 +1,437 @@
+"""Pipelines of the candle operators over a real store and an exchange in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from fakes import MINUTE, NEWEST, NOW, FakeExchange, candle, slots
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rxcandles import operators as ops
+from rxcandles.errors import (
+    ConnectionFailedError,
+    InvalidResponseError,
+    MemoryLimitError,
+    RateLimitedError,
+    ServerError,
+    UnknownMarketError,
+)
+from rxcandles.model import Request, Row
+from rxcandles.planning import Chunk
+from rxcandles.reports import CollectionProgress
+from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import Timeframe, to_datetime
+
+TIMEFRAME = Timeframe.of("1m")
+FAST = ops.Retry(base=0.001, longest=0.002)
+
+
+class Unlimited:
+    """A limiter that lets everything pass and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.permits = 0
+        self.heard: list[object] = []
+
+    async def acquire(self) -> None:
+        self.permits += 1
+
+    def observe(self, remaining: int) -> None:
+        self.heard.append(remaining)
+
+    def limited(self, retry_after: float | None = None) -> None:
+        self.heard.append(("429", retry_after))
+
+    def banned(self, seconds: float | None = None) -> None:
+        self.heard.append(("418", seconds))
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[SqliteStore]:
+    async with SqliteStore(":memory:") as opened:
+        yield opened
+
+
+def at(slot: int) -> datetime:
+    """The instant ``slot`` minutes before the newest candle's open time."""
+    return to_datetime(NEWEST - slot * MINUTE)
+
+
+def asks(**asked: object) -> Request:
+    return Request("KRW-BTC", "1m", now=NOW, **asked)  # type: ignore[arg-type]
+
+
+def collecting(request: Request, store: SqliteStore, exchange: FakeExchange, **plan: object):  # type: ignore[no-untyped-def]
+    return ops.plan_chunks(request, **plan).pipe(  # type: ignore[arg-type]
+        ops.skip_stored(store), ops.rate_limit(Unlimited()), ops.fetch(exchange, retry=FAST), ops.persist(store)
+    )
+
+
+async def stored(store: SqliteStore) -> list[int]:
+    return [row.open_time for row in await store.rows("KRW-BTC", TIMEFRAME, 0, 10**12, "oldest_first", 10**6)]
+
+
+@pytest.mark.parametrize("density", [1.0, 0.998, 0.3, 0.02])
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize("cursors", [1, 3])
+async def test_three_endings_one_result(store: SqliteStore, density: float, order: str, cursors: int) -> None:
+    """Summary, list and stream of the same request hold the same candles, and the second and third ask for nothing."""
+    exchange = FakeExchange(slots(1500, density))
+    request = asks(count=700, order=order)
+    expected = [candle(time) for time in exchange.times[-700:]]
+    if order == "newest_first":
+        expected.reverse()
+    first = collecting(request, store, exchange, cursors=cursors)
+    assert await ops.run(first.pipe(ops.recall(store), ops.to_list(700))) == expected
+    exchange.asked.clear()
+    summary = await ops.run(collecting(request, store, exchange).pipe(ops.summarize()))
+    assert summary.collected_count == summary.db_records_count == 700
+    streamed = []
+    async with collecting(request, store, exchange).pipe(
+        ops.recall(store), ops.batch(64), ops.with_backpressure(2)
+    ) as batches:
+        async for candles in batches:
+            streamed += candles
+    assert streamed == expected
+    assert exchange.asked == []
+
+
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize("density", [1.0, 0.3])
+async def test_span(store: SqliteStore, order: str, density: float) -> None:
+    """A span gives just its candles, in order, from an empty, a half full and a full store."""
+    exchange = FakeExchange(slots(3000, density))
+    start, stop = NEWEST - 2000 * MINUTE, NEWEST - 100 * MINUTE
+    expected = [candle(time) for time in exchange.times if start <= time < stop]
+    if order == "newest_first":
+        expected.reverse()
+    for begin in range(start, stop, 400 * MINUTE):  # every second page
+        end = to_datetime(begin + 200 * MINUTE)
+        await ops.run(collecting(asks(to=to_datetime(begin), end=end), store, exchange).pipe(ops.summarize()))
+    for _ in range(2):
+        request = asks(to=to_datetime(stop), end=to_datetime(start), order=order)
+        read = await ops.run(collecting(request, store, exchange).pipe(ops.recall(store), ops.to_list(5000)))
+        assert read == expected
+        exchange.before = refuse
+
+
+def refuse(to: int, count: int) -> None:
+    raise AssertionError("nothing may be asked for")
+
+
+async def test_holes_are_healed_at_their_price(store: SqliteStore) -> None:
+    """Three spans with holes of 300 and 60 slots between them: both healed with three requests."""
+    exchange = FakeExchange(slots(3000))
+    for newer, older in ((0, 500), (800, 1300), (1360, 2000)):
+        await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
+    exchange.asked.clear()
+    summary = await ops.run(collecting(asks(to=at(0), end=at(2000)), store, exchange).pipe(ops.summarize()))
+    assert [count for _, count in exchange.asked] == [200, 100, 60]
+    assert summary.collected_count == summary.db_records_count == 2000
+    assert summary.stored_count == 360
+    assert sum(summary.overlap_analysis_results.values()) == summary.chunks_processed
+
+
+async def test_many_holes_in_a_page(store: SqliteStore) -> None:
+    """Ten holes within a page are one request."""
+    exchange = FakeExchange(slots(3000))
+    for hole in range(10):
+        newer, older = hole * 15, hole * 15 + 10
+        await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
+    exchange.asked.clear()
+    await ops.run(collecting(asks(to=at(0), end=at(150)), store, exchange).pipe(ops.summarize()))
+    assert len(exchange.asked) == 1
+
+
+async def test_prepend_append_and_heal(store: SqliteStore) -> None:
+    """One call puts older candles in front, newer behind, and fills what is between."""
+    exchange = FakeExchange(slots(3000))
+    for newer, older in ((400, 600), (700, 900)):
+        await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
+    exchange.asked.clear()
+    await ops.run(collecting(asks(to=at(200), end=at(1100)), store, exchange).pipe(ops.summarize()))
+    assert [count for _, count in exchange.asked] == [200, 100, 200]
+    assert len(await stored(store)) == 900
+    assert len(await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12)) == 1
+
+
+async def test_end_of_history(store: SqliteStore) -> None:
+    """Fewer than asked for only where the market begins, which is remembered."""
+    exchange = FakeExchange(slots(450))
+    summary = await ops.run(collecting(asks(count=10_000), store, exchange).pipe(ops.summarize()))
+    assert summary.collected_count == 450
+    assert summary.time_range == (to_datetime(exchange.times[0]), to_datetime(NEWEST + MINUTE))
+    assert (await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12))[0].start == 0
+    exchange.before = refuse
+    again = await ops.run(collecting(asks(count=10_000), store, exchange).pipe(ops.summarize()))
+    assert again.collected_count == 450
+    assert again.api_calls_made == 0
+
+
+async def test_no_market_yet(store: SqliteStore) -> None:
+    """Before a market's first candle there is nothing, with one request."""
+    exchange = FakeExchange(slots(10))
+    summary = await ops.run(collecting(asks(to=at(500), end=at(9000)), store, exchange).pipe(ops.summarize()))
+    assert (summary.collected_count, summary.api_calls_made) == (0, 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    density=st.sampled_from([1.0, 0.95, 0.3, 0.05]),
+    requests=st.lists(
+        st.tuples(st.integers(0, 900), st.integers(1, 900), st.booleans(), st.sampled_from([1, 3])),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_any_requests(density: float, requests: list[tuple[int, int, bool, int]]) -> None:
+    """Whatever was collected before, a request gives exactly its candles, asks for no slot twice, and then nothing."""
+
+    async def scenario() -> None:
+        exchange = FakeExchange(slots(600, density))
+        async with SqliteStore(":memory:") as store:
+            for first, length, by_count, cursors in requests:
+                if by_count:
+                    request = asks(count=length, to=at(first))
+                    expected = [time for time in exchange.times if time < request.stop][-length:]
+                else:
+                    request = asks(to=at(first), end=at(first + length))
+                    expected = [time for time in exchange.times if request.span[0] <= time < request.span[1]]
+                for _ in range(2):
+                    pipeline = collecting(request, store, exchange, cursors=cursors)
+                    read = await ops.run(pipeline.pipe(ops.recall(store), ops.to_list(10**6)))
+                    assert [each.open_seconds for each in read] == expected[::-1]
+                    exchange.before = refuse
+                exchange.before = lambda to, count: None
+            covered = await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12)
+            for each in covered:
+                inside = [time for time in exchange.times if each.start <= time < each.stop]
+                assert each.rows == len(inside)
+                assert await store.count("KRW-BTC", TIMEFRAME, each.start, each.stop) == len(inside)
+
+    with asyncio.Runner() as runner:
+        runner.run(scenario())
+
+
+async def test_servers_clock_decides(store: SqliteStore) -> None:
+    """Where our clock runs an hour ahead, nothing after the server's now is stored or called proven."""
+    exchange = FakeExchange(slots(1000))
+    exchange.server_time = NOW - 3600
+    exchange.times = [time for time in exchange.times if time <= NOW - 3600]  # the newest of these is forming there
+    summary = await ops.run(collecting(asks(count=300), store, exchange).pipe(ops.summarize()))
+    assert summary.collected_count == 300
+    (covered,) = await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12)
+    assert covered.stop == TIMEFRAME.floor(NOW - 3600 - 3)
+    assert max(await stored(store)) < covered.stop
+
+
+@pytest.mark.parametrize(
+    "fault", [ConnectionFailedError("reset"), ServerError("502"), RateLimitedError("429"), ServerError("503", 0.001)]
+)
+async def test_passing_faults_are_retried(store: SqliteStore, fault: Exception) -> None:
+    """A fault that passes is retried, each try with a permit of its own."""
+    exchange, limiter = FakeExchange(slots(1000)), Unlimited()
+    failures = iter([fault] * 5)
+
+    def sometimes(to: int, count: int) -> None:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+
+    exchange.before = sometimes
+    summary = await ops.run(
+        ops.plan_chunks(asks(count=400)).pipe(
+            ops.rate_limit(limiter), ops.fetch(exchange, retry=FAST), ops.persist(store), ops.summarize()
+        )
+    )
+    assert summary.collected_count == 400
+    assert summary.retries == 5
+    assert summary.api_calls_made == limiter.permits == 7
+    assert summary.rate_limited == (5 if isinstance(fault, RateLimitedError) else 0)
+    assert len(limiter.heard) == summary.rate_limited
+
+
+async def test_a_page_that_fails_for_good(store: SqliteStore) -> None:
+    """Collecting goes on without it and names it; the next run asks for just that page."""
+    exchange = FakeExchange(slots(3000))
+    bad = NEWEST + MINUTE - 400 * MINUTE
+
+    def broken(to: int, count: int) -> None:
+        if to == bad:
+            raise ServerError("always")
+
+    exchange.before = broken
+
+    def pipeline():  # type: ignore[no-untyped-def]
+        return ops.plan_chunks(asks(count=2000)).pipe(
+            ops.skip_stored(store),
+            ops.fetch(exchange, retry=FAST, on_failure="skip"),
+            ops.persist(store),
+            ops.summarize(),
+        )
+
+    summary = await ops.run(pipeline())
+    assert summary.collected_count == 1800
+    (failed,) = summary.failed_spans
+    assert (failed.start, failed.stop) == (to_datetime(bad - 200 * MINUTE), to_datetime(bad))
+    assert failed.reason == "always"
+    exchange.before = lambda to, count: None
+    exchange.asked.clear()
+    assert (await ops.run(pipeline())).collected_count == 2000
+    assert exchange.asked == [(bad, 200)]
+
+
+async def test_everything_before_an_error_is_delivered(store: SqliteStore) -> None:
+    """A stream gives all that came before the page that failed, also what a batch had begun, then raises its error."""
+    exchange = FakeExchange(slots(3000))
+
+    def broken(to: int, count: int) -> None:
+        if to <= NEWEST - 600 * MINUTE + MINUTE:
+            raise InvalidResponseError("nonsense")
+
+    exchange.before = broken
+    delivered = []
+    with pytest.raises(InvalidResponseError, match="nonsense") as caught:
+        async for candles in collecting(asks(count=2000), store, exchange).pipe(
+            ops.recall(store), ops.batch(250), ops.with_backpressure(2)
+        ):
+            delivered += candles
+    assert [each.open_seconds for each in delivered] == exchange.times[-600:][::-1]
+    assert "KRW-BTC 1m, chunk 4" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("on_failure", ["raise", "skip"])
+async def test_refusals_are_raised_at_once(store: SqliteStore, on_failure: str) -> None:
+    """A refusal is no page's fault: it ends the run with one request."""
+    exchange = FakeExchange(slots(10))
+
+    def unknown(to: int, count: int) -> None:
+        raise UnknownMarketError("Code not found")
+
+    exchange.before = unknown
+    with pytest.raises(UnknownMarketError):
+        await ops.run(
+            ops.plan_chunks(asks(count=2000)).pipe(ops.fetch(exchange, on_failure=on_failure), ops.summarize())  # type: ignore[arg-type]
+        )
+    assert len(exchange.asked) == 1
+
+
+async def test_guard_before_any_request(store: SqliteStore) -> None:
+    """Too much for a list is refused before a request, naming what to do."""
+    exchange = FakeExchange(slots(10))
+    for request in (asks(count=501), asks(to=at(0), end=at(501))):
+        with pytest.raises(MemoryLimitError, match=r"501 .*stream_candles"):
+            await ops.run(ops.plan_chunks(request).pipe(ops.guard_plan(500), ops.fetch(exchange), ops.summarize()))
+    assert exchange.asked == []
+
+
+async def test_progress(store: SqliteStore) -> None:
+    """Progress counts up to what was asked for, and its estimates end exact."""
+    exchange = FakeExchange(slots(3000, 0.3))
+    told: list[CollectionProgress] = []
+    await ops.run(collecting(asks(count=1000), store, exchange).pipe(ops.report(told.append), ops.summarize()))
+    assert [each.current_chunk for each in told] == [1, 2, 3, 4, 5]
+    assert [each.collected_count for each in told] == [200, 400, 600, 800, 1000]
+    assert [each.total_chunks for each in told] == [5] * 5
+    assert told[-1].estimated_remaining_seconds == 0
+    assert all(each.current_chunk_range[0] < each.current_chunk_range[1] for each in told)
+    assert told[-1].requests == 5
+
+
+async def test_progress_error_ends_the_run(store: SqliteStore) -> None:
+    """An error in the callback is the run's error."""
+
+    def explode(progress: CollectionProgress) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await ops.run(
+            collecting(asks(count=1000), store, FakeExchange(slots(2000))).pipe(ops.report(explode), ops.summarize())
+        )
+
+
+async def test_without_a_store() -> None:
+    """No database, a filter in the middle, an operator of one's own: chunks come in order with their rows."""
+    exchange = FakeExchange(slots(1000))
+
+    async def closes(chunk: Chunk) -> list[float]:
+        return [each.close for each in chunk.rows]
+
+    prices = await ops.run(
+        ops.plan_chunks(asks(count=1000)).pipe(ops.fetch(exchange), ops.map_async(closes, ahead=4), ops.to_list(1000))
+    )
+    assert prices == [candle(time).close for time in exchange.times[::-1]]
+
+
+async def test_dropped_chunks_are_not_asked_for(store: SqliteStore) -> None:
+    """A filter before fetch leaves spans out, and the run ends."""
+    from reactivex import operators as rx
+
+    exchange = FakeExchange(slots(3000))
+    summary = await ops.run(
+        ops.plan_chunks(asks(count=2000)).pipe(
+            rx.filter(lambda chunk: chunk.index % 2 == 0), ops.fetch(exchange), ops.persist(store), ops.summarize()
+        )
+    )
+    assert len(exchange.asked) == 5
+    assert summary.db_records_count == 1000
+
+
+async def test_subscribe_again_resumes(store: SqliteStore) -> None:
+    """``ops.retry`` over the pipeline plans again and spares what is stored."""
+    from reactivex import operators as rx
+
+    exchange = FakeExchange(slots(3000))
+    failures = iter([False, False, True, False, True])
+
+    def sometimes(to: int, count: int) -> None:
+        if next(failures, False):
+            raise InvalidResponseError("once")
+
+    exchange.before = sometimes
+    summary = await ops.run(collecting(asks(count=2000), store, exchange).pipe(ops.summarize(), rx.retry(3)))
+    assert summary.collected_count == 2000
+    assert len(exchange.asked) == 10 + 2
+
+
+async def test_observers_share_a_run(store: SqliteStore) -> None:
+    """A plain Rx observer can be subscribed, and sees every candle once."""
+    exchange = FakeExchange(slots(3000))
+    seen: list[int] = []
+    done = asyncio.Event()
+    collecting(asks(count=1000), store, exchange).pipe(ops.recall(store)).subscribe(
+        lambda candles: seen.extend(each.open_seconds for each in candles), on_completed=done.set
+    )
+    await done.wait()
+    assert seen == exchange.times[-1000:][::-1]
+
+
+async def test_summary_of_nothing(store: SqliteStore) -> None:
+    """A plan without a chunk has a summary of zeros."""
+    request = asks(to=to_datetime(NEWEST + MINUTE), end=datetime(2040, 1, 1, tzinfo=UTC))
+    summary = await ops.run(collecting(request, store, FakeExchange([])).pipe(ops.summarize()))
+    assert (summary.collected_count, summary.chunks_processed, summary.api_calls_made) == (0, 0, 0)
+
+
+async def test_overlap_states(store: SqliteStore) -> None:
+    """A chunk is told apart by how it lies over what is stored."""
+    exchange = FakeExchange(slots(3000))
+
+    async def overlap(newer: int, older: int) -> list[str]:
+        summary = await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
+        return [name for name, count in summary.overlap_analysis_results.items() if count]
+
+    assert await overlap(1000, 1050) == ["no_overlap"]
+    assert await overlap(1000, 1050) == ["complete_overlap"]
+    assert await overlap(1020, 1100) == ["partial_start"]
+    assert await overlap(990, 1110) == ["partial_middle_fragment"]
+    assert await overlap(900, 1110) == ["complete_overlap", "partial_middle_continuous"]
+
+
+async def test_row_type() -> None:
+    """A user's exchange may send plain rows with eight fields."""
+    assert Row(*(0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0)).change_rate is None
