@@ -1,0 +1,101 @@
+"""Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
+
+``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
+"""
+
+from rxcandles.collector import CandleCollector
+from rxcandles.errors import (
+    BannedError,
+    ConnectionFailedError,
+    ExchangeError,
+    IncompleteError,
+    InvalidResponseError,
+    MemoryLimitError,
+    PassingError,
+    RateLimitedError,
+    RequestError,
+    RequestRejectedError,
+    RxCandlesError,
+    SchemaError,
+    ServerError,
+    StageCancelledError,
+    StoreError,
+    UnknownMarketError,
+)
+from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.model import CandleData, Order, Request, Row
+from rxcandles.monitor import MemoryMonitor, Timer
+from rxcandles.opening import connect
+from rxcandles.planning import Chunk
+from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
+from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.reports import (
+    CollectionConfig,
+    CollectionProgress,
+    CollectionSummary,
+    FailedSpan,
+    StreamingConfig,
+    StreamingMeta,
+    recommend_mode,
+)
+from rxcandles.sequence import CandleSequence
+from rxcandles.stores import SqliteStore
+from rxcandles.streaming import CandleStream
+from rxcandles.timeframe import TIMEFRAMES, Timeframe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TIMEFRAMES",
+    "BannedError",
+    "CandleCollector",
+    "CandleData",
+    "CandleDataProvider",
+    "CandleSequence",
+    "CandleStore",
+    "CandleStream",
+    "Chunk",
+    "CollectionConfig",
+    "CollectionProgress",
+    "CollectionSummary",
+    "ConnectionFailedError",
+    "Covered",
+    "Exchange",
+    "ExchangeError",
+    "FailedSpan",
+    "Flow",
+    "IncompleteError",
+    "InvalidResponseError",
+    "LargeCollectionWarning",
+    "Market",
+    "MemoryLimitError",
+    "MemoryMonitor",
+    "Order",
+    "Page",
+    "PassingError",
+    "RateLimitedError",
+    "RateLimiter",
+    "Request",
+    "RequestError",
+    "RequestRejectedError",
+    "Row",
+    "RxCandlesError",
+    "SchemaError",
+    "Series",
+    "ServerError",
+    "SlidingWindowLimiter",
+    "SqliteStore",
+    "StageCancelledError",
+    "StoreError",
+    "Stream",
+    "StreamingConfig",
+    "StreamingMeta",
+    "Timeframe",
+    "Timer",
+    "UnknownMarketError",
+    "connect",
+    "recommend_mode",
+    "run",
+    "with_backpressure",
+]

@@ -1,0 +1,106 @@
+"""Storage-only: everything into the store, a summary comes back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Literal
+
+import attrs
+from reactivex import Observable
+
+from rxcandles.errors import IncompleteError
+from rxcandles.model import Order, Request
+from rxcandles.operators import Retry, fetch, persist, plan_chunks, rate_limit, report, run, skip_stored, summarize
+from rxcandles.planning import Chunk
+from rxcandles.ports import CandleStore, Exchange, RateLimiter
+from rxcandles.reports import CollectionProgress, CollectionSummary
+from rxcandles.timeframe import to_datetime
+
+__all__ = ["CandleCollector"]
+
+_log: Final = logging.getLogger("rxcandles.collector")
+
+
+class CandleCollector:
+    """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy."""
+
+    def __init__(
+        self, store: CandleStore, exchange: Exchange, limiter: RateLimiter, *, retry: Retry | None = None
+    ) -> None:
+        self._store = store
+        self._exchange = exchange
+        self._limiter = limiter
+        self._retry = retry
+
+    def request(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: datetime | None = None,
+        end: datetime | None = None,
+        order: Order = "newest_first",
+    ) -> Request:
+        """Return the request, checked against what this exchange can have; raises ``RequestError``."""
+        request = Request(symbol, timeframe, count, to, end, order=order)
+        self._exchange.check(request.symbol, request.timeframe)
+        return request
+
+    def chunks(self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise") -> Observable[Chunk]:
+        """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page."""
+        return plan_chunks(request, page=self._exchange.page_limit).pipe(
+            skip_stored(self._store),
+            rate_limit(self._limiter),
+            fetch(self._exchange, retry=self._retry, on_failure=on_failure),
+            persist(self._store),
+        )
+
+    async def collect_candles_only(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: datetime | None = None,
+        end: datetime | None = None,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+    ) -> CollectionSummary:
+        """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
+
+        ``progress_callback`` is called for every chunk, on the event loop. A page that fails for good does not keep the
+        rest from being collected: then :class:`IncompleteError` is raised, which carries the summary with its
+        ``failed_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and ``ExchangeError``
+        where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and the same
+        request goes on from there.
+        """
+        return await self.collect(self.request(symbol, timeframe, count, to, end), progress_callback)
+
+    collect_only = collect_candles_only
+
+    async def collect(
+        self, request: Request, progress_callback: Callable[[CollectionProgress], None] | None = None
+    ) -> CollectionSummary:
+        """Do what ``collect_candles_only`` does for a :class:`Request`."""
+        summary = await run(self.chunks(request, on_failure="skip").pipe(report(progress_callback), summarize()))
+        if not summary.chunks_processed:
+            start, stop = request.span
+            summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
+        _log.info(
+            "%s %s: %d candles held, %d requests",
+            request.symbol,
+            request.timeframe,
+            summary.collected_count,
+            summary.api_calls_made,
+        )
+        if summary.failed_spans:
+            spans = ", ".join(
+                f"{each.start:%Y-%m-%d %H:%M:%S} to {each.stop:%Y-%m-%d %H:%M:%S}" for each in summary.failed_spans[:3]
+            )
+            more = f" and {len(summary.failed_spans) - 3} more" if len(summary.failed_spans) > 3 else ""
+            raise IncompleteError(
+                f"{request.symbol} {request.timeframe}: {summary.collected_count:,} candles are held, but not {spans}"
+                f"{more} ({summary.failed_spans[0].reason}); ask again for just those",
+                summary,
+            )
+        return summary

@@ -1,0 +1,79 @@
+"""Opening a provider from names."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from rxcandles.errors import RequestError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.ports import Exchange, RateLimiter
+from rxcandles.provider import CandleDataProvider
+from rxcandles.stores import SqliteStore
+
+__all__ = ["EXCHANGES", "connect"]
+
+EXCHANGES: Final = ("upbit", "simulated")
+"""The exchanges that have a name here."""
+
+
+class _Default(enum.Enum):
+    OWN = "the exchange's own"
+
+
+def connect(
+    path: str | Path,
+    exchange: str | Exchange = "upbit",
+    base_url: str | None = None,
+    rate_limit: float | _Default | None = _Default.OWN,
+    *,
+    limiter: RateLimiter | None = None,
+) -> AbstractAsyncContextManager[CandleDataProvider]:
+    """Open a provider: ``async with connect("candles.db") as provider``.
+
+    ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
+    ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an ``Exchange``, which is
+    closed in the end. ``base_url`` is another address of the same API. ``rate_limit`` overrides the exchange's own
+    requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
+    decides. Raises ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file
+    can't be used.
+    """
+    if limiter is not None and rate_limit is not _Default.OWN:
+        raise RequestError("rate_limit and limiter are both given; set the limiter's own rate")
+    if isinstance(exchange, str):
+        if exchange not in EXCHANGES:
+            raise RequestError(f"exchange {exchange!r} is unknown; take one of {', '.join(EXCHANGES)}, or an Exchange")
+        if exchange == "upbit" or base_url is not None:
+            url = {} if base_url is None else {"base_url": base_url}
+            ready: Exchange | None = UpbitExchange(name=exchange, **url)
+        else:
+            ready = None
+    elif base_url is not None:
+        raise RequestError(f"base_url is {base_url!r}, but the exchange given has its own; give one of the two")
+    else:
+        ready = exchange
+    own = UPBIT_RATE if ready is None else ready.rate_limit
+    rate = own if isinstance(rate_limit, _Default) else rate_limit
+    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate))
+
+
+UPBIT_RATE: Final = 10.0
+
+
+@asynccontextmanager
+async def _opened(
+    path: str | Path, exchange: Exchange | None, rate: float | None, limiter: RateLimiter
+) -> AsyncIterator[CandleDataProvider]:
+    async with AsyncExitStack() as stack:
+        if exchange is None:
+            from rxcandles.simulator import Simulator
+
+            simulator = await stack.enter_async_context(Simulator(rate=rate))
+            exchange = UpbitExchange(name="simulated", base_url=simulator.base_url)
+        stack.push_async_callback(exchange.close)
+        store = await stack.enter_async_context(SqliteStore(path, exchange=exchange.name))
+        yield CandleDataProvider(store, exchange, limiter)

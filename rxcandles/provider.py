@@ -1,0 +1,136 @@
+"""The three modes over one store and one exchange, and how to open them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from rxcandles.collector import CandleCollector
+from rxcandles.model import CandleData, Order, Request
+from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
+from rxcandles.operators.guard_plan import guard_request
+from rxcandles.ports import CandleStore, Exchange, RateLimiter
+from rxcandles.reports import (
+    CollectionConfig,
+    CollectionProgress,
+    CollectionSummary,
+    StreamingConfig,
+)
+from rxcandles.sequence import CandleSequence
+from rxcandles.streaming import CandleStream, Meter
+from rxcandles.timeframe import from_datetime
+
+__all__ = ["CandleDataProvider", "LargeCollectionWarning"]
+
+IN_FLIGHT: Final = 4
+"""Pages inside a stream at once: being looked up, fetched, stored, read."""
+
+
+class LargeCollectionWarning(UserWarning):
+    """More candles were asked for than a list should hold; another mode suits better."""
+
+
+class CandleDataProvider:
+    """Hands out candles, from the store where it has them and from the exchange where it doesn't.
+
+    ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
+    1M 1y`` (or ``1h``, ``4h``). Ask by ``count`` (candles that exist, back from now), ``to`` + ``count``,
+    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded, naive datetimes mean UTC. Anything
+    else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that is still
+    forming is never among them. Several calls may run at once on one event loop; they share the limiter.
+    """
+
+    def __init__(
+        self, store: CandleStore, exchange: Exchange, limiter: RateLimiter, *, retry: Retry | None = None
+    ) -> None:
+        self.repository = store
+        """The store."""
+        self.exchange = exchange
+        self.limiter = limiter
+        self.collector = CandleCollector(store, exchange, limiter, retry=retry)
+
+    async def get_candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: datetime | None = None,
+        end: datetime | None = None,
+        config: CollectionConfig | None = None,
+        *,
+        order: Order = "newest_first",
+    ) -> Sequence[CandleData]:
+        """Collect what is asked for and return it: a list, or more than that lazily.
+
+        Up to ``config.max_memory_objects`` (50,000) come as a list. More are collected into the store, and a
+        :class:`CandleSequence` reads them from there like a list, a page at a time; with
+        ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
+        ``StoreError``; what was fetched before stays in the store.
+        """
+        config = config or CollectionConfig()
+        request = self.collector.request(symbol, timeframe, count, to, end, order)
+        if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
+            guard_request(request, config.max_memory_objects)
+            candles = self.collector.chunks(request).pipe(recall(self.repository), to_list(config.max_memory_objects))
+            return await run(candles)
+        if config.enable_memory_warning:
+            warnings.warn(
+                f"get_candles may return {request.most:,} candles, more than max_memory_objects="
+                f"{config.max_memory_objects:,}: they are read from the store as they are used. stream_candles suits "
+                "going through them, collect_candles_only storing them; enable_memory_warning=False hides this.",
+                LargeCollectionWarning,
+                stacklevel=2,
+            )
+        summary = await run(self.collector.chunks(request).pipe(summarize()))
+        return self._stored(request, summary, config)
+
+    def stream_candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: datetime | None = None,
+        end: datetime | None = None,
+        config: StreamingConfig | None = None,
+        *,
+        order: Order = "newest_first",
+    ) -> CandleStream:
+        """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
+
+        Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
+        pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
+        """
+        config = config or StreamingConfig()
+        request = self.collector.request(symbol, timeframe, count, to, end, order)
+        meter, size = Meter(), config.chunk_yield_size
+        chunks = self.collector.chunks(request).pipe(report(meter))
+        if not config.enable_backpressure:
+            chunks = chunks.pipe(latest())
+        stream = chunks.pipe(
+            recall(self.repository, page=min(size, 1000)),
+            batch(size),
+            with_backpressure(config.buffer_chunks, in_flight=IN_FLIGHT),
+        )
+        return CandleStream(stream, meter, size, request.count)
+
+    async def collect_candles_only(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: datetime | None = None,
+        end: datetime | None = None,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+    ) -> CollectionSummary:
+        """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
+        return await self.collector.collect_candles_only(symbol, timeframe, count, to, end, progress_callback)
+
+    def _stored(self, request: Request, summary: CollectionSummary, config: CollectionConfig) -> Sequence[CandleData]:
+        if not summary.chunks_processed:
+            return []
+        start, stop = (int(from_datetime(end)) for end in summary.time_range)
+        reader = self.repository.reader(request.symbol, request.timeframe)
+        candles = CandleSequence(reader, request.symbol, request.timeframe.name, start, stop, request.order)
+        return candles if len(candles) > config.max_memory_objects else list(candles)

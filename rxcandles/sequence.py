@@ -1,0 +1,140 @@
+"""Candles in the store, read as a list is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from rxcandles.model import CandleData, Order, Row
+from rxcandles.ports import RowReader
+
+__all__ = ["CandleSequence"]
+
+PAGE = 1000
+"""Candles in memory at a time."""
+
+
+class CandleSequence(Sequence[CandleData]):
+    """A sequence of stored candles with one page of 1,000 in memory at a time.
+
+    ``len``, index, slice, iteration, ``reversed``, ``in``, ``index``, ``count`` and ``==`` are a list's; a slice is
+    such a sequence again. Reading is synchronous (some ms a page), from a read-only connection of its own, so it works
+    outside the event loop and after the provider is closed, as long as the file is there. Reading on from where the
+    last read ended costs the page alone; a jump also the way there from the nearest page known.
+    """
+
+    def __init__(
+        self,
+        reader: RowReader,
+        symbol: str,
+        timeframe: str,
+        start: int,
+        stop: int,
+        order: Order = "newest_first",
+        positions: range | None = None,
+    ) -> None:
+        self._reader = reader
+        self._symbol = symbol
+        self._timeframe = timeframe
+        self._start = start
+        self._stop = stop
+        self._order = order
+        self._positions = range(reader.count(start, stop)) if positions is None else positions
+        self._marks: dict[int, int] = {0: start if order == "oldest_first" else stop}
+        """Where a page begins: number of the page -> bound of its open times."""
+        self._number = -1
+        self._page: list[Row] = []
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> CandleData: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> CandleSequence: ...
+
+    def __getitem__(self, index: int | slice) -> CandleData | CandleSequence:
+        if isinstance(index, slice):
+            return CandleSequence(
+                self._reader,
+                self._symbol,
+                self._timeframe,
+                self._start,
+                self._stop,
+                self._order,
+                self._positions[index],
+            )
+        try:
+            position = self._positions[index]
+        except IndexError:
+            raise IndexError(f"index {index} is out of range; there are {len(self):,} candles") from None
+        return self._candle(self._row(position))
+
+    def __iter__(self) -> Iterator[CandleData]:
+        for position in self._positions:
+            yield self._candle(self._row(position))
+
+    def __reversed__(self) -> Iterator[CandleData]:
+        return iter(self[::-1])
+
+    def __contains__(self, value: object) -> bool:
+        return self._find(value) is not None
+
+    def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the position of ``value``; raises ``ValueError`` where it isn't in ``[start, stop)``."""
+        found = self._find(value)
+        first, last, _ = slice(start, stop).indices(len(self))
+        if found is None or not first <= found < last:
+            raise ValueError(f"{value!r} is not among the candles")
+        return found
+
+    def count(self, value: object) -> int:
+        """Return 1 where ``value`` is among the candles, else 0: none is there twice."""
+        return int(value in self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str | bytes):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} candles of {self._symbol} {self._timeframe}, {self._order.replace('_', ' ')}, stored>"
+
+    def _candle(self, row: Row) -> CandleData:
+        return CandleData(self._symbol, self._timeframe, *row)
+
+    def _find(self, value: object) -> int | None:
+        if not isinstance(value, CandleData):
+            return None
+        time = value.open_seconds
+        if not self._start <= time < self._stop:
+            return None
+        before = (self._start, time) if self._order == "oldest_first" else (time + 1, self._stop)
+        position = self._reader.count(*before)
+        if position not in self._positions:
+            return None
+        found = self._positions.index(position)
+        return found if self[found] == value else None
+
+    def _row(self, position: int) -> Row:
+        number, offset = divmod(position, PAGE)
+        if number != self._number:
+            self._load(number)
+        if offset >= len(self._page):
+            raise RuntimeError(f"the candles of {self._symbol} {self._timeframe} were removed from the store meanwhile")
+        return self._page[offset]
+
+    def _load(self, number: int) -> None:
+        nearest = max(mark for mark in self._marks if mark <= number)
+        bound, skip = self._marks[nearest], (number - nearest) * PAGE
+        oldest_first = self._order == "oldest_first"
+        start, stop = (bound, self._stop) if oldest_first else (self._start, bound)
+        self._page = self._reader.rows(start, stop, self._order, PAGE, skip)
+        self._number = number
+        if self._page:
+            first, last = self._page[0].open_time, self._page[-1].open_time
+            self._marks[number] = first if oldest_first else first + 1
+            self._marks[number + 1] = last + 1 if oldest_first else last
