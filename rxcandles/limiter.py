@@ -1,0 +1,300 @@
+"""A rate limiter that counts as a strict server does, and hears what the server says.
+
+It is a sliding log: a permit is given only while fewer than ``rate`` were given in the last window. The window is a
+little longer than the server's, because requests are spread on their way there: against a strict 10 a second, a log
+without this guard draws 429s, with 30 ms there are none. What other clients of the same address use up shows in the
+server's headers and 429s; the limiter leaves them that room for as long as it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import OrderedDict, deque
+from typing import Final, NamedTuple
+
+import attrs
+
+from rxcandles.errors import RequestError
+
+__all__ = ["LimiterStatistics", "SlidingWindowLimiter"]
+
+_log = logging.getLogger("rxcandles.limiter")
+
+_LONGEST_DOUBLING: Final = 5
+"""A pause after a 429 doubles up to this often: 32 windows."""
+_BAN_SECONDS: Final = 60.0
+"""First block assumed where a 418 does not say; no recorded 418 of Upbit does (2026-11)."""
+_LONGEST_BAN_DOUBLING: Final = 6
+_QUIET_AFTER_BAN: Final = 3600.0
+_PATIENCE: Final = 5.0
+"""Seconds after which an answer that was never heard of is no longer expected."""
+
+
+class _Permit(NamedTuple):
+    """One permit: when it was given, how many were active then (itself included), and its number."""
+
+    given: float
+    active: int
+    number: int
+
+
+@attrs.frozen
+class LimiterStatistics:
+    """What a limiter has done so far; the counters only grow."""
+
+    rate: float | None
+    """Permits a window allowed now; None for no limit."""
+    permits: int
+    """Permits given."""
+    waiting: int
+    """Callers waiting for one."""
+    foreign: int
+    """Requests of other clients of this address that the server's answers revealed."""
+    limited: int
+    """429s heard of."""
+    banned: int
+    """418s heard of."""
+    paused_for: float
+    """Seconds for which nobody gets a permit; 0.0 where there is no pause."""
+
+
+class SlidingWindowLimiter:
+    """Gives at most ``rate`` permits in any ``window`` seconds, first come, first served.
+
+    ``rate`` may have a fraction: 2.5 a second is 2 in 0.8 s, 0.5 is 1 in 2 s. None sets no limit, but pauses hold.
+    ``guard`` seconds are added to the window for the spread of the requests' delays on their way to the server.
+    Needs a running loop and reads its clock; has no task of its own. Belongs to one loop at a time and is not
+    thread-safe. Raises ``RequestError`` for a rate, window or guard that can't be meant.
+    """
+
+    def __init__(self, rate: float | None, *, window: float = 1.0, guard: float = 0.03) -> None:
+        self._base_window = _seconds("window", window, zero=False)
+        self._guard = _seconds("guard", guard)
+        self._rate = _rate(rate)
+        self._given: deque[float] = deque()
+        self._unanswered: deque[_Permit] = deque()
+        self._waiting: OrderedDict[asyncio.Future[_Permit | None], None] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+        self._foreign = 0
+        self._foreign_until = -math.inf
+        self._paused_until = -math.inf
+        self._calm_at = -math.inf
+        self._streak = 0
+        self._banned_until = -math.inf
+        self._ban_forgotten_at = -math.inf
+        self._ban_streak = 0
+        self._permits = self._returned = 0
+        self._foreign_seen = self._limited_seen = self._banned_seen = 0
+        self._fit()
+
+    @property
+    def rate(self) -> float | None:
+        """Permits a window, or None for no limit; setting it takes effect at once, for those who wait too."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float | None) -> None:
+        self._rate = _rate(rate)
+        self._fit()
+        self._wake()
+
+    async def acquire(self) -> None:
+        """Wait for a permit; strictly first come, first served.
+
+        Cancelling gives the place up; a permit that had just been given goes to the next in line.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if not self._waiting and self._due(now) <= now:
+            self._give(now)
+            return
+        place: asyncio.Future[_Permit | None] = loop.create_future()
+        self._waiting[place] = None
+        if self._timer is None:
+            self._timer = loop.call_at(self._due(now), self._wake)
+        try:
+            await place
+        except asyncio.CancelledError:
+            self._leave(place)
+            raise
+
+    def observe(self, remaining: int) -> None:
+        """Hear how many requests the server still allowed in this second when it answered; never raises.
+
+        Where it had counted more than all of ours that it can have counted, the rest is another client's and takes
+        up permits: all of them for a window, then a quarter (or one) fewer every window, unless as many show again.
+        Answers may be late or out of order: they are matched with permits first to first, and every permit younger
+        than the matched one counts as ours, answered or not. Our own are so not taken for another's.
+        """
+        permit = self._unanswered.popleft() if self._unanswered else None
+        if permit is None or self._rate is None:
+            return
+        now = _clock()
+        ours = permit.active + self._permits - permit.number
+        foreign = self._most - max(remaining, 0) - ours
+        if foreign > 0:
+            # The next answers that show the same client will be as late as this one was: leave it its room till then.
+            self._leave_room(foreign, now, now + self._span + (now - permit.given) + self._guard)
+
+    def limited(self, retry_after: float | None = None) -> None:
+        """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
+
+        A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
+        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again.
+        """
+        pause = self._window if retry_after is None else max(self._window, _seconds("retry_after", retry_after))
+        now = _clock()
+        permit = self._unanswered.popleft() if self._unanswered else None
+        if now >= self._paused_until:
+            asked = now if permit is None else permit.given
+            self._streak = self._streak + 1 if asked < self._calm_at else 0
+        self._limited_seen += 1
+        until = now + max(self._window * 2 ** min(self._streak, _LONGEST_DOUBLING), pause)
+        self._paused_until = max(self._paused_until, until)
+        self._calm_at = self._paused_until + self._window
+        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", self._paused_until - now)
+        if self._rate is not None:
+            # We kept the rate, so another client must have used what was refused to us. One permit is always left.
+            self._leave_room(
+                min(self._others(now) + 1, self._most - 1), now, self._paused_until + self._span + self._guard
+            )
+        self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
+
+    def banned(self, seconds: float | None = None) -> None:
+        """Hear of a 418: nobody gets a permit for ``seconds``.
+
+        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times.
+        """
+        length = None if seconds is None else max(_seconds("seconds", seconds), self._window)
+        now = _clock()
+        if now >= self._banned_until:
+            self._ban_streak = self._ban_streak + 1 if now < self._ban_forgotten_at else 0
+        self._banned_seen += 1
+        if length is None:
+            length = _BAN_SECONDS * 2 ** min(self._ban_streak, _LONGEST_BAN_DOUBLING)
+        self._banned_until = max(self._banned_until, now + length)
+        self._ban_forgotten_at = self._banned_until + _QUIET_AFTER_BAN
+        self._unanswered.clear()
+        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", self._banned_until - now)
+
+    def statistics(self) -> LimiterStatistics:
+        """Return what was done so far."""
+        paused = max(self._paused_until, self._banned_until) - _clock()
+        return LimiterStatistics(
+            rate=self._rate,
+            permits=self._permits - self._returned,
+            waiting=sum(not place.done() for place in self._waiting),
+            foreign=self._foreign_seen,
+            limited=self._limited_seen,
+            banned=self._banned_seen,
+            paused_for=max(paused, 0.0),
+        )
+
+    def _fit(self) -> None:
+        rate = 1.0 if self._rate is None else self._rate
+        self._most = max(1, math.floor(rate))
+        self._window = self._base_window * (1.0 if self._rate is None else self._most / rate)
+        self._span = self._window + self._guard
+
+    def _due(self, now: float) -> float:
+        """When the next permit can be given, as far as is known; not after ``now`` where one is free."""
+        paused = self._paused_until if self._paused_until > self._banned_until else self._banned_until
+        if self._rate is None:
+            return paused
+        given, span = self._given, self._span
+        while given and given[0] + span <= now:
+            given.popleft()
+        foreign = self._others(now)
+        excess = len(given) + foreign - self._most
+        if excess < 0:
+            return paused
+        by_ours = given[excess] + span if excess < len(given) else math.inf
+        if foreign:
+            left = excess - foreign
+            by_theirs = self._foreign_until if left < 0 else max(self._foreign_until, given[left] + span)
+            by_ours = min(by_ours, by_theirs)
+        return max(paused, by_ours)
+
+    def _give(self, now: float) -> _Permit | None:
+        self._permits += 1
+        if self._rate is None:
+            return None
+        self._given.append(now)
+        permit = _Permit(now, len(self._given), self._permits)
+        unanswered = self._unanswered
+        while unanswered and unanswered[0].given + _PATIENCE < now:
+            unanswered.popleft()
+        unanswered.append(permit)
+        return permit
+
+    def _wake(self) -> None:
+        """Give what is free to those first in line, and come back when the next is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            place = next(iter(self._waiting))
+            loop = place.get_loop()
+            now = loop.time()
+            due = self._due(now)
+            if due > now:
+                self._timer = loop.call_at(due, self._wake)
+                return
+            del self._waiting[place]
+            if not place.done():
+                place.set_result(self._give(now))
+
+    def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
+        if place in self._waiting:
+            del self._waiting[place]
+            if not self._waiting and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        elif not place.cancelled():
+            permit = place.result()
+            if permit is not None and permit.given in self._given:
+                self._given.remove(permit.given)
+            if permit is not None and permit in self._unanswered:
+                self._unanswered.remove(permit)
+            self._returned += 1
+            self._wake()
+
+    def _others(self, now: float) -> int:
+        """Permits left to other clients: what was seen for a window, then a quarter (or one) fewer every window."""
+        while self._foreign and self._foreign_until <= now:
+            self._foreign -= max(1, self._foreign // 4)
+            self._foreign_until += self._span
+        return self._foreign
+
+    def _leave_room(self, foreign: int, now: float, until: float) -> None:
+        held = self._others(now)
+        if foreign >= held:
+            self._foreign_seen += foreign - held
+            self._foreign = foreign
+            self._foreign_until = max(self._foreign_until, until)
+
+
+def _clock() -> float:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:  # asked from outside a loop; asyncio's own loops read the same clock
+        return time.monotonic()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _rate(value: float | None) -> float | None:
+    if value is not None and not (_is_number(value) and value > 0):
+        raise RequestError(f"rate is {value!r}; take a number of requests above 0, or None for no limit")
+    return value
+
+
+def _seconds(name: str, value: float, zero: bool = True) -> float:
+    if not (_is_number(value) and (value > 0 or (zero and value == 0))):
+        raise RequestError(f"{name} is {value!r}; take seconds {'from' if zero else 'above'} 0")
+    return value
