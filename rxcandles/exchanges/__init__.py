@@ -1,0 +1,6 @@
+"""Exchanges: where candles come from, each behind ``rxcandles.ports.Exchange``."""
+
+from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.exchanges.upbit import UpbitExchange
+
+__all__ = ["CheckedPage", "UpbitExchange", "check_page"]

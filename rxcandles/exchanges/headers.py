@@ -1,0 +1,47 @@
+"""What an exchange's response headers say; a header that says nothing readable is None, never an error."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["http_date", "remaining_requests", "retry_after"]
+
+_SEC: Final = re.compile(r"(?:^|[\s;,])sec\s*=\s*(\d{1,9})(?![\d.])", re.ASCII | re.IGNORECASE)
+_SECONDS: Final = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*", re.ASCII)
+
+
+@lru_cache(maxsize=16)
+def http_date(text: str | None) -> float | None:
+    """Return the UTC seconds of an HTTP date (``Wed, 30 Jul 2025 17:36:32 GMT``), or None."""
+    if not text:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):  # what the parser raises differs between Pythons
+        return None
+
+
+@lru_cache(maxsize=64)
+def remaining_requests(text: str | None) -> int | None:
+    """Return N of ``group=candles; min=600; sec=N``, or None. Upbit: ``min`` is a constant without meaning."""
+    found = _SEC.search(text) if text else None
+    return int(found[1]) if found else None
+
+
+def retry_after(text: str | None, now: float) -> float | None:
+    """Return the seconds to wait that a ``Retry-After`` header asks for, as seconds or as a date; or None.
+
+    ``now`` in UTC seconds is what a date is measured against; a date that has passed means 0.
+    """
+    if not text:
+        return None
+    found = _SECONDS.fullmatch(text)
+    if found:
+        return float(found[1])
+    date = http_date(text)
+    return None if date is None else max(date - now, 0.0)

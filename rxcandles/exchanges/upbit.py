@@ -1,0 +1,276 @@
+"""Upbit over HTTP: one request a page, one try, every failure as an error of this library."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from functools import cache
+from importlib import metadata
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import SplitResult, quote, urlsplit
+
+from rxcandles.errors import (
+    BannedError,
+    ConnectionFailedError,
+    ExchangeError,
+    InvalidResponseError,
+    RateLimitedError,
+    RequestError,
+    RequestRejectedError,
+    ServerError,
+    UnknownMarketError,
+)
+from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
+from rxcandles.exchanges.headers import http_date, remaining_requests, retry_after
+from rxcandles.model import check_count, check_symbol
+from rxcandles.ports import Market, Page
+from rxcandles.timeframe import END, Timeframe, to_datetime
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["UpbitExchange"]
+
+_CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
+_KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
+_ERROR_BYTES: Final = 4096
+"""How much of an error's body is read: enough for its message."""
+
+
+class _Answer(NamedTuple):
+    body: bytes
+    date: str | None
+    remaining: str | None
+
+
+class UpbitExchange:
+    """Candles of Upbit, or of a server that speaks like it at ``base_url``.
+
+    Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
+    ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
+    ``max_body`` bytes is refused. Redirects are not followed and no ``Origin`` is sent: with one, Upbit allows a
+    request in ten seconds (documented 2024-07-17). ``name`` is the candles' namespace in a store. A ``session`` given
+    is used and left open. Raises ``RequestError`` for arguments that can't be meant.
+    """
+
+    page_limit: int = 200
+    """Upbit cuts a larger count silently to 200 (seen 2026-09-13)."""
+    rate_limit: float | None = 10.0
+    """Requests a second and address, all kinds of candles together (documented 2026-10-07)."""
+
+    def __init__(
+        self,
+        base_url: str = "https://api.upbit.com",
+        *,
+        timeout: float = 10.0,
+        connect_timeout: float = 5.0,
+        connections: int = 8,
+        max_body: int = 4 * 1024 * 1024,
+        name: str = "upbit",
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        parts = _check_url(base_url)
+        self.name = name
+        self._base = base_url.rstrip("/")
+        self._host = parts.netloc
+        self._timeout = _check_seconds("timeout", timeout)
+        self._connect_timeout = _check_seconds("connect_timeout", connect_timeout)
+        self._connections = check_count("connections", connections)
+        self._max_body = check_count("max_body", max_body)
+        if session is not None and "Origin" in session.headers:
+            raise RequestError("session sends an Origin header, for which Upbit allows one request in 10 s; remove it")
+        self._session = session
+        self._own = session is None
+        self._closed = False
+
+    async def __aenter__(self) -> UpbitExchange:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def check(self, symbol: str, timeframe: Timeframe) -> None:
+        """Raise ``RequestError`` where Upbit can have no such market or timeframe; sends nothing.
+
+        A code is QUOTE-BASE in capital letters and digits: ``KRW-BTC`` is Bitcoin in Korean won.
+        """
+        check_symbol(symbol)
+        if not _CODE.fullmatch(symbol):
+            upper = f"; did you mean {symbol.upper()!r}?" if _CODE.fullmatch(symbol.upper()) else ""
+            raise RequestError(f"symbol {symbol!r} is no code of Upbit's; write QUOTE-BASE, such as 'KRW-BTC'{upper}")
+        _path(timeframe)
+
+    async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+        """Return the newest ``count`` candles (1 to 200) that exist with an open time before ``to``; tries once.
+
+        Newest first, as sent: the one still forming is among them where ``to`` allows it. Fewer than ``count`` means
+        that there are no older ones. ``to`` is in UTC seconds and excluded (Upbit, seen 2026-09-13). Cancelling
+        drops the connection. Raises ``RequestError`` before sending anything, then
+        ``UnknownMarketError`` (404), ``RequestRejectedError`` (other 4xx, redirects), ``RateLimitedError`` (429),
+        ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer) or
+        ``InvalidResponseError`` (an answer to something else).
+        """
+        self.check(symbol, timeframe)
+        check_count("count", count, 1, self.page_limit)
+        check_count("to", to, 0, END - 1)
+        before = f"{to_datetime(to):%Y-%m-%dT%H:%M:%SZ}"
+        asked = f"{symbol} {timeframe}, {count} before {before}"
+        # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
+        query = f"market={symbol}&to={quote(before, safe='')}&count={count}"
+        answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked)
+        return Page(
+            decode_candles(answer.body, symbol, timeframe, asked),
+            http_date(answer.date),
+            remaining_requests(answer.remaining),
+        )
+
+    async def markets(self) -> list[Market]:
+        """Return all markets that are listed now, in Upbit's order; raises as :meth:`page` does."""
+        asked = "all markets"
+        return decode_markets((await self._get("/v1/market/all", asked)).body, asked)
+
+    async def close(self) -> None:
+        """Close all connections; idempotent. Requests after it raise ``ExchangeError``."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None and self._own:
+            await session.close()
+
+    async def _get(self, path: str, asked: str) -> _Answer:
+        import aiohttp
+        from yarl import URL
+
+        if self._closed:
+            raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        try:
+            async with self._session.get(
+                URL(self._base + path, encoded=True),
+                headers={"User-Agent": _agent(), "Accept": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    raise await self._failure(response, asked)
+                headers = response.headers
+                return _Answer(await self._body(response, asked), headers.get("Date"), headers.get("Remaining-Req"))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {self._reason(error)}") from error
+
+    async def _body(self, response: aiohttp.ClientResponse, asked: str) -> bytes:
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > self._max_body:
+                response.close()
+                raise InvalidResponseError(
+                    f"{asked}: the answer is longer than max_body, {self._max_body} bytes: {excerpt(bytes(body))}"
+                )
+        return bytes(body)
+
+    async def _failure(self, response: aiohttp.ClientResponse, asked: str) -> ExchangeError:
+        status = response.status
+        body = await _beginning(response)
+        said = error_message(body)
+        date = http_date(response.headers.get("Date"))
+        wait = retry_after(response.headers.get("Retry-After"), time.time() if date is None else date)
+        what = f"{asked}: {self._host} answered {status}"
+        if status == 429:
+            return RateLimitedError(f"{what}, too many requests: {said}", wait)
+        if status == 418:
+            return BannedError(
+                f"{what}, this address is blocked: {said}", error_seconds(body) if wait is None else wait
+            )
+        if status >= 500:
+            return ServerError(f"{what}: {said}", wait)
+        if status == 404 and said == "Code not found":
+            return UnknownMarketError(
+                f"{what}: {said}; the market was never listed, is delisted, or was renamed "
+                "(the exchange says the same for all three)"
+            )
+        if status >= 400:
+            return RequestRejectedError(f"{what}: {said}")
+        if status >= 300:
+            where = response.headers.get("Location", "nowhere")[:200]
+            return RequestRejectedError(f"{what}, a redirect to {where!r}, which is not followed; correct base_url")
+        return InvalidResponseError(f"{what} where 200 is expected: {excerpt(body)}")
+
+    def _reason(self, error: Exception) -> str:
+        """Say what happened without the address asked for: it may be long, and a proxy's may hold a password."""
+        import aiohttp
+
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return f"no connection within {self._connect_timeout:g} s"
+        if isinstance(error, TimeoutError):
+            return f"nothing whole within {self._timeout:g} s"
+        if isinstance(error, aiohttp.ClientSSLError):
+            return f"TLS failed ({type(error).__name__})"
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return "the host's name can't be resolved"
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return "it was cut short or garbled"
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return "it closed the connection"
+        if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+            return os.strerror(error.errno)
+        return type(error).__name__
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """Return the first bytes of an error's body; its status counts even where the body is cut short."""
+    import aiohttp
+
+    body = b""
+    try:
+        while len(body) < _ERROR_BYTES and (piece := await response.content.read(_ERROR_BYTES - len(body))):
+            body += piece
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass
+    return body
+
+
+@cache
+def _agent() -> str:
+    try:
+        return f"rxcandles/{metadata.version('rxcandles')}"
+    except metadata.PackageNotFoundError:  # a checkout that was never installed
+        return "rxcandles"
+
+
+def _path(timeframe: Timeframe) -> str:
+    number, letter = timeframe.name[:-1], timeframe.name[-1:]
+    if letter == "m" and timeframe.seconds:
+        return f"minutes/{number}"
+    if number != "1" or letter not in _KINDS:
+        raise RequestError(f"timeframe {timeframe.name!r} is none of Upbit's")
+    return _KINDS[letter]
+
+
+def _check_url(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except (ValueError, TypeError, AttributeError):
+        valid = False
+    if not valid:
+        raise RequestError(f"base_url {base_url!r} is no address; write it as 'https://api.upbit.com'")
+    if "@" in parts.netloc:
+        raise RequestError("base_url holds a user name or a password; Upbit's candles need none")
+    if "?" in base_url or "#" in base_url or re.search(r"\s", base_url):
+        raise RequestError(
+            f"base_url {base_url!r} has more than a host and a path; write it as 'https://api.upbit.com'"
+        )
+    return parts
+
+
+def _check_seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
+        raise RequestError(f"{name} is {value!r}; take seconds above 0, up to 86400")
+    return value
