@@ -27,7 +27,7 @@ from rxcandles.console import (
 )
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError
 from rxcandles.model import Order, Request
-from rxcandles.opening import EXCHANGES, connect
+from rxcandles.opening import EXCHANGES, OwnRate, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
 from rxcandles.stores import SqliteStore
@@ -51,7 +51,7 @@ class Job:
     db: str
     exchange: str
     base_url: str | None
-    rate_limit: float | None
+    rate_limit: float | OwnRate | None
     quiet: bool
 
     @property
@@ -72,37 +72,31 @@ class Job:
 
         request = Request(**self.asked, order=self.order)
         UpbitExchange().check(request.symbol, request.timeframe)
-        limits = {} if self.rate_limit == _OWN_RATE else {"rate_limit": self.rate_limit}
-        return connect(self.db, self.exchange, self.base_url, **limits)
+        return connect(self.db, self.exchange, self.base_url, self.rate_limit)
 
 
-_OWN_RATE = -1.0
+def _time(value: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00"
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-class _Time(click.ParamType):
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00")
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-class _Rate(click.ParamType):
-    name = "N|none"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        if value == "none" or not isinstance(value, str):
-            return None if value == "none" else float(value)
-        try:
-            rate = float(value)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate < float("inf"):
-            self.fail(f"{value!r} is no rate; give the requests a second (above 0), or none for no limit")
-        return rate
+def _rate(value: str | OwnRate) -> float | OwnRate | None:
+    if isinstance(value, OwnRate):
+        return value
+    if value == "none":
+        return None
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{value!r} is no rate; give the requests a second (above 0), or none for no limit")
+    return rate
 
 
 def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -119,15 +113,19 @@ _exchange = _with(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
                  help="simulated starts a simulated Upbit in this process."),
     click.option("--base-url", help="Another address of the same API."),
-    click.option("--rate-limit", type=_Rate(), default=_OWN_RATE,
+    click.option("--rate-limit", type=_rate, metavar="N|none", default=OwnRate.OWN,
                  help="Requests a second, or none; the exchange's own where not given."),
 )  # fmt: skip
 _asked = _with(
     click.argument("symbol"),
     click.argument("timeframe"),
     click.option("--count", type=int, help="Candles that exist, back from --to or now."),
-    click.option("--to", type=_Time(), help="One end of the span (ISO 8601, UTC without a zone); now if not given."),
-    click.option("--end", type=_Time(), help="The other end. The older end is included, the newer excluded."),
+    click.option(
+        "--to", type=_time, metavar="TIME", help="One end of the span (ISO 8601, UTC without a zone); now if not given."
+    ),
+    click.option(
+        "--end", type=_time, metavar="TIME", help="The other end. The older end is included, the newer excluded."
+    ),
     _db,
     _exchange,
     click.option("--quiet", is_flag=True, help="No progress."),
@@ -257,7 +255,9 @@ async def _coverage(db: str, symbol: str | None, timeframe: str | None) -> list[
 
 @cli.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8700, show_default=True)
-@click.option("--rate-limit", type=_Rate(), default=10.0, help="Requests a second, or none.  [default: 10]")
+@click.option(
+    "--rate-limit", type=_rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
+)
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
 def simulate(port: int, rate_limit: float | None, latency: float) -> int:
     """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C."""

@@ -15,13 +15,18 @@ from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 
-__all__ = ["EXCHANGES", "connect"]
+__all__ = ["EXCHANGES", "OwnRate", "connect"]
 
 EXCHANGES: Final = ("upbit", "simulated")
 """The exchanges that have a name here."""
 
 
-class _Default(enum.Enum):
+UPBIT_URL: Final = "https://api.upbit.com"
+
+
+class OwnRate(enum.Enum):
+    """Stands for the exchange's own rate, since None stands for no limit."""
+
     OWN = "the exchange's own"
 
 
@@ -29,7 +34,7 @@ def connect(
     path: str | Path,
     exchange: str | Exchange = "upbit",
     base_url: str | None = None,
-    rate_limit: float | _Default | None = _Default.OWN,
+    rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
     limiter: RateLimiter | None = None,
 ) -> AbstractAsyncContextManager[CandleDataProvider]:
@@ -42,26 +47,22 @@ def connect(
     decides. Raises ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file
     can't be used.
     """
-    if limiter is not None and rate_limit is not _Default.OWN:
+    if limiter is not None and rate_limit is not OwnRate.OWN:
         raise RequestError("rate_limit and limiter are both given; set the limiter's own rate")
     if isinstance(exchange, str):
         if exchange not in EXCHANGES:
             raise RequestError(f"exchange {exchange!r} is unknown; take one of {', '.join(EXCHANGES)}, or an Exchange")
         if exchange == "upbit" or base_url is not None:
-            url = {} if base_url is None else {"base_url": base_url}
-            ready: Exchange | None = UpbitExchange(name=exchange, **url)
+            ready: Exchange | None = UpbitExchange(UPBIT_URL if base_url is None else base_url, name=exchange)
         else:
             ready = None
     elif base_url is not None:
         raise RequestError(f"base_url is {base_url!r}, but the exchange given has its own; give one of the two")
     else:
         ready = exchange
-    own = UPBIT_RATE if ready is None else ready.rate_limit
-    rate = own if isinstance(rate_limit, _Default) else rate_limit
+    own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
+    rate = own if isinstance(rate_limit, OwnRate) else rate_limit
     return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate))
-
-
-UPBIT_RATE: Final = 10.0
 
 
 @asynccontextmanager

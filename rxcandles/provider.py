@@ -38,8 +38,8 @@ class CandleDataProvider:
     ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
     1M 1y`` (or ``1h``, ``4h``). Ask by ``count`` (candles that exist, back from now), ``to`` + ``count``,
     ``to`` + ``end``, or ``end``: the older end is included, the newer excluded, naive datetimes mean UTC. Anything
-    else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that is still
-    forming is never among them. Several calls may run at once on one event loop; they share the limiter.
+    else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that
+    is still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
     """
 
     def __init__(

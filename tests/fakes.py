@@ -74,8 +74,12 @@ class FakeExchange:
         finally:
             self.under_way -= 1
         self.before(to, count)
+        return Page([row(time) for time in self.page_of(to, count)], self.server_time)
+
+    def page_of(self, to: int, count: int) -> list[int]:
+        """The open times of a page, newest first."""
         end = bisect_left(self.times, to)
-        return Page([row(time) for time in self.times[max(0, end - count) : end][::-1]], self.server_time)
+        return self.times[max(0, end - count) : end][::-1]
 
     async def markets(self) -> list[Market]:
         """One market."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from reactivex import Observable, abc
 
 from rxcandles.errors import MemoryLimitError
-from rxcandles.flow.mapping import Operator
 from rxcandles.model import check_count
 
 __all__ = ["batch", "to_list"]
@@ -16,7 +15,7 @@ __all__ = ["batch", "to_list"]
 _A = TypeVar("_A")
 
 
-def batch(size: int) -> Operator[Sequence[_A], list[_A]]:
+def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]]]:
     """Regroup the emitted sequences into lists of ``size``; the last may be shorter.
 
     At most ``size`` - 1 elements wait. What waits is emitted before an error is passed on, so that what came before
@@ -62,7 +61,7 @@ def batch(size: int) -> Operator[Sequence[_A], list[_A]]:
     return operator
 
 
-def to_list(limit: int) -> Operator[Sequence[_A], list[_A]]:
+def to_list(limit: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]]]:
     """Join the emitted sequences into one list, emitted at the end.
 
     More than ``limit`` elements are a :class:`MemoryLimitError`, raised as soon as they are seen; the source is

@@ -10,7 +10,6 @@ from reactivex.disposable import CompositeDisposable
 
 from rxcandles.flow.budget import Flow
 from rxcandles.flow.demand import Supply, on_demand
-from rxcandles.flow.mapping import Operator
 
 __all__ = ["latest"]
 
@@ -51,7 +50,7 @@ class _Latest(Supply[_A]):
         return None
 
 
-def latest() -> Operator[_A, _A]:
+def latest() -> Callable[[Observable[_A]], Observable[_A]]:
     """Let the source run at full speed and emit its newest item whenever the consumer has room; drop the others.
 
     For items of which the newest tells all, such as chunks whose candles are in the store. One item is held. An

@@ -11,6 +11,7 @@ import tenacity
 from rxcandles.errors import (
     BannedError,
     ExchangeError,
+    InvalidResponseError,
     PassingError,
     RateLimitedError,
     RequestRejectedError,
@@ -124,7 +125,9 @@ class _Attempts:
             server_time=page.server_time,
         )
         rows, stop = checked.rows, chunk.resume
-        reached = rows[-1].open_time if checked.full and rows else BEGINNING
+        if checked.full and not rows:
+            raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
+        reached = rows[-1].open_time if checked.full else BEGINNING
         if page.server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
             stop = min(stop, request.timeframe.floor(page.server_time - SETTLE_SECONDS))

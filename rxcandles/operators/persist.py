@@ -14,8 +14,8 @@ __all__ = ["persist"]
 def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     """Write each chunk's rows and what they prove to ``store``, in one transaction, chunk after chunk.
 
-    Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is passed on as it is.
-    Raises ``StoreError``.
+    Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is
+    passed on as it is. Raises ``StoreError``.
     """
 
     async def write(chunk: Chunk) -> Chunk:

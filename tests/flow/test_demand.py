@@ -134,7 +134,7 @@ def test_stock_operators_run_on_the_loops_clock() -> None:
 
 
 def test_plain_subscribe_is_bounded_too() -> None:
-    """Without any way out of ours, the most downstream asynchronous stage makes the flow, and the source keeps to it."""
+    """Without a way out of ours, the most downstream asynchronous stage makes the flow; the source keeps to it."""
 
     async def scenario() -> None:
         taken: list[int] = []

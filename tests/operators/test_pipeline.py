@@ -432,6 +432,16 @@ async def test_overlap_states(store: SqliteStore) -> None:
     assert await overlap(900, 1110) == ["complete_overlap", "partial_middle_continuous"]
 
 
+async def test_a_page_of_nothing_but_the_seam(store: SqliteStore) -> None:
+    """A page that only repeats the candle at ``to`` is no end of history: it is refused, and proves nothing."""
+    exchange = FakeExchange(slots(10))
+    exchange.times.append(NEWEST + MINUTE)
+    exchange.page_of = lambda to, count: [to]  # type: ignore[method-assign]
+    with pytest.raises(InvalidResponseError, match="nothing but the candle at `to`"):
+        await ops.run(collecting(asks(count=1), store, exchange).pipe(ops.summarize()))
+    assert await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12) == []
+
+
 async def test_row_type() -> None:
     """A user's exchange may send plain rows with eight fields."""
     assert Row(*(0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0)).change_rate is None
