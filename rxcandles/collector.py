@@ -12,7 +12,18 @@ from reactivex import Observable
 
 from rxcandles.errors import IncompleteError
 from rxcandles.model import Order, Request
-from rxcandles.operators import Retry, fetch, persist, plan_chunks, rate_limit, report, run, skip_stored, summarize
+from rxcandles.operators import (
+    Retry,
+    cursors_for,
+    fetch,
+    persist,
+    plan_chunks,
+    rate_limit,
+    report,
+    run,
+    skip_stored,
+    summarize,
+)
 from rxcandles.planning import Chunk
 from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -24,15 +35,25 @@ _log: Final = logging.getLogger("rxcandles.collector")
 
 
 class CandleCollector:
-    """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy."""
+    """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy.
+
+    ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate.
+    """
 
     def __init__(
-        self, store: CandleStore, exchange: Exchange, limiter: RateLimiter, *, retry: Retry | None = None
+        self,
+        store: CandleStore,
+        exchange: Exchange,
+        limiter: RateLimiter,
+        *,
+        retry: Retry | None = None,
+        cursors: int | None = None,
     ) -> None:
         self._store = store
         self._exchange = exchange
         self._limiter = limiter
         self._retry = retry
+        self._cursors = cursors
 
     def request(
         self,
@@ -50,7 +71,9 @@ class CandleCollector:
 
     def chunks(self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise") -> Observable[Chunk]:
         """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page."""
-        return plan_chunks(request, page=self._exchange.page_limit).pipe(
+        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
+        cursors = cursors_for(rate) if self._cursors is None else self._cursors
+        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors).pipe(
             skip_stored(self._store),
             rate_limit(self._limiter),
             fetch(self._exchange, retry=self._retry, on_failure=on_failure),

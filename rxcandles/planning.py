@@ -129,8 +129,9 @@ class Chunk:
 class Plan:
     """Decides the chunks of one run; told by the stages what arrived (``fetched``) and what is stored (``stored``).
 
-    ``page`` is the most candles a request may ask for, ``cursors`` how many may be walked at once (a number, or a
-    function asked again for every chunk). ``wake`` is called whenever there may be a chunk again.
+    ``page`` is the most candles a request may ask for, ``cursors`` how many may be walked at once: a number, or a
+    function of the seconds that a request has taken of late (0.0 before the first). ``wake`` is called whenever there
+    may be a chunk again.
     """
 
     def __init__(
@@ -139,15 +140,19 @@ class Plan:
         wake: Callable[[], None] = lambda: None,
         *,
         page: int = 200,
-        cursors: int | Callable[[], int] = 1,
+        cursors: int | Callable[[float], int] = 1,
     ) -> None:
         self.request = request
         self.page = page
         self.failed: list[Span] = []
         """Spans that could not be fetched."""
+        self.error: Exception | None = None
+        """Why the plan ends before everything has arrived."""
         self.made = 0
         """Chunks made so far."""
-        self._cursors = cursors if callable(cursors) else lambda: cursors
+        self.round_trip = 0.0
+        """Seconds that a request has taken of late."""
+        self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors
         self._wake = wake
         self._grid = request.timeframe
         self._bottom = request.start if request.start is not None else self._grid.ceil(BEGINNING)
@@ -179,7 +184,7 @@ class Plan:
         if self.complete:
             return None
         busy = sum(segment.busy for segment in self._segments)
-        if busy >= max(1, self._cursors()):
+        if busy >= self._cursors:
             return None
         count = self.request.count
         expected = float(self._found + self._assumed)
@@ -191,7 +196,7 @@ class Plan:
                     return None  # what is under way should suffice; if not, it will be told
                 if self._upward:
                     segment = self._cut_lower(segment)
-                elif self._cursors() > 1:
+                elif self._cursors > 1:
                     self._cut_upper(segment, None if count is None else count - expected)
                 return self._chunk(segment, int(count - expected) if count is not None and exact else None)
             if not segment.finished:
@@ -235,6 +240,19 @@ class Plan:
             self._abandon()
         self._wake()
         return found
+
+    def fail(self, chunk: Chunk, error: Exception) -> None:
+        """Hear that a chunk failed for good and the run with it: only what comes before it is still asked for."""
+        self._open.pop(chunk.index, None)
+        if chunk.segment in self._segments:
+            self.error = error
+            while self._segments.pop() is not chunk.segment:
+                pass
+        self._wake()
+
+    def took(self, seconds: float) -> None:
+        """Hear how long a request has taken, from sending it to the end of its answer."""
+        self.round_trip += (seconds - self.round_trip) * (0.3 if self.round_trip else 1.0)
 
     def stored(self, chunk: Chunk) -> None:
         """Hear that what a chunk has reached is in the store."""
@@ -286,6 +304,10 @@ class Plan:
     # How it goes on
 
     @property
+    def _cursors(self) -> int:
+        return max(1, self._cursors_at(self.round_trip))
+
+    @property
     def _arrived(self) -> int:
         ahead = self._contiguous()
         return self._found + self._assumed + sum(segment.found + segment.assumed for segment in ahead)
@@ -329,7 +351,7 @@ class Plan:
         """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
         slots = self._grid.slots(segment.lo, segment.cursor)
         candles = slots * self._density if need is None else need
-        pages = max(1, min(LONGEST, int(candles / self.page / (2 * self._cursors())))) * self._stretch
+        pages = max(1, min(LONGEST, int(candles / self.page / (2 * self._cursors)))) * self._stretch
         length = self._slots_of(pages)
         if slots < length + self._slots_of(1) or candles <= self.page:
             return

@@ -40,16 +40,24 @@ class CandleDataProvider:
     ``to`` + ``end``, or ``end``: the older end is included, the newer excluded, naive datetimes mean UTC. Anything
     else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that
     is still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
+    ``retry`` says when to ask again, ``cursors`` how many pages of a request may be asked for at once (None: as many as
+    use up the rate).
     """
 
     def __init__(
-        self, store: CandleStore, exchange: Exchange, limiter: RateLimiter, *, retry: Retry | None = None
+        self,
+        store: CandleStore,
+        exchange: Exchange,
+        limiter: RateLimiter,
+        *,
+        retry: Retry | None = None,
+        cursors: int | None = None,
     ) -> None:
         self.repository = store
         """The store."""
         self.exchange = exchange
         self.limiter = limiter
-        self.collector = CandleCollector(store, exchange, limiter, retry=retry)
+        self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors)
 
     async def get_candles(
         self,

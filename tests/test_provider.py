@@ -37,7 +37,7 @@ def exchange() -> FakeExchange:
 async def provider(exchange: FakeExchange, tmp_path: Path) -> AsyncIterator[CandleDataProvider]:
     async with SqliteStore(tmp_path / "candles.db") as store:
         retry = Retry(attempts=2, base=0.001, longest=0.001)
-        yield CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=retry)
+        yield CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=retry, cursors=1)
 
 
 def newest(exchange: FakeExchange, count: int) -> list[CandleData]:
@@ -225,6 +225,35 @@ async def test_stream_error_after_what_came_before(provider: CandleDataProvider,
             delivered += len(candles)
     assert delivered == 1400
     assert not any(meta.is_final_chunk for meta in metas)
+
+
+async def test_error_among_cursors(exchange: FakeExchange, tmp_path: Path) -> None:
+    """With several cursors too, everything that comes before the failed page is delivered before its error."""
+
+    def broken(to: int, count: int) -> None:
+        if to <= exchange.times[-2000]:
+            raise InvalidResponseError("nonsense")
+
+    exchange.before = broken
+    async with SqliteStore(tmp_path / "candles.db") as store:
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), cursors=4)
+        for order in ("newest_first", "oldest_first"):
+            delivered: list[int] = []
+            with pytest.raises(InvalidResponseError):
+                async for candles, meta in provider.stream_candles(
+                    "KRW-BTC",
+                    "1m",
+                    to=END,
+                    end=to_datetime(exchange.times[-4000]),
+                    order=order,  # type: ignore[arg-type]
+                ):
+                    delivered += [each.open_seconds for each in candles]
+                    assert not meta.is_final_chunk
+            if order == "newest_first":
+                assert delivered == exchange.times[-len(delivered) :][::-1]
+                assert 1800 <= len(delivered) <= 2200
+            else:
+                assert delivered == []
 
 
 async def test_storage_only(provider: CandleDataProvider, exchange: FakeExchange) -> None:

@@ -14,7 +14,7 @@ from rxcandles.flow import (
 from rxcandles.operators.fetch import Retry, fetch
 from rxcandles.operators.guard_plan import guard_plan
 from rxcandles.operators.persist import persist
-from rxcandles.operators.plan_chunks import plan_chunks
+from rxcandles.operators.plan_chunks import cursors_for, plan_chunks
 from rxcandles.operators.rate_limit import rate_limit
 from rxcandles.operators.recall import recall
 from rxcandles.operators.report import report
@@ -26,6 +26,7 @@ __all__ = [
     "Retry",
     "batch",
     "concat_map_async",
+    "cursors_for",
     "fetch",
     "from_demand",
     "guard_plan",

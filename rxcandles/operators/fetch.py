@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final, Literal
 
 import attrs
@@ -50,10 +51,11 @@ def fetch(
     """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
 
     Every page is checked before it is passed on, candles that are not final yet are left out, and the plan is told how
-    far the page has reached. A 429 is told to the chunk's limiter, as is what the server says of its limit. A page
-    that fails for good raises its ``ExchangeError``, with a note which chunk it was; with ``on_failure="skip"`` the
-    chunk is passed on with its ``failure`` instead, and after three such in a row the rest is given up. A refusal of
-    the request itself (4xx) is always raised. Disposing cancels the requests under way.
+    far the page has reached. A 429 is told to the chunk's limiter, as is what the server says of its limit. A chunk
+    that fails for good is passed on with its ``failure``. It ends the run: the plan asks for nothing behind it and
+    raises the ``ExchangeError``, with a note which chunk it was, when everything before it has come. With
+    ``on_failure="skip"`` the run goes on, and after three such in a row the rest is given up. A refusal of the request
+    itself (4xx) is raised at once. Disposing cancels the requests under way.
     """
     policy = retry or Retry()
     jitter = tenacity.wait_random_exponential(multiplier=policy.base, max=policy.longest)
@@ -78,10 +80,14 @@ def fetch(
             chunk = await retrying(attempt)
         except ExchangeError as error:
             error.add_note(f"{chunk}; asked {attempt.requests} times")
-            if on_failure == "raise" or isinstance(error, RequestRejectedError):
+            if isinstance(error, RequestRejectedError):
                 raise
             _log.error("%s failed for good: %s", chunk, error)
-            chunk = attrs.evolve(chunk, failure=error, reached=chunk.low)
+            chunk = attrs.evolve(chunk, failure=error, requests=attempt.requests, rate_limited=attempt.rate_limited)
+            if on_failure == "raise":
+                chunk.plan.fail(chunk, error)
+                return chunk
+            chunk = attrs.evolve(chunk, reached=chunk.low)
         chunk = attrs.evolve(chunk, requests=attempt.requests, rate_limited=attempt.rate_limited)
         return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
@@ -102,6 +108,7 @@ class _Attempts:
         if limiter is not None:
             await limiter.acquire()
         self.requests += 1
+        sent = time.monotonic()
         try:
             page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, chunk.ask)
         except RateLimitedError as error:
@@ -114,6 +121,7 @@ class _Attempts:
                 raise PassingError(str(error), retry_after=error.seconds or _BAN_SECONDS) from error
             limiter.banned(error.seconds)
             raise
+        chunk.plan.took(time.monotonic() - sent)
         if limiter is not None and page.remaining is not None:
             limiter.observe(page.remaining)
         checked = check_page(
