@@ -1,0 +1,51 @@
+"""An Upbit on this machine, for tests, demonstrations and users' own tests.
+
+Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it. The names here are
+loaded when first used, because pytest imports this package in every session (see :mod:`rxcandles.simulator.fixture`).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rxcandles.simulator import faults
+    from rxcandles.simulator.answers import Answer, Asked, Logged
+    from rxcandles.simulator.faults import Fault
+    from rxcandles.simulator.market import DEFAULT_MARKETS, OUTAGES, Market, Source
+    from rxcandles.simulator.replay import Replay
+    from rxcandles.simulator.server import Simulator, Stats, serve
+
+__all__ = [
+    "DEFAULT_MARKETS",
+    "OUTAGES",
+    "Answer",
+    "Asked",
+    "Fault",
+    "Logged",
+    "Market",
+    "Replay",
+    "Simulator",
+    "Source",
+    "Stats",
+    "faults",
+    "serve",
+]
+
+_HOMES = {
+    "answers": ("Answer", "Asked", "Logged"),
+    "faults": ("Fault",),
+    "market": ("DEFAULT_MARKETS", "OUTAGES", "Market", "Source"),
+    "replay": ("Replay",),
+    "server": ("Simulator", "Stats", "serve"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "faults":
+        return import_module("rxcandles.simulator.faults")
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"rxcandles.simulator.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

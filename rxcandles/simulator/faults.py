@@ -1,0 +1,262 @@
+"""Faults on demand. Each is a function that turns the right answer into a wrong one::
+
+sim.faults.add(faults.status(503), times=2)
+sim.faults.add(faults.seam(), when=lambda asked: asked.timeframe is not None and asked.timeframe.name == "1m")
+sim.faults.add(lambda asked, answer: attrs.evolve(answer, hold=0.5))  # one of your own
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import attrs
+
+from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, refused
+from rxcandles.simulator.text import DAY, KST, clock_text, day_text
+from rxcandles.timeframe import from_datetime
+
+__all__ = [
+    "Fault",
+    "Faults",
+    "banned",
+    "delay",
+    "drop",
+    "edit",
+    "endless",
+    "error_object",
+    "future",
+    "garbage",
+    "high_below_low",
+    "html",
+    "limited",
+    "misaligned",
+    "moved",
+    "nan",
+    "negative_volume",
+    "other_market",
+    "repeated",
+    "seam",
+    "stale",
+    "status",
+    "truncated",
+    "unordered",
+]
+
+Fault: TypeAlias = Callable[[Asked, Answer], Answer]
+"""Turns the right answer to a request into another."""
+
+
+@attrs.define
+class _Planned:
+    fault: Fault
+    times: int | None
+    when: Callable[[Asked], bool] | None
+
+
+class Faults:
+    """The faults of a simulator, applied in the order they were added. Requests over the limit meet none."""
+
+    def __init__(self) -> None:
+        self._planned: list[_Planned] = []
+
+    def add(self, fault: Fault, times: int | None = None, when: Callable[[Asked], bool] | None = None) -> None:
+        """Let ``fault`` befall the next ``times`` requests (None: all) for which ``when`` is true (None: any)."""
+        self._planned.append(_Planned(fault, times, when))
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        self._planned.clear()
+
+    def __len__(self) -> int:
+        """The number of faults that have not used up their ``times``."""
+        return len(self._planned)
+
+    def apply(self, asked: Asked, answer: Answer) -> Answer:
+        """Return ``answer`` with every fault that is due."""
+        for planned in tuple(self._planned):
+            if planned.when is not None and not planned.when(asked):
+                continue
+            answer = planned.fault(asked, answer)
+            if planned.times is not None:
+                planned.times -= 1
+                if planned.times <= 0:
+                    self._planned.remove(planned)
+        return answer
+
+
+# Whole answers.
+
+
+def status(
+    code: int,
+    body: str | bytes = "",
+    headers: Mapping[str, str | None] | None = None,
+    content_type: str = TEXT,
+) -> Fault:
+    """Answer with any status, body and headers."""
+    return lambda _asked, _answer: Answer(code, body, content_type, headers or {})
+
+
+def error_object(code: int = 400, message: str = "Invalid parameter. Check the given value!") -> Fault:
+    """Answer 200 with an error in the body, as Bithumb does."""
+    return lambda _asked, _answer: attrs.evolve(error(code, message), status=200)
+
+
+def limited(headers: Mapping[str, str | None] | None = None) -> Fault:
+    """Answer 429, with further headers such as ``Retry-After`` if given."""
+    return lambda _asked, _answer: attrs.evolve(refused(), headers=headers or {})
+
+
+def banned(seconds: float) -> Fault:
+    """Answer 418 with a body that says how long the block lasts; the next request is answered as ever."""
+    return lambda _asked, _answer: blocked(seconds)
+
+
+def html() -> Fault:
+    """Answer 200 with a page of HTML, as a proxy in the way does."""
+    page = "<!DOCTYPE html><html><body><h1>Please wait</h1></body></html>"
+    return lambda _asked, _answer: Answer(200, page, "text/html;charset=UTF-8")
+
+
+def garbage() -> Fault:
+    """Answer 200 with bytes that are neither JSON nor UTF-8, labelled JSON."""
+    return lambda _asked, _answer: Answer(200, b'\x00\xff\xfe[{"market"\x80', JSON)
+
+
+# On the way.
+
+
+def delay(hold: float | asyncio.Event) -> Fault:
+    """Hold the answer for some seconds, or until the event is set; a client that leaves ends the wait."""
+    return lambda _asked, answer: attrs.evolve(answer, hold=hold)
+
+
+def drop(cut: Cut = "before") -> Fault:
+    """Reset the connection ``before`` the answer, after its ``headers``, or half way in its ``body``.
+
+    The headers promise the whole body.
+    """
+    return lambda _asked, answer: attrs.evolve(answer, cut=cut)
+
+
+def endless() -> Fault:
+    """Send the body again and again, until the client leaves."""
+    return lambda _asked, answer: attrs.evolve(answer, endless=True)
+
+
+def truncated() -> Fault:
+    """Send only the first half of the JSON, as a whole and sound answer."""
+    return lambda _asked, answer: attrs.evolve(answer, body=answer.body[: len(answer.body) // 2])
+
+
+# Candles that are wrong; a page without candles stays as it is.
+
+
+def edit(field: str, text: str, index: int = 0) -> Fault:
+    """Replace the value of ``field`` in the candle at ``index`` (0: the newest) by ``text``, which is JSON or not."""
+
+    def change(row: str) -> str:
+        return re.sub(rf'"{field}":("[^"]*"|[^,}}]*)', lambda _match: f'"{field}":{text}', row)
+
+    return _each_row(lambda number, row, count: change(row) if number == index % count else row)
+
+
+def other_market(market: str = "KRW-OTHER") -> Fault:
+    """Say that all candles are of another market."""
+    return _each_row(lambda _number, row, _count: re.sub('"market":"[^"]*"', f'"market":"{market}"', row))
+
+
+def misaligned(seconds: float = 1) -> Fault:
+    """Move all candles off the grid, ``seconds`` earlier."""
+    return _each_row(lambda _number, row, _count: moved(row, _opened(row) - int(seconds)))
+
+
+def unordered() -> Fault:
+    """Send the candles oldest first."""
+    return lambda _asked, answer: answer.with_rows(answer.rows[::-1]) if answer.rows else answer
+
+
+def repeated() -> Fault:
+    """Send the newest candle twice, in the place of the one after it."""
+
+    def double(_asked: Asked, answer: Answer) -> Answer:
+        rows = answer.rows
+        return answer.with_rows([rows[0], rows[0], *rows[2:]]) if rows else answer
+
+    return double
+
+
+def future() -> Fault:
+    """Move the newest candle to the slot after the one that runs now."""
+
+    def move(asked: Asked, answer: Answer) -> Answer:
+        rows = answer.rows
+        if not rows or asked.timeframe is None:
+            return answer
+        return answer.with_rows([moved(rows[0], asked.timeframe.shift(asked.timeframe.floor(asked.now), 1)), *rows[1:]])
+
+    return move
+
+
+def nan(field: str = "trade_price") -> Fault:
+    """Send ``NaN`` for a field of the newest candle, which JSON does not know."""
+    return edit(field, "NaN")
+
+
+def negative_volume() -> Fault:
+    """Send a volume below zero in the newest candle."""
+    return edit("candle_acc_trade_volume", "-1.00000000")
+
+
+def high_below_low() -> Fault:
+    """Send a high below the low in the newest candle."""
+    return edit("high_price", "0.00000001")
+
+
+def seam() -> Fault:
+    """Include the candle that opens at ``to``: the page repeats the last row of the page before."""
+
+    def include(asked: Asked, answer: Answer) -> Answer:
+        if asked.to is None or asked.count is None:
+            return answer
+        page = asked.page(asked.to + 1, asked.count)
+        return answer if page is None else attrs.evolve(answer, body=page.text)
+
+    return include
+
+
+def stale() -> Fault:
+    """Answer with the first page of the same market and timeframe again and again, as a cache in the way does."""
+    first: dict[tuple[str | None, str], Answer] = {}
+    return lambda asked, answer: first.setdefault((asked.market, str(asked.timeframe)), answer)
+
+
+def moved(row: str, open_time: int) -> str:
+    """Return a candle (a JSON object) with another open time, in UTC seconds."""
+    for zone, ahead in (("utc", 0), ("kst", KST)):
+        day, second = divmod(open_time + ahead, DAY)
+        row = re.sub(
+            f'"candle_date_time_{zone}":"[^"]*"',
+            f'"candle_date_time_{zone}":"{day_text(day)}{clock_text(second)}"',
+            row,
+        )
+    return row
+
+
+def _opened(row: str) -> int:
+    found = re.search('"candle_date_time_utc":"([^"]*)"', row)
+    return int(from_datetime(datetime.fromisoformat(found[1]))) if found else 0
+
+
+def _each_row(change: Callable[[int, str, int], str]) -> Fault:
+    def changed(_asked: Asked, answer: Answer) -> Answer:
+        rows = answer.rows
+        if not rows:
+            return answer
+        return answer.with_rows([change(number, row, len(rows)) for number, row in enumerate(rows)])
+
+    return changed

@@ -1,0 +1,92 @@
+"""How an answer goes out: its headers, and whole, compressed, cut short or without end."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import struct
+from email.utils import formatdate
+from hashlib import md5
+from typing import Final
+
+from aiohttp import web
+
+from rxcandles.simulator.answers import Answer, Cut
+
+__all__ = ["answer_headers", "send"]
+
+_HEADERS: Final = {
+    "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
+    "Pragma": "no-cache",
+    "Expires": "0",
+    "Vary": "origin,access-control-request-method,access-control-request-headers,accept-encoding",
+}
+
+
+def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str | None, known: bool) -> dict[str, str]:
+    """Return the headers of ``answer`` (Upbit, recorded 2025-07-30 and 2026-03-11).
+
+    ``now`` is the server's clock, for ``Date``. The gateway, which answers paths that are not ``known``, adds none of
+    the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``.
+    """
+    headers = {"Date": formatdate(now, usegmt=True), "Content-Type": answer.content_type}
+    if known:
+        headers |= _HEADERS
+        if remaining_req is not None:
+            headers |= {"Limit-By-Ip": "Yes", "Remaining-Req": remaining_req}
+        if answer.status == 200:
+            headers["ETag"] = f'W/"0{md5(body, usedforsecurity=False).hexdigest()}"'
+    for name, value in answer.headers.items():
+        for same in [each for each in headers if each.lower() == name.lower()]:
+            del headers[same]
+        if value is not None:
+            headers[name] = value
+    return headers
+
+
+async def send(
+    request: web.BaseRequest, answer: Answer, body: bytes, headers: dict[str, str], compress: bool
+) -> web.StreamResponse:
+    """Send ``answer``; ``compress`` where the client accepts gzip. Ends early where the client leaves."""
+    if answer.endless:
+        return await _send_endless(request, web.StreamResponse(status=answer.status, headers=headers), body)
+    if answer.cut:
+        return await _send_cut(request, web.StreamResponse(status=answer.status, headers=headers), body, answer.cut)
+    if compress and "gzip" in request.headers.get("Accept-Encoding", ""):
+        # Compressed answers come in chunks, without their length (documented for the quotation API).
+        body = gzip.compress(body, 1, mtime=0)
+        packed = web.Response(body=body, status=answer.status, headers={**headers, "Content-Encoding": "gzip"})
+        packed.enable_chunked_encoding()
+        return packed
+    return web.Response(body=body, status=answer.status, headers=headers)
+
+
+async def _send_endless(request: web.BaseRequest, response: web.StreamResponse, body: bytes) -> web.StreamResponse:
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    while request.transport is not None and not request.transport.is_closing():
+        await response.write(body or b" ")
+        # A write that fits the buffers does not wait, and nobody else would have a turn.
+        await asyncio.sleep(0)
+    return response
+
+
+async def _send_cut(
+    request: web.BaseRequest, response: web.StreamResponse, body: bytes, cut: Cut
+) -> web.StreamResponse:
+    transport = request.transport
+    if cut != "before":
+        response.content_length = len(body)
+        await response.prepare(request)
+        # aiohttp keeps the headers back until there is a body to send them with.
+        await response.write(body[: len(body) // 2] if cut == "body" else body[:1])
+    if transport is not None:
+        if cut == "headers":
+            # Closing with lingering switched on and no time for it resets the connection.
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.abort()
+        else:
+            transport.close()
+    return response

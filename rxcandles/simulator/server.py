@@ -1,0 +1,283 @@
+"""The simulated exchange itself: an HTTP server on a loopback address."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from ipaddress import ip_address
+from json import dumps
+from math import ceil, inf
+from types import TracebackType
+from typing import Final
+from urllib.parse import parse_qsl
+
+import attrs
+from aiohttp import web
+
+from rxcandles.errors import RequestError
+from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
+from rxcandles.simulator.faults import Faults
+from rxcandles.simulator.limit import Limit, Verdict
+from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
+from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
+from rxcandles.simulator.sending import answer_headers, send
+from rxcandles.simulator.text import UNIT, decimal_text
+from rxcandles.spans import Span
+
+__all__ = ["Simulator", "Stats", "serve"]
+
+_LOG_LENGTH: Final = 100_000
+_CAUTIONS: Final = (
+    "PRICE_FLUCTUATIONS", "TRADING_VOLUME_SOARING", "DEPOSIT_AMOUNT_SOARING", "GLOBAL_PRICE_DIFFERENCES",
+    "CONCENTRATION_OF_SMALL_ACCOUNTS",
+)  # fmt: skip
+
+
+@attrs.define
+class Stats:
+    """What a simulator has done since it was made, or since ``reset_stats``.
+
+    ``pages`` and ``candles`` were served with status 200. ``by_status`` has 0 for connections that were cut.
+    ``peak`` is the most requests at once, ``simultaneous`` those in the house now.
+    """
+
+    requests: int = 0
+    by_status: Counter[int] = attrs.field(factory=Counter)
+    pages: int = 0
+    candles: int = 0
+    simultaneous: int = 0
+    peak: int = 0
+
+
+class Simulator:
+    """An Upbit on this machine: candles and markets as the exchange serves them, limits and faults included::
+
+        async with Simulator(rate=None) as sim:
+            ...  # sim.base_url; sim.market("KRW-BTC").rows("1m", start, stop) is what must be found there
+
+    ``markets`` are :class:`Market`, :class:`Replay` or anything of that shape. ``rate`` requests a second pass (None:
+    all); more than ``ban_after`` refusals in ten seconds bring a block (None: never). ``latency`` is what each
+    request takes, in seconds. ``clock`` gives the server's time in UTC seconds, for what there is and for ``Date``.
+    ``seed`` makes other candles; ``outages`` are spans in which no made-up market has any. ``gzip`` compresses for
+    clients that accept it. ``host`` must be a loopback address, and port 0 takes a free one.
+
+    What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
+    unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
+    of bounds, ``OSError`` where the port is taken. Leaving the block closes all connections at once.
+    """
+
+    def __init__(
+        self,
+        markets: Iterable[Source] = DEFAULT_MARKETS,
+        *,
+        rate: float | None = 10,
+        latency: float = 0.0,
+        clock: Callable[[], float] = time.time,
+        seed: int = 0,
+        gzip: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ban_after: int | None = 20,
+        outages: Iterable[Span] = (),
+    ) -> None:
+        if not _is_loopback(host):
+            raise RequestError(f"host is {host!r}; a simulator listens on loopback addresses only, such as 127.0.0.1")
+        if not latency >= 0:
+            raise RequestError(f"latency is {latency!r}; take seconds, 0 or more")
+        if not 0 <= port < 65_536:
+            raise RequestError(f"port is {port!r}; take 0 (any free one) to 65535")
+        silent = tuple(outages)
+        self.markets: dict[str, Source] = {}
+        for market in markets:
+            if market.symbol in self.markets:
+                raise RequestError(f"{market.symbol} is there twice; give each market once")
+            if isinstance(market, Market) and (seed or silent):
+                market = attrs.evolve(market, seed=market.seed + seed, halts=(*market.halts, *silent))
+            self.markets[market.symbol] = market
+        self.latency = latency
+        self.clock = clock
+        self.gzip = gzip
+        self.faults = Faults()
+        self.limit = Limit(rate, ban_after)
+        self.stats = Stats()
+        self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
+        """The latest 100,000 requests for candles that were answered, oldest first."""
+        self._host = host
+        self._port = port
+        self._number = 0
+        self._web: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the server listens: ``http://127.0.0.1:PORT``, to which paths as ``/v1/market/all`` are added."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the server is listening."""
+        return self._listener is not None
+
+    @property
+    def open_connections(self) -> int:
+        """The number of connections that clients hold open."""
+        return 0 if self._web is None else len(self._web.connections)
+
+    def market(self, symbol: str) -> Market:
+        """Return the made-up market that is served as ``symbol``, seed and outages included.
+
+        :class:`RequestError` where there is none, or it is a recorded one.
+        """
+        market = self.markets.get(symbol)
+        if not isinstance(market, Market):
+            raise RequestError(f"{symbol!r} is not a made-up market here; there are {', '.join(self.markets)}")
+        return market
+
+    def reset_stats(self) -> None:
+        """Count from zero again, and empty the log. Requests in the house stay counted as such."""
+        self.stats = Stats(simultaneous=self.stats.simultaneous, peak=self.stats.simultaneous)
+        self.log.clear()
+
+    async def __aenter__(self) -> Simulator:
+        """Start listening; ``RuntimeError`` where it does already."""
+        if self._listener is not None:
+            raise RuntimeError(f"this simulator is running at {self.base_url}; make another one")
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(server, self._host, self._port)
+        self._web = server
+        self._port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        listener, server = self._listener, self._web
+        if listener is None or server is None:
+            return
+        self._listener = None
+        listener.close()
+        await server.shutdown(0)
+        await listener.wait_closed()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        stats = self.stats
+        self._number += 1
+        stats.requests += 1
+        stats.simultaneous += 1
+        stats.peak = max(stats.peak, stats.simultaneous)
+        try:
+            return await self._respond(request)
+        finally:
+            self.stats.simultaneous -= 1
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.path_qs.partition("?")
+        arrived, known = self.clock(), request.method == "GET" and routed(path)
+        verdict = Verdict(200)
+        if known:
+            group = "market" if path == MARKETS_PATH else "candles"
+            steady = asyncio.get_running_loop().time()
+            verdict = self.limit.ask(group, steady, "Origin" in request.headers)
+        if self.latency:
+            await asyncio.sleep(self.latency / 2)
+        answer = self._answer(path if known else "", query, verdict, arrived)
+        if isinstance(answer.hold, asyncio.Event):
+            await answer.hold.wait()
+        elif answer.hold:
+            await asyncio.sleep(answer.hold)
+        if self.latency:
+            await asyncio.sleep(self.latency / 2)
+        body = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        headers = answer_headers(answer, body, self.clock(), verdict.remaining_req, known)
+        return await send(request, answer, body, headers, self.gzip)
+
+    def _answer(self, path: str, query: str, verdict: Verdict, arrived: float) -> Answer:
+        """Decide on the answer, and count and log it. ``path`` is empty where it is unknown."""
+        now = self.clock()
+        asked, answer, rows = Asked(path, self._number, now), no_route(), 0
+        if path == MARKETS_PATH:
+            answer = Answer(body=self._market_list(query, now))
+        elif path:
+            parsed = parse(path, query)
+            if isinstance(parsed, Answer):
+                answer = parsed
+            else:
+                asked = self._asked(path, parsed, now)
+                if verdict.status == 200:
+                    answer, rows = self._page(asked)
+        if verdict.status != 200:
+            answer = blocked(verdict.blocked) if verdict.status == 418 else refused()
+        elif len(self.faults):
+            answer = self.faults.apply(asked, answer)
+            rows = len(answer.rows)
+        status = 0 if answer.cut else answer.status
+        self.stats.by_status[status] += 1
+        if path and path != MARKETS_PATH:
+            rows = rows if status == 200 else 0
+            frame = "" if asked.timeframe is None else asked.timeframe.name
+            self.log.append(Logged(arrived, asked.market, frame, asked.to, asked.count, status, rows))
+            if status == 200:
+                self.stats.pages += 1
+                self.stats.candles += rows
+        return answer
+
+    def _asked(self, path: str, query: CandleQuery, now: float) -> Asked:
+        market, timeframe = self.markets.get(query.market), query.timeframe
+
+        def page(to: float, count: int) -> Served | None:
+            if market is None or not market.known(now):
+                return None
+            served = market.newest(timeframe, to, count, now)
+            return served._replace(text=self._converted(query.market, served.text)) if query.converted else served
+
+        to = None if query.to is None else ceil(query.to)
+        return Asked(path, self._number, now, query.market, timeframe, to, query.count, page)
+
+    def _page(self, asked: Asked) -> tuple[Answer, int]:
+        served = asked.page(inf if asked.to is None else asked.to, asked.count or 1)
+        return (error(404, "Code not found"), 0) if served is None else (Answer(body=served.text), served.rows)
+
+    def _converted(self, symbol: str, text: str) -> str:
+        """Add the closing price in KRW to day candles: null in a KRW market (Upbit, seen 2023-02-04)."""
+        bridge = self.markets.get(f"KRW-{symbol.partition('-')[0]}")
+
+        def add(found: re.Match[str]) -> str:
+            price = "null"
+            if isinstance(bridge, Market):
+                # The exchange converts at the day's rate; one rate for all days is enough to read the field.
+                price = decimal_text(int(Decimal(found[1]) * Decimal(bridge.base_price) * UNIT))
+            return f'{found[0][:-1]},"converted_trade_price":{price}}}'
+
+        return re.sub(r'"trade_price":([^,]+),[^}]*\}', add, text)
+
+    def _market_list(self, query: str, now: float) -> str:
+        asked = dict(parse_qsl(query))
+        details = asked.get("is_details", asked.get("isDetails")) == "true"
+        event = {"market_event": {"warning": False, "caution": dict.fromkeys(_CAUTIONS, False)}} if details else {}
+        markets = [
+            {"market": each.symbol, "korean_name": each.korean_name, "english_name": each.english_name, **event}
+            for each in self.markets.values()
+            if each.known(now)
+        ]
+        return dumps(markets, ensure_ascii=False, separators=(",", ":"))
+
+
+async def serve(simulator: Simulator, started: Callable[[Simulator], object] | None = None) -> None:
+    """Run ``simulator`` until cancelled; ``started`` is called with it once it listens."""
+    async with simulator:
+        if started is not None:
+            started(simulator)
+        await asyncio.Event().wait()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
