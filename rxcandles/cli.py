@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import attrs
 import click
@@ -35,7 +35,8 @@ from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["run_command_line"]
 
-_A = TypeVar("_A")
+Work: TypeAlias = Callable[[], int]
+"""What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
 
 
 @attrs.frozen
@@ -152,7 +153,7 @@ def cli() -> None:
 @cli.command()
 @_asked
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object on stdout.")
-def collect(as_json: bool, **asked: Any) -> int:
+def collect(as_json: bool, **asked: Any) -> Work:
     """Store candles; what is stored already is not fetched again."""
     job = Job(order="newest_first", **asked)
 
@@ -166,41 +167,41 @@ def collect(as_json: bool, **asked: Any) -> int:
             raise failure
         return 0
 
-    return _run(job, work)
+    return lambda: _run(job, work)
 
 
 @cli.command()
 @_asked
 @_printed
-def get(style: str, **asked: Any) -> int:
+def get(style: str, **asked: Any) -> Work:
     """Collect candles, then print them."""
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
         config = CollectionConfig(enable_memory_warning=False)
-        candles = await provider.get_candles(**job.asked, config=config, order=job.order)
+        candles = await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
         for line in format_candles(candles, style):
             click.echo(line)
         return 0
 
-    return _run(job, work)
+    return lambda: _run(job, work)
 
 
 @cli.command()
 @_asked
 @_printed
-def stream(style: str, **asked: Any) -> int:
+def stream(style: str, **asked: Any) -> Work:
     """Print candles chunk by chunk while they are collected."""
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
-        async with provider.stream_candles(**job.asked, order=job.order) as chunks:
+        async with provider.stream_candles(**job.asked, order=job.order, progress_callback=progress) as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
         return 0
 
-    return _run(job, work)
+    return lambda: _run(job, work)
 
 
 @cli.command()
@@ -208,8 +209,12 @@ def stream(style: str, **asked: Any) -> int:
 @click.argument("timeframe", required=False)
 @_db
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series.")
-def coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
+def coverage(**asked: Any) -> Work:
     """Show what is stored and proven, and what is missing in between."""
+    return lambda: _show_coverage(**asked)
+
+
+def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
     if not Path(db).is_file():
@@ -259,8 +264,12 @@ async def _coverage(db: str, symbol: str | None, timeframe: str | None) -> list[
     "--rate-limit", type=_rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
-def simulate(port: int, rate_limit: float | None, latency: float) -> int:
+def simulate(**asked: Any) -> Work:
     """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C."""
+    return lambda: _simulate(**asked)
+
+
+def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
     from rxcandles.simulator import Simulator
 
     async def serve() -> None:
@@ -300,16 +309,19 @@ class _Interrupted(KeyboardInterrupt):
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every mistake is one line on stderr and an exit code, never a traceback."""
     try:
-        return int(cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False) or 0)
+        work = cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False)
+        return work() if callable(work) else 0
     except click.ClickException as error:
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)
     except RxCandlesError as error:
         return _say(str(error), 1)
-    except (KeyboardInterrupt, click.Abort) as error:
+    except KeyboardInterrupt as error:
         return _say(str(error) or "stopped", 130)
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _say(str(error), 1)
         # Whoever read our output has enough; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -69,6 +69,7 @@ class CandleDataProvider:
         config: CollectionConfig | None = None,
         *,
         order: Order = "newest_first",
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
     ) -> Sequence[CandleData]:
         """Collect what is asked for and return it: a list, or more than that lazily.
 
@@ -79,10 +80,10 @@ class CandleDataProvider:
         """
         config = config or CollectionConfig()
         request = self.collector.request(symbol, timeframe, count, to, end, order)
+        chunks = self.collector.chunks(request).pipe(report(progress_callback))
         if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
             guard_request(request, config.max_memory_objects)
-            candles = self.collector.chunks(request).pipe(recall(self.repository), to_list(config.max_memory_objects))
-            return await run(candles)
+            return await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
         if config.enable_memory_warning:
             warnings.warn(
                 f"get_candles may return {request.most:,} candles, more than max_memory_objects="
@@ -91,7 +92,7 @@ class CandleDataProvider:
                 LargeCollectionWarning,
                 stacklevel=2,
             )
-        summary = await run(self.collector.chunks(request).pipe(summarize()))
+        summary = await run(chunks.pipe(summarize()))
         return self._stored(request, summary, config)
 
     def stream_candles(
@@ -104,6 +105,7 @@ class CandleDataProvider:
         config: StreamingConfig | None = None,
         *,
         order: Order = "newest_first",
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
     ) -> CandleStream:
         """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
 
@@ -113,7 +115,7 @@ class CandleDataProvider:
         config = config or StreamingConfig()
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         meter, size = Meter(), config.chunk_yield_size
-        chunks = self.collector.chunks(request).pipe(report(meter))
+        chunks = self.collector.chunks(request).pipe(report(meter), report(progress_callback))
         if not config.enable_backpressure:
             chunks = chunks.pipe(latest())
         stream = chunks.pipe(

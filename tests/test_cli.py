@@ -1,0 +1,302 @@
+"""The command line, as people and scripts use it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rxcandles.__main__ import main
+from rxcandles.simulator import Simulator, faults
+
+SPAN = ["--to", "2024-01-02", "--end", "2024-01-01"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """An address that would notice the smallest request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def simulated(*words: str) -> int:
+    return main([*words, "--exchange", "simulated", "--rate-limit", "none"])
+
+
+BAD = [
+    ["collect"],
+    ["collect", "KRW-BTC"],
+    ["collect", "KRW-BTC", "1m"],
+    ["collect", "KRW-BTC", "1m", "--count", "0"],
+    ["collect", "KRW-BTC", "1m", "--count", "-5"],
+    ["collect", "KRW-BTC", "1m", "--count", "many"],
+    ["collect", "KRW-BTC", "1m", "--count", "1.5"],
+    ["collect", "KRW-BTC", "1m", "--to", "2024-01-01"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--end", "2024-01-01"],
+    ["collect", "KRW-BTC", "1m", "--to", "2024-01-01", "--end", "2024-01-01"],
+    ["collect", "KRW-BTC", "1m", "--to", "yesterday", "--count", "5"],
+    ["collect", "KRW-BTC", "1m", "--to", "2024-13-01", "--count", "5"],
+    ["collect", "KRW-BTC", "1m", "--to", "1950-01-01", "--count", "5"],
+    ["collect", "KRW-BTC", "1m", "--to", "2101-01-01", "--end", "2100-01-01"],
+    ["collect", "krw-btc", "1m", "--count", "5"],
+    ["collect", "KRWBTC", "1m", "--count", "5"],
+    ["collect", "KRW-BTC;DROP", "1m", "--count", "5"],
+    ["collect", "", "1m", "--count", "5"],
+    ["collect", "KRW-BTC", "2m", "--count", "5"],
+    ["collect", "KRW-BTC", "1H", "--count", "5"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--rate-limit", "0"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--rate-limit", "-1"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--rate-limit", "nan"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--exchange", "other"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--base-url", "not a url"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--nonsense"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "extra"],
+    ["get", "KRW-BTC", "1m", "--count", "5", "--format", "xml"],
+    ["get", "KRW-BTC", "1m", "--count", "5", "--order", "sideways"],
+    ["stream", "KRW-BTC", "1m"],
+    ["coverage", "--db", "absent.db"],
+    ["simulate", "--port", "99999"],
+    ["frobnicate"],
+]
+
+
+@pytest.mark.parametrize("words", BAD, ids=" ".join)
+def test_malformed(words: list[str], folder: Path, listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that can't be meant exits 2 with one clear line; nothing is sent and no file is made."""
+    if words[0] in ("collect", "get", "stream") and "--base-url" not in words:
+        words = [*words, "--base-url", f"http://127.0.0.1:{listener.getsockname()[1]}"]
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rxcandles: ")
+    assert err.count("\n") == 1
+    assert len(err) > 25
+    assert list(folder.iterdir()) == []
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_collect(capsys: pytest.CaptureFixture[str]) -> None:
+    """A summary for people; the second time nothing is asked for."""
+    assert simulated("collect", "KRW-ETH", "1m", "--count", "1000") == 0
+    assert "1,000 stored now with 5 requests" in capsys.readouterr().out
+    assert simulated("collect", "KRW-ETH", "1m", *SPAN) == 0
+    assert "KRW-ETH 1m: 1,440 candles held in candles.db, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC" in (
+        capsys.readouterr().out
+    )
+    assert simulated("collect", "KRW-ETH", "1m", *SPAN) == 0
+    assert "1,440 were there, 0 stored now with 0 requests" in capsys.readouterr().out
+
+
+def test_collect_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json stdout is one JSON object and nothing else."""
+    assert simulated("collect", "KRW-ETH", "1m", *SPAN, "--json", "--db", "other.db") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["collected_count"] == summary["db_records_count"] == summary["stored_count"] == 1440
+    assert summary["time_range"] == ["2024-01-01T00:00:00+00:00", "2024-01-02T00:00:00+00:00"]
+    assert summary["overlap_analysis_results"]["no_overlap"] == summary["chunks_processed"] == 8
+    assert summary["failed_spans"] == []
+    assert Path("other.db").is_file()
+
+
+@pytest.mark.parametrize("command", ["get", "stream"])
+def test_formats(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same candles as a table, as CSV and as JSON lines, in both orders."""
+    found = {}
+    for style in ("table", "csv", "jsonl"):
+        for order in ("newest_first", "oldest_first"):
+            words = ["--format", style, "--order", order, "--quiet"]
+            assert simulated(command, "KRW-ETH", "60m", *SPAN, *words) == 0
+            found[style, order] = capsys.readouterr().out.splitlines()
+    rows = list(csv.DictReader(io.StringIO("\n".join(found["csv", "oldest_first"]))))
+    objects = [json.loads(line) for line in found["jsonl", "oldest_first"]]
+    assert len(rows) == len(objects) == len(found["table", "oldest_first"]) - 1 == 24
+    assert rows[0]["candle_date_time_utc"] == objects[0]["candle_date_time_utc"] == "2024-01-01T00:00:00"
+    assert float(rows[5]["trade_price"]) == objects[5]["trade_price"]
+    for style in ("table", "csv", "jsonl"):
+        first = style != "jsonl"
+        assert found[style, "newest_first"][first:] == found[style, "oldest_first"][first:][::-1]
+    assert found["table", "oldest_first"][1].startswith("2024-01-01 00:00:00 ")
+
+
+def test_coverage(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is stored, what had no trade, and what is missing in between."""
+    assert simulated("collect", "KRW-DOGE", "1m", *SPAN) == 0
+    assert simulated("collect", "KRW-DOGE", "1m", "--to", "2024-01-03T12:00", "--end", "2024-01-03T00:00") == 0
+    assert simulated("collect", "KRW-ETH", "1d", "--to", "2024-02-01", "--end", "2024-01-01") == 0
+    capsys.readouterr()
+    assert main(["coverage", "--json"]) == 0
+    doge, eth = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (eth["symbol"], eth["timeframe"], eth["candles"], eth["holes"]) == ("KRW-ETH", "1d", 31, 0)
+    assert doge["holes"] == 1
+    assert doge["no_trade"] > doge["candles"] > 300
+    assert doge["missing_slots"] > 0
+    assert main(["coverage", "KRW-ETH"]) == 0
+    out = capsys.readouterr().out
+    assert "KRW-ETH" in out
+    assert "KRW-DOGE" not in out
+    assert main(["coverage", "KRW-ETH", "1m"]) == 0
+    assert capsys.readouterr().out == "nothing is stored of KRW-ETH 1m\n"
+
+
+def test_failures_exit_1(listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no mistake of the user's exits 1, with one line and no traceback."""
+    assert simulated("collect", "KRW-GONE", "1m", "--count", "5") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "KRW-GONE" in err
+    assert simulated("collect", "KRW-ETH", "1m", "--count", "5", "--db", "no/such/folder.db") == 1
+    assert "check that its folder exists" in capsys.readouterr().err
+    Path("text.db").write_text("no database" * 1000)
+    assert main(["coverage", "--db", "text.db"]) == 1
+    assert "not a database" in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help and the version are there, and exit 0."""
+    for words in (["--help"], ["collect", "-h"], ["--version"]):
+        assert main(words) == 0
+        assert "rxcandles" in capsys.readouterr().out
+
+
+def test_ctrl_c() -> None:
+    """Interrupted, it exits 130 at once, says how far it is and how to go on, and everything fetched is there."""
+    command = [sys.executable, "-m", "rxcandles", "stream", "KRW-ETH", "1m", "--count", "100000", "--format", "csv"]
+    with subprocess.Popen(
+        [*command, "--exchange", "simulated"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(1001)]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "KRW-ETH 1m stopped: " in err
+    assert "of 100,000 candles are in candles.db; the same command goes on from there" in err
+    newest = [line.split(",")[1] for line in lines[1:]]
+    to = f"{newest[0][:17]}59+00:00"
+    assert simulated("collect", "KRW-ETH", "1m", "--to", to, "--end", newest[-1], "--json") == 0
+
+
+def test_bar_on_a_terminal() -> None:
+    """On a terminal the progress is a bar with the share done, the rate and the time left; stdout stays clean."""
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "rxcandles", "collect", "KRW-ETH", "1m", "--count", "3000", "--json"]
+    with subprocess.Popen(
+        [*command, "--exchange", "simulated", "--rate-limit", "none"],
+        stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # what a terminal says when its last writer is gone
+            while part := os.read(ours, 65536):
+                shown += part
+        out, _ = process.communicate(timeout=30)
+    os.close(ours)
+    assert json.loads(out)["collected_count"] == 3000
+    assert b"3,000 of 3,000 candles" in shown
+    assert b"100%" in shown
+
+
+def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Elsewhere progress is a line now and then, on stderr."""
+    monkeypatch.setattr("rxcandles.console.PLAIN_EVERY", 0.0)
+    assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--json") == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert err.splitlines()[-1].startswith("KRW-ETH 1m: 1,000 of 1,000 candles (100%), ")
+    assert err.splitlines()[-1].endswith("/s, 0:00:00 left")
+    assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_incomplete_exits_1(folder: Path, capsys: pytest.CaptureFixture[str], upbit_simulator: type[Simulator]) -> None:
+    """Where something is missing the summary is printed all the same, and the exit code says so."""
+    ready, stop = threading.Event(), threading.Event()
+    urls = []
+
+    async def serve() -> None:
+        async with upbit_simulator(rate=None) as sim:
+            sim.faults.add(faults.garbage(), when=lambda asked: asked.count == 40)
+            urls.append(sim.base_url)
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    ready.wait()
+    try:
+        code = main(["collect", "KRW-ETH", "1m", *SPAN, "--json", "--base-url", urls[0], "--rate-limit", "none"])
+    finally:
+        stop.set()
+        thread.join()
+    out, err = capsys.readouterr()
+    assert code == 1
+    assert json.loads(out)["collected_count"] == 1400
+    assert json.loads(out)["failed_spans"][0]["start"] == "2024-01-01T00:00:00+00:00"
+    assert err.startswith("rxcandles: KRW-ETH 1m: 1,400 candles are held, but not 2024-01-01 00:00:00 to ")
+
+
+def test_simulate() -> None:
+    """The simulated exchange runs by itself, says where, and stops with Ctrl-C."""
+    command = [sys.executable, "-m", "rxcandles", "simulate", "--port", "0", "--rate-limit", "none"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[0]
+        assert main(["collect", "KRW-ETH", "1m", *SPAN, "--base-url", url, "--rate-limit", "none"]) == 0
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "rxcandles: stopped\n"
+
+
+def test_taken_port(listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that is taken is one clear line."""
+    assert main(["simulate", "--port", str(listener.getsockname()[1])]) == 1
+    assert "in use" in capsys.readouterr().err
+
+
+def test_closed_pipe() -> None:
+    """A reader that has enough, such as head, is no error."""
+    command = [sys.executable, "-m", "rxcandles", "get", "KRW-ETH", "1m", "--count", "5000", "--format", "csv"]
+    with subprocess.Popen(
+        [*command, "--exchange", "simulated", "--rate-limit", "none"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=30) == 0
+    assert err == ""
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without click the command says what to install."""
+    monkeypatch.setitem(sys.modules, "rxcandles.cli", None)
+    monkeypatch.setitem(sys.modules, "click", None)
+    monkeypatch.delitem(sys.modules, "rxcandles.cli")
+    assert main(["collect"]) == 1
+    assert capsys.readouterr().err == "rxcandles: the command line needs click: pip install 'rxcandles[cli]'\n"
