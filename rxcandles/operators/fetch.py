@@ -17,7 +17,7 @@ from rxcandles.errors import (
     RateLimitedError,
     RequestRejectedError,
 )
-from rxcandles.exchanges.checks import check_page
+from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import SETTLE_SECONDS, check_count
 from rxcandles.planning import Chunk
@@ -104,13 +104,38 @@ class _Attempts:
         self.rate_limited = 0
 
     async def __call__(self) -> Chunk:
+        chunk, timeframe = self._chunk, self._chunk.request.timeframe
+        checked, server_time = await self._page(chunk.ask)
+        if checked.full and not checked.rows:
+            # It held nothing but the candle at `to`, repeated. One more row shows what is behind that.
+            checked, server_time = await self._page(chunk.ask + 1)
+            if checked.full and not checked.rows:
+                raise InvalidResponseError(
+                    f"{chunk}: the page holds nothing but the candle at `to`, which was excluded"
+                )
+        rows, stop = checked.rows, chunk.resume
+        reached = rows[-1].open_time if checked.full else BEGINNING
+        if server_time is not None:
+            # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
+            stop = min(stop, timeframe.floor(server_time - SETTLE_SECONDS))
+            rows = [row for row in rows if row.open_time < stop]
+        return attrs.evolve(
+            chunk,
+            rows=rows,
+            reached=reached,
+            proven=(reached, stop) if reached < stop else None,
+            fresh=sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
+        )
+
+    async def _page(self, ask: int) -> tuple[CheckedPage, float | None]:
+        """Send one request, with a permit; return the checked page and the server's time."""
         chunk, request, limiter = self._chunk, self._chunk.request, self._chunk.limiter
         if limiter is not None:
             await limiter.acquire()
         self.requests += 1
         sent = time.monotonic()
         try:
-            page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, chunk.ask)
+            page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, ask)
         except RateLimitedError as error:
             self.rate_limited += 1
             if limiter is not None:
@@ -129,24 +154,10 @@ class _Attempts:
             symbol=request.symbol,
             timeframe=request.timeframe,
             to=chunk.resume,
-            count=chunk.ask,
+            count=ask,
             server_time=page.server_time,
         )
-        rows, stop = checked.rows, chunk.resume
-        if checked.full and not rows:
-            raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
-        reached = rows[-1].open_time if checked.full else BEGINNING
-        if page.server_time is not None:
-            # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
-            stop = min(stop, request.timeframe.floor(page.server_time - SETTLE_SECONDS))
-            rows = [row for row in rows if row.open_time < stop]
-        return attrs.evolve(
-            chunk,
-            rows=rows,
-            reached=reached,
-            proven=(reached, stop) if reached < stop else None,
-            fresh=sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
-        )
+        return checked, page.server_time
 
     def log(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

@@ -38,9 +38,16 @@ def cursors_for(rate: float | None) -> Callable[[float], int]:
     """Return how many cursors use up ``rate`` requests a second, by the seconds of a round trip.
 
     By Little's law rate x round trip requests are under way when the rate is used to the brim, rounded up, with a
-    tenth to spare. Where there is no limit, two: one page is on its way while another is stored.
+    tenth to spare. Where there is no limit, two: one page is on its way while another is stored. One before the first
+    answer, which may be that there is nothing to be had.
     """
-    return lambda round_trip: 2 if rate is None else min(MOST_CURSORS, 1 + int(rate * round_trip * 1.1))
+
+    def cursors(round_trip: float) -> int:
+        if not round_trip:
+            return 1
+        return 2 if rate is None else min(MOST_CURSORS, 1 + int(rate * round_trip * 1.1))
+
+    return cursors
 
 
 def plan_chunks(request: Request, *, page: int = 200, cursors: int | Callable[[float], int] = 1) -> Observable[Chunk]:

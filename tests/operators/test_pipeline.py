@@ -436,7 +436,7 @@ async def test_a_page_of_nothing_but_the_seam(store: SqliteStore) -> None:
     """A page that only repeats the candle at ``to`` is no end of history: it is refused, and proves nothing."""
     exchange = FakeExchange(slots(10))
     exchange.times.append(NEWEST + MINUTE)
-    exchange.page_of = lambda to, count: [to]  # type: ignore[method-assign]
+    exchange.page_of = lambda to, count: [to] * count  # type: ignore[method-assign]
     with pytest.raises(InvalidResponseError, match="nothing but the candle at `to`"):
         await ops.run(collecting(asks(count=1), store, exchange).pipe(ops.summarize()))
     assert await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12) == []

@@ -1,0 +1,75 @@
+"""What the simulator's tests share: a client that hides nothing, and the recorded answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import attrs
+import msgspec
+import pytest
+from yarl import URL
+
+from rxcandles.simulator import Simulator
+
+RECORDED = Path(__file__).parents[2] / "../shared/recorded"
+
+
+@attrs.frozen
+class Reply:
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def candles(self) -> list[dict[str, Any]]:
+        return msgspec.json.decode(self.body, type=list[dict[str, Any]])
+
+    @property
+    def opens(self) -> list[str]:
+        return [candle["candle_date_time_utc"] for candle in self.candles]
+
+
+Ask = Callable[..., Awaitable[Reply]]
+
+
+@pytest.fixture
+async def ask() -> AsyncIterator[Ask]:
+    """Send a GET: ``await ask(sim, "minutes/1", market="KRW-BTC", count=2, headers={...})``."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+
+        async def get(sim: Simulator, path: str, headers: dict[str, str] | None = None, **query: Any) -> Reply:
+            path = path if path.startswith("/") else f"/v1/candles/{path}"
+            url = URL(f"{sim.base_url}{path}{'?' if query else ''}{urlencode(query)}", encoded=True)
+            async with session.get(url, headers=headers) as response:
+                return Reply(response.status, response.headers, await response.read())
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The folder with the exchange's recorded answers."""
+    if not RECORDED.is_dir():
+        pytest.skip("the recorded answers are not here")
+    return RECORDED
+
+
+def form(body: str) -> list[list[tuple[str, str]]]:
+    """The form of a body: the names of its fields in order, each value with 9 for every run of digits before a point.
+
+    ``162483000.00000000`` and ``5.12000000`` are both ``9.99999999``.
+    """
+
+    def value(text: str) -> str:
+        text = re.sub(r"\d", "9", text)
+        return re.sub(r"^(-?)9+(?=\.|$)", r"\g<1>9", text).removeprefix("-")
+
+    return [
+        [(name, value(text)) for name, text in re.findall(r'"(\w+)":("[^"]*"|[^,}]*)', row)]
+        for row in re.findall(r"\{[^{}]*\}", body)
+    ]
