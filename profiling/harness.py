@@ -35,8 +35,11 @@ def measured(function: Callable[..., Any], *arguments: object) -> dict[str, Any]
 
     The function is sent as source, so it must import what it uses.
     """
-    program = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function)) + textwrap.dedent(
-        f"""
+    program = (
+        "from __future__ import annotations\n"
+        + textwrap.dedent(inspect.getsource(function))
+        + textwrap.dedent(
+            f"""
         import asyncio, json, resource, sys, time
         began = time.perf_counter()
         result = asyncio.run({function.__name__}(*json.loads(sys.argv[1]))) or {{}}
@@ -46,6 +49,7 @@ def measured(function: Callable[..., Any], *arguments: object) -> dict[str, Any]
         result["rss_mb"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
         print(json.dumps(result))
         """
+        )
     )
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(

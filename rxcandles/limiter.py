@@ -12,7 +12,9 @@ import asyncio
 import logging
 import math
 import time
+from bisect import insort
 from collections import OrderedDict, deque
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import attrs
@@ -29,6 +31,7 @@ _BAN_SECONDS: Final = 60.0
 """First block assumed where a 418 does not say; no recorded 418 of Upbit does (2026-11)."""
 _LONGEST_BAN_DOUBLING: Final = 6
 _QUIET_AFTER_BAN: Final = 3600.0
+_TRIPS: Final = 100
 _PATIENCE: Final = 5.0
 """Seconds after which an answer that was never heard of is no longer expected."""
 
@@ -75,6 +78,7 @@ class SlidingWindowLimiter:
         self._guard = _seconds("guard", guard)
         self._rate = _rate(rate)
         self._given: deque[float] = deque()
+        self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._unanswered: deque[_Permit] = deque()
         self._waiting: OrderedDict[asyncio.Future[_Permit | None], None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
@@ -101,8 +105,8 @@ class SlidingWindowLimiter:
         self._fit()
         self._wake()
 
-    async def acquire(self) -> None:
-        """Wait for a permit; strictly first come, first served.
+    async def acquire(self) -> float:
+        """Wait for a permit and return when it was given (loop time), for ``took``; first come, first served.
 
         Cancelling gives the place up; a permit that had just been given goes to the next in line.
         """
@@ -110,16 +114,31 @@ class SlidingWindowLimiter:
         now = loop.time()
         if not self._waiting and self._due(now) <= now:
             self._give(now)
-            return
+            return now
         place: asyncio.Future[_Permit | None] = loop.create_future()
         self._waiting[place] = None
         if self._timer is None:
             self._timer = loop.call_at(self._due(now), self._wake)
         try:
-            await place
+            permit = await place
         except asyncio.CancelledError:
             self._leave(place)
             raise
+        return loop.time() if permit is None else permit.given
+
+    def took(self, given: float, seconds: float) -> None:
+        """Hear how long the request of a permit has taken; a slow one may have been counted late by the server.
+
+        What it took beyond the quickest of the last hundred (a new connection, a busy machine) is added to when it was
+        given, where that is more than the guard. Of the first ones there is nothing to compare with: all of it is.
+        """
+        late = seconds - (min(self._trips) if len(self._trips) >= self._most else 0.0)
+        self._trips.append(seconds)
+        if self._rate is None or late <= self._guard:
+            return
+        with suppress(ValueError):
+            self._given.remove(given)
+        insort(self._given, given + late)
 
     def observe(self, remaining: int) -> None:
         """Hear how many requests the server still allowed in this second when it answered; never raises.

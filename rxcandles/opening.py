@@ -75,6 +75,8 @@ async def _opened(
 
             simulator = await stack.enter_async_context(Simulator(rate=rate))
             exchange = UpbitExchange(name="simulated", base_url=simulator.base_url)
+        if isinstance(exchange, AbstractAsyncContextManager):
+            await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)
         store = await stack.enter_async_context(SqliteStore(path, exchange=exchange.name))
         yield CandleDataProvider(store, exchange, limiter)

@@ -165,8 +165,12 @@ class CandleStore(Protocol):
 class RateLimiter(Protocol):
     """Gives out permits, one a request, and hears what the server says of its limit."""
 
-    async def acquire(self) -> None:
-        """Wait for a permit; first come, first served. Cancelling gives the place up."""
+    async def acquire(self) -> float:
+        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up."""
+        ...
+
+    def took(self, given: float, seconds: float) -> None:
+        """Hear how long the request took whose permit was given then."""
 
     def observe(self, remaining: int) -> None:
         """Hear how many requests the server still allows in this second."""

@@ -535,6 +535,30 @@ def test_log(caplog: pytest.LogCaptureFixture):
     assert [line[:4] for line in caplog.messages] == ["429:", "418:"]
 
 
+def test_slow_requests_count_late():
+    """The first request opens a connection and arrives late; the server sees no more than its rate all the same."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        limiter = SlidingWindowLimiter(10)
+        arrivals: list[float] = []
+
+        async def request(connecting: float) -> None:
+            given = await limiter.acquire()
+            await asyncio.sleep(connecting + 0.015)
+            arrivals.append(loop.time())
+            await asyncio.sleep(0.015)
+            limiter.took(given, loop.time() - given)
+
+        for number in range(60):
+            await request(0.4 if number in (0, 30) else 0.0)
+        late = [(first, eleventh) for first, eleventh in zip(arrivals, arrivals[10:], strict=False)]
+        assert min(eleventh - first for first, eleventh in late) >= 1.0
+        assert loop.time() < 6.0 + 1.0
+
+    run_virtual(scenario())
+
+
 def test_free_permits_wait_for_nothing():
     """A free permit costs no task, no future and no turn of the loop."""
 

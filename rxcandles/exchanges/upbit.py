@@ -86,6 +86,8 @@ class UpbitExchange:
         self._closed = False
 
     async def __aenter__(self) -> UpbitExchange:
+        import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
+
         return self
 
     async def __aexit__(

@@ -130,8 +130,7 @@ class _Attempts:
     async def _page(self, ask: int) -> tuple[CheckedPage, float | None]:
         """Send one request, with a permit; return the checked page and the server's time."""
         chunk, request, limiter = self._chunk, self._chunk.request, self._chunk.limiter
-        if limiter is not None:
-            await limiter.acquire()
+        given = 0.0 if limiter is None else await limiter.acquire()
         self.requests += 1
         sent = time.monotonic()
         try:
@@ -146,6 +145,9 @@ class _Attempts:
                 raise PassingError(str(error), retry_after=error.seconds or _BAN_SECONDS) from error
             limiter.banned(error.seconds)
             raise
+        finally:
+            if limiter is not None:
+                limiter.took(given, time.monotonic() - sent)
         chunk.plan.took(time.monotonic() - sent)
         if limiter is not None and page.remaining is not None:
             limiter.observe(page.remaining)

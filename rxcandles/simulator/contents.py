@@ -14,16 +14,10 @@ from typing import Final, NamedTuple
 
 from rxcandles.simulator.text import DAY, UNIT, Candle
 
-__all__ = ["BLOCK", "GROUP", "SHAPES", "Contents", "Shape", "forming", "trading"]
+__all__ = ["BLOCK", "Contents", "Shape", "forming", "trading"]
 
 BLOCK: Final = 256
 """Candles that are made at a time."""
-
-GROUP: Final = 16
-"""Blocks that share a list of shapes; as many candles in a row choose from the same shapes."""
-
-SHAPES: Final = BLOCK + GROUP - 1
-"""Shapes in a list: one for every 16 candles, and those that the last ones reach."""
 
 _WAVES: Final = ((128, 40_000), (16, 12_000), (1, 4_000))
 """Period in days and weight (of 65,536) of the waves that a market's price is the sum of."""
@@ -62,13 +56,16 @@ def trading(key: str, size: int, some: int) -> list[int]:
 class Contents:
     """What the candles of one series hold.
 
-    A candle is one of the shapes that were made for its part of the history, sixteen neighbours choosing from the same
-    sixteen; that costs a fifth of making each anew, and the price still runs on. ``market`` is what all
+    A candle of less than an hour is one of the shapes that were made for its part of the history, sixteen neighbours
+    choosing from the same sixteen; that costs a fifth of making each anew, and the price still runs on. Longer
+    candles have a shape each. ``group`` blocks share a list of ``shapes_count`` shapes. ``market`` is what all
     timeframes of a market share: their price. ``base`` is the price all others stay around, in 10^-8; from 1,000 up
     all prices are whole. ``length`` is the usual one of a slot, in seconds.
     """
 
     def __init__(self, market: str, key: str, base: int, length: int, in_krw: bool) -> None:
+        self.group = 16 if length < 3600 else 1
+        self.shapes_count = BLOCK + self.group - 1
         self.market = market
         self.key = key
         self.tick: int = max(10 ** max(0, len(str(base)) - 6), UNIT if base >= 1000 * UNIT else 1)
@@ -102,10 +99,12 @@ class Contents:
         """Return, for the candles of a block, the indexes of their shapes and their ``timestamp`` in milliseconds."""
         count = len(ends)
         data = shake_128(f"{self.key}|{block}".encode()).digest(2 * count)
-        first = block % GROUP * GROUP
+        first = block % self.group * 16
         chosen = [first + (number >> 4) + byte for number, byte in enumerate(data[:count].translate(_LOW_NIBBLE))]
         stamps = self.stamps
-        return chosen, [end * 1000 + stamps[byte] for end, byte in zip(ends, data[count:], strict=True)]
+        return chosen if self.group > 1 else [*range(count)], [
+            end * 1000 + stamps[byte] for end, byte in zip(ends, data[count:], strict=True)
+        ]
 
     def _level(self, time: int) -> int:
         """The price in ticks, which runs straight from midnight to midnight."""

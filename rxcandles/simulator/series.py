@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import compress, pairwise
 from typing import Final, NamedTuple
 
-from rxcandles.simulator.contents import BLOCK, GROUP, SHAPES, Contents, Shape, forming, trading
+from rxcandles.simulator.contents import BLOCK, Contents, Shape, forming, trading
 from rxcandles.simulator.text import (
     DAY,
     KST,
@@ -121,14 +121,14 @@ class Series:
         return candle_text(self.symbol, self.timeframe, candle, previous)
 
     def _candle(self, block: int, columns: Columns, index: int) -> Candle:
-        shape = self.shapes(block // GROUP)[columns.shape[index]]
+        shape = self.shapes(block // self.contents.group)[columns.shape[index]]
         return Candle(columns.open_time[index], *shape, columns.timestamp[index])
 
     def _printed(self, block: int) -> Printed:
         columns = self.columns(block)
         opens, chosen, stamps = (column[::-1] for column in columns)
         seconds = [time % DAY for time in opens]
-        prices, amounts = self._shape_texts(block // GROUP)
+        prices, amounts = self._shape_texts(block // self.contents.group)
         # Column by column: an object or a format for each candle would take most of the time of a page.
         pieces = [""] * (PIECES * len(opens))
         pieces[0::PIECES] = _days(opens, 0, f',{{"market":"{self.symbol}","candle_date_time_utc":"')
@@ -177,8 +177,9 @@ class Series:
         return Columns(*(list(compress(column, kept)) for column in columns))
 
     def _shapes(self, group: int) -> list[Shape]:
-        first, last = self._first(group * GROUP), self._first((group + 1) * GROUP)
-        numbers = [first + (last - first) * index // BLOCK for index in range(SHAPES)]
+        group *= self.contents.group
+        first, last = self._first(group), self._first(group + self.contents.group)
+        numbers = [first + (last - first) * index // BLOCK for index in range(self.contents.shapes_count)]
         if not self.timeframe.seconds:
             most = self._number(END)
             numbers = [min(max(number, 0), most) for number in numbers]

@@ -36,9 +36,14 @@ class Unlimited:
     def __init__(self) -> None:
         self.permits = 0
         self.heard: list[object] = []
+        self.slowest = 0.0
 
-    async def acquire(self) -> None:
+    async def acquire(self) -> float:
         self.permits += 1
+        return 0.0
+
+    def took(self, given: float, seconds: float) -> None:
+        self.slowest = max(self.slowest, seconds)
 
     def observe(self, remaining: int) -> None:
         self.heard.append(remaining)

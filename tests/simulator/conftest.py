@@ -59,17 +59,17 @@ def recorded() -> Path:
     return RECORDED
 
 
-def form(body: str) -> list[list[tuple[str, str]]]:
-    """The form of a body: the names of its fields in order, each value with 9 for every run of digits before a point.
+@pytest.fixture
+def form() -> Callable[[str], list[list[tuple[str, str]]]]:
+    """Reduce a body to its form: the fields of each candle in order, with 9 for the digits of their values.
 
-    ``162483000.00000000`` and ``5.12000000`` are both ``9.99999999``.
+    What stands before the point is one 9: ``162483000.00000000`` and ``5.12000000`` are both ``9.99999999``.
     """
 
     def value(text: str) -> str:
-        text = re.sub(r"\d", "9", text)
-        return re.sub(r"^(-?)9+(?=\.|$)", r"\g<1>9", text).removeprefix("-")
+        return re.sub(r"^-?9+(?=\.|$)", "9", re.sub(r"\d", "9", text))
 
-    return [
+    return lambda body: [
         [(name, value(text)) for name, text in re.findall(r'"(\w+)":("[^"]*"|[^,}]*)', row)]
         for row in re.findall(r"\{[^{}]*\}", body)
     ]

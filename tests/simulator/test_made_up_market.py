@@ -7,12 +7,13 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import attrs
 import msgspec
 import pytest
-from conftest import form
 
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
@@ -34,16 +35,13 @@ def served(market: Market, name: str, to: float = NOW + 1, count: int = 200, now
     return [
         Row._make(
             [
-                msgspec.json.decode(f'"{candle["candle_date_time_utc"]}Z"', type=_Datetime).timestamp(),
+                datetime.fromisoformat(f"{candle['candle_date_time_utc']}Z").timestamp(),
                 *(candle[field] for field in names.split()),
                 *(candle.get(field) for field in more.split()),
             ]
         )
         for candle in candles
     ]
-
-
-_Datetime = __import__("datetime").datetime
 
 
 @pytest.mark.parametrize("timeframe", TIMEFRAMES, ids=str)
@@ -59,7 +57,7 @@ def test_pages_hold_the_truth(market: Market, timeframe: Timeframe) -> None:
             break
         to = page[-1].open_time
     start = 0 if len(page) < 200 else paged[-1].open_time
-    assert len(paged) > (0 if timeframe.months else 5)
+    assert paged or market.density < 1
     assert paged == market.rows(timeframe, start, NOW + 1, now=NOW)[::-1]
 
 
@@ -95,9 +93,9 @@ def test_tiny_prices_in_e_notation() -> None:
 @pytest.mark.parametrize("density", [1.0, 0.998, 0.95, 0.5, 0.3, 0.02, 0.001])
 def test_density(density: float) -> None:
     """About that share of the slots has a candle; all of them where it is 1."""
-    slots = int(20_000 / density)
+    slots = int(4_000 / density)
     rows = Market("KRW-X", density).rows("1m", NOW // 60 * 60 - slots * 60, NOW // 60 * 60)
-    assert 20_000 == pytest.approx(len(rows), abs=0 if density == 1 else 300)
+    assert 4_000 == pytest.approx(len(rows), abs=0 if density == 1 else 100)
 
 
 def test_no_density_no_candle() -> None:
@@ -254,7 +252,7 @@ KINDS = {"1s": "seconds", "1m": "minutes", "1d": "days", "1w": "weeks", "1M": "m
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
-def test_form_of_recorded_bytes(name: str, kind: str, recorded: Path) -> None:
+def test_form_of_recorded_bytes(name: str, kind: str, recorded: Path, form: Callable[[str], list[object]]) -> None:
     """Fields, their order and the text of their numbers are those of the body that was recorded."""
     body = next(recorded.glob(f"upbit_raw_bytes_{kind}_*.json")).read_text()
     page = Market("KRW-BTC").newest(Timeframe.of(name), NOW - DAY, 3, NOW).text
