@@ -17,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"rxcandles: the command line needs {error.name}: pip install 'rxcandles[cli]'\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     return run_command_line(arguments)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 import click
@@ -26,7 +26,7 @@ from rxcandles.console import (
     summary_text,
 )
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError
-from rxcandles.model import Order, Request
+from rxcandles.model import CandleData, Order, Request
 from rxcandles.opening import EXCHANGES, OwnRate, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
@@ -34,6 +34,8 @@ from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["run_command_line"]
+
+_A = TypeVar("_A")
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -177,14 +179,21 @@ def get(style: str, **asked: Any) -> Work:
     """Collect candles, then print them."""
     job = Job(**asked)
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> Sequence[CandleData]:
         config = CollectionConfig(enable_memory_warning=False)
-        candles = await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
-        for line in format_candles(candles, style):
-            click.echo(line)
+        return await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
+
+    def show() -> int:
+        # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
+        candles = _run(job, work)
+        try:
+            for line in format_candles(candles, style):
+                click.echo(line)
+        except BrokenPipeError:
+            _no_reader()
         return 0
 
-    return lambda: _run(job, work)
+    return show
 
 
 @cli.command()
@@ -284,11 +293,11 @@ def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
     return 0
 
 
-def _run(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[int]]) -> int:
+def _run(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[_A]]) -> _A:
     opening = job.connect()
     with progress_shown(job.title, quiet=job.quiet) as progress:
 
-        async def go() -> int:
+        async def go() -> _A:
             async with opening as provider:
                 return await work(provider, progress)
 
@@ -322,11 +331,16 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             return _say(str(error), 1)
-        # Whoever read our output has enough; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _no_reader()
+        return 1  # not everything that was asked for is held
+
+
+def _no_reader() -> None:
+    """Whoever read our output has enough; Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, code: int) -> int:
-    sys.stderr.write("rxcandles: " + " ".join(message.split()) + "\n")
+    if sys.stderr is not None:
+        sys.stderr.write("rxcandles: " + " ".join(message.split()) + "\n")
     return code

@@ -18,8 +18,10 @@ market listed years after the request's start is found in the logarithm of that 
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import attrs
 
@@ -59,6 +61,12 @@ class Segment:
         return self.cursor <= self.lo
 
 
+class Ticket:
+    """What all versions of a chunk share: once it is gone, no operator has the chunk any more."""
+
+    __slots__ = ("__weakref__",)
+
+
 @attrs.frozen(eq=False)
 class Chunk:
     """One step of a cursor, and what became of it: the item of every pipeline.
@@ -93,6 +101,8 @@ class Chunk:
     """What was fetched, newest first; may reach below ``floor``."""
     reached: int | None = None
     """Everything in ``[reached, top)`` is known; None before that is settled."""
+    horizon: int | None = None
+    """By the server's own clock nothing from here on is over yet; None where that is not before ``resume``."""
     proven: Span | None = None
     """What ``rows`` prove: every candle that exists in there is among them."""
     candles: int = 0
@@ -105,6 +115,7 @@ class Chunk:
     """Answers 429 among them."""
     failure: Exception | None = None
     """Why nothing came, where the pipeline goes on without."""
+    ticket: Ticket = attrs.field(factory=Ticket, repr=False)
 
     @property
     def request(self) -> Request:
@@ -124,6 +135,15 @@ class Chunk:
     def __str__(self) -> str:
         timeframe = self.request.timeframe
         return f"{self.request.symbol} {timeframe}, chunk {self.index + 1}, {_text(self.low)} to {_text(self.top)}"
+
+
+class _Sent(NamedTuple):
+    """A chunk that is on its way; not the chunk itself, which would keep it from being gone."""
+
+    segment: Segment
+    low: int
+    likely: int
+    ticket: weakref.ref[Ticket]
 
 
 class Plan:
@@ -157,7 +177,9 @@ class Plan:
         self._grid = request.timeframe
         self._bottom = request.start if request.start is not None else self._grid.ceil(BEGINNING)
         self._upward = request.start is not None and request.order == "oldest_first"
-        self._open: dict[int, Chunk] = {}
+        self.stop = request.stop
+        """Newer end of what can have arrived: the request's, or what was over by the server's clock."""
+        self._open: dict[int, _Sent] = {}
         self._found = self._assumed = 0  # of the segments that have left `_segments`
         self._density = 1.0
         self._stretch = 1
@@ -204,15 +226,21 @@ class Plan:
                 expected += self._density * self._grid.slots(segment.lo, segment.cursor)
         return None
 
-    def drop(self) -> bool:
-        """Settle what never arrived as dropped on its way, as planned; say whether there was anything."""
-        lost = list(self._open.values())
-        for chunk in lost:
-            del self._open[chunk.index]
-            chunk.segment.assumed += self._likely(chunk)
-            self._advance(chunk.segment, chunk.low)
-        self._wake()
-        return bool(lost)
+    def drop(self, *, all_of_them: bool = False) -> bool:
+        """Settle chunks that nobody has any more as dropped on their way, as planned; say whether others are left.
+
+        To be called when no stage is at work. ``all_of_them``: also those that some operator still has.
+        """
+        gone = [index for index, sent in self._open.items() if all_of_them or sent.ticket() is None]
+        for index in gone:
+            sent = self._open.pop(index)
+            sent.segment.assumed += sent.likely
+            sent.segment.stored = min(sent.segment.stored, sent.low)
+            self._advance(sent.segment, sent.low)
+        if gone:
+            self._leave_stored()
+            self._wake()
+        return bool(self._open)
 
     # What the stages tell
 
@@ -220,16 +248,18 @@ class Plan:
         """Hear what a chunk has reached; return how many candles of the request that is."""
         if self._open.pop(chunk.index, None) is None or chunk.reached is None:
             return 0
-        segment = chunk.segment
+        segment, shared = chunk.segment, 0
+        if chunk.horizon is not None:
+            self.stop = min(self.stop, chunk.horizon)
         if chunk.failure is not None:
             self.failed.append((chunk.low, chunk.resume))
-            segment.assumed += self._likely(chunk)
+            segment.assumed += self._likely(chunk.low, chunk.resume, chunk.want, chunk.held)
             found = chunk.held
             self._failures += 1
         else:
             self._failures = 0
             found = chunk.held + sum(row.open_time >= segment.lo for row in chunk.rows)
-            self._share(segment, chunk, chunk.reached)
+            shared = self._share(segment, chunk, chunk.reached)
             if chunk.rows:
                 self._density = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
             grows = not found if self._upward else not chunk.ask
@@ -239,7 +269,7 @@ class Plan:
         if self._failures >= GIVE_UP:
             self._abandon()
         self._wake()
-        return found
+        return found + shared
 
     def fail(self, chunk: Chunk, error: Exception) -> None:
         """Hear that a chunk failed for good and the run with it: only what comes before it is still asked for."""
@@ -259,10 +289,10 @@ class Plan:
         if chunk.reached is None:
             return
         for segment in self._unstored:
-            if chunk.reached < segment.stored <= chunk.top:
-                segment.stored = max(chunk.reached, segment.lo)
-        while self._unstored and self._unstored[0].stored <= self._unstored[0].lo:
-            self._unstored.popleft()
+            # The chunks of a segment come by in order, so those of its own that did not come were dropped.
+            if segment is chunk.segment or chunk.reached < segment.stored <= chunk.top:
+                segment.stored = min(segment.stored, max(chunk.reached, segment.lo))
+        self._leave_stored()
 
     # What is known so far
 
@@ -293,13 +323,13 @@ class Plan:
         """
         first = self._unstored[0] if self._unstored else None
         if self._upward:
-            return (self._bottom, self.request.stop if first is None else first.lo)
+            return (self._bottom, self.stop if first is None else first.lo)
         bottom = self._bottom if first is None else max(first.lo, first.stored)
         if self.request.order == "oldest_first":
             waits = any(segment.stored > max(segment.cursor, segment.lo) for segment in self._unstored)
-            if waits or not self.complete:
+            if waits or not self.complete or self.error is not None:
                 return None
-        return (bottom, self.request.stop)
+        return (bottom, self.stop)
 
     # How it goes on
 
@@ -323,10 +353,13 @@ class Plan:
                 break
         return result
 
-    def _likely(self, chunk: Chunk) -> int:
-        slots = self._grid.slots(chunk.low, chunk.resume)
-        likely = round(slots * self._density)
-        return likely if chunk.want is None else min(likely, chunk.want - chunk.held)
+    def _likely(self, low: int, high: int, want: int | None, held: int = 0) -> int:
+        likely = round(self._grid.slots(low, high) * self._density)
+        return likely if want is None else min(likely, want - held)
+
+    def _leave_stored(self) -> None:
+        while self._unstored and self._unstored[0].stored <= self._unstored[0].lo:
+            self._unstored.popleft()
 
     def _chunk(self, segment: Segment, want: int | None) -> Chunk:
         low = max(segment.lo, self._grid.shift(segment.cursor, -self.page))
@@ -344,7 +377,8 @@ class Plan:
             ask=min(self.page, slots, want or self.page),
         )
         self.made += 1
-        self._open[chunk.index] = chunk
+        likely = self._likely(low, segment.cursor, want)
+        self._open[chunk.index] = _Sent(segment, low, likely, weakref.ref(chunk.ticket))
         return chunk
 
     def _cut_upper(self, segment: Segment, need: float | None) -> None:
@@ -382,13 +416,17 @@ class Plan:
         for segments in (self._segments, self._unstored):
             segments.insert(segments.index(segment) + after, new)
 
-    def _share(self, segment: Segment, chunk: Chunk, reached: int) -> None:
-        """Spare the segments below what a page that ran over the end of its own has brought of them."""
+    def _share(self, segment: Segment, chunk: Chunk, reached: int) -> int:
+        """Spare the segments below what a page that ran over the end of its own has brought of them; count that."""
+        shared = 0
         for below in self._segments:
             if below.hi <= segment.lo and not below.busy and reached < below.cursor <= chunk.top:
                 end = max(reached, below.lo)
-                below.found += sum(end <= row.open_time < below.cursor for row in chunk.rows)
+                found = sum(end <= row.open_time < below.cursor for row in chunk.rows)
+                below.found += found
                 below.cursor = end
+                shared += found
+        return shared
 
     def _advance(self, segment: Segment, reached: int) -> None:
         segment.busy = False

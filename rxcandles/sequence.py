@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Final, overload
 
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.ports import RowReader
@@ -13,14 +13,17 @@ __all__ = ["CandleSequence"]
 PAGE = 1000
 """Candles in memory at a time."""
 
+_OPPOSITE: Final[dict[Order, Order]] = {"newest_first": "oldest_first", "oldest_first": "newest_first"}
+
 
 class CandleSequence(Sequence[CandleData]):
     """A sequence of stored candles with one page of 1,000 in memory at a time.
 
     ``len``, index, slice, iteration, ``reversed``, ``in``, ``index``, ``count`` and ``==`` are a list's; a slice is
     such a sequence again. Reading is synchronous (some ms a page), from a read-only connection of its own, so it works
-    outside the event loop and after the provider is closed, as long as the file is there. Reading on from where the
-    last read ended costs the page alone; a jump also the way there from the nearest page known.
+    outside the event loop and after the provider is closed, as long as the file is there (``StoreError`` where it is
+    not). Reading on from where the last read ended, either way, costs the page alone; a jump also the way there from
+    the nearest page known.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class CandleSequence(Sequence[CandleData]):
         stop: int,
         order: Order = "newest_first",
         positions: range | None = None,
+        count: int | None = None,
     ) -> None:
         self._reader = reader
         self._symbol = symbol
@@ -39,8 +43,11 @@ class CandleSequence(Sequence[CandleData]):
         self._start = start
         self._stop = stop
         self._order = order
-        self._positions = range(reader.count(start, stop)) if positions is None else positions
-        self._marks: dict[int, int] = {0: start if order == "oldest_first" else stop}
+        self._count = reader.count(start, stop) if count is None else count
+        self._last = max(0, (self._count - 1) // PAGE)
+        self._positions = range(self._count) if positions is None else positions
+        ends = (start, stop) if order == "oldest_first" else (stop, start)
+        self._marks: dict[int, int] = {0: ends[0], self._last + 1: ends[1]}
         """Where a page begins: number of the page -> bound of its open times."""
         self._number = -1
         self._page: list[Row] = []
@@ -64,6 +71,7 @@ class CandleSequence(Sequence[CandleData]):
                 self._stop,
                 self._order,
                 self._positions[index],
+                self._count,
             )
         try:
             position = self._positions[index]
@@ -128,13 +136,28 @@ class CandleSequence(Sequence[CandleData]):
         return self._page[offset]
 
     def _load(self, number: int) -> None:
-        nearest = max(mark for mark in self._marks if mark <= number)
-        bound, skip = self._marks[nearest], (number - nearest) * PAGE
+        before = max(mark for mark in self._marks if mark <= number)
+        after = min((mark for mark in self._marks if mark > number), default=None)
         oldest_first = self._order == "oldest_first"
-        start, stop = (bound, self._stop) if oldest_first else (self._start, bound)
-        self._page = self._reader.rows(start, stop, self._order, PAGE, skip)
+        if after is not None and after - number - 1 < number - before:
+            self._page = self._backwards(after, number)
+        else:
+            bound = self._marks[before]
+            start, stop = (bound, self._stop) if oldest_first else (self._start, bound)
+            self._page = self._reader.rows(start, stop, self._order, PAGE, (number - before) * PAGE)
         self._number = number
         if self._page:
             first, last = self._page[0].open_time, self._page[-1].open_time
             self._marks[number] = first if oldest_first else first + 1
-            self._marks[number + 1] = last + 1 if oldest_first else last
+            if len(self._page) == PAGE:
+                self._marks[number + 1] = last + 1 if oldest_first else last
+
+    def _backwards(self, after: int, number: int) -> list[Row]:
+        """Read a page from the end of one that is known, or from the end of all, towards the beginning."""
+        skip, size = (after - number - 1) * PAGE, PAGE
+        if after == self._last + 1:
+            tail = self._count - self._last * PAGE
+            skip, size = (0, tail) if number == self._last else (skip - PAGE + tail, PAGE)
+        bound, oldest_first = self._marks[after], self._order == "oldest_first"
+        start, stop = (self._start, bound) if oldest_first else (bound, self._stop)
+        return self._reader.rows(start, stop, _OPPOSITE[self._order], size, skip)[::-1]

@@ -293,6 +293,37 @@ def test_closed_pipe() -> None:
     assert err == ""
 
 
+def test_ctrl_c_while_printing() -> None:
+    """Ctrl-C stops a long print at once, also where its reader is slow."""
+    command = [sys.executable, "-m", "rxcandles", "get", "KRW-ETH", "1m", "--count", "60000", "--format", "csv"]
+    with subprocess.Popen(
+        [*command, "--exchange", "simulated", "--rate-limit", "none"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert out.count("\n") < 30_000
+
+
+def test_half_a_stream_is_no_success() -> None:
+    """A stream whose reader leaves has not held all that was asked for: it does not exit 0."""
+    command = [sys.executable, "-m", "rxcandles", "stream", "KRW-ETH", "1m", "--count", "50000", "--format", "csv"]
+    with subprocess.Popen(
+        [*command, "--exchange", "simulated"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=30) == 1
+    assert err == ""
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without click the command says what to install."""
     monkeypatch.setitem(sys.modules, "rxcandles.cli", None)

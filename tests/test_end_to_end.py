@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -127,6 +128,25 @@ async def test_beginning_of_a_market(provider: rxcandles.CandleDataProvider, sim
             candles, _ = await anext(stream)
         assert candles[0].open_seconds == Timeframe.of("1m").floor(market.listed)
         assert simulator.stats.requests < 60
+
+
+async def test_our_clock_ahead(tmp_path: Path) -> None:
+    """Where the server is two hours behind us, what is lazily returned stays what it was when more is collected."""
+    clock = [time.time() - 7200]
+    async with (
+        Simulator((Market("KRW-BTC"),), rate=None, clock=lambda: clock[0]) as sim,
+        rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=None) as provider,
+    ):
+        config = rxcandles.CollectionConfig(max_memory_objects=100, enable_memory_warning=False)
+        candles = await provider.get_candles("KRW-BTC", "1m", count=3000, config=config)
+        summary = await provider.collect_candles_only("KRW-BTC", "1m", count=3000)
+        assert summary.time_range[1] <= to_datetime(clock[0])
+        before = list(candles)
+        clock[0] += 7200
+        await provider.collect_candles_only("KRW-BTC", "1m", count=100)
+        assert list(candles) == before
+        assert candles.index(candles[5]) == 5
+        assert candles[:1][0] == candles[0] == next(iter(candles))
 
 
 async def test_unknown_market(provider: rxcandles.CandleDataProvider, sim: Simulator) -> None:

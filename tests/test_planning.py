@@ -174,15 +174,17 @@ def test_listing_is_found_quickly() -> None:
 
 
 def test_dropped_chunks() -> None:
-    """A chunk that never arrives counts as planned, and the plan goes on."""
+    """A chunk that nobody has any more counts as planned, and the plan goes on; one that somebody has is waited for."""
     plan = Plan(Request("KRW-BTC", "1m", count=1000, now=NOW + 10))
     spans = []
     while not plan.complete:
         chunk = plan.next()
         assert chunk is not None
-        assert plan.next() is None
         spans.append(chunk.span)
         assert plan.drop()
+        assert plan.next() is None
+        del chunk
+        assert not plan.drop()
     assert len(spans) == 5
     assert all(newer[0] == older[1] for newer, older in zip(spans, spans[1:], strict=False))
 

@@ -119,6 +119,18 @@ def test_a_page_at_a_time(path: Path, order: str) -> None:
     assert reads == [(1000, 0)] * 3
 
 
+@orders
+def test_backwards_a_page_at_a_time(path: Path, order: str) -> None:
+    """Going through it backwards reads every page once, too, and skips nothing over."""
+    lazy, plain = both(path, order)
+    reads = []
+    reader = lazy[::-1]._reader
+    read = reader.rows
+    reader.rows = lambda *args: reads.append(args[3:]) or read(*args)  # type: ignore[method-assign, func-returns-value]
+    assert list(reversed(lazy)) == plain[::-1]
+    assert reads == [(660, 0), (1000, 0), (1000, 0)]
+
+
 def test_removed_candles(path: Path) -> None:
     """Candles that vanish from the store are an error that says so, not a wrong candle."""
     lazy, _ = both(path, "oldest_first")

@@ -11,9 +11,10 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 from reactivex import abc
@@ -24,7 +25,9 @@ __all__ = ["Flow", "FlowStatistics"]
 
 _A = TypeVar("_A")
 
-IN_FLIGHT = 8
+_log: Final = logging.getLogger("rxcandles.flow")
+
+IN_FLIGHT: Final = 8
 """Items inside a pipeline at once, where its subscriber does not say."""
 
 
@@ -144,8 +147,9 @@ class Flow(AsyncIOScheduler):
 
         def over(task: asyncio.Task[_A]) -> None:
             del self._tasks[task]
-            if not task.cancelled():
-                task.exception()  # seen: whoever reads the result raises it, and nobody reads it after a dispose
+            error = None if task.cancelled() else task.exception()
+            if error is not None and finish:
+                _log.error("what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)
@@ -165,8 +169,8 @@ class Flow(AsyncIOScheduler):
         """
         self._wakers.clear()
         cancelled: asyncio.CancelledError | None = None
-        while tasks := [*self._tasks, *(task for child in self._children for task in child._tasks)]:
-            for owner in (self, *self._children):
+        while tasks := [task for flow in self._family() for task in flow._tasks]:
+            for owner in self._family():
                 owner._wakers.clear()
                 for task in tuple(owner._tasks):
                     owner.cancel(task)
@@ -178,9 +182,12 @@ class Flow(AsyncIOScheduler):
         if cancelled is not None:
             raise cancelled
 
+    def _family(self) -> list[Flow]:
+        return [self, *(flow for child in self._children for flow in child._family())]
+
     def statistics(self) -> FlowStatistics:
         """Return a snapshot; those of children are added."""
-        everyone = (self, *self._children)
+        everyone = self._family()
         return FlowStatistics(
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),

@@ -105,10 +105,12 @@ class _Attempts:
 
     async def __call__(self) -> Chunk:
         chunk, timeframe = self._chunk, self._chunk.request.timeframe
-        checked, server_time = await self._page(chunk.ask)
+        # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
+        limit = self._exchange.page_limit
+        checked, server_time = await self._page(min(chunk.ask, limit))
         if checked.full and not checked.rows:
             # It held nothing but the candle at `to`, repeated. One more row shows what is behind that.
-            checked, server_time = await self._page(chunk.ask + 1)
+            checked, server_time = await self._page(min(chunk.ask + 1, limit))
             if checked.full and not checked.rows:
                 raise InvalidResponseError(
                     f"{chunk}: the page holds nothing but the candle at `to`, which was excluded"
@@ -123,6 +125,7 @@ class _Attempts:
             chunk,
             rows=rows,
             reached=reached,
+            horizon=stop if stop < chunk.resume else None,
             proven=(reached, stop) if reached < stop else None,
             fresh=sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -15,10 +16,19 @@ __all__ = ["cursors_for", "plan_chunks"]
 
 MOST_CURSORS: Final = 8
 
+PATIENCE: Final = 2.0
+"""Seconds that a chunk which no stage of ours has, but which is still alive, is waited for."""
+
 
 class _Planned(Supply[Chunk]):
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, make: Callable[[Callable[[], None]], Plan], wake: Callable[[], None]) -> None:
+        self._plan = make(self._woken)
+        self._wake = wake
+        self._patience = 0.0
+
+    def _woken(self) -> None:
+        self._patience = 0.0
+        self._wake()
 
     @property
     def done(self) -> bool:  # type: ignore[override]
@@ -31,7 +41,15 @@ class _Planned(Supply[Chunk]):
         return None if chunk is None else (chunk,)
 
     def idle(self) -> None:
-        self._plan.drop()
+        # No stage of ours has a chunk, but an operator such as `delay` may: that is seen by its being alive.
+        if not self._plan.drop():
+            return
+        if self._patience >= PATIENCE:
+            self._plan.drop(all_of_them=True)
+            return
+        wait = max(0.001, self._patience)
+        self._patience += wait
+        asyncio.get_running_loop().call_later(wait, self._wake)
 
 
 def cursors_for(rate: float | None) -> Callable[[float], int]:
@@ -57,8 +75,8 @@ def plan_chunks(request: Request, *, page: int = 200, cursors: int | Callable[[f
     there). With one cursor the chunks come newest first; ``cursors`` (a number, or a function of the round trip such
     as ``cursors_for(rate)``) lets several walk at once, and the chunks interleave. A chunk that failed for good ends
     the stream as its error, after everything that comes before it in the request's order. A chunk that an operator
-    drops counts as planned. An operator that keeps a chunk back without holding it (``ops.delay``) between here and
-    ``fetch`` is taken for a drop: a ``count`` then is exact on a dense market only; put it behind ``fetch``.
+    drops counts as planned: as many candles as its slots, by the density just seen. One that an operator keeps back
+    before ``fetch`` (``ops.delay``) is waited for up to 2 seconds, then taken for dropped.
     """
     check_count("page", page)
-    return on_demand(lambda wake: _Planned(Plan(request, wake, page=page, cursors=cursors)))
+    return on_demand(lambda wake: _Planned(lambda woken: Plan(request, woken, page=page, cursors=cursors), wake))

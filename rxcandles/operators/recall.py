@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 import reactivex
 from reactivex import Observable
 
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData, Row, check_count
-from rxcandles.planning import Chunk
+from rxcandles.planning import Chunk, Plan
 from rxcandles.ports import CandleStore
 
 __all__ = ["recall"]
@@ -25,13 +26,23 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     check_count("page", page)
 
     def operator(source: Observable[Chunk]) -> Observable[Sequence[CandleData]]:
-        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Reading(store, page).read)))
+        def subscribed(_: object) -> Observable[Sequence[CandleData]]:
+            readings: WeakKeyDictionary[Plan, _Reading] = WeakKeyDictionary()
+
+            def read(chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
+                if chunk.plan not in readings:
+                    readings[chunk.plan] = _Reading(store, page)
+                return readings[chunk.plan].read(chunk)
+
+            return source.pipe(concat_map_async(read))
+
+        return reactivex.defer(subscribed)
 
     return operator
 
 
 class _Reading:
-    """One subscription: how far the candles have been emitted."""
+    """One run: how far its candles have been emitted."""
 
     def __init__(self, store: CandleStore, page: int) -> None:
         self._store = store
@@ -72,7 +83,7 @@ class _Reading:
         request = chunk.request
         if request.count is None:
             return start
-        nth = await self._store.nth_newest(request.symbol, request.timeframe, start, request.stop, request.count)
+        nth = await self._store.nth_newest(request.symbol, request.timeframe, start, chunk.plan.stop, request.count)
         return start if nth is None else nth
 
     def _limit(self, count: int | None) -> int:

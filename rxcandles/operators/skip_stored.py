@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
 import attrs
 import reactivex
 from reactivex import Observable
 
 from rxcandles.flow import Operator, map_async
-from rxcandles.planning import Chunk
+from rxcandles.planning import Chunk, Plan
 from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
 
@@ -27,16 +30,24 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     return operator
 
 
+class _Hole(NamedTuple):
+    """A stretch without coverage, and what is covered below it."""
+
+    span: Span
+    below: SpanSet
+
+
 class _Narrowing:
-    """One subscription, with the last hole found in the ledger: chunks that lie in it need no lookup."""
+    """One subscription, with the last hole found in the ledger for each run: chunks in it need no lookup."""
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
-        self._hole: Span = (0, 0)
+        self._holes: WeakKeyDictionary[Plan, _Hole] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
-        if self._hole[0] <= chunk.low and chunk.top <= self._hole[1]:
-            return chunk
+        hole = self._holes.get(chunk.plan)
+        if hole is not None and hole.span[0] <= chunk.low and chunk.top <= hole.span[1]:
+            return attrs.evolve(chunk, covered=hole.below)
         request = chunk.request
         covered = await self._store.coverage(
             request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
@@ -72,7 +83,8 @@ class _Narrowing:
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         lowest = missing.spans[0][0]
-        self._hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
+        hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
+        self._holes[chunk.plan] = _Hole(hole, covered)
         overlap = chunk.overlap
         if known and overlap == "no_overlap":
             tail = len(known) == 1 and known.spans[0][0] == low

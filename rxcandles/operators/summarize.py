@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 
 import attrs
 import reactivex
@@ -12,8 +11,9 @@ from reactivex import Observable
 from reactivex import operators as rx
 
 from rxcandles.flow import Operator, map_async
-from rxcandles.planning import Chunk
+from rxcandles.planning import Chunk, Plan
 from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan
+from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["summarize"]
@@ -21,23 +21,24 @@ __all__ = ["summarize"]
 
 @attrs.frozen
 class _Sum:
-    last: Chunk | None = None
+    last: Mapping[Plan, Chunk] = attrs.field(factory=dict)
+    """The last chunk of each run."""
     chunks: int = 0
     requests: int = 0
     tries: int = 0
     rate_limited: int = 0
     fresh: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
-    failures: tuple[tuple[tuple[int, int], str], ...] = ()
+    failures: Mapping[Span, str] = attrs.field(factory=dict)
 
     def add(self, chunk: Chunk) -> _Sum:
         """Return the sum with one more chunk; new, since a seed is shared by all subscriptions."""
         state = OVERLAP_STATES.index(chunk.overlap)
         failures = self.failures
         if chunk.failure is not None:
-            failures = (*failures, ((chunk.low, chunk.resume), str(chunk.failure)))
+            failures = {**failures, (chunk.low, chunk.resume): str(chunk.failure)}
         return _Sum(
-            chunk,
+            {**self.last, chunk.plan: chunk},
             self.chunks + 1,
             self.requests + chunk.requests,
             self.tries + (chunk.requests > 0),
@@ -69,28 +70,45 @@ def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk,
     return operator
 
 
+@attrs.frozen
+class _Held:
+    """What of one run's request is held."""
+
+    collected: int
+    rows: int
+    span: Span
+    failed: SpanSet
+
+
+async def _held(chunk: Chunk) -> _Held:
+    plan, request, store = chunk.plan, chunk.request, chunk.store
+    collected, stop = plan.collected, plan.stop
+    start = request.start if request.start is not None else min(plan.bottom, stop)
+    failed = SpanSet(tuple(plan.failed))
+    if store is None:
+        return _Held(collected, collected, (start, stop), failed)
+    series = (request.symbol, request.timeframe)
+    if failed:
+        # Pages that ran over the end of their own segment may have brought some of it: the ledger knows.
+        covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
+        failed = failed.subtract(covered)
+        collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
+    elif request.count is not None:
+        nth = await store.nth_newest(*series, start, stop, max(1, collected))
+        start = stop if nth is None else nth
+    return _Held(collected, await store.count(*series, start, stop), (start, stop), failed)
+
+
 async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSummary:
-    collected, start, stop, rows = 0, 0, 0, 0
-    failed: tuple[FailedSpan, ...] = ()
-    if total.last is not None:
-        plan, request, store = total.last.plan, total.last.request, total.last.store
-        collected = rows = plan.collected
-        start, stop = request.start if request.start is not None else plan.bottom, request.stop
-        if store is not None:
-            if request.count is not None and not plan.failed:
-                nth = await store.nth_newest(request.symbol, request.timeframe, start, stop, max(1, collected))
-                start = stop if nth is None else nth
-            rows = await store.count(request.symbol, request.timeframe, start, stop)
-        reasons = dict(total.failures)
-        failed = tuple(
-            FailedSpan(to_datetime(low), to_datetime(high), reasons.get((low, high), "not tried: too many failures"))
-            for low, high in sorted(plan.failed)
-        )
-    span: tuple[datetime, datetime] = (to_datetime(start), to_datetime(stop))
+    held = [await _held(chunk) for chunk in total.last.values()]
+    failed = sorted(span for each in held for span in each.failed)
     return CollectionSummary(
-        collected_count=collected,
-        db_records_count=rows,
-        time_range=span,
+        collected_count=sum(each.collected for each in held),
+        db_records_count=sum(each.rows for each in held),
+        time_range=(
+            to_datetime(min((each.span[0] for each in held), default=0)),
+            to_datetime(max((each.span[1] for each in held), default=0)),
+        ),
         chunks_processed=total.chunks,
         duration_seconds=elapsed(),
         api_calls_made=total.requests,
@@ -98,5 +116,13 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         stored_count=total.fresh,
         retries=total.requests - total.tries,
         rate_limited=total.rate_limited,
-        failed_spans=failed,
+        failed_spans=tuple(
+            FailedSpan(to_datetime(start), to_datetime(stop), _reason(total.failures, start, stop))
+            for start, stop in failed
+        ),
     )
+
+
+def _reason(failures: Mapping[Span, str], start: int, stop: int) -> str:
+    reasons = [reason for span, reason in failures.items() if span[0] < stop and start < span[1]]
+    return reasons[0] if reasons else "not tried: too many failures in a row"

@@ -25,7 +25,13 @@ _WAVES: Final = ((128, 40_000), (16, 12_000), (1, 4_000))
 _LATE: Final = (13, 54, 170, 700, 1900)
 """How many milliseconds after its end a candle's last trade may be stored: 2 % of 256 (Upbit, 1.5 to 3 % seen 2026)."""
 
-_LOW_NIBBLE: Final = bytes(number & 15 for number in range(256))
+_RUN: Final = 16
+"""Candles in a row that choose from the same shapes."""
+
+_CHOICE: Final = 16
+"""Shapes they choose from."""
+
+_CHOICES: Final = bytes(number % _CHOICE for number in range(256))
 
 
 class Shape(NamedTuple):
@@ -57,15 +63,15 @@ class Contents:
     """What the candles of one series hold.
 
     A candle of less than an hour is one of the shapes that were made for its part of the history, sixteen neighbours
-    choosing from the same sixteen; that costs a fifth of making each anew, and the price still runs on. Longer
+    choosing from the same sixteen; that costs a third of making each anew, and the price still runs on. Longer
     candles have a shape each. ``group`` blocks share a list of ``shapes_count`` shapes. ``market`` is what all
     timeframes of a market share: their price. ``base`` is the price all others stay around, in 10^-8; from 1,000 up
     all prices are whole. ``length`` is the usual one of a slot, in seconds.
     """
 
     def __init__(self, market: str, key: str, base: int, length: int, in_krw: bool) -> None:
-        self.group = 16 if length < 3600 else 1
-        self.shapes_count = BLOCK + self.group - 1
+        self.group = _RUN if length < 3600 else 1
+        self.shapes_count = BLOCK + (_CHOICE - 1 if length < 3600 else 0)
         self.market = market
         self.key = key
         self.tick: int = max(10 ** max(0, len(str(base)) - 6), UNIT if base >= 1000 * UNIT else 1)
@@ -99,8 +105,8 @@ class Contents:
         """Return, for the candles of a block, the indexes of their shapes and their ``timestamp`` in milliseconds."""
         count = len(ends)
         data = shake_128(f"{self.key}|{block}".encode()).digest(2 * count)
-        first = block % self.group * 16
-        chosen = [first + (number >> 4) + byte for number, byte in enumerate(data[:count].translate(_LOW_NIBBLE))]
+        first = block % self.group * (BLOCK // _RUN)
+        chosen = [first + number // _RUN + byte for number, byte in enumerate(data[:count].translate(_CHOICES))]
         stamps = self.stamps
         return chosen if self.group > 1 else [*range(count)], [
             end * 1000 + stamps[byte] for end, byte in zip(ends, data[count:], strict=True)

@@ -30,6 +30,7 @@ from rxcandles.spans import Span
 
 __all__ = ["Simulator", "Stats", "serve"]
 
+_CLOSING_SECONDS: Final = 1.0
 _LOG_LENGTH: Final = 100_000
 _CAUTIONS: Final = (
     "PRICE_FLUCTUATIONS", "TRADING_VOLUME_SOARING", "DEPOSIT_AMOUNT_SOARING", "GLOBAL_PRICE_DIFFERENCES",
@@ -162,7 +163,11 @@ class Simulator:
             return
         self._listener = None
         listener.close()
-        await server.shutdown(0)
+        for connection in server.connections:
+            # Aborted first, its handler is cancelled at once; aiohttp alone would wait for the client.
+            if connection.transport is not None:
+                connection.transport.abort()
+        await server.shutdown(_CLOSING_SECONDS)
         await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import uuid
 import weakref
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final
@@ -61,10 +61,7 @@ class SqliteStore:
         self.exchange = exchange
         self._busy_timeout = busy_timeout
         self._database = str(Path(path).absolute())
-        self._uri = False
-        if self.path == ":memory:":
-            # A name of its own, shared within the process, so that readers see the same database.
-            self._database, self._uri = f"file:rxcandles-{uuid.uuid4().hex}?mode=memory&cache=shared", True
+        self._folder: TemporaryDirectory[str] | None = None
         self._connection: aiosqlite.Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
 
@@ -82,8 +79,12 @@ class SqliteStore:
     async def __aenter__(self) -> SqliteStore:
         """Open the file."""
         if self._connection is None:
+            if self.path == ":memory:":
+                # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
+                self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+                self._database = str(Path(self._folder.name, "candles.db"))
             connection = await self._guard(
-                aiosqlite.connect(self._database, timeout=self._busy_timeout, isolation_level=None, uri=self._uri)
+                aiosqlite.connect(self._database, timeout=self._busy_timeout, isolation_level=None)
             )
             try:
                 await self._guard(self._prepare(connection))
@@ -103,27 +104,34 @@ class SqliteStore:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+            self._series.clear()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
 
     # Writing
 
     async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` and mark ``proven`` as covered, both or neither; a row stored before is replaced."""
+        """Store ``rows`` and mark ``proven`` as covered, both or neither; a row stored before is replaced.
+
+        Newest first. More than 2,000 rows are several writes, each with the part of the span that it proves.
+        """
         start, stop = proven
         if start >= stop:
             raise RequestError(f"proven is {proven!r}; a span ends after it starts")
         series = await self._series_id(symbol, timeframe, create=True)
-        for at in range(MOST_ROWS, len(rows), MOST_ROWS):  # never with pages; what proves nothing yet goes first
-            await self._insert(series, rows[at : at + MOST_ROWS])
-        await self._insert(series, rows[:MOST_ROWS], (start, stop))
+        for at in range(MOST_ROWS, len(rows), MOST_ROWS):
+            # More than a statement takes: each part proves its own stretch, so that any prefix of them is whole.
+            edge = rows[at - 1].open_time
+            await self._insert(series, rows[at - MOST_ROWS : at], (edge, stop))
+            stop = edge
+        await self._insert(series, rows[(len(rows) - 1) // MOST_ROWS * MOST_ROWS :] if rows else rows, (start, stop))
 
-    async def _insert(self, series: int, rows: Sequence[Row], proven: Span | None = None) -> None:
-        values: Iterable[tuple[Any, ...]] = ((series, *row, 0) for row in rows)
-        if proven is not None:
-            mark = (series, proven[0], *_NO_PRICES, proven[1], *_NO_CHANGE)
-            values = chain([(*mark, 0)], values, [(*mark, 1)])
-        count = len(rows) + (0 if proven is None else 2)
-        sql = f"INSERT INTO page (series, {_NAMES}, last) VALUES " + ", ".join([_VALUES] * count)
-        await self._execute(sql, list(chain.from_iterable(values)))
+    async def _insert(self, series: int, rows: Sequence[Row], proven: Span) -> None:
+        mark = (series, proven[0], *_NO_PRICES, proven[1], *_NO_CHANGE)
+        values = chain((*mark, 0), *((series, *row, 0) for row in rows), (*mark, 1))
+        sql = f"INSERT INTO page (series, {_NAMES}, last) VALUES " + ", ".join([_VALUES] * (len(rows) + 2))
+        await self._execute(sql, list(values))
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (symbol, timeframe.name)
@@ -230,14 +238,16 @@ class SqliteStore:
         """Return a synchronous reader of one series; it stays usable after the store is closed."""
         if self._connection is None:
             raise StoreError(f"{self.path} is closed; open the store first")
-        return SqliteReader(self._database, self._uri, self.exchange, symbol, timeframe)
+        return SqliteReader(self._database, self.exchange, symbol, timeframe)
 
     # The connection
 
     async def _prepare(self, connection: aiosqlite.Connection) -> None:
-        found = await _number(connection, "PRAGMA user_version")
-        owner = await _number(connection, "PRAGMA application_id")
-        objects = await _number(connection, "SELECT count(*) FROM sqlite_master")
+        # One statement, one moment: another process may be making the file just now.
+        ((found, owner, objects),) = await connection.execute_fetchall(
+            "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
+            " FROM pragma_user_version, pragma_application_id"
+        )
         if owner != APPLICATION_ID and (objects or found):
             raise SchemaError(f"{self.path} is another program's database; name a file of its own for candles")
         if found > VERSION:
@@ -311,27 +321,34 @@ def _named(path: str, error: sqlite3.Error) -> StoreError:
 class SqliteReader:
     """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time."""
 
-    def __init__(self, database: str, uri: bool, exchange: str, symbol: str, timeframe: Timeframe) -> None:
-        self._connection = sqlite3.connect(database, uri=uri, isolation_level=None, check_same_thread=False)
+    def __init__(self, database: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+        self._database = database
+        try:
+            self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _named(database, error) from error
         self._lock = Lock()
         weakref.finalize(self, self._connection.close)
-        self._connection.execute("PRAGMA query_only = 1")
-        self._series = -1
-        for (found,) in self._connection.execute(
+        found = self._all(
             "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
-            (exchange, symbol, timeframe.name),
-        ):
-            self._series = found
+            exchange,
+            symbol,
+            timeframe.name,
+        )
+        self._series = found[0][0] if found else -1
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
-        return [Row._make(row) for row in self._all(_rows_sql(order), start, stop, limit, offset)]
+        return [Row._make(row) for row in self._all(_rows_sql(order), self._series, start, stop, limit, offset)]
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
         sql = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
-        return int(self._all(sql, start, stop)[0][0])
+        return int(self._all(sql, self._series, start, stop)[0][0])
 
-    def _all(self, sql: str, *parameters: int) -> list[Any]:
-        with self._lock:
-            return self._connection.execute(sql, (self._series, *parameters)).fetchall()
+    def _all(self, sql: str, *parameters: int | str) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _named(self._database, error) from error

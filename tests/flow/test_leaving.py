@@ -168,6 +168,19 @@ def test_latest() -> None:
     run_virtual(scenario())
 
 
+def test_latest_twice() -> None:
+    """Streams within streams end with the outermost one."""
+
+    async def scenario() -> None:
+        pipeline = from_demand(range(100)).pipe(map_async(work), latest(), map_async(work), latest())
+        async with pipeline.pipe(with_backpressure(1)) as stream:
+            await anext(stream)
+        assert stream.statistics().tasks == 0
+        assert others() == set()
+
+    run_virtual(scenario())
+
+
 def test_latest_passes_errors_last() -> None:
     """An error behind ``latest`` comes after the newest item."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+import reactivex
 from fakes import MINUTE, NEWEST, NOW, FakeExchange, candle, slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reactivex import operators as rx
 
 from rxcandles import operators as ops
 from rxcandles.errors import (
@@ -23,8 +26,9 @@ from rxcandles.errors import (
 from rxcandles.model import Request, Row
 from rxcandles.planning import Chunk
 from rxcandles.reports import CollectionProgress
+from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
 TIMEFRAME = Timeframe.of("1m")
 FAST = ops.Retry(base=0.001, longest=0.002)
@@ -374,8 +378,6 @@ async def test_without_a_store() -> None:
 
 async def test_dropped_chunks_are_not_asked_for(store: SqliteStore) -> None:
     """A filter before fetch leaves spans out, and the run ends."""
-    from reactivex import operators as rx
-
     exchange = FakeExchange(slots(3000))
     summary = await ops.run(
         ops.plan_chunks(asks(count=2000)).pipe(
@@ -388,8 +390,6 @@ async def test_dropped_chunks_are_not_asked_for(store: SqliteStore) -> None:
 
 async def test_subscribe_again_resumes(store: SqliteStore) -> None:
     """``ops.retry`` over the pipeline plans again and spares what is stored."""
-    from reactivex import operators as rx
-
     exchange = FakeExchange(slots(3000))
     failures = iter([False, False, True, False, True])
 
@@ -435,6 +435,143 @@ async def test_overlap_states(store: SqliteStore) -> None:
     assert await overlap(1020, 1100) == ["partial_start"]
     assert await overlap(990, 1110) == ["partial_middle_fragment"]
     assert await overlap(900, 1110) == ["complete_overlap", "partial_middle_continuous"]
+
+
+def piped(store: SqliteStore, exchange: FakeExchange):  # type: ignore[no-untyped-def]
+    return ops.skip_stored(store), ops.fetch(exchange, retry=FAST), ops.persist(store)
+
+
+@pytest.mark.parametrize("where", ["before skip_stored", "before persist"])
+async def test_a_drop_loses_only_what_was_dropped(store: SqliteStore, where: str) -> None:
+    """A filter that drops a chunk, before or behind ``fetch``, loses that chunk's candles and no others."""
+    exchange = FakeExchange(slots(3000))
+    stages = list(piped(store, exchange))
+    stages.insert(0 if where == "before skip_stored" else 2, rx.filter(lambda chunk: chunk.index != 1))
+    found = await ops.run(ops.plan_chunks(asks(count=1000)).pipe(*stages, ops.recall(store), ops.to_list(1000)))
+    assert [each.open_seconds for each in found] == exchange.times[:-1001:-1][:200] + exchange.times[:-1001:-1][400:]
+
+
+@pytest.mark.parametrize("density", [1.0, 0.3])
+async def test_chunks_kept_back_are_not_dropped(store: SqliteStore, density: float) -> None:
+    """A chunk that an operator keeps back for a while, or wraps in an observable, is waited for: the count is exact."""
+    exchange = FakeExchange(slots(3000, density))
+    expected = exchange.times[-1000:][::-1]
+    wrapped = rx.flat_map(lambda chunk: reactivex.of(chunk).pipe(*piped(store, exchange)))
+    for stages in ((rx.delay(0.02), *piped(store, exchange)), (wrapped,)):
+        found = await ops.run(ops.plan_chunks(asks(count=1000)).pipe(*stages, ops.recall(store), ops.to_list(1000)))
+        assert [each.open_seconds for each in found] == expected
+
+
+async def test_kept_chunks_end_the_wait(store: SqliteStore) -> None:
+    """Chunks that somebody keeps in a list, and that then are dropped, do not keep the run from ending."""
+    kept: list[Chunk] = []
+    exchange = FakeExchange(slots(3000))
+    summary = await ops.run(
+        ops.plan_chunks(asks(count=600)).pipe(
+            rx.do_action(kept.append),
+            rx.filter(lambda chunk: chunk.index > 0),
+            *piped(store, exchange),
+            ops.summarize(),
+        )
+    )
+    assert summary.db_records_count == 400
+    assert len(kept) == 3
+
+
+async def test_two_requests_through_one_chain(store: SqliteStore) -> None:
+    """Requests that are merged before the stages are both read, and summed up."""
+    exchange = FakeExchange(slots(3000, 0.5))
+    requests = (asks(count=700), Request("KRW-ETH", "1m", count=300, now=NOW))
+    for merge in (reactivex.merge, reactivex.concat):
+        merged = merge(*(ops.plan_chunks(request) for request in requests))
+        found = await ops.run(merged.pipe(*piped(store, exchange), ops.recall(store), ops.to_list(2000)))
+        by_symbol = [[each.open_seconds for each in found if each.symbol == request.symbol] for request in requests]
+        assert by_symbol == [exchange.times[-700:][::-1], exchange.times[-300:][::-1]]
+        summary = await ops.run(merged.pipe(*piped(store, exchange), ops.summarize()))
+        assert (summary.collected_count, summary.db_records_count) == (1000, 1000)
+
+
+async def test_page_limit_of_the_exchange(store: SqliteStore) -> None:
+    """A plan of larger pages than the exchange gives never takes a cut page for the end of history."""
+    exchange = FakeExchange(slots(3000))
+    whole = exchange.page_of
+    exchange.page_limit = 100
+    exchange.page_of = lambda to, count: whole(to, min(count, 100))  # type: ignore[method-assign]
+    summary = await ops.run(collecting(asks(count=1000), store, exchange).pipe(ops.summarize()))
+    assert summary.collected_count == 1000
+    assert len(exchange.asked) == 10
+
+
+@pytest.mark.parametrize("cursors", [1, 3])
+async def test_nothing_from_the_middle(store: SqliteStore, cursors: int) -> None:
+    """Oldest first with a count, a page that fails for good means that nothing is delivered before its error."""
+    exchange = FakeExchange(slots(3000))
+
+    def broken(to: int, count: int) -> None:
+        if to <= NEWEST - 700 * MINUTE:
+            raise InvalidResponseError("nonsense")
+
+    exchange.before = broken
+    delivered = []
+    request = asks(count=1500, order="oldest_first")
+    with pytest.raises(InvalidResponseError):
+        async for candles in collecting(request, store, exchange, cursors=cursors).pipe(
+            ops.recall(store), ops.with_backpressure()
+        ):
+            delivered += candles
+    assert delivered == []
+
+
+@pytest.mark.parametrize("density", [0.3, 0.998])
+async def test_progress_with_several_cursors(store: SqliteStore, density: float) -> None:
+    """With several cursors too progress ends with what the summary says."""
+    exchange = FakeExchange(slots(6000, density), latency=0.001)
+    told: list[CollectionProgress] = []
+    pipeline = collecting(asks(count=5000), store, exchange, cursors=4)
+    summary = await ops.run(pipeline.pipe(ops.report(told.append), ops.summarize()))
+    assert told[-1].collected_count == told[-1].total_count == summary.collected_count == 5000
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), cursors=st.integers(1, 5), density=st.sampled_from([1.0, 0.9, 0.3]))
+def test_what_failed_is_exact(seed: int, cursors: int, density: float) -> None:
+    """Whatever pages fail for good, the summary counts what is held, and names just what is not."""
+    shuffle = random.Random(seed)
+
+    async def scenario() -> None:
+        exchange = FakeExchange(slots(1500, density))
+
+        def sometimes(to: int, count: int) -> None:
+            if shuffle.random() < 0.2:
+                raise InvalidResponseError("nonsense")
+
+        exchange.before = sometimes
+        request = asks(to=to_datetime(NEWEST + MINUTE), end=to_datetime(exchange.times[0]))
+        async with SqliteStore(":memory:") as store:
+            summary = await ops.run(
+                ops.plan_chunks(request, cursors=cursors).pipe(
+                    ops.skip_stored(store), ops.fetch(exchange, on_failure="skip"), ops.persist(store), ops.summarize()
+                )
+            )
+            covered = await store.coverage("KRW-BTC", TIMEFRAME, *request.span)
+            held = sum(each.rows for each in covered)
+            assert summary.collected_count == summary.db_records_count == held
+            missing = SpanSet((request.span,)).subtract(SpanSet(tuple((each.start, each.stop) for each in covered)))
+            named = [(from_datetime(each.start), from_datetime(each.stop)) for each in summary.failed_spans]
+            assert named == list(missing)
+
+    with asyncio.Runner() as runner:
+        runner.run(scenario())
+
+
+async def test_newly_stored_are_counted_exactly(store: SqliteStore) -> None:
+    """What a page brings of what was proven before is not counted as new."""
+    exchange = FakeExchange(slots(3000, 0.3))
+    for newer, older in ((0, 300), (900, 1300)):
+        await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
+    before = len(await stored(store))
+    summary = await ops.run(collecting(asks(to=at(0), end=at(1300)), store, exchange).pipe(ops.summarize()))
+    assert summary.stored_count == len(await stored(store)) - before
 
 
 async def test_a_page_of_nothing_but_the_seam(store: SqliteStore) -> None:

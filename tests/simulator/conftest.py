@@ -60,6 +60,12 @@ def recorded() -> Path:
 
 
 @pytest.fixture
+def recorded_text(recorded: Path) -> Callable[[str], str]:
+    """The text of the recorded file that fits a pattern."""
+    return lambda pattern: next(recorded.glob(pattern)).read_text()
+
+
+@pytest.fixture
 def form() -> Callable[[str], list[list[tuple[str, str]]]]:
     """Reduce a body to its form: the fields of each candle in order, with 9 for the digits of their values.
 

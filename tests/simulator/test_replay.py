@@ -16,10 +16,9 @@ NOW = 1_790_000_000
 
 
 def row(time: str, **fields: object) -> str:
-    whole = {
-        "market": "KRW-X", "candle_date_time_utc": time, "opening_price": 1, "high_price": 1, "low_price": 1, "trade_price": 1,
-        "timestamp": 5, "candle_acc_trade_price": 1, "candle_acc_trade_volume": 1, **fields,
-    }  # fmt: skip
+    numbers = dict.fromkeys(("opening_price", "high_price", "low_price", "trade_price", "timestamp"), 5)
+    amounts = {"candle_acc_trade_price": 1, "candle_acc_trade_volume": 1}
+    whole = {"market": "KRW-X", "candle_date_time_utc": time, **numbers, **amounts, **fields}
     return json.dumps(whole)
 
 

@@ -11,8 +11,8 @@ from rxcandles.simulator.limit import Limit, Window
 def test_window_slides() -> None:
     """A request passes if fewer than the limit passed within the second before it."""
     window = Window(3)
-    assert [2, 1, 0, None] == [window.take(now) for now in (0.0, 0.4, 0.8, 0.9)]
-    assert [None, 0, None, 0] == [window.take(now) for now in (0.999, 1.0, 1.39, 1.4)]
+    assert [2, 1, 0, None] == [window.take(now) for now in (0.0, 0.5, 0.75, 0.875)]
+    assert [None, 0, None, 0] == [window.take(now) for now in (0.999, 1.0, 1.49, 1.5)]
 
 
 def test_one_bucket_for_all_candles() -> None:

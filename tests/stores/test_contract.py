@@ -102,6 +102,24 @@ async def test_large_write(store: CandleStore) -> None:
     assert await store.coverage(SYMBOL, MINUTE, 0, 10**9) == [Covered(60, 5001 * 60, 5000)]
 
 
+async def test_large_write_over_what_is_there(store: CandleStore) -> None:
+    """A large write over covered spans keeps the ledger exact."""
+    await store.write(SYMBOL, MINUTE, [row(slot) for slot in range(1500, 0, -1)], (60, 1501 * 60))
+    await store.write(SYMBOL, MINUTE, [row(slot) for slot in range(4000, 0, -1)], (0, 4001 * 60))
+    assert await store.coverage(SYMBOL, MINUTE, 0, 10**9) == [Covered(0, 4001 * 60, 4000)]
+
+
+async def test_reading_while_writing(store: CandleStore) -> None:
+    """A synchronous reader in the middle of writes disturbs none of them."""
+    await store.write(SYMBOL, MINUTE, [row(1)], (60, 120))
+    reader = store.reader(SYMBOL, MINUTE)
+    for slot in range(2, 60):
+        task = asyncio.ensure_future(store.write(SYMBOL, MINUTE, [row(slot)], (slot * 60, slot * 60 + 60)))
+        await asyncio.sleep(0)
+        assert reader.count(0, 10**9) >= slot - 1
+        await task
+
+
 async def test_nth_newest(store: CandleStore) -> None:
     """Counted from the newest, from 1."""
     await store.write(SYMBOL, MINUTE, [row(9), row(7), row(5)], (0, 600))

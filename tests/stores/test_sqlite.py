@@ -93,6 +93,31 @@ async def test_not_a_database(tmp_path: Path) -> None:
         await SqliteStore.open(path)
 
 
+async def test_readers_errors(tmp_path: Path) -> None:
+    """What goes wrong for a synchronous reader is a StoreError too."""
+    path = tmp_path / "candles.db"
+    async with SqliteStore(path) as store:
+        await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+        reader = store.reader("KRW-BTC", MINUTE)
+        connection = sqlite3.connect(path)
+        connection.execute("DROP TABLE candles")
+        connection.close()
+        with pytest.raises(StoreError, match="no such table"):
+            reader.count(0, 1000)
+
+
+async def test_reopened_on_another_file(tmp_path: Path) -> None:
+    """A store that is opened again knows nothing of the file it had before."""
+    path = tmp_path / "candles.db"
+    store = SqliteStore(path)
+    for _ in range(2):
+        async with store:
+            await store.write("KRW-ETH", MINUTE, [], (300, 360))
+            await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+            assert len(await store.series()) == 2
+        path.unlink()
+
+
 async def test_no_folder(tmp_path: Path) -> None:
     """A folder that does not exist is a StoreError that says what to check."""
     with pytest.raises(StoreError, match="check that its folder exists"):
