@@ -14,7 +14,7 @@ import math
 import time
 from bisect import insort
 from collections import OrderedDict, deque
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final, NamedTuple
 
 import attrs
@@ -34,6 +34,7 @@ _QUIET_AFTER_BAN: Final = 3600.0
 _TRIPS: Final = 100
 _PATIENCE: Final = 5.0
 """Seconds after which an answer that was never heard of is no longer expected."""
+_ALONE: Final = nullcontext()
 
 
 class _Permit(NamedTuple):
@@ -90,7 +91,7 @@ class SlidingWindowLimiter:
         self._banned_until = -math.inf
         self._ban_forgotten_at = -math.inf
         self._ban_streak = 0
-        self._permits = self._returned = 0
+        self._number = self._permits = self._returned = 0
         self._foreign_seen = self._limited_seen = self._banned_seen = 0
         self._fit()
 
@@ -111,14 +112,15 @@ class SlidingWindowLimiter:
         Cancelling gives the place up; a permit that had just been given goes to the next in line.
         """
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not self._waiting and self._due(now) <= now:
-            self._give(now)
-            return now
-        place: asyncio.Future[_Permit | None] = loop.create_future()
-        self._waiting[place] = None
-        if self._timer is None:
-            self._timer = loop.call_at(self._due(now), self._wake)
+        with self._step():
+            now = loop.time()
+            if not self._waiting and self._due(now) <= now:
+                self._give(now)
+                return now
+            place: asyncio.Future[_Permit | None] = loop.create_future()
+            self._waiting[place] = None
+            if self._timer is None:
+                self._timer = loop.call_at(self._due(now), self._wake)
         try:
             permit = await place
         except asyncio.CancelledError:
@@ -126,14 +128,15 @@ class SlidingWindowLimiter:
             raise
         return loop.time() if permit is None else permit.given
 
-    def took(self, given: float, seconds: float) -> None:
+    def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
         """Hear how long the request of a permit has taken; a slow one may have been counted late by the server.
 
-        What it took beyond the quickest of the last hundred (a new connection, a busy machine) is added to when it was
-        given, where that is more than the guard. Of the first ones there is nothing to compare with: all of it is.
+        ``delay`` (opening a connection), and what the rest took beyond the quickest of the last hundred, are added to
+        when the permit was given, where that is more than the guard.
         """
-        late = seconds - (min(self._trips) if len(self._trips) >= self._most else 0.0)
-        self._trips.append(seconds)
+        trip = seconds - delay
+        late = delay + trip - min(self._trips, default=trip)
+        self._trips.append(trip)
         if self._rate is None or late <= self._guard:
             return
         with suppress(ValueError):
@@ -148,15 +151,16 @@ class SlidingWindowLimiter:
         Answers may be late or out of order: they are matched with permits first to first, and every permit younger
         than the matched one counts as ours, answered or not. Our own are so not taken for another's.
         """
-        permit = self._unanswered.popleft() if self._unanswered else None
-        if permit is None or self._rate is None:
-            return
-        now = _clock()
-        ours = permit.active + self._permits - permit.number
-        foreign = self._most - max(remaining, 0) - ours
-        if foreign > 0:
-            # The next answers that show the same client will be as late as this one was: leave it its room till then.
-            self._leave_room(foreign, now, now + self._span + (now - permit.given) + self._guard)
+        with self._step():
+            permit = self._unanswered.popleft() if self._unanswered else None
+            if permit is None or self._rate is None:
+                return
+            now = _clock()
+            ours = permit.active + self._number - permit.number
+            foreign = self._most - max(remaining, 0) - ours
+            if foreign > 0:
+                # The next answers that show the same client will be as late as this one: leave it its room till then.
+                self._leave_room(foreign, now, now + self._span + (now - permit.given) + self._guard)
 
     def limited(self, retry_after: float | None = None) -> None:
         """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
@@ -165,22 +169,21 @@ class SlidingWindowLimiter:
         after a pause doubles the next, up to 32 windows; a window without one makes it a single window again.
         """
         pause = self._window if retry_after is None else max(self._window, _seconds("retry_after", retry_after))
-        now = _clock()
-        permit = self._unanswered.popleft() if self._unanswered else None
-        if now >= self._paused_until:
-            asked = now if permit is None else permit.given
-            self._streak = self._streak + 1 if asked < self._calm_at else 0
-        self._limited_seen += 1
-        until = now + max(self._window * 2 ** min(self._streak, _LONGEST_DOUBLING), pause)
-        self._paused_until = max(self._paused_until, until)
-        self._calm_at = self._paused_until + self._window
-        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", self._paused_until - now)
-        if self._rate is not None:
-            # We kept the rate, so another client must have used what was refused to us. One permit is always left.
-            self._leave_room(
-                min(self._others(now) + 1, self._most - 1), now, self._paused_until + self._span + self._guard
-            )
-        self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
+        with self._step():
+            now = _clock()
+            permit = self._unanswered.popleft() if self._unanswered else None
+            if now >= self._paused_until:
+                asked = now if permit is None else permit.given
+                self._streak = self._streak + 1 if asked < self._calm_at else 0
+            self._limited_seen += 1
+            until = now + max(self._window * 2 ** min(self._streak, _LONGEST_DOUBLING), pause)
+            self._paused_until = until = max(self._paused_until, until)
+            self._calm_at = until + self._window
+            if self._rate is not None:
+                # We kept the rate, so another client must have used what was refused to us. One permit is always left.
+                self._leave_room(min(self._others(now) + 1, self._most - 1), now, until + self._span + self._guard)
+            self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
+        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
         """Hear of a 418: nobody gets a permit for ``seconds``.
@@ -188,20 +191,22 @@ class SlidingWindowLimiter:
         Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times.
         """
         length = None if seconds is None else max(_seconds("seconds", seconds), self._window)
-        now = _clock()
-        if now >= self._banned_until:
-            self._ban_streak = self._ban_streak + 1 if now < self._ban_forgotten_at else 0
-        self._banned_seen += 1
-        if length is None:
-            length = _BAN_SECONDS * 2 ** min(self._ban_streak, _LONGEST_BAN_DOUBLING)
-        self._banned_until = max(self._banned_until, now + length)
-        self._ban_forgotten_at = self._banned_until + _QUIET_AFTER_BAN
-        self._unanswered.clear()
-        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", self._banned_until - now)
+        with self._step():
+            now = _clock()
+            if now >= self._banned_until:
+                self._ban_streak = self._ban_streak + 1 if now < self._ban_forgotten_at else 0
+            self._banned_seen += 1
+            if length is None:
+                length = _BAN_SECONDS * 2 ** min(self._ban_streak, _LONGEST_BAN_DOUBLING)
+            self._banned_until = until = max(self._banned_until, now + length)
+            self._ban_forgotten_at = until + _QUIET_AFTER_BAN
+            self._unanswered.clear()
+        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", until - now)
 
     def statistics(self) -> LimiterStatistics:
         """Return what was done so far."""
-        paused = max(self._paused_until, self._banned_until) - _clock()
+        with self._step():
+            paused = max(self._paused_until, self._banned_until) - _clock()
         return LimiterStatistics(
             rate=self._rate,
             permits=self._permits - self._returned,
@@ -211,6 +216,10 @@ class SlidingWindowLimiter:
             banned=self._banned_seen,
             paused_for=max(paused, 0.0),
         )
+
+    def _step(self) -> AbstractContextManager[object]:
+        """What each step runs within, also one inside another: where limiters share a state, it is read and kept there."""
+        return _ALONE
 
     def _fit(self) -> None:
         rate = 1.0 if self._rate is None else self._rate
@@ -242,7 +251,8 @@ class SlidingWindowLimiter:
         if self._rate is None:
             return None
         self._given.append(now)
-        permit = _Permit(now, len(self._given), self._permits)
+        self._number += 1
+        permit = _Permit(now, len(self._given), self._number)
         unanswered = self._unanswered
         while unanswered and unanswered[0].given + _PATIENCE < now:
             unanswered.popleft()
@@ -251,35 +261,37 @@ class SlidingWindowLimiter:
 
     def _wake(self) -> None:
         """Give what is free to those first in line, and come back when the next is due."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._waiting:
-            place = next(iter(self._waiting))
-            loop = place.get_loop()
-            now = loop.time()
-            due = self._due(now)
-            if due > now:
-                self._timer = loop.call_at(due, self._wake)
-                return
-            del self._waiting[place]
-            if not place.done():
-                place.set_result(self._give(now))
-
-    def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
-        if place in self._waiting:
-            del self._waiting[place]
-            if not self._waiting and self._timer is not None:
+        with self._step():
+            if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-        elif not place.cancelled():
-            permit = place.result()
-            if permit is not None and permit.given in self._given:
-                self._given.remove(permit.given)
-            if permit is not None and permit in self._unanswered:
-                self._unanswered.remove(permit)
-            self._returned += 1
-            self._wake()
+            while self._waiting:
+                place = next(iter(self._waiting))
+                loop = place.get_loop()
+                now = loop.time()
+                due = self._due(now)
+                if due > now:
+                    self._timer = loop.call_at(due, self._wake)
+                    return
+                del self._waiting[place]
+                if not place.done():
+                    place.set_result(self._give(now))
+
+    def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
+        with self._step():
+            if place in self._waiting:
+                del self._waiting[place]
+                if not self._waiting and self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+            elif not place.cancelled():
+                permit = place.result()
+                if permit is not None and permit.given in self._given:
+                    self._given.remove(permit.given)
+                if permit is not None and permit in self._unanswered:
+                    self._unanswered.remove(permit)
+                self._returned += 1
+                self._wake()
 
     def _others(self, now: float) -> int:
         """Permits left to other clients: what was seen for a window, then a quarter (or one) fewer every window."""

@@ -8,8 +8,9 @@ full page is 200 candles that exist, whatever the gaps, so no request is wasted 
 One cursor is sequential by nature. Where the round trip is long against the rate, several walk at once: the stretch
 is cut into segments, each with its own cursor. Their chunks interleave, so the order of the store is then not the
 order of the request; ``ready`` says which part is complete from the request's first end on, and ``recall`` reads just
-that from the store. A segment wastes about half a page where it meets the next, so they are long (up to 16 pages) in
-the middle of a run and short at its end.
+that from the store. A segment wastes about half a page where it meets the next, so they are long (up to 32 pages) in
+the middle of a run, and end a little before their last page would be full: for a few candles more than that a page
+of its own would have to be asked for.
 
 From oldest to newest the segments are laid the other way and are one page long, by the density just seen; where
 nothing was found their length doubles, and a gap that is left below a page is halved, so that the first candle of a
@@ -21,6 +22,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import sqrt
 from typing import NamedTuple
 
 import attrs
@@ -32,8 +34,15 @@ from rxcandles.timeframe import BEGINNING, to_datetime
 
 __all__ = ["Chunk", "Plan", "Segment"]
 
-LONGEST = 16
-"""Pages in the longest segment laid for several cursors."""
+LONGEST = 32
+SHORTEST = 4
+"""Pages in the longest and, where some slots are empty, the shortest segment laid for several cursors."""
+
+DENSE = 0.99
+"""Density from which a segment of one page is sure to be one page."""
+
+MARGIN = 1.5
+"""Standard deviations by which a segment is shorter than its pages would hold on average."""
 
 GIVE_UP = 3
 """Pages failed in a row after which the rest is not tried."""
@@ -182,6 +191,7 @@ class Plan:
         self._open: dict[int, _Sent] = {}
         self._found = self._assumed = 0  # of the segments that have left `_segments`
         self._density = 1.0
+        self._known = False
         self._stretch = 1
         self._failures = 0
         self._segments: deque[Segment] = deque()
@@ -261,7 +271,9 @@ class Plan:
             found = chunk.held + sum(row.open_time >= segment.lo for row in chunk.rows)
             shared = self._share(segment, chunk, chunk.reached)
             if chunk.rows:
-                self._density = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
+                seen = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
+                self._density += (seen - self._density) * (0.3 if self._known else 1.0)
+                self._known = True
             grows = not found if self._upward else not chunk.ask
             self._stretch = min(self._stretch * 2, 1 << 20) if grows else 1
         segment.found += found
@@ -301,6 +313,11 @@ class Plan:
         """Candles of the request that have arrived without a gap (other than failed spans) from its first end."""
         found = self._found + sum(segment.found for segment in self._contiguous())
         return found if self.request.count is None else min(found, self.request.count)
+
+    @property
+    def settled(self) -> int:
+        """Chunks whose end is known; those under way are not among them."""
+        return self.made - len(self._open)
 
     @property
     def expected(self) -> int:
@@ -384,10 +401,10 @@ class Plan:
     def _cut_upper(self, segment: Segment, need: float | None) -> None:
         """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
         slots = self._grid.slots(segment.lo, segment.cursor)
-        candles = slots * self._density if need is None else need
-        pages = max(1, min(LONGEST, int(candles / self.page / (2 * self._cursors)))) * self._stretch
-        length = self._slots_of(pages)
-        if slots < length + self._slots_of(1) or candles <= self.page:
+        pages = (slots * self._density if need is None else need) / self.page
+        shortest = 1 if self._density > DENSE else SHORTEST
+        length = self._slots_of(max(shortest, min(LONGEST, int(pages / self._cursors))) * self._stretch)
+        if pages <= 2 * shortest or slots < length + self._slots_of(shortest):
             return
         cut = self._grid.shift(segment.cursor, -length)
         rest = Segment(segment.lo, cut, cut, cut)
@@ -396,7 +413,7 @@ class Plan:
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""
-        length = self.page if self._density > 0.97 else int(0.9 * self._slots_of(1))
+        length = self.page if self._density > DENSE else self._slots_of(1)
         length *= self._stretch
         slots = self._grid.slots(segment.lo, segment.cursor)
         if segment.cursor < segment.hi:
@@ -410,7 +427,14 @@ class Plan:
         return lower
 
     def _slots_of(self, pages: int) -> int:
-        return max(self.page, int(self.page * pages / max(self._density, 1e-6)))
+        """Return the slots that are likely to hold no more than ``pages`` full pages.
+
+        A little fewer than they hold on average: a page that is not full costs less than one more for a few candles.
+        """
+        density = max(self._density, 1e-6)
+        candles = self.page * pages
+        candles -= round(MARGIN * sqrt(candles * max(0.0, 1 - density)))
+        return max(self.page, int(candles / density))
 
     def _insert(self, segment: Segment, new: Segment, *, after: bool) -> None:
         for segments in (self._segments, self._unstored):

@@ -28,6 +28,8 @@ class Page:
     """The server's own clock (its ``Date`` header), UTC seconds."""
     remaining: int | None = None
     """Requests the server still allows in this second (its ``Remaining-Req`` header)."""
+    delay: float = 0.0
+    """Seconds before the request went out, spent on opening a connection."""
 
 
 @attrs.frozen
@@ -169,8 +171,8 @@ class RateLimiter(Protocol):
         """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up."""
         ...
 
-    def took(self, given: float, seconds: float) -> None:
-        """Hear how long the request took whose permit was given then."""
+    def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
+        """Hear how long the request took whose permit was given then, ``delay`` of it before it went out."""
 
     def observe(self, remaining: int) -> None:
         """Hear how many requests the server still allows in this second."""

@@ -548,7 +548,7 @@ def test_slow_requests_count_late():
             await asyncio.sleep(connecting + 0.015)
             arrivals.append(loop.time())
             await asyncio.sleep(0.015)
-            limiter.took(given, loop.time() - given)
+            limiter.took(given, loop.time() - given, connecting)
 
         for number in range(60):
             await request(0.4 if number in (0, 30) else 0.0)

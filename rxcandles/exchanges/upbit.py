@@ -7,7 +7,7 @@ import re
 import time
 from functools import cache
 from importlib import metadata
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -43,6 +43,25 @@ class _Answer(NamedTuple):
     body: bytes
     date: str | None
     remaining: str | None
+    delay: float
+
+
+class _Sent:
+    """When a request went out, monotonic seconds; set by the client's tracing."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+
+def _sending_traced() -> aiohttp.TraceConfig:
+    import aiohttp
+
+    async def sent(_session: object, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.at = time.monotonic()
+
+    config = aiohttp.TraceConfig()
+    config.on_request_headers_sent.append(sent)
+    return config
 
 
 class UpbitExchange:
@@ -128,6 +147,7 @@ class UpbitExchange:
             decode_candles(answer.body, symbol, timeframe, asked),
             http_date(answer.date),
             remaining_requests(answer.remaining),
+            answer.delay,
         )
 
     async def markets(self) -> list[Market]:
@@ -150,19 +170,25 @@ class UpbitExchange:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections), cookie_jar=aiohttp.DummyCookieJar()
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_sending_traced()],
             )
+        began = time.monotonic()
+        sent = _Sent(began)
         try:
             async with self._session.get(
                 URL(self._base + path, encoded=True),
                 headers={"User-Agent": _agent(), "Accept": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),
                 allow_redirects=False,
+                trace_request_ctx=sent,
             ) as response:
                 if response.status != 200:
                     raise await self._failure(response, asked)
                 headers = response.headers
-                return _Answer(await self._body(response, asked), headers.get("Date"), headers.get("Remaining-Req"))
+                body = await self._body(response, asked)
+                return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {self._reason(error)}") from error
 

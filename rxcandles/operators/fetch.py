@@ -135,9 +135,10 @@ class _Attempts:
         chunk, request, limiter = self._chunk, self._chunk.request, self._chunk.limiter
         given = 0.0 if limiter is None else await limiter.acquire()
         self.requests += 1
-        sent = time.monotonic()
+        sent, delay = time.monotonic(), 0.0
         try:
             page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, ask)
+            delay = page.delay
         except RateLimitedError as error:
             self.rate_limited += 1
             if limiter is not None:
@@ -150,7 +151,7 @@ class _Attempts:
             raise
         finally:
             if limiter is not None:
-                limiter.took(given, time.monotonic() - sent)
+                limiter.took(given, time.monotonic() - sent, delay)
         chunk.plan.took(time.monotonic() - sent)
         if limiter is not None and page.remaining is not None:
             limiter.observe(page.remaining)

@@ -56,7 +56,7 @@ def _progress(chunk: Chunk, done: int, held: int, requests: int, elapsed: float)
     reached = max(chunk.reached if chunk.reached is not None else chunk.low, chunk.floor)
     return CollectionProgress(
         current_chunk=done,
-        total_chunks=max(plan.made, done) + -(-to_come // plan.page),
+        total_chunks=max(plan.settled + -(-to_come // plan.page), done),
         collected_count=held,
         estimated_remaining_seconds=elapsed / held * max(0, total - held) if held else 0.0,
         current_chunk_range=(to_datetime(min(reached, chunk.top)), to_datetime(chunk.top)),

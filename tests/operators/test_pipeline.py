@@ -46,7 +46,7 @@ class Unlimited:
         self.permits += 1
         return 0.0
 
-    def took(self, given: float, seconds: float) -> None:
+    def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
         self.slowest = max(self.slowest, seconds)
 
     def observe(self, remaining: int) -> None:
