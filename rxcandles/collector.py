@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Final, Literal
 
 import attrs
 from reactivex import Observable
 
-from rxcandles.errors import IncompleteError
+from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
 from rxcandles.model import Order, Request
 from rxcandles.operators import (
     Retry,
@@ -69,10 +71,16 @@ class CandleCollector:
         self._exchange.check(request.symbol, request.timeframe)
         return request
 
-    def chunks(self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise") -> Observable[Chunk]:
-        """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page."""
+    def chunks(
+        self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise", of: int = 1
+    ) -> Observable[Chunk]:
+        """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
+
+        ``of`` is the number of requests that share the rate at the same time, and so its cursors.
+        """
         rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
-        cursors = cursors_for(rate) if self._cursors is None else self._cursors
+        share = None if rate is None else rate / of
+        cursors = cursors_for(share) if self._cursors is None else self._cursors
         return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors).pipe(
             skip_stored(self._store),
             rate_limit(self._limiter),
@@ -101,11 +109,48 @@ class CandleCollector:
 
     collect_only = collect_candles_only
 
+    async def collect_many(
+        self,
+        requests: Iterable[Request],
+        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+    ) -> dict[Request, CollectionSummary]:
+        """Collect several series at once, in turn as the limiter gives permits, and return their summaries.
+
+        The limiter serves first come, first served, and a series waits for one permit at a time for each of its
+        cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
+        work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
+        end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
+        """
+        wanted = list(dict.fromkeys(requests))
+        summaries: dict[Request, CollectionSummary] = {}
+        failures: dict[Request, Exception] = {}
+
+        async def one(request: Request) -> None:
+            callback = None if progress_callback is None else partial(progress_callback, request)
+            try:
+                self._exchange.check(request.symbol, request.timeframe)
+                summaries[request] = await self.collect(request, callback, of=len(wanted))
+            except RxCandlesError as error:
+                failures[request] = error
+
+        async with asyncio.TaskGroup() as group:
+            for request in wanted:
+                group.create_task(one(request))
+        summaries = {request: summaries[request] for request in wanted if request in summaries}
+        if failures:
+            raise SeveralFailedError(summaries, failures)
+        return summaries
+
     async def collect(
-        self, request: Request, progress_callback: Callable[[CollectionProgress], None] | None = None
+        self,
+        request: Request,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        of: int = 1,
     ) -> CollectionSummary:
-        """Do what ``collect_candles_only`` does for a :class:`Request`."""
-        summary = await run(self.chunks(request, on_failure="skip").pipe(report(progress_callback), summarize()))
+        """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate."""
+        chunks = self.chunks(request, on_failure="skip", of=of)
+        summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:
             start, stop = request.span
             summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))

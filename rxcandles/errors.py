@@ -17,7 +17,8 @@
     ├── StoreError                     the database can't be opened, read or written
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
-    └── IncompleteError                a collection that ended with spans missing; carries its summary
+    ├── IncompleteError                a collection that ended with spans missing; carries its summary
+    └── SeveralFailedError             collections of several series of which some failed; carries all of them
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rxcandles.model import Request
     from rxcandles.reports import CollectionSummary
 
 __all__ = [
@@ -41,6 +45,7 @@ __all__ = [
     "RxCandlesError",
     "SchemaError",
     "ServerError",
+    "SeveralFailedError",
     "StageCancelledError",
     "StoreError",
     "UnknownMarketError",
@@ -124,3 +129,16 @@ class IncompleteError(RxCandlesError):
     def __init__(self, message: str, summary: CollectionSummary) -> None:
         super().__init__(message)
         self.summary = summary
+
+
+class SeveralFailedError(RxCandlesError):
+    """Of several series collected at once some failed; all others were collected to their end.
+
+    ``summaries`` has those that are whole, ``failures`` the error of each other one.
+    """
+
+    def __init__(self, summaries: Mapping[Request, CollectionSummary], failures: Mapping[Request, Exception]) -> None:
+        first = next(iter(failures.values()))
+        super().__init__(f"{len(failures)} of {len(failures) + len(summaries)} series failed; the first: {first}")
+        self.summaries = summaries
+        self.failures = failures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -136,6 +136,14 @@ class CandleDataProvider:
     ) -> CollectionSummary:
         """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
         return await self.collector.collect_candles_only(symbol, timeframe, count, to, end, progress_callback)
+
+    async def collect_many(
+        self,
+        requests: Iterable[Request],
+        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+    ) -> dict[Request, CollectionSummary]:
+        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
+        return await self.collector.collect_many(requests, progress_callback)
 
     def _stored(self, request: Request, summary: CollectionSummary, config: CollectionConfig) -> Sequence[CandleData]:
         if not summary.chunks_processed:

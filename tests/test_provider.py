@@ -12,10 +12,19 @@ from pathlib import Path
 import pytest
 from fakes import FakeExchange, candle
 
-from rxcandles.errors import IncompleteError, InvalidResponseError, MemoryLimitError, RequestError, ServerError
+from rxcandles.errors import (
+    IncompleteError,
+    InvalidResponseError,
+    MemoryLimitError,
+    RequestError,
+    ServerError,
+    SeveralFailedError,
+    UnknownMarketError,
+)
 from rxcandles.limiter import SlidingWindowLimiter
-from rxcandles.model import CandleData
+from rxcandles.model import CandleData, Request
 from rxcandles.operators import Retry
+from rxcandles.ports import Page
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.reports import CollectionConfig, CollectionProgress, StreamingConfig
 from rxcandles.sequence import CandleSequence
@@ -301,6 +310,46 @@ async def test_down_for_good(provider: CandleDataProvider, exchange: FakeExchang
     assert caught.value.summary.collected_count == 0
     missing = sum((each.stop - each.start for each in caught.value.summary.failed_spans), timedelta())
     assert missing == timedelta(minutes=100_000)
+
+
+async def test_many_series_share_the_limit(exchange: FakeExchange, tmp_path: Path) -> None:
+    """Every series gets its turn: a short one is done in the first rounds, and no request is lost to the others."""
+    exchange.latency = 0.001
+    asked: list[str] = []
+    page = exchange.page
+
+    async def noted(symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+        asked.append(symbol)
+        return await page(symbol, timeframe, to, count)
+
+    exchange.page = noted  # type: ignore[method-assign]
+    counts = {"KRW-LONG": 4000, "KRW-ALSO": 3000, "KRW-SHORT": 400, "KRW-ONE": 1}
+    requests = [Request(symbol, "1m", count=count, to=END) for symbol, count in counts.items()]
+    told: dict[str, int] = {}
+    async with SqliteStore(tmp_path / "candles.db") as store:
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(100, window=0.1))
+        summaries = await provider.collect_many(
+            [*requests, requests[0]], lambda request, progress: told.update({request.symbol: progress.collected_count})
+        )
+    assert {request.symbol: summary.collected_count for request, summary in summaries.items()} == counts == told
+    assert len(asked) == 20 + 15 + 2 + 1
+    assert max(at for at, symbol in enumerate(asked) if symbol == "KRW-SHORT") < 10
+    assert "KRW-ONE" in asked[:4]
+
+
+async def test_many_series_of_which_one_fails(provider: CandleDataProvider, exchange: FakeExchange) -> None:
+    """A series that fails does not stop the others, and is told apart in the end."""
+
+    def unknown(to: int, count: int) -> None:
+        if count == 7:
+            raise UnknownMarketError("Code not found")
+
+    exchange.before = unknown
+    requests = [Request("KRW-BTC", "1m", count=500, to=END), Request("KRW-GONE", "1m", count=7, to=END)]
+    with pytest.raises(SeveralFailedError, match="1 of 2 series failed; the first: Code not found") as caught:
+        await provider.collect_many(requests)
+    assert caught.value.summaries[requests[0]].collected_count == 500
+    assert list(caught.value.failures) == [requests[1]]
 
 
 async def test_several_calls_at_once(provider: CandleDataProvider, exchange: FakeExchange) -> None:
