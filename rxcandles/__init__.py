@@ -24,6 +24,7 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
@@ -69,6 +70,7 @@ __all__ = [
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "MachineLimiter",
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",

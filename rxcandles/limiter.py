@@ -139,9 +139,10 @@ class SlidingWindowLimiter:
         self._trips.append(trip)
         if self._rate is None or late <= self._guard:
             return
-        with suppress(ValueError):
-            self._given.remove(given)
-        insort(self._given, given + late)
+        with self._step():
+            with suppress(ValueError):
+                self._given.remove(given)
+            insort(self._given, given + late)
 
     def observe(self, remaining: int) -> None:
         """Hear how many requests the server still allowed in this second when it answered; never raises.
@@ -218,7 +219,7 @@ class SlidingWindowLimiter:
         )
 
     def _step(self) -> AbstractContextManager[object]:
-        """What each step runs within, also one inside another: where limiters share a state, it is read and kept there."""
+        """What each step runs within, also one inside another; limiters that share a state read and keep it there."""
         return _ALONE
 
     def _fit(self) -> None:

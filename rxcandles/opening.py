@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
@@ -37,6 +39,7 @@ def connect(
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
     limiter: RateLimiter | None = None,
+    share_limit: bool | None = None,
 ) -> AbstractAsyncContextManager[CandleDataProvider]:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -44,11 +47,12 @@ def connect(
     ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an ``Exchange``, which is
     closed in the end. ``base_url`` is another address of the same API. ``rate_limit`` overrides the exchange's own
     requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
-    decides. Raises ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file
-    can't be used.
+    decides. With ``share_limit`` all processes of this user on this machine that open the same exchange share its
+    limit, which counts by address; None means that they do for the real Upbit and don't for other servers. Raises
+    ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
     """
-    if limiter is not None and rate_limit is not OwnRate.OWN:
-        raise RequestError("rate_limit and limiter are both given; set the limiter's own rate")
+    if limiter is not None and (rate_limit is not OwnRate.OWN or share_limit is not None):
+        raise RequestError("limiter is given with rate_limit or share_limit; set up the limiter itself")
     if isinstance(exchange, str):
         if exchange not in EXCHANGES:
             raise RequestError(f"exchange {exchange!r} is unknown; take one of {', '.join(EXCHANGES)}, or an Exchange")
@@ -62,14 +66,21 @@ def connect(
         ready = exchange
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
     rate = own if isinstance(rate_limit, OwnRate) else rate_limit
-    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate))
+    shared = exchange == "upbit" and base_url is None if share_limit is None else share_limit
+    key = None
+    if shared:
+        key = exchange if isinstance(exchange, str) else exchange.name
+        key += "" if base_url is None else f"-{crc32(base_url.encode()):08x}"
+    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate), key)
 
 
 @asynccontextmanager
 async def _opened(
-    path: str | Path, exchange: Exchange | None, rate: float | None, limiter: RateLimiter
+    path: str | Path, exchange: Exchange | None, rate: float | None, limiter: RateLimiter, shared_as: str | None
 ) -> AsyncIterator[CandleDataProvider]:
     async with AsyncExitStack() as stack:
+        if shared_as is not None:
+            limiter = MachineLimiter(rate, key=shared_as)
         if exchange is None:
             from rxcandles.simulator import Simulator
 

@@ -343,7 +343,7 @@ async def test_connect_closes_everything(sim: Simulator, tmp_path: Path) -> None
         ({"rate_limit": float("nan")}, "rate is nan"),
         ({"base_url": "nonsense"}, "nonsense"),
         ({"exchange": UpbitExchange(), "base_url": "http://127.0.0.1:1"}, "base_url"),
-        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "both given"),
+        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "limiter is given with rate_limit"),
     ],
 )
 def test_connect_refuses(arguments: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -351,6 +351,27 @@ def test_connect_refuses(arguments: dict[str, object], message: str, tmp_path: P
     with pytest.raises(rxcandles.RequestError, match=message):
         rxcandles.connect(tmp_path / "candles.db", **arguments)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_shared_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two providers of one exchange that share its limit draw no 429 together; other servers share nothing unasked."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    async with Simulator(MARKETS, rate=20, clock=lambda: NOW) as sim:
+
+        async def collect(name: str, symbol: str) -> int:
+            path = tmp_path / name
+            async with rxcandles.connect(path, base_url=sim.base_url, rate_limit=20, share_limit=True) as provider:
+                assert isinstance(provider.limiter, rxcandles.MachineLimiter)
+                summary = await provider.collect_candles_only(symbol, "1m", count=20 * 200, to=NEWEST)
+                return summary.collected_count
+
+        assert await asyncio.gather(collect("a.db", "KRW-D1000"), collect("b.db", "KRW-D998")) == [4000, 4000]
+        assert sim.stats.by_status[429] == 0
+        async with rxcandles.connect(tmp_path / "c.db", base_url=sim.base_url) as provider:
+            assert isinstance(provider.limiter, rxcandles.SlidingWindowLimiter)
+            assert not isinstance(provider.limiter, rxcandles.MachineLimiter)
+    async with rxcandles.connect(tmp_path / "d.db") as provider:
+        assert isinstance(provider.limiter, rxcandles.MachineLimiter)
 
 
 async def test_markets(provider: rxcandles.CandleDataProvider) -> None:

@@ -17,7 +17,7 @@ LAYERS = (
     {"spans"},
     {"model"},
     {"ports", "reports"},
-    {"planning", "monitor", "limiter", "exchanges", "stores", "flow", "simulator"},
+    {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators"},
     {"sequence", "streaming", "collector"},
     {"provider"},
@@ -29,7 +29,7 @@ LAYERS = (
 )
 """Lowest first; a room imports from rooms below it, and from itself."""
 
-ASIDE = {("operators", "exchanges"), ("opening", "simulator"), ("flow", "model")}
+ASIDE = {("lease", "limiter")}
 """Neighbours of one layer that may know each other are listed here; those above are always allowed."""
 
 APART = {
