@@ -6,7 +6,15 @@ import importlib
 import sys
 
 PROGRAMS = {
-    "figures": "the figures that the README states: the modes at 200,000 and 1,000,000 candles, the strict limit"
+    "figures": ("figures", "the figures that the README states: the modes at 200,000 and 1,000,000, the strict limit"),
+    "modes": ("v6", "each mode in turn with the system that they replace: wall, CPU, peak RSS"),
+    "memory": ("memory", "resident memory over candles collected; memray runs (--memray), drawn (--plot)"),
+    "floor": ("floor", "storage-only in turn with hand-written code that does nothing else"),
+    "peers": ("peers", "ccxt and pyupbit into SQLite in turn with storage-only"),
+    "limit": ("limit", "how close to the limit requests run, 15 to 300 ms away, drawn (--plot)"),
+    "sparse": ("sparse", "requests against full pages needed, by density"),
+    "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
+    "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }
 
 
@@ -14,10 +22,10 @@ def main() -> int:
     """Run the program named on the command line."""
     if len(sys.argv) < 2 or sys.argv[1] not in PROGRAMS:
         sys.stderr.write("usage: python -m profiling NAME\n")
-        for name, what in PROGRAMS.items():
+        for name, (_, what) in PROGRAMS.items():
             sys.stderr.write(f"  {name:10} {what}\n")
         return 2
-    module = importlib.import_module(f"profiling.{sys.argv[1]}")
+    module = importlib.import_module(f"profiling.{PROGRAMS[sys.argv[1]][0]}")
     return int(module.main(sys.argv[2:]) or 0)
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["machine", "measured", "simulator", "table"]
+__all__ = ["machine", "measured", "run_program", "simulator", "table"]
 
 
 @contextmanager
@@ -35,6 +35,11 @@ def measured(function: Callable[..., Any], *arguments: object) -> dict[str, Any]
 
     The function is sent as source, so it must import what it uses.
     """
+    return run_program([sys.executable, "-c"], function, *arguments)
+
+
+def run_program(command: Sequence[str], function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+    """Do what :func:`measured` does by another ``command``, to which the program's text is added."""
     program = (
         "from __future__ import annotations\n"
         + textwrap.dedent(inspect.getsource(function))
@@ -47,20 +52,21 @@ def measured(function: Callable[..., Any], *arguments: object) -> dict[str, Any]
         result.setdefault("seconds", time.perf_counter() - began)
         result["cpu"] = usage.ru_utime + usage.ru_stime
         result["rss_mb"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-        print(json.dumps(result))
+        print("\\n" + json.dumps(result), flush=True)
         """
         )
     )
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-c", program, json.dumps(arguments)],
+            [*command, program, json.dumps(arguments)],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    # A tool that runs the program may print lines of its own.
+    return dict(json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1]))
 
 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> str:
