@@ -54,7 +54,7 @@ _FIRST: Final = (
         prev_closing_price REAL,
         change_price REAL,
         change_rate REAL,
-        PRIMARY KEY (series, open_time)
+        PRIMARY KEY (series, open_time DESC)
     ) WITHOUT ROWID
     """,
     """
