@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,11 +30,22 @@ __all__ = ["SqliteReader", "SqliteStore"]
 _log: Final = logging.getLogger("rxcandles.store")
 
 _NAMES: Final = ", ".join(COLUMNS)
-_VALUES: Final = "(" + ", ".join("?" * (len(COLUMNS) + 2)) + ")"
-_NO_PRICES: Final = (None,) * 6
-_NO_CHANGE: Final = (None,) * 3
+_PLAIN: Final = COLUMNS.index("timestamp") + 1
+"""Columns that candles of all timeframes have."""
+_NO_CHANGE: Final = (None, None, None)
 MOST_ROWS: Final = 2000
-"""Rows of one statement: thirteen values each, of the 32,766 that SQLite takes."""
+"""Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
+
+
+@lru_cache(16)
+def _page_sql(series: int, rows: int, width: int) -> str:
+    """The statement that stores a page: a mark, the rows, a mark (see ``schema``)."""
+    prices = "NULL, " * 6
+    change = "NULL, " * (width - _PLAIN)
+    row = f"({series}, " + "?, " * width + "0)"
+    marks = [f"({series}, ?, {prices}?, {change}{last})" for last in (0, 1)]
+    names = ", ".join(COLUMNS[:width])
+    return f"INSERT INTO page (series, {names}, last) VALUES " + ", ".join([marks[0], *[row] * rows, marks[1]])
 
 
 def _rows_sql(order: Order) -> str:
@@ -128,10 +140,10 @@ class SqliteStore:
         await self._insert(series, rows[(len(rows) - 1) // MOST_ROWS * MOST_ROWS :] if rows else rows, (start, stop))
 
     async def _insert(self, series: int, rows: Sequence[Row], proven: Span) -> None:
-        mark = (series, proven[0], *_NO_PRICES, proven[1], *_NO_CHANGE)
-        values = chain((*mark, 0), *((series, *row, 0) for row in rows), (*mark, 1))
-        sql = f"INSERT INTO page (series, {_NAMES}, last) VALUES " + ", ".join([_VALUES] * (len(rows) + 2))
-        await self._execute(sql, list(values))
+        # Only day candles have the last three columns; what need not be bound costs nothing.
+        width = _PLAIN if all(row[_PLAIN:] == _NO_CHANGE for row in rows) else len(COLUMNS)
+        values = chain.from_iterable(row[:width] for row in rows)
+        await self._execute(_page_sql(series, len(rows), width), [*proven, *values, *proven])
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (symbol, timeframe.name)

@@ -59,6 +59,15 @@ async def test_day_fields(store: CandleStore) -> None:
     assert await store.rows(SYMBOL, day, 0, 10**6, "newest_first", 10) == [full]
 
 
+async def test_some_day_fields(store: CandleStore) -> None:
+    """A page of which only some candles have the day's fields keeps them, and loses none of the others."""
+    day = Timeframe.of("1d")
+    plain = row(1440)._replace(timestamp=86_500_000)
+    full = plain._replace(open_time=2 * 86400, change_price=0.5)
+    await store.write(SYMBOL, day, [full, plain], (86400, 3 * 86400))
+    assert await store.rows(SYMBOL, day, 0, 10**6, "newest_first", 10) == [full, plain]
+
+
 async def test_adjacent_spans_become_one(store: CandleStore) -> None:
     """Spans that touch are one lookup."""
     await store.write(SYMBOL, MINUTE, [row(5)], (300, 360))
