@@ -3,6 +3,7 @@
 ``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
 """
 
+from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import (
     BannedError,
@@ -29,7 +30,6 @@ from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
-from rxcandles.planning import Chunk
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.reports import (

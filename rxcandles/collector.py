@@ -12,6 +12,7 @@ from typing import Final, Literal
 import attrs
 from reactivex import Observable
 
+from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
 from rxcandles.model import Order, Request
 from rxcandles.operators import (
@@ -26,7 +27,6 @@ from rxcandles.operators import (
     skip_stored,
     summarize,
 )
-from rxcandles.planning import Chunk
 from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import to_datetime

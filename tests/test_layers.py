@@ -17,6 +17,7 @@ LAYERS = (
     {"spans"},
     {"model"},
     {"ports", "reports"},
+    {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators"},
     {"sequence", "streaming", "collector"},
@@ -36,7 +37,15 @@ APART = {
     "exchanges": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
     "stores": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
     "limiter": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
-    "flow": {"rxcandles.planning", "rxcandles.ports", "rxcandles.spans", "rxcandles.timeframe", "aiohttp", "aiosqlite"},
+    "flow": {
+        "rxcandles.chunk",
+        "rxcandles.planning",
+        "rxcandles.ports",
+        "rxcandles.spans",
+        "rxcandles.timeframe",
+        "aiohttp",
+        "aiosqlite",
+    },
 }
 """What a room must not know of."""
 

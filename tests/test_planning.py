@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxcandles.chunk import Chunk
 from rxcandles.model import Request
-from rxcandles.planning import Chunk, Plan
+from rxcandles.planning import Plan
 from rxcandles.timeframe import BEGINNING, to_datetime
 
 MINUTE = 60

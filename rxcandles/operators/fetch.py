@@ -9,6 +9,7 @@ from typing import Final, Literal
 import attrs
 import tenacity
 
+from rxcandles.chunk import Chunk
 from rxcandles.errors import (
     BannedError,
     ExchangeError,
@@ -20,7 +21,6 @@ from rxcandles.errors import (
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import SETTLE_SECONDS, check_count
-from rxcandles.planning import Chunk
 from rxcandles.ports import Exchange
 from rxcandles.timeframe import BEGINNING
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reactivex import operators as rx
 
+from rxcandles.chunk import Chunk
 from rxcandles.errors import MemoryLimitError
 from rxcandles.flow import Operator
 from rxcandles.model import Request, check_count
-from rxcandles.planning import Chunk
 
 __all__ = ["guard_plan", "guard_request"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
-from rxcandles.planning import Chunk
 from rxcandles.ports import CandleStore
 
 __all__ = ["persist"]

@@ -8,9 +8,10 @@ from typing import Final
 
 from reactivex import Observable
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Supply, on_demand
 from rxcandles.model import Request, check_count
-from rxcandles.planning import Chunk, Plan
+from rxcandles.planning import Plan
 
 __all__ = ["cursors_for", "plan_chunks"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 from reactivex import operators as rx
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
-from rxcandles.planning import Chunk
 from rxcandles.ports import RateLimiter
 
 __all__ = ["rate_limit"]

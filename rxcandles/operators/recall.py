@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 import reactivex
 from reactivex import Observable
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData, Row, check_count
-from rxcandles.planning import Chunk, Plan
+from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
 
 __all__ = ["recall"]

@@ -9,8 +9,8 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
-from rxcandles.planning import Chunk
 from rxcandles.reports import CollectionProgress
 from rxcandles.timeframe import to_datetime
 

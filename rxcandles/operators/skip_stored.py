@@ -9,8 +9,9 @@ import attrs
 import reactivex
 from reactivex import Observable
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
-from rxcandles.planning import Chunk, Plan
+from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
 

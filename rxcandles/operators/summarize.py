@@ -10,8 +10,9 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
+from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
-from rxcandles.planning import Chunk, Plan
+from rxcandles.planning import Plan
 from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import to_datetime

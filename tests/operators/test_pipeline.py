@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reactivex import operators as rx
 
 from rxcandles import operators as ops
+from rxcandles.chunk import Chunk
 from rxcandles.errors import (
     ConnectionFailedError,
     InvalidResponseError,
@@ -24,7 +25,6 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.model import Request, Row
-from rxcandles.planning import Chunk
 from rxcandles.reports import CollectionProgress
 from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore

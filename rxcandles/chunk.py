@@ -1,0 +1,120 @@
+"""The item of every pipeline: one step of a cursor, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from rxcandles.model import Request, Row
+from rxcandles.ports import CandleStore, RateLimiter
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import to_datetime
+
+if TYPE_CHECKING:
+    from rxcandles.planning import Plan
+
+__all__ = ["Chunk", "Segment", "Ticket"]
+
+
+@attrs.define(eq=False)
+class Segment:
+    """A stretch ``[lo, hi)`` walked by one cursor, from ``hi`` down."""
+
+    lo: int
+    hi: int
+    cursor: int
+    """Everything in ``[cursor, hi)`` has arrived."""
+    stored: int
+    """Everything in ``[stored, hi)`` is in the store."""
+    found: int = 0
+    """Candles that have arrived."""
+    assumed: int = 0
+    """Candles taken for granted where a page failed or was dropped, so that the rest can go on."""
+    busy: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cursor has arrived."""
+        return self.cursor <= self.lo
+
+
+class Ticket:
+    """What all versions of a chunk share: once it is gone, no operator has the chunk any more."""
+
+    __slots__ = ("__weakref__",)
+
+
+@attrs.frozen(eq=False)
+class Chunk:
+    """One step of a cursor, and what became of it: the item of every pipeline.
+
+    Each stage returns a new one with more filled in. Times are UTC seconds of open times.
+    """
+
+    plan: Plan = attrs.field(repr=False)
+    segment: Segment = attrs.field(repr=False)
+    index: int
+    top: int
+    """Newer end, excluded."""
+    low: int
+    """Older end as planned, included: a page of slots below ``top``. What arrives may reach further."""
+    floor: int
+    """Nothing older than this is asked of this cursor."""
+    want: int | None
+    """The most candles still needed; None for all there are."""
+    resume: int
+    """Where fetching begins: ``top``, or the older end of what is stored below it without a hole."""
+    ask: int
+    """Candles to ask the exchange for; 0 where the store has everything."""
+    held: int = 0
+    """Candles stored in ``[resume, top)`` before."""
+    covered: SpanSet = attrs.field(factory=SpanSet)
+    """Spans below ``resume`` that were proven before, as far as they were looked up."""
+    overlap: str = "no_overlap"
+    """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
+    limiter: RateLimiter | None = attrs.field(default=None, repr=False)
+    store: CandleStore | None = attrs.field(default=None, repr=False)
+    rows: Sequence[Row] = attrs.field(default=(), repr=False)
+    """What was fetched, newest first; may reach below ``floor``."""
+    reached: int | None = None
+    """Everything in ``[reached, top)`` is known; None before that is settled."""
+    horizon: int | None = None
+    """By the server's own clock nothing from here on is over yet; None where that is not before ``resume``."""
+    proven: Span | None = None
+    """What ``rows`` prove: every candle that exists in there is among them."""
+    candles: int = 0
+    """Candles of the request in here, fetched or stored before."""
+    fresh: int = 0
+    """Candles among ``rows`` that the store did not hold as proven."""
+    requests: int = 0
+    """Requests sent, retries included."""
+    rate_limited: int = 0
+    """Answers 429 among them."""
+    failure: Exception | None = None
+    """Why nothing came, where the pipeline goes on without."""
+    ticket: Ticket = attrs.field(factory=Ticket, repr=False)
+
+    @property
+    def request(self) -> Request:
+        """The request this is a part of."""
+        return self.plan.request
+
+    @property
+    def span(self) -> Span:
+        """The span planned, ``(low, top)``."""
+        return (self.low, self.top)
+
+    @property
+    def missing(self) -> Span | None:
+        """The span to be fetched, as planned, or None."""
+        return (self.low, self.resume) if self.ask else None
+
+    def __str__(self) -> str:
+        timeframe = self.request.timeframe
+        return f"{self.request.symbol} {timeframe}, chunk {self.index + 1}, {_text(self.low)} to {_text(self.top)}"
+
+
+def _text(seconds: int) -> str:
+    return to_datetime(seconds).strftime("%Y-%m-%d %H:%M:%S")
