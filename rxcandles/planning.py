@@ -313,8 +313,7 @@ class Plan:
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""
-        length = self.page if self._density > DENSE else self._slots_of(1)
-        length *= self._stretch
+        length = self._slots_of(1) * self._stretch
         slots = self._grid.slots(segment.lo, segment.cursor)
         if segment.cursor < segment.hi:
             length = max(length, slots // 2)  # newer candles are known: halve the way to the oldest

@@ -83,13 +83,15 @@ def fetch(
             if isinstance(error, RequestRejectedError):
                 raise
             _log.error("%s failed for good: %s", chunk, error)
-            chunk = attrs.evolve(chunk, failure=error, requests=attempt.requests, rate_limited=attempt.rate_limited)
+            chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)
             if on_failure == "raise":
                 chunk.plan.fail(chunk, error)
-                return chunk
-            chunk = attrs.evolve(chunk, reached=chunk.low)
-        chunk = attrs.evolve(chunk, requests=attempt.requests, rate_limited=attempt.rate_limited)
-        return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+        return attrs.evolve(
+            chunk,
+            requests=attempt.requests,
+            rate_limited=attempt.rate_limited,
+            candles=chunk.plan.fetched(chunk),
+        )
 
     return map_async(fill, ahead=ahead)
 
