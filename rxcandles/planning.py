@@ -20,13 +20,14 @@ market listed years after the request's start is found in the logarithm of that 
 from __future__ import annotations
 
 import weakref
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
 from rxcandles.chunk import Chunk, Segment, Ticket
-from rxcandles.model import Request
+from rxcandles.model import Request, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING
 
@@ -168,7 +169,7 @@ class Plan:
             self._failures += 1
         else:
             self._failures = 0
-            found = chunk.held + sum(row.open_time >= segment.lo for row in chunk.rows)
+            found = chunk.held + _newer(chunk.rows, segment.lo)
             shared = self._share(segment, chunk, chunk.reached)
             if chunk.rows:
                 seen = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
@@ -345,7 +346,7 @@ class Plan:
         for below in self._segments:
             if below.hi <= segment.lo and not below.busy and reached < below.cursor <= chunk.top:
                 end = max(reached, below.lo)
-                found = sum(end <= row.open_time < below.cursor for row in chunk.rows)
+                found = _newer(chunk.rows, end) - _newer(chunk.rows, below.cursor)
                 below.found += found
                 below.cursor = end
                 shared += found
@@ -369,3 +370,8 @@ class Plan:
                 self.failed.append((self._grid.shift(segment.cursor, -slots), segment.cursor))
             segment.assumed += slots
             self._advance(segment, segment.lo)
+
+
+def _newer(rows: Sequence[Row], start: int) -> int:
+    """Rows (newest first) that open at ``start`` or later."""
+    return bisect_right(rows, -start, key=lambda row: -row.open_time)

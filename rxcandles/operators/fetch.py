@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 import tenacity
@@ -69,29 +69,29 @@ def fetch(
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
         attempt = _Attempts(exchange, chunk)
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(policy.attempts),
-            wait=pause,
-            retry=tenacity.retry_if_exception_type((PassingError, BannedError)),
-            before_sleep=attempt.log,
-            reraise=True,
-        )
+        found: dict[str, Any] = {}
         try:
-            chunk = await retrying(attempt)
+            try:
+                found = await attempt()
+            except (PassingError, BannedError) as error:
+                attempt.failed = error
+                found = await tenacity.AsyncRetrying(
+                    stop=tenacity.stop_after_attempt(policy.attempts),
+                    wait=pause,
+                    retry=tenacity.retry_if_exception_type((PassingError, BannedError)),
+                    before_sleep=attempt.log,
+                    reraise=True,
+                )(attempt)
         except ExchangeError as error:
             error.add_note(f"{chunk}; asked {attempt.requests} times")
             if isinstance(error, RequestRejectedError):
                 raise
             _log.error("%s failed for good: %s", chunk, error)
-            chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)
+            found = {"failure": error, "reached": chunk.low if on_failure == "skip" else None}
             if on_failure == "raise":
                 chunk.plan.fail(chunk, error)
-        return attrs.evolve(
-            chunk,
-            requests=attempt.requests,
-            rate_limited=attempt.rate_limited,
-            candles=chunk.plan.fetched(chunk),
-        )
+        chunk = attrs.evolve(chunk, **found, requests=attempt.requests, rate_limited=attempt.rate_limited)
+        return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)
 
@@ -104,8 +104,14 @@ class _Attempts:
         self._chunk = chunk
         self.requests = 0
         self.rate_limited = 0
+        self.failed: ExchangeError | None = None
+        """How the first attempt failed; the retries begin with that, as nearly every page needs none of them."""
 
-    async def __call__(self) -> Chunk:
+    async def __call__(self) -> dict[str, Any]:
+        """Return what of the chunk is known then."""
+        failed, self.failed = self.failed, None
+        if failed is not None:
+            raise failed
         chunk, timeframe = self._chunk, self._chunk.request.timeframe
         # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
         limit = self._exchange.page_limit
@@ -122,15 +128,15 @@ class _Attempts:
         if server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
             stop = min(stop, timeframe.floor(server_time - SETTLE_SECONDS))
-            rows = [row for row in rows if row.open_time < stop]
-        return attrs.evolve(
-            chunk,
-            rows=rows,
-            reached=reached,
-            horizon=stop if stop < chunk.resume else None,
-            proven=(reached, stop) if reached < stop else None,
-            fresh=sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
-        )
+            if rows and rows[0].open_time >= stop:
+                rows = [row for row in rows if row.open_time < stop]
+        return {
+            "rows": rows,
+            "reached": reached,
+            "horizon": stop if stop < chunk.resume else None,
+            "proven": (reached, stop) if reached < stop else None,
+            "fresh": sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
+        }
 
     async def _page(self, ask: int) -> tuple[CheckedPage, float | None]:
         """Send one request, with a permit; return the checked page and the server's time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -44,6 +45,7 @@ def routed(path: str) -> bool:
     return path == MARKETS_PATH or _PATH.fullmatch(path) is not None
 
 
+@cache
 def no_route() -> Answer:
     """Return the gateway's answer to an unknown path, whose ``name`` is a string (seen 2026-09-23)."""
     return error(404, "no Route matched with those values", "not_found")

@@ -7,6 +7,7 @@ import gzip
 import socket
 import struct
 from email.utils import formatdate
+from functools import lru_cache
 from hashlib import md5
 from typing import Final
 
@@ -30,7 +31,7 @@ def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str |
     ``now`` is the server's clock, for ``Date``. The gateway, which answers paths that are not ``known``, adds none of
     the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``.
     """
-    headers = {"Date": formatdate(now, usegmt=True), "Content-Type": answer.content_type}
+    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type}
     if known:
         headers |= _HEADERS
         if remaining_req is not None:
@@ -43,6 +44,11 @@ def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str |
         if value is not None:
             headers[name] = value
     return headers
+
+
+@lru_cache(16)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 async def send(

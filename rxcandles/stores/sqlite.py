@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
-import weakref
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from types import TracebackType
-from typing import Any, Final
 
-import aiosqlite
-
-from rxcandles.errors import RequestError, SchemaError, StoreError
+from rxcandles.errors import RequestError, StoreError
 from rxcandles.model import CandleData, Order, Row, check_count, check_order, check_symbol, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span
-from rxcandles.stores.schema import APPLICATION_ID, COLUMNS, MIGRATIONS, VERSION
+from rxcandles.stores.connection import Connection, open_connection
+from rxcandles.stores.reading import COUNT_SQL, SqliteReader, rows_sql
+from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["SqliteReader", "SqliteStore"]
-
-_log: Final = logging.getLogger("rxcandles.store")
-
-_NAMES: Final = ", ".join(COLUMNS)
-_PLAIN: Final = COLUMNS.index("timestamp") + 1
-"""Columns that candles of all timeframes have."""
-_NO_CHANGE: Final = (None, None, None)
-MOST_ROWS: Final = 2000
-"""Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
-
-
-@lru_cache(16)
-def _page_sql(series: int, rows: int, width: int) -> str:
-    """The statement that stores a page: a mark, the rows, a mark (see ``schema``)."""
-    prices = "NULL, " * 6
-    change = "NULL, " * (width - _PLAIN)
-    row = f"({series}, " + "?, " * width + "0)"
-    marks = [f"({series}, ?, {prices}?, {change}{last})" for last in (0, 1)]
-    names = ", ".join(COLUMNS[:width])
-    return f"INSERT INTO page (series, {names}, last) VALUES " + ", ".join([marks[0], *[row] * rows, marks[1]])
-
-
-def _rows_sql(order: Order) -> str:
-    return (
-        f"SELECT {_NAMES} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
-        f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
-    )
 
 
 class SqliteStore:
@@ -74,7 +39,7 @@ class SqliteStore:
         self._busy_timeout = busy_timeout
         self._database = str(Path(path).absolute())
         self._folder: TemporaryDirectory[str] | None = None
-        self._connection: aiosqlite.Connection | None = None
+        self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
 
     @classmethod
@@ -95,15 +60,7 @@ class SqliteStore:
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
                 self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
                 self._database = str(Path(self._folder.name, "candles.db"))
-            connection = await self._guard(
-                aiosqlite.connect(self._database, timeout=self._busy_timeout, isolation_level=None)
-            )
-            try:
-                await self._guard(self._prepare(connection))
-            except BaseException:
-                await connection.close()
-                raise
-            self._connection = connection
+            self._connection = await open_connection(self._database, self.path, self._busy_timeout)
         return self
 
     async def __aexit__(
@@ -124,35 +81,23 @@ class SqliteStore:
     # Writing
 
     async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` and mark ``proven`` as covered, both or neither; a row stored before is replaced.
+        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
 
-        Newest first. More than 2,000 rows are several writes, each with the part of the span that it proves.
+        A row stored before is replaced.
         """
-        start, stop = proven
-        if start >= stop:
+        if proven[0] >= proven[1]:
             raise RequestError(f"proven is {proven!r}; a span ends after it starts")
         series = await self._series_id(symbol, timeframe, create=True)
-        for at in range(MOST_ROWS, len(rows), MOST_ROWS):
-            # More than a statement takes: each part proves its own stretch, so that any prefix of them is whole.
-            edge = rows[at - 1].open_time
-            await self._insert(series, rows[at - MOST_ROWS : at], (edge, stop))
-            stop = edge
-        await self._insert(series, rows[(len(rows) - 1) // MOST_ROWS * MOST_ROWS :] if rows else rows, (start, stop))
-
-    async def _insert(self, series: int, rows: Sequence[Row], proven: Span) -> None:
-        # Only day candles have the last three columns; what need not be bound costs nothing.
-        width = _PLAIN if all(row[_PLAIN:] == _NO_CHANGE for row in rows) else len(COLUMNS)
-        values = chain.from_iterable(row[:width] for row in rows)
-        await self._execute(_page_sql(series, len(rows), width), [*proven, *values, *proven])
+        await self._open.call(write_rows, series, rows, proven)
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (symbol, timeframe.name)
         if key not in self._series:
-            found = await self._fetch(
+            found = await self._open.rows(
                 "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", (self.exchange, *key)
             )
             if not found and create:
-                await self._execute(
+                await self._open.rows(
                     "INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", (self.exchange, *key)
                 )
                 return await self._series_id(symbol, timeframe)
@@ -167,7 +112,7 @@ class SqliteStore:
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
     ) -> list[Covered]:
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
-        found = await self._fetch(
+        found = await self._open.rows(
             "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?"
             " ORDER BY start DESC LIMIT ?",
             (await self._series_id(symbol, timeframe), stop, start, -1 if limit is None else limit),
@@ -176,15 +121,15 @@ class SqliteStore:
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
-        found = await self._fetch(
-            "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?",
+        found = await self._open.rows(
+            COUNT_SQL,
             (await self._series_id(symbol, timeframe), start, stop),
         )
         return int(found[0][0])
 
     async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
         """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, or None."""
-        found = await self._fetch(
+        found = await self._open.rows(
             "SELECT open_time FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
             " ORDER BY open_time DESC LIMIT 1 OFFSET ?",
             (await self._series_id(symbol, timeframe), start, stop, nth - 1),
@@ -196,7 +141,7 @@ class SqliteStore:
     ) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
         series = await self._series_id(symbol, timeframe)
-        return [Row._make(row) for row in await self._fetch(_rows_sql(order), (series, start, stop, limit, 0))]
+        return [Row._make(row) for row in await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))]
 
     async def pages(
         self,
@@ -240,7 +185,7 @@ class SqliteStore:
 
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
-        found = await self._fetch(
+        found = await self._open.rows(
             "SELECT exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
             " ORDER BY exchange, symbol, timeframe"
         )
@@ -252,115 +197,8 @@ class SqliteStore:
             raise StoreError(f"{self.path} is closed; open the store first")
         return SqliteReader(self._database, self.exchange, symbol, timeframe)
 
-    # The connection
-
-    async def _prepare(self, connection: aiosqlite.Connection) -> None:
-        # One statement, one moment: another process may be making the file just now.
-        ((found, owner, objects),) = await connection.execute_fetchall(
-            "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
-            " FROM pragma_user_version, pragma_application_id"
-        )
-        if owner != APPLICATION_ID and (objects or found):
-            raise SchemaError(f"{self.path} is another program's database; name a file of its own for candles")
-        if found > VERSION:
-            raise SchemaError(
-                f"{self.path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles"
-            )
-        await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-        await connection.execute_fetchall("PRAGMA synchronous = NORMAL")
-        if found < VERSION:
-            await self._migrate(connection)
-
-    async def _migrate(self, connection: aiosqlite.Connection) -> None:
-        await connection.execute("BEGIN IMMEDIATE")
-        try:
-            # Read again: another process may have been faster.
-            for number in range(await _number(connection, "PRAGMA user_version"), VERSION):
-                _log.info("%s: schema version %d to %d", self.path, number, number + 1)
-                for statement in MIGRATIONS[number]:
-                    await connection.execute(statement)
-                await connection.execute(f"PRAGMA user_version = {number + 1}")
-            await connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            await connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                await connection.execute("ROLLBACK")
-            raise
-
-    async def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._guard(self._open.execute_fetchall(sql, parameters))
-
-    async def _fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        return list(await self._guard(self._open.execute_fetchall(sql, parameters)))
-
     @property
-    def _open(self) -> aiosqlite.Connection:
+    def _open(self) -> Connection:
         if self._connection is None:
             raise StoreError(f"{self.path} is closed; open the store first")
         return self._connection
-
-    async def _guard(self, statement: Any) -> Any:
-        """Await ``statement``; what SQLite says becomes a ``StoreError`` that says what to do."""
-        try:
-            return await statement
-        except sqlite3.Error as error:
-            raise _named(self.path, error) from error
-
-
-async def _number(connection: aiosqlite.Connection, sql: str) -> int:
-    for row in await connection.execute_fetchall(sql):
-        return int(row[0])
-    raise StoreError(f"{sql} gave no answer")
-
-
-def _named(path: str, error: sqlite3.Error) -> StoreError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        hint = "another process is writing to it; wait until it is done, or raise busy_timeout"
-    elif "not a database" in text or "malformed" in text:
-        hint = "it is no SQLite database, or a damaged one; name another file, or restore a copy"
-    elif "unable to open" in text:
-        hint = "check that its folder exists and may be written to"
-    elif "readonly" in text:
-        hint = "the file or its folder may not be written to; check the permissions"
-    elif "full" in text:
-        hint = "the disk is full; what was stored before is whole: make room and ask again"
-    else:
-        hint = "see the error above it for what SQLite did"
-    return StoreError(f"{path}: {text}; {hint}")
-
-
-class SqliteReader:
-    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time."""
-
-    def __init__(self, database: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
-        self._database = database
-        try:
-            self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise _named(database, error) from error
-        self._lock = Lock()
-        weakref.finalize(self, self._connection.close)
-        found = self._all(
-            "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
-            exchange,
-            symbol,
-            timeframe.name,
-        )
-        self._series = found[0][0] if found else -1
-
-    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
-        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
-        return [Row._make(row) for row in self._all(_rows_sql(order), self._series, start, stop, limit, offset)]
-
-    def count(self, start: int, stop: int) -> int:
-        """Return the number of rows in ``[start, stop)``."""
-        sql = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
-        return int(self._all(sql, self._series, start, stop)[0][0])
-
-    def _all(self, sql: str, *parameters: int | str) -> list[Any]:
-        try:
-            with self._lock:
-                return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise _named(self._database, error) from error

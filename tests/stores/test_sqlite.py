@@ -162,7 +162,7 @@ async def test_two_writers(tmp_path: Path) -> None:
 
 async def test_half_written_migration_is_rolled_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that fails leaves the file as it was."""
-    from rxcandles.stores import sqlite as module
+    from rxcandles.stores import connection as module
 
     path = tmp_path / "candles.db"
     with monkeypatch.context() as patch:
@@ -175,7 +175,7 @@ async def test_half_written_migration_is_rolled_back(tmp_path: Path, monkeypatch
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older file is brought up to date with its data."""
-    from rxcandles.stores import sqlite as module
+    from rxcandles.stores import connection as module
 
     path = tmp_path / "candles.db"
     async with SqliteStore(path) as store:

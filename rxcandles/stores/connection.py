@@ -1,0 +1,120 @@
+"""The connection of a store: its thread, its file's version, and what SQLite's errors mean."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import aiosqlite
+
+from rxcandles.errors import SchemaError, StoreError
+from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
+
+__all__ = ["Connection", "open_connection", "store_error"]
+
+_log: Final = logging.getLogger("rxcandles.store")
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Connection(aiosqlite.Connection):
+    """A connection in a thread of its own, which also runs whole functions there."""
+
+    def __init__(self, database: str, path: str, busy_timeout: float) -> None:
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
+
+        super().__init__(connect, iter_chunk_size=64)
+        self._path = path
+
+    async def call(
+        self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
+    ) -> _R:
+        """Return ``work(connection, ...)``, run in the connection's thread after what was asked of it before.
+
+        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says.
+        """
+        try:
+            # aiosqlite has no public way to run a function in its thread; all of its own methods go through this one.
+            result: _R = await self._execute(work, self._conn, *arguments, **named)  # type: ignore[no-untyped-call]
+        except sqlite3.Error as error:
+            raise store_error(self._path, error) from error
+        return result
+
+    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Return all rows of one statement."""
+        return await self.call(lambda connection: connection.execute(sql, parameters).fetchall())
+
+
+async def open_connection(database: str, path: str, busy_timeout: float) -> Connection:
+    """Return a connection to a file that is of this version now; ``path`` is what errors call it.
+
+    Raises ``SchemaError`` for a file of a newer version or of another program, which it leaves as it is, and
+    ``StoreError`` where the file can't be opened.
+    """
+    connection = Connection(database, path, busy_timeout)
+    try:
+        await connection
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    try:
+        await connection.call(_prepare, path)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    # One statement, one moment: another process may be making the file just now.
+    found, owner, objects = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
+    if owner != APPLICATION_ID and (objects or found):
+        raise SchemaError(f"{path} is another program's database; name a file of its own for candles")
+    if found > VERSION:
+        raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if found < VERSION:
+        _migrate(connection, path)
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again: another process may have been faster.
+        for number in range(connection.execute("PRAGMA user_version").fetchone()[0], VERSION):
+            _log.info("%s: schema version %d to %d", path, number, number + 1)
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def store_error(path: str, error: sqlite3.Error) -> StoreError:
+    """Return what SQLite said as an error of ours, with what to do."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        hint = "another process is writing to it; wait until it is done, or raise busy_timeout"
+    elif "not a database" in text or "malformed" in text:
+        hint = "it is no SQLite database, or a damaged one; name another file, or restore a copy"
+    elif "unable to open" in text:
+        hint = "check that its folder exists and may be written to"
+    elif "readonly" in text:
+        hint = "the file or its folder may not be written to; check the permissions"
+    elif "full" in text:
+        hint = "the disk is full; what was stored before is whole: make room and ask again"
+    else:
+        hint = "see the error above it for what SQLite did"
+    return StoreError(f"{path}: {text}; {hint}")

@@ -1,0 +1,89 @@
+"""Writing candles and what they prove, in one transaction.
+
+Runs in the thread of the store's connection. A transaction is one call there, so a cancelled task can't leave it open
+half way (queued one by one, its statements could be).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final
+
+from rxcandles.model import Row
+from rxcandles.spans import Span
+from rxcandles.stores.schema import COLUMNS
+
+__all__ = ["write_rows"]
+
+_PLAIN: Final = COLUMNS.index("timestamp") + 1
+"""Columns that candles of all timeframes have."""
+_NO_CHANGE: Final = {(None,) * (len(COLUMNS) - _PLAIN)}
+_plain: Final = itemgetter(slice(_PLAIN))
+_change: Final = itemgetter(slice(_PLAIN, None))
+_MOST_ROWS: Final = 2000
+"""Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
+
+_WITHIN: Final = "series = ? AND open_time >= ? AND open_time < ?"
+_TOUCHING: Final = "series = ? AND start <= ? AND stop >= ?"
+
+
+def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> None:
+    """Store ``rows`` and merge ``proven`` into the ledger, both or neither; waits for other writers."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        spans, held = _others(connection, series, proven)
+        for at in range(0, len(rows), _MOST_ROWS):
+            _upsert(connection, series, rows[at : at + _MOST_ROWS])
+        # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
+        held += _count(connection, series, *proven)
+        if spans:
+            connection.execute(f"DELETE FROM coverage WHERE {_TOUCHING}", (series, proven[1], proven[0]))
+        starts, stops = zip(proven, *spans, strict=True)
+        connection.execute("INSERT INTO coverage VALUES (?, ?, ?, ?)", (series, min(starts), max(stops), held))
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
+    """The covered spans that ``proven`` touches, and the rows in them outside of it."""
+    start, stop = proven
+    spans, held = [], 0
+    sql = f"SELECT start, stop, rows FROM coverage WHERE {_TOUCHING}"
+    for first, last, rows in connection.execute(sql, (series, stop, start)).fetchall():
+        spans.append((first, last))
+        held += rows - _count(connection, series, max(first, start), min(last, stop))
+    return spans, held
+
+
+def _count(connection: sqlite3.Connection, series: int, start: int, stop: int) -> int:
+    if start >= stop:
+        return 0
+    sql = f"SELECT count(*) FROM candles WHERE {_WITHIN}"
+    return int(connection.execute(sql, (series, start, stop)).fetchone()[0])
+
+
+def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> None:
+    # Only day candles have the last three columns; what need not be bound costs nothing.
+    plain = set(map(_change, rows)) == _NO_CHANGE
+    values: list[Any] = list(chain.from_iterable(map(_plain, rows) if plain else rows))
+    connection.execute(_upsert_sql(series, len(rows), _PLAIN if plain else len(COLUMNS)), values)
+
+
+@lru_cache(16)
+def _upsert_sql(series: int, rows: int, width: int) -> str:
+    """One statement for all rows: one for each would take twice as long."""
+    row = f"({series}, {', '.join('?' * width)})"
+    # All columns are set, so that a row stored before is replaced whole.
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    return (
+        f"INSERT INTO candles (series, {', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)}"
+        f" ON CONFLICT (series, open_time) DO UPDATE SET {replaced}"
+    )
