@@ -28,8 +28,7 @@ _change: Final = itemgetter(slice(_PLAIN, None))
 _MOST_ROWS: Final = 2000
 """Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
 
-_WITHIN: Final = "series = ? AND open_time >= ? AND open_time < ?"
-_TOUCHING: Final = "series = ? AND start <= ? AND stop >= ?"
+_COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
 def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> None:
@@ -39,12 +38,7 @@ def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row],
         spans, held = _others(connection, series, proven)
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
-        # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
-        held += _count(connection, series, *proven)
-        if spans:
-            connection.execute(f"DELETE FROM coverage WHERE {_TOUCHING}", (series, proven[1], proven[0]))
-        starts, stops = zip(proven, *spans, strict=True)
-        connection.execute("INSERT INTO coverage VALUES (?, ?, ?, ?)", (series, min(starts), max(stops), held))
+        _merge(connection, series, proven, spans, held)
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
@@ -56,18 +50,29 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
     """The covered spans that ``proven`` touches, and the rows in them outside of it."""
     start, stop = proven
     spans, held = [], 0
-    sql = f"SELECT start, stop, rows FROM coverage WHERE {_TOUCHING}"
+    sql = "SELECT start, stop, rows FROM coverage WHERE series = ? AND start <= ? AND stop >= ?"
     for first, last, rows in connection.execute(sql, (series, stop, start)).fetchall():
         spans.append((first, last))
-        held += rows - _count(connection, series, max(first, start), min(last, stop))
+        if first < stop and start < last:
+            within = (series, max(first, start), min(last, stop))
+            rows -= connection.execute(f"SELECT ({_COUNT})", within).fetchone()[0]
+        held += rows
     return spans, held
 
 
-def _count(connection: sqlite3.Connection, series: int, start: int, stop: int) -> int:
-    if start >= stop:
-        return 0
-    sql = f"SELECT count(*) FROM candles WHERE {_WITHIN}"
-    return int(connection.execute(sql, (series, start, stop)).fetchone()[0])
+def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Sequence[Span], held: int) -> None:
+    """Make one span of ``proven`` and the ``spans`` that it touches."""
+    starts, stops = zip(proven, *spans, strict=True)
+    # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
+    merged = (min(starts), max(stops), held, series, *proven, series)
+    if not spans:
+        sql = f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ? + ({_COUNT}), ?)"
+        connection.execute(sql, merged)
+        return
+    for first, _ in spans[1:]:
+        connection.execute("DELETE FROM coverage WHERE series = ? AND start = ?", (series, first))
+    sql = f"UPDATE coverage SET start = ?, stop = ?, rows = ? + ({_COUNT}) WHERE series = ? AND start = ?"
+    connection.execute(sql, (*merged, spans[0][0]))
 
 
 def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> None:
