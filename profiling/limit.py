@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from typing import Any
 
 from profiling.counted import counted
@@ -10,13 +11,30 @@ from profiling.drawing import draw
 from profiling.harness import machine, measured, table
 
 
-async def collect(url: str, pages: int) -> dict[str, Any]:
+async def collect(url: str, market: str, pages: int, foreign: float) -> dict[str, Any]:
+    import asyncio
+    import random
+
+    import aiohttp
+
     import rxcandles
 
+    async def another_client() -> None:
+        luck = random.Random(1)
+        async with aiohttp.ClientSession() as session:
+            while foreign:
+                await asyncio.sleep(luck.uniform(0.5, 1.5) / foreign)
+                async with session.get(f"{url}/v1/candles/minutes/1?market={market}&count=1"):
+                    pass
+
+    other = asyncio.create_task(another_client())
+    await asyncio.sleep(1 if foreign else 0)
     async with rxcandles.connect("candles.db", base_url=url) as provider:
-        summary = await provider.collect_candles_only("KRW-BTC", "1m", count=pages * 200)
+        summary = await provider.collect_candles_only(market, "1m", count=pages * 200)
+    other.cancel()
+    await asyncio.wait([other])
     assert summary.collected_count == pages * 200
-    return {"seconds": summary.duration_seconds}
+    return {"seconds": summary.duration_seconds, "requests": summary.api_calls_made, "limited": summary.rate_limited}
 
 
 def _busiest(times: list[float]) -> int:
@@ -35,25 +53,30 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m profiling limit")
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--rate", type=float, default=10)
-    parser.add_argument("--ms", type=float, nargs="+", default=[15, 30, 100, 300], help="round trips")
+    parser.add_argument("--ms", type=float, nargs="+", default=[15, 100, 300], help="round trips")
+    parser.add_argument("--markets", nargs="+", default=["KRW-ETH", "KRW-BTC"], help="of density 1 and 0.998")
+    parser.add_argument("--foreign", type=float, default=0, help="requests a second of another client, same address")
     parser.add_argument("--plot", metavar="FILE", help="draw requests a second over time, as SVG")
     options = parser.parse_args(arguments)
     rows, lines = [], {}
-    for trip in options.ms:
+    for market, trip in product(options.markets, options.ms):
         with counted(options.rate, trip / 1000) as server:
-            run, counts = measured(collect, server.url, options.pages), server.counts()
+            run = measured(collect, server.url, market, options.pages, options.foreign)
+            times = server.counts()["times"]
         rows.append(
             {
+                "market": market,
                 "round trip ms": round(trip),
                 "pages": options.pages,
-                "requests": counts["requests"],
-                "429s": counts["limited"],
+                "requests": run["requests"],
+                "429s": run["limited"],
                 "seconds": run["seconds"],
-                "requests/s": counts["requests"] / run["seconds"],
-                "most in a second": _busiest(counts["times"]),
+                "requests/s": run["requests"] / run["seconds"],
+                "most in a second, all clients": _busiest(times),
             }
         )
-        lines[f"{trip:g} ms"] = _rates(counts["times"])
+        if market == options.markets[0]:
+            lines[f"{trip:g} ms"] = _rates(times)
     print(table(f"A strict {options.rate:g} requests/s. {machine()}", rows))
     if options.plot:
         draw(options.plot, "seconds", "requests a second", lines)

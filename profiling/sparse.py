@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     needed = -(-options.count // 200)
     rows: list[dict[str, Any]] = []
-    with counted(options.rate, options.latency) as server:
-        for market, density in DENSITIES.items():
+    for market, density in DENSITIES.items():
+        # A server each, so that nobody starts with the requests of the one before on the account.
+        with counted(options.rate, options.latency) as server:
             run, counts = measured(collect, server.url, market, options.count), server.counts()
             rows.append(
                 {

@@ -2,8 +2,10 @@
 
 It is a sliding log: a permit is given only while fewer than ``rate`` were given in the last window. The window is a
 little longer than the server's, because requests are spread on their way there: against a strict 10 a second, a log
-without this guard draws 429s, with 30 ms there are none. What other clients of the same address use up shows in the
-server's headers and 429s; the limiter leaves them that room for as long as it shows.
+without this guard draws 429s, with 30 ms there are none. Where the round trips turn out to vary less than that, so
+does the guard; a request that took longer than the others counts from when it may have arrived. What other clients of
+the same address use up shows in the server's headers and 429s; the limiter leaves them that room for as long as it
+shows.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ _BAN_SECONDS: Final = 60.0
 _LONGEST_BAN_DOUBLING: Final = 6
 _QUIET_AFTER_BAN: Final = 3600.0
 _TRIPS: Final = 100
+_FIRST_TRIPS: Final = 20
+"""Round trips that are heard of before the guard is fitted to them."""
+_LEAST_GUARD: Final = 0.2
+"""Part of the guard that is always kept."""
 _PATIENCE: Final = 5.0
 """Seconds after which an answer that was never heard of is no longer expected."""
 _ALONE: Final = nullcontext()
@@ -69,14 +75,15 @@ class SlidingWindowLimiter:
     """Gives at most ``rate`` permits in any ``window`` seconds, first come, first served.
 
     ``rate`` may have a fraction: 2.5 a second is 2 in 0.8 s, 0.5 is 1 in 2 s. None sets no limit, but pauses hold.
-    ``guard`` seconds are added to the window for the spread of the requests' delays on their way to the server.
-    Needs a running loop and reads its clock; has no task of its own. Belongs to one loop at a time and is not
-    thread-safe. Raises ``RequestError`` for a rate, window or guard that can't be meant.
+    Up to ``guard`` seconds are added to the window for the spread of the requests' delays on their way to the server:
+    all of them at first and after a 429, else twice the spread of the round trips seen, at least a fifth. Needs a
+    running loop and reads its clock; has no task of its own. Belongs to one loop at a time and is not thread-safe.
+    Raises ``RequestError`` for a rate, window or guard that can't be meant.
     """
 
     def __init__(self, rate: float | None, *, window: float = 1.0, guard: float = 0.03) -> None:
         self._base_window = _seconds("window", window, zero=False)
-        self._guard = _seconds("guard", guard)
+        self._guard = self._full_guard = _seconds("guard", guard)
         self._rate = _rate(rate)
         self._given: deque[float] = deque()
         self._trips: deque[float] = deque(maxlen=_TRIPS)
@@ -132,12 +139,19 @@ class SlidingWindowLimiter:
         """Hear how long the request of a permit has taken; a slow one may have been counted late by the server.
 
         ``delay`` (opening a connection), and what the rest took beyond the quickest of the last hundred, are added to
-        when the permit was given, where that is more than the guard.
+        when the permit was given, where that is more than the guard may be. The others of the hundred tell the guard.
         """
         trip = seconds - delay
         late = delay + trip - min(self._trips, default=trip)
         self._trips.append(trip)
-        if self._rate is None or late <= self._guard:
+        if self._rate is None:
+            return
+        if len(self._trips) >= _FIRST_TRIPS:
+            trips = sorted(self._trips)
+            spread = trips[len(trips) * 9 // 10] - trips[0]
+            self._guard = min(self._full_guard, max(2 * spread, self._full_guard * _LEAST_GUARD))
+            self._fit()
+        if late <= self._full_guard * _LEAST_GUARD:
             return
         with self._step():
             with suppress(ValueError):
@@ -177,6 +191,9 @@ class SlidingWindowLimiter:
                 asked = now if permit is None else permit.given
                 self._streak = self._streak + 1 if asked < self._calm_at else 0
             self._limited_seen += 1
+            self._guard = self._full_guard  # it may have been too little
+            self._trips.clear()
+            self._fit()
             until = now + max(self._window * 2 ** min(self._streak, _LONGEST_DOUBLING), pause)
             self._paused_until = until = max(self._paused_until, until)
             self._calm_at = until + self._window

@@ -559,6 +559,46 @@ def test_slow_requests_count_late():
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize(("jitter", "least", "most"), [(0.001, 9.05, 9.16), (0.012, 9.2, 9.5), (0.1, 9.3, 10.6)])
+def test_guard_follows_the_jitter(jitter: float, least: float, most: float):
+    """The less the round trips vary, the closer to the limit; and however much they do, there is no 429."""
+
+    async def scenario() -> float:
+        loop, luck = asyncio.get_running_loop(), random.Random(3)
+        limiter, server = SlidingWindowLimiter(10), StrictServer(10)
+        begun = loop.time()
+
+        async def work() -> None:
+            for _ in range(20):
+                given = await limiter.acquire()
+                await asyncio.sleep(0.01 + luck.random() * jitter)
+                server.ask()
+                await asyncio.sleep(0.01)
+                limiter.took(given, loop.time() - given)
+
+        await asyncio.gather(*(work() for _ in range(5)))
+        assert server.refused == 0
+        return loop.time() - begun
+
+    assert least <= run_virtual(scenario()) <= most
+
+
+def test_guard_is_whole_after_a_429():
+    """What was saved on the guard is given back with a 429, until as many round trips were seen again."""
+
+    async def scenario() -> None:
+        limiter = SlidingWindowLimiter(1)
+        for _ in range(30):
+            limiter.took(await limiter.acquire(), 0.02)
+        first, second = await times(limiter, 2)
+        assert second - first == pytest.approx(1.006)
+        limiter.limited()
+        first, second = await times(limiter, 2)
+        assert second - first == pytest.approx(1.03)
+
+    run_virtual(scenario())
+
+
 def test_free_permits_wait_for_nothing():
     """A free permit costs no task, no future and no turn of the loop."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import attrs
 import pytest
 
 from rxcandles.errors import RequestError
@@ -168,3 +171,17 @@ def test_recommended_modes() -> None:
     for wrong in ({}, {"scenario": "other"}, {"count": 0}):
         with pytest.raises(RequestError):
             recommend_mode(**wrong)  # type: ignore[arg-type]
+
+
+def test_candles_of_rows() -> None:
+    """Candles made in one go are those made one by one: equal, frozen, fit for a set, a copy and a pickle."""
+    rows = [Row(60 * slot, 100.0, 102.0, 98.0, 101.0, 1.5, 150.5, 60_000 * slot) for slot in range(3)]
+    candles = CandleData.of("KRW-BTC", "1m", rows)
+    assert candles == [CandleData("KRW-BTC", "1m", *row) for row in rows]
+    assert {*candles} == {*[CandleData("KRW-BTC", "1m", *row) for row in rows]}
+    assert pickle.loads(pickle.dumps(candles)) == copy.deepcopy(candles) == candles
+    assert [candle.row for candle in candles] == rows
+    assert all(type(candle) is CandleData for candle in candles)
+    assert repr(candles[1]).startswith("CandleData(symbol='KRW-BTC', timeframe='1m', open_seconds=60, open=100.0")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        candles[0].close = 1.0  # type: ignore[misc]

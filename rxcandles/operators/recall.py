@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from weakref import WeakKeyDictionary
 
 import reactivex
@@ -10,7 +10,7 @@ from reactivex import Observable
 
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, concat_map_async
-from rxcandles.model import CandleData, Row, check_count
+from rxcandles.model import CandleData, check_count
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
 
@@ -73,7 +73,7 @@ class _Reading:
                     self._position = rows[-1].open_time + (not newest_first)
             self._emitted += len(rows)
             if rows:
-                yield candles(request.symbol, request.timeframe.name, rows)
+                yield CandleData.of(request.symbol, request.timeframe.name, rows)
 
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
         """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
@@ -89,8 +89,3 @@ class _Reading:
 
     def _limit(self, count: int | None) -> int:
         return self._page if count is None else min(self._page, count - self._emitted)
-
-
-def candles(symbol: str, timeframe: str, rows: Iterable[Row]) -> list[CandleData]:
-    """Return ``rows`` as the candles of a market."""
-    return [CandleData(symbol, timeframe, *row) for row in rows]

@@ -161,7 +161,7 @@ class SqliteStore:
         while start < stop:
             rows = await self.rows(symbol, frame, start, stop, order, size)
             if rows:
-                yield [CandleData(symbol, frame.name, *row) for row in rows]
+                yield CandleData.of(symbol, frame.name, rows)
             if len(rows) < size:
                 return
             if order == "newest_first":
