@@ -12,10 +12,11 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["machine", "measured", "run_program", "simulator", "table"]
+__all__ = ["heap_mb", "machine", "measured", "run_program", "simulator", "table"]
 
 
 @contextmanager
@@ -67,6 +68,20 @@ def run_program(command: Sequence[str], function: Callable[..., Any], *arguments
         )
     # A tool that runs the program may print lines of its own.
     return dict(json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1]))
+
+
+def heap_mb(function: Callable[..., Any], *arguments: object) -> float | None:
+    """Run ``await function(*arguments)`` under memray; return the most that its heap held, or None without memray."""
+    if find_spec("memray") is None:
+        return None
+    from memray import FileReader
+
+    with tempfile.TemporaryDirectory() as folder:
+        trace = str(Path(folder, "heap.bin"))
+        memray = [sys.executable, "-m", "memray", "run", "--quiet", "--aggregate", "-o", trace, "-c"]
+        run_program(memray, function, *arguments)
+        with FileReader(trace) as reader:
+            return float(reader.metadata.peak_memory / 1e6)
 
 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> str:

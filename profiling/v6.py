@@ -8,11 +8,14 @@ original the window is counted in slots, so that it returns fewer candles than w
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from profiling.harness import machine, measured, simulator, table
+from profiling.counted import counted
+from profiling.harness import heap_mb, machine, measured, table
+
+NAMES = ("v6", "storage-only", "streaming", "collection")
 
 
 async def v6(url: str, count: int) -> dict[str, Any]:
@@ -38,7 +41,7 @@ async def v6(url: str, count: int) -> dict[str, Any]:
         newest = datetime.now(UTC).replace(second=0, microsecond=0, tzinfo=None)
         to, left = newest, count
         while left:
-            asked = f"market=KRW-BTC&to={to:%Y-%m-%dT%H%%3A%M%%3A%SZ}&count={min(200, left)}"
+            asked = f"market=KRW-DEEP&to={to:%Y-%m-%dT%H%%3A%M%%3A%SZ}&count={min(200, left)}"
             older = f"{to - timedelta(minutes=min(200, left)):%Y-%m-%dT%H:%M:%S}"
             overlap = "SELECT 1 FROM candles WHERE candle_date_time_utc >= ? AND candle_date_time_utc < ? LIMIT 1"
             assert not list(await database.execute_fetchall(overlap, (older, f"{to:%Y-%m-%dT%H:%M:%S}")))
@@ -66,15 +69,15 @@ async def mode(url: str, count: int, name: str) -> dict[str, Any]:
     began = time.perf_counter()
     async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
         if name == "storage-only":
-            total = (await provider.collect_candles_only("KRW-BTC", "1m", count=count)).collected_count
+            total = (await provider.collect_candles_only("KRW-DEEP", "1m", count=count)).collected_count
         elif name == "streaming":
-            async with provider.stream_candles("KRW-BTC", "1m", count=count) as stream:
+            async with provider.stream_candles("KRW-DEEP", "1m", count=count) as stream:
                 total = 0
                 async for chunk, _ in stream:
                     total += sum(1 for each in chunk if each.close > 0)
         else:
             total = sum(
-                1 for each in await provider.get_candles("KRW-BTC", "1m", count=count, config=config) if each.close > 0
+                1 for each in await provider.get_candles("KRW-DEEP", "1m", count=count, config=config) if each.close > 0
             )
     assert total == count
     return {"seconds": time.perf_counter() - began, "candles": total}
@@ -82,34 +85,41 @@ async def mode(url: str, count: int, name: str) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m profiling modes")
-    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 200_000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--full", action="store_true", help="also 1,000,000 candles, once, without v6")
+    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 200_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=3, help="turns up to 200,000 candles; one for more")
+    parser.add_argument("--full", action="store_true", help="also 10,000,000 candles, without v6, which holds them all")
     options = parser.parse_args(arguments)
-    names = ("v6", "storage-only", "streaming", "collection")
     rows = []
-    with simulator("--rate-limit", "none") as url:
-
-        def once(name: str, count: int) -> dict[str, Any]:
-            return measured(v6, url, count) if name == "v6" else measured(mode, url, count, name)
-
-        once("storage-only", max(options.counts))  # nobody's first run is measured
-        plans: list[tuple[int, tuple[str, ...], int]] = [(count, names, options.rounds) for count in options.counts]
+    with counted(None) as server:
+        _once(server.url, NAMES[1], max(options.counts[:2]))  # nobody's first run is measured
+        for count in options.counts:
+            rows += _turns(server.url, NAMES, count, options.rounds if count <= 200_000 else 1)
         if options.full:
-            plans.append((1_000_000, names[1:], 1))
-        for count, turn, rounds in plans:
-            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in turn}
-            for _ in range(rounds):
-                for name in turn:
-                    runs[name].append(once(name, count))
-            for name in turn:
-                row = {"mode": name, "asked": count, "returned": runs[name][-1]["candles"]}
-                for title, key in (("wall s", "seconds"), ("CPU s", "cpu"), ("peak RSS MB", "rss_mb")):
-                    row[title] = float(median(run[key] for run in runs[name]))
-                for title, key in (("wall / v6", "seconds"), ("CPU / v6", "cpu"), ("RSS / v6", "rss_mb")):
-                    if "v6" in runs:
-                        pairs = zip(runs[name], runs["v6"], strict=True)
-                        row[title] = median(mine[key] / theirs[key] for mine, theirs in pairs)
-                rows.append(row)
+            rows += _turns(server.url, NAMES[1:], 10_000_000, 1)
     print(table(machine(), rows))
     return 0
+
+
+def _once(url: str, name: str, count: int) -> dict[str, Any]:
+    return measured(v6, url, count) if name == "v6" else measured(mode, url, count, name)
+
+
+def _turns(url: str, names: Sequence[str], count: int, rounds: int) -> list[dict[str, Any]]:
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            runs[name].append(_once(url, name, count))
+    rows = []
+    for name in names:
+        row = {"mode": name, "asked": count, "returned": runs[name][-1]["candles"]}
+        for title, key in (("wall s", "seconds"), ("CPU s", "cpu"), ("peak RSS MB", "rss_mb")):
+            row[title] = float(median(run[key] for run in runs[name]))
+        if count <= 1_000_000:
+            heap = heap_mb(v6, url, count) if name == "v6" else heap_mb(mode, url, count, name)
+            row["peak heap MB"] = "no memray" if heap is None else heap
+        for title, key in (("wall / v6", "seconds"), ("CPU / v6", "cpu"), ("RSS / v6", "rss_mb")):
+            if "v6" in runs:
+                pairs = zip(runs[name], runs["v6"], strict=True)
+                row[title] = median(mine[key] / theirs[key] for mine, theirs in pairs)
+        rows.append(row)
+    return rows
