@@ -80,8 +80,11 @@ def heap_mb(function: Callable[..., Any], *arguments: object) -> float | None:
         trace = str(Path(folder, "heap.bin"))
         memray = [sys.executable, "-m", "memray", "run", "--quiet", "--aggregate", "-o", trace, "-c"]
         run_program(memray, function, *arguments)
-        with FileReader(trace) as reader:
+        reader = FileReader(trace)
+        try:
             return float(reader.metadata.peak_memory / 1e6)
+        finally:
+            reader.close()
 
 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> str:

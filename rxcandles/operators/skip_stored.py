@@ -48,7 +48,7 @@ class _Narrowing:
     async def narrow(self, chunk: Chunk) -> Chunk:
         hole = self._holes.get(chunk.plan)
         if hole is not None and hole.span[0] <= chunk.low and chunk.top <= hole.span[1]:
-            return attrs.evolve(chunk, covered=hole.below)
+            return attrs.evolve(chunk, covered=hole.below) if hole.below else chunk
         request = chunk.request
         covered = await self._store.coverage(
             request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
