@@ -13,6 +13,7 @@ def draw(path: str, x: str, y: str, lines: Mapping[str, tuple[Sequence[float], S
     try:
         matplotlib = importlib.import_module("matplotlib")
         matplotlib.use("svg")
+        matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: a third of the size
         pyplot = importlib.import_module("matplotlib.pyplot")
     except ImportError as error:
         raise SystemExit(f"--plot needs matplotlib ({error}): pip install 'rxcandles[profiling]'") from error
@@ -21,7 +22,7 @@ def draw(path: str, x: str, y: str, lines: Mapping[str, tuple[Sequence[float], S
         axes.plot(across, up, label=name, linewidth=1.2)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(value for _, up in lines.values() for value in up))
     axes.legend(loc="lower right", fontsize="small")
     figure.tight_layout()
     figure.savefig(path, format="svg")
