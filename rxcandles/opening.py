@@ -7,7 +7,7 @@ from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
@@ -16,6 +16,7 @@ from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.connection import Durability
 
 __all__ = ["EXCHANGES", "OwnRate", "connect"]
 
@@ -40,6 +41,7 @@ def connect(
     *,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
+    durability: Durability = "normal",
 ) -> AbstractAsyncContextManager[CandleDataProvider]:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -48,7 +50,8 @@ def connect(
     closed in the end. ``base_url`` is another address of the same API. ``rate_limit`` overrides the exchange's own
     requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
     decides. With ``share_limit`` all processes of this user on this machine that open the same exchange share its
-    limit, which counts by address; None means that they do for the real Upbit and don't for other servers. Raises
+    limit, which counts by address; None means that they do for the real Upbit and don't for other servers. What a power
+    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. Raises
     ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None and (rate_limit is not OwnRate.OWN or share_limit is not None):
@@ -71,12 +74,19 @@ def connect(
     if shared:
         key = exchange if isinstance(exchange, str) else exchange.name
         key += "" if base_url is None else f"-{crc32(base_url.encode()):08x}"
-    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate), key)
+    if durability not in get_args(Durability):
+        raise RequestError(f"durability is {durability!r}; take 'normal' or 'full'")
+    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate), key, durability)
 
 
 @asynccontextmanager
 async def _opened(
-    path: str | Path, exchange: Exchange | None, rate: float | None, limiter: RateLimiter, shared_as: str | None
+    path: str | Path,
+    exchange: Exchange | None,
+    rate: float | None,
+    limiter: RateLimiter,
+    shared_as: str | None,
+    durability: Durability,
 ) -> AsyncIterator[CandleDataProvider]:
     async with AsyncExitStack() as stack:
         if shared_as is not None:
@@ -89,5 +99,5 @@ async def _opened(
         if isinstance(exchange, AbstractAsyncContextManager):
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)
-        store = await stack.enter_async_context(SqliteStore(path, exchange=exchange.name))
+        store = await stack.enter_async_context(SqliteStore(path, exchange=exchange.name, durability=durability))
         yield CandleDataProvider(store, exchange, limiter)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import aiosqlite
 
 from rxcandles.errors import SchemaError, StoreError
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
-__all__ = ["Connection", "open_connection", "store_error"]
+__all__ = ["Connection", "Durability", "open_connection", "store_error"]
 
 _log: Final = logging.getLogger("rxcandles.store")
+
+Durability: TypeAlias = Literal["normal", "full"]
+"""What a power cut may cost: the last transactions, or none."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -30,6 +34,17 @@ class Connection(aiosqlite.Connection):
 
         super().__init__(connect, iter_chunk_size=64)
         self._path = path
+        self._ending: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Let the thread end; what it returns, if anything, is done when it has."""
+        self._ending = super().stop()
+        return self._ending
+
+    async def ended(self) -> None:
+        """Wait for a thread that was told to end: it would else find its loop closed."""
+        if self._ending is not None:
+            await self._ending
 
     async def call(
         self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
@@ -50,7 +65,7 @@ class Connection(aiosqlite.Connection):
         return await self.call(lambda connection: connection.execute(sql, parameters).fetchall())
 
 
-async def open_connection(database: str, path: str, busy_timeout: float) -> Connection:
+async def open_connection(database: str, path: str, busy_timeout: float, durability: Durability) -> Connection:
     """Return a connection to a file that is of this version now; ``path`` is what errors call it.
 
     Raises ``SchemaError`` for a file of a newer version or of another program, which it leaves as it is, and
@@ -60,16 +75,17 @@ async def open_connection(database: str, path: str, busy_timeout: float) -> Conn
     try:
         await connection
     except sqlite3.Error as error:
+        await connection.ended()  # aiosqlite itself does not wait for it
         raise store_error(path, error) from error
     try:
-        await connection.call(_prepare, path)
+        await connection.call(_prepare, path, durability)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
+def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) -> None:
     # One statement, one moment: another process may be making the file just now.
     found, owner, objects = connection.execute(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
@@ -80,7 +96,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     if found > VERSION:
         raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints
     if found < VERSION:
         _migrate(connection, path)

@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import get_args
 
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.model import CandleData, Order, Row, check_count, check_order, check_symbol, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span
-from rxcandles.stores.connection import Connection, open_connection
+from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, rows_sql
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
@@ -25,31 +26,52 @@ class SqliteStore:
 
     Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other
     processes, may use the file at once: a write waits up to ``busy_timeout`` seconds for another's. One write is one
-    transaction, on disk as ``PRAGMA synchronous=NORMAL`` says: a killed process loses nothing that was written, a
-    power cut at most the last transactions, never the order of them. One connection, in a thread of its own; a
-    cancelled caller leaves the statement to end there.
+    transaction. A killed process loses nothing that was written. A power cut loses at most the last transactions (up
+    to 16 MB of them), never the order of them, so that the file stays true: ``PRAGMA synchronous=NORMAL``. With
+    ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
+    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). One connection, in a thread of
+    its own; a cancelled caller leaves the statement to end there.
     """
 
-    def __init__(self, path: str | Path, *, exchange: str = "upbit", busy_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        exchange: str = "upbit",
+        busy_timeout: float = 10.0,
+        durability: Durability = "normal",
+    ) -> None:
         if not isinstance(path, str | Path) or not str(path) or "\0" in str(path):
             raise RequestError(f"path is {path!r}; name a file, or ':memory:'")
         check_symbol(exchange)
+        if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float) or not 0 <= busy_timeout <= 3600:
+            raise RequestError(f"busy_timeout is {busy_timeout!r}; take seconds from 0 to 3600")
+        if durability not in get_args(Durability):
+            raise RequestError(f"durability is {durability!r}; take 'normal' or 'full'")
         self.path = str(path)
         self.exchange = exchange
         self._busy_timeout = busy_timeout
+        self._durability: Durability = durability
         self._database = str(Path(path).absolute())
         self._folder: TemporaryDirectory[str] | None = None
         self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
 
     @classmethod
-    async def open(cls, path: str | Path, *, exchange: str = "upbit", busy_timeout: float = 10.0) -> SqliteStore:
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        exchange: str = "upbit",
+        busy_timeout: float = 10.0,
+        durability: Durability = "normal",
+    ) -> SqliteStore:
         """Return a store whose file is open, made or brought up to date where needed.
 
         Raises :class:`SchemaError` for a file of a newer version or of another program, which it leaves as it is, and
         :class:`StoreError` where the file can't be opened.
         """
-        store = cls(path, exchange=exchange, busy_timeout=busy_timeout)
+        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability)
         await store.__aenter__()
         return store
 
@@ -60,7 +82,7 @@ class SqliteStore:
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
                 self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
                 self._database = str(Path(self._folder.name, "candles.db"))
-            self._connection = await open_connection(self._database, self.path, self._busy_timeout)
+            self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
         return self
 
     async def __aexit__(

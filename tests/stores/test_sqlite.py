@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError, SchemaError, StoreError
 from rxcandles.model import Row
+from rxcandles.opening import connect
 from rxcandles.ports import Covered, Series
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.connection import Durability
 from rxcandles.stores.schema import APPLICATION_ID, VERSION
 from rxcandles.timeframe import Timeframe
 
@@ -118,10 +121,32 @@ async def test_reopened_on_another_file(tmp_path: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.parametrize(("durability", "level"), [("normal", 1), ("full", 2)])
+async def test_durability(tmp_path: Path, durability: Durability, level: int) -> None:
+    """What a power cut may cost is SQLite's own setting, also through ``connect``; anything else is refused."""
+    async with SqliteStore(tmp_path / "one.db", durability=durability) as store:
+        assert await store._open.rows("PRAGMA synchronous") == [(level,)]
+    async with connect(tmp_path / "two.db", "simulated", durability=durability) as provider:
+        repository: Any = provider.repository
+        assert await repository._open.rows("PRAGMA synchronous") == [(level,)]
+    for refused in (SqliteStore, connect):
+        with pytest.raises(RequestError, match="durability is 'half'; take 'normal' or 'full'"):
+            refused(tmp_path / "three.db", durability="half")  # type: ignore[operator]
+    with pytest.raises(RequestError, match="busy_timeout is -1; take seconds from 0"):
+        SqliteStore(tmp_path / "three.db", busy_timeout=-1)
+
+
 async def test_no_folder(tmp_path: Path) -> None:
     """A folder that does not exist is a StoreError that says what to check."""
     with pytest.raises(StoreError, match="check that its folder exists"):
         await SqliteStore.open(tmp_path / "absent" / "candles.db")
+
+
+def test_no_thread_outlives_a_failed_opening(tmp_path: Path) -> None:
+    """A loop that ends right after an opening has failed is not reported to by the connection's thread."""
+    for _ in range(100):
+        with pytest.raises(StoreError):
+            asyncio.run(SqliteStore.open(tmp_path / "absent" / "candles.db"))
 
 
 @pytest.mark.parametrize("path", ["", None, 3, "a\0b"])
