@@ -47,7 +47,7 @@ class Answer:
 
     ``headers`` replace those of the same name; a value of None leaves one out. ``hold`` are seconds, or an event, to
     wait for before anything is sent. ``cut`` says where the connection is reset. An ``endless`` answer repeats its
-    body until the client leaves.
+    body until the client leaves; a ``stalled`` one stops half way in it and waits for that.
     """
 
     status: int = 200
@@ -57,6 +57,7 @@ class Answer:
     hold: float | asyncio.Event | None = None
     cut: Cut = ""
     endless: bool = False
+    stalled: bool = False
 
     @property
     def rows(self) -> list[str]:

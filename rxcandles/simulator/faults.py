@@ -41,6 +41,7 @@ __all__ = [
     "repeated",
     "seam",
     "stale",
+    "stall",
     "status",
     "truncated",
     "unordered",
@@ -146,6 +147,11 @@ def drop(cut: Cut = "before") -> Fault:
 def endless() -> Fault:
     """Send the body again and again, until the client leaves."""
     return lambda _asked, answer: attrs.evolve(answer, endless=True)
+
+
+def stall() -> Fault:
+    """Send half of the body, then nothing more until the client leaves."""
+    return lambda _asked, answer: attrs.evolve(answer, stalled=True)
 
 
 def truncated() -> Fault:

@@ -57,6 +57,8 @@ async def send(
     """Send ``answer``; ``compress`` where the client accepts gzip. Ends early where the client leaves."""
     if answer.endless:
         return await _send_endless(request, web.StreamResponse(status=answer.status, headers=headers), body)
+    if answer.stalled:
+        return await _send_half(request, web.StreamResponse(status=answer.status, headers=headers), body)
     if answer.cut:
         return await _send_cut(request, web.StreamResponse(status=answer.status, headers=headers), body, answer.cut)
     if compress and "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -75,6 +77,14 @@ async def _send_endless(request: web.BaseRequest, response: web.StreamResponse, 
         await response.write(body or b" ")
         # A write that fits the buffers does not wait, and nobody else would have a turn.
         await asyncio.sleep(0)
+    return response
+
+
+async def _send_half(request: web.BaseRequest, response: web.StreamResponse, body: bytes) -> web.StreamResponse:
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    await asyncio.Event().wait()  # the handler is cancelled when the client leaves
     return response
 
 

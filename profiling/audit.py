@@ -1,0 +1,73 @@
+"""The promise, checked the slow and obvious way: what a file holds is the truth. For tests and for ``kill``.
+
+Reads the file with plain ``sqlite3``. The ledger's spans are apart and count their rows right, every candle lies in
+one, and within them there is just what the exchange has.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rxcandles.model import Row
+from rxcandles.simulator import Market
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["Truth", "audit"]
+
+
+class Truth:
+    """What simulated markets hold, kept, as made-up history does not change."""
+
+    def __init__(self, market: Callable[[str], Market], since: int | None = None) -> None:
+        self._market = market
+        self._since = since
+        self._known: dict[tuple[str, str], tuple[int, dict[int, Row]]] = {}
+
+    def rows(self, symbol: str, timeframe: str, start: int, stop: int) -> list[Row]:
+        """Return the candles of ``[start, stop)`` that exist once it is past, oldest first."""
+        market = self._market(symbol)
+        since = market.listed - 32 * 86_400 if self._since is None else self._since
+        until, rows = self._known.get((symbol, timeframe), (since, {}))
+        if stop > until:
+            rows |= {row.open_time: row for row in market.rows(timeframe, until, stop)}
+            self._known[symbol, timeframe] = (stop, rows)
+        return [row for time, row in rows.items() if start <= time < stop]
+
+
+def audit(path: Path, truth: Truth, now: float) -> int:
+    """Raise ``AssertionError`` where a file claims what is not so at ``now``; return the candles it holds."""
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        candles = 0
+        for number, symbol, timeframe in database.execute("SELECT id, symbol, timeframe FROM series").fetchall():
+            rows = [Row(*row[1:]) for row in _ordered(database, "candles", number, "open_time")]
+            spans = [row[1:] for row in _ordered(database, "coverage", number, "start")]
+            _check(f"{symbol} {timeframe}", rows, spans)
+            for start, stop, _ in spans:
+                assert stop <= Timeframe.of(timeframe).floor(now), f"{symbol} {timeframe} is covered to after {now}"
+                held = [row for row in rows if start <= row.open_time < stop]
+                assert held == truth.rows(symbol, timeframe, start, stop), (symbol, timeframe, start, stop)
+            candles += len(rows)
+        return candles
+
+
+def _ordered(database: sqlite3.Connection, table: str, series: int, key: str) -> list[Any]:
+    return database.execute(f"SELECT * FROM {table} WHERE series = ? ORDER BY {key}", (series,)).fetchall()
+
+
+def _check(name: str, rows: list[Row], spans: list[tuple[int, int, int]]) -> None:
+    for (_, before, _), (after, _, _) in pairwise(spans):
+        assert before < after, f"{name}: spans touch or overlap at {after}"
+    assert len({row.open_time for row in rows}) == len(rows), f"{name}: a candle is there twice"
+    inside = 0
+    for start, stop, count in spans:
+        held = sum(start <= row.open_time < stop for row in rows)
+        assert start < stop, f"{name}: an empty span at {start}"
+        assert held == count, f"{name}: {held} rows in {start} to {stop}, where the ledger says {count}"
+        inside += held
+    assert inside == len(rows), f"{name}: {len(rows) - inside} candles without a proof"
