@@ -112,7 +112,8 @@ def main(arguments: list[str]) -> int:
                 if after:
                     candles = audit(path, truth, TO + 60)
                     audits += 1
-                assert not complete or candles == options.count, f"{candles} of {options.count}, {path}"
+                # A page may bring more than was still wanted, which is kept.
+                assert not complete or candles >= options.count, f"{candles} of {options.count}, {path}"
     rows: list[dict[str, Any]] = [{"mode": mode, "kills": killed[mode]} for mode in MODES]
     rows.append({"mode": "together", "kills": sum(killed.values())})
     lost = {"lost": 0, "wrong": 0, "twice": 0, "false coverage": 0}  # one of any ends the run
