@@ -90,8 +90,10 @@ class Chunk:
     """Candles among ``rows`` that the store did not hold as proven."""
     requests: int = 0
     """Requests sent, retries included."""
+    retries: int = 0
+    """How often the page was asked for again because of a failure."""
     rate_limited: int = 0
-    """Answers 429 among them."""
+    """Answers 429 among the requests."""
     failure: Exception | None = None
     """Why nothing came, where the pipeline goes on without."""
     ticket: Ticket = attrs.field(factory=Ticket, repr=False)

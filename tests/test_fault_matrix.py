@@ -109,6 +109,15 @@ LASTING: dict[str, tuple[Fault, type[Exception]]] = {
     ),
 }
 
+LEFT_OUT: dict[str, Fault] = {
+    "an empty list": faults.status(200, "[]"),
+    "half a page": lambda asked, answer: answer.with_rows(answer.rows[: len(answer.rows) // 2]),
+    "the newest candles": lambda asked, answer: attrs.evolve(
+        answer, body=served.text if (served := asked.page((asked.to or NOW) - 600, asked.count or 1)) else ""
+    ),
+    "a page that a cache had kept": lambda asked, answer: attrs.evolve(answer, headers={"Age": "30"}),
+}
+
 
 async def storage_only(provider: rxcandles.CandleDataProvider) -> int:
     return (await provider.collect_candles_only(**ASKED)).collected_count
@@ -192,6 +201,16 @@ async def test_lasts(bench: Bench, name: str, mode: Any) -> None:
         assert error.summary.collected_count == error.summary.db_records_count >= 29
     assert 20 < len(str(error)) < 900, error
     bench.simulator.faults.clear()
+    assert await bench.run(mode) == COUNT
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", LEFT_OUT)
+async def test_left_out(bench: Bench, name: str, mode: Any) -> None:
+    """What a page leaves out is not taken for what does not exist: a second answer contradicts it."""
+    bench.simulator.faults.add(LEFT_OUT[name], 1, behind_the_first)
+    with pytest.raises((InvalidResponseError, IncompleteError), match="asked again|had kept"):
+        await bench.run(mode)
     assert await bench.run(mode) == COUNT
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from rxcandles import operators as ops
 from rxcandles.errors import ExchangeError, IncompleteError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request
-from rxcandles.simulator import Market, Simulator, faults
+from rxcandles.simulator import Fault, Market, Simulator, faults
 from rxcandles.timeframe import to_datetime
 
 _log = logging.getLogger(__name__)
@@ -35,19 +35,22 @@ _A = TypeVar("_A")
 
 BEGIN = 1_772_000_007
 LISTED = BEGIN - 900 * 60
-FAULTS = {
-    "reset": faults.drop("before"),
-    "cut": faults.drop("body"),
-    "500": faults.status(500),
-    "truncated": faults.truncated(),
-    "garbage": faults.garbage(),
-    "unordered": faults.unordered(),
-    "repeated": faults.repeated(),
-    "misaligned": faults.misaligned(),
-    "other market": faults.other_market(),
-    "stale": faults.stale(),
-    "seam": faults.seam(),
-    "429": faults.limited(),
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "reset": lambda: faults.drop("before"),
+    "cut": lambda: faults.drop("body"),
+    "500": lambda: faults.status(500),
+    "truncated": faults.truncated,
+    "garbage": faults.garbage,
+    "unordered": faults.unordered,
+    "repeated": faults.repeated,
+    "misaligned": faults.misaligned,
+    "other market": faults.other_market,
+    "stale": faults.stale,
+    "seam": faults.seam,
+    "429": faults.limited,
+    # What an answer leaves out is believed when it says so twice, so these strike once.
+    "empty list": lambda: lambda _, answer: attrs.evolve(answer, body="[]"),
+    "short": lambda: lambda _, answer: answer.with_rows(answer.rows[: len(answer.rows) // 2]),
 }
 
 QUIET = rxcandles.CollectionConfig(enable_memory_warning=False)  # our own clock is months ahead of this exchange's
@@ -101,6 +104,7 @@ class Collecting(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.page = 200
         self.renamed = 0
+        self.cache = faults.stale({"Age": "7"})
         self.provider: rxcandles.CandleDataProvider | None = None
 
     def run(self, work: Coroutine[Any, Any, _A]) -> _A:
@@ -263,7 +267,7 @@ class Collecting(RuleBasedStateMachine):
         self.page = page
         self.run(self._open())
 
-    @rule(asked=asks, fault=st.sampled_from(sorted(FAULTS)), skipped=st.integers(0, 3), times=st.integers(1, 6))
+    @rule(asked=asks, fault=st.sampled_from(["cache", *FAULTS]), skipped=st.integers(0, 3), times=st.integers(1, 6))
     def heal(self, asked: Asked, fault: str, skipped: int, times: int) -> None:
         """Whatever a fault has kept away comes with the next request, and nothing wrong is kept."""
         arguments = asked.arguments(self.now)
@@ -273,7 +277,9 @@ class Collecting(RuleBasedStateMachine):
             seen[0] += 1
             return seen[0] > skipped
 
-        self.sim.faults.add(FAULTS[fault], times, when)
+        if fault in ("empty list", "short"):
+            times = 1
+        self.sim.faults.add(self.cache if fault == "cache" else FAULTS[fault](), times, when)
         with suppress(IncompleteError, ExchangeError):
             self.run(self._provider.collect_candles_only(**arguments))
         self.sim.faults.clear()

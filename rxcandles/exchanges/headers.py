@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["http_date", "remaining_requests", "retry_after"]
+__all__ = ["cached_for", "http_date", "remaining_requests", "retry_after"]
 
 _SEC: Final = re.compile(r"(?:^|[\s;,])sec\s*=\s*(\d{1,9})(?![\d.])", re.ASCII | re.IGNORECASE)
 _SECONDS: Final = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*", re.ASCII)
@@ -31,6 +31,12 @@ def remaining_requests(text: str | None) -> int | None:
     """Return N of ``group=candles; min=600; sec=N``, or None. Upbit: ``min`` is a constant without meaning."""
     found = _SEC.search(text) if text else None
     return int(found[1]) if found else None
+
+
+def cached_for(text: str | None) -> float | None:
+    """Return the seconds of an ``Age`` header, or None; a cache in the way must add one (RFC 9111, section 5.1)."""
+    found = _SECONDS.fullmatch(text) if text else None
+    return float(found[1]) if found else None
 
 
 def retry_after(text: str | None, now: float) -> float | None:

@@ -23,7 +23,7 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
-from rxcandles.exchanges.headers import http_date, remaining_requests, retry_after
+from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
 from rxcandles.model import check_count, check_symbol
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import END, Timeframe, to_datetime
@@ -69,7 +69,8 @@ class UpbitExchange:
 
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
     ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
-    ``max_body`` bytes is refused. Redirects are not followed and no ``Origin`` is sent: with one, Upbit allows a
+    ``max_body`` bytes is refused. Redirects are not followed, an answer that a
+    cache had kept is refused, and no ``Origin`` is sent: with one, Upbit allows a
     request in ten seconds (documented 2024-07-17). ``name`` is the candles' namespace in a store. A ``session`` given
     is used and left open. Raises ``RequestError`` for arguments that can't be meant.
     """
@@ -179,7 +180,7 @@ class UpbitExchange:
         try:
             async with self._session.get(
                 URL(self._base + path, encoded=True),
-                headers={"User-Agent": _agent(), "Accept": "application/json"},
+                headers={"User-Agent": _agent(), "Accept": "application/json", "Cache-Control": "no-cache"},
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),
                 allow_redirects=False,
                 trace_request_ctx=sent,
@@ -187,6 +188,12 @@ class UpbitExchange:
                 if response.status != 200:
                     raise await self._failure(response, asked)
                 headers = response.headers
+                if age := cached_for(headers.get("Age")):
+                    # Caches have been seen that don't look at the query; what is in a page proves nothing then.
+                    raise InvalidResponseError(
+                        f"{asked}: a cache on the way to {self._host} answered, with what it had kept for {age:g} s; "
+                        "nothing of it is stored: go around it, or correct base_url"
+                    )
                 body = await self._body(response, asked)
                 return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

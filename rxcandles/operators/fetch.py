@@ -19,6 +19,7 @@ from rxcandles.errors import (
     RequestRejectedError,
 )
 from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.exchanges.doubts import doubt
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import SETTLE_SECONDS, check_count
 from rxcandles.ports import Exchange
@@ -51,11 +52,12 @@ def fetch(
     """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
 
     Every page is checked before it is passed on, candles that are not final yet are left out, and the plan is told how
-    far the page has reached. A 429 is told to the chunk's limiter, as is what the server says of its limit. A chunk
-    that fails for good is passed on with its ``failure``. It ends the run: the plan asks for nothing behind it and
-    raises the ``ExchangeError``, with a note which chunk it was, when everything before it has come. With
-    ``on_failure="skip"`` the run goes on, and after three such in a row the rest is given up. A refusal of the request
-    itself (4xx) is raised at once. Disposing cancels the requests under way.
+    far the page has reached. That the history ends, or that a gap before ``to`` is far longer than the page's own
+    density lets one expect, is believed only when a second request says so too. A 429 is told to the chunk's limiter,
+    as is what the server says of its limit. A chunk that fails for good is passed on with its ``failure``. It ends the
+    run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note which chunk it was, when
+    everything before it has come. With ``on_failure="skip"`` the run goes on, and after three such in a row the rest is
+    given up. A refusal of the request itself (4xx) is raised at once. Disposing cancels the requests under way.
     """
     policy = retry or Retry()
     jitter = tenacity.wait_random_exponential(multiplier=policy.base, max=policy.longest)
@@ -90,7 +92,13 @@ def fetch(
             found = {"failure": error, "reached": chunk.low if on_failure == "skip" else None}
             if on_failure == "raise":
                 chunk.plan.fail(chunk, error)
-        chunk = attrs.evolve(chunk, **found, requests=attempt.requests, rate_limited=attempt.rate_limited)
+        chunk = attrs.evolve(
+            chunk,
+            **found,
+            requests=attempt.requests,
+            retries=attempt.tries - 1,
+            rate_limited=attempt.rate_limited,
+        )
         return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)
@@ -103,6 +111,7 @@ class _Attempts:
         self._exchange = exchange
         self._chunk = chunk
         self.requests = 0
+        self.tries = 0
         self.rate_limited = 0
         self.failed: ExchangeError | None = None
         """How the first attempt failed; the retries begin with that, as nearly every page needs none of them."""
@@ -112,13 +121,15 @@ class _Attempts:
         failed, self.failed = self.failed, None
         if failed is not None:
             raise failed
+        self.tries += 1
         chunk, timeframe = self._chunk, self._chunk.request.timeframe
         # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
-        limit = self._exchange.page_limit
-        checked, server_time = await self._page(min(chunk.ask, limit))
+        ask, limit = chunk.ask, self._exchange.page_limit
+        checked, server_time = await self._page(chunk.resume, min(ask, limit))
         if checked.full and not checked.rows:
             # It held nothing but the candle at `to`, repeated. One more row shows what is behind that.
-            checked, server_time = await self._page(min(chunk.ask + 1, limit))
+            ask += 1
+            checked, server_time = await self._page(chunk.resume, min(ask, limit))
             if checked.full and not checked.rows:
                 raise InvalidResponseError(
                     f"{chunk}: the page holds nothing but the candle at `to`, which was excluded"
@@ -128,8 +139,12 @@ class _Attempts:
         if server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
             stop = min(stop, timeframe.floor(server_time - SETTLE_SECONDS))
-            if rows and rows[0].open_time >= stop:
-                rows = [row for row in rows if row.open_time < stop]
+        doubted = doubt(rows, checked.full, timeframe=timeframe, to=chunk.resume, count=min(ask, limit), stop=stop)
+        if doubted is not None:
+            again, _ = await self._page(doubted.to, min(doubted.count, limit))
+            doubted.settle(again.rows)
+        if rows and rows[0].open_time >= stop:
+            rows = [row for row in rows if row.open_time < stop]
         return {
             "rows": rows,
             "reached": reached,
@@ -138,14 +153,14 @@ class _Attempts:
             "fresh": sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows),
         }
 
-    async def _page(self, ask: int) -> tuple[CheckedPage, float | None]:
+    async def _page(self, to: int, ask: int) -> tuple[CheckedPage, float | None]:
         """Send one request, with a permit; return the checked page and the server's time."""
         chunk, request, limiter = self._chunk, self._chunk.request, self._chunk.limiter
         given = 0.0 if limiter is None else await limiter.acquire()
         self.requests += 1
         sent, delay = time.monotonic(), 0.0
         try:
-            page = await self._exchange.page(request.symbol, request.timeframe, chunk.resume, ask)
+            page = await self._exchange.page(request.symbol, request.timeframe, to, ask)
             delay = page.delay
         except RateLimitedError as error:
             self.rate_limited += 1
@@ -167,7 +182,7 @@ class _Attempts:
             page.rows,
             symbol=request.symbol,
             timeframe=request.timeframe,
-            to=chunk.resume,
+            to=to,
             count=ask,
             server_time=page.server_time,
         )

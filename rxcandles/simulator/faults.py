@@ -235,10 +235,18 @@ def seam() -> Fault:
     return include
 
 
-def stale() -> Fault:
-    """Answer with the first page of the same market and timeframe again and again, as a cache in the way does."""
+def stale(headers: Mapping[str, str | None] | None = None) -> Fault:
+    """Answer with the first page of the same market and timeframe again and again, as a careless cache in the way does.
+
+    ``headers`` are added to it: a cache that says what it is sends an ``Age``.
+    """
     first: dict[tuple[str | None, str], Answer] = {}
-    return lambda asked, answer: first.setdefault((asked.market, str(asked.timeframe)), answer)
+
+    def kept(asked: Asked, answer: Answer) -> Answer:
+        again = first.setdefault((asked.market, str(asked.timeframe)), answer)
+        return again if again is answer else attrs.evolve(again, headers={**again.headers, **(headers or {})})
+
+    return kept
 
 
 def moved(row: str, open_time: int) -> str:

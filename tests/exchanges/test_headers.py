@@ -2,7 +2,16 @@
 
 import pytest
 
-from rxcandles.exchanges.headers import http_date, remaining_requests, retry_after
+from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("30", 30.0), ("0", 0.0), (" 7 ", 7.0), ("-1", None), ("old", None), ("", None), (None, None)],
+)
+def test_age(text: str | None, expected: float | None):
+    """``Age`` tells how long a cache has kept an answer; unreadable is unknown."""
+    assert cached_for(text) == expected
 
 
 @pytest.mark.parametrize(

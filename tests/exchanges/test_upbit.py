@@ -133,13 +133,13 @@ async def test_request(server: Server):
 
 
 async def test_request_headers(server: Server):
-    """Neither an Origin nor a cookie is ever sent; the User-Agent says who asks."""
+    """Neither an Origin nor a cookie is ever sent; the User-Agent says who asks, and no cache is to answer."""
     server.reply(200, b"[]", "Set-Cookie: a=b")
     async with asking(server) as ask:
         await ask()
         await ask()
     names = {line.split(":")[0].lower() for line in server.requests[-1].split("\r\n")[1:] if line}
-    assert names == {"host", "user-agent", "accept", "accept-encoding"}
+    assert names == {"host", "user-agent", "accept", "accept-encoding", "cache-control"}
     assert "User-Agent: rxcandles/" in server.requests[-1]
 
 
