@@ -221,7 +221,7 @@ def test_bar_on_a_terminal() -> None:
 
 def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Elsewhere progress is a line now and then, on stderr."""
-    monkeypatch.setattr("rxcandles.console.PLAIN_EVERY", 0.0)
+    monkeypatch.setattr("rxcandles.cli.console.PLAIN_EVERY", 0.0)
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--json") == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1

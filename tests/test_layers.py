@@ -24,7 +24,6 @@ LAYERS = (
     {"provider"},
     {"opening"},
     {""},
-    {"console"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,59 @@
+"""The command line: one module for each command, or for a few that belong together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from rxcandles import __version__
+from rxcandles.cli.collecting import collect
+from rxcandles.cli.coverage import coverage
+from rxcandles.cli.printing import get, no_reader, stream
+from rxcandles.cli.simulating import simulate
+from rxcandles.errors import RequestError, RxCandlesError
+
+__all__ = ["run_command_line"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="rxcandles")
+def cli() -> None:
+    """Collect exchange candles into a SQLite file, completely, and print them.
+
+    \b
+    rxcandles collect KRW-BTC 1m --count 20000
+    rxcandles get KRW-BTC 1d --end 2024-01-01 --format csv
+    rxcandles coverage
+    """
+
+
+for _command in (collect, get, stream, coverage, simulate):
+    cli.add_command(_command)
+
+
+def run_command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every mistake is one line on stderr and an exit code, never a traceback."""
+    try:
+        work = cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False)
+        return work() if callable(work) else 0
+    except click.ClickException as error:
+        return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
+    except RequestError as error:
+        return _say(str(error), 2)
+    except RxCandlesError as error:
+        return _say(str(error), 1)
+    except KeyboardInterrupt as error:
+        return _say(str(error) or "stopped", 130)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _say(str(error), 1)
+        no_reader()
+        return 1  # not everything that was asked for is held
+
+
+def _say(message: str, code: int) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write("rxcandles: " + " ".join(message.split()) + "\n")
+    return code

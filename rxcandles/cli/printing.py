@@ -1,0 +1,65 @@
+"""``rxcandles get`` and ``rxcandles stream``: candles on stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.console import LastProgress, format_candles
+from rxcandles.cli.jobs import Job, run_job
+from rxcandles.model import CandleData
+from rxcandles.provider import CandleDataProvider
+from rxcandles.reports import CollectionConfig
+
+__all__ = ["get", "no_reader", "stream"]
+
+
+@click.command()
+@options.asked
+@options.printed
+def get(style: str, **asked: Any) -> options.Work:
+    """Collect candles, then print them."""
+    job = Job(**asked)
+
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> Sequence[CandleData]:
+        config = CollectionConfig(enable_memory_warning=False)
+        return await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
+
+    def show() -> int:
+        # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
+        candles = run_job(job, work)
+        try:
+            for line in format_candles(candles, style):
+                click.echo(line)
+        except BrokenPipeError:
+            no_reader()
+        return 0
+
+    return show
+
+
+@click.command()
+@options.asked
+@options.printed
+def stream(style: str, **asked: Any) -> options.Work:
+    """Print candles chunk by chunk while they are collected."""
+    job = Job(**asked)
+
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
+        async with provider.stream_candles(**job.asked, order=job.order, progress_callback=progress) as chunks:
+            async for candles, meta in chunks:
+                for line in format_candles(candles, style, header=meta.chunk_index == 0):
+                    click.echo(line)
+        return 0
+
+    return lambda: run_job(job, work)
+
+
+def no_reader() -> None:
+    """Whoever read our output has enough; Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

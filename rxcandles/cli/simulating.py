@@ -1,0 +1,38 @@
+"""``rxcandles simulate``: a simulated Upbit as a process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from rxcandles.cli import options
+
+__all__ = ["simulate"]
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8700, show_default=True)
+@click.option(
+    "--rate-limit", type=options.rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
+)
+@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
+def simulate(**asked: Any) -> options.Work:
+    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C."""
+    return lambda: _simulate(**asked)
+
+
+def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
+    from rxcandles.simulator import Simulator
+
+    async def serve() -> None:
+        async with Simulator(rate=rate_limit, latency=latency, port=port) as simulator:
+            click.echo(
+                f"{simulator.base_url}  (try: rxcandles collect KRW-BTC 1m --count 1000 "
+                f"--base-url {simulator.base_url}; Ctrl-C stops it)"
+            )
+            await asyncio.Event().wait()
+
+    asyncio.run(serve())
+    return 0
