@@ -4,7 +4,8 @@ A page proves that there is nothing where it has nothing. An answer to another q
 not look at the query, a copy of the exchange's data that lags behind) has nothing in the wrong places, and is in order
 all the same. Two such claims are worth a second request, which asks for another number of candles, so that no cache
 gives the same answer: that the history ends, which would never be asked for again, and that nobody traded for much
-longer than the page's own density lets one expect.
+longer than the page's own density lets one expect. What remains is an answer to another question that is in order,
+does not say that a cache kept it, and ends within a gap that chance could have made: nothing tells it from the truth.
 """
 
 from __future__ import annotations
