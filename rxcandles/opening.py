@@ -71,7 +71,7 @@ def connect(
     rate = own if isinstance(rate_limit, OwnRate) else rate_limit
     shared = exchange == "upbit" and base_url is None if share_limit is None else share_limit
     key = None
-    if shared:
+    if shared and limiter is None:
         key = exchange if isinstance(exchange, str) else exchange.name
         key += "" if base_url is None else f"-{crc32(base_url.encode()):08x}"
     if durability not in get_args(Durability):

@@ -374,6 +374,13 @@ async def test_shared_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert isinstance(provider.limiter, rxcandles.MachineLimiter)
 
 
+async def test_limiter_given(tmp_path: Path) -> None:
+    """A limiter that is given decides, for the real exchange as well, whose limit the machine would else share."""
+    limiter = rxcandles.SlidingWindowLimiter(5)
+    async with rxcandles.connect(tmp_path / "candles.db", limiter=limiter) as provider:
+        assert provider.limiter is limiter
+
+
 async def test_markets(provider: rxcandles.CandleDataProvider) -> None:
     """The market list comes with its names."""
     markets = await provider.exchange.markets()
