@@ -12,7 +12,7 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.spans import Span
-from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
+from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
 
 __all__ = ["SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "check_count", "check_order", "check_symbol"]
 
@@ -192,7 +192,7 @@ def _instant(name: str, value: datetime) -> float:
         raise RequestError(f"{name} is {value!r}, out of range: {error}") from None
     if seconds < 0:
         raise RequestError(f"{name} is {value.isoformat()}; time begins with 1970 here")
-    return seconds
+    return min(seconds, END - 1)  # the last day of 9999 may be past it in UTC
 
 
 def span_between(timeframe: Timeframe, one_end: datetime, other_end: datetime) -> Span:

@@ -25,8 +25,8 @@ _MONDAY: Final = 4 * 86_400  # 1970-01-05, the first Monday after the epoch
 
 
 def from_datetime(value: datetime) -> float:
-    """Return the UTC seconds of ``value``; a naive one is taken as UTC."""
-    return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+    """Return the UTC seconds of ``value``; a naive one, also by a zone that knows no offset, is taken as UTC."""
+    return (value if value.utcoffset() is not None else value.replace(tzinfo=UTC)).timestamp()
 
 
 def to_datetime(seconds: float) -> datetime:
