@@ -338,12 +338,12 @@ async def test_connect_closes_everything(sim: Simulator, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"exchange": "other"}, "exchange 'other' is unknown"),
-        ({"rate_limit": 0}, "rate is 0"),
-        ({"rate_limit": float("nan")}, "rate is nan"),
+        ({"exchange": "other"}, "exchange is 'other'; take one of upbit"),
+        ({"rate_limit": 0}, "rate_limit is 0"),
+        ({"rate_limit": float("nan")}, "rate_limit is nan"),
         ({"base_url": "nonsense"}, "nonsense"),
         ({"exchange": UpbitExchange(), "base_url": "http://127.0.0.1:1"}, "base_url"),
-        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "limiter is given with rate_limit"),
+        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "limiter is .*; give it without rate_limit"),
     ],
 )
 def test_connect_refuses(arguments: dict[str, object], message: str, tmp_path: Path) -> None:
