@@ -16,11 +16,13 @@ import click
 from rich.console import Console
 
 from rxcandles import __version__
+from rxcandles.arguments import check_rate, check_symbol
 from rxcandles.console import (
     FORMATS,
     LastProgress,
     coverage_table,
     format_candles,
+    printable,
     progress_shown,
     summary_json,
     summary_text,
@@ -94,12 +96,11 @@ def _rate(value: str | OwnRate) -> float | OwnRate | None:
     if value == "none":
         return None
     try:
-        rate = float(value)
+        return check_rate("rate", float(value))
     except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"{value!r} is no rate; give the requests a second (above 0), or none for no limit")
-    return rate
+        raise click.BadParameter(
+            f"{value!r} is no rate; give requests a second, 0.00001 to 1000000, or none for no limit"
+        ) from None
 
 
 def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -224,6 +225,8 @@ def coverage(**asked: Any) -> Work:
 
 
 def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
+    if symbol is not None:
+        check_symbol(symbol)
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
     if not Path(db).is_file():
@@ -342,5 +345,5 @@ def _no_reader() -> None:
 
 def _say(message: str, code: int) -> int:
     if sys.stderr is not None:
-        sys.stderr.write("rxcandles: " + " ".join(message.split()) + "\n")
+        sys.stderr.write("rxcandles: " + printable(" ".join(message.split())) + "\n")
     return code
