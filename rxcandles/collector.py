@@ -12,6 +12,7 @@ from typing import Final, Literal
 import attrs
 from reactivex import Observable
 
+from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
 from rxcandles.model import Order, Request
@@ -51,6 +52,13 @@ class CandleCollector:
         retry: Retry | None = None,
         cursors: int | None = None,
     ) -> None:
+        check_like("store", store, CandleStore)
+        check_like("exchange", exchange, Exchange)
+        check_like("limiter", limiter, RateLimiter)
+        if retry is not None:
+            check_kind("retry", retry, Retry)
+        if cursors is not None:
+            check_count("cursors", cursors)
         self._store = store
         self._exchange = exchange
         self._limiter = limiter
@@ -78,6 +86,8 @@ class CandleCollector:
 
         ``of`` is the number of requests that share the rate at the same time, and so its cursors.
         """
+        check_kind("request", request, Request)
+        check_count("of", of)
         rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
         share = None if rate is None else rate / of
         cursors = cursors_for(share) if self._cursors is None else self._cursors
@@ -121,14 +131,14 @@ class CandleCollector:
         work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
         end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
         """
-        wanted = list(dict.fromkeys(requests))
+        wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
+        check_callable("progress_callback", progress_callback, optional=True)
         summaries: dict[Request, CollectionSummary] = {}
         failures: dict[Request, Exception] = {}
 
         async def one(request: Request) -> None:
             callback = None if progress_callback is None else partial(progress_callback, request)
             try:
-                self._exchange.check(request.symbol, request.timeframe)
                 summaries[request] = await self.collect(request, callback, of=len(wanted))
             except RxCandlesError as error:
                 failures[request] = error
@@ -141,6 +151,11 @@ class CandleCollector:
             raise SeveralFailedError(summaries, failures)
         return summaries
 
+    def _check(self, name: str, request: Request) -> Request:
+        check_kind(name, request, Request)
+        self._exchange.check(request.symbol, request.timeframe)
+        return request
+
     async def collect(
         self,
         request: Request,
@@ -149,6 +164,7 @@ class CandleCollector:
         of: int = 1,
     ) -> CollectionSummary:
         """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate."""
+        check_callable("progress_callback", progress_callback, optional=True)
         chunks = self.chunks(request, on_failure="skip", of=of)
         summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:

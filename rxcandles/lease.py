@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 import struct
 import tempfile
@@ -28,7 +27,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rxcandles.errors import RequestError, StoreError
+from rxcandles.arguments import check_name, check_path
+from rxcandles.errors import StoreError
 from rxcandles.limiter import SlidingWindowLimiter, _clock, _Permit
 
 try:
@@ -46,7 +46,6 @@ _STILL_THERE: Final = 0.1
 """Seconds after which one who waited and has not looked again at its time counts as gone."""
 _AHEAD: Final = 1.0
 """Seconds that a file can be ahead of a loop's clock, which some loops read once a turn; more is another boot's."""
-_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _HEAD: Final = struct.Struct("<8sII")
 """What the file is, the checksum of all behind this, and how many permits it holds."""
@@ -100,8 +99,9 @@ class MachineLimiter(SlidingWindowLimiter):
         guard: float = 0.03,
     ) -> None:
         super().__init__(rate, window=window, guard=guard)
-        if not _KEY.fullmatch(key):
-            raise RequestError(f"key is {key!r}; take up to 64 letters, digits, '.', '_' and '-'")
+        check_name("key", key)
+        if folder is not None:
+            check_path("folder", folder)
         self._file: int | None = None
         self._mine: deque[float] = deque()
         self._gives_way_until: float | None = None

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from rxcandles.errors import RequestError
+from rxcandles.arguments import check_number, check_rate
 
 __all__ = ["LimiterStatistics", "SlidingWindowLimiter"]
 
@@ -82,9 +82,9 @@ class SlidingWindowLimiter:
     """
 
     def __init__(self, rate: float | None, *, window: float = 1.0, guard: float = 0.03) -> None:
-        self._base_window = _seconds("window", window, zero=False)
-        self._guard = self._full_guard = _seconds("guard", guard)
-        self._rate = _rate(rate)
+        self._base_window = check_number("window", window, 0, 86_400, above=True)
+        self._guard = self._full_guard = check_number("guard", guard, 0, 86_400)
+        self._rate = check_rate("rate", rate)
         self._given: deque[float] = deque()
         self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._unanswered: deque[_Permit] = deque()
@@ -109,7 +109,7 @@ class SlidingWindowLimiter:
 
     @rate.setter
     def rate(self, rate: float | None) -> None:
-        self._rate = _rate(rate)
+        self._rate = check_rate("rate", rate)
         self._fit()
         self._wake()
 
@@ -183,7 +183,7 @@ class SlidingWindowLimiter:
         A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
         after a pause doubles the next, up to 32 windows; a window without one makes it a single window again.
         """
-        pause = self._window if retry_after is None else max(self._window, _seconds("retry_after", retry_after))
+        pause = self._window if retry_after is None else max(self._window, check_number("retry_after", retry_after))
         with self._step():
             now = _clock()
             permit = self._unanswered.popleft() if self._unanswered else None
@@ -208,7 +208,7 @@ class SlidingWindowLimiter:
 
         Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times.
         """
-        length = None if seconds is None else max(_seconds("seconds", seconds), self._window)
+        length = None if seconds is None else max(check_number("seconds", seconds), self._window)
         with self._step():
             now = _clock()
             if now >= self._banned_until:
@@ -331,19 +331,3 @@ def _clock() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:  # asked from outside a loop; asyncio's own loops read the same clock
         return time.monotonic()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _rate(value: float | None) -> float | None:
-    if value is not None and not (_is_number(value) and value > 0):
-        raise RequestError(f"rate is {value!r}; take a number of requests above 0, or None for no limit")
-    return value
-
-
-def _seconds(name: str, value: float, zero: bool = True) -> float:
-    if not (_is_number(value) and (value > 0 or (zero and value == 0))):
-        raise RequestError(f"{name} is {value!r}; take seconds {'from' if zero else 'above'} 0")
-    return value

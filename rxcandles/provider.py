@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from rxcandles.arguments import check_callable, check_kind
 from rxcandles.collector import CandleCollector
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
@@ -78,7 +79,8 @@ class CandleDataProvider:
         ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
         ``StoreError``; what was fetched before stays in the store.
         """
-        config = config or CollectionConfig()
+        config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
+        check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         chunks = self.collector.chunks(request).pipe(report(progress_callback))
         if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
@@ -112,7 +114,8 @@ class CandleDataProvider:
         Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
         pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
         """
-        config = config or StreamingConfig()
+        config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
+        check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         meter, size = Meter(), config.chunk_yield_size
         chunks = self.collector.chunks(request).pipe(report(meter), report(progress_callback))

@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
+from rxcandles.arguments import check_choice, check_count, check_flag
 from rxcandles.errors import RequestError
-from rxcandles.model import check_count
 
 __all__ = [
     "OVERLAP_STATES",
@@ -34,8 +34,7 @@ in its middle; everything from its middle to its oldest end."""
 
 
 def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
-    if not isinstance(value, bool):
-        raise RequestError(f"{attribute.name} is {value!r}; take True or False")
+    check_flag(attribute.name, value)
 
 
 def _at_least_one(_: object, attribute: attrs.Attribute[int], value: int) -> None:
@@ -154,9 +153,7 @@ def recommend_mode(scenario: str | None = None, *, count: int | None = None) -> 
     """
     if scenario is None and count is None:
         raise RequestError("nothing to go by; give a scenario or a count")
-    if scenario is not None and scenario not in SCENARIO_MODES:
-        raise RequestError(f"scenario {scenario!r} is unknown; take one of {', '.join(SCENARIO_MODES)}")
-    mode = SCENARIO_MODES[scenario] if scenario is not None else "collection"
+    mode = "collection" if scenario is None else SCENARIO_MODES[check_choice("scenario", scenario, [*SCENARIO_MODES])]
     if count is not None and check_count("count", count) > CollectionConfig().max_memory_objects:
         return "streaming" if mode == "collection" else mode
     return mode

@@ -13,6 +13,7 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
+    {"arguments"},
     {"timeframe"},
     {"spans"},
     {"model"},
@@ -38,6 +39,7 @@ APART = {
     "limiter": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
     "flow": {
         "rxcandles.chunk",
+        "rxcandles.model",
         "rxcandles.planning",
         "rxcandles.ports",
         "rxcandles.spans",

@@ -21,6 +21,8 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
+from rxcandles.arguments import check_count
+
 __all__ = ["Flow", "FlowStatistics"]
 
 _A = TypeVar("_A")
@@ -60,7 +62,7 @@ class Flow(AsyncIOScheduler):
     def __init__(self, in_flight: int = IN_FLIGHT) -> None:
         self._loop = asyncio.get_running_loop()
         super().__init__(self._loop)
-        self.in_flight = in_flight
+        self.in_flight = check_count("in_flight", in_flight)
         self.held = 0
         self._peak = 0
         self._paused = False

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 import attrs
 from reactivex import Observable
 
+from rxcandles.arguments import check_count, check_kind
 from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStatistics
-from rxcandles.model import check_count
 
 __all__ = ["Stream", "run", "with_backpressure"]
 
@@ -55,6 +55,7 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     """
 
     def __init__(self, source: Observable[_A], buffer: int, in_flight: int) -> None:
+        check_kind("source", source, Observable)
         self._bridge: _Bridge[_A] = _Bridge(buffer)
         self._items = _iterate(source, self._bridge, in_flight)
 

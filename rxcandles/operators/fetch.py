@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import attrs
 import tenacity
 
+from rxcandles.arguments import check_choice, check_count, check_kind, check_like, check_number
 from rxcandles.chunk import Chunk
 from rxcandles.errors import (
     BannedError,
@@ -21,7 +22,7 @@ from rxcandles.errors import (
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.doubts import doubt
 from rxcandles.flow import Operator, map_async
-from rxcandles.model import SETTLE_SECONDS, check_count
+from rxcandles.model import SETTLE_SECONDS
 from rxcandles.ports import Exchange
 from rxcandles.timeframe import BEGINNING
 
@@ -30,6 +31,10 @@ __all__ = ["Retry", "fetch"]
 _log: Final = logging.getLogger("rxcandles.fetch")
 
 _BAN_SECONDS: Final = 60.0
+
+
+def _wait(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    check_number(attribute.name, value, 0, 86_400)
 
 
 @attrs.frozen
@@ -42,8 +47,8 @@ class Retry:
     """
 
     attempts: int = attrs.field(default=6, validator=lambda _, field, value: check_count(field.name, value) and None)
-    base: float = 0.5
-    longest: float = 8.0
+    base: float = attrs.field(default=0.5, validator=_wait)
+    longest: float = attrs.field(default=8.0, validator=_wait)
 
 
 def fetch(
@@ -59,7 +64,9 @@ def fetch(
     everything before it has come. With ``on_failure="skip"`` the run goes on, and after three such in a row the rest is
     given up. A refusal of the request itself (4xx) is raised at once. Disposing cancels the requests under way.
     """
-    policy = retry or Retry()
+    check_like("exchange", exchange, Exchange, "page", "page_limit")
+    check_choice("on_failure", on_failure, ("raise", "skip"))
+    policy = check_kind("retry", Retry() if retry is None else retry, Retry)
     jitter = tenacity.wait_random_exponential(multiplier=policy.base, max=policy.longest)
 
     def pause(state: tenacity.RetryCallState) -> float:

@@ -8,9 +8,10 @@ from typing import Final
 
 from reactivex import Observable
 
+from rxcandles.arguments import check_count, check_kind, check_number
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Supply, on_demand
-from rxcandles.model import Request, check_count
+from rxcandles.model import Request
 from rxcandles.planning import Plan
 
 __all__ = ["cursors_for", "plan_chunks"]
@@ -60,6 +61,8 @@ def cursors_for(rate: float | None) -> Callable[[float], int]:
     tenth to spare. Where there is no limit, two: one page is on its way while another is stored. One before the first
     answer, which may be that there is nothing to be had.
     """
+    if rate is not None:
+        check_number("rate", rate, above=True, what="requests a second, or None,")
 
     def cursors(round_trip: float) -> int:
         if not round_trip:
@@ -79,5 +82,8 @@ def plan_chunks(request: Request, *, page: int = 200, cursors: int | Callable[[f
     drops counts as planned: as many candles as its slots, by the density just seen. One that an operator keeps back
     before ``fetch`` (``ops.delay``) is waited for up to 2 seconds, then taken for dropped.
     """
-    check_count("page", page)
+    check_kind("request", request, Request)
+    page = check_count("page", page)
+    if not callable(cursors):
+        cursors = check_count("cursors", cursors)
     return on_demand(lambda wake: _Planned(lambda woken: Plan(request, woken, page=page, cursors=cursors), wake))

@@ -9,6 +9,7 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
+from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
 from rxcandles.reports import CollectionProgress
@@ -25,6 +26,8 @@ def report(
     Synchronous, on the event loop: a slow callback slows the run. An exception of it ends the run as its error.
     None for no callback.
     """
+    check_callable("clock", clock)
+    check_callable("callback", callback, optional=True)
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
         if callback is None:

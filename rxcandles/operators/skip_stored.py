@@ -9,6 +9,7 @@ import attrs
 import reactivex
 from reactivex import Observable
 
+from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
@@ -24,6 +25,7 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     A stored stretch of any length is one chunk and one lookup in the ledger. All holes within a page are one request.
     Chunks keep their order; none is dropped. Raises ``StoreError``.
     """
+    check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
         return reactivex.defer(lambda _: source.pipe(map_async(_Narrowing(store).narrow)))

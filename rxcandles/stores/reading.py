@@ -7,12 +7,13 @@ import weakref
 from threading import Lock
 from typing import Any, Final
 
-from rxcandles.model import Order, Row
+from rxcandles.arguments import check_choice, check_count
+from rxcandles.model import ORDERS, Order, Row
 from rxcandles.stores.connection import store_error
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["COUNT_SQL", "SqliteReader", "rows_sql"]
+__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "rows_sql"]
 
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
@@ -23,6 +24,14 @@ def rows_sql(order: Order) -> str:
         f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
     )
+
+
+def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
+    """Raise :class:`RequestError` where this can't be read; an empty span, and no row at all, can be."""
+    check_count("start", start, 0)
+    check_count("stop", stop, 0)
+    check_choice("order", order, ORDERS)
+    check_count("limit", limit, 0)
 
 
 class SqliteReader:
@@ -46,10 +55,13 @@ class SqliteReader:
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        check_reading(start, stop, order, limit)
+        check_count("offset", offset, 0)
         return [Row._make(row) for row in self._all(rows_sql(order), self._series, start, stop, limit, offset)]
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
+        check_reading(start, stop)
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:

@@ -9,12 +9,22 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import get_args
 
-from rxcandles.errors import RequestError, StoreError
-from rxcandles.model import CandleData, Order, Row, check_count, check_order, check_symbol, span_between
+from rxcandles.arguments import (
+    check_choice,
+    check_count,
+    check_name,
+    check_number,
+    check_path,
+    check_span,
+    check_symbol,
+    refusal,
+)
+from rxcandles.errors import StoreError
+from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span
 from rxcandles.stores.connection import Connection, Durability, open_connection
-from rxcandles.stores.reading import COUNT_SQL, SqliteReader, rows_sql
+from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
@@ -41,16 +51,10 @@ class SqliteStore:
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
     ) -> None:
-        if not isinstance(path, str | Path) or not str(path) or "\0" in str(path):
-            raise RequestError(f"path is {path!r}; name a file, or ':memory:'")
-        check_symbol(exchange)
-        if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float) or not 0 <= busy_timeout <= 3600:
-            raise RequestError(f"busy_timeout is {busy_timeout!r}; take seconds from 0 to 3600")
-        if durability not in get_args(Durability):
-            raise RequestError(f"durability is {durability!r}; take 'normal' or 'full'")
-        self.path = str(path)
-        self.exchange = exchange
-        self._busy_timeout = busy_timeout
+        self.path = check_path("path", path)
+        self.exchange = check_name("exchange", exchange)
+        self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
+        check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability
         self._database = str(Path(path).absolute())
         self._folder: TemporaryDirectory[str] | None = None
@@ -103,17 +107,22 @@ class SqliteStore:
     # Writing
 
     async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
+        """Store ``rows`` (in order of time) and mark ``proven``, which they lie in, as covered, both or neither.
 
-        A row stored before is replaced.
+        A row stored before is replaced. Raises ``RequestError`` where the first or the last row lies outside.
         """
-        if proven[0] >= proven[1]:
-            raise RequestError(f"proven is {proven!r}; a span ends after it starts")
+        start, stop = proven = check_span("proven", proven)
+        try:
+            inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
+        except (TypeError, LookupError):
+            inside = False
+        if not inside:
+            raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         series = await self._series_id(symbol, timeframe, create=True)
         await self._open.call(write_rows, series, rows, proven)
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
-        key = (symbol, timeframe.name)
+        key = (check_symbol(symbol), Timeframe.of(timeframe).name)
         if key not in self._series:
             found = await self._open.rows(
                 "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", (self.exchange, *key)
@@ -134,6 +143,7 @@ class SqliteStore:
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
     ) -> list[Covered]:
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
+        check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
             "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?"
             " ORDER BY start DESC LIMIT ?",
@@ -143,6 +153,7 @@ class SqliteStore:
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
+        check_reading(start, stop)
         found = await self._open.rows(
             COUNT_SQL,
             (await self._series_id(symbol, timeframe), start, stop),
@@ -151,6 +162,8 @@ class SqliteStore:
 
     async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
         """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, or None."""
+        check_reading(start, stop)
+        check_count("nth", nth)
         found = await self._open.rows(
             "SELECT open_time FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
             " ORDER BY open_time DESC LIMIT 1 OFFSET ?",
@@ -162,10 +175,11 @@ class SqliteStore:
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
     ) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
+        check_reading(start, stop, order, limit)
         series = await self._series_id(symbol, timeframe)
         return [Row._make(row) for row in await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))]
 
-    async def pages(
+    def pages(
         self,
         symbol: str,
         timeframe: str | Timeframe,
@@ -175,11 +189,15 @@ class SqliteStore:
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
-        check_symbol(symbol)
-        check_order(order)
-        check_count("size", size)
         frame = Timeframe.of(timeframe)
-        start, stop = span_between(frame, one_end, other_end)
+        span = span_between(frame, one_end=one_end, other_end=other_end)
+        check_choice("order", order, ORDERS)
+        return self._pages(check_symbol(symbol), frame, span, order, check_count("size", size))
+
+    async def _pages(
+        self, symbol: str, frame: Timeframe, span: Span, order: Order, size: int
+    ) -> AsyncIterator[list[CandleData]]:
+        start, stop = span
         while start < stop:
             rows = await self.rows(symbol, frame, start, stop, order, size)
             if rows:
@@ -215,9 +233,10 @@ class SqliteStore:
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
         """Return a synchronous reader of one series; it stays usable after the store is closed."""
+        check_symbol(symbol)
         if self._connection is None:
             raise StoreError(f"{self.path} is closed; open the store first")
-        return SqliteReader(self._database, self.exchange, symbol, timeframe)
+        return SqliteReader(self._database, self.exchange, symbol, Timeframe.of(timeframe))
 
     @property
     def _open(self) -> Connection:

@@ -159,7 +159,7 @@ async def test_bad_ranges(store: CandleStore) -> None:
     """An empty range, a wrong timeframe, a wrong symbol are refused."""
     with pytest.raises(RequestError, match="empty"):
         await store.get_candles_by_range(SYMBOL, "1m", to_datetime(300), to_datetime(300))
-    with pytest.raises(RequestError, match="timeframe '2m'"):
+    with pytest.raises(RequestError, match="timeframe is '2m'"):
         await store.get_candles_by_range(SYMBOL, "2m", to_datetime(0), to_datetime(300))
     with pytest.raises(RequestError, match="symbol"):
         await store.get_candles_by_range("'; DROP", "1m", to_datetime(0), to_datetime(300))
