@@ -24,9 +24,9 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
-from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
@@ -67,9 +67,11 @@ __all__ = [
     "ExchangeError",
     "FailedSpan",
     "Flow",
+    "FlowStats",
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "LimiterStats",
     "MachineLimiter",
     "Market",
     "MemoryLimitError",

@@ -23,7 +23,7 @@ import attrs
 
 from rxcandles.errors import RequestError
 
-__all__ = ["LimiterStatistics", "SlidingWindowLimiter"]
+__all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
 _log = logging.getLogger("rxcandles.limiter")
 
@@ -52,7 +52,7 @@ class _Permit(NamedTuple):
 
 
 @attrs.frozen
-class LimiterStatistics:
+class LimiterStats:
     """What a limiter has done so far; the counters only grow."""
 
     rate: float | None
@@ -221,11 +221,11 @@ class SlidingWindowLimiter:
             self._unanswered.clear()
         _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", until - now)
 
-    def statistics(self) -> LimiterStatistics:
+    def stats(self) -> LimiterStats:
         """Return what was done so far."""
         with self._step():
             paused = max(self._paused_until, self._banned_until) - _clock()
-        return LimiterStatistics(
+        return LimiterStats(
             rate=self._rate,
             permits=self._permits - self._returned,
             waiting=sum(not place.done() for place in self._waiting),

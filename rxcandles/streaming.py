@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from types import TracebackType
 
-from rxcandles.flow import FlowStatistics, Stream
+from rxcandles.flow import FlowStats, Stream
 from rxcandles.model import CandleData
 from rxcandles.reports import CollectionProgress, StreamingMeta
 
@@ -73,9 +73,9 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
     ) -> None:
         await self.aclose()
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot: chunks that wait, pages in flight, tasks."""
-        return self._stream.statistics()
+        return self._stream.stats()
 
 
 async def _chunks(

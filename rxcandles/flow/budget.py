@@ -21,7 +21,7 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-__all__ = ["Flow", "FlowStatistics"]
+__all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
 
@@ -32,7 +32,7 @@ IN_FLIGHT: Final = 8
 
 
 @attrs.frozen
-class FlowStatistics:
+class FlowStats:
     """A snapshot of a running pipeline."""
 
     held: int
@@ -185,10 +185,10 @@ class Flow(AsyncIOScheduler):
     def _family(self) -> list[Flow]:
         return [self, *(flow for child in self._children for flow in child._family())]
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot; those of children are added."""
         everyone = self._family()
-        return FlowStatistics(
+        return FlowStats(
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),
             tasks=sum(len(flow._tasks) for flow in everyone),

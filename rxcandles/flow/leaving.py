@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import attrs
 from reactivex import Observable
 
-from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStatistics
+from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats
 from rxcandles.model import check_count
 
 __all__ = ["Stream", "run", "with_backpressure"]
@@ -84,12 +84,12 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     ) -> None:
         await self.aclose()
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot of the pipeline."""
         flow = self._bridge.flow
         if flow is None:
-            return FlowStatistics(0, 0, 0, False)
-        return attrs.evolve(flow.statistics(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
+            return FlowStats(0, 0, 0, False)
+        return attrs.evolve(flow.stats(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
 
 
 class _Bridge(Generic[_A]):
