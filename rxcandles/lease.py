@@ -81,9 +81,10 @@ class MachineLimiter(SlidingWindowLimiter):
     Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``) and the same ``folder``; by default
     ``rxcandles-<uid>`` in the folder for temporary files (so ``TMPDIR`` must agree), made with mode 0700. Each keeps to
     its own ``rate``, ``window`` and ``guard`` among the permits of all. Everything else is as in
-    :class:`SlidingWindowLimiter`, first come, first served within a process; ``stats`` counts this process only,
-    but shows everybody's pause. A file that is damaged, or from before the last boot, is begun anew. There is nothing
-    to close. Needs a loop whose clock is ``time.monotonic``, as asyncio's and uvloop's are.
+    :class:`SlidingWindowLimiter`, first come, first served within a process; ``stats`` counts this process only, but
+    shows everybody's pause and use of the window (it reads the file, a tenth of a millisecond). A file that is
+    damaged, or from before the last boot, is begun anew. There is nothing to close. Needs a loop whose clock is
+    ``time.monotonic``, as asyncio's and uvloop's are.
 
     Where there is no file locking (Windows), and while the file can't be read or written later on, the limiter goes
     on for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be

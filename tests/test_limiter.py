@@ -503,6 +503,7 @@ def test_stats():
         limiter = SlidingWindowLimiter(3)
         assert attrs.asdict(limiter.stats()) == {
             "rate": 3, "permits": 0, "waiting": 0, "foreign": 0, "limited": 0, "banned": 0, "paused_for": 0.0,
+            "active": 0, "capacity": 3, "left_to_others": 0, "window": 1.0, "guard": 0.03,
         }  # fmt: skip
         await times(limiter, 3)
         limiter.limited()
@@ -516,10 +517,51 @@ def test_stats():
 
 
 def test_stats_outside():
-    """The snapshot can be taken after the loop has ended."""
+    """The snapshot can be taken before the loop has begun and after it has ended."""
     limiter = SlidingWindowLimiter(3)
+    assert limiter.stats().permits == 0
     run_virtual(times(limiter, 2))
     assert limiter.stats().permits == 2
+
+
+def test_window_in_use():
+    """What of the window is in use is exact at any moment: it fills permit by permit, and empties a window later."""
+
+    async def scenario() -> None:
+        limiter = SlidingWindowLimiter(2.5, guard=0.1)
+        seen: list[tuple[int, int]] = []
+        waiting = asyncio.create_task(times(limiter, 3))
+        for pause in (0, 0.4, 0.45, 0.1, 0.8, 0.1):
+            await asyncio.sleep(pause)
+            seen.append((limiter.stats().active, limiter.stats().waiting))
+        # Two at once; they leave at 0.9, when the third, which waited for that, takes a place until 1.8.
+        assert seen == [(2, 1), (2, 1), (2, 1), (1, 0), (1, 0), (0, 0)]
+        assert await waiting == [0, 0, 0.9]
+        stats = limiter.stats()
+        assert (stats.capacity, stats.window, stats.guard) == (2, 0.8, 0.1)
+        limiter.rate = None
+        await times(limiter, 5)
+        assert (limiter.stats().active, limiter.stats().capacity) == (0, None)
+
+    run_virtual(scenario())
+
+
+def test_window_left_to_others():
+    """The room left to another client is told as long as it is left, and the guard as it is fitted."""
+
+    async def scenario() -> None:
+        limiter = SlidingWindowLimiter(10)
+        await limiter.acquire()
+        limiter.observe(5)
+        stats = limiter.stats()
+        assert (stats.active, stats.capacity, stats.left_to_others) == (1, 10, 4)
+        await asyncio.sleep(30)
+        for _ in range(20):
+            limiter.took(await limiter.acquire(), 0.02)
+        stats = limiter.stats()
+        assert (stats.left_to_others, stats.guard) == (0, pytest.approx(0.006))
+
+    run_virtual(scenario())
 
 
 def test_log(caplog: pytest.LogCaptureFixture):
