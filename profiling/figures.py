@@ -51,7 +51,7 @@ async def streaming(url: str, count: int, ahead: bool) -> dict[str, Any]:
                 chunks += 1
                 await asyncio.sleep(0.005)
                 peak = max(peak, stream.stats().peak_waiting)
-                assert stream.stats().held <= 8
+                assert stream.stats().in_flight <= 8
         seconds = time.perf_counter() - began
     assert total == count
     return {"candles": total, "seconds": seconds, "peak_waiting": peak}

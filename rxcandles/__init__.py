@@ -39,6 +39,7 @@ from rxcandles.reports import (
     FailedSpan,
     StreamingConfig,
     StreamingMeta,
+    StreamStats,
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
@@ -95,6 +96,7 @@ __all__ = [
     "StageCancelledError",
     "StoreError",
     "Stream",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "Timeframe",

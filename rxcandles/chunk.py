@@ -15,7 +15,7 @@ from rxcandles.timeframe import to_datetime
 if TYPE_CHECKING:
     from rxcandles.planning import Plan
 
-__all__ = ["Chunk", "Segment", "Ticket"]
+__all__ = ["Chunk", "Segment", "Tally", "Ticket"]
 
 
 @attrs.define(eq=False)
@@ -38,6 +38,24 @@ class Segment:
     def finished(self) -> bool:
         """Whether the cursor has arrived."""
         return self.cursor <= self.lo
+
+
+@attrs.define(eq=False)
+class Tally:
+    """What a run has cost and brought so far, told by the stages as it happens; the counters only grow."""
+
+    requests: int = 0
+    """Requests sent, retries included."""
+    retries: int = 0
+    """Attempts at a page after its first."""
+    rate_limited: int = 0
+    """Answers 429 among the requests."""
+    pages: int = 0
+    """Pages accepted."""
+    stored: int = 0
+    """Candles stored that the store did not hold as proven."""
+    stored_before: int = 0
+    """Candles that did not have to be fetched, since they were stored."""
 
 
 class Ticket:
@@ -90,8 +108,10 @@ class Chunk:
     """Candles among ``rows`` that the store did not hold as proven."""
     requests: int = 0
     """Requests sent, retries included."""
+    retries: int = 0
+    """Attempts after the first."""
     rate_limited: int = 0
-    """Answers 429 among them."""
+    """Answers 429 among the requests."""
     failure: Exception | None = None
     """Why nothing came, where the pipeline goes on without."""
     ticket: Ticket = attrs.field(factory=Ticket, repr=False)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.events import LeaseEvent, log_event
 from rxcandles.limiter import SlidingWindowLimiter, _clock, _Permit
 
 try:
@@ -112,7 +113,9 @@ class MachineLimiter(SlidingWindowLimiter):
         self._seats: dict[int, float] = {}
         self._alone = fcntl is None
         if self._alone:
-            _log.warning("this system has no fcntl: the rate of %r is kept by each process for itself", key)
+            event = LeaseEvent(event="lease", path=None, problem="no locking")
+            message = "this system has no fcntl: the rate of %r is kept by each process for itself"
+            log_event(_log, logging.WARNING, event, message, key)
             return
         self._folder = Path(tempfile.gettempdir(), f"rxcandles-{os.geteuid()}") if folder is None else Path(folder)
         self._path = self._folder / f"{key}.lease"
@@ -151,7 +154,8 @@ class MachineLimiter(SlidingWindowLimiter):
             return found
         read = _read(found)
         if read is None or read[0].written > _clock() + _AHEAD:
-            _log.info("%s is %s; begun anew", self._path, "damaged" if read is None else "from before the last boot")
+            event = LeaseEvent(event="lease", path=str(self._path), problem="damaged" if read is None else "old")
+            log_event(_log, logging.INFO, event, "%s is %s; begun anew", self._path, event["problem"])
             return b""
         state, self._seats, permits = read
         if state.number < self._number:
@@ -259,7 +263,9 @@ class MachineLimiter(SlidingWindowLimiter):
     def _fault(self, error: Exception) -> None:
         if not self._alone:
             self._alone = True
-            _log.warning("%s can't be used: %s; keeping the rate for this process alone", self._path, error)
+            event = LeaseEvent(event="lease", path=str(self._path), problem="unusable")
+            message = "%s can't be used: %s; keeping the rate for this process alone"
+            log_event(_log, logging.WARNING, event, message, self._path, error)
 
 
 def _check(path: Path, found: os.stat_result, *, folder: bool) -> None:

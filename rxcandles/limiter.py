@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.events import BannedEvent, LimitedEvent, log_event
 
 __all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
@@ -211,7 +212,8 @@ class SlidingWindowLimiter:
                 # We kept the rate, so another client must have used what was refused to us. One permit is always left.
                 self._leave_room(min(self._others(now) + 1, self._most - 1), now, until + self._span + self._guard)
             self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
-        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", until - now)
+        event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
+        log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
         """Hear of a 418: nobody gets a permit for ``seconds``.
@@ -229,7 +231,8 @@ class SlidingWindowLimiter:
             self._banned_until = until = max(self._banned_until, now + length)
             self._ban_forgotten_at = until + _QUIET_AFTER_BAN
             self._unanswered.clear()
-        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", until - now)
+        event = BannedEvent(event="418", wait=until - now, retry_after=seconds)
+        log_event(_log, logging.WARNING, event, "418: this address is blocked; sending nothing for %.1f s", until - now)
 
     def stats(self) -> LimiterStats:
         """Return a snapshot; at any moment, also outside the loop."""

@@ -185,7 +185,9 @@ class UpbitExchange:
                 trace_request_ctx=sent,
             ) as response:
                 if response.status != 200:
-                    raise await self._failure(response, asked)
+                    failure = await self._failure(response, asked)
+                    failure.status = response.status
+                    raise failure
                 headers = response.headers
                 body = await self._body(response, asked)
                 return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))

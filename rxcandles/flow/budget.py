@@ -21,6 +21,8 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
+from rxcandles.events import UnfinishedEvent, log_event
+
 __all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
@@ -149,7 +151,8 @@ class Flow(AsyncIOScheduler):
             del self._tasks[task]
             error = None if task.cancelled() else task.exception()
             if error is not None and finish:
-                _log.error("what was to be finished has failed: %s", error)
+                event = UnfinishedEvent(event="unfinished", error=type(error).__name__)
+                log_event(_log, logging.ERROR, event, "what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -17,11 +17,15 @@ from rxcandles.spans import Span, SpanSet
 
 __all__ = ["skip_stored"]
 
+MOST_HOLES: Final = 1000
+"""Holes that are told apart at the beginning of a run."""
+
 
 def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes with nothing to be fetched.
 
-    A stored stretch of any length is one chunk and one lookup in the ledger. All holes within a page are one request.
+    A stored stretch of any length is one chunk and one lookup in the ledger; one more, when a run begins, tells the
+    plan which holes there are. All holes within a page are one request.
     Chunks keep their order; none is dropped. Raises ``StoreError``.
     """
 
@@ -46,6 +50,8 @@ class _Narrowing:
         self._holes: WeakKeyDictionary[Plan, _Hole] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
+        if chunk.index == 0:
+            await self._look_over(chunk.plan)
         hole = self._holes.get(chunk.plan)
         if hole is not None and hole.span[0] <= chunk.low and chunk.top <= hole.span[1]:
             return attrs.evolve(chunk, covered=hole.below) if hole.below else chunk
@@ -58,6 +64,12 @@ class _Narrowing:
         if not chunk.ask:
             return chunk
         return self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in covered)))
+
+    async def _look_over(self, plan: Plan) -> None:
+        """Tell the plan where the holes are, before the run's own pages change that."""
+        request = plan.request
+        covered = await self._store.coverage(request.symbol, request.timeframe, *request.span, limit=MOST_HOLES + 1)
+        plan.holes = [newer.start for newer in reversed(covered[:-1])]
 
     async def _resume(self, chunk: Chunk, run: Covered) -> Chunk:
         """Begin behind the stored run that reaches down from the chunk's top."""

@@ -26,7 +26,7 @@ class _Sum:
     """The last chunk of each run."""
     chunks: int = 0
     requests: int = 0
-    tries: int = 0
+    retries: int = 0
     rate_limited: int = 0
     fresh: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
@@ -42,7 +42,7 @@ class _Sum:
             {**self.last, chunk.plan: chunk},
             self.chunks + 1,
             self.requests + chunk.requests,
-            self.tries + (chunk.requests > 0),
+            self.retries + chunk.retries,
             self.rate_limited + chunk.rate_limited,
             self.fresh + chunk.fresh,
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
@@ -115,7 +115,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         api_calls_made=total.requests,
         overlap_analysis_results=dict(zip(OVERLAP_STATES, total.overlap, strict=True)),
         stored_count=total.fresh,
-        retries=total.requests - total.tries,
+        retries=total.retries,
         rate_limited=total.rate_limited,
         failed_spans=tuple(
             FailedSpan(to_datetime(start), to_datetime(stop), _reason(total.failures, start, stop))

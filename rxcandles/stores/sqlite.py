@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import get_args
+from typing import Final, get_args
 
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
 from rxcandles.model import CandleData, Order, Row, check_count, check_order, check_symbol, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span
@@ -19,6 +22,8 @@ from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["SqliteReader", "SqliteStore"]
+
+_log: Final = logging.getLogger("rxcandles.store")
 
 
 class SqliteStore:
@@ -78,11 +83,14 @@ class SqliteStore:
     async def __aenter__(self) -> SqliteStore:
         """Open the file."""
         if self._connection is None:
+            began = time.monotonic()
             if self.path == ":memory:":
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
                 self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
                 self._database = str(Path(self._folder.name, "candles.db"))
             self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
+            event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: open", self.path)
         return self
 
     async def __aexit__(
@@ -94,8 +102,11 @@ class SqliteStore:
         """Close the file; idempotent. Writes under way are finished first."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            began = time.monotonic()
             await connection.close()
             self._series.clear()
+            event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.cleanup()
@@ -109,8 +120,21 @@ class SqliteStore:
         """
         if proven[0] >= proven[1]:
             raise RequestError(f"proven is {proven!r}; a span ends after it starts")
+        began = time.monotonic()
         series = await self._series_id(symbol, timeframe, create=True)
         await self._open.call(write_rows, series, rows, proven)
+        if _log.isEnabledFor(logging.DEBUG):
+            event = CommitEvent(
+                event="commit",
+                exchange=self.exchange,
+                symbol=symbol,
+                timeframe=timeframe.name,
+                rows=len(rows),
+                start=instant(proven[0]),
+                stop=instant(proven[1]),
+                seconds=time.monotonic() - began,
+            )
+            log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (symbol, timeframe.name)
