@@ -9,7 +9,7 @@ import attrs
 
 from rxcandles.model import Request, Row
 from rxcandles.ports import CandleStore, RateLimiter
-from rxcandles.spans import Span, SpanSet
+from rxcandles.spans import Span
 from rxcandles.timeframe import to_datetime
 
 if TYPE_CHECKING:
@@ -88,8 +88,6 @@ class Chunk:
     """Candles to ask the exchange for; 0 where the store has everything."""
     held: int = 0
     """Candles stored in ``[resume, top)`` before."""
-    covered: SpanSet = attrs.field(factory=SpanSet)
-    """Spans below ``resume`` that were proven before, as far as they were looked up."""
     overlap: str = "no_overlap"
     """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
     limiter: RateLimiter | None = attrs.field(default=None, repr=False)
@@ -105,7 +103,7 @@ class Chunk:
     candles: int = 0
     """Candles of the request in here, fetched or stored before."""
     fresh: int = 0
-    """Candles among ``rows`` that the store did not hold as proven."""
+    """Candles among ``rows`` that the store did not hold as proven; known once they are stored."""
     requests: int = 0
     """Requests sent, retries included."""
     retries: int = 0

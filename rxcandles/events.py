@@ -100,8 +100,6 @@ class PageEvent(OfSeries):
     event: Literal["page"]
     rows: int
     """Rows kept of it: those that are final."""
-    new: int
-    """Rows that the store did not hold as proven."""
     reached: str
     """Everything from here on is known now."""
     start: str | None
@@ -159,6 +157,8 @@ class CommitEvent(OfSeries):
 
     event: Literal["commit"]
     rows: int
+    new: int
+    """Those of them that the store did not hold as proven."""
     start: str
     """The span proven, its older end included, its newer end excluded."""
     stop: str

@@ -144,7 +144,7 @@ class StreamStats:
     in_flight: int
     """Pages being looked up, waited for, fetched, stored or read now."""
     peak_in_flight: int
-    """The most at once."""
+    """The most at once; one that is handed on counts in both stages for a moment."""
     tasks: int
     """Tasks that run now; 0 before the start and after the end."""
     paused: bool

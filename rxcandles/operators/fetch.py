@@ -143,16 +143,14 @@ class _Attempts:
             if rows and rows[0].open_time >= stop:
                 rows = [row for row in rows if row.open_time < stop]
         proven = (reached, stop) if reached < stop else None
-        fresh = sum(row.open_time not in chunk.covered for row in rows) if chunk.covered else len(rows)
         self._tally.pages += 1
         if _log.isEnabledFor(logging.DEBUG):
-            self._log_page(len(rows), fresh, reached, proven)
+            self._log_page(len(rows), reached, proven)
         return {
             "rows": rows,
             "reached": reached,
             "horizon": stop if stop < chunk.resume else None,
             "proven": proven,
-            "fresh": fresh,
         }
 
     async def _page(self, ask: int) -> tuple[CheckedPage, float | None]:
@@ -231,12 +229,11 @@ class _Attempts:
         )
         log_event(_log, logging.ERROR, event, "%s failed for good: %s", self._chunk, _told(error))
 
-    def _log_page(self, rows: int, fresh: int, reached: int, proven: Span | None) -> None:
+    def _log_page(self, rows: int, reached: int, proven: Span | None) -> None:
         event = PageEvent(
             event="page",
             **self._series,
             rows=rows,
-            new=fresh,
             reached=instant(reached),
             start=None if proven is None else instant(proven[0]),
             stop=None if proven is None else instant(proven[1]),

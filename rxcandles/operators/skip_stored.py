@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -35,26 +35,19 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     return operator
 
 
-class _Hole(NamedTuple):
-    """A stretch without coverage, and what is covered below it."""
-
-    span: Span
-    below: SpanSet
-
-
 class _Narrowing:
     """One subscription, with the last hole found in the ledger for each run: chunks in it need no lookup."""
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
-        self._holes: WeakKeyDictionary[Plan, _Hole] = WeakKeyDictionary()
+        self._holes: WeakKeyDictionary[Plan, Span] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
         if chunk.index == 0:
             await self._look_over(chunk.plan)
         hole = self._holes.get(chunk.plan)
-        if hole is not None and hole.span[0] <= chunk.low and chunk.top <= hole.span[1]:
-            return attrs.evolve(chunk, covered=hole.below) if hole.below else chunk
+        if hole is not None and hole[0] <= chunk.low and chunk.top <= hole[1]:
+            return chunk
         request = chunk.request
         covered = await self._store.coverage(
             request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
@@ -96,8 +89,7 @@ class _Narrowing:
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         lowest = missing.spans[0][0]
-        hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
-        self._holes[chunk.plan] = _Hole(hole, covered)
+        self._holes[chunk.plan] = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
         overlap = chunk.overlap
         if known and overlap == "no_overlap":
             tail = len(known) == 1 and known.spans[0][0] == low
@@ -107,6 +99,5 @@ class _Narrowing:
             chunk,
             low=low,
             ask=min(page, grid.slots(lowest, chunk.resume), wanted),
-            covered=covered,
             overlap=overlap,
         )

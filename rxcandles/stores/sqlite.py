@@ -113,16 +113,16 @@ class SqliteStore:
 
     # Writing
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
         """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
 
-        A row stored before is replaced.
+        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before.
         """
         if proven[0] >= proven[1]:
             raise RequestError(f"proven is {proven!r}; a span ends after it starts")
         began = time.monotonic()
         series = await self._series_id(symbol, timeframe, create=True)
-        await self._open.call(write_rows, series, rows, proven)
+        new = await self._open.call(write_rows, series, rows, proven)
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",
@@ -130,11 +130,13 @@ class SqliteStore:
                 symbol=symbol,
                 timeframe=timeframe.name,
                 rows=len(rows),
+                new=new,
                 start=instant(proven[0]),
                 stop=instant(proven[1]),
                 seconds=time.monotonic() - began,
             )
             log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
+        return new
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (symbol, timeframe.name)
