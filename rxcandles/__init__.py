@@ -1,6 +1,7 @@
 """Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
 
-``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
+``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of, and
+``rxcandles.events`` says what is logged.
 """
 
 from rxcandles.chunk import Chunk

@@ -182,7 +182,6 @@ class Plan:
             grows = not found if self._upward else not chunk.ask
             self._stretch = min(self._stretch * 2, 1 << 20) if grows else 1
         segment.found += found
-        self.tally.stored_before += chunk.held
         self._advance(segment, chunk.reached)
         if self._failures >= GIVE_UP:
             self._abandon()

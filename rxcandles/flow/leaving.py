@@ -85,7 +85,7 @@ class Stream(AsyncIterator[_A], Generic[_A]):
         await self.aclose()
 
     def stats(self) -> FlowStats:
-        """Return a snapshot of the pipeline."""
+        """Return a snapshot of the pipeline; at any moment, before its start and after its end too."""
         flow = self._bridge.flow
         if flow is None:
             return FlowStats(0, 0, 0, False)

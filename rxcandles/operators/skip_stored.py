@@ -40,6 +40,8 @@ class _Narrowing:
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
+        self._before: WeakKeyDictionary[Plan, SpanSet] = WeakKeyDictionary()
+        """What was covered when a run began, before its own pages."""
         self._holes: WeakKeyDictionary[Plan, Span] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
@@ -59,10 +61,23 @@ class _Narrowing:
         return self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in covered)))
 
     async def _look_over(self, plan: Plan) -> None:
-        """Tell the plan where the holes are, before the run's own pages change that."""
+        """Note what is covered and tell the plan where the holes are, before the run's own pages change that."""
         request = plan.request
         covered = await self._store.coverage(request.symbol, request.timeframe, *request.span, limit=MOST_HOLES + 1)
         plan.holes = [newer.start for newer in reversed(covered[:-1])]
+        spans = [(each.start, each.stop) for each in covered]
+        if len(spans) > MOST_HOLES:
+            spans.append((0, spans[-1][0]))  # not looked at: taken for covered
+        self._before[plan] = SpanSet(tuple(spans))
+
+    async def _spared(self, chunk: Chunk, resume: int, held: int) -> int:
+        """Return how many of the candles held in ``[resume, top)`` the run has not brought itself."""
+        stretch = SpanSet(((resume, chunk.top),))
+        before = stretch.intersect(self._before.get(chunk.plan, stretch))
+        if before == stretch:
+            return held
+        series = (chunk.request.symbol, chunk.request.timeframe)
+        return min(held, sum([await self._store.count(*series, *span) for span in before]))
 
     async def _resume(self, chunk: Chunk, run: Covered) -> Chunk:
         """Begin behind the stored run that reaches down from the chunk's top."""
@@ -76,6 +91,7 @@ class _Narrowing:
         if chunk.want is not None and held >= chunk.want:
             held = chunk.want
             reached = await self._store.nth_newest(request.symbol, request.timeframe, resume, chunk.top, held)
+        chunk.plan.tally.stored_before += await self._spared(chunk, resume, held)
         if reached is None and resume <= chunk.low:
             reached = resume
         if reached is not None:

@@ -204,7 +204,7 @@ pages = st.lists(
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pages=pages)
 def test_ledger_against_model(pages: list[tuple[int, int, frozenset[int]]]) -> None:
-    """Whatever is written in whatever order, coverage is the union of the spans, with the rows in them; new ones are told."""
+    """Whatever is written in whatever order, coverage is the union of the spans, with their rows; new ones are told."""
 
     async def scenario() -> None:
         covered: set[int] = set()
