@@ -1,6 +1,7 @@
 """Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
 
-``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
+``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of, and
+``rxcandles.events`` says what is logged.
 """
 
 from rxcandles.chunk import Chunk
@@ -24,9 +25,9 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
-from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
@@ -39,6 +40,7 @@ from rxcandles.reports import (
     FailedSpan,
     StreamingConfig,
     StreamingMeta,
+    StreamStats,
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
@@ -67,9 +69,11 @@ __all__ = [
     "ExchangeError",
     "FailedSpan",
     "Flow",
+    "FlowStats",
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "LimiterStats",
     "MachineLimiter",
     "Market",
     "MemoryLimitError",
@@ -93,6 +97,7 @@ __all__ = [
     "StageCancelledError",
     "StoreError",
     "Stream",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "Timeframe",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 import attrs
 from reactivex import Observable
@@ -15,6 +14,7 @@ from reactivex import Observable
 from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
+from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
 from rxcandles.operators import (
     Retry,
@@ -28,13 +28,12 @@ from rxcandles.operators import (
     skip_stored,
     summarize,
 )
+from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["CandleCollector"]
-
-_log: Final = logging.getLogger("rxcandles.collector")
 
 
 class CandleCollector:
@@ -80,18 +79,24 @@ class CandleCollector:
         return request
 
     def chunks(
-        self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise", of: int = 1
+        self,
+        request: Request,
+        *,
+        on_failure: Literal["raise", "skip"] = "raise",
+        of: int = 1,
+        on_plan: Callable[[Plan], object] | None = None,
     ) -> Observable[Chunk]:
         """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
 
-        ``of`` is the number of requests that share the rate at the same time, and so its cursors.
+        ``of`` is the number of requests that share the rate at the same time, and so its cursors; ``on_plan`` is
+        ``plan_chunks``'s.
         """
         check_kind("request", request, Request)
         check_count("of", of)
         rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
         share = None if rate is None else rate / of
         cursors = cursors_for(share) if self._cursors is None else self._cursors
-        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors).pipe(
+        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan).pipe(
             skip_stored(self._store),
             rate_limit(self._limiter),
             fetch(self._exchange, retry=self._retry, on_failure=on_failure),
@@ -165,18 +170,13 @@ class CandleCollector:
     ) -> CollectionSummary:
         """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate."""
         check_callable("progress_callback", progress_callback, optional=True)
-        chunks = self.chunks(request, on_failure="skip", of=of)
+        meter = Meter(request, self._exchange.name, "storage_only")
+        chunks = self.chunks(request, on_failure="skip", of=of, on_plan=meter)
         summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:
             start, stop = request.span
             summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
-        _log.info(
-            "%s %s: %d candles held, %d requests",
-            request.symbol,
-            request.timeframe,
-            summary.collected_count,
-            summary.api_calls_made,
-        )
+        meter.log(summary.collected_count, len(summary.failed_spans))
         if summary.failed_spans:
             spans = ", ".join(
                 f"{each.start:%Y-%m-%d %H:%M:%S} to {each.stop:%Y-%m-%d %H:%M:%S}" for each in summary.failed_spans[:3]

@@ -65,7 +65,9 @@ class MemoryLimitError(RxCandlesError):
 
 
 class ExchangeError(RxCandlesError):
-    """The exchange, or the way to it, failed."""
+    """The exchange, or the way to it, failed; ``status`` is the HTTP status of what it answered, None where unknown."""
+
+    status: int | None = None
 
 
 class RequestRejectedError(ExchangeError):
@@ -83,6 +85,8 @@ class InvalidResponseError(ExchangeError):
 class BannedError(ExchangeError):
     """The exchange has blocked this address (418) for ``seconds``."""
 
+    status = 418
+
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
@@ -97,7 +101,7 @@ class PassingError(ExchangeError):
 
 
 class ConnectionFailedError(PassingError):
-    """No whole answer came: refused, reset, cut short, or too slow."""
+    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer."""
 
 
 class ServerError(PassingError):
@@ -106,6 +110,8 @@ class ServerError(PassingError):
 
 class RateLimitedError(PassingError):
     """The exchange answered 429."""
+
+    status = 429
 
 
 class StoreError(RxCandlesError):

@@ -17,6 +17,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "FailedSpan",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "recommend_mode",
@@ -98,7 +99,57 @@ class CollectionProgress:
     """Candles expected: the count asked for, or an estimate from the density seen."""
     elapsed_seconds: float = 0.0
     requests: int = 0
-    """Requests sent so far, retries included."""
+    """Requests sent so far, retries and those under way included."""
+    retries: int = 0
+    """Attempts at a page after its first."""
+    rate_limited: int = 0
+    """Answers 429 among the requests."""
+    stored_before: int = 0
+    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    gaps_found: int = 0
+    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+
+
+@attrs.frozen
+class StreamStats:
+    """A snapshot of a stream of candles; before its start all zeros but ``expected``, after its end what it came to."""
+
+    chunks: int
+    """Chunks delivered."""
+    candles: int
+    """Candles in them."""
+    expected: int
+    """Candles expected in all: the count asked for, or an estimate that gets better."""
+    position: datetime | None
+    """Open time of the last candle delivered; None before the first."""
+    pages: int
+    """Pages fetched, checked and accepted."""
+    requests: int
+    """Requests sent, retries and those under way included."""
+    retries: int
+    """Attempts at a page after its first."""
+    rate_limited: int
+    """Answers 429 among the requests."""
+    stored: int
+    """Candles stored that the store did not hold as proven before."""
+    stored_before: int
+    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    gaps_found: int
+    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+    waiting: int
+    """Chunks that wait for the consumer now; those left behind, where it left early."""
+    peak_waiting: int
+    """The most that waited at once."""
+    in_flight: int
+    """Pages being looked up, waited for, fetched, stored or read now."""
+    peak_in_flight: int
+    """The most at once; one that is handed on counts in both stages for a moment."""
+    tasks: int
+    """Tasks that run now; 0 before the start and after the end."""
+    paused: bool
+    """Whether the collection waits for the consumer."""
+    elapsed_seconds: float
+    """Seconds since the first chunk was asked for, until the end."""
 
 
 @attrs.frozen
@@ -129,6 +180,7 @@ class CollectionSummary:
     stored_count: int = 0
     """Candles that the store did not hold as proven before."""
     retries: int = 0
+    """Attempts at a page after its first."""
     rate_limited: int = 0
     """Answers 429 among the requests."""
     failed_spans: tuple[FailedSpan, ...] = ()

@@ -190,7 +190,9 @@ class UpbitExchange:
                 trace_request_ctx=sent,
             ) as response:
                 if response.status != 200:
-                    raise await self._failure(response, asked)
+                    failure = await self._failure(response, asked)
+                    failure.status = response.status
+                    raise failure
                 headers = response.headers
                 if age := cached_for(headers.get("Age")):
                     # Caches have been seen that don't look at the query; what is in a page proves nothing then.

@@ -22,8 +22,9 @@ from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxcandles.arguments import check_count
+from rxcandles.events import UnfinishedEvent, log_event
 
-__all__ = ["Flow", "FlowStatistics"]
+__all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
 
@@ -34,7 +35,7 @@ IN_FLIGHT: Final = 8
 
 
 @attrs.frozen
-class FlowStatistics:
+class FlowStats:
     """A snapshot of a running pipeline."""
 
     held: int
@@ -151,7 +152,8 @@ class Flow(AsyncIOScheduler):
             del self._tasks[task]
             error = None if task.cancelled() else task.exception()
             if error is not None and finish:
-                _log.error("what was to be finished has failed: %s", error)
+                event = UnfinishedEvent(event="unfinished", error=type(error).__name__)
+                log_event(_log, logging.ERROR, event, "what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)
@@ -187,10 +189,10 @@ class Flow(AsyncIOScheduler):
     def _family(self) -> list[Flow]:
         return [self, *(flow for child in self._children for flow in child._family())]
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot; those of children are added."""
         everyone = self._family()
-        return FlowStatistics(
+        return FlowStats(
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),
             tasks=sum(len(flow._tasks) for flow in everyone),

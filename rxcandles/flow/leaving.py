@@ -12,7 +12,7 @@ import attrs
 from reactivex import Observable
 
 from rxcandles.arguments import check_count, check_kind
-from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStatistics
+from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats
 
 __all__ = ["Stream", "run", "with_backpressure"]
 
@@ -85,12 +85,12 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     ) -> None:
         await self.aclose()
 
-    def statistics(self) -> FlowStatistics:
-        """Return a snapshot of the pipeline."""
+    def stats(self) -> FlowStats:
+        """Return a snapshot of the pipeline; at any moment, before its start and after its end too."""
         flow = self._bridge.flow
         if flow is None:
-            return FlowStatistics(0, 0, 0, False)
-        return attrs.evolve(flow.statistics(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
+            return FlowStats(0, 0, 0, False)
+        return attrs.evolve(flow.stats(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
 
 
 class _Bridge(Generic[_A]):

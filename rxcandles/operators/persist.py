@@ -21,10 +21,12 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
+        fresh = 0
         if chunk.proven is not None:
             request = chunk.request
-            await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
+            fresh = await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
+        chunk = attrs.evolve(chunk, store=store, fresh=fresh)
         chunk.plan.stored(chunk)
-        return attrs.evolve(chunk, store=store)
+        return chunk
 
     return map_async(write, finish=True)

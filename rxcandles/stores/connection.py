@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 import aiosqlite
 
 from rxcandles.errors import SchemaError, StoreError
+from rxcandles.events import MigrateEvent, log_event
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 __all__ = ["Connection", "Durability", "open_connection", "store_error"]
@@ -107,7 +108,8 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
     try:
         # Read again: another process may have been faster.
         for number in range(connection.execute("PRAGMA user_version").fetchone()[0], VERSION):
-            _log.info("%s: schema version %d to %d", path, number, number + 1)
+            event = MigrateEvent(event="migrate", path=path, before=number, after=number + 1)
+            log_event(_log, logging.INFO, event, "%s: schema version %d to %d", path, number, number + 1)
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import get_args
+from typing import Final, get_args
 
 from rxcandles.arguments import (
     check_choice,
@@ -20,6 +22,7 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.errors import StoreError
+from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span
@@ -29,6 +32,8 @@ from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["SqliteReader", "SqliteStore"]
+
+_log: Final = logging.getLogger("rxcandles.store")
 
 
 class SqliteStore:
@@ -82,11 +87,14 @@ class SqliteStore:
     async def __aenter__(self) -> SqliteStore:
         """Open the file."""
         if self._connection is None:
+            began = time.monotonic()
             if self.path == ":memory:":
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
                 self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
                 self._database = str(Path(self._folder.name, "candles.db"))
             self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
+            event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: open", self.path)
         return self
 
     async def __aexit__(
@@ -98,18 +106,22 @@ class SqliteStore:
         """Close the file; idempotent. Writes under way are finished first."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            began = time.monotonic()
             await connection.close()
             self._series.clear()
+            event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.cleanup()
 
     # Writing
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
         """Store ``rows`` (in order of time) and mark ``proven``, which they lie in, as covered, both or neither.
 
-        A row stored before is replaced. Raises ``RequestError`` where the first or the last row lies outside.
+        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before. Raises
+        ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
@@ -118,8 +130,23 @@ class SqliteStore:
             inside = False
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
+        began = time.monotonic()
         series = await self._series_id(symbol, timeframe, create=True)
-        await self._open.call(write_rows, series, rows, proven)
+        new = await self._open.call(write_rows, series, rows, proven)
+        if _log.isEnabledFor(logging.DEBUG):
+            event = CommitEvent(
+                event="commit",
+                exchange=self.exchange,
+                symbol=symbol,
+                timeframe=timeframe.name,
+                rows=len(rows),
+                new=new,
+                start=instant(proven[0]),
+                stop=instant(proven[1]),
+                seconds=time.monotonic() - began,
+            )
+            log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
+        return new
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (check_symbol(symbol), Timeframe.of(timeframe).name)
