@@ -1,4 +1,4 @@
-"""The connection of a store: its thread, its file's version, and what SQLite's errors mean."""
+"""The connection of a store: its thread, and its file's version."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 
 import aiosqlite
 
-from rxcandles.errors import SchemaError, StoreError
+from rxcandles.errors import SchemaError
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from rxcandles.stores.trouble import store_error
 
-__all__ = ["Connection", "Durability", "open_connection", "store_error"]
+__all__ = ["Connection", "Durability", "open_connection"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -117,21 +118,3 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-
-
-def store_error(path: str, error: sqlite3.Error) -> StoreError:
-    """Return what SQLite said as an error of ours, with what to do."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        hint = "another process is writing to it; wait until it is done, or raise busy_timeout"
-    elif "not a database" in text or "malformed" in text:
-        hint = "it is no SQLite database, or a damaged one; name another file, or restore a copy"
-    elif "unable to open" in text:
-        hint = "check that its folder exists and may be written to"
-    elif "readonly" in text:
-        hint = "the file or its folder may not be written to; check the permissions"
-    elif "full" in text:
-        hint = "the disk is full; what was stored before is whole: make room and ask again"
-    else:
-        hint = "see the error above it for what SQLite did"
-    return StoreError(f"{path}: {text}; {hint}")

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Any, Final
 
 from rxcandles.model import Order, Row
-from rxcandles.stores.connection import store_error
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.trouble import store_error
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["COUNT_SQL", "SqliteReader", "rows_sql"]
