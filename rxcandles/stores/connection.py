@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -13,7 +14,7 @@ import aiosqlite
 
 from rxcandles.errors import SchemaError
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
-from rxcandles.stores.trouble import store_error
+from rxcandles.stores.trouble import is_busy, store_error
 
 __all__ = ["Connection", "Durability", "open_connection"]
 
@@ -79,14 +80,14 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
         await connection.ended()  # aiosqlite itself does not wait for it
         raise store_error(path, error) from error
     try:
-        await connection.call(_prepare, path, durability)
+        await connection.call(_prepare, path, busy_timeout, durability)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) -> None:
+def _prepare(connection: sqlite3.Connection, path: str, busy_timeout: float, durability: Durability) -> None:
     # One statement, one moment: another process may be making the file just now.
     found, owner, objects = connection.execute(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
@@ -96,11 +97,25 @@ def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) 
         raise SchemaError(f"{path} is another program's database; name a file of its own for candles")
     if found > VERSION:
         raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints
     if found < VERSION:
         _migrate(connection, path)
+
+
+def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Do so where another process may be doing it too; SQLite does not wait for it then."""
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:

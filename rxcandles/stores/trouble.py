@@ -7,7 +7,7 @@ from typing import Final
 
 from rxcandles.errors import StoreError
 
-__all__ = ["DAMAGED", "store_error"]
+__all__ = ["DAMAGED", "is_busy", "store_error"]
 
 DAMAGED: Final = (
     "it is damaged; restore a copy, or move it away (with its -wal, if any) and ask again:"
@@ -34,6 +34,11 @@ _HINTS: Final = {
     sqlite3.SQLITE_ERROR: "its tables are not as this program makes them; restore a copy, or name another file",
 }
 """What to do, by SQLite's primary result code."""
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection's lock was in the way."""
+    return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def store_error(path: str, error: sqlite3.Error) -> StoreError:

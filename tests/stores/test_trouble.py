@@ -11,12 +11,15 @@ import os
 import re
 import resource
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from neighbours import as_nobody, writing
@@ -25,6 +28,7 @@ from trouble import COUNT, STORED, Bench
 from profiling.children import FORKED, MODES, Job
 from rxcandles.errors import StoreError
 from rxcandles.stores import SqliteStore
+from rxcandles.stores import connection as connection_module
 
 modes = pytest.mark.parametrize("mode", MODES)
 
@@ -174,3 +178,21 @@ async def test_locked(bench: Bench, mode: str, long: bool) -> None:
         else:
             assert await bench.run(mode, {4: lock}) == COUNT
     await bench.completes(mode)
+
+
+async def test_made_by_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another connection is just about to make is waited for; SQLite itself would not, here."""
+    path = tmp_path / "candles.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(connection_module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    async with SqliteStore(path) as store:
+        assert await store.series() == []
+    assert len(waited) == 1
+    other.close()
