@@ -1,4 +1,4 @@
-"""The connection of a store: its thread, and its file's version."""
+"""The connection of a store: its thread, its file, and the file's version."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 import aiosqlite
 
 from rxcandles.errors import SchemaError, StoreError
+from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from rxcandles.stores.trouble import DAMAGED, is_busy, store_error
 
@@ -29,11 +30,16 @@ _R = TypeVar("_R")
 
 
 class Connection(aiosqlite.Connection):
-    """A connection in a thread of its own, which also runs whole functions there."""
+    """A connection in a thread of its own, which also runs whole functions there, as long as its file is in place."""
+
+    file: OpenedFile
+    """What it has open, from its opening on."""
 
     def __init__(self, database: str, path: str, busy_timeout: float) -> None:
         def connect() -> sqlite3.Connection:
-            return sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
+            connection = sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
+            self.file = OpenedFile(database, path)
+            return connection
 
         super().__init__(connect, iter_chunk_size=64)
         self._path = path
@@ -49,19 +55,46 @@ class Connection(aiosqlite.Connection):
         if self._ending is not None:
             await self._ending
 
+    async def close(self) -> None:
+        """Close the file when what was asked of it before is done."""
+        try:
+            await self.call(lambda connection: None)
+        except StoreError as error:
+            _log.info("closing: %s", error)  # whoever wrote last was told that it was stored, and so it was
+        finally:
+            await super().close()
+
     async def call(
         self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
     ) -> _R:
         """Return ``work(connection, ...)``, run in the connection's thread after what was asked of it before.
 
-        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says.
+        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says, and where the path no
+        longer leads to the file that was opened: before the work, which is then not done, or right after it.
         """
+
+        def checked(connection: sqlite3.Connection) -> _R:
+            self._check(connection)
+            result = work(connection, *arguments, **named)
+            self._check(connection)
+            return result
+
         try:
             # aiosqlite has no public way to run a function in its thread; all of its own methods go through this one.
-            result: _R = await self._execute(work, self._conn, *arguments, **named)  # type: ignore[no-untyped-call]
+            result: _R = await self._execute(checked, self._conn)  # type: ignore[no-untyped-call]
         except sqlite3.Error as error:
             raise store_error(self._path, error) from error
         return result
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        try:
+            self.file.check()
+        except StoreError:
+            # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the
+            # -wal is empty, so that it changes nothing of what may be at the path now.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            raise
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of one statement."""
@@ -82,6 +115,7 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
         raise store_error(path, error) from error
     try:
         await connection.call(_prepare, database, path, busy_timeout, durability)
+        connection.file.know_sidecars()
     except BaseException:
         await connection.close()
         raise
@@ -106,7 +140,8 @@ def _prepare(
     _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints
-    if found < VERSION:
+    # Read again, also because the -wal is there from the first reading on.
+    if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
         _migrate(connection, path)
 
 
