@@ -14,7 +14,7 @@
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
-    ├── StoreError                     the database can't be opened, read or written
+    ├── StoreError                     the database can't be opened, read or written, or is no longer there
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
@@ -115,7 +115,7 @@ class RateLimitedError(PassingError):
 
 
 class StoreError(RxCandlesError):
-    """The database can't be opened, read or written."""
+    """The database can't be opened, read or written, or another file has taken its place while it was open."""
 
 
 class SchemaError(StoreError):

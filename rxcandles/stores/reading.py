@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 from rxcandles.arguments import check_choice, check_count
 from rxcandles.model import ORDERS, Order, Row
-from rxcandles.stores.connection import store_error
+from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.trouble import store_error
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "rows_sql"]
@@ -35,15 +37,23 @@ def check_reading(start: int, stop: int, order: Order = "newest_first", limit: i
 
 
 class SqliteReader:
-    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time."""
+    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time.
 
-    def __init__(self, database: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
-        self._database = database
+    A file that is deleted or moved meanwhile is read on as it was (where the system lets that be done to a file that is
+    open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
+    """
+
+    def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+        self._name = name
         try:
-            self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            # Not to be made where it is absent.
+            self._connection = sqlite3.connect(
+                f"{Path(database).as_uri()}?mode=rw", isolation_level=None, check_same_thread=False, uri=True
+            )
         except sqlite3.Error as error:
-            raise store_error(database, error) from error
+            raise store_error(name, error) from error
         self._lock = Lock()
+        self._file = OpenedFile(database, name)
         weakref.finalize(self, self._connection.close)
         found = self._all(
             "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
@@ -51,6 +61,7 @@ class SqliteReader:
             symbol,
             timeframe.name,
         )
+        self._file.know_sidecars()
         self._series = found[0][0] if found else -1
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
@@ -67,6 +78,8 @@ class SqliteReader:
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
         try:
             with self._lock:
-                return self._connection.execute(sql, parameters).fetchall()
+                found = self._connection.execute(sql, parameters).fetchall()
+                self._file.check(absent_ok=True)
         except sqlite3.Error as error:
-            raise store_error(self._database, error) from error
+            raise store_error(self._name, error) from error
+        return found

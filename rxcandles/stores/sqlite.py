@@ -44,8 +44,10 @@ class SqliteStore:
     transaction. A killed process loses nothing that was written. A power cut loses at most the last transactions (up
     to 16 MB of them), never the order of them, so that the file stays true: ``PRAGMA synchronous=NORMAL``. With
     ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
-    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). One connection, in a thread of
-    its own; a cancelled caller leaves the statement to end there.
+    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). Where the file is deleted, moved
+    or replaced while it is open, everything asked of the store is a ``StoreError`` from then on; what was stored before
+    is in the file that was opened, wherever that is. One connection, in a thread of its own; a cancelled caller leaves
+    the statement to end there.
     """
 
     def __init__(
@@ -259,11 +261,15 @@ class SqliteStore:
         return [Series(*row) for row in found]
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
-        """Return a synchronous reader of one series; it stays usable after the store is closed."""
+        """Return a synchronous reader of one series; it stays usable after the store is closed.
+
+        Raises ``StoreError`` where the path no longer leads to the file that the store has open.
+        """
         check_symbol(symbol)
-        if self._connection is None:
-            raise StoreError(f"{self.path} is closed; open the store first")
-        return SqliteReader(self._database, self.exchange, symbol, Timeframe.of(timeframe))
+        file = self._open.file
+        reader = SqliteReader(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
+        file.check()  # the reader's is the same then
+        return reader
 
     @property
     def _open(self) -> Connection:
