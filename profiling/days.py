@@ -21,10 +21,10 @@ import attrs
 from profiling.drawing import draw
 from profiling.harness import machine, table
 from profiling.keeping import Day, Keeping
-from profiling.vitals import Vitals, vitals
+from profiling.vitals import Vitals, traced_heap, vitals
 
 WARM = 2
-"""Virtual days after which nothing may grow."""
+"""Virtual days after which the heap is traced."""
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class _Lived:
     day: Day
     held: Vitals
     traced: int
-    """Bytes that tracemalloc knows of; 0 where it does not run."""
+    """Bytes; 0 where tracemalloc does not run."""
 
 
 async def _live(days: int) -> tuple[list[_Lived], int]:
@@ -44,7 +44,7 @@ async def _live(days: int) -> tuple[list[_Lived], int]:
         async with Keeping(Path(folder, "candles.db"), days) as keeping:
             for number in range(days):
                 today = await keeping.live()
-                lived.append(_Lived(today, vitals(), tracemalloc.get_traced_memory()[0]))
+                lived.append(_Lived(today, vitals(), traced_heap() if tracemalloc.is_tracing() else 0))
                 sys.stderr.write(f"day {number + 1} of {days}: {today.seconds:.1f} s\n")
             tracemalloc.stop()  # the truth takes more memory than all that is measured
             return lived, await keeping.audit()
@@ -84,12 +84,13 @@ def main(arguments: list[str]) -> int:
     lived, candles = asyncio.run(_live(options.days))
     rows = [_row(at, lived[at : at + options.every]) for at in range(0, len(lived), options.every)]
     print(table(f"Five markets' minutes kept current for {options.days} days. {machine()}", rows))
-    warm = [each.held.rss for each in lived[WARM:]]
-    # Theil and Sen's slope: a new thread may get a new arena from malloc, which is one step and no slope.
-    slope = median((after - before) / (j - i) for (i, before), (j, after) in combinations(enumerate(warm), 2))
+    third = options.days // 3
+    rss = [each.held.rss for each in lived[third:]]
+    # By Theil and Sen: a deploy's new thread may get an arena of its own from malloc, which is a step and no slope.
+    slope = median((after - before) / (j - i) for (i, before), (j, after) in combinations(enumerate(rss), 2))
     a_day = sum(each.day.collections + each.day.failed for each in lived) / len(lived)
     print(
-        f"\nRSS after day {WARM}: {min(warm) / 1e6:.1f} to {max(warm) / 1e6:.1f} MB; slope (Theil-Sen) "
+        f"\nRSS after day {third}: {min(rss) / 1e6:.1f} to {max(rss) / 1e6:.1f} MB, slope (Theil-Sen) "
         f"{slope / 1024:+.1f} KiB a day, {slope / a_day:+.2f} bytes a collection."
     )
     if options.traced:

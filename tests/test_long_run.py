@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rxcandles
 from profiling.keeping import Keeping
-from profiling.vitals import vitals
+from profiling.vitals import traced_heap, vitals
 from rxcandles.model import Row
 from rxcandles.timeframe import Timeframe
 
@@ -28,7 +28,7 @@ async def test_nothing_is_left_behind(tmp_path: Path) -> None:
             for _ in range(2):
                 days.append(await keeping.live())
                 held.append(vitals())
-                memory.append(_traced())
+                memory.append(traced_heap())
         finally:
             tracemalloc.stop()
         assert await keeping.audit() > 1000
@@ -38,12 +38,6 @@ async def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert held[1].threads == held[0].threads
     assert days[1].pages == days[1].collections > 4 * MINUTES
     assert days[1].again > days[1].again_requests == 0
-
-
-def _traced() -> int:
-    """Bytes that are held, without those of the simulated candles, which turn over within a bound."""
-    snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, "*/rxcandles/simulator/*")])
-    return sum(trace.size for trace in snapshot.traces)
 
 
 async def test_the_log_stays_short(tmp_path: Path) -> None:
