@@ -88,6 +88,8 @@ class Chunk:
     """Candles to ask the exchange for; 0 where the store has everything."""
     held: int = 0
     """Candles stored in ``[resume, top)`` before."""
+    unknown: int = 0
+    """Older end of the hole that begins at ``resume``: what is below it is stored, as far as was looked up."""
     overlap: str = "no_overlap"
     """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
     limiter: RateLimiter | None = attrs.field(default=None, repr=False)

@@ -36,7 +36,8 @@ async def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert held[1].files - held[0].files <= 2 * CONNECTIONS
     assert held[1].tasks - held[0].tasks <= CONNECTIONS
     assert held[1].threads == held[0].threads
-    assert days[1].pages == days[1].collections > 4 * MINUTES
+    # What the outage and the halt left empty is asked about once more.
+    assert 4 * MINUTES < days[1].collections <= days[1].pages <= days[1].collections + 2
     assert days[1].again > days[1].again_requests == 0
 
 

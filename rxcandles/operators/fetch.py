@@ -150,7 +150,10 @@ class _Attempts:
         if server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
             stop = min(stop, timeframe.floor(server_time - SETTLE_SECONDS))
-        doubted = doubt(rows, checked.full, timeframe=timeframe, to=chunk.resume, count=min(ask, limit), stop=stop)
+        unknown = (chunk.unknown, stop)
+        doubted = doubt(
+            rows, checked.full, timeframe=timeframe, to=chunk.resume, count=min(ask, limit), unknown=unknown
+        )
         if doubted is not None:
             again, _ = await self._page(doubted.to, min(doubted.count, limit))
             doubted.settle(again.rows)

@@ -51,7 +51,7 @@ class _Narrowing:
             await self._look_over(chunk.plan)
         hole = self._holes.get(chunk.plan)
         if hole is not None and hole[0] <= chunk.low and chunk.top <= hole[1]:
-            return chunk
+            return attrs.evolve(chunk, unknown=hole[0])
         request = chunk.request
         covered = await self._store.coverage(
             request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
@@ -107,7 +107,8 @@ class _Narrowing:
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         lowest = missing.spans[0][0]
-        self._holes[chunk.plan] = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
+        unknown = covered.spans[-1][1] if covered else chunk.floor
+        self._holes[chunk.plan] = (unknown, chunk.resume)
         overlap = chunk.overlap
         if known and overlap == "no_overlap":
             tail = len(known) == 1 and known.spans[0][0] == low
@@ -116,6 +117,7 @@ class _Narrowing:
         return attrs.evolve(
             chunk,
             low=low,
+            unknown=unknown,
             ask=min(page, grid.slots(lowest, chunk.resume), wanted),
             overlap=overlap,
         )
