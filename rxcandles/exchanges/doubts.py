@@ -47,8 +47,9 @@ class Doubt:
 def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, count: int, unknown: Span) -> Doubt | None:
     """Return what is to be asked before the page ``rows`` is believed, or None where it may be at once.
 
-    The page was asked for with ``to`` and ``count`` and has passed ``check_page``. It is to tell of ``unknown``, from where
-    the store knows already to where nothing is over yet by the exchange's clock. A page that is not ``full`` claims that nothing older exists. A full one claims that nobody traded in the part of ``unknown`` that is newer than
+    The page was asked for with ``to`` and ``count`` and has passed ``check_page``. It is to tell of ``unknown``, from
+    where the store knows already to where nothing is over yet by the exchange's clock. A page that is not ``full``
+    claims that nothing older exists. A full one claims that nobody traded in the part of ``unknown`` that is newer than
     its newest candle; with a share d of its own slots traded, chance leaves g of them empty in (1 - d)^g of all cases.
     """
     again = 2 if count != 2 else 3
