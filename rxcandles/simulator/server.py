@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from ipaddress import ip_address
 from json import dumps
@@ -64,7 +65,8 @@ class Simulator:
     all); more than ``ban_after`` refusals in ten seconds bring a block (None: never). ``latency`` is what each
     request takes, in seconds. ``clock`` gives the server's time in UTC seconds, for what there is and for ``Date``.
     ``seed`` makes other candles; ``outages`` are spans in which no made-up market has any. ``gzip`` compresses for
-    clients that accept it. ``host`` must be a loopback address, and port 0 takes a free one.
+    clients that accept it. ``host`` must be a loopback address (or ``localhost``, for 127.0.0.1), and port 0 takes a
+    free one.
 
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
@@ -85,8 +87,7 @@ class Simulator:
         ban_after: int | None = 20,
         outages: Iterable[Span] = (),
     ) -> None:
-        if not _is_loopback(host):
-            raise RequestError(f"host is {host!r}; a simulator listens on loopback addresses only, such as 127.0.0.1")
+        address = _loopback(host)
         if not latency >= 0:
             raise RequestError(f"latency is {latency!r}; take seconds, 0 or more")
         if not 0 <= port < 65_536:
@@ -107,7 +108,7 @@ class Simulator:
         self.stats = Stats()
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
         """The latest 100,000 requests for candles that were answered, oldest first."""
-        self._host = host
+        self._host = address
         self._port = port
         self._number = 0
         self._web: web.Server | None = None
@@ -168,7 +169,10 @@ class Simulator:
             if connection.transport is not None:
                 connection.transport.abort()
         await server.shutdown(_CLOSING_SECONDS)
-        await listener.wait_closed()
+        with suppress(TimeoutError):
+            # From Python 3.12 on it waits for connections, and one may have come in the very last moment.
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         stats = self.stats
@@ -281,8 +285,13 @@ async def serve(simulator: Simulator, started: Callable[[Simulator], object] | N
         await asyncio.Event().wait()
 
 
-def _is_loopback(host: str) -> bool:
+def _loopback(host: str) -> str:
+    """Return the address to listen on. A name is never looked up: it might be another machine's."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        if host == "localhost":
+            return "127.0.0.1"
+        if isinstance(host, str) and ip_address(host).is_loopback:
+            return host
     except ValueError:
-        return False
+        pass
+    raise RequestError(f"host is {host!r}; a simulator listens on loopback addresses only, such as 127.0.0.1")
