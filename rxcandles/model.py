@@ -14,12 +14,25 @@ from rxcandles.errors import RequestError
 from rxcandles.spans import Span
 from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
-__all__ = ["SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "check_count", "check_order", "check_symbol"]
+__all__ = [
+    "LONGEST_WAIT",
+    "SETTLE_SECONDS",
+    "CandleData",
+    "Order",
+    "Request",
+    "Row",
+    "check_count",
+    "check_order",
+    "check_symbol",
+]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
 
 SETTLE_SECONDS: Final = 3
 """How long after its end a candle counts as final. Upbit stores a slot's last trades late: 1.9 s were seen."""
+
+LONGEST_WAIT: Final = 7200.0
+"""Seconds that anything here waits because a server asks for it; what is longer is an error, which says so."""
 
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
 _KST: Final = 9 * 3600
