@@ -7,6 +7,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import (
     BannedError,
+    CertificateError,
     ConnectionFailedError,
     ExchangeError,
     IncompleteError,
@@ -57,6 +58,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CertificateError",
     "Chunk",
     "CollectionConfig",
     "CollectionProgress",

@@ -64,7 +64,7 @@ def connect(
         else:
             ready = None
     elif base_url is not None:
-        raise RequestError(f"base_url is {base_url!r}, but the exchange given has its own; give one of the two")
+        raise RequestError("base_url is given, but the exchange given has its own; give one of the two")
     else:
         ready = exchange
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
