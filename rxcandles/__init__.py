@@ -8,6 +8,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import (
     BannedError,
+    CertificateError,
     ConnectionFailedError,
     ExchangeError,
     IncompleteError,
@@ -59,6 +60,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CertificateError",
     "Chunk",
     "CollectionConfig",
     "CollectionProgress",

@@ -12,6 +12,7 @@
     │   ├── BannedError                418: stop until the block is over
     │   └── PassingError               worth another try
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
+    │       │   └── CertificateError   nobody vouches for the server: a person has to mend that, not another try
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
     ├── StoreError                     the database can't be opened, read or written, or is no longer there
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BannedError",
+    "CertificateError",
     "ConnectionFailedError",
     "ExchangeError",
     "IncompleteError",
@@ -102,6 +104,10 @@ class PassingError(ExchangeError):
 
 class ConnectionFailedError(PassingError):
     """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer."""
+
+
+class CertificateError(ConnectionFailedError):
+    """The server's certificate can't be verified: nothing was sent, and trying again changes nothing."""
 
 
 class ServerError(PassingError):

@@ -20,6 +20,7 @@ import os
 import stat
 import struct
 import tempfile
+import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -47,6 +48,10 @@ _STILL_THERE: Final = 0.1
 """Seconds after which one who waited and has not looked again at its time counts as gone."""
 _AHEAD: Final = 1.0
 """Seconds that a file can be ahead of a loop's clock, which some loops read once a turn; more is another boot's."""
+_LOCK_WAIT: Final = 0.25
+"""Seconds to wait for the lock, thousands of times what it is held for: who holds it for longer is stopped."""
+_LOCK_AGAIN: Final = 5.0
+"""Seconds for which one who did not get it leaves the lock alone, since waiting for it stops its loop."""
 
 _HEAD: Final = struct.Struct("<8sII")
 """What the file is, the checksum of all behind this, and how many permits it holds."""
@@ -86,8 +91,9 @@ class MachineLimiter(SlidingWindowLimiter):
     damaged, or from before the last boot, is begun anew. There is nothing to close. Needs a loop whose clock is
     ``time.monotonic``, as asyncio's and uvloop's are.
 
-    Where there is no file locking (Windows), and while the file can't be read or written later on, the limiter goes
-    on for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be
+    Where there is no file locking (Windows), and while the file can't be read, written or locked (a process that was
+    stopped in the middle of a step holds it: a quarter of a second is waited, every five) later on, the limiter goes on
+    for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be
     meant, and ``StoreError`` where the folder or file can't be used, or another user could write there.
     """
 
@@ -111,6 +117,7 @@ class MachineLimiter(SlidingWindowLimiter):
         self._longest = self._span
         self._seat = int.from_bytes(os.urandom(8), "little") or 1
         self._seats: dict[int, float] = {}
+        self._lock_again = 0.0
         self._alone = fcntl is None
         if self._alone:
             event = LeaseEvent(event="lease", path=None, problem="no locking")
@@ -128,7 +135,7 @@ class MachineLimiter(SlidingWindowLimiter):
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        if fcntl is None or self._file is not None:
+        if fcntl is None or self._file is not None or time.monotonic() < self._lock_again:
             yield
             return
         self._older = []
@@ -233,12 +240,22 @@ class MachineLimiter(SlidingWindowLimiter):
 
     def _lock(self) -> int:
         """Open the file and lock it; again where it was deleted between the two."""
+        until = time.monotonic() + _LOCK_WAIT
         while True:
             file = self._open()
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                # Asked for again and again: a lock that is waited for would stop this loop for as long as it is held.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(file).st_nlink:
                     return file
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    os.close(file)
+                    self._lock_again = time.monotonic() + _LOCK_AGAIN
+                    raise StoreError(
+                        f"it has been locked for {_LOCK_WAIT:g} s by a process that must be stopped"
+                    ) from None
+                time.sleep(0.0005)
             except BaseException:
                 os.close(file)
                 raise

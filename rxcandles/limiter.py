@@ -22,11 +22,16 @@ from typing import Final, NamedTuple
 import attrs
 
 from rxcandles.arguments import check_number, check_rate
+from rxcandles.errors import BannedError, ExchangeError, RateLimitedError
 from rxcandles.events import BannedEvent, LimitedEvent, log_event
+from rxcandles.model import LONGEST_WAIT
 
 __all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
 _log = logging.getLogger("rxcandles.limiter")
+
+_LONGEST_PAUSE: Final = 86_400.0
+"""Seconds for which a server's word is believed: one that says a thousand years would else be obeyed for ever."""
 
 _LONGEST_DOUBLING: Final = 5
 """A pause after a 429 doubles up to this often: 32 windows."""
@@ -127,7 +132,8 @@ class SlidingWindowLimiter:
     async def acquire(self) -> float:
         """Wait for a permit and return when it was given (loop time), for ``took``; first come, first served.
 
-        Cancelling gives the place up; a permit that had just been given goes to the next in line.
+        Cancelling gives the place up; a permit that had just been given goes to the next in line. Nobody waits for a
+        pause of more than two hours, those in line neither: that is a ``BannedError`` or ``RateLimitedError``.
         """
         loop = asyncio.get_running_loop()
         with self._step():
@@ -135,6 +141,8 @@ class SlidingWindowLimiter:
             if not self._waiting and self._due(now) <= now:
                 self._give(now)
                 return now
+            if refusal := self._refusal(now):
+                raise refusal
             place: asyncio.Future[_Permit | None] = loop.create_future()
             self._waiting[place] = None
             if self._timer is None:
@@ -192,9 +200,10 @@ class SlidingWindowLimiter:
         """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
 
         A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
-        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again.
+        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again. No pause
+        is longer than a day.
         """
-        pause = self._window if retry_after is None else max(self._window, check_number("retry_after", retry_after))
+        pause = self._window if retry_after is None else max(self._window, _told("retry_after", retry_after))
         with self._step():
             now = _clock()
             permit = self._unanswered.popleft() if self._unanswered else None
@@ -212,15 +221,17 @@ class SlidingWindowLimiter:
                 # We kept the rate, so another client must have used what was refused to us. One permit is always left.
                 self._leave_room(min(self._others(now) + 1, self._most - 1), now, until + self._span + self._guard)
             self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
+            self._wake()
         event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
         log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
         """Hear of a 418: nobody gets a permit for ``seconds``.
 
-        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times.
+        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times. No
+        block is believed to be longer than a day.
         """
-        length = None if seconds is None else max(check_number("seconds", seconds), self._window)
+        length = None if seconds is None else max(_told("seconds", seconds), self._window)
         with self._step():
             now = _clock()
             if now >= self._banned_until:
@@ -231,6 +242,7 @@ class SlidingWindowLimiter:
             self._banned_until = until = max(self._banned_until, now + length)
             self._ban_forgotten_at = until + _QUIET_AFTER_BAN
             self._unanswered.clear()
+            self._wake()
         event = BannedEvent(event="418", wait=until - now, retry_after=seconds)
         log_event(_log, logging.WARNING, event, "418: this address is blocked; sending nothing for %.1f s", until - now)
 
@@ -306,13 +318,17 @@ class SlidingWindowLimiter:
                 place = next(iter(self._waiting))
                 loop = place.get_loop()
                 now = loop.time()
-                due = self._due(now)
-                if due > now:
+                due, refusal = self._due(now), self._refusal(now)
+                if due > now and refusal is None:
                     self._timer = loop.call_at(due, self._wake)
                     return
                 del self._waiting[place]
-                if not place.done():
+                if place.done():
+                    continue
+                if refusal is None:
                     place.set_result(self._give(now))
+                else:
+                    place.set_exception(refusal)
 
     def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
         with self._step():
@@ -321,7 +337,7 @@ class SlidingWindowLimiter:
                 if not self._waiting and self._timer is not None:
                     self._timer.cancel()
                     self._timer = None
-            elif not place.cancelled():
+            elif not place.cancelled() and place.exception() is None:
                 permit = place.result()
                 if permit is not None and permit.given in self._given:
                     self._given.remove(permit.given)
@@ -329,6 +345,18 @@ class SlidingWindowLimiter:
                     self._unanswered.remove(permit)
                 self._returned += 1
                 self._wake()
+
+    def _refusal(self, now: float) -> ExchangeError | None:
+        """What those hear who would have to wait too long; None where there is no such pause."""
+        banned, limited = self._banned_until - now, self._paused_until - now
+        if max(banned, limited) <= LONGEST_WAIT:
+            return None
+        rest = (
+            f"for another {max(banned, limited) / 3600:.1f} hours, longer than is waited for here; ask again after that"
+        )
+        if banned >= limited:
+            return BannedError(f"the exchange has blocked this address {rest}", banned)
+        return RateLimitedError(f"the exchange has asked for no requests {rest}", limited)
 
     def _others(self, now: float) -> int:
         """Permits left to other clients: what was seen for a window, then a quarter (or one) fewer every window."""
@@ -350,3 +378,7 @@ def _clock() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:  # asked from outside a loop; asyncio's own loops read the same clock
         return time.monotonic()
+
+
+def _told(name: str, value: float) -> float:
+    return min(check_number(name, value), _LONGEST_PAUSE)

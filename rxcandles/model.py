@@ -14,7 +14,7 @@ from rxcandles.errors import RequestError
 from rxcandles.spans import Span
 from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
 
-__all__ = ["ORDERS", "SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "span_between"]
+__all__ = ["LONGEST_WAIT", "ORDERS", "SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "span_between"]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
 
@@ -22,6 +22,10 @@ ORDERS: Final = get_args(Order)
 
 SETTLE_SECONDS: Final = 3
 """How long after its end a candle counts as final. Upbit stores a slot's last trades late: 1.9 s were seen."""
+
+
+LONGEST_WAIT: Final = 7200.0
+"""Seconds that anything here waits because a server asks for it; what is longer is an error, which says so."""
 
 _KST: Final = 9 * 3600
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
+from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
@@ -68,7 +69,7 @@ def connect(
         else:
             ready = None
     elif base_url is not None:
-        raise refusal("base_url", base_url, "give either that or an exchange, which has its own")
+        raise RequestError("base_url is given, but the exchange given has its own; give one of the two")
     else:
         check_like("exchange", exchange, Exchange)
         ready = exchange

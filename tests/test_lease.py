@@ -355,3 +355,22 @@ async def test_killed(folder: Path, program: str) -> None:
     await process.communicate()
     assert await asyncio.wait_for(limiter.acquire(), 5) > 0
     assert limiter.stats().permits == 1
+
+
+async def test_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """One that is stopped while it holds the lock stops nobody else: they go on alone, and share again after that."""
+    monkeypatch.setattr(lease, "_LOCK_WAIT", 0.01)
+    limiter = MachineLimiter(1, folder=folder, window=0.1)
+    process = await start(HOLD, str(folder))
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGSTOP)
+    alone = [await limiter.acquire(), await limiter.acquire()]
+    assert alone[1] - alone[0] >= 0.13
+    assert ["locked for 0.01 s by a process that must be stopped" in message for message in caplog.messages] == [True]
+    process.send_signal(signal.SIGCONT)
+    process.kill()
+    await process.communicate()
+    limiter._lock_again = 0.0  # five seconds later
+    shared = await limiter.acquire()
+    assert await MachineLimiter(1, folder=folder, window=0.1).acquire() - shared >= 0.13 - 1e-9

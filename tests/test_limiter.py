@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtualloop import run_virtual
 
-from rxcandles.errors import RequestError
+from rxcandles.errors import BannedError, RateLimitedError, RequestError
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.ports import RateLimiter
 
@@ -483,6 +483,34 @@ def test_418_doubles():
         return blocks
 
     assert pytest.approx(run_virtual(scenario())) == [60, 120, 240, 480, 60]
+
+
+def test_word_of_a_liar():
+    """A server that asks for a thousand years is believed for a day; of that, nobody waits for more than two hours."""
+
+    async def scenario(kind: str) -> list[float]:
+        limiter, seen = SlidingWindowLimiter(10), []
+        hear, error = (limiter.banned, BannedError) if kind == "418" else (limiter.limited, RateLimitedError)
+        await times(limiter, 10)
+        waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+        await asyncio.sleep(0)
+        hear(3.2e10)
+        waiting[0].cancel()
+        for each in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(each, error | asyncio.CancelledError)
+        for moment in (0, 86_400 - 7201):
+            await asyncio.sleep(moment)
+            with pytest.raises(error, match="longer than is waited for here") as caught:
+                await limiter.acquire()
+            left = caught.value.seconds if isinstance(caught.value, BannedError) else caught.value.retry_after
+            assert left == pytest.approx(limiter.stats().paused_for)
+            seen.append(round(left))
+        await asyncio.sleep(1)
+        assert limiter.stats().waiting == 0
+        return seen + await times(limiter, 1)
+
+    for kind in ("418", "429"):
+        assert run_virtual(scenario(kind)) == [86_400, 7201, 86_400]
 
 
 def test_no_limit_paused():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from functools import cache
@@ -14,7 +13,6 @@ from urllib.parse import SplitResult, quote, urlsplit
 from rxcandles.arguments import check_count, check_name, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
-    ConnectionFailedError,
     ExchangeError,
     InvalidResponseError,
     RateLimitedError,
@@ -25,6 +23,7 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
+from rxcandles.model import LONGEST_WAIT
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
@@ -71,10 +70,11 @@ class UpbitExchange:
 
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
     ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
-    ``max_body`` bytes is refused. Redirects are not followed, an answer that a
-    cache had kept is refused, and no ``Origin`` is sent: with one, Upbit allows a
-    request in ten seconds (documented 2024-07-17). ``name`` is the candles' namespace in a store. A ``session`` given
-    is used and left open. Raises ``RequestError`` for arguments that can't be meant.
+    ``max_body`` bytes, unpacked, is refused. Certificates are verified, and there is no switch for that. Redirects are
+    not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and no
+    ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
+    candles' namespace in a store. A ``session`` given (for a proxy, or a CA of your own) is used and left open.
+    Raises ``RequestError`` for arguments that can't be meant.
     """
 
     page_limit: int = 200
@@ -137,8 +137,8 @@ class UpbitExchange:
         that there are no older ones. ``to`` is in UTC seconds and excluded (Upbit, seen 2026-09-13). Cancelling
         drops the connection. Raises ``RequestError`` before sending anything, then
         ``UnknownMarketError`` (404), ``RequestRejectedError`` (other 4xx, redirects), ``RateLimitedError`` (429),
-        ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer) or
-        ``InvalidResponseError`` (an answer to something else).
+        ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer), ``CertificateError``
+        (nobody vouches for the server) or ``InvalidResponseError`` (an answer to something else).
         """
         self.check(symbol, timeframe)
         check_count("count", count, 1, self.page_limit)
@@ -203,7 +203,12 @@ class UpbitExchange:
                 body = await self._body(response, asked)
                 return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {self._reason(error)}") from error
+            from rxcandles.exchanges.reasons import connection_failure
+
+            what = f"{asked}: no whole answer from {self._host}"
+            raise connection_failure(
+                error, what, timeout=self._timeout, connect_timeout=self._connect_timeout
+            ) from error
 
     async def _body(self, response: aiohttp.ClientResponse, asked: str) -> bytes:
         body = bytearray()
@@ -222,15 +227,18 @@ class UpbitExchange:
         said = error_message(body)
         date = http_date(response.headers.get("Date"))
         wait = retry_after(response.headers.get("Retry-After"), time.time() if date is None else date)
+        if status == 418 and wait is None:
+            wait = error_seconds(body)
         what = f"{asked}: {self._host} answered {status}"
+        asks = "" if wait is None else f"; it asks to wait {wait:,.10g} s"
+        if wait is not None and wait > LONGEST_WAIT:
+            asks += ", longer than is waited for here: ask again after that"
         if status == 429:
-            return RateLimitedError(f"{what}, too many requests: {said}", wait)
+            return RateLimitedError(f"{what}, too many requests: {said}{asks}", wait)
         if status == 418:
-            return BannedError(
-                f"{what}, this address is blocked: {said}", error_seconds(body) if wait is None else wait
-            )
+            return BannedError(f"{what}, this address is blocked: {said}{asks}", wait)
         if status >= 500:
-            return ServerError(f"{what}: {said}", wait)
+            return ServerError(f"{what}: {said}{asks}", wait)
         if status == 404 and said == "Code not found":
             return UnknownMarketError(
                 f"{what}: {said}; the market was never listed, is delisted, or was renamed "
@@ -242,26 +250,6 @@ class UpbitExchange:
             where = response.headers.get("Location", "nowhere")[:200]
             return RequestRejectedError(f"{what}, a redirect to {where!r}, which is not followed; correct base_url")
         return InvalidResponseError(f"{what} where 200 is expected: {excerpt(body)}")
-
-    def _reason(self, error: Exception) -> str:
-        """Say what happened without the address asked for: it may be long, and a proxy's may hold a password."""
-        import aiohttp
-
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return f"no connection within {self._connect_timeout:g} s"
-        if isinstance(error, TimeoutError):
-            return f"nothing whole within {self._timeout:g} s"
-        if isinstance(error, aiohttp.ClientSSLError):
-            return f"TLS failed ({type(error).__name__})"
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return "the host's name can't be resolved"
-        if isinstance(error, aiohttp.ClientPayloadError):
-            return "it was cut short or garbled"
-        if isinstance(error, aiohttp.ServerDisconnectedError):
-            return "it closed the connection"
-        if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-            return os.strerror(error.errno)
-        return type(error).__name__
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -292,7 +280,9 @@ def _path(timeframe: Timeframe) -> str:
 
 def _check_url(base_url: str) -> SplitResult:
     if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
-        raise RequestError("base_url holds an @, so perhaps a password; write it without, Upbit's candles need none")
+        raise RequestError(
+            "base_url holds an @, so perhaps a user name or a password; write it without, Upbit's candles need none"
+        )
     try:
         parts = urlsplit(base_url)
         labels = (parts.hostname or "").removesuffix(".").split(".")
@@ -301,5 +291,7 @@ def _check_url(base_url: str) -> SplitResult:
     except (ValueError, TypeError, AttributeError):
         valid = False
     if not valid or not _ADDRESS.fullmatch(base_url):
-        raise refusal("base_url", base_url, "write a host and perhaps a path, such as 'https://api.upbit.com'")
+        # A query may hold a key.
+        told = re.split("[?#]", base_url)[0] if isinstance(base_url, str) else base_url
+        raise refusal("base_url", told, "write a host and perhaps a path, such as 'https://api.upbit.com'")
     return parts

@@ -14,6 +14,7 @@ from rxcandles.arguments import check_choice, check_count, check_kind, check_lik
 from rxcandles.chunk import Chunk
 from rxcandles.errors import (
     BannedError,
+    CertificateError,
     ConnectionFailedError,
     ExchangeError,
     InvalidResponseError,
@@ -25,7 +26,7 @@ from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, Ret
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.doubts import doubt
 from rxcandles.flow import Operator, map_async
-from rxcandles.model import SETTLE_SECONDS
+from rxcandles.model import LONGEST_WAIT, SETTLE_SECONDS
 from rxcandles.ports import Exchange, Page
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING
@@ -46,8 +47,9 @@ class Retry:
     """When to ask again: up to ``attempts`` times in all, after a random part of ``base`` · 2ⁿ seconds.
 
     That is "full jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS 2015). No wait is longer than ``longest``,
-    unless the server asks for it. What is worth another try is decided by the error: connection lost, timeout, 5xx,
-    429 and 418, never a refusal or an invalid answer.
+    unless the server asks for it; where it asks for more than two hours, there is no other try. What is worth one is
+    decided by the error: connection lost, timeout, 5xx, 429 and 418, never a refusal, an invalid answer, or a
+    certificate that can't be verified (which passes when a person mends a clock or a server, not within seconds).
     """
 
     attempts: int = attrs.field(default=6, validator=lambda _, field, value: check_count(field.name, value) and None)
@@ -66,7 +68,8 @@ def fetch(
     as is what the server says of its limit. A chunk that fails for good is passed on with its ``failure``. It ends the
     run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note which chunk it was, when
     everything before it has come. With ``on_failure="skip"`` the run goes on, and after three such in a row the rest is
-    given up. A refusal of the request itself (4xx) is raised at once. Disposing cancels the requests under way.
+    given up. A refusal of the request itself (4xx), and a certificate that can't be verified, are raised at once. No
+    wait is longer than two hours, whatever the server says. Disposing cancels the requests under way.
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
     check_choice("on_failure", on_failure, ("raise", "skip"))
@@ -75,8 +78,7 @@ def fetch(
 
     def pause(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        asked = error.retry_after if isinstance(error, PassingError) else None
-        return max(float(jitter(state)), asked or 0.0)
+        return max(float(jitter(state)), _wait_asked(error))
 
     async def fill(chunk: Chunk) -> Chunk:
         if not chunk.ask:
@@ -87,17 +89,19 @@ def fetch(
             try:
                 found = await attempt()
             except (PassingError, BannedError) as error:
+                if not _may_pass(error):
+                    raise
                 attempt.failed = error
                 found = await tenacity.AsyncRetrying(
                     stop=tenacity.stop_after_attempt(policy.attempts),
                     wait=pause,
-                    retry=tenacity.retry_if_exception_type((PassingError, BannedError)),
+                    retry=tenacity.retry_if_exception(_may_pass),
                     before_sleep=attempt.again,
                     reraise=True,
                 )(attempt)
         except ExchangeError as error:
             error.add_note(f"{chunk}; asked {attempt.requests} times")
-            if isinstance(error, RequestRejectedError):
+            if isinstance(error, RequestRejectedError | CertificateError):
                 raise
             attempt.log_failed(error)
             found = {"failure": error, "reached": chunk.low if on_failure == "skip" else None}
@@ -113,6 +117,19 @@ def fetch(
         return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another try is worth its while, and the wait before it."""
+    passes = isinstance(error, PassingError | BannedError) and not isinstance(error, CertificateError)
+    return passes and _wait_asked(error) <= LONGEST_WAIT
+
+
+def _wait_asked(error: BaseException | None) -> float:
+    """Seconds that the server asks to wait."""
+    if isinstance(error, BannedError):
+        return error.seconds or 0.0
+    return (error.retry_after or 0.0) if isinstance(error, PassingError) else 0.0
 
 
 class _Attempts:

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from ipaddress import ip_address
 from json import dumps
@@ -75,7 +76,8 @@ class Simulator:
     all); more than ``ban_after`` refusals in ten seconds bring a block (None: never). ``latency`` is what each
     request takes, in seconds. ``clock`` gives the server's time in UTC seconds, for what there is and for ``Date``.
     ``seed`` makes other candles; ``outages`` are spans in which no made-up market has any. ``gzip`` compresses for
-    clients that accept it. ``host`` must be a loopback address, and port 0 takes a free one.
+    clients that accept it. ``host`` must be a loopback address (or ``localhost``, for 127.0.0.1), and port 0 takes a
+    free one.
 
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
@@ -96,8 +98,7 @@ class Simulator:
         ban_after: int | None = 20,
         outages: Iterable[Span] = (),
     ) -> None:
-        if not _is_loopback(host):
-            raise refusal("host", host, "take a loopback address, such as '127.0.0.1': a simulator has no other")
+        address = _loopback(host)
         check_count("port", port, 0, 65_535)
         check_number("latency", latency, 0, 3600)
         check_callable("clock", clock)
@@ -119,7 +120,7 @@ class Simulator:
         self.stats = Stats()
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
         """The latest 100,000 requests for candles that were answered, oldest first."""
-        self._host = host
+        self._host = address
         self._port = port
         self._number = 0
         self._web: web.Server | None = None
@@ -180,7 +181,10 @@ class Simulator:
             if connection.transport is not None:
                 connection.transport.abort()
         await server.shutdown(_CLOSING_SECONDS)
-        await listener.wait_closed()
+        with suppress(TimeoutError):
+            # From Python 3.12 on it waits for connections, and one may have come in the very last moment.
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         stats = self.stats
@@ -293,8 +297,13 @@ async def serve(simulator: Simulator, started: Callable[[Simulator], object] | N
         await asyncio.Event().wait()
 
 
-def _is_loopback(host: str) -> bool:
+def _loopback(host: str) -> str:
+    """Return the address to listen on. A name is never looked up: it might be another machine's."""
     try:
-        return isinstance(host, str) and (host == "localhost" or ip_address(host).is_loopback)
+        if host == "localhost":
+            return "127.0.0.1"
+        if isinstance(host, str) and ip_address(host).is_loopback:
+            return host
     except ValueError:
-        return False
+        pass
+    raise refusal("host", host, "take a loopback address, such as '127.0.0.1': a simulator has no other")
