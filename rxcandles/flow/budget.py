@@ -11,7 +11,6 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -22,13 +21,10 @@ from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxcandles.arguments import check_count
-from rxcandles.events import UnfinishedEvent, log_event
 
 __all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
-
-_log: Final = logging.getLogger("rxcandles.flow")
 
 IN_FLIGHT: Final = 8
 """Items inside a pipeline at once, where its subscriber does not say."""
@@ -150,10 +146,6 @@ class Flow(AsyncIOScheduler):
 
         def over(task: asyncio.Task[_A]) -> None:
             del self._tasks[task]
-            error = None if task.cancelled() else task.exception()
-            if error is not None and finish:
-                event = UnfinishedEvent(event="unfinished", error=type(error).__name__)
-                log_event(_log, logging.ERROR, event, "what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)

@@ -24,7 +24,7 @@ _HINTS: Final = {
     sqlite3.SQLITE_READONLY: _DENIED,
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_CANTOPEN: "name a file, not a folder; check that its folder exists and may be written to",
-    sqlite3.SQLITE_FULL: "the disk is full; what was stored before is whole: make room and ask again",
+    sqlite3.SQLITE_FULL: "what was stored before is whole: make room and ask again",
     sqlite3.SQLITE_IOERR: (
         "the disk is full, failing or gone; what was stored before is whole: make room or mend the disk and ask again"
     ),

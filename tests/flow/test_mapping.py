@@ -205,6 +205,27 @@ def test_finish() -> None:
     run_virtual(scenario())
 
 
+def test_an_error_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of what is to be finished is raised, and logged only where nobody was left to raise it to."""
+
+    async def scenario() -> None:
+        async def fail(value: int) -> int:
+            await asyncio.sleep(1)
+            raise ValueError(value)
+
+        with pytest.raises(ValueError, match="0"):
+            await run(from_demand([0]).pipe(map_async(fail, finish=True)))
+        assert caplog.messages == []
+        async with from_demand([1]).pipe(map_async(fail, finish=True), with_backpressure(1)) as stream:
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.5)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        assert caplog.messages == ["what was to be finished has failed: 1"]
+
+    run_virtual(scenario())
+
+
 def test_generator_waits_for_room() -> None:
     """One item that stands for a thousand results yields them only while the consumer has room."""
 
