@@ -1,4 +1,4 @@
-"""The gate that every page of any exchange passes before it is stored: nothing impossible gets through."""
+"""What a candle can't be, and the gate that every page of any exchange passes before it is stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
-__all__ = ["CheckedPage", "check_page"]
+__all__ = ["CheckedPage", "check_page", "row_fault"]
 
 _EARLIEST_STAMP: Final = 86_400_000
 _LATEST_STAMP: Final = END * 1000
@@ -55,35 +55,17 @@ def check_page(
     while seam < len(page_rows) and page_rows[seam].open_time == to:
         seam += 1
     rows = list(page_rows[seam:])
-    length = timeframe.seconds
-    offset = timeframe.offset
     before = to
     row = None
     try:
         for row in rows:
-            opened, first, high, low, last, volume, turnover, stamp, previous, change, rate = row
-            if not (
-                opened < before and (opened - offset) % length == 0
-                if length
-                else opened < before and timeframe.floor(opened) == opened
-            ):
-                raise _refusal(asked, row, _time_fault(row, before, to))
-            if not (
-                0 < low <= first <= high < inf
-                and low <= last <= high
-                and 0 <= volume < inf
-                and 0 <= turnover < inf
-                and opened * 1000 - _EARLIEST_STAMP <= stamp < _LATEST_STAMP
-                and type(stamp) is int
-                and type(opened) is int
-            ):
-                raise _refusal(asked, row, _value_fault(row))
-            if not (previous is change is rate is None) and not (
-                isfinite(previous or 0) and isfinite(change or 0) and isfinite(rate or 0)
-            ):
-                raise _refusal(asked, row, f"its change is not finite: {previous}, {change}, {rate}")
-            before = opened
-    except (TypeError, ValueError, OverflowError) as error:
+            if not row.open_time < before:
+                raise _refusal(asked, row, _order_fault(row, before, to))
+            fault = row_fault(row, timeframe)
+            if fault is not None:
+                raise _refusal(asked, row, fault)
+            before = row.open_time
+    except TypeError as error:
         raise _refusal(asked, row, f"a value is no number that can be: {error}") from error
     if rows and before < 0:
         raise _refusal(asked, rows[-1], "it opens before 1970")
@@ -92,9 +74,37 @@ def check_page(
     return CheckedPage(rows, full)
 
 
-def _time_fault(row: Row, before: int, to: int) -> str:
-    if row.open_time < before:
-        return "its open time is off the grid"
+def row_fault(row: Row, timeframe: Timeframe) -> str | None:
+    """Return what makes one candle impossible, whatever comes beside it; None where it is possible.
+
+    Its open time is on the timeframe's grid, its prices are finite and positive, and open and close lie within low
+    and high; volume and turnover are finite and not negative; the ``timestamp`` is at most a day before the open time.
+    """
+    try:
+        opened, first, high, low, last, volume, turnover, stamp, previous, change, rate = row
+        length = timeframe.seconds
+        if (opened - timeframe.offset) % length if length else timeframe.floor(opened) != opened:
+            return "its open time is off the grid"
+        if not (
+            0 < low <= first <= high < inf
+            and low <= last <= high
+            and 0 <= volume < inf
+            and 0 <= turnover < inf
+            and opened * 1000 - _EARLIEST_STAMP <= stamp < _LATEST_STAMP
+            and type(stamp) is int
+            and type(opened) is int
+        ):
+            return _value_fault(row)
+        if not (previous is change is rate is None) and not (
+            isfinite(previous or 0) and isfinite(change or 0) and isfinite(rate or 0)
+        ):
+            return f"its change is not finite: {previous}, {change}, {rate}"
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        return f"a value is no number that can be: {error}"
+    return None
+
+
+def _order_fault(row: Row, before: int, to: int) -> str:
     if row.open_time >= to:
         return "it does not open before `to`"
     return "it is repeated" if row.open_time == before else f"it comes after an older one, {_text(before)}"
