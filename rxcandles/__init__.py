@@ -6,12 +6,14 @@
 
 from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
+from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
     ConnectionFailedError,
     ExchangeError,
     IncompleteError,
+    InvalidCandleError,
     InvalidResponseError,
     MemoryLimitError,
     PassingError,
@@ -35,6 +37,7 @@ from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.reports import (
+    CandleProgress,
     CollectionConfig,
     CollectionProgress,
     CollectionSummary,
@@ -57,6 +60,7 @@ __all__ = [
     "CandleCollector",
     "CandleData",
     "CandleDataProvider",
+    "CandleProgress",
     "CandleSequence",
     "CandleStore",
     "CandleStream",
@@ -70,9 +74,11 @@ __all__ = [
     "Exchange",
     "ExchangeError",
     "FailedSpan",
+    "FilledCandle",
     "Flow",
     "FlowStats",
     "IncompleteError",
+    "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
@@ -80,6 +86,7 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoTrade",
     "Order",
     "Page",
     "PassingError",
@@ -88,6 +95,7 @@ __all__ = [
     "Request",
     "RequestError",
     "RequestRejectedError",
+    "ResampledCandle",
     "Row",
     "RxCandlesError",
     "SchemaError",
