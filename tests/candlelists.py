@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import reactivex
@@ -41,12 +41,8 @@ def ordered(candles: Sequence[CandleData], order: Order) -> list[CandleData]:
 def cut(items: Iterable[Any], sizes: Sequence[int]) -> list[list[Any]]:
     """The items in lists of these sizes, over and over."""
     rest = iter(items)
-    return list(iter(lambda turn=_endless(sizes): list(islice(rest, next(turn))), []))
-
-
-def _endless(sizes: Sequence[int]) -> Iterator[int]:
-    while True:
-        yield from sizes
+    turns = cycle(sizes)
+    return list(iter(lambda: list(islice(rest, next(turns))), []))
 
 
 def through(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import TypeVar
 
@@ -58,13 +59,18 @@ def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Operator[_
 
 
 def _is_async(call: Callable[[_A], object]) -> bool:
+    while isinstance(call, partial):
+        call = call.func
     return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 def _calling(calls: Sequence[Callable[[_A], object]]) -> Callable[[_A], _A]:
     def show(item: _A) -> _A:
         for call in calls:
-            _done(call, call(item))
+            result = call(item)
+            if iscoroutine(result):
+                result.close()
+                raise refusal("observer", call, "it returns a coroutine: make it an `async def`, so that it is awaited")
         return item
 
     return show
@@ -74,17 +80,8 @@ def _awaiting(calls: Sequence[Callable[[_A], object]]) -> Callable[[_A], Awaitab
     async def show(item: _A) -> _A:
         for call in calls:
             result = call(item)
-            if _is_async(call) and isawaitable(result):
+            if isawaitable(result):
                 await result
-            else:
-                _done(call, result)
         return item
 
     return show
-
-
-def _done(call: Callable[[_A], object], result: object) -> None:
-    """Refuse what a function has left to be awaited without saying so: it would never run."""
-    if iscoroutine(result):
-        result.close()
-        raise refusal("observer", call, "it returns a coroutine: make it an `async def`, so that it is awaited")

@@ -108,7 +108,9 @@ def test_validate_knows_what_is_filled_in() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.sets(st.integers(0, 40)), st.integers(-5, 45), st.integers(1, 20), sizes, st.sampled_from(ORDERS), st.data())
-def test_between(traded: set[int], first: int, length: int, sizes: list[int], order: Order, data: st.DataObject) -> None:
+def test_between(
+    traded: set[int], first: int, length: int, sizes: list[int], order: Order, data: st.DataObject
+) -> None:
     """Just the candles from start to stop pass, in order; with an end left open, all on that side."""
     start = data.draw(st.sampled_from([None, START + first * 60 - 7]))
     stop = data.draw(st.sampled_from([None, START + (first + length) * 60 + 7]))
@@ -180,9 +182,7 @@ def test_with_progress() -> None:
     )
     told: list[CandleProgress] = []
     clock = iter([100.0, 102.0, 103.0])
-    result = scheduler.start(
-        lambda: source.pipe(ops.with_progress(told.append, total=12, clock=lambda: next(clock)))
-    )
+    result = scheduler.start(lambda: source.pipe(ops.with_progress(told.append, total=12, clock=lambda: next(clock))))
     assert result.messages == source.messages
     assert told == [
         CandleProgress(2, 1, candles[1].open_time, 2.0, 12),

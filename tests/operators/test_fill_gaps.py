@@ -66,7 +66,11 @@ def test_marked() -> None:
     assert (one.traded, flat.traded, null.traded) == (True, False, False)
     assert flat != CandleData(flat.symbol, flat.timeframe, *flat.row)
     assert not isinstance(null, CandleData)
-    assert (null.open, null.high, null.low, null.close, null.timestamp, null.volume, null.turnover) == (*[None] * 5, 0, 0)
+    assert (null.open, null.high, null.low, null.close, null.timestamp, null.volume, null.turnover) == (
+        *[None] * 5,
+        0,
+        0,
+    )
     assert null.open_time == flat.open_time == to_datetime(START + 60)
     assert null.close_time == flat.close_time == to_datetime(START + 120)
 

@@ -82,7 +82,7 @@ def test_true_to_the_exchange(
 @settings(max_examples=60, deadline=None)
 @given(slots, st.integers(1, 90), sizes, st.sampled_from(ORDERS))
 def test_cut_by_a_count_or_an_error(traded: set[int], count: int, sizes: list[int], order: Order) -> None:
-    """Where a count, or an error, ended what came, still nothing is called complete that isn't; the error comes last."""
+    """Where a count, or an error, cut what came, nothing is called complete that isn't; the error comes last."""
     target = Timeframe.of("5m")
     everything = market("1m", traded)
     truth = made(everything, target)
