@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from reactivex import Observable
 
 from rxcandles.arguments import check_choice, refusal
-from rxcandles.flow import Operator
 from rxcandles.model import ORDERS, CandleData, Order, check_instant
 from rxcandles.operators.stepping import Step, Track, stepwise
 
@@ -19,7 +21,7 @@ _C = TypeVar("_C", bound=CandleData)
 
 def between(
     start: datetime | None = None, stop: datetime | None = None, *, order: Order = "newest_first"
-) -> Operator[Sequence[_C], Sequence[_C]]:
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
     The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
@@ -31,7 +33,8 @@ def between(
     high = inf if stop is None else check_instant("stop", stop)
     if low >= high:
         raise refusal("stop", stop, f"give a time after start, {start}")
-    return stepwise(lambda: _Narrowing(low, high, order))
+    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, order)
+    return stepwise(make)
 
 
 class _Narrowing(Step[_C, _C]):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from reactivex import Observable
 
 from rxcandles.arguments import check_choice
-from rxcandles.flow import Operator
 from rxcandles.model import CandleData
 from rxcandles.operators.stepping import Step, stepwise
 
@@ -15,14 +16,17 @@ __all__ = ["deduplicate"]
 _C = TypeVar("_C", bound=CandleData)
 
 
-def deduplicate(keep: Literal["first", "last"] = "first") -> Operator[Sequence[_C], Sequence[_C]]:
+def deduplicate(
+    keep: Literal["first", "last"] = "first",
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Keep one of neighbouring candles of the same series and open time, whatever else they say: the ``first`` or last.
 
     In any order, which is kept; what lies further apart is not compared. Synchronous; one candle is held, which with
     ``"last"`` is emitted when the next time comes, at the end, or before an error.
     """
     check_choice("keep", keep, ("first", "last"))
-    return stepwise(lambda: _First() if keep == "first" else _Last())
+    make: Callable[[], Step[Any, Any]] = _First if keep == "first" else _Last
+    return stepwise(make)
 
 
 def _slot(candle: CandleData) -> tuple[int, str, str]:

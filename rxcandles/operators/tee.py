@@ -11,14 +11,14 @@ from reactivex import Observable, abc
 from reactivex import operators as rx
 
 from rxcandles.arguments import refusal
-from rxcandles.flow import Operator, map_async
+from rxcandles.flow import map_async
 
 __all__ = ["tee"]
 
 _A = TypeVar("_A")
 
 
-def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Operator[_A, _A]:
+def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[Observable[_A]], Observable[_A]]:
     """Show every item to each of the ``observers``, in their order, then pass it on.
 
     An observer is one of Rx, which also hears of the end and of an error, or a function. Synchronous ones are called on

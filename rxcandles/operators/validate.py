@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from reactivex import Observable
 
 from rxcandles.arguments import check_choice, refusal
 from rxcandles.errors import InvalidCandleError
 from rxcandles.exchanges.checks import row_fault
-from rxcandles.flow import Operator
 from rxcandles.model import ORDERS, CandleData, Order
 from rxcandles.operators.stepping import Step, Track, invalid, stepwise
 from rxcandles.timeframe import Timeframe
@@ -20,7 +22,9 @@ _C = TypeVar("_C", bound=CandleData)
 OnError: TypeAlias = Literal["raise", "drop"] | Callable[[CandleData, InvalidCandleError], object]
 
 
-def validate(on_error: OnError = "raise", *, order: Order = "newest_first") -> Operator[Sequence[_C], Sequence[_C]]:
+def validate(
+    on_error: OnError = "raise", *, order: Order = "newest_first"
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let only possible candles of one series pass, in strict ``order``.
 
     A candle's own values are held to the rules that every page of an exchange is held to before it is stored. One that
@@ -34,7 +38,8 @@ def validate(on_error: OnError = "raise", *, order: Order = "newest_first") -> O
             raise refusal("on_error", on_error, "take 'raise', 'drop' or a function")
         check_choice("on_error", on_error, ("raise", "drop"))
     check_choice("order", order, ORDERS)
-    return stepwise(lambda: _Validating(on_error, order))
+    make: Callable[[], Step[Any, Any]] = partial(_Validating, on_error, order)
+    return stepwise(make)
 
 
 class _Validating(Step[_C, _C]):

@@ -11,7 +11,6 @@ from reactivex import Observable
 from reactivex import operators as rx
 
 from rxcandles.arguments import check_callable, check_count
-from rxcandles.flow import Operator
 from rxcandles.model import CandleData
 from rxcandles.reports import CandleProgress
 
@@ -25,7 +24,7 @@ def with_progress(
     *,
     total: int | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Operator[Sequence[_C], Sequence[_C]]:
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Call ``callback`` with a :class:`CandleProgress` for every list of candles, then pass the list on.
 
     ``total`` is how many candles are expected, for the time that remains. Where it stands in the pipeline is what it
