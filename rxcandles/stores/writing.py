@@ -65,13 +65,14 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
     starts, stops = zip(proven, *spans, strict=True)
     # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
     merged = (min(starts), max(stops), held, series, *proven, series)
+    # Both statements are made of a constant of this module.
     if not spans:
-        sql = f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ? + ({_COUNT}), ?)"
+        sql = f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ? + ({_COUNT}), ?)"  # nosec B608
         connection.execute(sql, merged)
         return
     for first, _ in spans[1:]:
         connection.execute("DELETE FROM coverage WHERE series = ? AND start = ?", (series, first))
-    sql = f"UPDATE coverage SET start = ?, stop = ?, rows = ? + ({_COUNT}) WHERE series = ? AND start = ?"
+    sql = f"UPDATE coverage SET start = ?, stop = ?, rows = ? + ({_COUNT}) WHERE series = ? AND start = ?"  # nosec B608
     connection.execute(sql, (*merged, spans[0][0]))
 
 
@@ -88,7 +89,8 @@ def _upsert_sql(series: int, rows: int, width: int) -> str:
     row = f"({series}, {', '.join('?' * width)})"
     # All columns are set, so that a row stored before is replaced whole.
     replaced = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    # Made of the names of columns, which are this package's, of numbers and of question marks.
     return (
-        f"INSERT INTO candles (series, {', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)}"
+        f"INSERT INTO candles (series, {', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)}"  # nosec B608
         f" ON CONFLICT (series, open_time) DO UPDATE SET {replaced}"
     )
