@@ -1,6 +1,7 @@
 """Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
 
-``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
+``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of, and
+``rxcandles.events`` says what is logged.
 """
 
 from rxcandles.chunk import Chunk
@@ -25,9 +26,9 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
-from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
@@ -40,6 +41,7 @@ from rxcandles.reports import (
     FailedSpan,
     StreamingConfig,
     StreamingMeta,
+    StreamStats,
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
@@ -69,9 +71,11 @@ __all__ = [
     "ExchangeError",
     "FailedSpan",
     "Flow",
+    "FlowStats",
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "LimiterStats",
     "MachineLimiter",
     "Market",
     "MemoryLimitError",
@@ -95,6 +99,7 @@ __all__ = [
     "StageCancelledError",
     "StoreError",
     "Stream",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "Timeframe",

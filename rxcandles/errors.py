@@ -15,7 +15,7 @@
     │       │   └── CertificateError   nobody vouches for the server: a person has to mend that, not another try
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
-    ├── StoreError                     the database can't be opened, read or written
+    ├── StoreError                     the database can't be opened, read or written, or is no longer there
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
@@ -67,7 +67,9 @@ class MemoryLimitError(RxCandlesError):
 
 
 class ExchangeError(RxCandlesError):
-    """The exchange, or the way to it, failed."""
+    """The exchange, or the way to it, failed; ``status`` is the HTTP status of what it answered, None where unknown."""
+
+    status: int | None = None
 
 
 class RequestRejectedError(ExchangeError):
@@ -85,6 +87,8 @@ class InvalidResponseError(ExchangeError):
 class BannedError(ExchangeError):
     """The exchange has blocked this address (418) for ``seconds``."""
 
+    status = 418
+
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
@@ -99,7 +103,7 @@ class PassingError(ExchangeError):
 
 
 class ConnectionFailedError(PassingError):
-    """No whole answer came: refused, reset, cut short, or too slow."""
+    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer."""
 
 
 class CertificateError(ConnectionFailedError):
@@ -113,9 +117,11 @@ class ServerError(PassingError):
 class RateLimitedError(PassingError):
     """The exchange answered 429."""
 
+    status = 429
+
 
 class StoreError(RxCandlesError):
-    """The database can't be opened, read or written."""
+    """The database can't be opened, read or written, or another file has taken its place while it was open."""
 
 
 class SchemaError(StoreError):

@@ -21,10 +21,12 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from rxcandles.errors import BannedError, ExchangeError, RateLimitedError, RequestError
+from rxcandles.arguments import check_number, check_rate
+from rxcandles.errors import BannedError, ExchangeError, RateLimitedError
+from rxcandles.events import BannedEvent, LimitedEvent, log_event
 from rxcandles.model import LONGEST_WAIT
 
-__all__ = ["LimiterStatistics", "SlidingWindowLimiter"]
+__all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
 _log = logging.getLogger("rxcandles.limiter")
 
@@ -56,11 +58,11 @@ class _Permit(NamedTuple):
 
 
 @attrs.frozen
-class LimiterStatistics:
-    """What a limiter has done so far; the counters only grow."""
+class LimiterStats:
+    """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is."""
 
     rate: float | None
-    """Permits a window allowed now; None for no limit."""
+    """Permits a window allowed now, as set; None for no limit."""
     permits: int
     """Permits given."""
     waiting: int
@@ -73,6 +75,16 @@ class LimiterStatistics:
     """418s heard of."""
     paused_for: float
     """Seconds for which nobody gets a permit; 0.0 where there is no pause."""
+    active: int = 0
+    """Permits in use: given within the last ``window`` + ``guard`` seconds. 0 without a limit, which counts none."""
+    capacity: int | None = None
+    """The most that can be in use: 2 for a rate of 2.5, whose window is 0.8 s. None for no limit."""
+    left_to_others: int = 0
+    """How many of these are left to other clients of this address now."""
+    window: float = 0.0
+    """Seconds of the window, without the guard."""
+    guard: float = 0.0
+    """Seconds added to the window now, for the spread of the requests' delays."""
 
 
 class SlidingWindowLimiter:
@@ -86,9 +98,9 @@ class SlidingWindowLimiter:
     """
 
     def __init__(self, rate: float | None, *, window: float = 1.0, guard: float = 0.03) -> None:
-        self._base_window = _seconds("window", window, zero=False)
-        self._guard = self._full_guard = _seconds("guard", guard)
-        self._rate = _rate(rate)
+        self._base_window = check_number("window", window, 0, 86_400, above=True)
+        self._guard = self._full_guard = check_number("guard", guard, 0, 86_400)
+        self._rate = check_rate("rate", rate)
         self._given: deque[float] = deque()
         self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._unanswered: deque[_Permit] = deque()
@@ -113,7 +125,7 @@ class SlidingWindowLimiter:
 
     @rate.setter
     def rate(self, rate: float | None) -> None:
-        self._rate = _rate(rate)
+        self._rate = check_rate("rate", rate)
         self._fit()
         self._wake()
 
@@ -210,7 +222,8 @@ class SlidingWindowLimiter:
                 self._leave_room(min(self._others(now) + 1, self._most - 1), now, until + self._span + self._guard)
             self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
             self._wake()
-        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", until - now)
+        event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
+        log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
         """Hear of a 418: nobody gets a permit for ``seconds``.
@@ -230,21 +243,28 @@ class SlidingWindowLimiter:
             self._ban_forgotten_at = until + _QUIET_AFTER_BAN
             self._unanswered.clear()
             self._wake()
-        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", until - now)
+        event = BannedEvent(event="418", wait=until - now, retry_after=seconds)
+        log_event(_log, logging.WARNING, event, "418: this address is blocked; sending nothing for %.1f s", until - now)
 
-    def statistics(self) -> LimiterStatistics:
-        """Return what was done so far."""
+    def stats(self) -> LimiterStats:
+        """Return a snapshot; at any moment, also outside the loop."""
         with self._step():
-            paused = max(self._paused_until, self._banned_until) - _clock()
-        return LimiterStatistics(
-            rate=self._rate,
-            permits=self._permits - self._returned,
-            waiting=sum(not place.done() for place in self._waiting),
-            foreign=self._foreign_seen,
-            limited=self._limited_seen,
-            banned=self._banned_seen,
-            paused_for=max(paused, 0.0),
-        )
+            now = _clock()
+            limited = self._rate is not None
+            return LimiterStats(
+                rate=self._rate,
+                permits=self._permits - self._returned,
+                waiting=sum(not place.done() for place in self._waiting),
+                foreign=self._foreign_seen,
+                limited=self._limited_seen,
+                banned=self._banned_seen,
+                paused_for=max(self._paused_until - now, self._banned_until - now, 0.0),
+                active=sum(given + self._span > now for given in self._given) if limited else 0,
+                capacity=self._most if limited else None,
+                left_to_others=self._others(now) if limited else 0,
+                window=self._window,
+                guard=self._guard,
+            )
 
     def _step(self) -> AbstractContextManager[object]:
         """What each step runs within, also one inside another; limiters that share a state read and keep it there."""
@@ -360,21 +380,5 @@ def _clock() -> float:
         return time.monotonic()
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _rate(value: float | None) -> float | None:
-    if value is not None and not (_is_number(value) and value > 0):
-        raise RequestError(f"rate is {value!r}; take a number of requests above 0, or None for no limit")
-    return value
-
-
 def _told(name: str, value: float) -> float:
-    return min(_seconds(name, value), _LONGEST_PAUSE)
-
-
-def _seconds(name: str, value: float, zero: bool = True) -> float:
-    if not (_is_number(value) and (value > 0 or (zero and value == 0))):
-        raise RequestError(f"{name} is {value!r}; take seconds {'from' if zero else 'above'} 0")
-    return value
+    return min(check_number(name, value), _LONGEST_PAUSE)

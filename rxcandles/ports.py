@@ -107,8 +107,12 @@ class CandleStore(Protocol):
     Each raises ``StoreError`` where the store can't be used.
     """
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` and mark ``proven`` as covered, both or neither. A row stored before is replaced."""
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
+        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
+
+        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before.
+        """
+        ...
 
     async def coverage(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None

@@ -13,13 +13,14 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
+    {"arguments"},
     {"timeframe"},
-    {"spans"},
+    {"spans", "events"},
     {"model"},
     {"ports", "reports"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
-    {"operators"},
+    {"operators", "meter"},
     {"sequence", "streaming", "collector"},
     {"provider"},
     {"opening"},
@@ -38,6 +39,7 @@ APART = {
     "limiter": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
     "flow": {
         "rxcandles.chunk",
+        "rxcandles.model",
         "rxcandles.planning",
         "rxcandles.ports",
         "rxcandles.spans",

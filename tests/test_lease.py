@@ -73,7 +73,7 @@ def test_one_rate(folder: Path, rate: float, limiters: int) -> None:
             task.cancel()
         given = sorted(task.result() for task in tasks if task.done() and not task.cancelled())
         await asyncio.gather(*tasks, return_exceptions=True)
-        permits = [limiter.statistics().permits for limiter in each]
+        permits = [limiter.stats().permits for limiter in each]
         span = int(rate) / rate + 0.03
         apart = [later - first for first, later in zip(given, given[int(rate) :], strict=False)]
         assert min(apart) >= span - 1e-9
@@ -92,7 +92,7 @@ def test_strict_server(folder: Path) -> None:
         limiters = [MachineLimiter(10, folder=folder) for _ in range(3)]
         took = await asyncio.gather(*(collect(limiter, server, 50, 8, 0.03, 0.01) for limiter in limiters))
         assert server.refused == 0
-        assert [0, 0, 0] == [limiter.statistics().foreign for limiter in limiters]
+        assert [0, 0, 0] == [limiter.stats().foreign for limiter in limiters]
         assert max(took) < 16
 
     run_virtual(scenario())
@@ -151,11 +151,11 @@ def test_pauses(folder: Path) -> None:
     async def scenario() -> list[float]:
         one, other = MachineLimiter(10, folder=folder), MachineLimiter(10, folder=folder)
         one.limited()
-        seen = [other.statistics().paused_for, *await times(other, 1)]
+        seen = [other.stats().paused_for, *await times(other, 1)]
         other.limited()
-        seen += [one.statistics().paused_for]
+        seen += [one.stats().paused_for]
         other.banned(300)
-        return [*seen, one.statistics().paused_for, *await times(one, 1)]
+        return [*seen, one.stats().paused_for, *await times(one, 1)]
 
     assert run_virtual(scenario()) == pytest.approx([1, 1, 2, 300, 301])
 
@@ -299,7 +299,7 @@ async def main(folder, url, name):
     async with SqliteStore(f"{folder}/{name}.db", exchange="upbit") as store, UpbitExchange(url) as exchange:
         provider = CandleDataProvider(store, exchange, limiter)
         summary = await provider.collect_candles_only("KRW-BTC", "1m", count=5000)
-    seen = limiter.statistics()
+    seen = limiter.stats()
     print(json.dumps([summary.collected_count, seen.limited, seen.foreign]))
 
 asyncio.run(main(*sys.argv[1:]))
@@ -354,7 +354,7 @@ async def test_killed(folder: Path, program: str) -> None:
     process.send_signal(signal.SIGKILL)
     await process.communicate()
     assert await asyncio.wait_for(limiter.acquire(), 5) > 0
-    assert limiter.statistics().permits == 1
+    assert limiter.stats().permits == 1
 
 
 async def test_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -45,7 +45,6 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "repeated": faults.repeated,
     "misaligned": faults.misaligned,
     "other market": faults.other_market,
-    "stale": faults.stale,
     "seam": faults.seam,
     "429": faults.limited,
     # What an answer leaves out is believed when it says so twice, so these strike once.
@@ -267,7 +266,7 @@ class Collecting(RuleBasedStateMachine):
         self.page = page
         self.run(self._open())
 
-    @rule(asked=asks, fault=st.sampled_from(["cache", *FAULTS]), skipped=st.integers(0, 3), times=st.integers(1, 6))
+    @rule(asked=asks, fault=st.sampled_from(["stale", *FAULTS]), skipped=st.integers(0, 3), times=st.integers(1, 6))
     def heal(self, asked: Asked, fault: str, skipped: int, times: int) -> None:
         """Whatever a fault has kept away comes with the next request, and nothing wrong is kept."""
         arguments = asked.arguments(self.now)
@@ -279,7 +278,7 @@ class Collecting(RuleBasedStateMachine):
 
         if fault in ("empty list", "short"):
             times = 1
-        self.sim.faults.add(self.cache if fault == "cache" else FAULTS[fault](), times, when)
+        self.sim.faults.add(self.cache if fault == "stale" else FAULTS[fault](), times, when)
         with suppress(IncompleteError, ExchangeError):
             self.run(self._provider.collect_candles_only(**arguments))
         self.sim.faults.clear()

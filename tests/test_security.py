@@ -99,7 +99,7 @@ def test_name_of_an_exchange_is_no_path(tmp_path: Path, monkeypatch: pytest.Monk
         async with rxcandles.connect(tmp_path / "candles.db", exchange, share_limit=True):
             pass
 
-    with pytest.raises(RequestError, match=r"key is '\.\./up'"):
+    with pytest.raises(RequestError, match=r"is '\.\./up'"):
         asyncio.run(opening())
     assert list(tmp_path.iterdir()) == []
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
+from rxcandles.arguments import check_count, check_name, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
     ExchangeError,
@@ -22,7 +23,7 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
-from rxcandles.model import LONGEST_WAIT, check_count, check_symbol
+from rxcandles.model import LONGEST_WAIT
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["UpbitExchange"]
 
 _CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
+_ADDRESS: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
+"""What an address is written in: ASCII that can be seen, and no more than a host and a path."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
 _ERROR_BYTES: Final = 4096
 """How much of an error's body is read: enough for its message."""
@@ -91,13 +94,15 @@ class UpbitExchange:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         parts = _check_url(base_url)
-        self.name = name
+        self.name = check_name("name", name)
         self._base = base_url.rstrip("/")
         self._host = parts.netloc
-        self._timeout = _check_seconds("timeout", timeout)
-        self._connect_timeout = _check_seconds("connect_timeout", connect_timeout)
+        self._timeout = check_number("timeout", timeout, 0, 86_400, above=True)
+        self._connect_timeout = check_number("connect_timeout", connect_timeout, 0, 86_400, above=True)
         self._connections = check_count("connections", connections)
         self._max_body = check_count("max_body", max_body)
+        if session is not None and not hasattr(session, "headers"):
+            raise refusal("session", session, "give an aiohttp.ClientSession")
         if session is not None and "Origin" in session.headers:
             raise RequestError("session sends an Origin header, for which Upbit allows one request in 10 s; remove it")
         self._session = session
@@ -122,8 +127,8 @@ class UpbitExchange:
         check_symbol(symbol)
         if not _CODE.fullmatch(symbol):
             upper = f"; did you mean {symbol.upper()!r}?" if _CODE.fullmatch(symbol.upper()) else ""
-            raise RequestError(f"symbol {symbol!r} is no code of Upbit's; write QUOTE-BASE, such as 'KRW-BTC'{upper}")
-        _path(timeframe)
+            raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{upper}")
+        Timeframe.of(timeframe)
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles (1 to 200) that exist with an open time before ``to``; tries once.
@@ -185,7 +190,9 @@ class UpbitExchange:
                 trace_request_ctx=sent,
             ) as response:
                 if response.status != 200:
-                    raise await self._failure(response, asked)
+                    failure = await self._failure(response, asked)
+                    failure.status = response.status
+                    raise failure
                 headers = response.headers
                 if age := cached_for(headers.get("Age")):
                     # Caches have been seen that don't look at the query; what is in a page proves nothing then.
@@ -268,34 +275,20 @@ def _agent() -> str:
 
 def _path(timeframe: Timeframe) -> str:
     number, letter = timeframe.name[:-1], timeframe.name[-1:]
-    if letter == "m" and timeframe.seconds:
-        return f"minutes/{number}"
-    if number != "1" or letter not in _KINDS:
-        raise RequestError(f"timeframe {timeframe.name!r} is none of Upbit's")
-    return _KINDS[letter]
+    return f"minutes/{number}" if letter == "m" else _KINDS[letter]
 
 
 def _check_url(base_url: str) -> SplitResult:
-    shown = repr(base_url)
-    if isinstance(base_url, str):
-        if "@" in base_url:
-            raise RequestError(
-                "base_url holds an @, and so a user name or a password; Upbit's candles need none: take it out"
-            )
-        shown = repr(re.split("[?#]", base_url)[0])  # a query may hold a key
+    if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
+        raise RequestError("base_url holds an @, so perhaps a password; write it without, Upbit's candles need none")
     try:
         parts = urlsplit(base_url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        valid = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+        valid = valid and all(0 < len(label) < 64 for label in labels)  # else the look-up itself fails
     except (ValueError, TypeError, AttributeError):
         valid = False
-    if not valid:
-        raise RequestError(f"base_url {shown} is no address; write it as 'https://api.upbit.com'")
-    if "?" in base_url or "#" in base_url or re.search(r"\s", base_url):
-        raise RequestError(f"base_url {shown} has more than a host and a path; write it as 'https://api.upbit.com'")
+    if not valid or not _ADDRESS.fullmatch(base_url):
+        given = re.split("[?#]", base_url)[0] if isinstance(base_url, str) else base_url  # a query may hold a key
+        raise refusal("base_url", given, "write a host and perhaps a path, such as 'https://api.upbit.com'")
     return parts
-
-
-def _check_seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
-        raise RequestError(f"{name} is {value!r}; take seconds above 0, up to 86400")
-    return value

@@ -21,7 +21,10 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-__all__ = ["Flow", "FlowStatistics"]
+from rxcandles.arguments import check_count
+from rxcandles.events import UnfinishedEvent, log_event
+
+__all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
 
@@ -32,7 +35,7 @@ IN_FLIGHT: Final = 8
 
 
 @attrs.frozen
-class FlowStatistics:
+class FlowStats:
     """A snapshot of a running pipeline."""
 
     held: int
@@ -60,7 +63,7 @@ class Flow(AsyncIOScheduler):
     def __init__(self, in_flight: int = IN_FLIGHT) -> None:
         self._loop = asyncio.get_running_loop()
         super().__init__(self._loop)
-        self.in_flight = in_flight
+        self.in_flight = check_count("in_flight", in_flight)
         self.held = 0
         self._peak = 0
         self._paused = False
@@ -149,7 +152,8 @@ class Flow(AsyncIOScheduler):
             del self._tasks[task]
             error = None if task.cancelled() else task.exception()
             if error is not None and finish:
-                _log.error("what was to be finished has failed: %s", error)
+                event = UnfinishedEvent(event="unfinished", error=type(error).__name__)
+                log_event(_log, logging.ERROR, event, "what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)
@@ -185,10 +189,10 @@ class Flow(AsyncIOScheduler):
     def _family(self) -> list[Flow]:
         return [self, *(flow for child in self._children for flow in child._family())]
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot; those of children are added."""
         everyone = self._family()
-        return FlowStatistics(
+        return FlowStats(
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),
             tasks=sum(len(flow._tasks) for flow in everyone),

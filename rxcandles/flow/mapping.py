@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
+from rxcandles.arguments import check_callable, check_count, check_flag
 from rxcandles.errors import StageCancelledError
 from rxcandles.flow.budget import Flow
 
@@ -30,6 +31,9 @@ def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish
     cancels what runs; with ``finish`` every item that was accepted is worked on to its end all the same. Who closes the
     flow waits for both.
     """
+    check_callable("function", function)
+    check_count("ahead", ahead)
+    check_flag("finish", finish)
 
     async def one(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         result = await function(item)
@@ -44,6 +48,7 @@ def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Oper
     It is asked for the next only while the consumer has room, so one item may stand for any number of results.
     Order, errors and disposing are those of ``map_async``; a generator left early is closed.
     """
+    check_callable("function", function)
 
     async def all_of(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         async with aclosing(function(item)) as results:

@@ -19,6 +19,17 @@ from urllib.parse import parse_qsl
 import attrs
 from aiohttp import web
 
+from rxcandles.arguments import (
+    check_callable,
+    check_count,
+    check_each,
+    check_flag,
+    check_like,
+    check_number,
+    check_span,
+    check_symbol,
+    refusal,
+)
 from rxcandles.errors import RequestError
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
@@ -88,15 +99,16 @@ class Simulator:
         outages: Iterable[Span] = (),
     ) -> None:
         address = _loopback(host)
-        if not latency >= 0:
-            raise RequestError(f"latency is {latency!r}; take seconds, 0 or more")
-        if not 0 <= port < 65_536:
-            raise RequestError(f"port is {port!r}; take 0 (any free one) to 65535")
-        silent = tuple(outages)
+        check_count("port", port, 0, 65_535)
+        check_number("latency", latency, 0, 3600)
+        check_callable("clock", clock)
+        check_count("seed", seed, -(10**12))
+        check_flag("gzip", gzip)
+        silent = tuple(check_each("outages", outages, check_span))
         self.markets: dict[str, Source] = {}
-        for market in markets:
+        for market in check_each("markets", markets, lambda name, each: check_like(name, each, Source)):
             if market.symbol in self.markets:
-                raise RequestError(f"{market.symbol} is there twice; give each market once")
+                raise RequestError(f"markets has {market.symbol} twice; give each market once")
             if isinstance(market, Market) and (seed or silent):
                 market = attrs.evolve(market, seed=market.seed + seed, halts=(*market.halts, *silent))
             self.markets[market.symbol] = market
@@ -135,9 +147,9 @@ class Simulator:
 
         :class:`RequestError` where there is none, or it is a recorded one.
         """
-        market = self.markets.get(symbol)
+        market = self.markets.get(check_symbol(symbol))
         if not isinstance(market, Market):
-            raise RequestError(f"{symbol!r} is not a made-up market here; there are {', '.join(self.markets)}")
+            raise refusal("symbol", symbol, f"take a made-up market that is here: {', '.join(self.markets)}")
         return market
 
     def reset_stats(self) -> None:
@@ -294,4 +306,4 @@ def _loopback(host: str) -> str:
             return host
     except ValueError:
         pass
-    raise RequestError(f"host is {host!r}; a simulator listens on loopback addresses only, such as 127.0.0.1")
+    raise refusal("host", host, "take a loopback address, such as '127.0.0.1': a simulator has no other")

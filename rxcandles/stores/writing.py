@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from rxcandles.model import Row
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.schema import COLUMNS
 
 __all__ = ["write_rows"]
@@ -31,8 +31,11 @@ _MOST_ROWS: Final = 2000
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> None:
-    """Store ``rows`` and merge ``proven`` into the ledger, both or neither; waits for other writers."""
+def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> int:
+    """Store ``rows`` (newest first) and merge ``proven`` into the ledger, both or neither; waits for other writers.
+
+    Returns how many of the rows lie where nothing was covered before.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         spans, held = _others(connection, series, proven)
@@ -44,6 +47,8 @@ def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row],
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
             connection.execute("ROLLBACK")
         raise
+    before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
+    return sum(row.open_time not in before for row in rows) if before else len(rows)
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:

@@ -106,7 +106,7 @@ def test_error_after_what_came_before() -> None:
             async for item in stream:
                 seen.append(item)
         assert seen == [0, 1, 2, 3]
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
 
     run_virtual(scenario())
 
@@ -197,10 +197,10 @@ def test_finish() -> None:
         async with stream:
             await anext(stream)
             await asyncio.sleep(1)
-            accepted = 1 + stream.statistics().held
+            accepted = 1 + stream.stats().held
         assert accepted == 4
         assert finished == list(range(accepted))
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
 
     run_virtual(scenario())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import pytest
 import rxcandles
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
-from rxcandles.ports import Covered, Series
+from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.reading import SqliteReader
 from rxcandles.timeframe import Timeframe
 
 ROOT = Path(rxcandles.__file__).parent
@@ -154,17 +156,35 @@ def test_checked_words(tmp_path: Path, word: Any) -> None:
 @pytest.mark.parametrize(
     "symbol", ["KRW-'; DROP TABLE candles; --", "\"', 0) --", "% _", "?", ":symbol", "비트\u0301코인", "a" * 10_000, ""]
 )
-async def test_symbols_are_data(tmp_path: Path, symbol: str) -> None:
-    """A symbol is stored and found as it is, whatever is in it, and only its own candles are."""
+async def test_hostile_symbols(tmp_path: Path, symbol: str) -> None:
+    """No method of the store takes one; one that got into the file in another way is data, as it is."""
     async with SqliteStore(tmp_path / "candles.db") as store:
         await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
-        await store.write(symbol, MINUTE, [ROW._replace(close=99.0)], (300, 360))
-        (row,) = await store.rows(symbol, MINUTE, 0, 1000, "newest_first", 9)
-        assert row.close == 99.0
-        assert store.reader(symbol, MINUTE).rows(0, 1000, "oldest_first", 9) == [row]
-        assert await store.coverage(symbol, MINUTE, 0, 1000) == [Covered(300, 360, 1)]
-        assert Series("upbit", symbol, "1m") in await store.series()
-        assert await store.rows("KRW-BTC", MINUTE, 0, 1000, "newest_first", 9) == [ROW]
+        for ask in (
+            lambda: store.write(symbol, MINUTE, [ROW], (300, 360)),
+            lambda: store.rows(symbol, MINUTE, 0, 1000, "newest_first", 9),
+            lambda: store.coverage(symbol, MINUTE, 0, 1000),
+            lambda: store.count(symbol, MINUTE, 0, 1000),
+            lambda: store.nth_newest(symbol, MINUTE, 0, 1000, 1),
+        ):
+            with pytest.raises(RequestError, match="symbol"):
+                await ask()
+        other = sqlite3.connect(tmp_path / "candles.db")
+        other.execute("UPDATE series SET symbol = ?", (symbol,))
+        other.commit()
+        other.close()
+        assert await store.series() == [Series("upbit", symbol, "1m")]
+    for each, rows in ((symbol, 1), ("KRW-BTC", 0)):
+        assert SqliteReader(str(tmp_path / "candles.db"), "it", "upbit", each, MINUTE).count(0, 999) == rows
+
+
+@pytest.mark.parametrize("name", ["a?mode=memory", "file::memory:", "a%41#b", "a'b\"c", "비트 코인"])
+async def test_path_is_no_address(tmp_path: Path, name: str) -> None:
+    """A path names a file as it is, also where SQLite could read it as an address with options."""
+    async with SqliteStore(tmp_path / name) as store:
+        await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+        assert store.reader("KRW-BTC", MINUTE).count(0, 999) == 1
+    assert name in os.listdir(tmp_path)
 
 
 async def test_locks_are_waited_for_so_long(tmp_path: Path) -> None:
