@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -169,6 +170,15 @@ async def test_symbols_are_data(tmp_path: Path, symbol: str, monkeypatch: pytest
         assert await store.coverage(symbol, MINUTE, 0, 1000) == [Covered(300, 360, 1)]
         assert Series("upbit", symbol, "1m") in await store.series()
         assert await store.rows("KRW-BTC", MINUTE, 0, 1000, "newest_first", 9) == [ROW]
+
+
+@pytest.mark.parametrize("name", ["a?mode=memory", "file::memory:", "a%41#b", "a'b\"c", "비트 코인"])
+async def test_path_is_no_address(tmp_path: Path, name: str) -> None:
+    """A path names a file as it is, also where SQLite could read it as an address with options."""
+    async with SqliteStore(tmp_path / name) as store:
+        await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+        assert store.reader("KRW-BTC", MINUTE).count(0, 999) == 1
+    assert name in os.listdir(tmp_path)
 
 
 async def test_locks_are_waited_for_so_long(tmp_path: Path) -> None:
