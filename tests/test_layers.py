@@ -16,7 +16,7 @@ LAYERS = (
     {"timeframe"},
     {"spans"},
     {"model"},
-    {"ports", "reports"},
+    {"ports", "reports", "rules"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators"},
