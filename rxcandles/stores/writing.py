@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -17,6 +16,7 @@ from typing import Any, Final
 from rxcandles.model import Row
 from rxcandles.spans import Span
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.transaction import transaction
 
 __all__ = ["write_rows"]
 
@@ -33,17 +33,11 @@ _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= 
 
 def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> None:
     """Store ``rows`` and merge ``proven`` into the ledger, both or neither; waits for other writers."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         spans, held = _others(connection, series, proven)
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
         _merge(connection, series, proven, spans, held)
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
