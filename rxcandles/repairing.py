@@ -25,6 +25,7 @@ from rxcandles.stores import SqliteStore
 from rxcandles.stores.doubts import Doubts
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.mending import RepairPlan
+from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 from rxcandles.verification import verify
@@ -41,6 +42,7 @@ async def repair(
     symbol: str | None = None,
     timeframe: str | None = None,
     dry_run: bool = False,
+    into: str | Path | None = None,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
     progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
@@ -55,14 +57,19 @@ async def repair(
     is fetched from the ``exchange`` by the usual pipeline. Killed in between, the next repair goes on with it, and so
     does any collection that asks for it. Nothing is fetched for series of other exchanges, which are left as they are,
     and nothing deleted for want of a proof that the exchange no longer keeps (candles of a second). ``dry_run`` only
-    says what would be done, and opens nothing for writing.
+    says what would be done, and opens nothing for writing. With ``into`` what can be read of the file is copied into
+    that new one first, and that is repaired.
 
     ``exchange`` to ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of :func:`verify`.
     ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans and a few pages.
-    A file that SQLite can't read all of is not touched (``before.damaged``). What can't be fetched is no error but
-    among ``failures``, and in the end of ``after``. Raises ``RequestError``, ``SchemaError`` and ``StoreError``.
+    A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What can't be fetched
+    is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``, ``SchemaError`` and
+    ``StoreError``.
     """
     check_count("most", most)
+    if dry_run and into is not None:
+        raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
+    original, path = path, path if into is None else into
     opening = connect(path, exchange, base_url, rate_limit, limiter=limiter, share_limit=share_limit)
     name, source = (exchange, UpbitExchange) if isinstance(exchange, str) else (exchange.name, exchange)
 
@@ -76,6 +83,8 @@ async def repair(
         return examination.report(tally), doubts.plan()
 
     try:
+        if into is not None:
+            await salvage(original, into)
         async with Snapshot(path) as snapshot:
             before, plan = await snapshot.call(look)
         report = RepairReport(

@@ -13,6 +13,7 @@ from rxcandles.model import Request, Row
 from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.spans import Span
+from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.reading import rows_sql
 from rxcandles.stores.snapshot import Snapshot
@@ -90,7 +91,7 @@ def _proven(
             "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
             (stored.id, until, since),
         )
-        for start, stop in spans:
+        for start, stop in filter(lambda span: is_span(*span), spans):
             span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
             if span[0] < span[1]:
                 yield stored.series, frame, span

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from rxcandles import __version__
+from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.coverage import coverage
 from rxcandles.cli.printing import get, no_reader, stream
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, simulate):
+for _command in (collect, get, stream, coverage, verify, repair, simulate):
     cli.add_command(_command)
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from rxcandles.rules import finite, possible
 from rxcandles.stores.schema import COLUMNS
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import BEGINNING, END, Timeframe
 
-__all__ = ["on_grid_sql", "sound_sql", "teach_grid"]
+__all__ = ["is_span", "on_grid_sql", "sound_sql", "teach_grid"]
 
 
 class _Sql:
@@ -70,6 +70,11 @@ def sound_sql(timeframe: Timeframe) -> str:
     rule = possible(*map(_Sql, _PLAIN)).text
     changes = " AND ".join(f"({name} IS NULL OR {finite(_Sql(name)).text})" for name in _CHANGES)
     return f"({on_grid_sql(timeframe)} AND typeof(timestamp) = 'integer' AND {rule} AND {changes})"
+
+
+def is_span(start: object, stop: object) -> bool:
+    """Return whether these two of a ledger are a span of times that there are."""
+    return type(start) is int and type(stop) is int and BEGINNING <= start < stop < END
 
 
 def teach_grid(connection: sqlite3.Connection) -> None:

@@ -59,6 +59,9 @@ def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, s
             yield "wrong_schema", f"the table {table} {what}"
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether SQLite says that a file's pages are not as they should be."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+def is_damage(error: Exception) -> bool:
+    """Return whether this, raised by ``sqlite3``, comes of pages that are not as they should be."""
+    # A message about names that are garbled can't be decoded, and lengths that are can't be had.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    garbled = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or isinstance(error, UnicodeDecodeError)
+    return garbled or "unsupported file format" in str(error)

@@ -17,12 +17,12 @@ import attrs
 from rxcandles.findings import Finding, RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import Span, SpanSet
-from rxcandles.stores.conditions import on_grid_sql
+from rxcandles.stores.conditions import is_span, on_grid_sql
 from rxcandles.stores.examining import Examination, Stored
 from rxcandles.stores.mending import NO_TIME, Mending, RepairPlan, grid_spans
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.spelling import plain
-from rxcandles.timeframe import END, Timeframe, from_datetime
+from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime
 
 __all__ = ["Doubts"]
 
@@ -36,6 +36,8 @@ class _Doubted:
     """Where candles are wrong in themselves, so that nothing is lost with them."""
     wanted: list[Span] = attrs.field(factory=list)
     """What another spelling of the series had."""
+    disclaimed: list[Span] = attrs.field(factory=list)
+    """No candle is in there, and whether it was ever looked at is not known."""
 
 
 class Doubts:
@@ -95,6 +97,10 @@ class Doubts:
             doubted.untrusted.extend(_runs(frame, self._opens(stored.id, frame, start, stop), self._page))
         elif finding.kind == "off_grid_span":
             doubted.untrusted.append((frame.floor(stop), stop))
+        elif finding.kind == "future_span":
+            # Its end is false, so nobody knows how far it went; what is sure is its newest candle.
+            newest = max(self._opens(stored.id, frame, start, frame.floor(self._examination.now)), default=None)
+            doubted.disclaimed.append((start if newest is None else frame.shift(newest, 1), stop))
         elif finding.kind == "wrong_count":
             doubted.untrusted.extend(self._miscounted(stored.id, frame, start, stop))
 
@@ -114,7 +120,7 @@ class Doubts:
         assert stored.proper is not None
         frame = Timeframe.of(stored.proper.timeframe)
         for start, stop in self._connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (stored.id,)):
-            if isinstance(start, int) and isinstance(stop, int):
+            if is_span(start, stop):
                 yield (start, stop)
         yield from _runs(frame, self._opens(stored.id, frame, 0, END), self._page)
 
@@ -156,7 +162,7 @@ class Doubts:
         fetched = untrusted.union(SpanSet(tuple(doubted.wanted))).intersect(to_be_had)
         return Mending(
             series=series,
-            untrusted=untrusted,
+            untrusted=untrusted.union(SpanSet(tuple(doubted.disclaimed))),
             dropped=untrusted.intersect(to_be_had).union(worthless),
             fetched=grid_spans(frame, fetched),
         )
@@ -164,6 +170,7 @@ class Doubts:
     def _step(self, mending: Mending) -> RepairStep:
         number = self._examination.stored[mending.series].id
         frame = Timeframe.of(mending.series.timeframe)
+        past = SpanSet(((BEGINNING, frame.floor(self._examination.now)),))
         candles = self._connection.execute(f"SELECT count(*) FROM candles WHERE series = ? AND {NO_TIME}", (number,))
         dropped = candles.fetchone()[0]
         for span in mending.dropped:
@@ -171,7 +178,7 @@ class Doubts:
         return RepairStep(
             "distrust",
             *mending.series,
-            spans=len(grid_spans(frame, mending.untrusted)) - 1,  # without the future
+            spans=len(grid_spans(frame, mending.untrusted.intersect(past))),
             candles=dropped,
             slots=sum(frame.slots(*span) for span in mending.fetched),
         )

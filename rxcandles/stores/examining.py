@@ -17,12 +17,12 @@ from rxcandles.model import Row, check_symbol
 from rxcandles.ports import Series
 from rxcandles.rules import time_text, value_fault
 from rxcandles.spans import SpanSet
-from rxcandles.stores.conditions import on_grid_sql, sound_sql
+from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.journal import unfinished_spans
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
-from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
 __all__ = ["Examination", "Stored"]
 
@@ -73,7 +73,7 @@ class Examination:
             self.now = time.time() if self.now is None else self.now
             if whole and self._one("SELECT count(*) FROM sqlite_master")[0]:
                 yield from self._contents()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
             yield _about_file("damaged_file", str(error))
@@ -166,7 +166,7 @@ class Examination:
         for start, stop, rows in self._all(
             "SELECT start, stop, rows FROM coverage WHERE series = ? ORDER BY start", stored.id
         ):
-            if type(start) is not int or type(stop) is not int or not 0 <= start < stop < END:
+            if not is_span(start, stop):
                 yield _about(stored.series, "impossible_span", None, None, f"a span from {start!r} to {stop!r}")
                 continue
             if (start != BEGINNING and not frame.on_grid(start)) or not frame.on_grid(stop):
@@ -182,7 +182,7 @@ class Examination:
                 detail = f"{counted:,} candles are stored in it where the ledger says {rows!r}"
                 yield _about(stored.series, "wrong_count", start, stop, detail)
             if stop > current:
-                yield _about(stored.series, "future_span", max(start, current), stop, f"a span {self._not_over}")
+                yield _about(stored.series, "future_span", start, stop, f"a span with slots {self._not_over}")
             reach = max(reach, stop)
         yield from self._unproven(stored, frame, max(reach, 0), current)
 

@@ -84,3 +84,5 @@ class Snapshot:
             return work(self._connection)
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
+        except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled
+            raise store_error(self.path, sqlite3.DatabaseError("malformed names in it")) from error
