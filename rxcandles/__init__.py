@@ -26,6 +26,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
@@ -34,6 +35,7 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
     CollectionConfig,
     CollectionProgress,
@@ -48,6 +50,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 
 __version__ = "0.1.0"
 
@@ -70,6 +73,7 @@ __all__ = [
     "Exchange",
     "ExchangeError",
     "FailedSpan",
+    "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
@@ -85,6 +89,8 @@ __all__ = [
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
@@ -105,8 +111,11 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "VerificationReport",
     "connect",
     "recommend_mode",
+    "repair",
     "run",
+    "verify",
     "with_backpressure",
 ]

@@ -54,12 +54,25 @@ class Maker(ast.NodeVisitor):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 self.known[name] = self.own(node.value) and self.known.get(name, True)
-            elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
-                self.known[node.target.id] = self.own(node.iter)
+            elif isinstance(node, ast.For):
+                self.bind(node.target, node.iter)
         self.generic_visit(function)
         self.known = outer
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_comprehensions(self, node: ast.GeneratorExp | ast.ListComp) -> None:
+        for each in node.generators:
+            self.bind(each.target, each.iter)
+        self.generic_visit(node)
+
+    visit_GeneratorExp = visit_ListComp = visit_comprehensions
+
+    def bind(self, target: ast.expr, over: ast.expr) -> None:
+        """Whatever a loop over constants of ours yields is ours."""
+        for name in ast.walk(target):
+            if isinstance(name, ast.Name):
+                self.known[name.id] = self.own(over)
 
     def visit_JoinedStr(self, text: ast.JoinedStr) -> None:
         self.judge(text)
@@ -106,8 +119,12 @@ class Maker(ast.NodeVisitor):
                 return self.own(each)
             case ast.Call(func=ast.Attribute(value=text, attr="join" | "upper"), args=arguments):
                 return self.own(text) and all(map(self.own, arguments))
-            case ast.Call(func=ast.Name(id="len" | "range" | "int")):
-                return True
+            case ast.Call(func=ast.Attribute(value=table, attr="items" | "keys" | "values")):
+                return self.own(table)
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("len", "range", "int") or name.endswith("_sql")  # which are judged themselves
+            case ast.BinOp(left=left, right=right):
+                return self.own(left) and self.own(right)
         return False
 
 
