@@ -28,6 +28,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
@@ -36,6 +37,7 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
     CandleProgress,
     CollectionConfig,
@@ -51,6 +53,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 
 __version__ = "0.1.0"
 
@@ -75,6 +78,7 @@ __all__ = [
     "ExchangeError",
     "FailedSpan",
     "FilledCandle",
+    "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
@@ -92,6 +96,8 @@ __all__ = [
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
@@ -113,8 +119,11 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "VerificationReport",
     "connect",
     "recommend_mode",
+    "repair",
     "run",
+    "verify",
     "with_backpressure",
 ]

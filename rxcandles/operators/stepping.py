@@ -11,13 +11,13 @@ from reactivex import Observable, abc
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order
-from rxcandles.timeframe import to_datetime
+from rxcandles.rules import time_text
 
 __all__ = ["Step", "Track", "invalid", "stepwise"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
-# The operators that are generic in their candles spell out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
+# What is generic in its candles spells out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
 
 
 class Step(ABC, Generic[_A, _B]):
@@ -97,8 +97,8 @@ class Track:
             if later < 0 if self._order == "oldest_first" else later > 0:
                 other = "newest_first" if self._order == "oldest_first" else "oldest_first"
                 return (
-                    f"it comes after the one of {_text(last)}, which is not {self._order.replace('_', ' ')}; "
-                    f"give order={other!r} where all come so"
+                    f"it comes after the one of {time_text(last.open_seconds)}, which is not "
+                    f"{self._order.replace('_', ' ')}; give order={other!r} where all come so"
                 )
         self.last = candle
         return None
@@ -112,11 +112,6 @@ class Track:
 
 def invalid(candle: CandleData, fault: str) -> InvalidCandleError:
     """Return the error for a candle, which names it."""
-    return InvalidCandleError(f"{candle.symbol} {candle.timeframe}, the candle of {_text(candle)}: {fault}")
-
-
-def _text(candle: CandleData) -> str:
-    try:
-        return f"{to_datetime(candle.open_seconds):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError, TypeError):
-        return repr(candle.open_seconds)
+    return InvalidCandleError(
+        f"{candle.symbol} {candle.timeframe}, the candle of {time_text(candle.open_seconds)}: {fault}"
+    )

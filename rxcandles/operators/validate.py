@@ -10,9 +10,9 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_choice, refusal
 from rxcandles.errors import InvalidCandleError
-from rxcandles.exchanges.checks import row_fault
 from rxcandles.model import ORDERS, CandleData, Order
 from rxcandles.operators.stepping import Step, Track, invalid, stepwise
+from rxcandles.rules import value_fault
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["validate"]
@@ -60,4 +60,7 @@ class _Validating(Step[_C, _C]):
     def _fault(self, candle: CandleData) -> str | None:
         if not candle.traded:
             return "nobody traded in it; validate before you fill gaps"
-        return row_fault(candle.row, Timeframe.of(candle.timeframe)) or self._track.fault(candle)
+        fault = value_fault(candle.row)
+        if fault is None and not Timeframe.of(candle.timeframe).on_grid(candle.open_seconds):
+            fault = "its open time is off the grid"
+        return fault or self._track.fault(candle)
