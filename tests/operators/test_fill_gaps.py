@@ -24,7 +24,7 @@ async def filled(policy: Literal["flat", "null"], lists: list[Any], order: Order
     return await ops.run(ops.from_demand(lists).pipe(ops.fill_gaps(policy, order=order, size=size), rx.to_list()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(TIMEFRAMES),
     st.sets(st.integers(0, 60), min_size=1),

@@ -237,7 +237,7 @@ series = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(series, max_size=5), st.sampled_from(ORDERS))
 def test_merged_is_sorted(several: list[tuple[set[int], list[int], float]], order: Order) -> None:
     """Whatever comes in what lists and how slowly: all candles, by time, at equal times in the order of the sources."""
