@@ -24,6 +24,7 @@ from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.doubts import Doubts
 from rxcandles.stores.examining import Examination
+from rxcandles.stores.journal import is_unsettled
 from rxcandles.stores.mending import RepairPlan
 from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
@@ -73,20 +74,21 @@ async def repair(
     opening = connect(path, exchange, base_url, rate_limit, limiter=limiter, share_limit=share_limit)
     name, source = (exchange, UpbitExchange) if isinstance(exchange, str) else (exchange.name, exchange)
 
-    def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan]:
+    def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan, bool]:
         examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
         tally = Tally(most)
         doubts = Doubts(connection, examination, exchange=name, page=source.page_limit, kept=kept_by(source))
         for finding in examination.findings():
             tally.add(finding)
             doubts.add(finding)
-        return examination.report(tally), doubts.plan()
+        report = examination.report(tally)
+        return report, doubts.plan(), report.clean and not is_unsettled(connection)
 
     try:
         if into is not None:
             await salvage(original, into)
         async with Snapshot(path) as snapshot:
-            before, plan = await snapshot.call(look)
+            before, plan, done = await snapshot.call(look)
         report = RepairReport(
             before=before,
             steps=plan.steps,
@@ -98,7 +100,7 @@ async def repair(
         )
         if dry_run or before.damaged:
             return report
-        if before.clean:
+        if done:
             return attrs.evolve(report, after=before)
         async with SqliteStore(path, exchange=name) as store:
             removed = await store.mend(plan)

@@ -35,15 +35,22 @@ class Snapshot:
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Snapshot:
-        await asyncio.to_thread(self._open)
+        try:
+            await self._finished(self._open)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await asyncio.to_thread(connection.close)
+            connection.close()
 
     def _open(self) -> None:
         if not Path(self.path).is_file():
@@ -69,13 +76,17 @@ class Snapshot:
         Raises ``StoreError`` for what SQLite says.
         """
         async with self._lock:
-            running = asyncio.ensure_future(asyncio.to_thread(self._call, work))
-            try:
-                return await asyncio.shield(running)
-            except asyncio.CancelledError:
-                self._cancelled = True
-                await asyncio.wait([running])
-                raise
+            return await self._finished(lambda: self._call(work))
+
+    async def _finished(self, work: Callable[[], _A]) -> _A:
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._cancelled = True
+            await asyncio.wait([running])
+            raise
 
     def _call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
         if self._connection is None:
