@@ -14,6 +14,7 @@ PROGRAMS = {
     "limit": ("limit", "how close to the limit requests run, 15 to 300 ms away, drawn (--plot)"),
     "sparse": ("sparse", "requests against full pages needed, by density"),
     "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
+    "days": ("days", "a virtual month of collecting every minute: nothing grows, drawn (--plot)"),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }

@@ -50,8 +50,8 @@ async def streaming(url: str, count: int, ahead: bool) -> dict[str, Any]:
                 total += len(candles)
                 chunks += 1
                 await asyncio.sleep(0.005)
-                peak = max(peak, stream.statistics().peak_waiting)
-                assert stream.statistics().held <= 8
+                peak = max(peak, stream.stats().peak_waiting)
+                assert stream.stats().in_flight <= 8
         seconds = time.perf_counter() - began
     assert total == count
     return {"candles": total, "seconds": seconds, "peak_waiting": peak}

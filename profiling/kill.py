@@ -1,124 +1,146 @@
 """Collecting, killed with SIGKILL at random moments, again and again: nothing that was stored may be lost or wrong.
 
-Each child is forked from this process, which has everything imported, and goes on with the database that the one
-before left behind. After each kill the file is audited; when a database is complete the next is begun.
+Each child goes on with the database that the one before left behind. After each kill a copy of the file is audited
+(so that it is the next child that recovers the file); when a database is complete the next is begun.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 import random
-import signal
+import shutil
 import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp  # noqa: F401 - imported before the forks
-
-import rxcandles
 from profiling.audit import Truth, audit
+from profiling.children import MODES, Child, Job
 from profiling.counted import counted
 from profiling.harness import machine, table
-from rxcandles.exchanges import UpbitExchange
 from rxcandles.simulator import DEFAULT_MARKETS
+from rxcandles.stores.connection import Durability
 from rxcandles.timeframe import to_datetime
 
-MODES = ("storage-only", "collection", "streaming")
+__all__ = ["Siege"]
+
 SYMBOLS = ("KRW-ETH", "KRW-XRP", "KRW-DOGE")
 TO = 1_770_000_000
 
 
-async def _collect(url: str, path: Path, mode: str, symbol: str, count: int, durability: Any) -> None:
-    exchange = UpbitExchange(url)
-    exchange.page_limit = 50
-    async with (
-        exchange,
-        rxcandles.SqliteStore(path, durability=durability) as store,
-    ):
-        provider = rxcandles.CandleDataProvider(store, exchange, rxcandles.SlidingWindowLimiter(None))
-        asked: dict[str, Any] = {"symbol": symbol, "timeframe": "1m", "count": count, "to": to_datetime(TO)}
-        if mode == "storage-only":
-            await provider.collect_candles_only(**asked)
-        elif mode == "collection":
-            await provider.get_candles(**asked)
-        else:
-            async with provider.stream_candles(**asked) as stream:
-                async for _ in stream:
-                    pass
+class Siege:
+    """Databases of ``count`` candles a process, begun one after the other, whose writers are killed again and again."""
 
+    def __init__(self, url: str, folder: Path, seed: int, count: int, durability: Durability = "normal") -> None:
+        self._url = url
+        self._folder = folder
+        self._luck = random.Random(seed)
+        self._count = count
+        self._durability: Durability = durability
+        markets = {market.symbol: market for market in DEFAULT_MARKETS}
+        self._truth = Truth(markets.__getitem__, since=TO - 5 * 60 * count - 86_400)
+        self._longest = 0.0
+        """Seconds within which a child is killed: at first half of a run from nothing to everything."""
+        self.kills: Counter[tuple[int, str]] = Counter()
+        """Children killed, by how many wrote into the file and by mode."""
+        self.runs: Counter[int] = Counter()
+        """Runs in which a child was killed, by how many wrote into the file."""
+        self.databases = self.audits = self.partial = 0
+        """Databases filled; audits passed, and how many of them after a kill in the midst of the candles."""
 
-def _forked(url: str, path: Path, mode: str, symbol: str, count: int, durability: str) -> int:
-    """Start a child that collects; return its process number."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            asyncio.run(_collect(url, path, mode, symbol, count, durability))
-            code = 0
-        finally:
-            os._exit(code)
-    return pid
+    def until(self, kills: int, processes: int = 1) -> None:
+        """Go on until so many more children are killed, of ``processes`` at once; all databases are filled in the end.
 
+        Raises ``AssertionError`` where anything that was stored is lost or wrong.
+        """
+        if not self._longest:
+            self._fill(processes, 0)
+        wanted = self.kills.total() + kills
+        while self.kills.total() < wanted:
+            self._fill(processes, wanted)
 
-def _held(path: Path) -> set[int]:
-    """The open times that are stored."""
-    if not path.exists():
-        return set()
-    with closing(sqlite3.connect(path)) as database:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'candles'").fetchone():
-            return set()
-        return {row[0] for row in database.execute("SELECT open_time FROM candles")}
+    def _fill(self, processes: int, wanted: int) -> None:
+        self.databases += 1
+        path, symbol = self._folder / f"{self.databases}.db", SYMBOLS[self.databases % len(SYMBOLS)]
+        held: set[int] = set()
+        complete = False
+        while not complete:
+            ends = [TO - 60 * (self._count // 2) * number for number in range(processes)]
+            asked = [
+                {"symbol": symbol, "timeframe": "1m", "count": self._count, "to": to_datetime(end)} for end in ends
+            ]
+            jobs = [Job(self._url, str(path), self._luck.choice(MODES), each, self._durability) for each in asked]
+            strike = self.kills.total() < wanted
+            told = self._run(jobs, strike)
+            complete = not any(killed for killed, _ in told)
+            before, held = held, self._held(path)
+            assert before <= held, f"{len(before - held)} stored candles are lost, {path}"
+            for end, (_, stored) in zip(ends, told, strict=True):
+                # What a child has said, and in the end everything. A page may bring more than was still wanted.
+                least = self._count if complete else stored
+                found = sum(time < end for time in held)
+                assert found >= least, f"{found} of {least} candles before {end}, {path}"
+            self.partial += len(held) > 0 and not complete
+            if strike:
+                self._longest *= 0.9 if complete else 1.1 if held == before else 1.0
+
+    def _run(self, jobs: Sequence[Job], strike: bool) -> list[tuple[bool, int]]:
+        """Do the jobs at once; return which were killed, and how many candles each had said were stored."""
+        children = [Child(job) for job in jobs]
+        began = time.monotonic()
+        if strike:
+            time.sleep(self._luck.uniform(0.0, self._longest))
+            for child in self._luck.sample(children, self._luck.randint(1, len(children))):
+                child.kill()
+        told = [child.ended() for child in children]
+        if not self._longest:
+            self._longest = (time.monotonic() - began) / 2
+        killed = [job.mode for job, (killed, _) in zip(jobs, told, strict=True) if killed]
+        self.kills.update((len(jobs), mode) for mode in killed)
+        self.runs[len(jobs)] += bool(killed)
+        return told
+
+    def _held(self, path: Path) -> set[int]:
+        """The open times that are stored, audited; in a copy, so that it is the next child that recovers the file."""
+        copy = self._folder / "copy.db"
+        for suffix in ("", "-wal"):
+            Path(f"{copy}{suffix}").unlink(missing_ok=True)
+            if Path(f"{path}{suffix}").exists():
+                shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+        with closing(sqlite3.connect(copy)) as database:
+            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'candles'").fetchone():
+                return set()
+            held = {row[0] for row in database.execute("SELECT open_time FROM candles")}
+        assert audit(copy, self._truth, TO + 60) == len(held)
+        self.audits += 1
+        return held
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m profiling kill")
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--count", type=int, default=4000, help="candles of each database, in pages of 50")
+    parser.add_argument("--kills", type=int, default=1000, help="of these a fifth where two processes write")
+    parser.add_argument("--count", type=int, default=4000, help="candles of each process, in pages of 50")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--durability", choices=["normal", "full"], default="normal")
     options = parser.parse_args(arguments)
-    luck = random.Random(options.seed)
-    markets = {market.symbol: market for market in DEFAULT_MARKETS}
-    truth = Truth(markets.__getitem__, since=TO - int(timedelta(days=14).total_seconds()))
-    killed: Counter[str] = Counter()
-    databases = audits = 0
-    candles = 0
     with tempfile.TemporaryDirectory() as folder, counted(None) as server:
-        while sum(killed.values()) < options.kills:
-            databases += 1
-            path, symbol = Path(folder, f"{databases}.db"), SYMBOLS[databases % len(SYMBOLS)]
-            complete = False
-            while not complete and sum(killed.values()) < options.kills:
-                before, mode = _held(path), MODES[luck.randrange(len(MODES))]
-                pid = _forked(server.url, path, mode, symbol, options.count, options.durability)
-                time.sleep(luck.uniform(0.0, 0.12))
-                os.kill(pid, signal.SIGKILL)
-                _, status = os.waitpid(pid, 0)
-                if os.WIFSIGNALED(status):
-                    killed[mode] += 1
-                else:
-                    assert os.WEXITSTATUS(status) == 0, f"a child failed by itself, {path}"
-                    complete = True
-                after = _held(path)
-                assert before <= after, f"{len(before - after)} stored candles are lost, {path}"
-                if after:
-                    candles = audit(path, truth, TO + 60)
-                    audits += 1
-                # A page may bring more than was still wanted, which is kept.
-                assert not complete or candles >= options.count, f"{candles} of {options.count}, {path}"
-    rows: list[dict[str, Any]] = [{"mode": mode, "kills": killed[mode]} for mode in MODES]
-    rows.append({"mode": "together", "kills": sum(killed.values())})
+        siege = Siege(server.url, Path(folder), options.seed, options.count, options.durability)
+        siege.until(options.kills - options.kills // 5)
+        siege.until(options.kills // 5, processes=2)
+    rows: list[dict[str, Any]] = [
+        {"mode": mode, "one process": siege.kills[1, mode], "two processes": siege.kills[2, mode]} for mode in MODES
+    ]
+    rows.append({"mode": "together"} | {name: sum(row[name] for row in rows) for name in list(rows[0])[1:]})
     lost = {"lost": 0, "wrong": 0, "twice": 0, "false coverage": 0}  # one of any ends the run
     sys.stdout.write(
-        table(f"{databases} databases, {audits} audits, durability {options.durability}. {machine()}",
-              [row | lost for row in rows]) + "\n"
+        table(f"{siege.kills.total():,} kills survived, {siege.runs[2]:,} of the runs of two processes on one file; "
+              f"{siege.databases:,} databases, {siege.audits:,} audits, {siege.partial:,} of them in the midst. "
+              f"Durability {options.durability}. {machine()}",
+              [row | {"kills": row["one process"] + row["two processes"]} | lost for row in rows]) + "\n"
     )  # fmt: skip
     return 0

@@ -1,12 +1,14 @@
 """Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
 
-``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of.
+``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of, and
+``rxcandles.events`` says what is logged.
 """
 
 from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import (
     BannedError,
+    CertificateError,
     ConnectionFailedError,
     ExchangeError,
     IncompleteError,
@@ -25,9 +27,9 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
-from rxcandles.flow import Flow, Stream, run, with_backpressure
+from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
@@ -41,6 +43,7 @@ from rxcandles.reports import (
     FailedSpan,
     StreamingConfig,
     StreamingMeta,
+    StreamStats,
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
@@ -60,6 +63,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CertificateError",
     "Chunk",
     "CollectionConfig",
     "CollectionProgress",
@@ -71,9 +75,11 @@ __all__ = [
     "FailedSpan",
     "Finding",
     "Flow",
+    "FlowStats",
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "LimiterStats",
     "MachineLimiter",
     "Market",
     "MemoryLimitError",
@@ -99,6 +105,7 @@ __all__ = [
     "StageCancelledError",
     "StoreError",
     "Stream",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "Timeframe",

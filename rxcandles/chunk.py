@@ -9,13 +9,13 @@ import attrs
 
 from rxcandles.model import Request, Row
 from rxcandles.ports import CandleStore, RateLimiter
-from rxcandles.spans import Span, SpanSet
+from rxcandles.spans import Span
 from rxcandles.timeframe import to_datetime
 
 if TYPE_CHECKING:
     from rxcandles.planning import Plan
 
-__all__ = ["Chunk", "Segment", "Ticket"]
+__all__ = ["Chunk", "Segment", "Tally", "Ticket"]
 
 
 @attrs.define(eq=False)
@@ -38,6 +38,24 @@ class Segment:
     def finished(self) -> bool:
         """Whether the cursor has arrived."""
         return self.cursor <= self.lo
+
+
+@attrs.define(eq=False)
+class Tally:
+    """What a run has cost and brought so far, told by the stages as it happens; the counters only grow."""
+
+    requests: int = 0
+    """Requests sent, retries included."""
+    retries: int = 0
+    """Attempts at a page after its first."""
+    rate_limited: int = 0
+    """Answers 429 among the requests."""
+    pages: int = 0
+    """Pages accepted."""
+    stored: int = 0
+    """Candles stored that the store did not hold as proven."""
+    stored_before: int = 0
+    """Candles that did not have to be fetched, since they were stored."""
 
 
 class Ticket:
@@ -70,8 +88,8 @@ class Chunk:
     """Candles to ask the exchange for; 0 where the store has everything."""
     held: int = 0
     """Candles stored in ``[resume, top)`` before."""
-    covered: SpanSet = attrs.field(factory=SpanSet)
-    """Spans below ``resume`` that were proven before, as far as they were looked up."""
+    unknown: int = 0
+    """Older end of the hole that begins at ``resume``: what is below it is stored, as far as was looked up."""
     overlap: str = "no_overlap"
     """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
     limiter: RateLimiter | None = attrs.field(default=None, repr=False)
@@ -87,7 +105,7 @@ class Chunk:
     candles: int = 0
     """Candles of the request in here, fetched or stored before."""
     fresh: int = 0
-    """Candles among ``rows`` that the store did not hold as proven."""
+    """Candles among ``rows`` that the store did not hold as proven; known once they are stored."""
     requests: int = 0
     """Requests sent, retries included."""
     retries: int = 0

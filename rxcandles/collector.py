@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 import attrs
 from reactivex import Observable
 
+from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
+from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
 from rxcandles.operators import (
     Retry,
@@ -27,13 +28,12 @@ from rxcandles.operators import (
     skip_stored,
     summarize,
 )
+from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["CandleCollector"]
-
-_log: Final = logging.getLogger("rxcandles.collector")
 
 
 class CandleCollector:
@@ -51,6 +51,13 @@ class CandleCollector:
         retry: Retry | None = None,
         cursors: int | None = None,
     ) -> None:
+        check_like("store", store, CandleStore)
+        check_like("exchange", exchange, Exchange)
+        check_like("limiter", limiter, RateLimiter)
+        if retry is not None:
+            check_kind("retry", retry, Retry)
+        if cursors is not None:
+            check_count("cursors", cursors)
         self._store = store
         self._exchange = exchange
         self._limiter = limiter
@@ -72,16 +79,24 @@ class CandleCollector:
         return request
 
     def chunks(
-        self, request: Request, *, on_failure: Literal["raise", "skip"] = "raise", of: int = 1
+        self,
+        request: Request,
+        *,
+        on_failure: Literal["raise", "skip"] = "raise",
+        of: int = 1,
+        on_plan: Callable[[Plan], object] | None = None,
     ) -> Observable[Chunk]:
         """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
 
-        ``of`` is the number of requests that share the rate at the same time, and so its cursors.
+        ``of`` is the number of requests that share the rate at the same time, and so its cursors; ``on_plan`` is
+        ``plan_chunks``'s.
         """
+        check_kind("request", request, Request)
+        check_count("of", of)
         rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
         share = None if rate is None else rate / of
         cursors = cursors_for(share) if self._cursors is None else self._cursors
-        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors).pipe(
+        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan).pipe(
             skip_stored(self._store),
             rate_limit(self._limiter),
             fetch(self._exchange, retry=self._retry, on_failure=on_failure),
@@ -121,14 +136,14 @@ class CandleCollector:
         work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
         end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
         """
-        wanted = list(dict.fromkeys(requests))
+        wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
+        check_callable("progress_callback", progress_callback, optional=True)
         summaries: dict[Request, CollectionSummary] = {}
         failures: dict[Request, Exception] = {}
 
         async def one(request: Request) -> None:
             callback = None if progress_callback is None else partial(progress_callback, request)
             try:
-                self._exchange.check(request.symbol, request.timeframe)
                 summaries[request] = await self.collect(request, callback, of=len(wanted))
             except RxCandlesError as error:
                 failures[request] = error
@@ -141,6 +156,11 @@ class CandleCollector:
             raise SeveralFailedError(summaries, failures)
         return summaries
 
+    def _check(self, name: str, request: Request) -> Request:
+        check_kind(name, request, Request)
+        self._exchange.check(request.symbol, request.timeframe)
+        return request
+
     async def collect(
         self,
         request: Request,
@@ -149,18 +169,14 @@ class CandleCollector:
         of: int = 1,
     ) -> CollectionSummary:
         """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate."""
-        chunks = self.chunks(request, on_failure="skip", of=of)
+        check_callable("progress_callback", progress_callback, optional=True)
+        meter = Meter(request, self._exchange.name, "storage_only")
+        chunks = self.chunks(request, on_failure="skip", of=of, on_plan=meter)
         summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:
             start, stop = request.span
             summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
-        _log.info(
-            "%s %s: %d candles held, %d requests",
-            request.symbol,
-            request.timeframe,
-            summary.collected_count,
-            summary.api_calls_made,
-        )
+        meter.log(summary.collected_count, len(summary.failed_spans))
         if summary.failed_spans:
             spans = ", ".join(
                 f"{each.start:%Y-%m-%d %H:%M:%S} to {each.stop:%Y-%m-%d %H:%M:%S}" for each in summary.failed_spans[:3]

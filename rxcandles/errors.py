@@ -12,9 +12,10 @@
     │   ├── BannedError                418: stop until the block is over
     │   └── PassingError               worth another try
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
+    │       │   └── CertificateError   nobody vouches for the server: a person has to mend that, not another try
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
-    ├── StoreError                     the database can't be opened, read or written
+    ├── StoreError                     the database can't be opened, read or written, or is no longer there
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BannedError",
+    "CertificateError",
     "ConnectionFailedError",
     "ExchangeError",
     "IncompleteError",
@@ -65,7 +67,9 @@ class MemoryLimitError(RxCandlesError):
 
 
 class ExchangeError(RxCandlesError):
-    """The exchange, or the way to it, failed."""
+    """The exchange, or the way to it, failed; ``status`` is the HTTP status of what it answered, None where unknown."""
+
+    status: int | None = None
 
 
 class RequestRejectedError(ExchangeError):
@@ -83,6 +87,8 @@ class InvalidResponseError(ExchangeError):
 class BannedError(ExchangeError):
     """The exchange has blocked this address (418) for ``seconds``."""
 
+    status = 418
+
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
@@ -97,7 +103,11 @@ class PassingError(ExchangeError):
 
 
 class ConnectionFailedError(PassingError):
-    """No whole answer came: refused, reset, cut short, or too slow."""
+    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer."""
+
+
+class CertificateError(ConnectionFailedError):
+    """The server's certificate can't be verified: nothing was sent, and trying again changes nothing."""
 
 
 class ServerError(PassingError):
@@ -107,9 +117,11 @@ class ServerError(PassingError):
 class RateLimitedError(PassingError):
     """The exchange answered 429."""
 
+    status = 429
+
 
 class StoreError(RxCandlesError):
-    """The database can't be opened, read or written."""
+    """The database can't be opened, read or written, or another file has taken its place while it was open."""
 
 
 class SchemaError(StoreError):

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 import struct
 import tempfile
+import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rxcandles.errors import RequestError, StoreError
+from rxcandles.arguments import check_name, check_path
+from rxcandles.errors import StoreError
+from rxcandles.events import LeaseEvent, log_event
 from rxcandles.limiter import SlidingWindowLimiter, _clock, _Permit
 
 try:
@@ -46,7 +48,10 @@ _STILL_THERE: Final = 0.1
 """Seconds after which one who waited and has not looked again at its time counts as gone."""
 _AHEAD: Final = 1.0
 """Seconds that a file can be ahead of a loop's clock, which some loops read once a turn; more is another boot's."""
-_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LOCK_WAIT: Final = 0.25
+"""Seconds to wait for the lock, thousands of times what it is held for: who holds it for longer is stopped."""
+_LOCK_AGAIN: Final = 5.0
+"""Seconds for which one who did not get it leaves the lock alone, since waiting for it stops its loop."""
 
 _HEAD: Final = struct.Struct("<8sII")
 """What the file is, the checksum of all behind this, and how many permits it holds."""
@@ -81,12 +86,14 @@ class MachineLimiter(SlidingWindowLimiter):
     Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``) and the same ``folder``; by default
     ``rxcandles-<uid>`` in the folder for temporary files (so ``TMPDIR`` must agree), made with mode 0700. Each keeps to
     its own ``rate``, ``window`` and ``guard`` among the permits of all. Everything else is as in
-    :class:`SlidingWindowLimiter`, first come, first served within a process; ``statistics`` counts this process only,
-    but shows everybody's pause. A file that is damaged, or from before the last boot, is begun anew. There is nothing
-    to close. Needs a loop whose clock is ``time.monotonic``, as asyncio's and uvloop's are.
+    :class:`SlidingWindowLimiter`, first come, first served within a process; ``stats`` counts this process only, but
+    shows everybody's pause and use of the window (it reads the file, a tenth of a millisecond). A file that is
+    damaged, or from before the last boot, is begun anew. There is nothing to close. Needs a loop whose clock is
+    ``time.monotonic``, as asyncio's and uvloop's are.
 
-    Where there is no file locking (Windows), and while the file can't be read or written later on, the limiter goes
-    on for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be
+    Where there is no file locking (Windows), and while the file can't be read, written or locked (a process that was
+    stopped in the middle of a step holds it: a quarter of a second is waited, every five) later on, the limiter goes on
+    for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be
     meant, and ``StoreError`` where the folder or file can't be used, or another user could write there.
     """
 
@@ -100,8 +107,9 @@ class MachineLimiter(SlidingWindowLimiter):
         guard: float = 0.03,
     ) -> None:
         super().__init__(rate, window=window, guard=guard)
-        if not _KEY.fullmatch(key):
-            raise RequestError(f"key is {key!r}; take up to 64 letters, digits, '.', '_' and '-'")
+        check_name("key", key)
+        if folder is not None:
+            check_path("folder", folder)
         self._file: int | None = None
         self._mine: deque[float] = deque()
         self._gives_way_until: float | None = None
@@ -109,9 +117,12 @@ class MachineLimiter(SlidingWindowLimiter):
         self._longest = self._span
         self._seat = int.from_bytes(os.urandom(8), "little") or 1
         self._seats: dict[int, float] = {}
+        self._lock_again = 0.0
         self._alone = fcntl is None
         if self._alone:
-            _log.warning("this system has no fcntl: the rate of %r is kept by each process for itself", key)
+            event = LeaseEvent(event="lease", path=None, problem="no locking")
+            message = "this system has no fcntl: the rate of %r is kept by each process for itself"
+            log_event(_log, logging.WARNING, event, message, key)
             return
         self._folder = Path(tempfile.gettempdir(), f"rxcandles-{os.geteuid()}") if folder is None else Path(folder)
         self._path = self._folder / f"{key}.lease"
@@ -124,7 +135,7 @@ class MachineLimiter(SlidingWindowLimiter):
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        if fcntl is None or self._file is not None:
+        if fcntl is None or self._file is not None or time.monotonic() < self._lock_again:
             yield
             return
         self._older = []
@@ -150,7 +161,8 @@ class MachineLimiter(SlidingWindowLimiter):
             return found
         read = _read(found)
         if read is None or read[0].written > _clock() + _AHEAD:
-            _log.info("%s is %s; begun anew", self._path, "damaged" if read is None else "from before the last boot")
+            event = LeaseEvent(event="lease", path=str(self._path), problem="damaged" if read is None else "old")
+            log_event(_log, logging.INFO, event, "%s is %s; begun anew", self._path, event["problem"])
             return b""
         state, self._seats, permits = read
         if state.number < self._number:
@@ -228,12 +240,22 @@ class MachineLimiter(SlidingWindowLimiter):
 
     def _lock(self) -> int:
         """Open the file and lock it; again where it was deleted between the two."""
+        until = time.monotonic() + _LOCK_WAIT
         while True:
             file = self._open()
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                # Asked for again and again: a lock that is waited for would stop this loop for as long as it is held.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(file).st_nlink:
                     return file
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    os.close(file)
+                    self._lock_again = time.monotonic() + _LOCK_AGAIN
+                    raise StoreError(
+                        f"it has been locked for {_LOCK_WAIT:g} s by a process that must be stopped"
+                    ) from None
+                time.sleep(0.0005)
             except BaseException:
                 os.close(file)
                 raise
@@ -258,7 +280,9 @@ class MachineLimiter(SlidingWindowLimiter):
     def _fault(self, error: Exception) -> None:
         if not self._alone:
             self._alone = True
-            _log.warning("%s can't be used: %s; keeping the rate for this process alone", self._path, error)
+            event = LeaseEvent(event="lease", path=str(self._path), problem="unusable")
+            message = "%s can't be used: %s; keeping the rate for this process alone"
+            log_event(_log, logging.WARNING, event, message, self._path, error)
 
 
 def _check(path: Path, found: os.stat_result, *, folder: bool) -> None:

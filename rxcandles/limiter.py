@@ -21,11 +21,17 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from rxcandles.errors import RequestError
+from rxcandles.arguments import check_number, check_rate
+from rxcandles.errors import BannedError, ExchangeError, RateLimitedError
+from rxcandles.events import BannedEvent, LimitedEvent, log_event
+from rxcandles.model import LONGEST_WAIT
 
-__all__ = ["LimiterStatistics", "SlidingWindowLimiter"]
+__all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
 _log = logging.getLogger("rxcandles.limiter")
+
+_LONGEST_PAUSE: Final = 86_400.0
+"""Seconds for which a server's word is believed: one that says a thousand years would else be obeyed for ever."""
 
 _LONGEST_DOUBLING: Final = 5
 """A pause after a 429 doubles up to this often: 32 windows."""
@@ -52,11 +58,11 @@ class _Permit(NamedTuple):
 
 
 @attrs.frozen
-class LimiterStatistics:
-    """What a limiter has done so far; the counters only grow."""
+class LimiterStats:
+    """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is."""
 
     rate: float | None
-    """Permits a window allowed now; None for no limit."""
+    """Permits a window allowed now, as set; None for no limit."""
     permits: int
     """Permits given."""
     waiting: int
@@ -69,6 +75,16 @@ class LimiterStatistics:
     """418s heard of."""
     paused_for: float
     """Seconds for which nobody gets a permit; 0.0 where there is no pause."""
+    active: int = 0
+    """Permits in use: given within the last ``window`` + ``guard`` seconds. 0 without a limit, which counts none."""
+    capacity: int | None = None
+    """The most that can be in use: 2 for a rate of 2.5, whose window is 0.8 s. None for no limit."""
+    left_to_others: int = 0
+    """How many of these are left to other clients of this address now."""
+    window: float = 0.0
+    """Seconds of the window, without the guard."""
+    guard: float = 0.0
+    """Seconds added to the window now, for the spread of the requests' delays."""
 
 
 class SlidingWindowLimiter:
@@ -82,9 +98,9 @@ class SlidingWindowLimiter:
     """
 
     def __init__(self, rate: float | None, *, window: float = 1.0, guard: float = 0.03) -> None:
-        self._base_window = _seconds("window", window, zero=False)
-        self._guard = self._full_guard = _seconds("guard", guard)
-        self._rate = _rate(rate)
+        self._base_window = check_number("window", window, 0, 86_400, above=True)
+        self._guard = self._full_guard = check_number("guard", guard, 0, 86_400)
+        self._rate = check_rate("rate", rate)
         self._given: deque[float] = deque()
         self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._unanswered: deque[_Permit] = deque()
@@ -109,14 +125,15 @@ class SlidingWindowLimiter:
 
     @rate.setter
     def rate(self, rate: float | None) -> None:
-        self._rate = _rate(rate)
+        self._rate = check_rate("rate", rate)
         self._fit()
         self._wake()
 
     async def acquire(self) -> float:
         """Wait for a permit and return when it was given (loop time), for ``took``; first come, first served.
 
-        Cancelling gives the place up; a permit that had just been given goes to the next in line.
+        Cancelling gives the place up; a permit that had just been given goes to the next in line. Nobody waits for a
+        pause of more than two hours, those in line neither: that is a ``BannedError`` or ``RateLimitedError``.
         """
         loop = asyncio.get_running_loop()
         with self._step():
@@ -124,6 +141,8 @@ class SlidingWindowLimiter:
             if not self._waiting and self._due(now) <= now:
                 self._give(now)
                 return now
+            if refusal := self._refusal(now):
+                raise refusal
             place: asyncio.Future[_Permit | None] = loop.create_future()
             self._waiting[place] = None
             if self._timer is None:
@@ -181,9 +200,10 @@ class SlidingWindowLimiter:
         """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
 
         A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
-        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again.
+        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again. No pause
+        is longer than a day.
         """
-        pause = self._window if retry_after is None else max(self._window, _seconds("retry_after", retry_after))
+        pause = self._window if retry_after is None else max(self._window, _told("retry_after", retry_after))
         with self._step():
             now = _clock()
             permit = self._unanswered.popleft() if self._unanswered else None
@@ -201,14 +221,17 @@ class SlidingWindowLimiter:
                 # We kept the rate, so another client must have used what was refused to us. One permit is always left.
                 self._leave_room(min(self._others(now) + 1, self._most - 1), now, until + self._span + self._guard)
             self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
-        _log.warning("429: the exchange's rate limit was passed; pausing for %.2f s", until - now)
+            self._wake()
+        event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
+        log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
         """Hear of a 418: nobody gets a permit for ``seconds``.
 
-        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times.
+        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times. No
+        block is believed to be longer than a day.
         """
-        length = None if seconds is None else max(_seconds("seconds", seconds), self._window)
+        length = None if seconds is None else max(_told("seconds", seconds), self._window)
         with self._step():
             now = _clock()
             if now >= self._banned_until:
@@ -219,21 +242,29 @@ class SlidingWindowLimiter:
             self._banned_until = until = max(self._banned_until, now + length)
             self._ban_forgotten_at = until + _QUIET_AFTER_BAN
             self._unanswered.clear()
-        _log.warning("418: the exchange has blocked this address; sending nothing for %.1f s", until - now)
+            self._wake()
+        event = BannedEvent(event="418", wait=until - now, retry_after=seconds)
+        log_event(_log, logging.WARNING, event, "418: this address is blocked; sending nothing for %.1f s", until - now)
 
-    def statistics(self) -> LimiterStatistics:
-        """Return what was done so far."""
+    def stats(self) -> LimiterStats:
+        """Return a snapshot; at any moment, also outside the loop."""
         with self._step():
-            paused = max(self._paused_until, self._banned_until) - _clock()
-        return LimiterStatistics(
-            rate=self._rate,
-            permits=self._permits - self._returned,
-            waiting=sum(not place.done() for place in self._waiting),
-            foreign=self._foreign_seen,
-            limited=self._limited_seen,
-            banned=self._banned_seen,
-            paused_for=max(paused, 0.0),
-        )
+            now = _clock()
+            limited = self._rate is not None
+            return LimiterStats(
+                rate=self._rate,
+                permits=self._permits - self._returned,
+                waiting=sum(not place.done() for place in self._waiting),
+                foreign=self._foreign_seen,
+                limited=self._limited_seen,
+                banned=self._banned_seen,
+                paused_for=max(self._paused_until - now, self._banned_until - now, 0.0),
+                active=sum(given + self._span > now for given in self._given) if limited else 0,
+                capacity=self._most if limited else None,
+                left_to_others=self._others(now) if limited else 0,
+                window=self._window,
+                guard=self._guard,
+            )
 
     def _step(self) -> AbstractContextManager[object]:
         """What each step runs within, also one inside another; limiters that share a state read and keep it there."""
@@ -287,13 +318,17 @@ class SlidingWindowLimiter:
                 place = next(iter(self._waiting))
                 loop = place.get_loop()
                 now = loop.time()
-                due = self._due(now)
-                if due > now:
+                due, refusal = self._due(now), self._refusal(now)
+                if due > now and refusal is None:
                     self._timer = loop.call_at(due, self._wake)
                     return
                 del self._waiting[place]
-                if not place.done():
+                if place.done():
+                    continue
+                if refusal is None:
                     place.set_result(self._give(now))
+                else:
+                    place.set_exception(refusal)
 
     def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
         with self._step():
@@ -302,7 +337,7 @@ class SlidingWindowLimiter:
                 if not self._waiting and self._timer is not None:
                     self._timer.cancel()
                     self._timer = None
-            elif not place.cancelled():
+            elif not place.cancelled() and place.exception() is None:
                 permit = place.result()
                 if permit is not None and permit.given in self._given:
                     self._given.remove(permit.given)
@@ -310,6 +345,18 @@ class SlidingWindowLimiter:
                     self._unanswered.remove(permit)
                 self._returned += 1
                 self._wake()
+
+    def _refusal(self, now: float) -> ExchangeError | None:
+        """What those hear who would have to wait too long; None where there is no such pause."""
+        banned, limited = self._banned_until - now, self._paused_until - now
+        if max(banned, limited) <= LONGEST_WAIT:
+            return None
+        rest = (
+            f"for another {max(banned, limited) / 3600:.1f} hours, longer than is waited for here; ask again after that"
+        )
+        if banned >= limited:
+            return BannedError(f"the exchange has blocked this address {rest}", banned)
+        return RateLimitedError(f"the exchange has asked for no requests {rest}", limited)
 
     def _others(self, now: float) -> int:
         """Permits left to other clients: what was seen for a window, then a quarter (or one) fewer every window."""
@@ -333,17 +380,5 @@ def _clock() -> float:
         return time.monotonic()
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _rate(value: float | None) -> float | None:
-    if value is not None and not (_is_number(value) and value > 0):
-        raise RequestError(f"rate is {value!r}; take a number of requests above 0, or None for no limit")
-    return value
-
-
-def _seconds(name: str, value: float, zero: bool = True) -> float:
-    if not (_is_number(value) and (value > 0 or (zero and value == 0))):
-        raise RequestError(f"{name} is {value!r}; take seconds {'from' if zero else 'above'} 0")
-    return value
+def _told(name: str, value: float) -> float:
+    return min(check_number(name, value), _LONGEST_PAUSE)

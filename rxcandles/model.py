@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,18 +9,24 @@ from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 import attrs
 
+from rxcandles.arguments import check_choice, check_count, check_number, check_symbol, refusal, shown
 from rxcandles.errors import RequestError
 from rxcandles.spans import Span
-from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
+from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
 
-__all__ = ["SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "check_count", "check_order", "check_symbol"]
+__all__ = ["LONGEST_WAIT", "ORDERS", "SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "span_between"]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
+
+ORDERS: Final = get_args(Order)
 
 SETTLE_SECONDS: Final = 3
 """How long after its end a candle counts as final. Upbit stores a slot's last trades late: 1.9 s were seen."""
 
-_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
+
+LONGEST_WAIT: Final = 7200.0
+"""Seconds that anything here waits because a server asks for it; what is longer is an error, which says so."""
+
 _KST: Final = 9 * 3600
 
 
@@ -162,45 +167,30 @@ class CandleData(_Filling):
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
 
 
-def check_symbol(symbol: str) -> str:
-    """Return ``symbol``, or raise :class:`RequestError` where no exchange could have a market of that name."""
-    if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
-        raise RequestError(f"symbol {symbol!r} is malformed; write a market's code, such as 'KRW-BTC'")
-    return symbol
-
-
-def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> int:
-    """Return ``value``, or raise :class:`RequestError` naming the argument where it is no whole number in bounds."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise RequestError(f"{name} is {value!r}; take a whole number from {least} to {most}")
-    return value
-
-
-def check_order(order: Order) -> Order:
-    """Return ``order``, or raise :class:`RequestError`."""
-    if order not in get_args(Order):
-        raise RequestError(f"order is {order!r}; take 'newest_first' or 'oldest_first'")
-    return order
-
-
 def _instant(name: str, value: datetime) -> float:
     if not isinstance(value, datetime):
-        raise RequestError(f"{name} is {value!r}; give a datetime (a naive one means UTC)")
+        raise refusal(name, value, "give a datetime (a naive one means UTC)")
     try:
         seconds = from_datetime(value)
-    except (OverflowError, ValueError, OSError) as error:
-        raise RequestError(f"{name} is {value!r}, out of range: {error}") from None
-    if seconds < 0:
-        raise RequestError(f"{name} is {value.isoformat()}; time begins with 1970 here")
-    return seconds
+    except Exception as error:  # the zone is somebody else's code
+        raise refusal(name, value, f"its zone fails ({shown(error)}); give a datetime of another") from error
+    if not seconds >= 0:
+        raise refusal(name, value, "give a time from 1970 on, with which time begins here")
+    return min(seconds, END - 1)  # the last day of 9999 may be past it in UTC
 
 
-def span_between(timeframe: Timeframe, one_end: datetime, other_end: datetime) -> Span:
-    """Return the span of open times between two instants in either order; an empty one is a :class:`RequestError`."""
-    older, newer = sorted((_instant("one end of the span", one_end), _instant("the other end", other_end)))
+def span_between(timeframe: Timeframe, **ends: datetime) -> Span:
+    """Return the span of open times between two instants, given by name, in either order.
+
+    Raises :class:`RequestError` for what is no instant here, and where no candle opens between them.
+    """
+    older, newer = sorted(_instant(name, value) for name, value in ends.items())
     start, stop = timeframe.ceil(older), timeframe.ceil(newer)
     if start >= stop:
-        raise RequestError(f"the span is empty: no {timeframe} candle opens in [{_text(older)}, {_text(newer)})")
+        raise RequestError(
+            f"the span between {' and '.join(ends)} is empty: no {timeframe} candle opens in "
+            f"[{_text(older)}, {_text(newer)}); give ends that are further apart"
+        )
     return start, stop
 
 
@@ -234,26 +224,29 @@ class Request:
         order: Order = "newest_first",
         now: float | None = None,
     ) -> None:
-        check_symbol(symbol)
+        symbol = check_symbol(symbol)
         frame = Timeframe.of(timeframe)
-        check_order(order)
+        check_choice("order", order, ORDERS)
         if count is not None:
-            check_count("count", count)
+            count = check_count("count", count)
             if end is not None:
                 raise RequestError(
-                    "count and end are both given; count candles back from `to`, or name the span's ends"
+                    f"count and end are both given, {count} and {shown(end)}; "
+                    "give the count of candles back from `to`, or the span's two ends"
                 )
         elif end is None:
-            what = "neither count nor end is given" if to is None else "`to` is given alone"
-            raise RequestError(f"{what}; say how far back: count=…, or end=… for the other end of the span")
-        clock = time.time() if now is None else now
+            what = "neither count nor end is given" if to is None else f"`to` is given alone, {shown(to)}"
+            raise RequestError(f"{what}; give count=…, or end=… for the other end of the span")
+        clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
         newer_end = to_datetime(clock) if to is None else to
         if end is None:
             start, stop = None, frame.ceil(_instant("to", newer_end))
         else:
-            start, stop = span_between(frame, newer_end, end)
+            start, stop = span_between(frame, to=newer_end, end=end)
             if start > clock:
-                raise RequestError(f"the span lies in the future: {_text(start)} is after now, {_text(clock)}")
+                raise RequestError(
+                    f"to and end lie in the future: {_text(start)} is after now, {_text(clock)}; give an end before now"
+                )
         stop = min(stop, frame.floor(max(clock - SETTLE_SECONDS, 0)))
         self.__attrs_init__(symbol, frame, start if start is None else min(start, stop), stop, count, order)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from rxcandles.arguments import check_number
+
 __all__ = ["MemoryMonitor", "Timer", "resident_memory"]
 
 _STATM: Final = Path("/proc/self/statm")
@@ -37,7 +39,7 @@ class MemoryMonitor:
     def __init__(self, interval: float = 0.01) -> None:
         self.peak_memory = 0
         self.start_memory = 0
-        self._interval = interval
+        self._interval = check_number("interval", interval, 0, 3600, above=True)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 

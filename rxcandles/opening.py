@@ -7,8 +7,9 @@ from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
+from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.lease import MachineLimiter
@@ -42,6 +43,7 @@ def connect(
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
     durability: Durability = "normal",
+    busy_timeout: float = 10.0,
 ) -> AbstractAsyncContextManager[CandleDataProvider]:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -51,42 +53,46 @@ def connect(
     requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
     decides. With ``share_limit`` all processes of this user on this machine that open the same exchange share its
     limit, which counts by address; None means that they do for the real Upbit and don't for other servers. What a power
-    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. Raises
-    ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
+    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to
+    ``busy_timeout`` seconds for other processes that write to the file. Raises ``RequestError`` for bad arguments,
+    before a file is made, and ``StoreError`` where the file can't be used.
     """
-    if limiter is not None and (rate_limit is not OwnRate.OWN or share_limit is not None):
-        raise RequestError("limiter is given with rate_limit or share_limit; set up the limiter itself")
+    if limiter is not None:
+        check_like("limiter", limiter, RateLimiter)
+        if rate_limit is not OwnRate.OWN or share_limit is not None:
+            raise refusal("limiter", limiter, "give it without rate_limit and share_limit: it is what decides")
+    if share_limit is not None:
+        check_flag("share_limit", share_limit)
     if isinstance(exchange, str):
         if exchange not in EXCHANGES:
-            raise RequestError(f"exchange {exchange!r} is unknown; take one of {', '.join(EXCHANGES)}, or an Exchange")
+            raise refusal("exchange", exchange, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
         if exchange == "upbit" or base_url is not None:
             ready: Exchange | None = UpbitExchange(UPBIT_URL if base_url is None else base_url, name=exchange)
         else:
             ready = None
     elif base_url is not None:
-        raise RequestError(f"base_url is {base_url!r}, but the exchange given has its own; give one of the two")
+        raise RequestError("base_url is given, but the exchange given has its own; give one of the two")
     else:
+        check_like("exchange", exchange, Exchange)
         ready = exchange
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
-    rate = own if isinstance(rate_limit, OwnRate) else rate_limit
+    rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
+    name = exchange if isinstance(exchange, str) else exchange.name
+    store = SqliteStore(path, exchange=name, durability=durability, busy_timeout=busy_timeout)
     shared = exchange == "upbit" and base_url is None if share_limit is None else share_limit
     key = None
-    if shared:
-        key = exchange if isinstance(exchange, str) else exchange.name
-        key += "" if base_url is None else f"-{crc32(base_url.encode()):08x}"
-    if durability not in get_args(Durability):
-        raise RequestError(f"durability is {durability!r}; take 'normal' or 'full'")
-    return _opened(path, ready, rate, limiter or SlidingWindowLimiter(rate), key, durability)
+    if shared and limiter is None:
+        key = name if base_url is None else f"{name}-{crc32(base_url.encode()):08x}"
+    return _opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, key)
 
 
 @asynccontextmanager
 async def _opened(
-    path: str | Path,
+    store: SqliteStore,
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,
     shared_as: str | None,
-    durability: Durability,
 ) -> AsyncIterator[CandleDataProvider]:
     async with AsyncExitStack() as stack:
         if shared_as is not None:
@@ -99,5 +105,5 @@ async def _opened(
         if isinstance(exchange, AbstractAsyncContextManager):
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)
-        store = await stack.enter_async_context(SqliteStore(path, exchange=exchange.name, durability=durability))
+        await stack.enter_async_context(store)
         yield CandleDataProvider(store, exchange, limiter)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from rxcandles.chunk import Chunk, Segment, Ticket
+from rxcandles.chunk import Chunk, Segment, Tally, Ticket
 from rxcandles.model import Request, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING
@@ -78,6 +78,10 @@ class Plan:
         """Spans that could not be fetched."""
         self.error: Exception | None = None
         """Why the plan ends before everything has arrived."""
+        self.tally = Tally()
+        """What the run has cost and brought so far."""
+        self.holes: Sequence[int] = ()
+        """Newer ends of the holes that lay between stored spans when the run began, oldest first."""
         self.made = 0
         """Chunks made so far."""
         self.round_trip = 0.0
@@ -199,6 +203,7 @@ class Plan:
 
     def stored(self, chunk: Chunk) -> None:
         """Hear that what a chunk has reached is in the store."""
+        self.tally.stored += chunk.fresh
         if chunk.reached is None:
             return
         for segment in self._unstored:
@@ -223,8 +228,10 @@ class Plan:
     @property
     def expected(self) -> int:
         """Candles there will be: the count asked for, or an estimate by the density just seen."""
+        if self.complete:
+            return self.collected
         if self.request.count is not None:
-            return self.collected if not self._segments else self.request.count
+            return self.request.count
         rest = sum(self._grid.slots(segment.lo, segment.cursor) for segment in self._segments)
         return self._found + sum(segment.found for segment in self._segments) + round(rest * self._density)
 
@@ -233,6 +240,11 @@ class Plan:
         """The oldest time that everything has arrived down to, from the request's newer end."""
         contiguous = self._contiguous()
         return max(contiguous[-1].cursor, contiguous[-1].lo) if contiguous else self._bottom
+
+    @property
+    def gaps_found(self) -> int:
+        """Holes between stored spans that the request's span has; with a ``count``, those come to so far."""
+        return len(self.holes) - (bisect_right(self.holes, self.bottom) if self.request.start is None else 0)
 
     def ready(self) -> Span | None:
         """Return the span whose candles can be handed out in the request's order, or None while there is none.

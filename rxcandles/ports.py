@@ -62,7 +62,8 @@ class Exchange(Protocol):
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles that exist with an open time before ``to``.
 
-        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once.
+        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once, and comes back within a
+        time of its own, since nothing else ends a request.
         """
         ...
 
@@ -110,8 +111,12 @@ class CandleStore(Protocol):
     Each raises ``StoreError`` where the store can't be used.
     """
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` and mark ``proven`` as covered, both or neither. A row stored before is replaced."""
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
+        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
+
+        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before.
+        """
+        ...
 
     async def coverage(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from rxcandles.arguments import check_callable, check_kind
 from rxcandles.collector import CandleCollector
+from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
 from rxcandles.operators.guard_plan import guard_request
@@ -19,7 +21,7 @@ from rxcandles.reports import (
     StreamingConfig,
 )
 from rxcandles.sequence import CandleSequence
-from rxcandles.streaming import CandleStream, Meter
+from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import from_datetime
 
 __all__ = ["CandleDataProvider", "LargeCollectionWarning"]
@@ -78,12 +80,16 @@ class CandleDataProvider:
         ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
         ``StoreError``; what was fetched before stays in the store.
         """
-        config = config or CollectionConfig()
+        config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
+        check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
-        chunks = self.collector.chunks(request).pipe(report(progress_callback))
+        meter = Meter(request, self.exchange.name, "collection")
+        chunks = self.collector.chunks(request, on_plan=meter).pipe(report(progress_callback))
         if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
             guard_request(request, config.max_memory_objects)
-            return await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
+            candles = await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
+            meter.log(len(candles))
+            return candles
         if config.enable_memory_warning:
             warnings.warn(
                 f"get_candles may return {request.most:,} candles, more than max_memory_objects="
@@ -93,6 +99,7 @@ class CandleDataProvider:
                 stacklevel=2,
             )
         summary = await run(chunks.pipe(summarize()))
+        meter.log(summary.collected_count)
         return self._stored(request, summary, config)
 
     def stream_candles(
@@ -112,10 +119,11 @@ class CandleDataProvider:
         Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
         pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
         """
-        config = config or StreamingConfig()
+        config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
+        check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
-        meter, size = Meter(), config.chunk_yield_size
-        chunks = self.collector.chunks(request).pipe(report(meter), report(progress_callback))
+        meter, size = Meter(request, self.exchange.name, "streaming"), config.chunk_yield_size
+        chunks = self.collector.chunks(request, on_plan=meter).pipe(report(progress_callback))
         if not config.enable_backpressure:
             chunks = chunks.pipe(latest())
         stream = chunks.pipe(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import attrs
 
+from rxcandles.arguments import check_callable, check_count, check_flag, check_number, check_path
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import RepairReport, Tally, VerificationReport
-from rxcandles.model import Request, check_count
+from rxcandles.model import Request
 from rxcandles.opening import OwnRate, connect
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -68,6 +69,12 @@ async def repair(
     ``StoreError``.
     """
     check_count("most", most)
+    check_flag("dry_run", dry_run)
+    check_callable("progress_callback", progress_callback, optional=True)
+    if now is not None:
+        check_number("now", now, 0, END - 1, what="UTC seconds")
+    if into is not None:
+        check_path("into", into)
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into

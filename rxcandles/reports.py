@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
+from rxcandles.arguments import check_choice, check_count, check_flag
 from rxcandles.errors import RequestError
-from rxcandles.model import check_count
 
 __all__ = [
     "OVERLAP_STATES",
@@ -17,6 +17,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "FailedSpan",
+    "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
     "recommend_mode",
@@ -34,8 +35,7 @@ in its middle; everything from its middle to its oldest end."""
 
 
 def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
-    if not isinstance(value, bool):
-        raise RequestError(f"{attribute.name} is {value!r}; take True or False")
+    check_flag(attribute.name, value)
 
 
 def _at_least_one(_: object, attribute: attrs.Attribute[int], value: int) -> None:
@@ -99,7 +99,57 @@ class CollectionProgress:
     """Candles expected: the count asked for, or an estimate from the density seen."""
     elapsed_seconds: float = 0.0
     requests: int = 0
-    """Requests sent so far, retries included."""
+    """Requests sent so far, retries and those under way included."""
+    retries: int = 0
+    """Attempts at a page after its first."""
+    rate_limited: int = 0
+    """Answers 429 among the requests."""
+    stored_before: int = 0
+    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    gaps_found: int = 0
+    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+
+
+@attrs.frozen
+class StreamStats:
+    """A snapshot of a stream of candles; before its start all zeros but ``expected``, after its end what it came to."""
+
+    chunks: int
+    """Chunks delivered."""
+    candles: int
+    """Candles in them."""
+    expected: int
+    """Candles expected in all: the count asked for, or an estimate that gets better."""
+    position: datetime | None
+    """Open time of the last candle delivered; None before the first."""
+    pages: int
+    """Pages fetched, checked and accepted."""
+    requests: int
+    """Requests sent, retries and those under way included."""
+    retries: int
+    """Attempts at a page after its first."""
+    rate_limited: int
+    """Answers 429 among the requests."""
+    stored: int
+    """Candles stored that the store did not hold as proven before."""
+    stored_before: int
+    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    gaps_found: int
+    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+    waiting: int
+    """Chunks that wait for the consumer now; those left behind, where it left early."""
+    peak_waiting: int
+    """The most that waited at once."""
+    in_flight: int
+    """Pages being looked up, waited for, fetched, stored or read now."""
+    peak_in_flight: int
+    """The most at once; one that is handed on counts in both stages for a moment."""
+    tasks: int
+    """Tasks that run now; 0 before the start and after the end."""
+    paused: bool
+    """Whether the collection waits for the consumer."""
+    elapsed_seconds: float
+    """Seconds since the first chunk was asked for, until the end."""
 
 
 @attrs.frozen
@@ -130,6 +180,7 @@ class CollectionSummary:
     stored_count: int = 0
     """Candles that the store did not hold as proven before."""
     retries: int = 0
+    """Attempts at a page after its first."""
     rate_limited: int = 0
     """Answers 429 among the requests."""
     failed_spans: tuple[FailedSpan, ...] = ()
@@ -154,9 +205,7 @@ def recommend_mode(scenario: str | None = None, *, count: int | None = None) -> 
     """
     if scenario is None and count is None:
         raise RequestError("nothing to go by; give a scenario or a count")
-    if scenario is not None and scenario not in SCENARIO_MODES:
-        raise RequestError(f"scenario {scenario!r} is unknown; take one of {', '.join(SCENARIO_MODES)}")
-    mode = SCENARIO_MODES[scenario] if scenario is not None else "collection"
+    mode = "collection" if scenario is None else SCENARIO_MODES[check_choice("scenario", scenario, [*SCENARIO_MODES])]
     if count is not None and check_count("count", count) > CollectionConfig().max_memory_objects:
         return "streaming" if mode == "collection" else mode
     return mode

@@ -21,9 +21,8 @@ class CandleSequence(Sequence[CandleData]):
 
     ``len``, index, slice, iteration, ``reversed``, ``in``, ``index``, ``count`` and ``==`` are a list's; a slice is
     such a sequence again. Reading is synchronous (some ms a page), from a read-only connection of its own, so it works
-    outside the event loop and after the provider is closed, as long as the file is there (``StoreError`` where it is
-    not). Reading on from where the last read ended, either way, costs the page alone; a jump also the way there from
-    the nearest page known.
+    outside the event loop and after the provider is closed (``StoreError`` where the file is replaced). Reading on from
+    where the last read ended, either way, costs the page alone; a jump also the way there from the nearest page known.
     """
 
     def __init__(

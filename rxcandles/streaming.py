@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from types import TracebackType
 
-from rxcandles.flow import FlowStatistics, Stream
+from rxcandles.flow import Stream
+from rxcandles.meter import Meter
 from rxcandles.model import CandleData
-from rxcandles.reports import CollectionProgress, StreamingMeta
+from rxcandles.reports import StreamingMeta, StreamStats
 
-__all__ = ["CandleStream", "Meter"]
-
-
-class Meter:
-    """The newest progress of a run; given to ``report`` as its callback."""
-
-    def __init__(self) -> None:
-        self.progress: CollectionProgress | None = None
-
-    def __call__(self, progress: CollectionProgress) -> None:
-        """Take the newest progress."""
-        self.progress = progress
-
-    def expected(self, delivered: int) -> int:
-        """Candles expected in all, at least those ``delivered``."""
-        return max(delivered, self.progress.total_count if self.progress is not None else 0)
+__all__ = ["CandleStream"]
 
 
 class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None]):
@@ -38,7 +24,8 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
 
     def __init__(self, stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None) -> None:
         self._stream = stream
-        self._chunks = _chunks(stream, meter.expected, size, count)
+        self._meter = meter
+        self._chunks = _chunks(stream, meter, size, count)
 
     def __aiter__(self) -> CandleStream:
         return self
@@ -73,31 +60,37 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
     ) -> None:
         await self.aclose()
 
-    def statistics(self) -> FlowStatistics:
-        """Return a snapshot: chunks that wait, pages in flight, tasks."""
-        return self._stream.statistics()
+    def stats(self) -> StreamStats:
+        """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment, no I/O."""
+        return self._meter.stats(self._stream.stats())
 
 
 async def _chunks(
-    stream: Stream[list[CandleData]], expected: Callable[[int], int], size: int, count: int | None
+    stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None
 ) -> AsyncGenerator[tuple[list[CandleData], StreamingMeta], None]:
-    async with stream:
-        index = delivered = 0
-        async for candles in stream:
-            delivered += len(candles)
-            final = delivered == count or not await stream.more()
-            total = delivered if final else max(expected(delivered), delivered + 1)
-            yield (
-                candles,
-                StreamingMeta(
-                    chunk_index=index,
-                    chunk_count=-(-total // size),
-                    total_progress=delivered / total,
-                    chunk_time_range=_range(candles),
-                    is_final_chunk=final,
-                ),
-            )
-            index += 1
+    final = False
+    try:
+        async with stream:
+            async for candles in stream:
+                index, delivered = meter.chunks, meter.candles + len(candles)
+                final = delivered == count or not await stream.more()
+                meter.delivered(candles)
+                total = delivered if final else max(meter.expected, delivered + 1)
+                yield (
+                    candles,
+                    StreamingMeta(
+                        chunk_index=index,
+                        chunk_count=-(-total // size),
+                        total_progress=delivered / total,
+                        chunk_time_range=_range(candles),
+                        is_final_chunk=final,
+                    ),
+                )
+            final = True
+    finally:
+        meter.end()
+        if final:
+            meter.log(meter.candles)
 
 
 def _range(candles: list[CandleData]) -> tuple[datetime, datetime]:

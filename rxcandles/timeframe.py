@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.errors import RequestError
+from rxcandles.arguments import refusal
 
 __all__ = ["BEGINNING", "TIMEFRAMES", "Timeframe", "from_datetime", "to_datetime"]
 
@@ -25,8 +25,8 @@ _MONDAY: Final = 4 * 86_400  # 1970-01-05, the first Monday after the epoch
 
 
 def from_datetime(value: datetime) -> float:
-    """Return the UTC seconds of ``value``; a naive one is taken as UTC."""
-    return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+    """Return the UTC seconds of ``value``; a naive one, also by a zone that knows no offset, is taken as UTC."""
+    return (value if value.utcoffset() is not None else value.replace(tzinfo=UTC)).timestamp()
 
 
 def to_datetime(seconds: float) -> datetime:
@@ -59,11 +59,11 @@ class Timeframe:
     @staticmethod
     def of(name: str | Timeframe) -> Timeframe:
         """Return the timeframe called ``name``; raises :class:`RequestError` for any other name."""
-        if isinstance(name, Timeframe):
+        if isinstance(name, Timeframe) and name in TIMEFRAMES:
             return name
-        found = _BY_NAME.get(name) if isinstance(name, str) else None
+        found = _BY_NAME.get(str.__str__(name)) if isinstance(name, str) else None
         if found is None:
-            raise RequestError(f"timeframe {name!r} is unknown; take one of {' '.join(_BY_NAME)}")
+            raise refusal("timeframe", name, f"take one of {' '.join(_BY_NAME)}")
         return found
 
     def on_grid(self, time: Any) -> Any:

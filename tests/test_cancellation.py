@@ -123,7 +123,7 @@ class _Run:
             others = asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
             assert not others, f"after {turns} turns: {others}"
             assert exchange.under_way == 0
-            assert limiter.statistics().waiting == 0
+            assert limiter.stats().waiting == 0
             inner: Any = store._open._conn
             assert not inner.in_transaction
             await store.close()

@@ -75,7 +75,40 @@ BAD = [
     ["coverage", "--db", "absent.db"],
     ["simulate", "--port", "99999"],
     ["frobnicate"],
-]
+    ["frob\x1b[31mnicate"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "\x1b]0;title\x07"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--\x9b31mnonsense"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--exchange", "\x1b[31mupbit"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--rate-limit", "\x1b[31m"],
+    ["coverage", "\x1b[2J"],
+    ["coverage", "KRW-BTC\u202e"],
+    ["coverage", "KRW-BTC", "2m"],
+    ["coverage", "--db", ""],
+    ["coverage", "--db", "a\0b"],
+    ["coverage", "--db", "\x1b[31m\n.db"],
+    ["simulate", "--port", "-1"],
+    ["simulate", "--port", "80.0"],
+    ["simulate", "--latency", "nan"],
+    ["simulate", "--latency", "-1"],
+    ["simulate", "--rate-limit", "0"],
+    *(["collect", symbol, "1m", "--count", "5"] for symbol in (
+        "\x1b[31mKRW-BTC", "KRW-BTC\nrxcandles: all is well", "KRW-BTC\r", "KRW-BTC\0", "KRW-ВТС", "ＫＲＷ-ＢＴＣ",
+        "../x", "/etc/passwd", "KRW-BTC\u202e", "\udced\udc95", "A" * 100_000,
+    )),
+    *(["get", "KRW-BTC", timeframe, "--count", "5"] for timeframe in ("", "1 m", "M", "1M\n", "60", "\x1b[2J", "１m")),
+    *(["stream", "KRW-BTC", "1m", "--count", count] for count in (
+        "", "1e3", "0x10", "nan", "True", "9" * 30, "9" * 5000, "\x1b[31m5", "5;6",
+    )),
+    *(["collect", "KRW-BTC", "1m", "--count", "5", "--to", moment] for moment in (
+        "", "now", "1704067200", "2024-02-30", "2024-01-01T25:00", "2024-01-01T00:00+99:00", "２０２４-01-01",
+        "0001-01-01", "1969-12-31T23:59:59", "1970-01-01T00:00:00+00:01", "2024-01-01\x1b[31m", "2024-01-01\u2028",
+    )),
+    *(["collect", "KRW-BTC", "1m", "--count", "5", "--rate-limit", rate] for rate in ("", "inf", "1e-300", "1e300")),
+    *(["collect", "KRW-BTC", "1m", "--count", "5", "--base-url", url] for url in (
+        "", "ftp://x", "http://", "http://me:secret@x", "http://x:0", "http://x?y", "http://x\x1b[31m", "http://x\n",
+    )),
+    *(["collect", "KRW-BTC", "1m", "--count", "5", "--db", path] for path in ("", "a\0b", "\ud800")),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", BAD, ids=" ".join)
@@ -87,8 +120,10 @@ def test_malformed(words: list[str], folder: Path, listener: socket.socket, caps
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("rxcandles: ")
-    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert err[:-1].isprintable()  # one line, and nothing that a terminal acts on
     assert len(err) > 25
+    assert "secret" not in err
     assert list(folder.iterdir()) == []
     with pytest.raises(BlockingIOError):
         listener.accept()
@@ -155,6 +190,13 @@ def test_coverage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "KRW-DOGE" not in out
     assert main(["coverage", "KRW-ETH", "1m"]) == 0
     assert capsys.readouterr().out == "nothing is stored of KRW-ETH 1m\n"
+
+
+def test_odd_file_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file may be called anything; what a terminal would act on is written out."""
+    assert simulated("collect", "KRW-ETH", "1m", *SPAN, "--quiet", "--db", "\x1b[31m\n\udcff한글.db") == 0
+    assert r"1,440 candles held in \x1b[31m\n\udcff한글.db, 2024" in capsys.readouterr().out
+    assert Path("\x1b[31m\n\udcff한글.db").is_file()
 
 
 def test_failures_exit_1(listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:

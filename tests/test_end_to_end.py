@@ -338,12 +338,12 @@ async def test_connect_closes_everything(sim: Simulator, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"exchange": "other"}, "exchange 'other' is unknown"),
-        ({"rate_limit": 0}, "rate is 0"),
-        ({"rate_limit": float("nan")}, "rate is nan"),
+        ({"exchange": "other"}, "exchange is 'other'; take one of upbit"),
+        ({"rate_limit": 0}, "rate_limit is 0"),
+        ({"rate_limit": float("nan")}, "rate_limit is nan"),
         ({"base_url": "nonsense"}, "nonsense"),
         ({"exchange": UpbitExchange(), "base_url": "http://127.0.0.1:1"}, "base_url"),
-        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "limiter is given with rate_limit"),
+        ({"rate_limit": 5, "limiter": rxcandles.SlidingWindowLimiter(5)}, "limiter is .*; give it without rate_limit"),
     ],
 )
 def test_connect_refuses(arguments: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -372,6 +372,13 @@ async def test_shared_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert not isinstance(provider.limiter, rxcandles.MachineLimiter)
     async with rxcandles.connect(tmp_path / "d.db") as provider:
         assert isinstance(provider.limiter, rxcandles.MachineLimiter)
+
+
+async def test_limiter_given(tmp_path: Path) -> None:
+    """A limiter that is given decides, for the real exchange as well, whose limit the machine would else share."""
+    limiter = rxcandles.SlidingWindowLimiter(5)
+    async with rxcandles.connect(tmp_path / "candles.db", limiter=limiter) as provider:
+        assert provider.limiter is limiter
 
 
 async def test_markets(provider: rxcandles.CandleDataProvider) -> None:

@@ -192,7 +192,7 @@ def told_by_itself(done: list[tuple[object, ...]]) -> bool:
     return set(kinds) <= {"delete", "change", "forget"} or kinds in (["insert"], ["recount"])
 
 
-@settings(max_examples=LONG or 80, deadline=None, derandomize=not LONG, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=LONG or 50, deadline=None, derandomize=not LONG, suppress_health_check=[HealthCheck.too_slow])
 @given(pages=pages, done=st.lists(harms, max_size=6))
 def test_against_model(pages: list[tuple[int, int, int]], done: list[tuple[object, ...]]) -> None:
     """What is found is what the model finds; repaired, nothing is found, all that could be told is true, and no true

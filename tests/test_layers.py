@@ -13,13 +13,14 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
+    {"arguments"},
     {"timeframe"},
-    {"spans"},
+    {"spans", "events"},
     {"model"},
     {"ports", "reports", "rules", "findings"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
-    {"operators"},
+    {"operators", "meter"},
     {"sequence", "streaming", "collector", "sampling"},
     {"verification"},
     {"provider"},
@@ -40,6 +41,7 @@ APART = {
     "limiter": {"reactivex", "rxcandles.flow", "rxcandles.operators"},
     "flow": {
         "rxcandles.chunk",
+        "rxcandles.model",
         "rxcandles.planning",
         "rxcandles.ports",
         "rxcandles.spans",

@@ -73,7 +73,7 @@ def test_one_rate(folder: Path, rate: float, limiters: int) -> None:
             task.cancel()
         given = sorted(task.result() for task in tasks if task.done() and not task.cancelled())
         await asyncio.gather(*tasks, return_exceptions=True)
-        permits = [limiter.statistics().permits for limiter in each]
+        permits = [limiter.stats().permits for limiter in each]
         span = int(rate) / rate + 0.03
         apart = [later - first for first, later in zip(given, given[int(rate) :], strict=False)]
         assert min(apart) >= span - 1e-9
@@ -92,7 +92,7 @@ def test_strict_server(folder: Path) -> None:
         limiters = [MachineLimiter(10, folder=folder) for _ in range(3)]
         took = await asyncio.gather(*(collect(limiter, server, 50, 8, 0.03, 0.01) for limiter in limiters))
         assert server.refused == 0
-        assert [0, 0, 0] == [limiter.statistics().foreign for limiter in limiters]
+        assert [0, 0, 0] == [limiter.stats().foreign for limiter in limiters]
         assert max(took) < 16
 
     run_virtual(scenario())
@@ -151,11 +151,11 @@ def test_pauses(folder: Path) -> None:
     async def scenario() -> list[float]:
         one, other = MachineLimiter(10, folder=folder), MachineLimiter(10, folder=folder)
         one.limited()
-        seen = [other.statistics().paused_for, *await times(other, 1)]
+        seen = [other.stats().paused_for, *await times(other, 1)]
         other.limited()
-        seen += [one.statistics().paused_for]
+        seen += [one.stats().paused_for]
         other.banned(300)
-        return [*seen, one.statistics().paused_for, *await times(one, 1)]
+        return [*seen, one.stats().paused_for, *await times(one, 1)]
 
     assert run_virtual(scenario()) == pytest.approx([1, 1, 2, 300, 301])
 
@@ -299,7 +299,7 @@ async def main(folder, url, name):
     async with SqliteStore(f"{folder}/{name}.db", exchange="upbit") as store, UpbitExchange(url) as exchange:
         provider = CandleDataProvider(store, exchange, limiter)
         summary = await provider.collect_candles_only("KRW-BTC", "1m", count=5000)
-    seen = limiter.statistics()
+    seen = limiter.stats()
     print(json.dumps([summary.collected_count, seen.limited, seen.foreign]))
 
 asyncio.run(main(*sys.argv[1:]))
@@ -354,4 +354,23 @@ async def test_killed(folder: Path, program: str) -> None:
     process.send_signal(signal.SIGKILL)
     await process.communicate()
     assert await asyncio.wait_for(limiter.acquire(), 5) > 0
-    assert limiter.statistics().permits == 1
+    assert limiter.stats().permits == 1
+
+
+async def test_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """One that is stopped while it holds the lock stops nobody else: they go on alone, and share again after that."""
+    monkeypatch.setattr(lease, "_LOCK_WAIT", 0.01)
+    limiter = MachineLimiter(1, folder=folder, window=0.1)
+    process = await start(HOLD, str(folder))
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGSTOP)
+    alone = [await limiter.acquire(), await limiter.acquire()]
+    assert alone[1] - alone[0] >= 0.13
+    assert ["locked for 0.01 s by a process that must be stopped" in message for message in caplog.messages] == [True]
+    process.send_signal(signal.SIGCONT)
+    process.kill()
+    await process.communicate()
+    limiter._lock_again = 0.0  # five seconds later
+    shared = await limiter.acquire()
+    assert await MachineLimiter(1, folder=folder, window=0.1).acquire() - shared >= 0.13 - 1e-9

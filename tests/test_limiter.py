@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtualloop import run_virtual
 
-from rxcandles.errors import RequestError
+from rxcandles.errors import BannedError, RateLimitedError, RequestError
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.ports import RateLimiter
 
@@ -158,7 +158,7 @@ def test_alone(latency: float, workers: int, jitter: float):
         limiter, server = SlidingWindowLimiter(10), StrictServer(10)
         assert 9.27 <= await collect(limiter, server, 100, workers, latency, jitter) < 10.6
         assert server.refused == 0
-        assert limiter.statistics().foreign == 0
+        assert limiter.stats().foreign == 0
 
     run_virtual(scenario())
 
@@ -178,7 +178,7 @@ def test_out_of_order():
 
         await asyncio.gather(*(request() for _ in range(100)))
         assert asyncio.get_running_loop().time() < 10.6
-        return limiter.statistics().foreign
+        return limiter.stats().foreign
 
     assert run_virtual(scenario()) == 0
 
@@ -190,7 +190,7 @@ def test_foreign_seen():
         limiter = SlidingWindowLimiter(4)
         await limiter.acquire()
         limiter.observe(1)  # 3 counted: 1 of ours and 2 of another's
-        assert limiter.statistics().foreign == 2
+        assert limiter.stats().foreign == 2
         return await times(limiter, 8)
 
     # One is left at once. Ours expire at 1.03 and 2.06, the other's at 1.06 and 2.09.
@@ -205,7 +205,7 @@ def test_foreign_unseen():
         await times(limiter, 10)
         for remaining in (0, 3, 9, 1, -5):
             limiter.observe(remaining)
-        return limiter.statistics().foreign
+        return limiter.stats().foreign
 
     assert run_virtual(scenario()) == 0
 
@@ -240,7 +240,7 @@ def test_foreign_client():
         await asyncio.sleep(1)
         assert await collect(limiter, server, 100, 8, 0.03, 0.005) < 20
         task.cancel()
-        return limiter.statistics().limited, limiter.statistics().foreign
+        return limiter.stats().limited, limiter.stats().foreign
 
     limited, foreign = run_virtual(scenario())
     assert 0 < limited <= 5
@@ -298,12 +298,12 @@ def test_cancel_waiting():
         await limiter.acquire()
         tasks = [asyncio.create_task(times(limiter, 1)) for _ in range(4)]
         await asyncio.sleep(0.5)
-        assert limiter.statistics().waiting == 4
+        assert limiter.stats().waiting == 4
         tasks[0].cancel()
         tasks[2].cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(each) for each in results] == [asyncio.CancelledError, list, asyncio.CancelledError, list]
-        assert limiter.statistics().waiting == 0
+        assert limiter.stats().waiting == 0
         return [each[0] for each in results if isinstance(each, list)]
 
     assert run_virtual(scenario()) == [1.03, 2.06]
@@ -319,11 +319,11 @@ def test_cancel_given():
         await asyncio.sleep(0.5)
         limiter.rate = 2  # gives the first its permit now; it has not run yet
         limiter.rate = 1
-        assert limiter.statistics().permits == 2
+        assert limiter.stats().permits == 2
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        assert limiter.statistics().permits == 1
+        assert limiter.stats().permits == 1
         return await second
 
     assert run_virtual(scenario()) == [1.03]
@@ -402,7 +402,7 @@ def test_429():
         waiting = asyncio.create_task(times(limiter, 1))
         await asyncio.sleep(0.9)
         limiter.limited()
-        assert limiter.statistics().paused_for == pytest.approx(1.0)
+        assert limiter.stats().paused_for == pytest.approx(1.0)
         return await waiting
 
     assert run_virtual(scenario()) == [1.9]
@@ -431,12 +431,12 @@ def test_429_grows():
             await limiter.acquire()
             limiter.limited()
             limiter.limited()  # two of one burst count once
-            pauses.append(limiter.statistics().paused_for)
+            pauses.append(limiter.stats().paused_for)
             await asyncio.sleep(pauses[-1])
         await asyncio.sleep(1)
         await limiter.acquire()
         limiter.limited()
-        return [*pauses, limiter.statistics().paused_for]
+        return [*pauses, limiter.stats().paused_for]
 
     assert pytest.approx(run_virtual(scenario())) == [1, 2, 4, 8, 16, 32, 32, 32, 1]
 
@@ -450,7 +450,7 @@ def test_429_late():
         await limiter.acquire()
         await asyncio.sleep(3)
         limiter.limited()
-        return limiter.statistics().paused_for
+        return limiter.stats().paused_for
 
     assert run_virtual(scenario()) == pytest.approx(2)
 
@@ -464,7 +464,7 @@ def test_418():
         await asyncio.sleep(10)
         limiter.limited()
         limiter.banned(20)
-        assert limiter.statistics().paused_for == pytest.approx(290)
+        assert limiter.stats().paused_for == pytest.approx(290)
         return await times(limiter, 1)
 
     assert run_virtual(scenario()) == [300]
@@ -478,11 +478,39 @@ def test_418_doubles():
         for quiet in (0, 0, 3599, 3601, 0):
             limiter.banned()
             limiter.banned()
-            blocks.append(limiter.statistics().paused_for)
+            blocks.append(limiter.stats().paused_for)
             await asyncio.sleep(blocks[-1] + quiet)
         return blocks
 
     assert pytest.approx(run_virtual(scenario())) == [60, 120, 240, 480, 60]
+
+
+def test_word_of_a_liar():
+    """A server that asks for a thousand years is believed for a day; of that, nobody waits for more than two hours."""
+
+    async def scenario(kind: str) -> list[float]:
+        limiter, seen = SlidingWindowLimiter(10), []
+        hear, error = (limiter.banned, BannedError) if kind == "418" else (limiter.limited, RateLimitedError)
+        await times(limiter, 10)
+        waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+        await asyncio.sleep(0)
+        hear(3.2e10)
+        waiting[0].cancel()
+        for each in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(each, error | asyncio.CancelledError)
+        for moment in (0, 86_400 - 7201):
+            await asyncio.sleep(moment)
+            with pytest.raises(error, match="longer than is waited for here") as caught:
+                await limiter.acquire()
+            left = caught.value.seconds if isinstance(caught.value, BannedError) else caught.value.retry_after
+            assert left == pytest.approx(limiter.stats().paused_for)
+            seen.append(round(left))
+        await asyncio.sleep(1)
+        assert limiter.stats().waiting == 0
+        return seen + await times(limiter, 1)
+
+    for kind in ("418", "429"):
+        assert run_virtual(scenario(kind)) == [86_400, 7201, 86_400]
 
 
 def test_no_limit_paused():
@@ -496,18 +524,19 @@ def test_no_limit_paused():
     assert run_virtual(scenario()) == [5, 5, 5]
 
 
-def test_statistics():
+def test_stats():
     """A frozen snapshot says what was done."""
 
     async def scenario() -> None:
         limiter = SlidingWindowLimiter(3)
-        assert attrs.asdict(limiter.statistics()) == {
+        assert attrs.asdict(limiter.stats()) == {
             "rate": 3, "permits": 0, "waiting": 0, "foreign": 0, "limited": 0, "banned": 0, "paused_for": 0.0,
+            "active": 0, "capacity": 3, "left_to_others": 0, "window": 1.0, "guard": 0.03,
         }  # fmt: skip
         await times(limiter, 3)
         limiter.limited()
         limiter.banned(9)
-        seen = limiter.statistics()
+        seen = limiter.stats()
         assert (seen.permits, seen.foreign, seen.limited, seen.banned, seen.paused_for) == (3, 1, 1, 1, 9.0)
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             seen.permits = 0
@@ -515,11 +544,52 @@ def test_statistics():
     run_virtual(scenario())
 
 
-def test_statistics_outside():
-    """The snapshot can be taken after the loop has ended."""
+def test_stats_outside():
+    """The snapshot can be taken before the loop has begun and after it has ended."""
     limiter = SlidingWindowLimiter(3)
+    assert limiter.stats().permits == 0
     run_virtual(times(limiter, 2))
-    assert limiter.statistics().permits == 2
+    assert limiter.stats().permits == 2
+
+
+def test_window_in_use():
+    """What of the window is in use is exact at any moment: it fills permit by permit, and empties a window later."""
+
+    async def scenario() -> None:
+        limiter = SlidingWindowLimiter(2.5, guard=0.1)
+        seen: list[tuple[int, int]] = []
+        waiting = asyncio.create_task(times(limiter, 3))
+        for pause in (0, 0.4, 0.45, 0.1, 0.8, 0.1):
+            await asyncio.sleep(pause)
+            seen.append((limiter.stats().active, limiter.stats().waiting))
+        # Two at once; they leave at 0.9, when the third, which waited for that, takes a place until 1.8.
+        assert seen == [(2, 1), (2, 1), (2, 1), (1, 0), (1, 0), (0, 0)]
+        assert await waiting == [0, 0, 0.9]
+        stats = limiter.stats()
+        assert (stats.capacity, stats.window, stats.guard) == (2, 0.8, 0.1)
+        limiter.rate = None
+        await times(limiter, 5)
+        assert (limiter.stats().active, limiter.stats().capacity) == (0, None)
+
+    run_virtual(scenario())
+
+
+def test_window_left_to_others():
+    """The room left to another client is told as long as it is left, and the guard as it is fitted."""
+
+    async def scenario() -> None:
+        limiter = SlidingWindowLimiter(10)
+        await limiter.acquire()
+        limiter.observe(5)
+        stats = limiter.stats()
+        assert (stats.active, stats.capacity, stats.left_to_others) == (1, 10, 4)
+        await asyncio.sleep(30)
+        for _ in range(20):
+            limiter.took(await limiter.acquire(), 0.02)
+        stats = limiter.stats()
+        assert (stats.left_to_others, stats.guard) == (0, pytest.approx(0.006))
+
+    run_virtual(scenario())
 
 
 def test_log(caplog: pytest.LogCaptureFixture):
@@ -608,6 +678,6 @@ def test_free_permits_wait_for_nothing():
             waiting = limiter.acquire()
             with pytest.raises(StopIteration):
                 waiting.send(None)
-        assert limiter.statistics().permits == 1000
+        assert limiter.stats().permits == 1000
 
     run_virtual(scenario())

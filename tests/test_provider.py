@@ -178,8 +178,8 @@ async def test_stream_bounds(provider: CandleDataProvider, exchange: FakeExchang
         async for _, meta in stream:
             for _ in range(20):
                 await provider.repository.count("KRW-BTC", _MINUTE, 0, 1)  # gives the pipeline every chance
-            statistics = stream.statistics()
-            assert statistics.waiting <= 2
+            stats = stream.stats()
+            assert stats.waiting <= 2
             assert len(exchange.asked) <= meta.chunk_index + 1 + 2 + 4 + 1
 
 
@@ -190,7 +190,7 @@ async def test_running_ahead(provider: CandleDataProvider, exchange: FakeExchang
         await anext(stream)
         while len(exchange.asked) < 20:
             await provider.repository.count("KRW-BTC", _MINUTE, 0, 1)
-        assert stream.statistics().waiting <= 2
+        assert stream.stats().waiting <= 2
         rest = [len(candles) async for candles, _ in stream]
     assert rest == [200] * 19
 
@@ -202,7 +202,7 @@ async def test_leaving_a_stream(provider: CandleDataProvider, exchange: FakeExch
         async for _ in stream:
             break
     assert exchange.under_way == 0
-    assert stream.statistics().tasks == 0
+    assert stream.stats().tasks == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
     (covered,) = await provider.repository.coverage("KRW-BTC", _MINUTE, 0, 10**12)
     assert covered.rows == await provider.repository.count("KRW-BTC", _MINUTE, 0, 10**12) >= 1000

@@ -312,8 +312,13 @@ async def test_bad_arguments(path: Path, sim: Simulator) -> None:
         await repaired(path, sim, into=path.with_name("new.db"), dry_run=True)
     with pytest.raises(RequestError, match="there is no database"):
         await repaired(path.with_name("absent.db"), sim)
-    with pytest.raises(RequestError, match="most is 0"):
-        await repaired(path, sim, most=0)
+    for name, value in (
+        ("most", 0), ("dry_run", "no"), ("into", ""), ("progress_callback", 3), ("symbol", "KRW BTC"), ("limiter", 3)
+    ):  # fmt: skip
+        with pytest.raises(RequestError, match=f"{name} is {value!r}"):
+            await rxcandles.repair(path, UpbitExchange(sim.base_url), **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="exchange is 'mine'"):
+        await rxcandles.repair(path, "mine")
     assert sorted(each.name for each in folder_of(path) if each.suffix == ".db") == ["candles.db"]
     assert sim.stats.requests == 0
 

@@ -123,12 +123,17 @@ async def test_restricted(path: Path) -> None:
     hours = await rxcandles.verify(path, "KRW-ETH", "1h", now=NOW)
     assert ([each[1:3] for each in places(hours)], hours.series) == ([("KRW-ETH", "60m")], 1)
     assert (await rxcandles.verify(path, "KRW-BTC", now=NOW)).series == 0
-    with pytest.raises(RequestError, match="timeframe '2h' is unknown"):
+    with pytest.raises(RequestError, match="timeframe is '2h'"):
         await rxcandles.verify(path, "KRW-ETH", "2h")
     with pytest.raises(RequestError, match="sample is 3, but no exchange"):
         await rxcandles.verify(path, sample=3)
-    with pytest.raises(RequestError, match="most is 0"):
-        await rxcandles.verify(path, most=0)
+    for name, value in (
+        ("most", 0), ("sample", -1), ("seed", "x"), ("now", "noon"), ("exchange", "upbit"), ("limiter", 3), ("retry", 3)
+    ):  # fmt: skip
+        with pytest.raises(RequestError, match=f"{name} is {value!r}"):
+            await rxcandles.verify(path, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="path is 3"):
+        await rxcandles.verify(3)  # type: ignore[arg-type]
 
 
 async def test_damaged_pages(path: Path) -> None:
@@ -418,8 +423,8 @@ def test_command_against_exchange(there: Path, capsys: pytest.CaptureFixture[str
     [
         (["--db", "absent.db"], 2, "there is no database 'absent.db'"),
         (["--db", "absent.db", "--against-exchange", "3"], 2, "there is no database 'absent.db'"),
-        (["KRW-ETH", "2h"], 2, "timeframe '2h' is unknown"),
-        (["KRW ETH"], 2, "symbol 'KRW ETH' is malformed"),
+        (["KRW-ETH", "2h"], 2, "timeframe is '2h'"),
+        (["KRW ETH"], 2, "symbol is 'KRW ETH'"),
         (["--against-exchange", "0"], 2, "0 is not in the range"),
         (["--seed", "3"], 2, "--against-exchange"),
         (["--db", "text.db"], 1, "not a database"),

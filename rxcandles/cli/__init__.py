@@ -10,6 +10,7 @@ import click
 from rxcandles import __version__
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
+from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
@@ -56,5 +57,5 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
 
 def _say(message: str, code: int) -> int:
     if sys.stderr is not None:
-        sys.stderr.write("rxcandles: " + " ".join(message.split()) + "\n")
+        sys.stderr.write("rxcandles: " + printable(" ".join(message.split())) + "\n")
     return code

@@ -23,6 +23,7 @@ __all__ = [
     "LastProgress",
     "coverage_table",
     "format_candles",
+    "printable",
     "progress_shown",
     "summary_json",
     "summary_text",
@@ -37,6 +38,11 @@ FORMATS: Final = ("table", "csv", "jsonl")
 
 PLAIN_EVERY: Final = 5.0
 """Seconds between lines of progress where there is no terminal."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with everything written out (``\\x1b``) that a terminal would act on instead of showing it."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class LastProgress:
@@ -140,7 +146,7 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
     start, stop = summary.time_range
     there = summary.collected_count - summary.stored_count
     lines = [
-        f"{title}: {summary.collected_count:,} candles held in {path}, "
+        f"{title}: {summary.collected_count:,} candles held in {printable(path)}, "
         f"{start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC",
         f"{max(there, 0):,} were there, {summary.stored_count:,} stored now with {summary.api_calls_made:,} requests "
         f"in {summary.duration_seconds:.1f} s"

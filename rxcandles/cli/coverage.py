@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.console import coverage_table
 from rxcandles.errors import RequestError
@@ -30,6 +31,8 @@ def coverage(**asked: Any) -> options.Work:
 
 
 def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
+    if symbol is not None:
+        check_symbol(symbol)
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
     if not Path(db).is_file():

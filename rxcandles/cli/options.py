@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import click
 
+from rxcandles.arguments import check_rate
 from rxcandles.cli.console import FORMATS
 from rxcandles.opening import EXCHANGES, OwnRate
 
@@ -36,12 +37,11 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
     if value == "none":
         return None
     try:
-        found = float(value)
+        return check_rate("rate", float(value))
     except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
-        raise click.BadParameter(f"{value!r} is no rate; give the requests a second (above 0), or none for no limit")
-    return found
+        raise click.BadParameter(
+            f"{value!r} is no rate; give requests a second, 0.00001 to 1000000, or none for no limit"
+        ) from None
 
 
 def together(*options: Option) -> Option:

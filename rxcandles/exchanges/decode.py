@@ -21,6 +21,7 @@ from rxcandles.timeframe import Timeframe
 __all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds", "excerpt"]
 
 _EXCERPT: Final = 120
+_MESSAGE: Final = 300
 _HOUR: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3])", re.ASCII)
 _REST: Final = re.compile(r":([0-5]\d):([0-5]\d)", re.ASCII)
 _SPAN: Final = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,3})?)\s*(sec|s\b|min|m\b|hour|h\b|초|분|시간)", re.IGNORECASE)
@@ -65,6 +66,8 @@ class _ErrorBody(msgspec.Struct):
 _candles: Final = msgspec.json.Decoder(list[_Candle])
 _markets: Final = msgspec.json.Decoder(list[_Market])
 _errors: Final = msgspec.json.Decoder(_ErrorBody)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise; the last for text that is nested too deeply."""
 
 
 def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -> list[Row]:
@@ -75,7 +78,7 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
     """
     try:
         candles = _candles.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}") from error
     unit = int(timeframe.name[:-1]) if timeframe.name.endswith("m") else None
     rows: list[Row] = []
@@ -83,7 +86,7 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
     try:
         for each in candles:
             if each.market != symbol or (each.unit != unit and each.unit is not None):
-                got = each.market[:60] if each.market != symbol else f"unit {each.unit}"
+                got = repr(each.market[:60]) if each.market != symbol else f"unit {each.unit}"
                 raise InvalidResponseError(f"{asked}: the answer has a candle of {got}: {excerpt(body)}")
             text = each.candle_date_time_utc
             values = (
@@ -109,15 +112,20 @@ def decode_markets(body: bytes, asked: str) -> list[Market]:
     """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder."""
     try:
         return [Market(each.market, each.english_name or "", each.korean_name or "") for each in _markets.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
 
 
 def error_message(body: bytes) -> str:
-    """Return what the body of an error says: its JSON message, or the beginning of its text."""
+    """Return what the body of an error says: its JSON message, or the beginning of its text.
+
+    At most 300 characters on one line; what is no plain text (colours, a line that looks like one of our log's) is
+    escaped, for terminals and logs would obey it.
+    """
     try:
-        return _errors.decode(body).error.message or excerpt(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = _errors.decode(body).error.message[:_MESSAGE]
+        return (message if message.isprintable() else repr(message)) or excerpt(body)
+    except _UNREADABLE:
         return excerpt(body) if body else "no message"
 
 
@@ -132,7 +140,7 @@ def error_seconds(body: bytes) -> float | None:
         return float(found[1])
     try:
         text = _errors.decode(body).error.message  # its `name` is the status, not a duration
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         pass  # plain text, which is looked at as it is
     found = _SPAN.search(text)
     if found:

@@ -17,6 +17,7 @@ import attrs
 
 from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
+from rxcandles.spans import Span
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["Doubt", "doubt"]
@@ -43,13 +44,13 @@ class Doubt:
             raise InvalidResponseError(f"{self.claim}, but asked again there is {seen}; nothing of it is stored")
 
 
-def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, count: int, stop: int) -> Doubt | None:
+def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, count: int, unknown: Span) -> Doubt | None:
     """Return what is to be asked before the page ``rows`` is believed, or None where it may be at once.
 
-    The page was asked for with ``to`` and ``count`` and has passed ``check_page``; nothing from ``stop`` on is over yet
-    by the exchange's clock. One that is not ``full`` claims that nothing older exists. A full one claims that nobody
-    traded between its newest candle and ``stop``; with a share d of its own slots traded, chance leaves g of them empty
-    in (1 - d)^g of all cases.
+    The page was asked for with ``to`` and ``count`` and has passed ``check_page``. It is to tell of ``unknown``, from
+    where the store knows already to where nothing is over yet by the exchange's clock. A page that is not ``full``
+    claims that nothing older exists. A full one claims that nobody traded in the part of ``unknown`` that is newer than
+    its newest candle; with a share d of its own slots traded, chance leaves g of them empty in (1 - d)^g of all cases.
     """
     again = 2 if count != 2 else 3
     if not full:
@@ -59,11 +60,13 @@ def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, cou
     if not rows:
         return None
     newest = rows[0].open_time
-    gap = timeframe.slots(newest, stop) - 1
+    gap = timeframe.slots(max(newest + 1, unknown[0]), unknown[1])
     density = len(rows) / (timeframe.slots(rows[-1].open_time, newest) + 3)
     if gap <= 0 or (1 - density) ** gap > UNLIKELY:
         return None
-    return Doubt(to, again, newest, f"a page begins {gap} slots before {_text(stop)}, at {_text(newest)}")
+    return Doubt(
+        to, again, newest, f"a page leaves {gap} slots before {_text(unknown[1])} empty and begins at {_text(newest)}"
+    )
 
 
 def _text(seconds: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from functools import cache
@@ -11,9 +10,9 @@ from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
+from rxcandles.arguments import check_count, check_name, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
-    ConnectionFailedError,
     ExchangeError,
     InvalidResponseError,
     RateLimitedError,
@@ -24,7 +23,7 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
-from rxcandles.model import check_count, check_symbol
+from rxcandles.model import LONGEST_WAIT
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["UpbitExchange"]
 
 _CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
+_ADDRESS: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
+"""What an address is written in: ASCII that can be seen, and no more than a host and a path."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
 _SECONDS_KEPT: Final = (89 - 2) * 86_400
 _ERROR_BYTES: Final = 4096
@@ -70,10 +71,11 @@ class UpbitExchange:
 
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
     ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
-    ``max_body`` bytes is refused. Redirects are not followed, an answer that a
-    cache had kept is refused, and no ``Origin`` is sent: with one, Upbit allows a
-    request in ten seconds (documented 2024-07-17). ``name`` is the candles' namespace in a store. A ``session`` given
-    is used and left open. Raises ``RequestError`` for arguments that can't be meant.
+    ``max_body`` bytes, unpacked, is refused. Certificates are verified, and there is no switch for that. Redirects are
+    not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and no
+    ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
+    candles' namespace in a store. A ``session`` given (for a proxy, or a CA of your own) is used and left open.
+    Raises ``RequestError`` for arguments that can't be meant.
     """
 
     page_limit: int = 200
@@ -93,13 +95,15 @@ class UpbitExchange:
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         parts = _check_url(base_url)
-        self.name = name
+        self.name = check_name("name", name)
         self._base = base_url.rstrip("/")
         self._host = parts.netloc
-        self._timeout = _check_seconds("timeout", timeout)
-        self._connect_timeout = _check_seconds("connect_timeout", connect_timeout)
+        self._timeout = check_number("timeout", timeout, 0, 86_400, above=True)
+        self._connect_timeout = check_number("connect_timeout", connect_timeout, 0, 86_400, above=True)
         self._connections = check_count("connections", connections)
         self._max_body = check_count("max_body", max_body)
+        if session is not None and not hasattr(session, "headers"):
+            raise refusal("session", session, "give an aiohttp.ClientSession")
         if session is not None and "Origin" in session.headers:
             raise RequestError("session sends an Origin header, for which Upbit allows one request in 10 s; remove it")
         self._session = session
@@ -124,8 +128,8 @@ class UpbitExchange:
         check_symbol(symbol)
         if not _CODE.fullmatch(symbol):
             upper = f"; did you mean {symbol.upper()!r}?" if _CODE.fullmatch(symbol.upper()) else ""
-            raise RequestError(f"symbol {symbol!r} is no code of Upbit's; write QUOTE-BASE, such as 'KRW-BTC'{upper}")
-        _path(timeframe)
+            raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{upper}")
+        Timeframe.of(timeframe)
 
     @staticmethod
     def kept(timeframe: Timeframe) -> int | None:
@@ -143,8 +147,8 @@ class UpbitExchange:
         that there are no older ones. ``to`` is in UTC seconds and excluded (Upbit, seen 2026-09-13). Cancelling
         drops the connection. Raises ``RequestError`` before sending anything, then
         ``UnknownMarketError`` (404), ``RequestRejectedError`` (other 4xx, redirects), ``RateLimitedError`` (429),
-        ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer) or
-        ``InvalidResponseError`` (an answer to something else).
+        ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer), ``CertificateError``
+        (nobody vouches for the server) or ``InvalidResponseError`` (an answer to something else).
         """
         self.check(symbol, timeframe)
         check_count("count", count, 1, self.page_limit)
@@ -196,7 +200,9 @@ class UpbitExchange:
                 trace_request_ctx=sent,
             ) as response:
                 if response.status != 200:
-                    raise await self._failure(response, asked)
+                    failure = await self._failure(response, asked)
+                    failure.status = response.status
+                    raise failure
                 headers = response.headers
                 if age := cached_for(headers.get("Age")):
                     # Caches have been seen that don't look at the query; what is in a page proves nothing then.
@@ -207,7 +213,12 @@ class UpbitExchange:
                 body = await self._body(response, asked)
                 return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {self._reason(error)}") from error
+            from rxcandles.exchanges.reasons import connection_failure
+
+            what = f"{asked}: no whole answer from {self._host}"
+            raise connection_failure(
+                error, what, timeout=self._timeout, connect_timeout=self._connect_timeout
+            ) from error
 
     async def _body(self, response: aiohttp.ClientResponse, asked: str) -> bytes:
         body = bytearray()
@@ -226,15 +237,18 @@ class UpbitExchange:
         said = error_message(body)
         date = http_date(response.headers.get("Date"))
         wait = retry_after(response.headers.get("Retry-After"), time.time() if date is None else date)
+        if status == 418 and wait is None:
+            wait = error_seconds(body)
         what = f"{asked}: {self._host} answered {status}"
+        asks = "" if wait is None else f"; it asks to wait {wait:,.10g} s"
+        if wait is not None and wait > LONGEST_WAIT:
+            asks += ", longer than is waited for here: ask again after that"
         if status == 429:
-            return RateLimitedError(f"{what}, too many requests: {said}", wait)
+            return RateLimitedError(f"{what}, too many requests: {said}{asks}", wait)
         if status == 418:
-            return BannedError(
-                f"{what}, this address is blocked: {said}", error_seconds(body) if wait is None else wait
-            )
+            return BannedError(f"{what}, this address is blocked: {said}{asks}", wait)
         if status >= 500:
-            return ServerError(f"{what}: {said}", wait)
+            return ServerError(f"{what}: {said}{asks}", wait)
         if status == 404 and said == "Code not found":
             return UnknownMarketError(
                 f"{what}: {said}; the market was never listed, is delisted, or was renamed "
@@ -246,26 +260,6 @@ class UpbitExchange:
             where = response.headers.get("Location", "nowhere")[:200]
             return RequestRejectedError(f"{what}, a redirect to {where!r}, which is not followed; correct base_url")
         return InvalidResponseError(f"{what} where 200 is expected: {excerpt(body)}")
-
-    def _reason(self, error: Exception) -> str:
-        """Say what happened without the address asked for: it may be long, and a proxy's may hold a password."""
-        import aiohttp
-
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return f"no connection within {self._connect_timeout:g} s"
-        if isinstance(error, TimeoutError):
-            return f"nothing whole within {self._timeout:g} s"
-        if isinstance(error, aiohttp.ClientSSLError):
-            return f"TLS failed ({type(error).__name__})"
-        if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return "the host's name can't be resolved"
-        if isinstance(error, aiohttp.ClientPayloadError):
-            return "it was cut short or garbled"
-        if isinstance(error, aiohttp.ServerDisconnectedError):
-            return "it closed the connection"
-        if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-            return os.strerror(error.errno)
-        return type(error).__name__
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -291,31 +285,23 @@ def _agent() -> str:
 
 def _path(timeframe: Timeframe) -> str:
     number, letter = timeframe.name[:-1], timeframe.name[-1:]
-    if letter == "m" and timeframe.seconds:
-        return f"minutes/{number}"
-    if number != "1" or letter not in _KINDS:
-        raise RequestError(f"timeframe {timeframe.name!r} is none of Upbit's")
-    return _KINDS[letter]
+    return f"minutes/{number}" if letter == "m" else _KINDS[letter]
 
 
 def _check_url(base_url: str) -> SplitResult:
+    if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
+        raise RequestError(
+            "base_url holds an @, so perhaps a user name or a password; write it without, Upbit's candles need none"
+        )
     try:
         parts = urlsplit(base_url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        valid = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+        valid = valid and all(0 < len(label) < 64 for label in labels)  # else the look-up itself fails
     except (ValueError, TypeError, AttributeError):
         valid = False
-    if not valid:
-        raise RequestError(f"base_url {base_url!r} is no address; write it as 'https://api.upbit.com'")
-    if "@" in parts.netloc:
-        raise RequestError("base_url holds a user name or a password; Upbit's candles need none")
-    if "?" in base_url or "#" in base_url or re.search(r"\s", base_url):
-        raise RequestError(
-            f"base_url {base_url!r} has more than a host and a path; write it as 'https://api.upbit.com'"
-        )
+    if not valid or not _ADDRESS.fullmatch(base_url):
+        # A query may hold a key.
+        told = re.split("[?#]", base_url)[0] if isinstance(base_url, str) else base_url
+        raise refusal("base_url", told, "write a host and perhaps a path, such as 'https://api.upbit.com'")
     return parts
-
-
-def _check_seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
-        raise RequestError(f"{name} is {value!r}; take seconds above 0, up to 86400")
-    return value

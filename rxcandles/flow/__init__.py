@@ -1,7 +1,7 @@
 """Demand on RxPY: sources that wait, asynchronous stages that are bounded, and the ways out. No candles in here."""
 
 from rxcandles.flow.batching import batch, to_list
-from rxcandles.flow.budget import Flow, FlowStatistics
+from rxcandles.flow.budget import Flow, FlowStats
 from rxcandles.flow.decoupling import latest
 from rxcandles.flow.demand import Supply, from_demand, on_demand
 from rxcandles.flow.leaving import Stream, run, with_backpressure
@@ -9,7 +9,7 @@ from rxcandles.flow.mapping import Operator, concat_map_async, map_async
 
 __all__ = [
     "Flow",
-    "FlowStatistics",
+    "FlowStats",
     "Operator",
     "Stream",
     "Supply",

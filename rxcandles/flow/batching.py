@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from reactivex import Observable, abc
 
+from rxcandles.arguments import check_count
 from rxcandles.errors import MemoryLimitError
-from rxcandles.model import check_count
 
 __all__ = ["batch", "to_list"]
 
@@ -21,7 +21,7 @@ def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]
     At most ``size`` - 1 elements wait. What waits is emitted before an error is passed on, so that what came before
     it is delivered.
     """
-    check_count("size", size)
+    size = check_count("size", size)
 
     def operator(source: Observable[Sequence[_A]]) -> Observable[list[_A]]:
         def subscribe(

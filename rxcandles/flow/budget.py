@@ -11,7 +11,6 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -21,18 +20,18 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-__all__ = ["Flow", "FlowStatistics"]
+from rxcandles.arguments import check_count
+
+__all__ = ["Flow", "FlowStats"]
 
 _A = TypeVar("_A")
-
-_log: Final = logging.getLogger("rxcandles.flow")
 
 IN_FLIGHT: Final = 8
 """Items inside a pipeline at once, where its subscriber does not say."""
 
 
 @attrs.frozen
-class FlowStatistics:
+class FlowStats:
     """A snapshot of a running pipeline."""
 
     held: int
@@ -60,7 +59,7 @@ class Flow(AsyncIOScheduler):
     def __init__(self, in_flight: int = IN_FLIGHT) -> None:
         self._loop = asyncio.get_running_loop()
         super().__init__(self._loop)
-        self.in_flight = in_flight
+        self.in_flight = check_count("in_flight", in_flight)
         self.held = 0
         self._peak = 0
         self._paused = False
@@ -147,9 +146,6 @@ class Flow(AsyncIOScheduler):
 
         def over(task: asyncio.Task[_A]) -> None:
             del self._tasks[task]
-            error = None if task.cancelled() else task.exception()
-            if error is not None and finish:
-                _log.error("what was to be finished has failed: %s", error)
             then()
 
         task = self._loop.create_task(coroutine)
@@ -185,10 +181,10 @@ class Flow(AsyncIOScheduler):
     def _family(self) -> list[Flow]:
         return [self, *(flow for child in self._children for flow in child._family())]
 
-    def statistics(self) -> FlowStatistics:
+    def stats(self) -> FlowStats:
         """Return a snapshot; those of children are added."""
         everyone = self._family()
-        return FlowStatistics(
+        return FlowStats(
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),
             tasks=sum(len(flow._tasks) for flow in everyone),

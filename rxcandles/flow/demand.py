@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
+from rxcandles.arguments import refusal
 from rxcandles.flow.budget import Flow
 
 __all__ = ["Supply", "from_demand", "on_demand"]
@@ -53,6 +54,8 @@ def from_demand(items: Iterable[_A]) -> Observable[_A]:
 
     Cold: every subscription iterates anew. Order kept. An exception of the iterable ends the stream as its error.
     """
+    if not isinstance(items, Iterable):
+        raise refusal("items", items, "give something to iterate over, such as a list")
     return on_demand(lambda wake: _Iterated(items))
 
 

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 import attrs
 from reactivex import Observable
 
-from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStatistics
-from rxcandles.model import check_count
+from rxcandles.arguments import check_count, check_kind
+from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats
 
 __all__ = ["Stream", "run", "with_backpressure"]
 
@@ -55,6 +55,7 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     """
 
     def __init__(self, source: Observable[_A], buffer: int, in_flight: int) -> None:
+        check_kind("source", source, Observable)
         self._bridge: _Bridge[_A] = _Bridge(buffer)
         self._items = _iterate(source, self._bridge, in_flight)
 
@@ -84,12 +85,12 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     ) -> None:
         await self.aclose()
 
-    def statistics(self) -> FlowStatistics:
-        """Return a snapshot of the pipeline."""
+    def stats(self) -> FlowStats:
+        """Return a snapshot of the pipeline; at any moment, before its start and after its end too."""
         flow = self._bridge.flow
         if flow is None:
-            return FlowStatistics(0, 0, 0, False)
-        return attrs.evolve(flow.statistics(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
+            return FlowStats(0, 0, 0, False)
+        return attrs.evolve(flow.stats(), waiting=len(self._bridge.ready), peak_waiting=self._bridge.peak)
 
 
 class _Bridge(Generic[_A]):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
+from rxcandles.arguments import check_callable, check_count, check_flag
 from rxcandles.errors import StageCancelledError
+from rxcandles.events import UnfinishedEvent, log_event
 from rxcandles.flow.budget import Flow
 
 __all__ = ["Operator", "concat_map_async", "map_async"]
+
+_log: Final = logging.getLogger("rxcandles.flow")
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -30,6 +35,9 @@ def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish
     cancels what runs; with ``finish`` every item that was accepted is worked on to its end all the same. Who closes the
     flow waits for both.
     """
+    check_callable("function", function)
+    check_count("ahead", ahead)
+    check_flag("finish", finish)
 
     async def one(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         result = await function(item)
@@ -44,6 +52,7 @@ def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Oper
     It is asked for the next only while the consumer has room, so one item may stand for any number of results.
     Order, errors and disposing are those of ``map_async``; a generator left early is closed.
     """
+    check_callable("function", function)
 
     async def all_of(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         async with aclosing(function(item)) as results:
@@ -110,7 +119,7 @@ class _Stage(Generic[_A, _B]):
             while self._running and self._running[0].done():
                 first = self._running.popleft()
                 if self.stopped:
-                    self._start()  # what is to be finished goes on; nobody is told
+                    self._left(first)
                     continue
                 # Handing a result on runs the consumer's code, whose errors are this stage's too: RxPY's own
                 # futures leave them to the loop's exception handler, and the stream hangs.
@@ -130,6 +139,14 @@ class _Stage(Generic[_A, _B]):
                 self._end(self._source_error)
         finally:
             self._settling = False
+
+    def _left(self, task: asyncio.Task[Callable[[], None]]) -> None:
+        """Go on with what is to be finished, although nobody hears of it any more."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._finish:
+            event = UnfinishedEvent(event="unfinished", error=type(error).__name__)
+            log_event(_log, logging.ERROR, event, "what was to be finished has failed: %s", error)
+        self._start()
 
     def _end(self, error: Exception | None) -> None:
         if self.stopped:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from reactivex import operators as rx
 
+from rxcandles.arguments import check_count
 from rxcandles.chunk import Chunk
 from rxcandles.errors import MemoryLimitError
 from rxcandles.flow import Operator
-from rxcandles.model import Request, check_count
+from rxcandles.model import Request
 
 __all__ = ["guard_plan", "guard_request"]
 

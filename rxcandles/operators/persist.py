@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
 from rxcandles.ports import CandleStore
@@ -17,12 +18,15 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is
     passed on as it is. Raises ``StoreError``.
     """
+    check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
+        fresh = 0
         if chunk.proven is not None:
             request = chunk.request
-            await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
+            fresh = await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
+        chunk = attrs.evolve(chunk, store=store, fresh=fresh)
         chunk.plan.stored(chunk)
-        return attrs.evolve(chunk, store=store)
+        return chunk
 
     return map_async(write, finish=True)

@@ -8,9 +8,10 @@ from typing import Final
 
 from reactivex import Observable
 
+from rxcandles.arguments import check_callable, check_count, check_kind, check_number
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Supply, on_demand
-from rxcandles.model import Request, check_count
+from rxcandles.model import Request
 from rxcandles.planning import Plan
 
 __all__ = ["cursors_for", "plan_chunks"]
@@ -60,6 +61,8 @@ def cursors_for(rate: float | None) -> Callable[[float], int]:
     tenth to spare. Where there is no limit, two: one page is on its way while another is stored. One before the first
     answer, which may be that there is nothing to be had.
     """
+    if rate is not None:
+        check_number("rate", rate, above=True, what="requests a second, or None,")
 
     def cursors(round_trip: float) -> int:
         if not round_trip:
@@ -69,7 +72,13 @@ def cursors_for(rate: float | None) -> Callable[[float], int]:
     return cursors
 
 
-def plan_chunks(request: Request, *, page: int = 200, cursors: int | Callable[[float], int] = 1) -> Observable[Chunk]:
+def plan_chunks(
+    request: Request,
+    *,
+    page: int = 200,
+    cursors: int | Callable[[float], int] = 1,
+    on_plan: Callable[[Plan], object] | None = None,
+) -> Observable[Chunk]:
     """Emit the request as chunks of one page each, the next when the one before has told how far it reached.
 
     Cold: every subscription plans anew, so subscribing again after a failure resumes (``skip_stored`` spares what is
@@ -77,7 +86,19 @@ def plan_chunks(request: Request, *, page: int = 200, cursors: int | Callable[[f
     as ``cursors_for(rate)``) lets several walk at once, and the chunks interleave. A chunk that failed for good ends
     the stream as its error, after everything that comes before it in the request's order. A chunk that an operator
     drops counts as planned: as many candles as its slots, by the density just seen. One that an operator keeps back
-    before ``fetch`` (``ops.delay``) is waited for up to 2 seconds, then taken for dropped.
+    before ``fetch`` (``ops.delay``) is waited for up to 2 seconds, then taken for dropped. ``on_plan`` is called with
+    the plan of each subscription, whose ``tally`` tells at any moment what the run has come to.
     """
-    check_count("page", page)
-    return on_demand(lambda wake: _Planned(lambda woken: Plan(request, woken, page=page, cursors=cursors), wake))
+    check_kind("request", request, Request)
+    page = check_count("page", page)
+    if not callable(cursors):
+        cursors = check_count("cursors", cursors)
+    check_callable("on_plan", on_plan, optional=True)
+
+    def make(woken: Callable[[], None]) -> Plan:
+        plan = Plan(request, woken, page=page, cursors=cursors)
+        if on_plan is not None:
+            on_plan(plan)
+        return plan
+
+    return on_demand(lambda wake: _Planned(make, wake))

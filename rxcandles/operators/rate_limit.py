@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 from reactivex import operators as rx
 
+from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
 from rxcandles.ports import RateLimiter
@@ -18,4 +19,5 @@ def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
     The permit is taken right before the request, in ``fetch``, and not here: one that had waited in a queue since would
     no longer say when the request goes out. Chunks with nothing to be fetched need none. Synchronous; order kept.
     """
+    check_like("limiter", limiter, RateLimiter)
     return rx.map(lambda chunk: attrs.evolve(chunk, limiter=limiter))

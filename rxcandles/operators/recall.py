@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 import reactivex
 from reactivex import Observable
 
+from rxcandles.arguments import check_count, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, concat_map_async
-from rxcandles.model import CandleData, check_count
+from rxcandles.model import CandleData
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
 
@@ -24,7 +25,8 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     Exactly ``count`` candles where a count was asked for. Oldest first with a ``count``, nothing can be emitted before
     everything has arrived. Raises ``StoreError``.
     """
-    check_count("page", page)
+    check_like("store", store, CandleStore, "rows", "nth_newest")
+    page = check_count("page", page)
 
     def operator(source: Observable[Chunk]) -> Observable[Sequence[CandleData]]:
         def subscribed(_: object) -> Observable[Sequence[CandleData]]:

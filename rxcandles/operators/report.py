@@ -9,6 +9,7 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
+from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
 from rxcandles.reports import CollectionProgress
@@ -25,20 +26,21 @@ def report(
     Synchronous, on the event loop: a slow callback slows the run. An exception of it ends the run as its error.
     None for no callback.
     """
+    check_callable("clock", clock)
+    check_callable("callback", callback, optional=True)
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
         if callback is None:
             return source
 
         def subscribed(_: object) -> Observable[Chunk]:
-            began, done, held, requests = clock(), 0, 0, 0
+            began, done, held = clock(), 0, 0
 
             def tell(chunk: Chunk) -> None:
-                nonlocal done, held, requests
+                nonlocal done, held
                 done += 1
                 held += chunk.candles
-                requests += chunk.requests
-                callback(_progress(chunk, done, held, requests, clock() - began))
+                callback(_progress(chunk, done, held, clock() - began))
 
             return source.pipe(rx.do_action(tell))
 
@@ -47,11 +49,11 @@ def report(
     return operator
 
 
-def _progress(chunk: Chunk, done: int, held: int, requests: int, elapsed: float) -> CollectionProgress:
+def _progress(chunk: Chunk, done: int, held: int, elapsed: float) -> CollectionProgress:
     # The plan is told when a page arrives, which is earlier than when it comes by here.
-    plan = chunk.plan
-    to_come = 0 if plan.complete else max(0, plan.expected - plan.collected)
-    total = max(plan.expected if not plan.complete else plan.collected, 0)
+    plan, tally = chunk.plan, chunk.plan.tally
+    total = plan.expected
+    to_come = max(0, total - plan.collected)
     held = min(held, total) if plan.complete or plan.request.count is not None else held
     reached = max(chunk.reached if chunk.reached is not None else chunk.low, chunk.floor)
     return CollectionProgress(
@@ -62,5 +64,9 @@ def _progress(chunk: Chunk, done: int, held: int, requests: int, elapsed: float)
         current_chunk_range=(to_datetime(min(reached, chunk.top)), to_datetime(chunk.top)),
         total_count=max(total, held),
         elapsed_seconds=elapsed,
-        requests=requests,
+        requests=tally.requests,
+        retries=tally.retries,
+        rate_limited=tally.rate_limited,
+        stored_before=tally.stored_before,
+        gaps_found=plan.gaps_found,
     )

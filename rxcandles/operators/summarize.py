@@ -10,6 +10,7 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
+from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
@@ -56,6 +57,7 @@ def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk,
     Where the chunks went through ``persist``, the rows of the span are counted in that store at the end. A plan without
     a chunk has a summary of zeros, its time range at the epoch.
     """
+    check_callable("clock", clock)
 
     def operator(source: Observable[Chunk]) -> Observable[CollectionSummary]:
         def subscribed(_: object) -> Observable[CollectionSummary]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import attrs
 
+from rxcandles.arguments import check_callable, check_count
 from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, refused
 from rxcandles.simulator.text import DAY, KST, clock_text, day_text
 from rxcandles.timeframe import from_datetime
@@ -66,7 +67,9 @@ class Faults:
 
     def add(self, fault: Fault, times: int | None = None, when: Callable[[Asked], bool] | None = None) -> None:
         """Let ``fault`` befall the next ``times`` requests (None: all) for which ``when`` is true (None: any)."""
-        self._planned.append(_Planned(fault, times, when))
+        check_callable("fault", fault)
+        check_callable("when", when, optional=True)
+        self._planned.append(_Planned(fault, None if times is None else check_count("times", times), when))
 
     def clear(self) -> None:
         """Remove all faults."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from rxcandles.errors import RequestError
+from rxcandles.arguments import check_count, check_rate
 
 __all__ = ["Limit", "Verdict", "Window"]
 
@@ -57,7 +57,7 @@ class Limit:
     2026-03-11); with an ``Origin`` header one in ten seconds (documented 2024-07-17). None: all pass, and no header
     tells of a limit. More than ``ban_after`` refusals within ten seconds are answered by a block of everything for
     60 seconds, the next one twice as long, and so on; the exchange documents that it grows, not how. None: never.
-    :class:`RequestError` for a rate that isn't above 0.
+    :class:`RequestError` for arguments that can't be meant.
     """
 
     rate: float | None
@@ -68,14 +68,8 @@ class Limit:
     _block: float
 
     def __init__(self, rate: float | None, ban_after: int | None) -> None:
-        if rate is not None and not rate > 0:
-            raise RequestError(f"rate is {rate!r}; take requests a second, above 0, or None for no limit")
-        if ban_after is not None and ban_after < 1:
-            raise RequestError(
-                f"ban_after is {ban_after!r}; take a number of refusals, 1 or more, or None for no block"
-            )
-        self.rate = rate
-        self.ban_after = ban_after
+        self.rate = check_rate("rate", rate)
+        self.ban_after = None if ban_after is None else check_count("ban_after", ban_after)
         self._windows = {}
         self._refused = deque()
         self._blocked_until = float("-inf")

@@ -13,8 +13,16 @@ from typing import Final, NamedTuple, Protocol
 
 import attrs
 
-from rxcandles.errors import RequestError
-from rxcandles.model import Row, check_symbol
+from rxcandles.arguments import (
+    check_count,
+    check_each,
+    check_kind,
+    check_number,
+    check_span,
+    check_symbol,
+    refusal,
+)
+from rxcandles.model import Row
 from rxcandles.simulator.contents import Contents
 from rxcandles.simulator.series import END, PIECES, Series
 from rxcandles.simulator.text import RATE_SCALE, UNIT, Candle, change_rate
@@ -67,8 +75,8 @@ class Source(Protocol):
         ...
 
 
-def _spans(value: Iterable[Span]) -> tuple[Span, ...]:
-    return SpanSet(tuple(value)).spans
+def _halts(value: Iterable[Span]) -> tuple[Span, ...]:
+    return SpanSet(tuple(check_each("halts", value, check_span))).spans
 
 
 def _own_symbol(market: Market) -> str:
@@ -91,7 +99,7 @@ class Market:
     density: float = 1.0
     listed: int = LISTED
     delisted: int | None = None
-    halts: tuple[Span, ...] = attrs.field(default=(), converter=_spans)
+    halts: tuple[Span, ...] = attrs.field(default=(), converter=_halts)
     base_price: float = 100_000_000.0
     english_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
     korean_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
@@ -99,12 +107,15 @@ class Market:
     _series: Callable[[Timeframe], Series] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.density and not 1e-6 <= self.density <= 1:
-            raise RequestError(f"density is {self.density!r}; take 0, or a number from 0.000001 to 1")
-        if not 1e-7 <= self.base_price <= 1e12:
-            raise RequestError(f"base_price is {self.base_price!r}; take a number from 0.0000001 to 1e12")
-        if not 0 <= self.listed < END:
-            raise RequestError(f"listed is {self.listed!r}; take UTC seconds of the years 1970 to 2099")
+        if check_number("density", self.density, 0, 1, what="a number") and self.density < 1e-6:
+            raise refusal("density", self.density, "take 0, or a number from 0.000001 to 1")
+        check_number("base_price", self.base_price, 1e-7, 1e12, what="a number")
+        check_count("listed", self.listed, 0, END - 1)
+        if self.delisted is not None:
+            check_count("delisted", self.delisted, self.listed + 1)
+        check_count("seed", self.seed, -(10**12))
+        check_kind("english_name", self.english_name, str)
+        check_kind("korean_name", self.korean_name, str)
         object.__setattr__(self, "_series", lru_cache(len(TIMEFRAMES))(self._make_series))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from rxcandles.arguments import check_each, check_path, refusal
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
 from rxcandles.simulator.market import Served
@@ -64,9 +66,9 @@ class Replay:
                 kept.update((_opened(candle), _compact(candle)) for candle in some)
         if market is None and len(found) != 1:
             raise RequestError(f"{len(found)} markets were recorded ({', '.join(found)}); choose one with market=…")
-        self.symbol = market or next(iter(found))
-        if self.symbol not in found:
-            raise RequestError(f"no candle of {self.symbol} was recorded; there are {', '.join(found) or 'none'}")
+        self.symbol = next(iter(found)) if market is None else market
+        if not isinstance(market, str | None) or self.symbol not in found:
+            raise refusal("market", market, f"take one that was recorded: {', '.join(found) or 'there is none'}")
         self.english_name = english_name or self.symbol
         self.korean_name = korean_name or self.symbol
         self._series = {
@@ -105,13 +107,19 @@ class Replay:
 def _bodies(recorded: str | Path | Iterable[Body]) -> Iterator[tuple[str, Body]]:
     """The bodies with the names of their files; a text that holds JSON is a body, any other a path."""
     if isinstance(recorded, (str, Path)):
-        path = Path(recorded)
-        paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
-        if not paths or not paths[0].is_file():
-            raise RequestError(f"{path} is neither a file nor a folder with *.json files")
+        path = Path(check_path("recorded", recorded))
+        paths = sorted(path.glob("*.json")) if os.path.isdir(path) else [path]
+        if not paths or not os.path.isfile(paths[0]):
+            raise refusal("recorded", recorded, "give a file, or a folder with *.json files")
         yield from ((each.name, each.read_bytes()) for each in paths)
     else:
-        yield from (("", body) for body in recorded)
+        yield from check_each("recorded", recorded, _body)
+
+
+def _body(name: str, body: Body) -> tuple[str, Body]:
+    if not isinstance(body, str | bytes):
+        raise refusal(name, body, "give the body of an answer, as bytes or a str")
+    return "", body
 
 
 def _candles(name: str, body: Body) -> list[_Raw]:

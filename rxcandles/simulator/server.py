@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from ipaddress import ip_address
 from json import dumps
@@ -18,6 +19,17 @@ from urllib.parse import parse_qsl
 import attrs
 from aiohttp import web
 
+from rxcandles.arguments import (
+    check_callable,
+    check_count,
+    check_each,
+    check_flag,
+    check_like,
+    check_number,
+    check_span,
+    check_symbol,
+    refusal,
+)
 from rxcandles.errors import RequestError
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
@@ -64,7 +76,8 @@ class Simulator:
     all); more than ``ban_after`` refusals in ten seconds bring a block (None: never). ``latency`` is what each
     request takes, in seconds. ``clock`` gives the server's time in UTC seconds, for what there is and for ``Date``.
     ``seed`` makes other candles; ``outages`` are spans in which no made-up market has any. ``gzip`` compresses for
-    clients that accept it. ``host`` must be a loopback address, and port 0 takes a free one.
+    clients that accept it. ``host`` must be a loopback address (or ``localhost``, for 127.0.0.1), and port 0 takes a
+    free one.
 
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
@@ -85,17 +98,17 @@ class Simulator:
         ban_after: int | None = 20,
         outages: Iterable[Span] = (),
     ) -> None:
-        if not _is_loopback(host):
-            raise RequestError(f"host is {host!r}; a simulator listens on loopback addresses only, such as 127.0.0.1")
-        if not latency >= 0:
-            raise RequestError(f"latency is {latency!r}; take seconds, 0 or more")
-        if not 0 <= port < 65_536:
-            raise RequestError(f"port is {port!r}; take 0 (any free one) to 65535")
-        silent = tuple(outages)
+        address = _loopback(host)
+        check_count("port", port, 0, 65_535)
+        check_number("latency", latency, 0, 3600)
+        check_callable("clock", clock)
+        check_count("seed", seed, -(10**12))
+        check_flag("gzip", gzip)
+        silent = tuple(check_each("outages", outages, check_span))
         self.markets: dict[str, Source] = {}
-        for market in markets:
+        for market in check_each("markets", markets, lambda name, each: check_like(name, each, Source)):
             if market.symbol in self.markets:
-                raise RequestError(f"{market.symbol} is there twice; give each market once")
+                raise RequestError(f"markets has {market.symbol} twice; give each market once")
             if isinstance(market, Market) and (seed or silent):
                 market = attrs.evolve(market, seed=market.seed + seed, halts=(*market.halts, *silent))
             self.markets[market.symbol] = market
@@ -107,7 +120,7 @@ class Simulator:
         self.stats = Stats()
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
         """The latest 100,000 requests for candles that were answered, oldest first."""
-        self._host = host
+        self._host = address
         self._port = port
         self._number = 0
         self._web: web.Server | None = None
@@ -134,9 +147,9 @@ class Simulator:
 
         :class:`RequestError` where there is none, or it is a recorded one.
         """
-        market = self.markets.get(symbol)
+        market = self.markets.get(check_symbol(symbol))
         if not isinstance(market, Market):
-            raise RequestError(f"{symbol!r} is not a made-up market here; there are {', '.join(self.markets)}")
+            raise refusal("symbol", symbol, f"take a made-up market that is here: {', '.join(self.markets)}")
         return market
 
     def reset_stats(self) -> None:
@@ -168,7 +181,10 @@ class Simulator:
             if connection.transport is not None:
                 connection.transport.abort()
         await server.shutdown(_CLOSING_SECONDS)
-        await listener.wait_closed()
+        with suppress(TimeoutError):
+            # From Python 3.12 on it waits for connections, and one may have come in the very last moment.
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         stats = self.stats
@@ -281,8 +297,13 @@ async def serve(simulator: Simulator, started: Callable[[Simulator], object] | N
         await asyncio.Event().wait()
 
 
-def _is_loopback(host: str) -> bool:
+def _loopback(host: str) -> str:
+    """Return the address to listen on. A name is never looked up: it might be another machine's."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        if host == "localhost":
+            return "127.0.0.1"
+        if isinstance(host, str) and ip_address(host).is_loopback:
+            return host
     except ValueError:
-        return False
+        pass
+    raise refusal("host", host, "take a loopback address, such as '127.0.0.1': a simulator has no other")

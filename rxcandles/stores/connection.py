@@ -1,10 +1,12 @@
-"""The connection of a store: its thread, its file's version, and what SQLite's errors mean."""
+"""The connection of a store: its thread, its file, and the file's version."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -12,9 +14,12 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 import aiosqlite
 
 from rxcandles.errors import SchemaError, StoreError
+from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from rxcandles.stores.trouble import DAMAGED, is_busy, store_error
 
-__all__ = ["Connection", "Durability", "open_connection", "store_error"]
+__all__ = ["Connection", "Durability", "open_connection"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -26,11 +31,16 @@ _R = TypeVar("_R")
 
 
 class Connection(aiosqlite.Connection):
-    """A connection in a thread of its own, which also runs whole functions there."""
+    """A connection in a thread of its own, which also runs whole functions there, as long as its file is in place."""
+
+    file: OpenedFile
+    """What it has open, from its opening on."""
 
     def __init__(self, database: str, path: str, busy_timeout: float) -> None:
         def connect() -> sqlite3.Connection:
-            return sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
+            connection = sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
+            self.file = OpenedFile(database, path)
+            return connection
 
         super().__init__(connect, iter_chunk_size=64)
         self._path = path
@@ -46,19 +56,46 @@ class Connection(aiosqlite.Connection):
         if self._ending is not None:
             await self._ending
 
+    async def close(self) -> None:
+        """Close the file when what was asked of it before is done."""
+        try:
+            await self.call(lambda connection: None)
+        except StoreError as error:
+            _log.info("closing: %s", error)  # whoever wrote last was told that it was stored, and so it was
+        finally:
+            await super().close()
+
     async def call(
         self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
     ) -> _R:
         """Return ``work(connection, ...)``, run in the connection's thread after what was asked of it before.
 
-        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says.
+        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says, and where the path no
+        longer leads to the file that was opened: before the work, which is then not done, or right after it.
         """
+
+        def checked(connection: sqlite3.Connection) -> _R:
+            self._check(connection)
+            result = work(connection, *arguments, **named)
+            self._check(connection)
+            return result
+
         try:
             # aiosqlite has no public way to run a function in its thread; all of its own methods go through this one.
-            result: _R = await self._execute(work, self._conn, *arguments, **named)  # type: ignore[no-untyped-call]
+            result: _R = await self._execute(checked, self._conn)  # type: ignore[no-untyped-call]
         except sqlite3.Error as error:
             raise store_error(self._path, error) from error
         return result
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        try:
+            self.file.check()
+        except StoreError:
+            # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the
+            # -wal is empty, so that it changes nothing of what may be at the path now.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            raise
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of one statement."""
@@ -78,28 +115,56 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
         await connection.ended()  # aiosqlite itself does not wait for it
         raise store_error(path, error) from error
     try:
-        await connection.call(_prepare, path, durability)
+        await connection.call(_prepare, database, path, busy_timeout, durability)
+        connection.file.know_sidecars()
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: str, durability: Durability) -> None:
+def _prepare(
+    connection: sqlite3.Connection, database: str, path: str, busy_timeout: float, durability: Durability
+) -> None:
     # One statement, one moment: another process may be making the file just now.
-    found, owner, objects = connection.execute(
-        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
-        " FROM pragma_user_version, pragma_application_id"
+    found, owner, size, objects = connection.execute(
+        "SELECT user_version, application_id, page_count * page_size, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_user_version, pragma_application_id, pragma_page_count, pragma_page_size"
     ).fetchone()
     if owner != APPLICATION_ID and (objects or found):
         raise SchemaError(f"{path} is another program's database; name a file of its own for candles")
     if found > VERSION:
         raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
-    connection.execute("PRAGMA journal_mode = WAL")
+    # SQLite itself overlooks what is missing of the last page. What is in a -wal may not be in the file yet.
+    if objects and not _size(f"{database}-wal") and _size(database) < size:
+        raise StoreError(f"{path}: it has been cut short; {DAMAGED}")
+    _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints
-    if found < VERSION:
+    # Read again, also because the -wal is there from the first reading on.
+    if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
         _migrate(connection, path)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Do so where another process may be doing it too; SQLite does not wait for it then."""
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
@@ -107,7 +172,8 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
     try:
         # Read again: another process may have been faster.
         for number in range(connection.execute("PRAGMA user_version").fetchone()[0], VERSION):
-            _log.info("%s: schema version %d to %d", path, number, number + 1)
+            event = MigrateEvent(event="migrate", path=path, before=number, after=number + 1)
+            log_event(_log, logging.INFO, event, "%s: schema version %d to %d", path, number, number + 1)
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")
@@ -117,21 +183,3 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-
-
-def store_error(path: str, error: sqlite3.Error) -> StoreError:
-    """Return what SQLite said as an error of ours, with what to do."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        hint = "another process is writing to it; wait until it is done, or raise busy_timeout"
-    elif "not a database" in text or "malformed" in text:
-        hint = "it is no SQLite database, or a damaged one; name another file, or restore a copy"
-    elif "unable to open" in text:
-        hint = "check that its folder exists and may be written to"
-    elif "readonly" in text:
-        hint = "the file or its folder may not be written to; check the permissions"
-    elif "full" in text:
-        hint = "the disk is full; what was stored before is whole: make room and ask again"
-    else:
-        hint = "see the error above it for what SQLite did"
-    return StoreError(f"{path}: {text}; {hint}")

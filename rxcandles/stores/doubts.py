@@ -117,7 +117,8 @@ class Doubts:
 
     def _all_of(self, stored: Stored) -> Iterator[Span]:
         """What a spelling of a series has, by its ledger and by its candles."""
-        assert stored.proper is not None
+        if stored.proper is None:
+            return
         frame = Timeframe.of(stored.proper.timeframe)
         yield from ledger_spans(self._connection, stored.id)
         yield from _runs(frame, self._opens(stored.id, frame, 0, END), self._page)

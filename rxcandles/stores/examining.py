@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from rxcandles.arguments import check_symbol
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
-from rxcandles.model import Row, check_symbol
+from rxcandles.model import Row
 from rxcandles.ports import Series
 from rxcandles.rules import time_text, value_fault
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql

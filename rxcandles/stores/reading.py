@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from rxcandles.model import Order, Row
-from rxcandles.stores.connection import store_error
+from rxcandles.arguments import check_choice, check_count
+from rxcandles.model import ORDERS, Order, Row
+from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.trouble import store_error
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["COUNT_SQL", "SqliteReader", "rows_sql"]
+__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "rows_sql"]
 
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
 def rows_sql(order: Order) -> str:
     """Return the statement that reads rows, given series, start, stop, limit and offset."""
+    # Made of the names of columns and two words, both from this package.
     return (
         f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
     )
 
 
-class SqliteReader:
-    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time."""
+def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
+    """Raise :class:`RequestError` where this can't be read; an empty span, and no row at all, can be."""
+    check_count("start", start, 0)
+    check_count("stop", stop, 0)
+    check_choice("order", order, ORDERS)
+    check_count("limit", limit, 0)
 
-    def __init__(self, database: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
-        self._database = database
+
+class SqliteReader:
+    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time.
+
+    A file that is deleted or moved meanwhile is read on as it was (where the system lets that be done to a file that is
+    open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
+    """
+
+    def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+        self._name = name
         try:
-            self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            # Not to be made where it is absent.
+            self._connection = sqlite3.connect(
+                f"{Path(database).as_uri()}?mode=rw", isolation_level=None, check_same_thread=False, uri=True
+            )
         except sqlite3.Error as error:
-            raise store_error(database, error) from error
+            raise store_error(name, error) from error
         self._lock = Lock()
+        self._file = OpenedFile(database, name)
         weakref.finalize(self, self._connection.close)
         found = self._all(
             "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
@@ -42,19 +62,25 @@ class SqliteReader:
             symbol,
             timeframe.name,
         )
+        self._file.know_sidecars()
         self._series = found[0][0] if found else -1
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        check_reading(start, stop, order, limit)
+        check_count("offset", offset, 0)
         return [Row._make(row) for row in self._all(rows_sql(order), self._series, start, stop, limit, offset)]
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
+        check_reading(start, stop)
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
         try:
             with self._lock:
-                return self._connection.execute(sql, parameters).fetchall()
+                found = self._connection.execute(sql, parameters).fetchall()
+                self._file.check(absent_ok=True)
         except sqlite3.Error as error:
-            raise store_error(self._database, error) from error
+            raise store_error(self._name, error) from error
+        return found

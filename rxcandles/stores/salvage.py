@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rxcandles.errors import RequestError
-from rxcandles.stores.connection import open_connection, store_error
+from rxcandles.stores.connection import open_connection
 from rxcandles.stores.damage import is_damage
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.transaction import transaction
+from rxcandles.stores.trouble import store_error
 
 __all__ = ["salvage"]
 

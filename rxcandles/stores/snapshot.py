@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
+from rxcandles.arguments import check_path
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.stores.conditions import teach_grid
-from rxcandles.stores.connection import store_error
+from rxcandles.stores.trouble import DAMAGED, store_error
 
 __all__ = ["Snapshot"]
 
@@ -29,7 +30,7 @@ class Snapshot:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+        self.path = check_path("path", path)
         self._connection: sqlite3.Connection | None = None
         self._cancelled = False
         self._lock = asyncio.Lock()
@@ -96,4 +97,4 @@ class Snapshot:
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
         except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled
-            raise store_error(self.path, sqlite3.DatabaseError("malformed names in it")) from error
+            raise StoreError(f"{self.path}: names in it are garbled; {DAMAGED}") from error

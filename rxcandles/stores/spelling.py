@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
+from rxcandles.arguments import check_symbol
 from rxcandles.errors import RequestError
-from rxcandles.model import check_symbol
 from rxcandles.ports import Series
 from rxcandles.timeframe import Timeframe
 

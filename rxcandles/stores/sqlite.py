@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import get_args
+from typing import Final, get_args
 
-from rxcandles.errors import RequestError, StoreError
-from rxcandles.model import CandleData, Order, Row, check_count, check_order, check_symbol, span_between
+from rxcandles.arguments import (
+    check_choice,
+    check_count,
+    check_name,
+    check_number,
+    check_path,
+    check_span,
+    check_symbol,
+    refusal,
+)
+from rxcandles.errors import StoreError
+from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
+from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
-from rxcandles.stores.reading import COUNT_SQL, SqliteReader, rows_sql
+from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["SqliteReader", "SqliteStore"]
+
+_log: Final = logging.getLogger("rxcandles.store")
 
 
 class SqliteStore:
@@ -31,8 +46,10 @@ class SqliteStore:
     transaction. A killed process loses nothing that was written. A power cut loses at most the last transactions (up
     to 16 MB of them), never the order of them, so that the file stays true: ``PRAGMA synchronous=NORMAL``. With
     ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
-    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). One connection, in a thread of
-    its own; a cancelled caller leaves the statement to end there.
+    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). Where the file is deleted, moved
+    or replaced while it is open, everything asked of the store is a ``StoreError`` from then on; what was stored before
+    is in the file that was opened, wherever that is. One connection, in a thread of its own; a cancelled caller leaves
+    the statement to end there.
     """
 
     def __init__(
@@ -43,16 +60,10 @@ class SqliteStore:
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
     ) -> None:
-        if not isinstance(path, str | Path) or not str(path) or "\0" in str(path):
-            raise RequestError(f"path is {path!r}; name a file, or ':memory:'")
-        check_symbol(exchange)
-        if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float) or not 0 <= busy_timeout <= 3600:
-            raise RequestError(f"busy_timeout is {busy_timeout!r}; take seconds from 0 to 3600")
-        if durability not in get_args(Durability):
-            raise RequestError(f"durability is {durability!r}; take 'normal' or 'full'")
-        self.path = str(path)
-        self.exchange = exchange
-        self._busy_timeout = busy_timeout
+        self.path = check_path("path", path)
+        self.exchange = check_name("exchange", exchange)
+        self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
+        check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability
         self._database = str(Path(path).absolute())
         self._folder: TemporaryDirectory[str] | None = None
@@ -80,11 +91,14 @@ class SqliteStore:
     async def __aenter__(self) -> SqliteStore:
         """Open the file."""
         if self._connection is None:
+            began = time.monotonic()
             if self.path == ":memory:":
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
                 self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
                 self._database = str(Path(self._folder.name, "candles.db"))
             self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
+            event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: open", self.path)
         return self
 
     async def __aexit__(
@@ -96,26 +110,50 @@ class SqliteStore:
         """Close the file; idempotent. Writes under way are finished first."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            began = time.monotonic()
             await connection.close()
             self._series.clear()
+            event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
+            log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.cleanup()
 
     # Writing
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> None:
-        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
+    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
+        """Store ``rows`` (in order of time) and mark ``proven``, which they lie in, as covered, both or neither.
 
-        A row stored before is replaced.
+        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before. Raises
+        ``RequestError`` where the first or the last row lies outside.
         """
-        if proven[0] >= proven[1]:
-            raise RequestError(f"proven is {proven!r}; a span ends after it starts")
+        start, stop = proven = check_span("proven", proven)
+        try:
+            inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
+        except (TypeError, LookupError):
+            inside = False
+        if not inside:
+            raise refusal("rows", rows, f"give rows that open within proven, {proven}")
+        began = time.monotonic()
         series = await self._series_id(symbol, timeframe, create=True)
-        await self._open.call(write_rows, series, rows, proven)
+        new = await self._open.call(write_rows, series, rows, proven)
+        if _log.isEnabledFor(logging.DEBUG):
+            event = CommitEvent(
+                event="commit",
+                exchange=self.exchange,
+                symbol=symbol,
+                timeframe=timeframe.name,
+                rows=len(rows),
+                new=new,
+                start=instant(proven[0]),
+                stop=instant(proven[1]),
+                seconds=time.monotonic() - began,
+            )
+            log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
+        return new
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
-        key = (symbol, timeframe.name)
+        key = (check_symbol(symbol), Timeframe.of(timeframe).name)
         if key not in self._series:
             found = await self._open.rows(
                 "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", (self.exchange, *key)
@@ -155,6 +193,7 @@ class SqliteStore:
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
     ) -> list[Covered]:
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
+        check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
             "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?"
             " ORDER BY start DESC LIMIT ?",
@@ -164,6 +203,7 @@ class SqliteStore:
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
+        check_reading(start, stop)
         found = await self._open.rows(
             COUNT_SQL,
             (await self._series_id(symbol, timeframe), start, stop),
@@ -172,6 +212,8 @@ class SqliteStore:
 
     async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
         """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, or None."""
+        check_reading(start, stop)
+        check_count("nth", nth)
         found = await self._open.rows(
             "SELECT open_time FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
             " ORDER BY open_time DESC LIMIT 1 OFFSET ?",
@@ -183,10 +225,11 @@ class SqliteStore:
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
     ) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
+        check_reading(start, stop, order, limit)
         series = await self._series_id(symbol, timeframe)
         return [Row._make(row) for row in await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))]
 
-    async def pages(
+    def pages(
         self,
         symbol: str,
         timeframe: str | Timeframe,
@@ -196,11 +239,15 @@ class SqliteStore:
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
-        check_symbol(symbol)
-        check_order(order)
-        check_count("size", size)
         frame = Timeframe.of(timeframe)
-        start, stop = span_between(frame, one_end, other_end)
+        span = span_between(frame, one_end=one_end, other_end=other_end)
+        check_choice("order", order, ORDERS)
+        return self._pages(check_symbol(symbol), frame, span, order, check_count("size", size))
+
+    async def _pages(
+        self, symbol: str, frame: Timeframe, span: Span, order: Order, size: int
+    ) -> AsyncIterator[list[CandleData]]:
+        start, stop = span
         while start < stop:
             rows = await self.rows(symbol, frame, start, stop, order, size)
             if rows:
@@ -235,10 +282,15 @@ class SqliteStore:
         return [Series(*row) for row in found]
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
-        """Return a synchronous reader of one series; it stays usable after the store is closed."""
-        if self._connection is None:
-            raise StoreError(f"{self.path} is closed; open the store first")
-        return SqliteReader(self._database, self.exchange, symbol, timeframe)
+        """Return a synchronous reader of one series; it stays usable after the store is closed.
+
+        Raises ``StoreError`` where the path no longer leads to the file that the store has open.
+        """
+        check_symbol(symbol)
+        file = self._open.file
+        reader = SqliteReader(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
+        file.check()  # the reader's is the same then
+        return reader
 
     @property
     def _open(self) -> Connection:

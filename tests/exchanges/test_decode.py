@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rxcandles.errors import InvalidResponseError
-from rxcandles.exchanges.decode import decode_candles, error_message, error_seconds, excerpt
+from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.model import Row
 from rxcandles.timeframe import Timeframe
 
@@ -215,11 +215,37 @@ def test_excerpt():
         (b'{"error":{"name":400}}', "'{\"error\":{\"name\":400}}'"),
         (b"Too many API requests.", "'Too many API requests.'"),
         (b"", "no message"),
+        ('{"error":{"message":"점검 중"}}'.encode(), "점검 중"),
+        (b'{"error":{"message":"\\u001b[2Jbye\\nINFO all is well"}}', r"'\x1b[2Jbye\nINFO all is well'"),
+        (b'{"error":{"message":"' + b"x" * 4000 + b'"}}', "x" * 300),
     ],
 )  # fmt: skip
 def test_error_message(body: bytes, expected: str):
-    """An error's message is read whether its name is a number or text; what is no JSON is quoted."""
+    """An error's message is read whether its name is a number or text; what is no JSON is quoted.
+
+    It is cut, and what a terminal would obey, or what would look like a line of a log, is escaped.
+    """
     assert error_message(body) == expected
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_nested_too_deeply(opening: bytes):
+    """Text that is nested a million times is refused like any other that is none of ours."""
+    body = b'[{"other":' + opening * 1_000_000
+    with pytest.raises(InvalidResponseError, match="no page of candles"):
+        decode(body)
+    with pytest.raises(InvalidResponseError, match="no list of markets"):
+        decode_markets(body, "all markets")
+    short = body[1:4096]
+    assert error_message(short) == excerpt(short)
+    assert error_seconds(short) is None
+
+
+def test_foreign_market_is_quoted():
+    """The name of a market that was not asked for is quoted, whatever is in it."""
+    body = MINUTES.replace(b'"KRW-BTC"', b'"\\u001b[31m"')
+    with pytest.raises(InvalidResponseError, match=r"a candle of '\\x1b\[31m'"):
+        decode(body)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ def rows(*slots: int) -> list:
     return [row(TO - slot * MINUTE) for slot in slots]
 
 
-def asked(page: list, full: bool = True, count: int = 200, stop: int = TO) -> Doubt | None:
-    return doubt(page, full, timeframe=FRAME, to=TO, count=count, stop=stop)
+def asked(page: list, full: bool = True, count: int = 200, start: int = 0, stop: int = TO) -> Doubt | None:
+    return doubt(page, full, timeframe=FRAME, to=TO, count=count, unknown=(start, stop))
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,10 @@ def test_gaps(page: list, believed: bool) -> None:
 
 
 def test_gap_before_what_is_over() -> None:
-    """Slots that are not over yet are no gap."""
+    """Slots that are not over yet are no gap, nor are those that the store knows of."""
     assert asked(rows(*range(100, 300)), stop=TO - 99 * MINUTE) is None
+    assert asked(rows(*range(100, 300)), start=TO - 2 * MINUTE) is None
+    assert asked(rows(*range(100, 300)), start=TO - 3 * MINUTE) is not None
 
 
 @pytest.mark.parametrize("count", [1, 2, 200])
@@ -71,7 +73,7 @@ def test_settled() -> None:
     gap.settle(rows(300, 301))
     with pytest.raises(InvalidResponseError, match=r"a page of 1 where 200 were asked .* asked again there is one of"):
         end.settle(rows(2))
-    with pytest.raises(InvalidResponseError, match="begins 299 slots before .* asked again there is one of"):
+    with pytest.raises(InvalidResponseError, match="leaves 299 slots before .* asked again there is one of"):
         gap.settle(rows(299, 300))
     with pytest.raises(InvalidResponseError, match="asked again there is none"):
         gap.settle([])

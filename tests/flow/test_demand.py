@@ -34,8 +34,8 @@ def test_takes_only_what_fits() -> None:
         ) as stream:
             assert await anext(stream) == 0
             await asyncio.sleep(1)
-            assert stream.statistics().peak_held == 4
-            assert stream.statistics().waiting <= 2 + 4
+            assert stream.stats().peak_held == 4
+            assert stream.stats().waiting <= 2 + 4
             assert len(taken) <= 1 + 2 + 4
 
     run_virtual(scenario())
@@ -159,8 +159,8 @@ def test_child_budget() -> None:
         assert not parent.has_room
         assert child.has_room
         child.spawn(asyncio.sleep(1000), lambda: None)
-        assert parent.statistics().tasks == 1
+        assert parent.stats().tasks == 1
         await parent.close()
-        assert parent.statistics().tasks == 0
+        assert parent.stats().tasks == 0
 
     run_virtual(scenario())

@@ -56,8 +56,8 @@ def test_no_task_is_left(way: str) -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await consume(stream)
-        assert stream.statistics().tasks == 0
-        assert stream.statistics().held == 0
+        assert stream.stats().tasks == 0
+        assert stream.stats().held == 0
         assert others() == set()
 
     run_virtual(scenario())
@@ -87,7 +87,7 @@ def test_nothing_runs_before_the_first_item() -> None:
         stream = endless()
         await asyncio.sleep(1)
         assert others() == set()
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
         await stream.aclose()
 
     run_virtual(scenario())
@@ -100,8 +100,8 @@ def test_slow_consumer_bounds() -> None:
         async with from_demand(range(200)).pipe(map_async(work, ahead=4), with_backpressure(3, in_flight=4)) as stream:
             async for _ in stream:
                 await asyncio.sleep(1)
-                assert stream.statistics().waiting <= 3 + 4
-            assert stream.statistics().peak_waiting <= 3 + 4
+                assert stream.stats().waiting <= 3 + 4
+            assert stream.stats().peak_waiting <= 3 + 4
 
     run_virtual(scenario())
 
@@ -175,7 +175,7 @@ def test_latest_twice() -> None:
         pipeline = from_demand(range(100)).pipe(map_async(work), latest(), map_async(work), latest())
         async with pipeline.pipe(with_backpressure(1)) as stream:
             await anext(stream)
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
         assert others() == set()
 
     run_virtual(scenario())

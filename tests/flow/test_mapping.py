@@ -106,7 +106,7 @@ def test_error_after_what_came_before() -> None:
             async for item in stream:
                 seen.append(item)
         assert seen == [0, 1, 2, 3]
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
 
     run_virtual(scenario())
 
@@ -197,10 +197,31 @@ def test_finish() -> None:
         async with stream:
             await anext(stream)
             await asyncio.sleep(1)
-            accepted = 1 + stream.statistics().held
+            accepted = 1 + stream.stats().held
         assert accepted == 4
         assert finished == list(range(accepted))
-        assert stream.statistics().tasks == 0
+        assert stream.stats().tasks == 0
+
+    run_virtual(scenario())
+
+
+def test_an_error_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of what is to be finished is raised, and logged only where nobody was left to raise it to."""
+
+    async def scenario() -> None:
+        async def fail(value: int) -> int:
+            await asyncio.sleep(1)
+            raise ValueError(value)
+
+        with pytest.raises(ValueError, match="0"):
+            await run(from_demand([0]).pipe(map_async(fail, finish=True)))
+        assert caplog.messages == []
+        async with from_demand([1]).pipe(map_async(fail, finish=True), with_backpressure(1)) as stream:
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.5)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        assert caplog.messages == ["what was to be finished has failed: 1"]
 
     run_virtual(scenario())
 

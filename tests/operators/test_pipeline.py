@@ -564,13 +564,16 @@ def test_what_failed_is_exact(seed: int, cursors: int, density: float) -> None:
         runner.run(scenario())
 
 
-async def test_newly_stored_are_counted_exactly(store: SqliteStore) -> None:
-    """What a page brings of what was proven before is not counted as new."""
+@pytest.mark.parametrize("cursors", [1, 4])
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+async def test_newly_stored_are_counted_exactly(store: SqliteStore, order: str, cursors: int) -> None:
+    """What a page brings of what was proven before, by an earlier run or by its neighbour, is not counted as new."""
     exchange = FakeExchange(slots(3000, 0.3))
-    for newer, older in ((0, 300), (900, 1300)):
+    for newer, older in ((300, 600), (1200, 1600), (4000, 4100)):
         await ops.run(collecting(asks(to=at(newer), end=at(older)), store, exchange).pipe(ops.summarize()))
     before = len(await stored(store))
-    summary = await ops.run(collecting(asks(to=at(0), end=at(1300)), store, exchange).pipe(ops.summarize()))
+    request = asks(to=at(0), end=at(4050), order=order)
+    summary = await ops.run(collecting(request, store, exchange, cursors=cursors).pipe(ops.summarize()))
     assert summary.stored_count == len(await stored(store)) - before
 
 

@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -375,10 +376,42 @@ async def test_seed_and_outages(ask: Any) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"host": "0.0.0.0"},
-        {"host": "example.com"},
-        {"host": "192.168.0.1"},
-        {"host": ""},
+        *(
+            {"host": host}
+            for host in (
+                "0.0.0.0",
+                "0",
+                "",
+                None,
+                "::",
+                "[::]",
+                "::0",
+                "0:0:0:0:0:0:0:0",
+                "::ffff:0.0.0.0",
+                "::ffff:192.168.0.1",
+                "192.168.0.1",
+                "10.0.0.1",
+                "169.254.1.1",
+                "fe80::1",
+                "128.0.0.1",
+                "126.255.255.255",
+                "example.com",
+                "localhost.example.com",
+                "LOCALHOST",
+                "localhost.",
+                "127.1",
+                "0x7f.0.0.1",
+                "127.0.0.01",
+                "2130706433",
+                2_130_706_433,
+                b"\x7f\0\0\1",
+                ["127.0.0.1", "0.0.0.0"],
+                "127.0.0.1 ",
+                "127.0.0.1,0.0.0.0",
+                "*",
+                "*.*",
+            )
+        ),
         {"port": 65_536},
         {"port": -1},
         {"latency": -1},
@@ -424,6 +457,36 @@ async def test_stopping_ends_requests(ask: Any) -> None:
     with pytest.raises(Exception, match=r"disconnected|reset|closed|connect"):
         await held
     assert 0 == sim.stats.simultaneous
+
+
+async def test_stopping_waits_for_no_client() -> None:
+    """Leaving the block drops clients that read nothing of a long answer, or have asked for nothing yet."""
+    sim = simulator()
+    async with sim:
+        sim.faults.add(faults.endless())
+        reader, greedy = await asyncio.open_connection("127.0.0.1", int(sim.base_url.rpartition(":")[2]), limit=1)
+        greedy.write(b"GET /v1/candles/days?market=KRW-ETH HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await reader.read(1)
+        _, mute = await asyncio.open_connection("127.0.0.1", int(sim.base_url.rpartition(":")[2]))
+        while sim.open_connections < 2:
+            await asyncio.sleep(0)
+        leaving = asyncio.ensure_future(sim.__aexit__(None, None, None))
+        await asyncio.wait_for(leaving, 10)
+        assert not sim.running
+    for writer in (greedy, mute):
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def test_only_this_machine(ask: Any) -> None:
+    """It listens on the loopback address that it was given; ``localhost`` is 127.0.0.1, and never looked up."""
+    for host, address in (("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1")):
+        async with Simulator(host=host) as sim:
+            assert sim._listener is not None
+            assert [each.getsockname()[0] for each in sim._listener.sockets] == [address]
+            assert sim.base_url.startswith(f"http://{address}:")
+            assert (await ask(sim, "days", market="KRW-BTC")).status == 200
 
 
 async def test_ipv6() -> None:

@@ -1,0 +1,183 @@
+"""Arguments that can't be meant: refused by name, with their value and with what is allowed.
+
+Everything public calls these at its door, so that the mistake shows there and not in some task later on. What is called
+for every candle does not; for every page they cost a microsecond.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from operator import index
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rxcandles.errors import RequestError
+
+__all__ = [
+    "check_callable",
+    "check_choice",
+    "check_count",
+    "check_each",
+    "check_flag",
+    "check_kind",
+    "check_like",
+    "check_name",
+    "check_number",
+    "check_path",
+    "check_rate",
+    "check_span",
+    "check_symbol",
+    "refusal",
+    "shown",
+]
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+
+_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_LONGEST: Final = 80
+_MOST: Final = sys.float_info.max
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as an error shows it: its ``repr``, cut at 80 characters; never raises."""
+    try:
+        text = repr(value)
+    except Exception:  # somebody else's code, or a whole number of more digits than Python prints
+        text = object.__repr__(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def refusal(name: str, value: object, allowed: str) -> RequestError:
+    """Return the error for an argument: ``allowed`` says what to give instead."""
+    return RequestError(f"{name} is {shown(value)}; {allowed}")
+
+
+def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> int:
+    """Return ``value`` as a plain ``int``, or raise :class:`RequestError` where it is no whole number in bounds.
+
+    True is none, and 5.0 isn't; numpy's integers are.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        raise refusal(name, value, f"take a whole number from {least} to {most}")
+    return number
+
+
+def check_number(
+    name: str, value: float, least: float = 0.0, most: float = _MOST, *, above: bool = False, what: str = "seconds"
+) -> float:
+    """Return ``value``, or raise :class:`RequestError` where it is no finite number in bounds.
+
+    ``above`` leaves ``least`` itself out; ``what`` the numbers are is for the error.
+    """
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    if not fits or (above and value == least):
+        to = "" if most == _MOST else f" to {most:.12g}"
+        raise refusal(name, value, f"take {what} {'above' if above else 'from'} {least:.12g}{to}")
+    return value
+
+
+def check_rate(name: str, value: float | None) -> float | None:
+    """Return ``value`` (requests a second, or None for no limit), or raise :class:`RequestError`."""
+    if value is not None:
+        try:
+            check_number(name, value, 1e-5, 1e6)
+        except RequestError:
+            raise refusal(name, value, "take requests a second, 0.00001 to 1000000, or None for no limit") from None
+    return value
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """Return ``value``, or raise :class:`RequestError` where it is neither True nor False."""
+    if not isinstance(value, bool):
+        raise refusal(name, value, "take True or False")
+    return value
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return ``value``, or raise :class:`RequestError` where it is none of the ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise refusal(name, value, f"take {'one of ' if len(choices) > 2 else ''}{_either(choices)}")
+    return value
+
+
+def _either(choices: Sequence[str]) -> str:
+    *others, last = map(repr, choices)
+    return f"{', '.join(others)} or {last}"
+
+
+def check_symbol(symbol: str) -> str:
+    """Return ``symbol`` as a plain ``str``, or raise :class:`RequestError` where no market can be called so."""
+    if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
+        raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
+    return str.__str__(symbol)
+
+
+def check_name(name: str, value: str) -> str:
+    """Return ``value``, or raise :class:`RequestError` where it would not do as a part of a file's name."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise refusal(name, value, "take up to 64 letters, digits, '.', '_' and '-', a letter or digit first")
+    return value
+
+
+def check_path(name: str, value: str | Path) -> str:
+    """Return ``value`` as a ``str``, or raise :class:`RequestError` where no file can be called so."""
+    try:
+        fits = isinstance(value, str | Path) and str(value) != "" and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise refusal(name, value, "give a path, as a str or a Path")
+    return str(value)
+
+
+def check_span(name: str, value: tuple[int, int]) -> tuple[int, int]:
+    """Return ``value``, or raise :class:`RequestError` where it is no pair of UTC seconds that ends after it starts."""
+    try:
+        start, stop = value
+        start, stop = index(start), index(stop)
+    except (TypeError, ValueError):
+        start = stop = 0
+    if not 0 <= start < stop <= 10**12:
+        raise refusal(name, value, "give (start, stop) in whole UTC seconds; a span ends after it starts")
+    return start, stop
+
+
+def check_callable(name: str, value: Callable[..., Any] | None, *, optional: bool = False) -> None:
+    """Raise :class:`RequestError` where ``value`` can't be called; None is fine where it is ``optional``."""
+    if not (callable(value) or (optional and value is None)):
+        raise refusal(name, value, "give a function, or None" if optional else "give a function")
+
+
+def check_kind(name: str, value: _A, kind: type) -> _A:
+    """Return ``value``, or raise :class:`RequestError` where it is no ``kind``."""
+    if not isinstance(value, kind):
+        raise refusal(name, value, f"give a {kind.__name__}")
+    return value
+
+
+def check_each(name: str, values: Iterable[_A], check: Callable[[str, _A], _B]) -> list[_B]:
+    """Return what ``check`` makes of each of the ``values``; :class:`RequestError` where they aren't several."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise refusal(name, values, "give several, such as a list of them")
+    return [check(f"{name}[{number}]", value) for number, value in enumerate(values)]
+
+
+def check_like(name: str, value: _A, protocol: type, *members: str) -> _A:
+    """Return ``value``, or raise :class:`RequestError` where it lacks ``members`` of a ``protocol``, or any of all.
+
+    They are looked up by name, as they will be when used. A class in place of an object has none.
+    """
+    needed = members or [each for each in {**protocol.__annotations__, **vars(protocol)} if not each.startswith("_")]
+    lacking = [each for each in needed if isinstance(value, type) or not hasattr(value, each)]
+    if lacking:
+        raise refusal(name, value, f"give an object of the shape of {protocol.__name__}; it lacks {', '.join(lacking)}")
+    return value

@@ -1,0 +1,32 @@
+"""Killed with SIGKILL at random moments, two hundred times: nothing that was stored is lost, wrong, or there twice.
+
+``python -m profiling kill`` is the same for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from profiling.children import MODES
+from profiling.counted import counted
+from profiling.kill import Siege
+from rxcandles.stores.connection import Durability
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with counted(None) as server:
+        yield server.url
+
+
+@pytest.mark.parametrize(("kills", "processes", "durability"), [(110, 1, "normal"), (40, 1, "full"), (50, 2, "normal")])
+def test_kill(url: str, tmp_path: Path, kills: int, processes: int, durability: Durability) -> None:
+    """Each mode is killed, alone and beside another writer of the same file; what is left is true, and goes on."""
+    siege = Siege(url, tmp_path, seed=kills, count=600, durability=durability)
+    siege.until(kills, processes)
+    assert sum(siege.kills.values()) >= kills
+    assert all(siege.kills[processes, mode] for mode in MODES)
+    assert siege.partial > kills / 5
