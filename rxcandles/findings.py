@@ -131,8 +131,8 @@ class RepairReport:
 
     @property
     def repaired(self) -> bool:
-        """Whether nothing is left to be repaired."""
-        return self.after.clean if self.after is not None else self.before.clean
+        """Whether all is well in the end."""
+        return not self.failures and (self.before if self.after is None else self.after).clean
 
 
 class Tally:

@@ -43,7 +43,11 @@ class Market:
 
 @runtime_checkable
 class Exchange(Protocol):
-    """Where candles come from."""
+    """Where candles come from.
+
+    One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
+    a timeframe's are sure to be there, or None: what is older is then never thought to be missing.
+    """
 
     name: str
     """Namespace of this exchange's candles in a store: ``upbit``."""

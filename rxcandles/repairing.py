@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from rxcandles.arguments import check_count
+from rxcandles.arguments import check_callable, check_count, check_flag, check_number, check_path
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError
 from rxcandles.exchanges import UpbitExchange
@@ -25,6 +25,7 @@ from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.doubts import Doubts
 from rxcandles.stores.examining import Examination
+from rxcandles.stores.journal import is_unsettled
 from rxcandles.stores.mending import RepairPlan
 from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
@@ -68,26 +69,33 @@ async def repair(
     ``StoreError``.
     """
     check_count("most", most)
+    check_flag("dry_run", dry_run)
+    check_callable("progress_callback", progress_callback, optional=True)
+    if now is not None:
+        check_number("now", now, 0, END - 1, what="UTC seconds")
+    if into is not None:
+        check_path("into", into)
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
     opening = connect(path, exchange, base_url, rate_limit, limiter=limiter, share_limit=share_limit)
     name, source = (exchange, UpbitExchange) if isinstance(exchange, str) else (exchange.name, exchange)
 
-    def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan]:
+    def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan, bool]:
         examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
         tally = Tally(most)
         doubts = Doubts(connection, examination, exchange=name, page=source.page_limit, kept=kept_by(source))
         for finding in examination.findings():
             tally.add(finding)
             doubts.add(finding)
-        return examination.report(tally), doubts.plan()
+        report = examination.report(tally)
+        return report, doubts.plan(), report.clean and not is_unsettled(connection)
 
     try:
         if into is not None:
             await salvage(original, into)
         async with Snapshot(path) as snapshot:
-            before, plan = await snapshot.call(look)
+            before, plan, done = await snapshot.call(look)
         report = RepairReport(
             before=before,
             steps=plan.steps,
@@ -99,7 +107,7 @@ async def repair(
         )
         if dry_run or before.damaged:
             return report
-        if before.clean:
+        if done:
             return attrs.evolve(report, after=before)
         async with SqliteStore(path, exchange=name) as store:
             removed = await store.mend(plan)

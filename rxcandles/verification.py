@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from rxcandles.arguments import check_count
+from rxcandles.arguments import check_count, check_kind, check_like, check_number
 from rxcandles.errors import RequestError
 from rxcandles.findings import FILE_KINDS, Tally, VerificationReport
 from rxcandles.limiter import SlidingWindowLimiter
@@ -16,6 +16,7 @@ from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.sampling import choose, compare
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.snapshot import Snapshot
+from rxcandles.timeframe import END
 
 __all__ = ["verify"]
 
@@ -49,6 +50,16 @@ async def verify(
     """
     check_count("most", most)
     check_count("sample", sample, 0, 1_000_000)
+    if now is not None:
+        check_number("now", now, 0, END - 1, what="UTC seconds")
+    if seed is not None:
+        check_count("seed", seed, -(10**12))
+    if exchange is not None:
+        check_like("exchange", exchange, Exchange)
+    if limiter is not None:
+        check_like("limiter", limiter, RateLimiter)
+    if retry is not None:
+        check_kind("retry", retry, Retry)
     if sample and exchange is None:
         raise RequestError(f"sample is {sample!r}, but no exchange is given to read it from")
 

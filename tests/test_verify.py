@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
-from harm import DENSE, HARMS, MARKETS, NOW, SPARSE, START, Harm, contents, harm, make, places, rows
+from harm import DENSE, HALF, HARMS, MARKETS, NOW, SPARSE, START, Harm, contents, harm, make, places, rows
 
 import rxcandles
-from rxcandles.errors import RequestError, SchemaError, StoreError
+from rxcandles.__main__ import main
+from rxcandles.errors import InvalidResponseError, RequestError, SchemaError, StoreError, UnknownMarketError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.simulator import Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import TIMEFRAMES, to_datetime
+from rxcandles.timeframe import TIMEFRAMES, Timeframe, to_datetime
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +90,23 @@ async def test_bounded(path: Path) -> None:
     assert [finding.start for finding in report.findings[:2]] == [to_datetime(START), to_datetime(START + 60)]
 
 
+async def test_flat(path: Path) -> None:
+    """A hundred times as many findings take no more memory."""
+    peaks = []
+    for slots in (100, 10_000):
+        harm(
+            path,
+            f"WITH RECURSIVE slots (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM slots WHERE n < {slots}) INSERT OR"
+            f" REPLACE INTO candles SELECT 1, {START} - n * 60, 1, 2, 3, 1, 1, 1, {START}000, 0, 0, 0 FROM slots",
+        )
+        tracemalloc.start()
+        report = await rxcandles.verify(path, now=NOW, most=10)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert dict(report.counts) == {"impossible_candle": slots, "unproven_candles": 1}
+    assert peaks[1] < peaks[0] * 1.2 + 10_000
+
+
 async def test_words(path: Path) -> None:
     """A finding says what is wrong with the values, for people."""
     harm(path, f"UPDATE candles SET high = 1 WHERE series = 1 AND open_time = {START}")
@@ -102,8 +127,13 @@ async def test_restricted(path: Path) -> None:
         await rxcandles.verify(path, "KRW-ETH", "2h")
     with pytest.raises(RequestError, match="sample is 3, but no exchange"):
         await rxcandles.verify(path, sample=3)
-    with pytest.raises(RequestError, match="most is 0"):
-        await rxcandles.verify(path, most=0)
+    for name, value in (
+        ("most", 0), ("sample", -1), ("seed", "x"), ("now", "noon"), ("exchange", "upbit"), ("limiter", 3), ("retry", 3)
+    ):  # fmt: skip
+        with pytest.raises(RequestError, match=f"{name} is {value!r}"):
+            await rxcandles.verify(path, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="path is 3"):
+        await rxcandles.verify(3)  # type: ignore[arg-type]
 
 
 async def test_damaged_pages(path: Path) -> None:
@@ -235,3 +265,189 @@ async def test_cancelled(path: Path) -> None:
         await asyncio.wait([task])
         assert task.cancelled() or task.result().clean
     assert (await rxcandles.verify(path, now=NOW)).clean
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    """The exchange that the candles are from."""
+    async with Simulator(MARKETS, rate=None, clock=lambda: NOW) as simulator:
+        yield simulator
+
+
+async def sampled(path: Path, sim: Simulator, *series: str, sample: int = 12, seed: int = 0, now: float = NOW) -> Any:
+    """Hold some of it against that exchange."""
+    limiter = SlidingWindowLimiter(None)
+    async with UpbitExchange(sim.base_url) as exchange:
+        return await rxcandles.verify(
+            path, *series, exchange=exchange, limiter=limiter, sample=sample, seed=seed, now=now
+        )
+
+
+def half(path: Path, *statements: str) -> None:
+    """Harm the sparse series, and correct its ledger, so that nothing can be seen from the file alone."""
+    harm(path, *statements)
+    harm(path, "UPDATE coverage SET rows = (SELECT count(*) FROM candles WHERE series = 3) WHERE series = 3")
+
+
+async def test_same_as_the_exchange(path: Path, sim: Simulator) -> None:
+    """Where the exchange has the same nothing is found; a page is a request, and the seed chooses."""
+    report = await sampled(path, sim, sample=30)
+    assert (report.findings, report.samples, sim.stats.requests) == ((), 30, 30)
+    first = Counter((asked.market, asked.timeframe, asked.to) for asked in sim.log)
+    assert len({asked[:2] for asked in first}) == 3
+    await sampled(path, sim, sample=30)
+    assert Counter((asked.market, asked.timeframe, asked.to) for asked in sim.log) == first + first
+    await sampled(path, sim, sample=30, seed=1)
+    assert Counter((asked.market, asked.timeframe, asked.to) for asked in sim.log) != first + first + first
+
+
+async def test_other_than_the_exchange(path: Path, sim: Simulator) -> None:
+    """Values that differ, a candle that only one of the two has: each is found that a page shows, once."""
+    times = [row.open_time for row in rows(*SPARSE, *HALF)][::-1]
+    gap = next(time for time in range(times[0], times[-1], 60) if time not in times)
+    half(
+        path,
+        f"UPDATE candles SET volume = volume + 1 WHERE series = 3 AND open_time = {times[20]}",
+        f"DELETE FROM candles WHERE series = 3 AND open_time = {times[150]}",
+        f"INSERT INTO candles SELECT 3, {gap}, 5, 6, 4, 5, 1, 1, {gap * 1000}, NULL, NULL, NULL",
+    )
+    assert (await rxcandles.verify(path, now=NOW)).clean
+    report = await sampled(path, sim, *SPARSE)
+    assert places(report) == [
+        ("missing_candle", *SPARSE, times[150], times[150] + 60),
+        ("extra_candle", *SPARSE, gap, gap + 60),
+        ("different_candle", *SPARSE, times[20], times[20] + 60),
+    ]
+    volume = rows(*SPARSE, times[20], times[20] + 1)[0].volume
+    assert report.findings[-1].detail == f"volume is {volume + 1!r}, there {volume!r}"
+    assert sim.stats.requests == 12
+
+
+async def test_only_what_is_old_enough(path: Path, sim: Simulator) -> None:
+    """What has been over for less than an hour is not compared; nor what the exchange no longer keeps."""
+    report = await sampled(path, sim, *SPARSE, now=HALF[1])
+    assert report.samples == 12
+    assert all(asked.to is not None and asked.to <= HALF[1] - 3600 for asked in sim.log)
+    assert (await sampled(path, sim, *SPARSE, now=HALF[0] + 3600)).samples == 0
+    sim.log.clear()
+    second = Timeframe.of("1s")
+    async with SqliteStore(path) as store:
+        for days in (100, 10):
+            span = (NOW - days * 86_400, NOW - days * 86_400 + 90)
+            await store.write("KRW-ETH", second, rows("KRW-ETH", "1s", *span), span)
+    report = await sampled(path, sim, "KRW-ETH", "1s")
+    assert (report.findings, report.samples) == ((), 12)
+    assert {asked.to for asked in sim.log} == {NOW - 10 * 86_400 + 90}
+
+
+async def test_exchange_fails(path: Path, sim: Simulator) -> None:
+    """What the exchange answers instead of a page ends it by its name."""
+    sim.faults.add(faults.garbage())
+    with pytest.raises(InvalidResponseError):
+        await sampled(path, sim)
+    sim.faults.clear()
+    del sim.markets["KRW-XRP"]
+    with pytest.raises(UnknownMarketError):
+        await sampled(path, sim, *SPARSE)
+
+
+SPAN = ["--to", "2024-01-02", "--end", "2024-01-01"]
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A day of minutes, collected from the command line."""
+    monkeypatch.chdir(tmp_path)
+    collect = ["collect", "KRW-ETH", "1m", *SPAN, "--exchange", "simulated", "--rate-limit", "none", "--quiet"]
+    assert main(collect) == 0
+    capsys.readouterr()
+    return tmp_path / "candles.db"
+
+
+def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each finding, up to a number of each kind, then what was seen and what to do; the code says it too."""
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == "candles.db: 1 series, 1,440 candles, 1 spans; nothing is wrong\n"
+    assert main(["verify", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    harm(there, "UPDATE candles SET low = 2 * high WHERE open_time % 600 = 0")
+    assert main(["verify", "--most", "2"]) == 3
+    first, second, more, seen = capsys.readouterr().out.splitlines()
+    assert first.startswith(
+        "impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:00:00 to 2024-01-01 00:01:00: open "
+    )
+    assert second.startswith("impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:10:00 to ")
+    assert more == "impossible_candle: 142 more"
+    assert seen == (
+        "candles.db: 1 series, 1,440 candles, 1 spans; 144 findings, "
+        "what to do: rxcandles repair --db candles.db (first with --dry-run)"
+    )
+
+
+def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json stdout is one object, the same names every time."""
+    harm(there, "UPDATE coverage SET rows = 7")
+    assert main(["verify", "KRW-ETH", "1m", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert report.pop("findings") == [
+        {
+            "kind": "wrong_count",
+            "exchange": "simulated",
+            "symbol": "KRW-ETH",
+            "timeframe": "1m",
+            "start": "2024-01-01T00:00:00+00:00",
+            "stop": "2024-01-02T00:00:00+00:00",
+            "detail": "1,440 candles are stored in it where the ledger says 7",
+        }
+    ]
+    assert report == {
+        "path": "candles.db", "series": 1, "candles": 1440, "spans": 1, "samples": 0, "counts": {"wrong_count": 1},
+        "clean": False, "damaged": False,
+    }  # fmt: skip
+
+
+def test_command_against_exchange(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Against the exchange: what a page shows is found, and the file is not touched."""
+    words = ["verify", "--against-exchange", "9", "--seed", "3", "--exchange", "simulated", "--rate-limit", "none"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.endswith("1 spans, 9 pages compared with the exchange; nothing is wrong\n")
+    harm(there, "UPDATE candles SET turnover = turnover + 1")
+    before = bytes_of(there)
+    assert main(words) == 3
+    assert "different_candle: simulated KRW-ETH 1m, 2024-01-01 " in capsys.readouterr().out
+    assert bytes_of(there) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--db", "absent.db"], 2, "there is no database 'absent.db'"),
+        (["--db", "absent.db", "--against-exchange", "3"], 2, "there is no database 'absent.db'"),
+        (["KRW-ETH", "2h"], 2, "timeframe is '2h'"),
+        (["KRW ETH"], 2, "symbol is 'KRW ETH'"),
+        (["--against-exchange", "0"], 2, "0 is not in the range"),
+        (["--seed", "3"], 2, "--against-exchange"),
+        (["--db", "text.db"], 1, "not a database"),
+    ],
+)
+def test_command_refuses(
+    words: list[str], code: int, said: str, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can't be checked is one line on stderr, and no file is made."""
+    Path("text.db").write_text("no database" * 1000)
+    assert main(["verify", *words]) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert not Path("absent.db").exists()
+
+
+def test_command_damaged(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged file has a code of its own, and what to do with it is said."""
+    overwrite(there, 8 * 4096, b"\xa5" * 4096)
+    assert main(["verify"]) == 4
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("candles.db is damaged and can't be repaired in place: restore a copy")
+    assert second.endswith("rxcandles repair --db candles.db --into NEW")
+    assert main(["verify", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["damaged"] is True

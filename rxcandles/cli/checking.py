@@ -37,7 +37,7 @@ _quiet = click.option("--quiet", is_flag=True, help="No progress, and no word wh
     "are wrong (rxcandles repair), 4 the file itself is damaged."
 )
 @options.series
-@options.db
+@options.existing_db
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
     help="Read so many stored pages, chosen at random, from the exchange again and compare them: a request each.",
@@ -57,7 +57,7 @@ def verify(**asked: Any) -> options.Work:
     "4 the file itself is damaged (--into)."
 )
 @options.series
-@options.db
+@options.existing_db
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
 @options.exchange
@@ -121,7 +121,7 @@ def _repair(
                                "before": _plain(report.before), "steps": [attrs.asdict(step) for step in report.steps],
                                "after": None if report.after is None else _plain(report.after)}))  # fmt: skip
     elif not (quiet and report.before.clean):
-        for line in _repair_lines(report, into or db, dry_run):
+        for line in _repair_lines(report, into or db, exchange, dry_run):
             click.echo(line)
     return DAMAGED if report.before.damaged else 0 if report.repaired else WRONG
 
@@ -179,23 +179,22 @@ def _finding_line(finding: Finding) -> str:
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
-def _repair_lines(report: RepairReport, db: str, dry_run: bool) -> Iterator[str]:
+def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
     if report.before.clean or report.before.damaged:
         yield from _lines(report.before)
         return
-    would = "would be " if dry_run else ""
     yield from _finding_lines(report.before)
     for step in report.steps:
-        yield _step_line(step, would)
-    if report.after is None:
-        return
-    yield f"{report.removed:,} candles deleted, {report.stored:,} stored with {report.requests:,} requests"
-    yield from report.failures
-    if report.after.clean:
-        yield f"{db}: nothing is wrong now"
-    else:
-        yield f"{db}: this is left"
-        yield from _finding_lines(report.after)
+        yield _step_line(step, "would be " if dry_run else "")
+    left = report.before
+    if report.after is not None:
+        left = report.after
+        yield f"{report.removed:,} candles deleted, {report.stored:,} stored with {report.requests:,} requests"
+        yield from report.failures
+        yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
+        yield from _finding_lines(left)
+    for other in sorted({finding.exchange for finding in left.findings} - {exchange, ""}):
+        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db} --exchange {other}"
 
 
 def _step_line(step: RepairStep, would: str) -> str:

@@ -58,6 +58,7 @@ def together(*options: Option) -> Option:
 db: Final = click.option(
     "--db", default="candles.db", show_default=True, help="The database file; made where it is absent."
 )
+existing_db: Final = click.option("--db", default="candles.db", show_default=True, help="The database file.")
 exchange: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
                  help="simulated starts a simulated Upbit in this process."),

@@ -19,9 +19,10 @@ from rxcandles.ports import Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.conditions import is_span, on_grid_sql
 from rxcandles.stores.examining import Examination, Stored
+from rxcandles.stores.journal import ledger_spans
 from rxcandles.stores.mending import NO_TIME, Mending, RepairPlan, grid_spans
 from rxcandles.stores.reading import COUNT_SQL
-from rxcandles.stores.spelling import plain
+from rxcandles.stores.spelling import exchange_of
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime
 
 __all__ = ["Doubts"]
@@ -75,8 +76,7 @@ class Doubts:
         if stored is None:
             return
         if stored.proper is None:
-            exchange = plain(stored.series.exchange).casefold()
-            if exchange == self._exchange.casefold() or not exchange.isascii():
+            if exchange_of(stored.series) in (None, self._exchange.casefold()):
                 self._removed.append(stored)
         elif stored.proper.exchange != self._exchange:
             return
@@ -108,7 +108,7 @@ class Doubts:
         spans = self._connection.execute(
             "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?", (number, stop, start)
         ).fetchall()
-        counts = {(first, last): rows for first, last, rows in spans}
+        counts = {(first, last): rows for first, last, rows in spans if is_span(first, last)}
         right = {span for span, rows in counts.items() if self._count(number, frame, span) == rows}
         rows = counts[start, stop]
         whole = not isinstance(rows, int) or self._count(number, frame, (start, stop)) > rows
@@ -120,9 +120,7 @@ class Doubts:
         if stored.proper is None:
             return
         frame = Timeframe.of(stored.proper.timeframe)
-        for start, stop in self._connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (stored.id,)):
-            if is_span(start, stop):
-                yield (start, stop)
+        yield from ledger_spans(self._connection, stored.id)
         yield from _runs(frame, self._opens(stored.id, frame, 0, END), self._page)
 
     def _opens(self, number: int, frame: Timeframe, start: int, stop: int) -> Iterator[int]:

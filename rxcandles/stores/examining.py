@@ -17,10 +17,9 @@ from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
 from rxcandles.rules import time_text, value_fault
-from rxcandles.spans import SpanSet
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
-from rxcandles.stores.journal import unfinished_spans
+from rxcandles.stores.journal import ledger_spans, unfinished_spans
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
@@ -58,7 +57,8 @@ class Examination:
         self._path = path
         self._symbol = None if symbol is None else check_symbol(symbol).casefold()
         self._timeframe = None if timeframe is None else Timeframe.of(timeframe).name
-        self.now: Any = now
+        self._now = now
+        self.now = 0.0
         self.series = self.candles = self.spans = 0
         self.stored: dict[Series, Stored] = {}
         """The series looked at, by their names in the file."""
@@ -71,7 +71,7 @@ class Examination:
                 whole = False
                 yield _about_file(kind, detail)
             # Not before the snapshot's time, or what has come in between would be in the future.
-            self.now = time.time() if self.now is None else self.now
+            self.now = time.time() if self._now is None else self._now
             if whole and self._one("SELECT count(*) FROM sqlite_master")[0]:
                 yield from self._contents()
         except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -196,8 +196,7 @@ class Examination:
     def _unfinished(self, stored: Stored) -> Iterator[Finding]:
         pending = unfinished_spans(self._connection, stored.id)
         if pending:
-            ends = self._all("SELECT start, stop FROM coverage WHERE series = ? AND stop > start", stored.id)
-            for start, stop in pending.subtract(SpanSet(tuple(ends))):
+            for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)):
                 detail = "a repair has taken it out of the ledger and did not fetch it again"
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
 

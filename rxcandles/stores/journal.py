@@ -11,9 +11,10 @@ import sqlite3
 from typing import Final
 
 from rxcandles.spans import SpanSet
+from rxcandles.stores.conditions import is_span
 from rxcandles.stores.transaction import transaction
 
-__all__ = ["add_unfinished", "settle", "unfinished_spans"]
+__all__ = ["add_unfinished", "is_unsettled", "ledger_spans", "settle", "unfinished_spans"]
 
 _TABLE: Final = """
     CREATE TABLE IF NOT EXISTS unfinished (
@@ -27,9 +28,15 @@ _TABLE: Final = """
 
 def unfinished_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
     """Return what is written down for one series."""
-    if not _is_there(connection):
+    if not is_unsettled(connection):
         return SpanSet()
     return SpanSet(tuple(connection.execute("SELECT start, stop FROM unfinished WHERE series = ?", (series,))))
+
+
+def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
+    """Return what the ledger claims of one series; what is no span claims nothing."""
+    spans = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,))
+    return SpanSet(tuple(span for span in spans if is_span(*span)))
 
 
 def add_unfinished(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
@@ -44,8 +51,7 @@ def settle(connection: sqlite3.Connection, series: int, *, give_up: bool = False
         spans = unfinished_spans(connection, series)
         if not spans:
             return spans
-        proven = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,)).fetchall()
-        left = SpanSet() if give_up else spans.subtract(SpanSet(tuple(proven)))
+        left = SpanSet() if give_up else spans.subtract(ledger_spans(connection, series))
         _write(connection, series, left)
         if not connection.execute("SELECT EXISTS (SELECT 1 FROM unfinished)").fetchone()[0]:
             connection.execute("DROP TABLE unfinished")
@@ -57,6 +63,7 @@ def _write(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
     connection.executemany("INSERT INTO unfinished VALUES (?, ?, ?)", ((series, *span) for span in spans))
 
 
-def _is_there(connection: sqlite3.Connection) -> bool:
+def is_unsettled(connection: sqlite3.Connection) -> bool:
+    """Return whether anything was written down that nobody has settled."""
     found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'unfinished'").fetchone()
     return bool(found[0])

@@ -14,8 +14,7 @@ import attrs
 from rxcandles.findings import RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import SpanSet
-from rxcandles.stores.conditions import is_span
-from rxcandles.stores.journal import add_unfinished
+from rxcandles.stores.journal import add_unfinished, ledger_spans
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import BEGINNING, END, Timeframe
@@ -83,8 +82,7 @@ def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
     for span in mending.dropped:
         sql = "DELETE FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         deleted += connection.execute(sql, (number, *span)).rowcount
-    spans = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (number,))
-    claimed = SpanSet(tuple(span for span in spans if is_span(*span)))
+    claimed = ledger_spans(connection, number)
     trusted = grid_spans(Timeframe.of(mending.series.timeframe), claimed.subtract(mending.untrusted))
     connection.execute("DELETE FROM coverage WHERE series = ?", (number,))
     connection.executemany(

@@ -83,7 +83,9 @@ class _Readable(Iterator[tuple[Any, ...]]):
                 self._rows = self._start()
             return next(self._rows)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if isinstance(error, sqlite3.Error) and not is_damage(error):
+            # A table or a column that is not there is SQLITE_ERROR: nothing of it can be read.
+            gone = is_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+            if isinstance(error, sqlite3.Error) and not gone:
                 raise store_error(self._path, error) from error
             self.whole = False
             raise StopIteration from error

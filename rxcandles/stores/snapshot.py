@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
+from rxcandles.arguments import check_path
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.stores.conditions import teach_grid
-from rxcandles.stores.trouble import store_error
+from rxcandles.stores.trouble import DAMAGED, store_error
 
 __all__ = ["Snapshot"]
 
@@ -29,21 +30,28 @@ class Snapshot:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+        self.path = check_path("path", path)
         self._connection: sqlite3.Connection | None = None
         self._cancelled = False
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Snapshot:
-        await asyncio.to_thread(self._open)
+        try:
+            await self._finished(self._open)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await asyncio.to_thread(connection.close)
+            connection.close()
 
     def _open(self) -> None:
         if not Path(self.path).is_file():
@@ -69,13 +77,17 @@ class Snapshot:
         Raises ``StoreError`` for what SQLite says.
         """
         async with self._lock:
-            running = asyncio.ensure_future(asyncio.to_thread(self._call, work))
-            try:
-                return await asyncio.shield(running)
-            except asyncio.CancelledError:
-                self._cancelled = True
-                await asyncio.wait([running])
-                raise
+            return await self._finished(lambda: self._call(work))
+
+    async def _finished(self, work: Callable[[], _A]) -> _A:
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._cancelled = True
+            await asyncio.wait([running])
+            raise
 
     def _call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
         if self._connection is None:
@@ -85,4 +97,4 @@ class Snapshot:
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
         except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled
-            raise store_error(self.path, sqlite3.DatabaseError("malformed names in it")) from error
+            raise StoreError(f"{self.path}: names in it are garbled; {DAMAGED}") from error

@@ -12,7 +12,7 @@ from rxcandles.errors import RequestError
 from rxcandles.ports import Series
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["plain", "proper_names"]
+__all__ = ["exchange_of", "plain", "proper_names"]
 
 _LATIN: Final = str.maketrans(
     # Cyrillic and Greek capitals that are drawn as Latin ones, then hyphens, dashes and the minus sign.
@@ -34,6 +34,14 @@ def _proper(series: Series) -> Series | None:
             check_symbol(plain(series.symbol)),
             Timeframe.of(plain(series.timeframe)).name,
         )
+    except RequestError:
+        return None
+
+
+def exchange_of(series: Series) -> str | None:
+    """Return the exchange that a series is read as being of, in small letters; None where there can be none."""
+    try:
+        return check_symbol(plain(series.exchange)).casefold()
     except RequestError:
         return None
 
