@@ -5,7 +5,7 @@ Each is a Protocol; anything of the same shape can take its place. None of them 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -46,7 +46,7 @@ class Exchange(Protocol):
     """Where candles come from.
 
     One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
-    a timeframe's are sure to be there, or None: what is older is then never thought to be missing.
+    a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing.
     """
 
     name: str
@@ -73,6 +73,12 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
+
+
+def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
+    """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
+    kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
+    return kept
 
 
 class Covered(NamedTuple):

@@ -18,9 +18,8 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import RepairReport, Tally, VerificationReport
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate, connect
-from rxcandles.ports import Exchange, RateLimiter, Series
+from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
 from rxcandles.reports import CollectionProgress, CollectionSummary
-from rxcandles.sampling import kept_by
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.doubts import Doubts

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from rxcandles.errors import RequestError
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
 from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
-from rxcandles.ports import Exchange, RateLimiter, Series
+from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
 from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination
@@ -19,7 +19,7 @@ from rxcandles.stores.reading import rows_sql
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
-__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "kept_by"]
+__all__ = ["AGE_SECONDS", "Sample", "choose", "compare"]
 
 AGE_SECONDS: Final = 3600
 """Only candles that have been over for so long are compared."""
@@ -35,12 +35,6 @@ class Sample(NamedTuple):
     """Nothing older is compared: older end of the ledger's span."""
     to: int
     """The page holds the newest candles before."""
-
-
-def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
-    """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
-    kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
-    return kept
 
 
 def choose(
