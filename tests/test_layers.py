@@ -17,7 +17,7 @@ LAYERS = (
     {"timeframe"},
     {"spans", "events"},
     {"model"},
-    {"ports", "reports"},
+    {"ports", "reports", "rules"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},
