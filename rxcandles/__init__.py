@@ -11,6 +11,7 @@ from rxcandles.errors import (
     CertificateError,
     ConnectionFailedError,
     ExchangeError,
+    ExtraMissingError,
     IncompleteError,
     InvalidResponseError,
     MemoryLimitError,
@@ -27,9 +28,10 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.importing import ImportReport, import_candles
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
-from rxcandles.model import CandleData, Order, Request, Row
+from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
@@ -45,7 +47,7 @@ from rxcandles.reports import (
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
@@ -69,14 +71,18 @@ __all__ = [
     "Covered",
     "Exchange",
     "ExchangeError",
+    "ExtraMissingError",
     "FailedSpan",
     "Flow",
     "FlowStats",
+    "Import",
+    "ImportReport",
     "IncompleteError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
     "MachineLimiter",
+    "MarkedRow",
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
@@ -106,6 +112,7 @@ __all__ = [
     "Timer",
     "UnknownMarketError",
     "connect",
+    "import_candles",
     "recommend_mode",
     "run",
     "with_backpressure",

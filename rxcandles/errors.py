@@ -4,6 +4,7 @@
 
     RxCandlesError
     ├── RequestError (ValueError)      the caller asked for something that can't be asked
+    ├── ExtraMissingError (ImportError)  a package is needed that comes with an extra
     ├── MemoryLimitError               more candles than a list may hold
     ├── ExchangeError                  the exchange, or the way to it, failed
     │   ├── RequestRejectedError       4xx: asking again won't help
@@ -37,6 +38,7 @@ __all__ = [
     "CertificateError",
     "ConnectionFailedError",
     "ExchangeError",
+    "ExtraMissingError",
     "IncompleteError",
     "InvalidResponseError",
     "MemoryLimitError",
@@ -60,6 +62,10 @@ class RxCandlesError(Exception):
 
 class RequestError(RxCandlesError, ValueError):
     """A request that can't be meant; raised before anything is sent or written."""
+
+
+class ExtraMissingError(RxCandlesError, ImportError):
+    """A package is needed that is installed with one of this library's extras only; the message says with which."""
 
 
 class MemoryLimitError(RxCandlesError):

@@ -13,14 +13,14 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
-    {"arguments"},
+    {"arguments", "extras"},
     {"timeframe"},
     {"spans", "events"},
     {"model"},
     {"ports", "reports", "rules"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
-    {"operators", "meter"},
+    {"operators", "meter", "importing"},
     {"sequence", "streaming", "collector"},
     {"provider"},
     {"opening"},

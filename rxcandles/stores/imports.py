@@ -77,7 +77,8 @@ def take_in(
 ) -> Taken:
     """Store what is staged as imported, all of it or nothing; waits for other writers, and they for this.
 
-    Raises :class:`RequestError` where it contradicts what was imported before, unless with ``replace`` it takes that one's place.
+    Raises :class:`RequestError` where it contradicts what was imported before, unless with ``replace`` it takes that
+    one's place.
     """
     connection.execute("ATTACH ? AS staging", (staging.path,))
     try:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
-from rxcandles.errors import RequestError
+from rxcandles.errors import RequestError, StoreError
 from rxcandles.rules import time_text
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
@@ -52,7 +52,10 @@ class Staging:
         """Rows that came, repeated ones too."""
 
     def __enter__(self) -> Staging:
-        self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+        try:
+            self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise StoreError(f"no folder for temporary files can be made: {error}; make room, or set TMPDIR") from error
         self.path = str(Path(self._folder.name, "staged.db"))
         """The file, whose table is ``staged``."""
         try:

@@ -1,0 +1,99 @@
+"""``rxcandles import``: candles from files of other tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import attrs
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.console import printable
+from rxcandles.importing import FORMATS, ImportReport
+from rxcandles.importing.importer import read_candles
+from rxcandles.opening import EXCHANGES
+from rxcandles.stores import SqliteStore
+
+__all__ = ["import_file"]
+
+
+def _columns(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name.strip() and other for name, _, other in pairs):
+        raise click.BadParameter(f"{text!r} names no columns; write ours=theirs, such as open_time=Date,close=Last")
+    return {name.strip(): other.strip() for name, _, other in pairs}
+
+
+@click.command("import")
+@click.argument("file")
+@click.option("--symbol", required=True, help="The market whose candles they are.")
+@click.option("--timeframe", required=True, help="Their length.")
+@click.option(
+    "--format", "style", type=click.Choice(FORMATS), help="What the file is; by its name and columns if not given."
+)
+@click.option(
+    "--columns",
+    type=_columns,
+    metavar="OURS=THEIRS,…",
+    help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last.",
+)
+@click.option("--tz", metavar="ZONE", help="Zone of times that have none: Asia/Seoul. UTC if not given.")
+@click.option(
+    "--drop-empty/--keep-empty",
+    default=True,
+    show_default=True,
+    help="What to do with rows in which nobody traded: volume 0, all prices the same.",
+)
+@click.option("--replace", is_flag=True, help="Let it win over earlier imports that say something else.")
+@options.db
+@click.option(
+    "--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True, help="Whose candles they are."
+)
+@options.as_json
+def import_file(as_json: bool, **asked: Any) -> options.Work:
+    """Store candles of another tool's FILE, all of them or none.
+
+    They are marked as imported, never taken for complete: collecting still asks the exchange, whose candles then take
+    their place.
+    """
+    return lambda: asyncio.run(_import(as_json=as_json, **asked))
+
+
+async def _import(
+    file: str,
+    symbol: str,
+    timeframe: str,
+    style: str | None,
+    columns: dict[str, str] | None,
+    tz: str | None,
+    drop_empty: bool,
+    replace: bool,
+    db: str,
+    exchange: str,
+    as_json: bool,
+) -> int:
+    reading = read_candles(symbol, timeframe, file, format=style, columns=columns, tz=tz, keep_empty=not drop_empty)
+    # The database is opened, and made, when all of the file is known to be good.
+    async with reading as read, SqliteStore(db, exchange=exchange) as store:
+        report = await read.store(store, replace=replace)
+    click.echo(json.dumps(attrs.asdict(report)) if as_json else _text(report, f"{symbol} {timeframe}", db))
+    return 0
+
+
+def _text(report: ImportReport, title: str, db: str) -> str:
+    counts = [
+        (report.replaced, "took the place of earlier imports"),
+        (report.same, "were imported before"),
+        (report.repeated, "are repeated"),
+        (report.empty, "without a trade left out"),
+        (report.covered, f"left out for the exchange's own ({report.differing:,} of them differ)"),
+    ]
+    more = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return (
+        f"{title}: {report.new:,} candles of {printable(report.source)} ({report.format}, {report.rows:,} rows)"
+        f" imported into {printable(db)}, unproven" + (f"; {more}" if more else "")
+    )

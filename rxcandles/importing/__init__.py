@@ -1,0 +1,6 @@
+"""Candles from elsewhere: files and tables of other tools, checked, and stored as imported, never as proven."""
+
+from rxcandles.importing.importer import ImportReport, import_candles
+from rxcandles.importing.shapes import FORMATS
+
+__all__ = ["FORMATS", "ImportReport", "import_candles"]
