@@ -4,7 +4,6 @@
 
     RxCandlesError
     ├── RequestError (ValueError)      the caller asked for something that can't be asked
-    ├── ExtraMissingError (ImportError)  a package is needed that comes with an extra
     ├── MemoryLimitError               more candles than a list may hold
     ├── ExchangeError                  the exchange, or the way to it, failed
     │   ├── RequestRejectedError       4xx: asking again won't help
@@ -19,6 +18,7 @@
     ├── StoreError                     the database can't be opened, read or written, or is no longer there
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
+    ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
     └── SeveralFailedError             collections of several series of which some failed; carries all of them
 """
@@ -62,10 +62,6 @@ class RxCandlesError(Exception):
 
 class RequestError(RxCandlesError, ValueError):
     """A request that can't be meant; raised before anything is sent or written."""
-
-
-class ExtraMissingError(RxCandlesError, ImportError):
-    """A package is needed that is installed with one of this library's extras only; the message says with which."""
 
 
 class MemoryLimitError(RxCandlesError):
@@ -136,6 +132,10 @@ class SchemaError(StoreError):
 
 class StageCancelledError(RxCandlesError):
     """A task of the pipeline was cancelled by something other than the pipeline's own end."""
+
+
+class ExtraMissingError(RxCandlesError, ImportError):
+    """A package that only some need is not installed; the message names the extra that brings it."""
 
 
 class IncompleteError(RxCandlesError):

@@ -1,4 +1,4 @@
-"""Packages that only some of this library needs: imported where they are, and asked for by name where not."""
+"""Packages that not everybody needs: imported when they are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ def need(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        if (error.name or "").partition(".")[0] != package:
-            raise
-        raise ExtraMissingError(f"this needs {package}: pip install 'rxcandles[{extra}]'") from error
+        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+            raise  # it is there, and broken
+        raise ExtraMissingError(f"this needs {error.name}: pip install 'rxcandles[{extra}]'") from error

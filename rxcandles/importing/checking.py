@@ -52,6 +52,7 @@ class Gate:
     def rows(self, batch: Batch) -> Iterator[StagedRow]:
         """Yield the rows of a batch, or raise :class:`RequestError` that names the first that can't be."""
         instant, stop, on_grid, rest = self._instant, self._stop, self._frame.on_grid, self._rest
+        number = self._number
         market = self._shape.market is not None
         for place, values in batch:
             try:
@@ -61,10 +62,10 @@ class Gate:
             if not (0 <= opened < stop and opened == opened // 1 and on_grid(int(opened))):
                 raise self._refusal(place, self._time_fault(values[0], opened))
             opened = int(opened)
-            first, high, low, last, volume = (self._number(place, at, values[at]) for at in range(1, _PRICES))
-            turnover, stamp, *change = (
-                None if at is None or _absent(values[at]) else self._number(place, at, values[at]) for at in rest
-            )
+            first, high, low, last, volume = [number(place, at, values[at]) for at in range(1, _PRICES)]
+            turnover, stamp, *change = [
+                None if at is None or _absent(values[at]) else number(place, at, values[at]) for at in rest
+            ]
             milliseconds = opened * 1000 if stamp is None else int(stamp) if stamp == stamp // 1 else stamp
             held = 0.0 if turnover is None else turnover
             if not (

@@ -61,7 +61,7 @@ def parquet_source(path: Path, where: str) -> Iterator[ArrowSource]:
     arrow = need("pyarrow", "arrow")
     parquet = need("pyarrow.parquet", "arrow")
     try:
-        file = parquet.ParquetFile(path, pre_buffer=False)
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16)
     except arrow.ArrowException as error:
         raise RequestError(f"{where} is no Parquet file: {error}") from error
     with file:

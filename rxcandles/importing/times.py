@@ -68,13 +68,14 @@ def instants(without: tzinfo, *, milliseconds: bool = False) -> Instant:
         return number / ticks if number % ticks else number // ticks
 
     def of_datetime(value: datetime) -> float:
+        if value != value:  # pandas' NaT
+            raise ValueError("it is missing")
+        if getattr(value, "nanosecond", 0):  # pandas has those, and would leave them out below
+            raise ValueError("no candle opens at a fraction of a microsecond")
         if value.tzinfo is None:
             value = value.replace(tzinfo=without)
             if value.utcoffset() != value.replace(fold=1 - value.fold).utcoffset():
                 raise ValueError(f"in {without} that time is there twice or not at all; write it with its offset")
-        seconds = value.timestamp()
-        if seconds != seconds:
-            raise ValueError("it is missing")
-        return seconds
+        return value.timestamp()
 
     return read
