@@ -27,6 +27,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.importing import ImportReport, import_candles
 from rxcandles.lease import MachineLimiter
@@ -36,6 +37,7 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
     CollectionConfig,
     CollectionProgress,
@@ -50,6 +52,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 
 __version__ = "0.1.0"
 
@@ -73,6 +76,7 @@ __all__ = [
     "ExchangeError",
     "ExtraMissingError",
     "FailedSpan",
+    "Finding",
     "Flow",
     "FlowStats",
     "Import",
@@ -91,6 +95,8 @@ __all__ = [
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
@@ -111,9 +117,12 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "VerificationReport",
     "connect",
     "import_candles",
     "recommend_mode",
+    "repair",
     "run",
+    "verify",
     "with_backpressure",
 ]

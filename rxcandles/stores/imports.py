@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from rxcandles.errors import RequestError
@@ -13,6 +12,7 @@ from rxcandles.ports import Series
 from rxcandles.rules import time_text
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.staging import Staging, same_sql, values_sql
+from rxcandles.stores.transaction import transaction
 
 __all__ = ["IMPORTED_COUNT_SQL", "IMPORTS_SQL", "Import", "Taken", "marked_sql", "take_in"]
 
@@ -82,26 +82,20 @@ def take_in(
     """
     connection.execute("ATTACH ? AS staging", (staging.path,))
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            taken = _take_in(connection, series, staging, style, sha256, replace)
-            # Importing the same once more leaves no trace.
-            connection.execute("COMMIT" if taken.new else "ROLLBACK")
-        except BaseException:
-            with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
-                connection.execute("ROLLBACK")
-            raise
+        with transaction(connection):
+            return _take_in(connection, series, staging, style, sha256, replace)
     finally:
         connection.execute("DETACH staging")
-    return taken
 
 
 def _take_in(
     connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
 ) -> Taken:
+    staged = _one(connection, "SELECT count(*) FROM staged")
+    if not staged:
+        return Taken(0, 0, 0, 0, 0, 0)
     connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", series)
     number = _one(connection, "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", *series)
-    staged = _one(connection, "SELECT count(*) FROM staged")
     covered = differing = 0
     for span in connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (number,)).fetchall():
         differing += _one(connection, f"SELECT count(*) {_DIFFERING}", *span, number)
@@ -119,7 +113,10 @@ def _take_in(
         f"INSERT OR IGNORE INTO imported SELECT ?, {_COLUMNS}, ? FROM staged WHERE true ORDER BY open_time DESC",
         (number, key),
     ).rowcount
-    connection.execute("UPDATE imports SET rows = ? WHERE id = ?", (new, key))
+    if new:
+        connection.execute("UPDATE imports SET rows = ? WHERE id = ?", (new, key))
+    else:  # importing the same once more leaves no trace
+        connection.execute("DELETE FROM imports WHERE id = ?", (key,))
     return Taken(new, staged - covered - new, replaced, staging.added - staged, covered, differing)
 
 
