@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "MIGRATIONS", "VERSION"]
+__all__ = ["APPLICATION_ID", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
 
 APPLICATION_ID: Final = 0x52784364
 """``PRAGMA application_id`` of our files ("RxCd"), so that another program's database is never written to."""
@@ -14,6 +14,9 @@ COLUMNS: Final = (
     "prev_closing_price", "change_price", "change_rate",
 )  # fmt: skip
 """The columns of a candle, in the order of ``Row``."""
+
+IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
+"""What is kept of each import, beside its number."""
 
 _FIRST: Final = (
     """

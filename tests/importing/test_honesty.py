@@ -30,7 +30,7 @@ TRUTH = Truth({"KRW-D900": MARKET}.__getitem__, since=T - 86_400)
 
 
 def row(slot: int, variant: int) -> Row:
-    return Row(T + 60 * slot, 5.0, 9.0, 4.0, 5.0 + variant, 1.0, 0.0, 0)
+    return Row(T + 60 * slot, 5.0, 9.0, 4.0, 5.0 + variant, 1.0, 0.0, (T + 60 * slot) * 1000)
 
 
 def ccxt(rows: list[Row]) -> list[list[float]]:
@@ -195,6 +195,24 @@ async def test_older_version(tmp_path: Path) -> None:
         assert [each.proven for each in await everything(store)] == [True] * 5 + [False] * 3
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (schema.VERSION,) == (3,)
+
+
+async def test_verified_and_saved(tmp_path: Path) -> None:
+    """A file with imports is in order to ``verify``, and what is saved of a file has them too."""
+    path, saved = tmp_path / "candles.db", tmp_path / "saved.db"
+    async with SqliteStore(path, exchange="simulated") as store:
+        await store.write("KRW-BTC", MINUTE, [row(0, 0)], (T, T + 60))
+        await import_candles(store, "KRW-BTC", "1m", ccxt([row(slot, 1) for slot in range(8)]))
+        before, imports = await everything(store), await store.imports()
+    report = await rxcandles.verify(path)
+    assert (report.clean, report.candles) == (True, 1)
+    await rxcandles.repair(path, "simulated", into=saved)
+    async with SqliteStore(saved, exchange="simulated") as store:
+        assert await everything(store) == before
+        assert await store.imports() == imports
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE imported")
+    assert [each.kind for each in (await rxcandles.verify(path)).findings] == ["wrong_schema"]
 
 
 class Halting(list[Any]):
