@@ -29,7 +29,7 @@ from rxcandles.errors import (
 )
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
-from rxcandles.importing import ImportReport, import_candles
+from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
@@ -80,6 +80,7 @@ __all__ = [
     "Flow",
     "FlowStats",
     "Import",
+    "ImportCheck",
     "ImportReport",
     "IncompleteError",
     "InvalidResponseError",
@@ -118,6 +119,7 @@ __all__ = [
     "Timer",
     "UnknownMarketError",
     "VerificationReport",
+    "check_imported",
     "connect",
     "import_candles",
     "recommend_mode",

@@ -10,11 +10,14 @@ import attrs
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
-from rxcandles.importing import FORMATS, ImportReport
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
-from rxcandles.opening import EXCHANGES
+from rxcandles.opening import connect
 from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import Timeframe
 
 __all__ = ["import_file"]
 
@@ -28,7 +31,11 @@ def _columns(text: str | None) -> dict[str, str] | None:
     return {name.strip(): other.strip() for name, _, other in pairs}
 
 
-@click.command("import")
+@click.command(
+    "import",
+    epilog="Exit codes: 0 done, 1 it could not be done, 2 the file or the request can't be, 3 imported, and --check has"
+    " found differences.",
+)
 @click.argument("file")
 @click.option("--symbol", required=True, help="The market whose candles they are.")
 @click.option("--timeframe", required=True, help="Their length.")
@@ -51,8 +58,13 @@ def _columns(text: str | None) -> dict[str, str] | None:
 @click.option("--replace", is_flag=True, help="Let it win over earlier imports that say something else.")
 @options.db
 @click.option(
-    "--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True, help="Whose candles they are."
+    "--check",
+    "pages",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Then compare so many pages, chosen at random, with the exchange: a request each.",
 )
+@options.exchange
 @options.as_json
 def import_file(as_json: bool, **asked: Any) -> options.Work:
     """Store candles of another tool's FILE, all of them or none.
@@ -73,15 +85,35 @@ async def _import(
     drop_empty: bool,
     replace: bool,
     db: str,
+    pages: int | None,
     exchange: str,
+    base_url: str | None,
+    rate_limit: Any,
     as_json: bool,
 ) -> int:
+    UpbitExchange().check(symbol, Timeframe.of(timeframe))
     reading = read_candles(symbol, timeframe, file, format=style, columns=columns, tz=tz, keep_empty=not drop_empty)
+    opening, found = connect(":memory:", exchange, base_url, rate_limit), None
     # The database is opened, and made, when all of the file is known to be good.
     async with reading as read, SqliteStore(db, exchange=exchange) as store:
         report = await read.store(store, replace=replace)
-    click.echo(json.dumps(attrs.asdict(report)) if as_json else _text(report, f"{symbol} {timeframe}", db))
-    return 0
+        if not as_json:
+            click.echo(_text(report, f"{symbol} {timeframe}", db))
+        if pages is not None:
+            async with opening as provider:
+                found = await check_imported(store, provider.exchange, provider.limiter, symbol, timeframe, pages)
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(report) | {"check": None if found is None else attrs.asdict(found)}))
+    elif found is not None:
+        click.echo("\n".join((_found(found), *map(printable, found.examples))))
+    return WRONG if found is not None and (found.differing or found.lacking) else 0
+
+
+def _found(found: ImportCheck) -> str:
+    return (
+        f"{found.candles:,} candles in {found.pages:,} pages compared with the exchange: {found.differing:,} differ,"
+        f" {found.lacking:,} lacking"
+    )
 
 
 def _text(report: ImportReport, title: str, db: str) -> str:

@@ -14,17 +14,18 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.arguments import check_choice, check_flag, check_kind, check_number, check_path, check_symbol, refusal
+from rxcandles.arguments import check_choice, check_flag, check_number, check_path, check_symbol, refusal
 from rxcandles.errors import RequestError
 from rxcandles.importing.checking import Gate
 from rxcandles.importing.shapes import FORMATS, check_columns, check_name_of_file, looks_like_pyupbit, shape_of
 from rxcandles.importing.sources import CcxtList, Source, csv_source, json_source
 from rxcandles.importing.tables import feather_source, frame_source, parquet_source
 from rxcandles.importing.times import KST, instants, zone
+from rxcandles.ports import CandleStore
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.timeframe import END, Timeframe
 
-__all__ = ["ImportReport", "Reading", "import_candles", "read_candles"]
+__all__ = ["ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
 
 _KINDS: Final[Mapping[str, str]] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather",
@@ -94,8 +95,15 @@ class Reading:
         )
 
 
+def sqlite_store(store: CandleStore) -> SqliteStore:
+    """Return ``store``, or raise :class:`RequestError` where it is none that keeps imports."""
+    if not isinstance(store, SqliteStore):
+        raise refusal("store", store, "give a SqliteStore")
+    return store
+
+
 async def import_candles(
-    store: SqliteStore,
+    store: CandleStore,
     symbol: str,
     timeframe: str | Timeframe,
     source: Any,
@@ -129,12 +137,12 @@ async def import_candles(
     about 100 bytes a row. Others' writes wait while it is stored, about 3 seconds for a million candles. When
     cancelled, it stores nothing, or all of it if it was storing already.
     """
-    check_kind("store", store, SqliteStore)
+    keeper = sqlite_store(store)
     check_flag("replace", replace)
     async with read_candles(
         symbol, timeframe, source, format=format, columns=columns, tz=tz, keep_empty=keep_empty, now=now
     ) as reading:
-        return await reading.store(store, replace=replace)
+        return await reading.store(keeper, replace=replace)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.staging import Staging, same_sql, values_sql
 from rxcandles.stores.transaction import transaction
 
-__all__ = ["IMPORTED_COUNT_SQL", "IMPORTS_SQL", "Import", "Taken", "marked_sql", "take_in"]
+__all__ = ["IMPORTED_COUNT_SQL", "IMPORTS_SQL", "SAMPLE_SQL", "Import", "Taken", "marked_sql", "take_in"]
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _WHERE: Final = "WHERE series = ? AND open_time >= ? AND open_time < ?"
@@ -25,6 +25,9 @@ IMPORTS_SQL: Final = (
     " (SELECT count(*) FROM imported WHERE imported.series = imports.series AND import = imports.id)"
     " FROM imports JOIN series ON series.id = imports.series ORDER BY imports.id"
 )
+
+
+SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() LIMIT ?"
 
 
 class Import(NamedTuple):

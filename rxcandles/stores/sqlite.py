@@ -27,7 +27,7 @@ from rxcandles.model import ORDERS, CandleData, MarkedRow, Order, Row, span_betw
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
-from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, Import, Taken, marked_sql, take_in
+from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, SAMPLE_SQL, Import, Taken, marked_sql, take_in
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
@@ -316,6 +316,14 @@ class SqliteStore:
         check_reading(start, stop)
         series = await self._series_id(symbol, Timeframe.of(timeframe))
         return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
+
+    async def imported_sample(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
+    ) -> list[int]:
+        """Return the open times of ``count`` imported rows in ``[start, stop)``, chosen at random."""
+        check_reading(start, stop, limit=count)
+        series = await self._series_id(symbol, Timeframe.of(timeframe))
+        return [opened for (opened,) in await self._open.rows(SAMPLE_SQL, (series, start, stop, count))]
 
     async def imports(self) -> list[Import]:
         """Return what was imported into the file, of all exchanges, oldest import first."""

@@ -89,10 +89,13 @@ class Staging:
 
     def finish(self) -> None:
         """Raise :class:`RequestError` where two rows contradict each other; the file is complete afterwards."""
-        found = self._connection.execute(
-            f"SELECT open_time, place, {values_sql('staged')}, other FROM staged WHERE other IS NOT NULL"
-            " ORDER BY place LIMIT 1"
-        ).fetchone()
+        try:
+            found = self._connection.execute(
+                f"SELECT open_time, place, {values_sql('staged')}, other FROM staged WHERE other IS NOT NULL"
+                " ORDER BY place LIMIT 1"
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
         if found:
             opened, place, mine, other = found
             raise RequestError(

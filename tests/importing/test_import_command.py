@@ -9,7 +9,9 @@ import pandas
 import pytest
 
 from rxcandles.__main__ import main
+from rxcandles.simulator import Simulator
 
+T = 1_704_067_200  # 2024-01-01
 TIMES = pandas.date_range("2024-01-01 09:00", periods=3, freq="min")
 FRAME = pandas.DataFrame({"open": 5.0, "high": 6.0, "low": 4.0, "close": 5.0, "volume": [1.0, 0.5, 2.0]}, TIMES)
 
@@ -33,7 +35,7 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "source": "theirs.csv", "format": "pyupbit", "rows": 3, "new": 0, "same": 3, "replaced": 0, "repeated": 0,
-        "empty": 0, "covered": 0, "differing": 0,
+        "empty": 0, "covered": 0, "differing": 0, "check": None,
     }  # fmt: skip
 
 
@@ -58,6 +60,27 @@ def test_columns_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--replace"]) == 0
     assert "1 candles of" in (said := capsys.readouterr().out)
     assert "1 took the place of earlier imports, 2 were imported before" in said
+
+
+def test_check(capsys: pytest.CaptureFixture[str]) -> None:
+    """With ``--check`` imported candles are compared with the exchange; what differs or lacks is told, exit 3."""
+    true = [[row.open_time * 1000, *row[1:6]] for row in Simulator().market("KRW-BTC").rows("1m", T, T + 1200)]
+    wrong = [[*each[:5], each[5] + (number == 3)] for number, each in enumerate(true) if number != 8]
+
+    def check(rows: list[list[float]], *more: str) -> tuple[int, str]:
+        Path("theirs.json").write_text(json.dumps(rows))
+        words = ["import", "theirs.json", "--symbol", "KRW-BTC", "--timeframe", "1m", "--check", "20", *more]
+        return main([*words, "--exchange", "simulated", "--rate-limit", "none"]), capsys.readouterr().out
+
+    code, said = check(true)
+    assert (code, said.splitlines()[1:]) == (
+        0, [f"{len(true)} candles in {len(true)} pages compared with the exchange: 0 differ, 0 lacking"]
+    )  # fmt: skip
+    code, said = check(wrong, "--db", "other.db")
+    assert (code, f"{len(wrong)} pages compared with the exchange: 1 differ, 1 lacking" in said) == (3, True)
+    assert f"volume is {wrong[3][5]!r}, there {true[3][5]!r}" in said
+    code, said = check(wrong, "--db", "other.db", "--json")
+    assert (code, json.loads(said)["check"]["lacking"]) == (3, 1)
 
 
 @pytest.mark.parametrize(
