@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from rxcandles.arguments import (
     check_choice,
@@ -23,15 +23,14 @@ from rxcandles.arguments import (
 )
 from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
-from rxcandles.model import ORDERS, CandleData, MarkedRow, Order, Row, span_between
+from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
-from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, SAMPLE_SQL, Import, Taken, marked_sql, take_in
+from rxcandles.stores.imported import ImportKeeper
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
-from rxcandles.stores.staging import Staging
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
@@ -40,7 +39,7 @@ __all__ = ["SqliteReader", "SqliteStore"]
 _log: Final = logging.getLogger("rxcandles.store")
 
 
-class SqliteStore:
+class SqliteStore(ImportKeeper):
     """A ``CandleStore`` in one SQLite file (WAL), for the candles of one exchange.
 
     Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other
@@ -275,60 +274,6 @@ class SqliteStore:
         """
         return [candle async for page in self.pages(symbol, timeframe, one_end, other_end, order) for candle in page]
 
-    # What was imported
-
-    async def take_in(
-        self,
-        symbol: str,
-        timeframe: Timeframe,
-        staging: Staging,
-        style: str,
-        sha256: str | None = None,
-        *,
-        replace: bool = False,
-    ) -> Taken:
-        """Store what is staged as imported, in one transaction for which other writers wait: unproven.
-
-        :func:`rxcandles.import_candles` does this. Raises ``RequestError`` where it contradicts what was imported
-        before, unless with ``replace`` it takes that one's place.
-        """
-        series = Series(self.exchange, check_symbol(symbol), Timeframe.of(timeframe).name)
-        return await self._open.call(take_in, series, staging, style, sha256, replace)
-
-    async def imported(
-        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
-    ) -> list[MarkedRow]:
-        """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
-        check_reading(start, stop, order, limit)
-        span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
-        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=False), (*span, limit))]
-
-    async def rows_with_imported(
-        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
-    ) -> list[MarkedRow]:
-        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, proven and imported: each candle once."""
-        check_reading(start, stop, order, limit)
-        span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
-        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit))]
-
-    async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
-        """Count the imported rows in ``[start, stop)``."""
-        check_reading(start, stop)
-        series = await self._series_id(symbol, Timeframe.of(timeframe))
-        return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
-
-    async def imported_sample(
-        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
-    ) -> list[int]:
-        """Return the open times of ``count`` imported rows in ``[start, stop)``, chosen at random."""
-        check_reading(start, stop, limit=count)
-        series = await self._series_id(symbol, Timeframe.of(timeframe))
-        return [opened for (opened,) in await self._open.rows(SAMPLE_SQL, (series, start, stop, count))]
-
-    async def imports(self) -> list[Import]:
-        """Return what was imported into the file, of all exchanges, oldest import first."""
-        return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
-
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
         found = await self._open.rows(
@@ -353,7 +298,3 @@ class SqliteStore:
         if self._connection is None:
             raise StoreError(f"{self.path} is closed; open the store first")
         return self._connection
-
-
-def _marked(row: Sequence[Any]) -> MarkedRow:
-    return MarkedRow._make((*row[:-1], bool(row[-1])))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import rxcandles
 from profiling.audit import Truth, audit
 from rxcandles import MarkedRow, RequestError, Row, SqliteStore, Timeframe, import_candles
+from rxcandles.events import EVENTS
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores import schema
 from rxcandles.timeframe import to_datetime
@@ -173,6 +174,20 @@ async def test_what_one_file_does_not_have(tmp_path: Path) -> None:
         await import_candles(store, "KRW-BTC", "1m", path)
         assert (await import_candles(store, "KRW-BTC", "1m", [[T * 1000, 5, 6, 4, 5, 1]])).same == 1
         assert [each.turnover for each in await everything(store)] == [7.0]
+
+
+async def test_log(caplog: pytest.LogCaptureFixture) -> None:
+    """An import is one record of the log, with what became of it."""
+    caplog.set_level("INFO", "rxcandles.store")
+    async with SqliteStore(":memory:") as store:
+        await store.write("KRW-BTC", MINUTE, [], (T, T + 120))
+        await import_candles(store, "KRW-BTC", "1m", ccxt([row(slot, 1) for slot in range(8)]))
+    (record,) = [each for each in caplog.records if getattr(each, "event", "") == "import"]
+    fields = {name: getattr(record, name) for name in EVENTS["import"].__annotations__ if name != "seconds"}
+    assert fields == {
+        "event": "import", "exchange": "upbit", "symbol": "KRW-BTC", "timeframe": "1m", "source": "the list",
+        "format": "ccxt", "new": 6, "covered": 2, "differing": 2,
+    }  # fmt: skip
 
 
 async def test_older_version(tmp_path: Path) -> None:
