@@ -48,7 +48,11 @@ def _columns(text: str | None) -> dict[str, str] | None:
     metavar="OURS=THEIRS,…",
     help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last.",
 )
-@click.option("--tz", metavar="ZONE", help="Zone of times that have none: Asia/Seoul. UTC if not given.")
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    help="Zone of times that have none, such as Asia/Seoul; UTC, or Korea's in the shape of pyupbit, if not given.",
+)
 @click.option(
     "--drop-empty/--keep-empty",
     default=True,
