@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,9 @@ __all__ = ["ArrowSource", "PandasSource", "feather_source", "frame_source", "par
 
 _UNNAMED: Final = "__index_level_0__"
 """What a pandas index without a name is called in Arrow."""
+
+
+_EPOCH: Final = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 
 
 class ArrowSource:
@@ -39,7 +43,8 @@ class ArrowSource:
                 for start in range(0, table.num_rows, BATCH):
                     part = table.slice(start, BATCH)
                     columns = [_values(arrow, part.column(part.schema.get_field_index(name))) for name in names]
-                    yield list(zip(numbers, zip(*columns, strict=True), strict=False))
+                    # The numbers last, or the end of each batch would take one.
+                    yield [(number, row) for row, number in zip(zip(*columns, strict=True), numbers, strict=False)]
         except (arrow.ArrowException, ValueError, OverflowError, OSError) as error:
             raise RequestError(f"{where} can't be read: {error}. Nothing was imported") from error
 
@@ -49,10 +54,13 @@ def _index_last(name: str) -> bool:
 
 
 def _values(arrow: Any, column: Any) -> Any:
-    if arrow.types.is_timestamp(column.type):
-        # Python's times have microseconds; a nanosecond too many is an error.
-        column = column.cast(arrow.timestamp("us", column.type.tz))
-    return column.to_pylist()
+    kind = column.type
+    if not arrow.types.is_timestamp(kind):
+        return column.to_pylist()
+    # Python's times have microseconds; a nanosecond too many is an error. Arrow itself would import all of pandas here.
+    ticks = column.cast(arrow.timestamp("us", kind.tz)).cast(arrow.int64()).to_pylist()
+    epoch = _EPOCH if kind.tz is None else _EPOCH.replace(tzinfo=UTC)
+    return [None if tick is None else epoch + timedelta(microseconds=tick) for tick in ticks]
 
 
 @contextmanager

@@ -90,6 +90,18 @@ async def test_a_mistake_late(store: SqliteStore, tmp_path: Path) -> None:
         await import_candles(store, "KRW-BTC", "1m", path, now=NOW * 2)
 
 
+async def test_the_row_is_the_right_one(store: SqliteStore, tmp_path: Path) -> None:
+    """Rows are counted right through all batches, from wherever they come."""
+    frame = pandas.DataFrame({"date": range(T, T + 60 * 12_000, 60)}).assign(open=5, high=6, low=4, close=5, volume=1.5)
+    frame.loc[11_001, "volume"] = -1
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_feather(tmp_path / "a.feather")
+    rows = [[time * 1000, *rest] for time, *rest in frame.itertuples(index=False)]
+    for source in (frame, tmp_path / "a.parquet", tmp_path / "a.feather", rows):
+        with pytest.raises(RequestError, match="row 11002: .*volume is -1"):
+            await import_candles(store, "KRW-BTC", "1m", source, now=NOW * 2)
+
+
 ROW = [T * 1000, 5, 6, 4, 5, 1]
 JSON: list[tuple[str, str]] = [
     ("{}", "is no JSON list of lists"),
