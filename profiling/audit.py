@@ -1,7 +1,7 @@
 """The promise, checked the slow and obvious way: what a file holds is the truth. For tests and for ``kill``.
 
 Reads the file with plain ``sqlite3``. The ledger's spans are apart and count their rows right, every candle lies in
-one, and within them there is just what the exchange has.
+one, and within them there is just what the exchange has and nothing that was imported.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def audit(path: Path, truth: Truth, now: float) -> int:
                 assert stop <= Timeframe.of(timeframe).floor(now), f"{symbol} {timeframe} is covered to after {now}"
                 held = [row for row in rows if start <= row.open_time < stop]
                 assert held == truth.rows(symbol, timeframe, start, stop), (symbol, timeframe, start, stop)
+            for (opened,) in database.execute("SELECT open_time FROM imported WHERE series = ?", (number,)).fetchall():
+                assert not any(start <= opened < stop for start, stop, _ in spans), f"{symbol} {opened} is there twice"
             candles += len(rows)
         return candles
 

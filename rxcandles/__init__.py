@@ -12,6 +12,7 @@ from rxcandles.errors import (
     CertificateError,
     ConnectionFailedError,
     ExchangeError,
+    ExtraMissingError,
     IncompleteError,
     InvalidCandleError,
     InvalidResponseError,
@@ -30,9 +31,10 @@ from rxcandles.errors import (
 )
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
-from rxcandles.model import CandleData, Order, Request, Row
+from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
@@ -50,7 +52,7 @@ from rxcandles.reports import (
     recommend_mode,
 )
 from rxcandles.sequence import CandleSequence
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.verification import verify
@@ -76,17 +78,22 @@ __all__ = [
     "Covered",
     "Exchange",
     "ExchangeError",
+    "ExtraMissingError",
     "FailedSpan",
     "FilledCandle",
     "Finding",
     "Flow",
     "FlowStats",
+    "Import",
+    "ImportCheck",
+    "ImportReport",
     "IncompleteError",
     "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
     "MachineLimiter",
+    "MarkedRow",
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
@@ -120,7 +127,9 @@ __all__ = [
     "Timer",
     "UnknownMarketError",
     "VerificationReport",
+    "check_imported",
     "connect",
+    "import_candles",
     "recommend_mode",
     "repair",
     "run",

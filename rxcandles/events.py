@@ -13,6 +13,7 @@ failed      ERROR    fetch      a page failed for good
 429         WARNING  limiter    the exchange said that its limit was passed
 418         WARNING  limiter    the exchange has blocked this address
 commit      DEBUG    store      rows and what they prove were stored
+import      INFO     store      candles from elsewhere were stored as imported
 open        DEBUG    store      a database was opened
 close       DEBUG    store      it was closed
 migrate     INFO     store      a file was brought to the next schema version
@@ -44,6 +45,7 @@ __all__ = [
     "CollectedEvent",
     "CommitEvent",
     "FailedEvent",
+    "ImportEvent",
     "LeaseEvent",
     "LimitedEvent",
     "MigrateEvent",
@@ -184,6 +186,22 @@ class CloseEvent(TypedDict):
     seconds: float
 
 
+class ImportEvent(OfSeries):
+    """INFO: candles from elsewhere were stored as imported, in one transaction; also where none of them was new."""
+
+    event: Literal["import"]
+    source: str
+    """Path of the file, or what it was instead."""
+    format: str
+    new: int
+    """Candles stored; it may replace others."""
+    covered: int
+    """Candles left out because the exchange was asked about their time."""
+    differing: int
+    """Those of them that the exchange does not have, or has with other values."""
+    seconds: float
+
+
 class MigrateEvent(TypedDict):
     """INFO: a file was brought to the next schema version; a new file begins with 0."""
 
@@ -236,6 +254,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "429": LimitedEvent,
         "418": BannedEvent,
         "commit": CommitEvent,
+        "import": ImportEvent,
         "open": OpenEvent,
         "close": CloseEvent,
         "migrate": MigrateEvent,

@@ -19,6 +19,7 @@ __all__ = [
     "ORDERS",
     "SETTLE_SECONDS",
     "CandleData",
+    "MarkedRow",
     "Order",
     "Request",
     "Row",
@@ -60,6 +61,26 @@ class Row(NamedTuple):
     prev_closing_price: float | None = None
     change_price: float | None = None
     change_rate: float | None = None
+
+
+class MarkedRow(NamedTuple):
+    """A candle with whether it is proven: stored from the exchange, or imported from elsewhere.
+
+    The columns of :class:`Row`. What a file that was imported does not have is None.
+    """
+
+    open_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    turnover: float | None
+    timestamp: int | None
+    prev_closing_price: float | None
+    change_price: float | None
+    change_rate: float | None
+    proven: bool
 
 
 @attrs.define(eq=False, repr=False)

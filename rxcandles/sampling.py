@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from rxcandles.chunk import Chunk
 from rxcandles.errors import RequestError
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
@@ -19,7 +20,7 @@ from rxcandles.stores.reading import rows_sql
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
-__all__ = ["AGE_SECONDS", "Sample", "choose", "compare"]
+__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "page_before"]
 
 AGE_SECONDS: Final = 3600
 """Only candles that have been over for so long are compared."""
@@ -91,6 +92,18 @@ def _proven(
                 yield stored.series, frame, span
 
 
+async def page_before(
+    to: int, symbol: str, timeframe: Timeframe, exchange: Exchange, limiter: RateLimiter, retry: Retry | None = None
+) -> Chunk:
+    """Return the exchange's page of the newest candles before ``to``, checked, as a chunk.
+
+    A second request where its answer is improbable (see ``fetch``). Raises ``ExchangeError`` as that does.
+    """
+    request = Request(symbol, timeframe, exchange.page_limit, to_datetime(to), now=to + AGE_SECONDS)
+    page = plan_chunks(request, page=exchange.page_limit).pipe(rate_limit(limiter), fetch(exchange, retry=retry))
+    return await run(page)
+
+
 async def compare(
     snapshot: Snapshot, samples: Iterable[Sample], exchange: Exchange, limiter: RateLimiter, retry: Retry | None
 ) -> list[Finding]:
@@ -101,11 +114,7 @@ async def compare(
 
     async def one(sample: Sample) -> list[Finding]:
         series, frame = sample.series, Timeframe.of(sample.series.timeframe)
-        request = Request(
-            series.symbol, frame, exchange.page_limit, to_datetime(sample.to), now=sample.to + AGE_SECONDS
-        )
-        page = plan_chunks(request, page=exchange.page_limit).pipe(rate_limit(limiter), fetch(exchange, retry=retry))
-        chunk = await run(page)
+        chunk = await page_before(sample.to, series.symbol, frame, exchange, limiter, retry)
         if chunk.proven is None:
             return []
         start, stop = max(sample.start, chunk.proven[0]), chunk.proven[1]

@@ -367,6 +367,22 @@ STORED: list[tuple[str, tuple[Any, ...], Callable[[SqliteStore, Any], Any]]] = [
     ("symbol", ("KRW BTC", None), lambda s, v: s.reader(v, MINUTE)),
     ("timeframe", ("2m", None), lambda s, v: s.reader("KRW-BTC", v)),
     ("order", ("up", []), lambda s, v: s.reader("KRW-BTC", MINUTE).rows(0, 60, v, 5)),
+    ("symbol", ("KRW BTC", None), lambda s, v: s.imported(v, MINUTE, 0, 60, "newest_first", 5)),
+    ("limit", (-1, True, 1.5, None), lambda s, v: s.imported("KRW-BTC", MINUTE, 0, 60, "newest_first", v)),
+    ("order", NO_ORDER, lambda s, v: s.rows_with_imported("KRW-BTC", MINUTE, 0, 60, v, 5)),
+    ("timeframe", ("2m", None), lambda s, v: s.rows_with_imported("KRW-BTC", v, 0, 60, "newest_first", 5)),
+    ("stop", (-1, 1.5, None), lambda s, v: s.imported_count("KRW-BTC", MINUTE, 0, v)),
+    ("limit", (-1, True), lambda s, v: s.imported_sample("KRW-BTC", MINUTE, 0, 60, v)),
+    ("symbol", NO_SYMBOL, lambda s, v: rxcandles.import_candles(s, v, "1m", [])),
+    ("timeframe", NO_TIMEFRAME, lambda s, v: rxcandles.import_candles(s, "KRW-BTC", v, [])),
+    ("source", (5, None, {}, b"a.csv", SqliteStore), lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", v)),
+    ("format", ("excel", "", 5, []), lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], format=v)),
+    ("columns", (5, "a=b", {"open": 5}), lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], columns=v)),
+    ("keep_empty", NO_FLAG, lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], keep_empty=v)),
+    ("replace", NO_FLAG, lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], replace=v)),
+    ("now", (NAN, -1, "now", True), lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], now=v)),
+    ("pages", NOT_WHOLE, lambda s, v: rxcandles.check_imported(
+        s, UpbitExchange(), SlidingWindowLimiter(None), "KRW-BTC", "1m", v)),
     ("offset", (-1, True), lambda s, v: s.reader("KRW-BTC", MINUTE).rows(0, 60, "newest_first", 5, v)),
 ]  # fmt: skip
 
@@ -435,7 +451,7 @@ def test_refused_by_the_store(
         runner.run(ask())
     is_clear(caught.value, argument, value)
     with sqlite3.connect(store.path) as file:
-        for table in ("series", "candles", "coverage"):
+        for table in ("series", "candles", "coverage", "imported", "imports"):
             assert file.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     file.close()
 

@@ -13,7 +13,7 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
-    {"arguments"},
+    {"arguments", "extras"},
     {"timeframe"},
     {"spans", "events"},
     {"model"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},
     {"sequence", "streaming", "collector", "sampling"},
-    {"verification"},
+    {"verification", "importing"},
     {"provider"},
     {"opening"},
     {"repairing"},

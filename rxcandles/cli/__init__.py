@@ -12,6 +12,7 @@ from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
+from rxcandles.cli.importing import import_file
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
 from rxcandles.errors import RequestError, RxCandlesError
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, verify, repair, simulate):
+for _command in (collect, get, stream, coverage, import_file, verify, repair, simulate):
     cli.add_command(_command)
 
 

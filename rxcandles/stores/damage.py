@@ -10,7 +10,7 @@ from typing import Final
 
 from rxcandles.errors import SchemaError
 from rxcandles.findings import Kind
-from rxcandles.stores.schema import APPLICATION_ID, COLUMNS, VERSION
+from rxcandles.stores.schema import APPLICATION_ID, COLUMNS, IMPORTS_COLUMNS, VERSION
 
 __all__ = ["damages", "is_damage"]
 
@@ -23,8 +23,13 @@ _TABLES: Final = {
     "series": {"id": 1, "exchange": 0, "symbol": 0, "timeframe": 0},
     "candles": {"series": 1, "open_time": 2} | dict.fromkeys(COLUMNS[1:], 0),
     "coverage": {"series": 1, "start": 2, "stop": 0, "rows": 0},
+    "imports": {"id": 1} | dict.fromkeys(IMPORTS_COLUMNS, 0),
+    "imported": {"series": 1, "open_time": 2} | dict.fromkeys((*COLUMNS[1:], "import"), 0),
 }
 """The columns of each table, and their places in its key."""
+
+_SINCE: Final = {"imports": 3, "imported": 3}
+"""Versions with which a table came, where that wasn't the first."""
 
 
 def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, str]]:
@@ -52,6 +57,8 @@ def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, s
             if line != "ok" and not line.startswith("***") and not _ABOUT_CONTENTS.match(line):
                 yield "damaged_file", line
     for table, columns in _TABLES.items():
+        if found < _SINCE.get(table, 0):
+            continue
         there = {name: key for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({table})")}
         lacking = [name for name, key in columns.items() if there.get(name) != key]
         if lacking:

@@ -17,14 +17,19 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.stores.connection import open_connection
 from rxcandles.stores.damage import is_damage
-from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.schema import COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.transaction import transaction
 from rxcandles.stores.trouble import store_error
 
 __all__ = ["salvage"]
 
-_TABLES: Final = {"candles": COLUMNS, "coverage": ("start", "stop", "rows")}
+_TABLES: Final = {
+    "candles": COLUMNS,
+    "coverage": ("start", "stop", "rows"),
+    "imported": (*COLUMNS, "import"),
+    "imports": ("id", *IMPORTS_COLUMNS[1:]),
+}
 
 
 async def salvage(path: str | Path, into: str | Path) -> None:
@@ -53,8 +58,11 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
     try:
         with closing(sqlite3.connect(into, isolation_level=None)) as target, transaction(target):
             target.executemany("INSERT INTO series (id, exchange, symbol, timeframe) VALUES (?, ?, ?, ?)", series)
+            there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for number, *_ in series:
                 for table, columns in _TABLES.items():
+                    if table not in there:
+                        continue
                     names = f"series, {', '.join(columns)}"
                     sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES (?{', ?' * len(columns)})"
                     for order in ("DESC", "ASC"):

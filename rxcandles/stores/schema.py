@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "MIGRATIONS", "VERSION"]
+__all__ = ["APPLICATION_ID", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
 
 APPLICATION_ID: Final = 0x52784364
 """``PRAGMA application_id`` of our files ("RxCd"), so that another program's database is never written to."""
@@ -14,6 +14,9 @@ COLUMNS: Final = (
     "prev_closing_price", "change_price", "change_rate",
 )  # fmt: skip
 """The columns of a candle, in the order of ``Row``."""
+
+IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
+"""What is kept of each import, beside its number."""
 
 _FIRST: Final = (
     """
@@ -68,7 +71,47 @@ _FIRST: Final = (
 
 _SECOND: Final = ("DROP VIEW IF EXISTS page",)  # version 1 wrote through its triggers, at twice the cost
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
+_THIRD: Final = (
+    """
+    CREATE TABLE imports (
+        id INTEGER PRIMARY KEY,
+        series INTEGER NOT NULL REFERENCES series (id),
+        source TEXT NOT NULL,
+        format TEXT NOT NULL,
+        rows INTEGER NOT NULL,
+        imported_at INTEGER NOT NULL,
+        sha256 TEXT
+    )
+    """,
+    """
+    CREATE TABLE imported (
+        series INTEGER NOT NULL REFERENCES series (id),
+        open_time INTEGER NOT NULL,
+        open REAL NOT NULL,
+        high REAL NOT NULL,
+        low REAL NOT NULL,
+        close REAL NOT NULL,
+        volume REAL NOT NULL,
+        turnover REAL,
+        timestamp INTEGER,
+        prev_closing_price REAL,
+        change_price REAL,
+        change_rate REAL,
+        import INTEGER NOT NULL REFERENCES imports (id),
+        PRIMARY KEY (series, open_time DESC)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE VIEW imported_readable AS
+        SELECT exchange, symbol, timeframe, datetime(open_time, 'unixepoch') AS open_time_utc,
+            datetime(open_time + 32400, 'unixepoch') AS open_time_kst,
+            open, high, low, close, volume, turnover, imports.source, imports.format
+        FROM imported JOIN series ON series.id = imported.series JOIN imports ON imports.id = imported.import
+    """,
+)
+"""Candles from elsewhere, of which nothing is proven: never in ``candles``, never where the ledger covers."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
 """The statements that lead from each version to the next; ``PRAGMA user_version`` counts those applied."""
 
 VERSION: Final = len(MIGRATIONS)

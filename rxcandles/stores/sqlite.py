@@ -27,6 +27,7 @@ from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
+from rxcandles.stores.imported import ImportKeeper
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
@@ -38,7 +39,7 @@ __all__ = ["SqliteReader", "SqliteStore"]
 _log: Final = logging.getLogger("rxcandles.store")
 
 
-class SqliteStore:
+class SqliteStore(ImportKeeper):
     """A ``CandleStore`` in one SQLite file (WAL), for the candles of one exchange.
 
     Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other

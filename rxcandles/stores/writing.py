@@ -28,18 +28,21 @@ _change: Final = itemgetter(slice(_PLAIN, None))
 _MOST_ROWS: Final = 2000
 """Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
 
+_SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
 def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> int:
     """Store ``rows`` (newest first) and merge ``proven`` into the ledger, both or neither; waits for other writers.
 
-    Returns how many of the rows lie where nothing was covered before.
+    Imported candles in ``proven`` are dropped. Returns how many of the rows lie where nothing was covered before.
     """
     with transaction(connection):
         spans, held = _others(connection, series, proven)
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
+        # The exchange's own word on this span takes the place of anybody else's.
+        connection.execute(_SUPERSEDE, (series, *proven))
         _merge(connection, series, proven, spans, held)
     before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
     return sum(row.open_time not in before for row in rows) if before else len(rows)

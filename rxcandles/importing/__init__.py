@@ -1,0 +1,7 @@
+"""Candles from elsewhere: files and tables of other tools, checked, and stored as imported, never as proven."""
+
+from rxcandles.importing.comparing import ImportCheck, check_imported
+from rxcandles.importing.importer import ImportReport, import_candles
+from rxcandles.importing.shapes import FORMATS
+
+__all__ = ["FORMATS", "ImportCheck", "ImportReport", "check_imported", "import_candles"]

@@ -1,0 +1,107 @@
+"""What a store can do with imported candles."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rxcandles.arguments import check_symbol
+from rxcandles.events import ImportEvent, log_event
+from rxcandles.model import MarkedRow, Order
+from rxcandles.ports import Series
+from rxcandles.stores.connection import Connection
+from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, SAMPLE_SQL, Import, Taken, marked_sql, take_in
+from rxcandles.stores.reading import check_reading
+from rxcandles.stores.staging import Staging
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["ImportKeeper"]
+
+_log: Final = logging.getLogger("rxcandles.store")
+
+
+class ImportKeeper(ABC):
+    """The part of a store that keeps imported candles, apart from those of the exchange, and reads both together."""
+
+    exchange: str
+
+    @property
+    @abstractmethod
+    def _open(self) -> Connection: ...
+
+    @abstractmethod
+    async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int: ...
+
+    async def take_in(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        staging: Staging,
+        style: str,
+        sha256: str | None = None,
+        *,
+        replace: bool = False,
+    ) -> Taken:
+        """Store what is staged as imported, in one transaction for which other writers wait: unproven.
+
+        :func:`rxcandles.import_candles` does this. Raises ``RequestError`` where it contradicts what was imported
+        before, unless with ``replace`` it takes that one's place.
+        """
+        series = Series(self.exchange, check_symbol(symbol), Timeframe.of(timeframe).name)
+        began = time.monotonic()
+        taken = await self._open.call(take_in, series, staging, style, sha256, replace)
+        event = ImportEvent(
+            event="import",
+            exchange=self.exchange,
+            symbol=series.symbol,
+            timeframe=series.timeframe,
+            source=staging.name,
+            format=style,
+            new=taken.new,
+            covered=taken.covered,
+            differing=taken.differing,
+            seconds=time.monotonic() - began,
+        )
+        log_event(_log, logging.INFO, event, "%s %s: %d candles imported", symbol, timeframe, taken.new)
+        return taken
+
+    async def imported(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[MarkedRow]:
+        """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
+        check_reading(start, stop, order, limit)
+        span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
+        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=False), (*span, limit))]
+
+    async def rows_with_imported(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[MarkedRow]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, proven and imported: each candle once."""
+        check_reading(start, stop, order, limit)
+        span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
+        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit))]
+
+    async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
+        """Count the imported rows in ``[start, stop)``."""
+        check_reading(start, stop)
+        series = await self._series_id(symbol, Timeframe.of(timeframe))
+        return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
+
+    async def imported_sample(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
+    ) -> list[int]:
+        """Return the open times of ``count`` imported rows in ``[start, stop)``, chosen at random."""
+        check_reading(start, stop, limit=count)
+        series = await self._series_id(symbol, Timeframe.of(timeframe))
+        return [opened for (opened,) in await self._open.rows(SAMPLE_SQL, (series, start, stop, count))]
+
+    async def imports(self) -> list[Import]:
+        """Return what was imported into the file, of all exchanges, oldest import first."""
+        return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
+
+
+def _marked(row: Sequence[Any]) -> MarkedRow:
+    return MarkedRow._make((*row[:-1], bool(row[-1])))
