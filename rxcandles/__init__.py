@@ -27,6 +27,7 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
@@ -66,6 +67,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "ConnectionFailedError",
+    "CoverageCell",
     "Covered",
     "Exchange",
     "ExchangeError",
@@ -92,6 +94,7 @@ __all__ = [
     "RxCandlesError",
     "SchemaError",
     "Series",
+    "SeriesOverview",
     "ServerError",
     "SeveralFailedError",
     "SlidingWindowLimiter",
@@ -106,6 +109,8 @@ __all__ = [
     "Timer",
     "UnknownMarketError",
     "connect",
+    "coverage_cells",
+    "overview",
     "recommend_mode",
     "run",
     "with_backpressure",

@@ -23,6 +23,7 @@ LAYERS = (
     {"operators", "meter"},
     {"sequence", "streaming", "collector"},
     {"provider"},
+    {"holdings"},
     {"opening"},
     {""},
     {"cli"},

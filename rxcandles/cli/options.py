@@ -66,6 +66,10 @@ exchange: Final = together(
                  help="Requests a second, or none; the exchange's own where not given."),
 )  # fmt: skip
 series: Final = together(click.argument("symbol", required=False), click.argument("timeframe", required=False))
+stretch: Final = together(
+    click.option("--since", type=_time, metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."),
+    click.option("--to", type=_time, metavar="TIME", help="Up to here, exclusive."),
+)
 asked: Final = together(
     click.argument("symbol"),
     click.argument("timeframe"),
