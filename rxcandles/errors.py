@@ -18,6 +18,7 @@
     ├── StoreError                     the database can't be opened, read or written, or is no longer there
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
+    ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
     └── SeveralFailedError             collections of several series of which some failed; carries all of them
 """
@@ -37,6 +38,7 @@ __all__ = [
     "CertificateError",
     "ConnectionFailedError",
     "ExchangeError",
+    "ExtraMissingError",
     "IncompleteError",
     "InvalidResponseError",
     "MemoryLimitError",
@@ -130,6 +132,10 @@ class SchemaError(StoreError):
 
 class StageCancelledError(RxCandlesError):
     """A task of the pipeline was cancelled by something other than the pipeline's own end."""
+
+
+class ExtraMissingError(RxCandlesError, ImportError):
+    """A package that only some need is not installed; the message names the extra that brings it."""
 
 
 class IncompleteError(RxCandlesError):

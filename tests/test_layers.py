@@ -13,7 +13,8 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
-    {"arguments"},
+    {"arguments", "extras"},
+    {"files"},
     {"timeframe"},
     {"spans", "events"},
     {"model"},
@@ -24,6 +25,7 @@ LAYERS = (
     {"sequence", "streaming", "collector"},
     {"provider"},
     {"holdings"},
+    {"charts"},
     {"opening"},
     {""},
     {"cli"},

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from rxcandles import __version__
+from rxcandles.cli.charting import chart
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, simulate):
+for _command in (collect, get, stream, coverage, chart, simulate):
     cli.add_command(_command)
 
 
