@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
 from base64 import b64decode
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -20,7 +18,8 @@ __all__ = ["Page", "chromium", "find_chromium", "opened"]
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS: Final = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage", "--mute-audio",
     "--remote-debugging-port=0",
 )  # fmt: skip
@@ -40,6 +39,7 @@ def chromium(executable: str) -> Iterator[str]:
         command = [executable, *_ARGUMENTS, f"--user-data-dir={profile}", "about:blank"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
+            reader = threading.Thread(target=process.stderr.read, daemon=True)
             try:
                 for line in process.stderr:
                     found = re.search(r"DevTools listening on ws://([^/]+)/", line)
@@ -48,13 +48,12 @@ def chromium(executable: str) -> Iterator[str]:
                 else:
                     raise RuntimeError(f"{executable} ended before it listened")
                 # It would wait for a reader of what it complains about.
-                reader = threading.Thread(target=process.stderr.read, daemon=True)
                 reader.start()
                 yield f"http://{found[1]}"
             finally:
                 process.terminate()
                 process.wait()
-                if "reader" in locals():
+                if reader.ident is not None:
                     reader.join()
 
 
@@ -65,6 +64,7 @@ class Page:
         self._socket = socket
         self._number = 0
         self._loaded = False
+        self.address = ""
         self.trouble: list[str] = []
         self.requests: list[str] = []
 
@@ -95,14 +95,15 @@ class Page:
             self._loaded = True
         return message
 
-    async def open(self, file: Path, *, width: int = 1200, height: int = 700, dark: bool = False) -> None:
-        """Show a page of ours in a window of that size, and wait until it has drawn."""
+    async def open(self, address: str, *, width: int = 1200, height: int = 700, dark: bool = False) -> None:
+        """Show a chart in a window of that size, and wait until it has drawn."""
+        self.address, self._loaded = address, False
         for room in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{room}.enable")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         await self.call("Emulation.setDeviceMetricsOverride", **size)
         await self.theme(dark)
-        await self.call("Page.navigate", url=file.absolute().as_uri())
+        await self.call("Page.navigate", url=address)
         while not self._loaded:
             await self._next()
         await self.evaluate(
@@ -132,13 +133,13 @@ class Page:
             " requestAnimationFrame(done))))"
         )
 
-    async def mouse(self, kind: str, x: float, y: float, **more: object) -> None:
+    async def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """Send one event: ``Moved``, ``Pressed``, ``Released`` or ``Wheel``."""
         await self.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **more)
 
     async def drag(self, start: tuple[float, float], stop: tuple[float, float], steps: int = 5) -> None:
         """Drag with the left button."""
-        left = {"button": "left", "clickCount": 1}
+        left: dict[str, Any] = {"button": "left", "clickCount": 1}
         await self.mouse("Pressed", *start, **left, buttons=1)
         for step in range(1, steps + 1):
             x, y = (a + (b - a) * step / steps for a, b in zip(start, stop, strict=True))
@@ -167,22 +168,3 @@ async def opened(devtools: str) -> AsyncIterator[Page]:
             yield Page(socket)
         async with session.get(f"{devtools}/json/close/{tab['id']}"):
             pass
-
-
-async def screenshots(file: Path, folder: Path, themes: Sequence[bool] = (False, True)) -> None:
-    """Write ``light.png`` and ``dark.png`` of a page."""
-    executable = find_chromium()
-    if executable is None:
-        raise SystemExit("there is no Chromium here: apt-get install chromium")
-    with chromium(executable) as devtools:
-        for dark in themes:
-            async with opened(devtools) as page:
-                await page.open(file, dark=dark)
-                (folder / ("dark.png" if dark else "light.png")).write_bytes(await page.picture())
-                print(page.trouble, page.requests, await page.evaluate("JSON.stringify(rxcandles)"))
-
-
-if __name__ == "__main__":
-    import sys
-
-    asyncio.run(screenshots(Path(sys.argv[1]), Path(sys.argv[2])))

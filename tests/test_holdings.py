@@ -38,7 +38,7 @@ async def fill(store: SqliteStore, proven: list[tuple[int, int]], candles: set[i
         await store.write("KRW-BTC", MINUTE, rows, (NOON + 60 * start, NOON + 60 * stop))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(spans, traded, st.integers(0, 200), st.integers(1, 200), st.integers(1, 250))
 def test_cells_against_a_slow_model(
     proven: list[tuple[int, int]], candles: set[int], start: int, length: int, number: int
@@ -63,7 +63,7 @@ def test_cells_against_a_slow_model(
     assert max(cell.slots for cell in found) - min(cell.slots for cell in found) <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(spans, traded, st.integers(0, 200), st.integers(1, 200))
 def test_overview_against_a_slow_model(
     proven: list[tuple[int, int]], candles: set[int], start: int, length: int

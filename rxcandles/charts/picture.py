@@ -13,6 +13,7 @@ from rxcandles.timeframe import to_datetime
 
 __all__ = ["png"]
 
+_KOREAN: Final = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 _DPI: Final = 100
 _BAR_PIXELS: Final = 4
 _LIGHT: Final = {
@@ -57,8 +58,9 @@ def png(
     lower.bar(made.bar, made.volume, 0.8, color=colour, alpha=0.6)
     _coverage(strip, shares(data, level, made), colours)
     bar_name = "" if level.factor == 1 else f"   each bar {level.name}"
-    # "$" would begin a formula.
-    upper.set_title(title.replace("$", r"\$") + bar_name, loc="left", color=colours["text"], fontsize=12)
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in title) + bar_name
+    # "$" begins no formula here.
+    upper.set_title(shown, loc="left", color=colours["text"], fontsize=12, family=_families(), parse_math=False)
     for axes, name in ((upper, "price"), (lower, "volume"), (strip, "")):
         _plain(axes, name, colours)
     for axes in (upper, lower):
@@ -72,6 +74,14 @@ def png(
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI, facecolor=colours["back"], metadata={"Software": "rxcandles"})
     return written.getvalue()
+
+
+def _families() -> list[str]:
+    """matplotlib's own font, which has no Korean, and those that have some and are here."""
+    from matplotlib.font_manager import fontManager
+
+    there = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _KOREAN if name in there)]
 
 
 def _coverage(axes: Any, found: list[tuple[float, float]], colours: dict[str, str]) -> None:

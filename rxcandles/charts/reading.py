@@ -72,7 +72,10 @@ async def read_chart(
         raise RequestError(f"nothing is stored of {symbol} {frame}{between}; collect it first, or name another series")
     count, slots = await store.count(symbol, frame, *span), frame.slots(*span)
     if count > MOST or slots > _MOST_SLOTS:
-        raise RequestError(f"{count:,} candles are too many for a chart; take a span of {MOST:,} at the most")
+        raise RequestError(
+            f"{count:,} candles of {slots:,} slots are too many for a chart, which has {MOST:,} candles at the most; "
+            "take a shorter span"
+        )
     first = span[0]
     # Before the candles: what another process stores meanwhile is then a candle too many, never "no trade".
     proven = [

@@ -10,7 +10,7 @@
   const root = document.getElementById("chart");
   const state = (window.rxcandles = {
     candles: meta.candles, slots: meta.slots, levels: meta.levels.map((each) => each.name), bars: bars, known: known,
-    show: show, view: null, level: null, range: null, visible: null, crosshair: null,
+    show: show, view: null, width: null, level: null, range: null, visible: null, crosshair: null,
   });
 
   // Data
@@ -211,6 +211,7 @@
     // The chart counts bars from the first it holds, each reaching half a bar to both sides.
     chart.timeScale().setVisibleLogicalRange({ from: left - held.start, to: right - 1 - held.start });
     const data = bars(number);
+    state.width = width;
     state.level = meta.levels[number].name;
     state.range = [moment(opens(number, start)), moment(opens(number, Math.max(start, stop - 1)))];
     state.visible = below(data.bar, stop) - below(data.bar, start);
@@ -296,7 +297,8 @@
     keys[event.key]();
   });
   dark.addEventListener("change", () => { paint(); show(state.view.from, state.view.to); });
-  new ResizeObserver(() => show(state.view.from, state.view.to)).observe(root);
+  // Also when the scale of prices takes more room for a longer number.
+  chart.timeScale().subscribeSizeChange(() => show(state.view.from, state.view.to));
 
   paint();
   state.view = { from: 0, to: meta.slots };
