@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_count, check_kind, check_span, check_symbol
+from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.model import instant_of
 from rxcandles.ports import CandleStore, Covered, Series
@@ -167,6 +167,8 @@ async def coverage_cells(
     Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
     cells.
     """
+    check_like("store", store, CandleStore)
+    check_symbol(symbol)
     frame = Timeframe.of(timeframe)
     start, stop = check_span("span", span)
     start, total = frame.ceil(start), frame.slots(start, stop)

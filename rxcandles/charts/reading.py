@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
 from rxcandles.ports import CandleStore
@@ -65,6 +65,7 @@ async def read_chart(
     Asks no exchange. Raises ``RequestError`` where nothing is stored there or more than a million candles are, before
     reading any, and ``StoreError``.
     """
+    check_like("store", store, CandleStore)
     frame = Timeframe.of(timeframe)
     span = await span_held(store, check_symbol(symbol), frame, since, to)
     if span is None:
