@@ -27,6 +27,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
 from rxcandles.lease import MachineLimiter
@@ -36,6 +37,7 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
     CollectionConfig,
     CollectionProgress,
@@ -50,6 +52,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 
 __version__ = "0.1.0"
 
@@ -74,6 +77,7 @@ __all__ = [
     "ExchangeError",
     "ExtraMissingError",
     "FailedSpan",
+    "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
@@ -89,6 +93,8 @@ __all__ = [
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
@@ -110,10 +116,13 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "VerificationReport",
     "connect",
     "coverage_cells",
     "overview",
     "recommend_mode",
+    "repair",
     "run",
+    "verify",
     "with_backpressure",
 ]

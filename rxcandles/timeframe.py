@@ -7,7 +7,7 @@ months and years have their true calendar length (Upbit's grids, each seen in re
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -65,6 +65,10 @@ class Timeframe:
         if found is None:
             raise refusal("timeframe", name, f"take one of {' '.join(_BY_NAME)}")
         return found
+
+    def on_grid(self, time: Any) -> Any:
+        """Return whether a slot opens at ``time``; for a length in seconds ``time`` may also stand for a column."""
+        return (time - self.offset) % self.seconds == 0 if self.seconds else self.floor(time) == time
 
     def floor(self, time: float) -> int:
         """Return the open time of the slot that ``time`` lies in."""

@@ -32,9 +32,9 @@ from rxcandles import (
     SqliteStore,
     StreamingConfig,
     Timeframe,
+    charts,
     recommend_mode,
 )
-from rxcandles import charts
 from rxcandles import operators as ops
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.simulator import Market, Replay, Simulator, faults
@@ -245,6 +245,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("path", ("", None), lambda p, v: SqliteStore.open(v)),
     ("exchange", NO_NAME, lambda p, v: SqliteStore("candles.db", exchange=v)),
     ("busy_timeout", (3601, *NO_SECONDS), lambda p, v: SqliteStore("candles.db", busy_timeout=v)),
+    ("busy_timeout", (3601, *NO_SECONDS), lambda p, v: rxcandles.connect("candles.db", busy_timeout=v)),
     ("durability", ("half", "", "FULL", None, True, []), lambda p, v: SqliteStore("candles.db", durability=v)),
     # Opening all of it
     ("path", NO_PATH, lambda p, v: rxcandles.connect(v)),

@@ -92,7 +92,8 @@ def _coverage(axes: Any, found: list[tuple[float, float]], colours: dict[str, st
     known, stored = ([min(share, 0.8 if all_ < 1 else 1) for share, all_ in zip(column, known, strict=True)]
                      for column in (known, stored))  # fmt: skip
     for name, heights in (("missing", partly), ("no trade", known), ("stored", stored)):
-        axes.bar(range(len(found)), heights, 1.0, color=colours[name], label=name, linewidth=0)
+        edges = [at - 0.5 for at in range(len(found) + 1)]
+        axes.stairs(heights, edges, fill=True, color=colours[name], label=name, linewidth=0)
     axes.legend(loc="upper center", bbox_to_anchor=(0.9, -0.9), ncols=3, frameon=False, labelcolor=colours["text"])
 
 

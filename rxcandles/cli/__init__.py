@@ -9,6 +9,7 @@ import click
 
 from rxcandles import __version__
 from rxcandles.cli.charting import chart
+from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, chart, simulate):
+for _command in (collect, get, stream, coverage, chart, verify, repair, simulate):
     cli.add_command(_command)
 
 

@@ -13,7 +13,6 @@ import click
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
-from rxcandles.cli.coverage import existing
 from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
@@ -75,7 +74,7 @@ def _chart(
         output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"
     as_png = as_png or output.lower().endswith(".png")
     check_replaceable(output, force=force)
-    data = asyncio.run(_read(existing(db), symbol, frame, (since, to, last), exchange))
+    data = asyncio.run(_read(options.existing(db), symbol, frame, (since, to, last), exchange))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
     with replacing(output, force=force) as path:
         path.write_bytes(content)

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -18,12 +17,11 @@ from rich.text import Text
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
-from rxcandles.errors import RequestError
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
 
-__all__ = ["coverage", "existing"]
+__all__ = ["coverage"]
 
 WIDEST: Final = 160
 """Characters of a strip where the terminal is wider; what is no terminal counts as 100."""
@@ -39,17 +37,6 @@ def coverage(**asked: Any) -> options.Work:
     return lambda: _show_coverage(**asked)
 
 
-def existing(db: str) -> str:
-    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    try:
-        there = Path(db).is_file()
-    except ValueError:  # a NUL in its name, on Python before 3.12
-        there = False
-    if not there:
-        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
-    return db
-
-
 def _show_coverage(
     symbol: str | None, timeframe: str | None, since: datetime | None, to: datetime | None, db: str, as_json: bool
 ) -> int:
@@ -60,7 +47,7 @@ def _show_coverage(
     check_ends(since, to)
     width = min(Console().width, WIDEST) if sys.stdout.isatty() else 100
     terminal = Console(width=200, highlight=False)  # a terminal wraps a long line, where a table would cut its columns
-    found = asyncio.run(_found(existing(db), (symbol, timeframe, since, to), None if as_json else width))
+    found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:
             click.echo(json.dumps(each))

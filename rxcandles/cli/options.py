@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
 
 from rxcandles.arguments import check_rate
 from rxcandles.cli.console import FORMATS
+from rxcandles.errors import RequestError
 from rxcandles.opening import EXCHANGES, OwnRate
 
-__all__ = ["Work", "rate", "together"]
+__all__ = ["Work", "existing", "rate", "together"]
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -42,6 +44,17 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         raise click.BadParameter(
             f"{value!r} is no rate; give requests a second, 0.00001 to 1000000, or none for no limit"
         ) from None
+
+
+def existing(db: str) -> str:
+    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
+    try:
+        there = Path(db).is_file()
+    except ValueError:  # a NUL in its name, on Python before 3.12
+        there = False
+    if not there:
+        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
+    return db
 
 
 def together(*options: Option) -> Option:
