@@ -118,7 +118,7 @@
   const moment = (time) => new Date(time * 1000).toISOString().slice(0, withSeconds ? 19 : 16).replace("T", " ");
   const price = (value) => value.toLocaleString("en-US", { maximumFractionDigits: meta.decimals });
   const amount = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 8 });
-  const label = (value) => value.toLocaleString("en-US", { minimumFractionDigits: meta.decimals, maximumFractionDigits: meta.decimals });
+  const exact = (value) => value.toLocaleString("en-US", { minimumFractionDigits: meta.decimals, maximumFractionDigits: meta.decimals });
   const quiet = { lastValueVisible: false, priceLineVisible: false };
   const full = { ...quiet, priceScaleId: "", base: 0, autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 1 } }) };
 
@@ -130,7 +130,7 @@
     timeScale: { timeVisible: !meta.opens && meta.seconds < 86400, secondsVisible: withSeconds, minBarSpacing: 0.01 },
   });
   const candles = chart.addSeries(CandlestickSeries,
-    { ...quiet, priceFormat: { type: "custom", formatter: label, minMove: 10 ** -meta.decimals } }, 0);
+    { ...quiet, priceFormat: { type: "custom", formatter: exact, minMove: 10 ** -meta.decimals } }, 0);
   const volume = chart.addSeries(HistogramSeries, { ...quiet, priceFormat: { type: "volume" } }, 1);
   const missing = chart.addSeries(HistogramSeries, full, 2);
   const noTrade = chart.addSeries(HistogramSeries, full, 2);
@@ -145,9 +145,11 @@
     const colour = (name) => of.getPropertyValue("--" + name).trim();
     colours = { up: colour("up") + "99", down: colour("down") + "99" };
     const line = { color: colour("line") };
+    const label = { labelBackgroundColor: colour("label") };
     chart.applyOptions({
       layout: { background: { color: colour("back") }, textColor: colour("text"), panes: { separatorColor: line.color } },
       grid: { vertLines: line, horzLines: line },
+      crosshair: { vertLine: label, horzLine: label },
       timeScale: { borderColor: line.color }, rightPriceScale: { borderColor: line.color },
     });
     const [up, down] = [colour("up"), colour("down")];
