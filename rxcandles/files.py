@@ -14,11 +14,11 @@ __all__ = ["check_replaceable", "replacing"]
 
 
 def check_replaceable(path: str | Path, *, force: bool) -> Path:
-    """Return ``path``, or raise :class:`RequestError` where none can be made, or one is there and ``force`` isn't."""
+    """Return ``path``, or raise :class:`RequestError` where no file can be made, or one is there without ``force``."""
     target = Path(check_path("path", path))
     check_flag("force", force)
     if not target.parent.is_dir():
-        raise refusal("path", str(path), f"there is no folder {str(target.parent)!r}; make it first")
+        raise refusal("path", str(path), "give one in a folder that is there")
     if target.is_dir():
         raise refusal("path", str(path), "give a file; that is a folder")
     if target.exists() and not force:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rxcandles import Row, SqliteStore, Timeframe
 from rxcandles.charts import ChartData
 
-__all__ = ["FIRST", "fill", "whole", "written"]
+__all__ = ["FIRST", "chart_of", "fill", "whole", "written"]
 
 FIRST = 1_704_067_200 + 9 * 3600 + 23 * 60
 """2024-01-01 09:23, in the middle of an hour."""

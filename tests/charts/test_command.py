@@ -92,7 +92,7 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
         (["KRW-ETH", "1m", "--last", "0d"], "is no length of time"),
         (["KRW-ETH", "2m"], "timeframe is '2m'; take one of"),
         (["<script>", "1m"], "symbol is '<script>'; write a market's code"),
-        (["KRW-ETH", "1m", "-o", "no/such/folder.html"], "there is no folder"),
+        (["KRW-ETH", "1m", "-o", "no/such/folder.html"], "give one in a folder that is there"),
         (["KRW-ETH", "1m", "-o", "."], "that is a folder"),
         (["KRW-ETH", "1m", "-o", ""], "path is ''; give a path"),
         (["KRW-ETH", "1m", "--db", "absent.db"], "there is no database 'absent.db'"),
