@@ -6,6 +6,7 @@
 
 from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
+from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -13,6 +14,7 @@ from rxcandles.errors import (
     ExchangeError,
     ExtraMissingError,
     IncompleteError,
+    InvalidCandleError,
     InvalidResponseError,
     MemoryLimitError,
     PassingError,
@@ -39,6 +41,7 @@ from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLi
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.repairing import repair
 from rxcandles.reports import (
+    CandleProgress,
     CollectionConfig,
     CollectionProgress,
     CollectionSummary,
@@ -62,6 +65,7 @@ __all__ = [
     "CandleCollector",
     "CandleData",
     "CandleDataProvider",
+    "CandleProgress",
     "CandleSequence",
     "CandleStore",
     "CandleStream",
@@ -77,10 +81,12 @@ __all__ = [
     "ExchangeError",
     "ExtraMissingError",
     "FailedSpan",
+    "FilledCandle",
     "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
+    "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
@@ -88,6 +94,7 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoTrade",
     "Order",
     "Page",
     "PassingError",
@@ -98,6 +105,7 @@ __all__ = [
     "Request",
     "RequestError",
     "RequestRejectedError",
+    "ResampledCandle",
     "Row",
     "RxCandlesError",
     "SchemaError",

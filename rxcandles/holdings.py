@@ -14,7 +14,7 @@ import attrs
 
 from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
 from rxcandles.errors import RequestError
-from rxcandles.model import instant_of
+from rxcandles.model import check_instant
 from rxcandles.ports import CandleStore, Covered, Series
 from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
@@ -124,15 +124,15 @@ async def span_held(
     oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
     # Proven down to the beginning of time means that the market had no candle before.
     held = oldest[0].open_time if oldest else newest[0].start
-    start = held if since is None else timeframe.ceil(instant_of("since", since))
-    stop = newest[0].stop if to is None else timeframe.ceil(instant_of("to", to))
+    start = held if since is None else timeframe.ceil(check_instant("since", since))
+    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to))
     return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
 
 
 def check_ends(since: datetime | None, to: datetime | None) -> None:
     """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
-    start = BEGINNING if since is None else instant_of("since", since)
-    if to is not None and instant_of("to", to) <= start:
+    start = BEGINNING if since is None else check_instant("since", since)
+    if to is not None and check_instant("to", to) <= start:
         raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
 
 

@@ -101,6 +101,14 @@ class Timeframe:
             return ((b.year - a.year) * 12 + b.month - a.month) // self.months
         return (last - first) // self.seconds
 
+    def divides(self, longer: Timeframe) -> bool:
+        """Say whether each slot of ``longer`` is made of whole slots of this one; true of itself."""
+        if self.months:
+            return longer.months > 0 and longer.months % self.months == 0
+        if longer.months:
+            return 86_400 % self.seconds == 0
+        return longer.seconds % self.seconds == 0 and (longer.offset - self.offset) % self.seconds == 0
+
     def __str__(self) -> str:
         return self.name
 

@@ -18,7 +18,7 @@ LAYERS = (
     {"timeframe"},
     {"spans", "events"},
     {"model"},
-    {"ports", "reports", "rules", "findings"},
+    {"ports", "reports", "rules", "findings", "derived"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},
