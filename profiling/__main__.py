@@ -16,6 +16,7 @@ PROGRAMS = {
     "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
     "days": ("days", "a virtual month of collecting every minute: nothing grows, drawn (--plot)"),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
+    "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }
 

@@ -31,6 +31,7 @@ from rxcandles.errors import (
 )
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
 from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
@@ -75,6 +76,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "ConnectionFailedError",
+    "CoverageCell",
     "Covered",
     "Exchange",
     "ExchangeError",
@@ -113,6 +115,7 @@ __all__ = [
     "RxCandlesError",
     "SchemaError",
     "Series",
+    "SeriesOverview",
     "ServerError",
     "SeveralFailedError",
     "SlidingWindowLimiter",
@@ -129,7 +132,9 @@ __all__ = [
     "VerificationReport",
     "check_imported",
     "connect",
+    "coverage_cells",
     "import_candles",
+    "overview",
     "recommend_mode",
     "repair",
     "run",

@@ -32,6 +32,7 @@ from rxcandles import (
     SqliteStore,
     StreamingConfig,
     Timeframe,
+    charts,
     recommend_mode,
 )
 from rxcandles import operators as ops
@@ -337,6 +338,14 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     (r"recorded\[0\]", (5, None, {}), lambda p, v: Replay([v])),
     ("timeframe", ("2m", 60), lambda p, v: Replay([], timeframe=v)),
     ("market", ("KRW-X", 5, []), lambda p, v: Replay(["[]"], market=v)),
+    ("store", (None, "candles.db"), lambda p, v: rxcandles.overview(v)),
+    ("store", (None, "candles.db"), lambda p, v: rxcandles.coverage_cells(v, "KRW-BTC", "1m", (0, 60), 5)),
+    ("store", (None, "candles.db"), lambda p, v: charts.read_chart(v, "KRW-BTC", "1m")),
+    ("first", (-1, 1.5, None), lambda p, v: charts.ladder("1m", v, 5)),
+    ("slots", NOT_WHOLE, lambda p, v: charts.ladder("1m", 0, v)),
+    ("data", (None, []), lambda p, v: charts.html(v)),
+    ("data", (None, []), lambda p, v: charts.png(v)),
+    ("data", (None, []), lambda p, v: charts.bars(v, charts.Level("1m", 1, 0))),
     ("fault", (None, 503), lambda p, v: Simulator().faults.add(v)),
     ("times", (0, -1, True, 1.5), lambda p, v: Simulator().faults.add(faults.html(), times=v)),
     ("when", (5, "always"), lambda p, v: Simulator().faults.add(faults.html(), when=v)),
@@ -383,6 +392,18 @@ STORED: list[tuple[str, tuple[Any, ...], Callable[[SqliteStore, Any], Any]]] = [
     ("now", (NAN, -1, "now", True), lambda s, v: rxcandles.import_candles(s, "KRW-BTC", "1m", [], now=v)),
     ("pages", NOT_WHOLE, lambda s, v: rxcandles.check_imported(
         s, UpbitExchange(), SlidingWindowLimiter(None), "KRW-BTC", "1m", v)),
+    ("symbol", ("KRW BTC", 5), lambda s, v: rxcandles.overview(s, v)),
+    ("timeframe", ("2m", 5), lambda s, v: rxcandles.overview(s, None, v)),
+    ("since", ("2024-01-01", 5), lambda s, v: rxcandles.overview(s, since=v)),
+    ("to", ("2024-01-01", 5), lambda s, v: rxcandles.overview(s, to=v)),
+    ("symbol", ("KRW BTC", 5, None), lambda s, v: rxcandles.coverage_cells(s, v, "1m", (0, 60), 5)),
+    ("timeframe", ("2m", None), lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", v, (0, 60), 5)),
+    ("span", NO_SPAN, lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", "1m", v, 5)),
+    ("number", NOT_WHOLE, lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", "1m", (0, 60), v)),
+    ("symbol", ("KRW BTC", None), lambda s, v: charts.read_chart(s, v, "1m")),
+    ("timeframe", ("2m", None), lambda s, v: charts.read_chart(s, "KRW-BTC", v)),
+    ("since", ("2024-01-01", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", v)),
+    ("to", ("2024-01-01", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", None, v)),
     ("offset", (-1, True), lambda s, v: s.reader("KRW-BTC", MINUTE).rows(0, 60, "newest_first", 5, v)),
 ]  # fmt: skip
 

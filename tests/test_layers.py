@@ -14,6 +14,7 @@ ROOT = Path(rxcandles.__file__).parent
 LAYERS = (
     {"errors"},
     {"arguments", "extras"},
+    {"files"},
     {"timeframe"},
     {"spans", "events"},
     {"model"},
@@ -24,6 +25,8 @@ LAYERS = (
     {"sequence", "streaming", "collector", "sampling"},
     {"verification", "importing"},
     {"provider"},
+    {"holdings"},
+    {"charts"},
     {"opening"},
     {"repairing"},
     {""},

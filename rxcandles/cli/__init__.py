@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from rxcandles import __version__
+from rxcandles.cli.charting import chart
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, import_file, verify, repair, simulate):
+for _command in (collect, get, stream, coverage, chart, import_file, verify, repair, simulate):
     cli.add_command(_command)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -84,7 +83,7 @@ def _verify(
         check = partial(verify_file, db, symbol, timeframe, most=most)
         if sample is None:
             return await check()
-        _there(db)
+        options.existing(db)
         async with connect(":memory:", exchange, base_url, rate_limit) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
@@ -101,7 +100,7 @@ def _repair(
     symbol: str | None, timeframe: str | None, db: str, dry_run: bool, into: str | None, exchange: str,
     base_url: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    _there(db)
+    options.existing(db)
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
@@ -124,11 +123,6 @@ def _repair(
         for line in _repair_lines(report, into or db, exchange, dry_run):
             click.echo(line)
     return DAMAGED if report.before.damaged else 0 if report.repaired else WRONG
-
-
-def _there(db: str) -> None:
-    if not Path(db).is_file():
-        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
 
 
 def _is_flat(attribute: attrs.Attribute[Any], value: object) -> bool:

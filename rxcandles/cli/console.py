@@ -13,7 +13,6 @@ from typing import Final
 import attrs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from rxcandles.model import CandleData
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -21,7 +20,6 @@ from rxcandles.reports import CollectionProgress, CollectionSummary
 __all__ = [
     "FORMATS",
     "LastProgress",
-    "coverage_table",
     "format_candles",
     "printable",
     "progress_shown",
@@ -154,15 +152,3 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
         + (f", {summary.rate_limited:,} times over the rate limit" if summary.rate_limited else ""),
     ]
     return "\n".join(lines)
-
-
-def coverage_table(rows: Iterable[dict[str, object]]) -> Table:
-    """Return what is stored as a table: series, ends, candles, empty slots, holes."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("exchange", "symbol", "timeframe"):
-        table.add_column(name, no_wrap=True)
-    for name in ("from (UTC)", "to (UTC)", "candles", "no trade", "holes", "missing slots"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-    return table

@@ -1,76 +1,131 @@
-"""``rxcandles coverage``: what a database holds."""
+"""``rxcandles coverage``: what a database holds, as a table, as a picture, or for programs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
-from rxcandles.cli.console import coverage_table
-from rxcandles.errors import RequestError
+from rxcandles.cli.strip import LEGEND, axis, legend, strip
+from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["coverage"]
 
+WIDEST: Final = 160
+"""Characters of a strip where the terminal is wider; what is no terminal counts as 100."""
+
 
 @click.command()
 @options.series
+@options.stretch
 @options.db
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans.")
 def coverage(**asked: Any) -> options.Work:
     """Show what is stored and proven, and what is missing in between."""
     return lambda: _show_coverage(**asked)
 
 
-def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
+def _show_coverage(
+    symbol: str | None, timeframe: str | None, since: datetime | None, to: datetime | None, db: str, as_json: bool
+) -> int:
     if symbol is not None:
         check_symbol(symbol)
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
-    if not Path(db).is_file():
-        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
-    rows = asyncio.run(_coverage(db, symbol, timeframe))
+    check_ends(since, to)
+    width = min(Console().width, WIDEST) if sys.stdout.isatty() else 100
+    terminal = Console(width=200, highlight=False)  # a terminal wraps a long line, where a table would cut its columns
+    found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-    elif rows:
-        Console(width=None if sys.stdout.isatty() else 200).print(coverage_table(rows))
+        for each in found:
+            click.echo(json.dumps(each))
+    elif found:
+        blocks = _can_show("".join(mark.block for mark in LEGEND))
+        terminal.print(_table(series for series, _ in found))
+        for series, pieces in found:
+            terminal.print()
+            terminal.print(" ".join(series.series), soft_wrap=True)
+            terminal.print(strip(pieces, width, blocks=blocks), soft_wrap=True)
+            terminal.print(axis(pieces[0].start, pieces[-1].stop, width), soft_wrap=True)
+        terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
     else:
-        click.echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else ""))
+        between = " between these times" if since or to else ""
+        click.echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
     return 0
 
 
-async def _coverage(db: str, symbol: str | None, timeframe: str | None) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any]:
+    """Each series with its cells, or as what JSON says of it where there is no ``width``."""
+    found: list[Any] = []
     async with SqliteStore(db) as store:
-        found = await store.series()
-    for series in found:
-        if symbol not in (None, series.symbol) or timeframe not in (None, series.timeframe):
-            continue
-        frame = Timeframe.of(series.timeframe)
-        async with SqliteStore(db, exchange=series.exchange) as store:
-            covered = await store.coverage(series.symbol, frame, 0, 10**12)
-            oldest = await store.rows(series.symbol, frame, 0, 10**12, "oldest_first", 1)
-        start = oldest[0].open_time if oldest else covered[-1].start
-        candles = sum(each.rows for each in covered)
-        slots = sum(frame.slots(max(each.start, start), each.stop) for each in covered)
-        rows.append(
-            {
-                **series._asdict(),
-                "from": f"{to_datetime(start):%Y-%m-%d %H:%M:%S}",
-                "to": f"{to_datetime(covered[0].stop):%Y-%m-%d %H:%M:%S}",
-                "candles": candles,
-                "no_trade": slots - candles,
-                "holes": len(covered) - 1,
-                "missing_slots": frame.slots(start, covered[0].stop) - slots,
-            }
-        )
-    return rows
+        exchanges = sorted({series.exchange for series in await store.series()})
+    for exchange in exchanges:
+        async with SqliteStore(db, exchange=exchange) as store:
+            for each in await overview(store, *asked):
+                found.append(await _plain(store, each) if width is None else (each, await _cells(store, each, width)))
+    return found
+
+
+async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequence[CoverageCell]:
+    return await coverage_cells(store, series.series.symbol, series.series.timeframe, _span(series), width)
+
+
+async def _plain(store: SqliteStore, series: SeriesOverview) -> dict[str, object]:
+    proven = covered_within(store, series.series.symbol, Timeframe.of(series.series.timeframe), _span(series))
+    spans = [{"from": _text(start), "to": _text(stop), "candles": rows} async for start, stop, rows in proven]
+    return {
+        **series.series._asdict(),
+        "from": _text(series.start.timestamp()),
+        "to": _text(series.stop.timestamp()),
+        "candles": series.candles,
+        "no_trade": series.no_trade,
+        "holes": series.holes,
+        "missing_slots": series.missing,
+        "bytes": series.size,
+        "bytes_from": series.size_source,
+        "spans": spans[::-1],
+    }
+
+
+def _span(series: SeriesOverview) -> tuple[int, int]:
+    return int(series.start.timestamp()), int(series.stop.timestamp())
+
+
+def _text(seconds: float) -> str:
+    return f"{to_datetime(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _table(found: Iterable[SeriesOverview]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("exchange", "symbol", "timeframe"):
+        table.add_column(name, no_wrap=True)
+    for name in ("from (UTC)", "to (UTC)", "candles", "no trade", "holes", "missing", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in found:
+        ends = [_text(end.timestamp()).removesuffix(":00") for end in (each.start, each.stop)]
+        counts = (each.candles, each.no_trade, each.holes, each.missing, each.size)
+        # The whole file by its rows is no measurement.
+        about = "" if each.size_source == "dbstat" else "~"
+        *numbers, size = (f"{count:,}" for count in counts)
+        table.add_row(*each.series, *ends, *numbers, about + size)
+    return table
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
 
 from rxcandles.arguments import check_rate
 from rxcandles.cli.console import FORMATS
+from rxcandles.errors import RequestError
 from rxcandles.opening import EXCHANGES, OwnRate
 
-__all__ = ["Work", "rate", "together"]
+__all__ = ["Work", "existing", "rate", "together"]
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -44,6 +46,17 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         ) from None
 
 
+def existing(db: str) -> str:
+    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
+    try:
+        there = Path(db).is_file()
+    except ValueError:  # a NUL in its name, on Python before 3.12
+        there = False
+    if not there:
+        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
+    return db
+
+
 def together(*options: Option) -> Option:
     """Return all ``options`` as one, in their order in the help."""
 
@@ -67,6 +80,10 @@ exchange: Final = together(
                  help="Requests a second, or none; the exchange's own where not given."),
 )  # fmt: skip
 series: Final = together(click.argument("symbol", required=False), click.argument("timeframe", required=False))
+stretch: Final = together(
+    click.option("--since", type=_time, metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."),
+    click.option("--to", type=_time, metavar="TIME", help="Up to here, exclusive."),
+)
 asked: Final = together(
     click.argument("symbol"),
     click.argument("timeframe"),

@@ -15,7 +15,7 @@ from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "rows_sql"]
+__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "row_size", "rows_sql"]
 
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
@@ -35,6 +35,20 @@ def check_reading(start: int, stop: int, order: Order = "newest_first", limit: i
     check_count("stop", stop, 0)
     check_choice("order", order, ORDERS)
     check_count("limit", limit, 0)
+
+
+def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
+    """Return the bytes that a candle takes, 0 where there is none, and the source of that (see ``SqliteStore``)."""
+    rows = connection.execute("SELECT coalesce(sum(rows), 0) FROM coverage").fetchone()[0]
+    if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
+        source, sql = "dbstat", "SELECT pgsize FROM dbstat WHERE name = 'candles' AND aggregate = 1"
+    else:
+        source, sql = "average", (
+            "SELECT (page_count - freelist_count) * page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )  # fmt: skip
+    size = connection.execute(sql).fetchone()[0]
+    return (size / rows if rows else 0.0), source
 
 
 class SqliteReader:

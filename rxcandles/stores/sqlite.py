@@ -30,7 +30,7 @@ from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
-from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
+from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
 
@@ -281,6 +281,14 @@ class SqliteStore(ImportKeeper):
             " ORDER BY exchange, symbol, timeframe"
         )
         return [Series(*row) for row in found]
+
+    async def row_size(self) -> tuple[float, str]:
+        """Return the bytes that a candle of any series takes on average, and where that is from.
+
+        ``"dbstat"``: the pages of their table, all of which are read, by their number. ``"average"``: where this SQLite
+        can't tell, the file's used pages, which hold a little more than candles.
+        """
+        return await self._open.call(row_size)
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
         """Return a synchronous reader of one series; it stays usable after the store is closed.

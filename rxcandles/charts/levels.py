@@ -1,0 +1,130 @@
+"""Levels of a chart: how many slots one bar shows, and the bars of such a level.
+
+The page makes the same bars in the browser (``assets/page.js``), so that it carries each candle once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final
+
+import attrs
+
+from rxcandles.arguments import check_count, check_kind
+from rxcandles.charts.reading import ChartData
+from rxcandles.timeframe import Timeframe, to_datetime
+
+__all__ = ["Bars", "Level", "bars", "fitting", "ladder", "shares"]
+
+_DAY: Final = 86_400
+_MONDAY: Final = 4 * _DAY
+_LENGTHS: Final = (
+    ("1s", 1), ("5s", 5), ("15s", 15), ("30s", 30), ("1m", 60), ("3m", 180), ("5m", 300), ("15m", 900), ("30m", 1800),
+    ("1h", 3600), ("4h", 14_400), ("12h", 43_200), ("1d", _DAY), ("1w", 7 * _DAY), ("4w", 28 * _DAY),
+)  # fmt: skip
+_MONTHS: Final = (("1M", 1), ("3M", 3), ("1y", 12), ("10y", 120))
+_FEW: Final = 300
+"""Bars that fit any window: there is no coarser level than the first with as few."""
+
+
+@attrs.frozen
+class Level:
+    """One resolution: bar ``k`` shows the ``factor`` slots from ``k * factor - phase`` on, cut to those there are."""
+
+    name: str
+    factor: int
+    phase: int
+
+
+@attrs.frozen(eq=False)
+class Bars:
+    """The bars of a level that have a candle, oldest first: the true open, high, low and close of what is in each.
+
+    ``bar`` are their numbers, ``volume`` sums, ``stored`` how many candles each is made of.
+    """
+
+    bar: list[int]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float]
+    stored: list[int]
+
+
+def ladder(timeframe: str | Timeframe, first: int, slots: int) -> list[Level]:
+    """Return the levels for ``slots`` slots from the open time ``first`` on, the finest (a slot a bar) first.
+
+    Their bars open where the candles of that length do: hours at full hours, weeks on Mondays.
+    """
+    frame = Timeframe.of(timeframe)
+    check_count("first", first, 0)
+    check_count("slots", slots)
+    levels = [Level(frame.name, 1, 0)]
+    for name, length in _MONTHS if frame.months else _LENGTHS:
+        unit = frame.months or frame.seconds
+        if length <= unit or length % unit:
+            continue
+        if slots <= _FEW * levels[-1].factor:
+            break
+        if frame.months:
+            moment = to_datetime(first)
+            since = moment.year * 12 + moment.month - 1
+        else:
+            since = first - (_MONDAY if length > _DAY else 0)
+        levels.append(Level(name, length // unit, since % length // unit))
+    return levels
+
+
+def fitting(data: ChartData, most: int) -> Level:
+    """Return the finest level that has at most ``most`` bars, or the coarsest."""
+    levels = ladder(data.timeframe, data.first, data.slots)
+    return next((level for level in levels if data.slots <= most * level.factor), levels[-1])
+
+
+def bars(data: ChartData, level: Level) -> Bars:
+    """Return the bars of one level; takes a microsecond a candle."""
+    check_kind("data", data, ChartData)
+    check_kind("level", level, Level)
+    found = Bars([], [], [], [], [], [], [])
+    last = -1
+    rows = zip(data.slot, data.open, data.high, data.low, data.close, data.volume, strict=True)
+    for slot, first, high, low, close, volume in rows:
+        bar = (slot + level.phase) // level.factor
+        if bar != last:
+            last = bar
+            found.bar.append(bar)
+            found.open.append(first)
+            found.high.append(high)
+            found.low.append(low)
+            found.close.append(close)
+            found.volume.append(volume)
+            found.stored.append(1)
+        else:
+            found.high[-1] = max(found.high[-1], high)
+            found.low[-1] = min(found.low[-1], low)
+            found.close[-1] = close
+            found.volume[-1] += volume
+            found.stored[-1] += 1
+    return found
+
+
+def shares(data: ChartData, level: Level, made: Bars) -> list[tuple[float, float]]:
+    """Return for every bar, with candles or not, which share of its slots is stored, and which is proven."""
+    stored = dict(zip(made.bar, made.stored, strict=True))
+    starts = [start for start, _ in data.proven]
+    before = [0]
+    for start, stop in data.proven:
+        before.append(before[-1] + stop - start)
+
+    def known(slot: int) -> int:
+        at = bisect_left(starts, slot) - 1
+        return 0 if at < 0 else before[at] + min(slot, data.proven[at][1]) - data.proven[at][0]
+
+    found = []
+    for bar in range((data.slots - 1 + level.phase) // level.factor + 1):
+        start = max(0, bar * level.factor - level.phase)
+        stop = min(data.slots, (bar + 1) * level.factor - level.phase)
+        count = stored.get(bar, 0)
+        found.append((count / (stop - start), max(count, known(stop) - known(start)) / (stop - start)))
+    return found

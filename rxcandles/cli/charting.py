@@ -1,0 +1,110 @@
+"""``rxcandles chart``: stored candles as an HTML page or a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from rxcandles.arguments import check_symbol
+from rxcandles.cli import options
+from rxcandles.cli.console import printable
+from rxcandles.errors import RequestError
+from rxcandles.files import check_replaceable, replacing
+from rxcandles.holdings import check_ends, span_held
+from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
+
+__all__ = ["chart"]
+
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def _length(_context: object, _option: object, value: str | None) -> timedelta | None:
+    found = None if value is None else re.fullmatch(r"([1-9][0-9]{0,7})([mhdw])", value, re.ASCII)
+    if value is not None and found is None:
+        raise click.BadParameter(f"{value!r} is no length of time; write it as 90m, 12h, 30d or 8w")
+    return None if found is None else timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+@click.command()
+@click.argument("symbol")
+@click.argument("timeframe")
+@options.stretch
+@click.option("--last", callback=_length, metavar="LENGTH", help="This long back from --to or the newest: 12h, 30d, …")
+@click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
+@click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a FILE that ends in .png.")
+@click.option("--title", help="Above the chart; the series' name where not given.")
+@click.option("--exchange", help="Whose candles, where the database has this series of several.")
+@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@options.db
+def chart(**asked: Any) -> options.Work:
+    """Draw stored candles, their volume and coverage, into one file.
+
+    The page needs no network. Nothing is collected; what is missing shows as missing.
+    """
+    return lambda: _chart(**asked)
+
+
+def _chart(
+    symbol: str,
+    timeframe: str,
+    since: datetime | None,
+    to: datetime | None,
+    last: timedelta | None,
+    output: str | None,
+    as_png: bool,
+    title: str | None,
+    exchange: str | None,
+    force: bool,
+    db: str,
+) -> int:
+    from rxcandles import charts
+
+    frame = Timeframe.of(timeframe)
+    check_symbol(symbol)
+    if since is not None and last is not None:
+        raise RequestError(f"--since {since} and --last {last} are both given; give one of the two")
+    check_ends(since, to)
+    if output is None:
+        output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"
+    as_png = as_png or output.lower().endswith(".png")
+    check_replaceable(output, force=force)
+    data = asyncio.run(_read(options.existing(db), symbol, frame, (since, to, last), exchange))
+    content = charts.png(data, title) if as_png else charts.html(data, title).encode()
+    with replacing(output, force=force) as path:
+        path.write_bytes(content)
+    start, stop = (f"{to_datetime(data.open_time(slot)):%Y-%m-%d %H:%M:%S}" for slot in (0, data.slots))
+    megabytes = Path(output).stat().st_size / 1e6
+    click.echo(f"{symbol} {frame}: {len(data):,} candles, {start} to {stop} UTC, {megabytes:,.2f} MB")
+    click.echo(printable(output))
+    return 0
+
+
+async def _read(
+    db: str,
+    symbol: str,
+    frame: Timeframe,
+    ends: tuple[datetime | None, datetime | None, timedelta | None],
+    exchange: str | None,
+) -> Any:
+    from rxcandles import charts
+
+    async with SqliteStore(db) as store:
+        found = [each.exchange for each in await store.series() if each[1:] == (symbol, frame.name)]
+    if exchange is None and len(found) > 1:
+        raise RequestError(f"{symbol} {frame} is stored of {', '.join(found)}; choose with --exchange")
+    if not found or (exchange is not None and exchange not in found):
+        of = "" if exchange is None else f" of {exchange}"
+        raise RequestError(f"nothing is stored of {symbol} {frame}{of} in {db!r}; `rxcandles coverage` shows what is")
+    async with SqliteStore(db, exchange=exchange or found[0]) as store:
+        since, to, last = ends
+        if last is not None:
+            held = await span_held(store, symbol, frame, None, to)
+            stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
+            since = to_datetime(max(stop - last.total_seconds(), BEGINNING))
+        return await charts.read_chart(store, symbol, frame, since, to)

@@ -1,0 +1,70 @@
+"""A series' coverage as one line of characters, with its time axis under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rich.text import Text
+
+from rxcandles.holdings import CoverageCell
+from rxcandles.timeframe import to_datetime
+
+__all__ = ["LEGEND", "axis", "legend", "strip"]
+
+
+class _Mark(NamedTuple):
+    what: str
+    block: str
+    plain: str
+    style: str
+
+
+_STORED: Final = _Mark("stored", "█", "#", "green")
+_THIN: Final = _Mark("fewer than half traded", "▄", "+", "cyan")
+_NO_TRADE: Final = _Mark("no trade", "▁", "_", "blue")
+_PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
+_MISSING: Final = _Mark("missing", "·", ".", "red")
+
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PARTLY, _MISSING)
+"""What each character says; what is missing is never hidden behind what isn't."""
+
+
+def _mark(cell: CoverageCell) -> _Mark:
+    if cell.missing:
+        return _MISSING if cell.missing == cell.slots else _PARTLY
+    if not cell.stored:
+        return _NO_TRADE
+    return _STORED if cell.stored * 2 >= cell.slots else _THIN
+
+
+def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
+    """Return ``width`` characters, oldest first; each is a cell, or several are where there are fewer cells."""
+    text = Text()
+    for at in range(width):
+        mark = _mark(cells[at * len(cells) // width])
+        text.append(mark.block if blocks else mark.plain, style=mark.style)
+    return text
+
+
+def legend(*, blocks: bool) -> Text:
+    """Return one line that says what the characters mean."""
+    text = Text()
+    for mark in LEGEND:
+        text.append(mark.block if blocks else mark.plain, style=mark.style)
+        text.append(f" {mark.what}   ")
+    text.rstrip()
+    return text
+
+
+def axis(start: int, stop: int, width: int) -> str:
+    """Return a line of ``width`` or a few more characters: UTC times, each mark under what opens then."""
+    form = "%Y-%m-%d" if stop - start >= 4 * 86_400 else "%m-%d %H:%M" if stop - start >= 600 else "%H:%M:%S"
+    length = len(f"{to_datetime(start):{form}}") + 1
+    number = max(1, width // (length + 4))
+    line = ""
+    for at in range(number):
+        column = width * at // number
+        line = line.ljust(column) + f"|{to_datetime(start + (stop - start) * column // width):{form}}"
+    end = f"{to_datetime(stop):{form}}|"
+    return line.ljust(width - len(end)) + end if len(line) + 2 + len(end) <= width else line

@@ -1,0 +1,193 @@
+"""What a store holds: the series, their ends, and how much of each is stored, without a trade, or missing.
+
+A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none, *missing* where
+nobody knows yet. All of it comes from the ledger, which is read a page at a time; candles are only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
+from rxcandles.errors import RequestError
+from rxcandles.model import check_instant
+from rxcandles.ports import CandleStore, Covered, Series
+from rxcandles.spans import Span
+from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
+
+__all__ = ["CoverageCell", "SeriesOverview", "check_ends", "coverage_cells", "covered_within", "overview", "span_held"]
+
+LEDGER_PAGE: Final = 1000
+"""Spans of the ledger in memory at once."""
+
+
+@attrs.frozen
+class CoverageCell:
+    """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by what they are."""
+
+    start: int
+    stop: int
+    slots: int
+    stored: int
+    no_trade: int
+
+    @property
+    def missing(self) -> int:
+        """Slots that nobody has asked the exchange about."""
+        return self.slots - self.stored - self.no_trade
+
+
+@attrs.frozen
+class SeriesOverview:
+    """One series between two open times, the older included: its slots by what they are, and the gaps that are missing.
+
+    ``size`` are the bytes that its candles take in the file: their share, by number, of the table that all series are
+    in; ``size_source`` says where that table's size is from, ``dbstat`` (its pages) or ``average`` (of the whole file).
+    """
+
+    series: Series
+    start: datetime
+    stop: datetime
+    candles: int
+    no_trade: int
+    missing: int
+    holes: int
+    size: int
+    size_source: str
+
+
+async def overview(
+    store: SqliteStore,
+    symbol: str | None = None,
+    timeframe: str | Timeframe | None = None,
+    since: datetime | None = None,
+    to: datetime | None = None,
+) -> list[SeriesOverview]:
+    """Return what ``store`` holds of each series of its exchange, by name, or of those of one ``symbol``/``timeframe``.
+
+    From ``since``, or the oldest candle, to ``to``, or the end of what is proven; a series that has nothing between
+    them is left out. Memory does not depend on how much is stored. Raises ``RequestError`` and ``StoreError``.
+    """
+    check_kind("store", store, SqliteStore)
+    wanted = None if symbol is None else check_symbol(symbol), None if timeframe is None else Timeframe.of(timeframe)
+    check_ends(since, to)
+    row_bytes, source = await store.row_size()
+    found = []
+    for series in await store.series():
+        frame = Timeframe.of(series.timeframe)
+        if (
+            series.exchange != store.exchange
+            or wanted[0] not in (None, series.symbol)
+            or wanted[1] not in (None, frame)
+        ):
+            continue
+        span = await span_held(store, series.symbol, frame, since, to)
+        if span is not None:
+            found.append(await _overview(store, series, frame, span, row_bytes, source))
+    return found
+
+
+async def _overview(
+    store: SqliteStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str
+) -> SeriesOverview:
+    candles = known = holes = 0
+    edge = span[1]
+    async for start, stop, rows in covered_within(store, series.symbol, frame, span):
+        candles += rows
+        known += frame.slots(start, stop)
+        holes += frame.slots(stop, edge) > 0
+        edge = start
+    holes += frame.slots(span[0], edge) > 0
+    missing = frame.slots(*span) - known
+    return SeriesOverview(
+        series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
+        round(candles * row_bytes), source,
+    )  # fmt: skip
+
+
+async def span_held(
+    store: CandleStore, symbol: str, timeframe: Timeframe, since: datetime | None = None, to: datetime | None = None
+) -> Span | None:
+    """Return the span of open times from ``since`` to ``to`` (the older included), or of what is held where not given.
+
+    None where nothing is stored of the series, and where what is stored is all before ``since`` or after ``to``.
+    """
+    check_ends(since, to)
+    newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
+    if not newest:
+        return None
+    oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
+    # Proven down to the beginning of time means that the market had no candle before.
+    held = oldest[0].open_time if oldest else newest[0].start
+    start = held if since is None else timeframe.ceil(check_instant("since", since))
+    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to))
+    return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
+
+
+def check_ends(since: datetime | None, to: datetime | None) -> None:
+    """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
+    start = BEGINNING if since is None else check_instant("since", since)
+    if to is not None and check_instant("to", to) <= start:
+        raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
+
+
+async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> AsyncIterator[Covered]:
+    """Iterate over what is proven within ``span``, newest first, cut to it; a page of the ledger at a time."""
+    start, stop = check_span("span", span)
+    while True:
+        page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
+        for first, last, rows in page:
+            cut = Covered(max(first, start), min(last, stop), rows)
+            # Before the market's first candle everything is proven and nothing is there: not worth a count of the rest.
+            if first < start and not await store.rows(symbol, timeframe, first, start, "newest_first", 1):
+                first = start
+            yield await _recounted(store, symbol, timeframe, cut, (first, last))
+        if len(page) < LEDGER_PAGE:
+            return
+        stop = page[-1].start
+
+
+async def _recounted(store: CandleStore, symbol: str, timeframe: Timeframe, cut: Covered, whole: Span) -> Covered:
+    """``cut`` with the rows that are in it, where it is less than the ``whole`` that they were counted for."""
+    if (cut.start, cut.stop) == whole:
+        return cut
+    return cut._replace(rows=await store.count(symbol, timeframe, cut.start, cut.stop))
+
+
+async def coverage_cells(
+    store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
+) -> list[CoverageCell]:
+    """Return ``span`` in ``number`` pieces of as many slots, one more or less, oldest first: a coverage strip's.
+
+    Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
+    cells.
+    """
+    check_like("store", store, CandleStore)
+    check_symbol(symbol)
+    frame = Timeframe.of(timeframe)
+    start, stop = check_span("span", span)
+    start, total = frame.ceil(start), frame.slots(start, stop)
+    number = min(check_count("number", number), total)
+    edges = [frame.shift(start, total * at // number) for at in range(number + 1)] if number else []
+    stored, known, at = [0] * number, [0] * number, number - 1
+    async for covered in covered_within(store, symbol, frame, (start, stop)):
+        while at >= 0 and edges[at] >= covered.stop:
+            at -= 1
+        last = at
+        while last >= 0 and edges[last + 1] > covered.start:
+            piece = covered._replace(start=max(covered.start, edges[last]), stop=min(covered.stop, edges[last + 1]))
+            piece = await _recounted(store, symbol, frame, piece, (covered.start, covered.stop))
+            stored[last] += piece.rows
+            known[last] += frame.slots(piece.start, piece.stop)
+            last -= 1
+    return [
+        CoverageCell(
+            edges[at], edges[at + 1], frame.slots(edges[at], edges[at + 1]), stored[at], known[at] - stored[at]
+        )
+        for at in range(number)
+    ]

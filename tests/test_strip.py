@@ -1,0 +1,77 @@
+"""The picture of a series' coverage in a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxcandles.__main__ import main
+from rxcandles.cli.strip import axis, strip
+from rxcandles.holdings import CoverageCell
+
+STORED, THIN, EMPTY = (CoverageCell(0, 600, 10, stored, 10 - stored) for stored in (5, 4, 0))
+PARTLY, MISSING = CoverageCell(0, 600, 10, 9, 0), CoverageCell(0, 600, 10, 0, 0)
+
+
+def test_characters() -> None:
+    """Each kind of cell has its own character, with blocks and without; what is missing shows however little it is."""
+    cells = [STORED, THIN, EMPTY, PARTLY, MISSING]
+    assert strip(cells, 5, blocks=True).plain == "█▄▁▒·"
+    assert strip(cells, 5, blocks=False).plain == "#+_?."
+    assert strip(cells, 15, blocks=False).plain == "###+++___???..."
+
+
+def test_axis() -> None:
+    """Each time stands under the character that it opens, as dates or as times, whatever fits."""
+    day = axis(0, 86_400, 48)
+    assert day == "|01-01 00:00    |01-01 08:00    |01-01 16:00"
+    assert axis(0, 86_400 * 10, 30).startswith("|1970-01-01    |1970-01-06")
+    assert axis(0, 60, 30).startswith("|00:00:00      |00:00:30")
+    assert axis(0, 60, 1) == "|00:00:00"
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A database with one hole of a day in a sparse series."""
+    monkeypatch.chdir(tmp_path)
+    for ends in (["--to", "2024-01-02", "--end", "2024-01-01"], ["--to", "2024-01-04", "--end", "2024-01-03"]):
+        words = ["collect", "KRW-DOGE", "1m", *ends, "--exchange", "simulated", "--rate-limit", "none", "--quiet"]
+        assert main(words) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_the_command(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table, then a strip with its axis for each series; between two times where they are given; and as JSON."""
+    assert main(["coverage", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "missing" in lines[0]
+    assert "bytes" in lines[0]
+    picture = lines[lines.index("simulated KRW-DOGE 1m") + 1]
+    assert (len(picture), picture[:25], picture[30:45], picture[-24:]) == (100, "▄" * 25, "·" * 15, "·" * 24)
+    assert lines[lines.index(picture) + 1].startswith("|2024-01-01")
+    assert "\x1b" not in "".join(lines)
+    assert main(["coverage", "--json", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["from"], found["to"]) == ("2024-01-01 00:00:00", "2024-01-05 00:00:00")
+    assert [each["to"] for each in found["spans"]] == ["2024-01-02 00:00:00", "2024-01-04 00:00:00"]
+    assert sum(each["candles"] for each in found["spans"]) == found["candles"]
+    assert found["candles"] + found["no_trade"] + found["missing_slots"] == 4 * 1440
+    assert main(["coverage", "--since", "2025-01-01"]) == 0
+    assert capsys.readouterr().out == "nothing is stored between these times\n"
+    assert main(["coverage", "--since", "2025-01-01", "--to", "2024-01-01"]) == 2
+    assert "not after since" in capsys.readouterr().err
+
+
+def test_without_utf8(stored: Path) -> None:
+    """Where the output can't hold blocks they are ASCII."""
+    words = [sys.executable, "-X", "utf8=0", "-m", "rxcandles", "coverage"]
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[1])}
+    out = subprocess.run(words, capture_output=True, env=environment, check=True).stdout.decode("ascii")
+    assert "#" in out
+    assert "++++" in out
+    assert "...." in out
