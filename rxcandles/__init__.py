@@ -26,6 +26,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.estimating import CollectionPlan
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
@@ -63,6 +64,7 @@ __all__ = [
     "CertificateError",
     "Chunk",
     "CollectionConfig",
+    "CollectionPlan",
     "CollectionProgress",
     "CollectionSummary",
     "ConnectionFailedError",
