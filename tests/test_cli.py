@@ -263,7 +263,7 @@ def test_bar_on_a_terminal() -> None:
 
 def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Elsewhere progress is a line now and then, on stderr."""
-    monkeypatch.setattr("rxcandles.cli.console.PLAIN_EVERY", 0.0)
+    monkeypatch.setattr("rxcandles.cli.display.PLAIN_EVERY", 0.0)
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--json") == 0
     out, err = capsys.readouterr()
     assert out.count("\n") == 1
@@ -297,7 +297,7 @@ def test_incomplete_exits_1(folder: Path, capsys: pytest.CaptureFixture[str], up
     assert code == 1
     assert json.loads(out)["collected_count"] == 1400
     assert json.loads(out)["failed_spans"][0]["start"] == "2024-01-01T00:00:00+00:00"
-    assert err.startswith("rxcandles: KRW-ETH 1m: 1,400 candles are held, but not 2024-01-01 00:00:00 to ")
+    assert err.splitlines()[-1].startswith("rxcandles: KRW-ETH 1m: 1,400 candles are held, but not 2024-01-01 00:00:00 to ")
 
 
 def test_simulate() -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
-from rxcandles.cli.console import coverage_table
+from rxcandles.cli.console import coverage_table, show_table
 from rxcandles.errors import RequestError
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
@@ -24,13 +22,19 @@ __all__ = ["coverage"]
 @click.command()
 @options.series
 @options.db
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series.")
+@options.as_json
+@options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored and proven, and what is missing in between."""
+    """Show what is stored and proven, and what is missing in between.
+
+    \b
+    rxcandles coverage
+    rxcandles coverage KRW-BTC 1m --db candles.db --json
+    """
     return lambda: _show_coverage(**asked)
 
 
-def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool) -> int:
+def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: bool, no_color: bool) -> int:
     if symbol is not None:
         check_symbol(symbol)
     if timeframe is not None:
@@ -42,7 +46,7 @@ def _show_coverage(symbol: str | None, timeframe: str | None, db: str, as_json: 
         for row in rows:
             click.echo(json.dumps(row))
     elif rows:
-        Console(width=None if sys.stdout.isatty() else 200).print(coverage_table(rows))
+        show_table(coverage_table(rows), no_color=no_color)
     else:
         click.echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else ""))
     return 0

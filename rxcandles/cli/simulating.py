@@ -19,7 +19,12 @@ __all__ = ["simulate"]
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C."""
+    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C.
+
+    \b
+    rxcandles simulate --port 8700 --latency 0.05
+    rxcandles collect KRW-BTC 1m --count 1000 --base-url http://127.0.0.1:8700
+    """
     return lambda: _simulate(**asked)
 
 
