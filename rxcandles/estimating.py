@@ -155,7 +155,6 @@ def _pages(grid: Timeframe, missing: Sequence[Span], page: int) -> int:
 async def _walk(request: Request, store: CandleStore, page: int, cursors: int | Callable[[float], int]) -> int:
     """Return the requests of a run through a store, answered in turn and with a candle in every slot."""
     plan = Plan(request, page=page, cursors=cursors)
-    plan.took(ROUND_TRIP)
     narrowing = Narrowing(store)
     under_way: deque[Chunk] = deque()
     requests = 0
@@ -168,6 +167,7 @@ async def _walk(request: Request, store: CandleStore, page: int, cursors: int | 
             else:
                 plan.fetched(chunk)
         if under_way:
+            plan.took(ROUND_TRIP)
             plan.fetched(_answered(under_way.popleft()))
     return requests
 

@@ -82,7 +82,7 @@ stretches = st.tuples(st.integers(0, LENGTH - 1), st.integers(1, LENGTH)).map(
 
 
 @given(st.one_of(counts, stretches), spans, st.sampled_from([0, rxcandles.estimating.WALKED]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_one_cursor(request: Request, stored: list[tuple[int, int]], walked: int) -> None:
     """The requests are as planned, whatever is stored: nothing, the ends, pieces in between; short runs and long."""
     with pytest.MonkeyPatch.context() as patch:
@@ -95,7 +95,7 @@ def test_one_cursor(request: Request, stored: list[tuple[int, int]], walked: int
 
 
 @given(st.one_of(counts, stretches), st.integers(2, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_several_cursors(request: Request, cursors: int) -> None:
     """With several cursors at once as well."""
     plan, requests, _ = asyncio.run(both(request, [], cursors))

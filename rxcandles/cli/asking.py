@@ -93,6 +93,10 @@ def ends_of(
 
 
 def _said(value: object) -> str:
+    if isinstance(value, timedelta):
+        seconds = round(value.total_seconds())
+        unit = max((unit for unit in UNITS if seconds % UNITS[unit] == 0), key=UNITS.__getitem__)
+        return f"{seconds // UNITS[unit]}{unit}"
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -125,11 +129,12 @@ class Wanted:
         if not self.timeframes:
             names = " ".join(each.name for each in TIMEFRAMES)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
+        requests = [Request(_ANY, timeframe, **self.ends) for timeframe in self.timeframes]
         for symbol in self.symbols:
-            if has_glob(symbol) and not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
+            if not has_glob(symbol):
+                UpbitExchange().check(symbol, requests[0].timeframe)
+            elif not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
                 raise refusal("symbol", symbol, "write capital letters, digits, - and *, ? or [...], such as 'KRW-*'")
-        for timeframe in self.timeframes:
-            Request(_ANY, timeframe, **self.ends)
 
 
 def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = None) -> list[Request]:
@@ -141,9 +146,7 @@ def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = No
             names = [symbol] if not has_glob(symbol) else [] if markets is None else _matching(symbol, markets)
             for name in names:
                 for timeframe in each.timeframes:
-                    request = Request(name, timeframe, **each.ends, now=now)
-                    UpbitExchange().check(request.symbol, request.timeframe)
-                    found[request] = None
+                    found[Request(name, timeframe, **each.ends, now=now)] = None
     return list(found)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from rxcandles.cli.logs import logged
+from rxcandles.errors import RequestError
 from rxcandles.limiter import LimiterStats
 from rxcandles.ports import RateLimiter
 from rxcandles.reports import CollectionProgress
@@ -40,6 +41,11 @@ class Output:
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.quiet and self.verbose:
+            raise RequestError("--quiet and --verbose are both given; give one of them")
 
     def console(self) -> Console:
         """Return the console on stderr: colours on a terminal only, and not where they are off."""
@@ -155,10 +161,11 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
     """Show a board while the block runs, and the log as far as it is asked for; nothing where quiet."""
     console = output.console()
     board: Board
-    with logged(console, quiet=output.quiet, verbose=output.verbose):
+    live = live and not output.quiet and console.is_terminal and not console.is_dumb_terminal
+    with logged(console, quiet=output.quiet, verbose=output.verbose, live=live):
         if output.quiet:
             yield Board(expected)
-        elif console.is_terminal and not console.is_dumb_terminal and live:
+        elif live:
             from rich.live import Live
 
             from rxcandles.cli.picture import Picture

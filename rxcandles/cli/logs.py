@@ -18,13 +18,16 @@ LEVELS: Final = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 @contextmanager
-def logged(console: Console, *, quiet: bool, verbose: int) -> Iterator[None]:
+def logged(console: Console, *, quiet: bool, verbose: int, live: bool) -> Iterator[None]:
     """Print what the library logs while the block runs: warnings, with ``verbose`` more; nothing where quiet.
 
-    What fails in the end is said by the command itself.
+    A ``live`` picture shows pauses and counts retries, so that only errors are printed above it. What fails in the end
+    is said by the command itself.
     """
     logger = logging.getLogger("rxcandles")
-    level = logging.CRITICAL + 1 if quiet else LEVELS[min(verbose, len(LEVELS) - 1)]
+    level = LEVELS[min(verbose, len(LEVELS) - 1)]
+    if not verbose and (quiet or live):
+        level = logging.CRITICAL + 1 if quiet else logging.ERROR
     handler, before = _Printed(console), logger.level
     handler.setLevel(level)
     logger.addHandler(handler)

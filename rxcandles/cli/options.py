@@ -129,7 +129,8 @@ several: Final = together(
 )  # fmt: skip
 printed: Final = together(
     click.option("--order", type=click.Choice(["newest_first", "oldest_first"]), default="newest_first",
-                 show_default=True),
-    click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True),
+                 show_default=True, help="Which candle comes first."),
+    click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
+                 help="csv and jsonl have Upbit's names of the fields."),
 )  # fmt: skip
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout: an object a series.")

@@ -40,9 +40,18 @@ class Picture:
         table = Table(box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         table.add_column("series", no_wrap=True)
         table.add_column("", ratio=1)
-        for name in ("done", *(("candles",) if wide else ()), "candles/s", "left", "gaps", "saved"):
-            table.add_column(name, justify="right", no_wrap=True)
         series = dict(self._board.series)
+        longest = max((len(_held_of(each)) for each in series.values() if each is not None), default=0)
+        columns = {
+            "done": 4,
+            **({"candles": longest} if wide else {}),
+            "candles/s": 9,
+            "left": 8,
+            "gaps": 4,
+            "saved": 5,
+        }
+        for name, width in columns.items():
+            table.add_column(name, justify="right", no_wrap=True, min_width=width)
         shown = _most_of_interest(series, room)
         for title in shown:
             table.add_row(*_row(title, series[title], wide))
@@ -60,14 +69,14 @@ class Picture:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(width=width)
         table.add_column(no_wrap=True, overflow="ellipsis")
-        held, total = board.held, board.total
+        held, total, limit = board.held, board.total, board.limit
+        left = f", {clock(board.left)} left" if held else ""
         table.add_row(
             "all", _bar(held, total),
-            f"{held:,} of {total:,} candles, {held / max(board.elapsed, 0.001):,.0f}/s, {clock(board.left)} left",
+            f"{held:,} of {total:,} candles, {held / max(board.elapsed, 0.001):,.0f}/s{left}",
         )  # fmt: skip
         retries = f", {board.retries:,} retries" if board.retries else ""
-        table.add_row("sent", "", f"{board.requests:,} requests{retries}")
-        limit = board.limit
+        table.add_row("sent", "", f"{max(board.requests, limit.permits if limit else 0):,} requests{retries}")
         if limit is not None and (limit.capacity is not None or limit.paused_for > 0):
             table.add_row("limit", *_limit(limit), style="" if limit.paused_for <= 0 else "yellow")
         return table
@@ -87,7 +96,7 @@ def _row(title: str, progress: CollectionProgress | None, wide: bool) -> list[Te
         waits = [Text("")] * (3 if wide else 2) + [Text("waits", style="dim"), Text(""), Text("")]
         return [Text(title, style="dim"), ProgressBar(total=1, completed=0), *waits]
     held, total, done = progress.collected_count, progress.total_count, is_done(progress)
-    candles = [Text(f"{held:,} of {total:,}")] if wide else []
+    candles = [Text(_held_of(progress))] if wide else []
     return [
         Text(title),
         _bar(held, total),
@@ -98,6 +107,10 @@ def _row(title: str, progress: CollectionProgress | None, wide: bool) -> list[Te
         Text(f"{progress.gaps_found:,}", style="" if progress.gaps_found else "dim"),
         Text(f"{progress.stored_before // PAGE:,}", style="" if progress.stored_before else "dim"),
     ]
+
+
+def _held_of(progress: CollectionProgress) -> str:
+    return f"{progress.collected_count:,} of {progress.total_count:,}"
 
 
 def _bar(held: int, total: int) -> ProgressBar:

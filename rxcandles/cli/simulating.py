@@ -13,7 +13,13 @@ __all__ = ["simulate"]
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8700, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8700,
+    show_default=True,
+    help="Where to listen; 0 takes a free port.",
+)
 @click.option(
     "--rate-limit", type=options.rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
 )
