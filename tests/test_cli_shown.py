@@ -23,7 +23,7 @@ from rich.console import Console
 from rxcandles import CollectionProgress, LimiterStats
 from rxcandles.__main__ import main
 from rxcandles.cli import cli
-from rxcandles.cli.display import Board
+from rxcandles.cli.display import Board, Output, board_shown
 from rxcandles.cli.picture import Picture
 from rxcandles.timeframe import to_datetime
 
@@ -102,7 +102,7 @@ def test_picture(width: int) -> None:
     lines = drawn(board, width)
     assert max(map(len, lines)) <= width
     btc, eth, xrp = lines[1:4]
-    assert re.search(r"KRW-BTC 240m .* 61% .*2,058 +0:01:23 +7 +200$", btc.rstrip())
+    assert re.search(r"KRW-BTC 240m .* 61% .*1,391 +0:01:23 +7 +200$", btc.rstrip())
     assert ("123,456 of 200,000" in btc) == (width >= 100)
     assert re.search(r"100% .* done +0 +0$", eth.rstrip())
     assert xrp.rstrip().endswith("waits")
@@ -165,6 +165,14 @@ def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulated("collect", "KRW-BTC", "1m", "--count", "400", "-vv") == 0
     assert "DEBUG rxcandles.fetch: KRW-BTC 1m, chunk 1, " in capsys.readouterr().err
     assert (list(logger.handlers), logger.level) == before
+
+
+def test_lines_while_nothing_arrives(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line says how long the exchange asked to wait, too."""
+    monkeypatch.setattr("rxcandles.cli.display.PLAIN_EVERY", 0.0)
+    with board_shown({"KRW-BTC 1m": 100}, Output()) as board:
+        board.look(LimiterStats(10.0, 24, 3, 0, 0, 1, 3600.0))
+    assert capsys.readouterr().err == "KRW-BTC 1m: 0 of 100 candles (0%), 0/s, paused for 1:00:00 more\n"
 
 
 # Help and completion

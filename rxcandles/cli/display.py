@@ -22,7 +22,7 @@ from rxcandles.reports import CollectionProgress
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Board", "LastProgress", "Output", "progress_shown"]
+__all__ = ["Board", "LastProgress", "Output", "board_shown", "progress_shown"]
 
 PLAIN_EVERY: Final = 5.0
 """Seconds between lines of progress where there is no terminal."""
@@ -81,17 +81,18 @@ class Board:
         """Take the newest progress of one series."""
         self.series[title] = progress
 
+    def look(self, limit: LimiterStats | None) -> None:
+        """Take the newest state of the limiter."""
+        self.limit = limit
+
     @asynccontextmanager
     async def watching(self, limiter: RateLimiter) -> AsyncIterator[None]:
         """Look at the limiter now and then while the block runs, where it tells of itself."""
-        stats = getattr(limiter, "stats", None)
-        if stats is None:
-            yield
-            return
+        stats = getattr(limiter, "stats", lambda: None)
 
         async def sample() -> None:
             while True:
-                self.limit = stats()
+                self.look(stats())
                 await asyncio.sleep(SAMPLED_EVERY)
 
         task = asyncio.create_task(sample())
@@ -109,6 +110,12 @@ class Board:
     def total(self) -> int:
         """Candles expected of all series."""
         return sum(each.total_count if each else self._expected[title] for title, each in self.series.items())
+
+    @property
+    def rate(self) -> float:
+        """Candles fetched a second; what was stored is not among them."""
+        fetched = sum(map(fetched_of, filter(None, self.series.values())))
+        return fetched / self.elapsed if self.elapsed > 0 else 0.0
 
     @property
     def requests(self) -> int:
@@ -141,9 +148,14 @@ def is_done(progress: CollectionProgress | None) -> bool:
     return progress is not None and progress.collected_count >= progress.total_count
 
 
+def fetched_of(progress: CollectionProgress) -> int:
+    """Return the candles of a series that had to be fetched."""
+    return max(0, progress.collected_count - progress.stored_before)
+
+
 def rate_of(progress: CollectionProgress) -> float:
-    """Return candles a second."""
-    return progress.collected_count / progress.elapsed_seconds if progress.elapsed_seconds > 0 else 0.0
+    """Return the candles of a series that were fetched a second."""
+    return fetched_of(progress) / progress.elapsed_seconds if progress.elapsed_seconds > 0 else 0.0
 
 
 def share(held: int, total: int) -> str:
@@ -198,12 +210,23 @@ class _Lines(Board):
     def tell(self, title: str, progress: CollectionProgress) -> None:
         """Take the newest progress of one series; print a line when it is time."""
         super().tell(title, progress)
+        self._print()
+
+    def look(self, limit: LimiterStats | None) -> None:
+        """Take the newest state of the limiter; print a line when it is time, also while nothing arrives."""
+        super().look(limit)
+        self._print()
+
+    def _print(self) -> None:
         if self.elapsed < self._next:
             return
         self._next = self.elapsed + PLAIN_EVERY
         done = f", {self.done} done" if len(self.series) > 1 else ""
+        left = f", {clock(self.left)} left" if self.held else ""
+        paused = self.limit.paused_for if self.limit is not None else 0.0
+        wait = f", paused for {clock(paused)} more" if paused > 0 else ""
         self._console.out(
             f"{self._name}: {self.held:,} of {self.total:,} candles ({share(self.held, self.total)}){done}, "
-            f"{self.held / self.elapsed:,.0f}/s, {clock(self.left)} left",
+            f"{self.rate:,.0f}/s{left}{wait}",
             highlight=False,
         )

@@ -73,7 +73,7 @@ class Picture:
         left = f", {clock(board.left)} left" if held else ""
         table.add_row(
             "all", _bar(held, total),
-            f"{held:,} of {total:,} candles, {held / max(board.elapsed, 0.001):,.0f}/s{left}",
+            f"{held:,} of {total:,} candles, {board.rate:,.0f}/s{left}",
         )  # fmt: skip
         retries = f", {board.retries:,} retries" if board.retries else ""
         table.add_row("sent", "", f"{max(board.requests, limit.permits if limit else 0):,} requests{retries}")
