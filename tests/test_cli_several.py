@@ -164,7 +164,7 @@ def test_as_planned(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["requests"] for each in plans] == [each["api_calls_made"] for each in done] == [5, 1]
     assert [each["missing_slots"] for each in plans] == [each["stored_count"] for each in done]
     assert simulated("plan", "KRW-ETH", "1m", *SPAN) == 0
-    assert "0 requests, no time" in capsys.readouterr().out
+    assert "0 requests, no limit" in capsys.readouterr().out
 
 
 # Files of jobs

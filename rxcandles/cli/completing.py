@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from click.shell_completion import get_completion_class
 
 from rxcandles.cli import options
 from rxcandles.errors import RxCandlesError
@@ -33,6 +32,8 @@ def completion(context: click.Context, shell: str) -> options.Work:
     group = context.find_root().command
 
     def work() -> int:
+        from click.shell_completion import get_completion_class
+
         kind = get_completion_class(shell)
         if kind is None:
             raise click.UsageError(f"this version of click can't complete for {shell}")

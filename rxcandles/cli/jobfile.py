@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -61,6 +60,8 @@ def run(file: str, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> 
 
 def read_jobs(path: str) -> tuple[list[Wanted], Place]:
     """Return what a file of jobs asks for, and where; ``RequestError`` says what in it can't be meant, and where."""
+    import tomllib
+
     text = _text(check_path("FILE", path))
     try:
         content = tomllib.loads(text)

@@ -17,6 +17,7 @@ from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import printable, show_table
 from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
+from rxcandles.cli.logs import logged
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.model import Request
 
@@ -46,12 +47,14 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         requests = place.requests([wanted])
         if not Path(check_path("db", place.db)).is_file():
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
-        plans, seconds = asyncio.run(_plans(place, requests))
+        with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
+            plans, seconds = asyncio.run(_plans(place, requests))
         if as_json:
             for each in plans:
                 click.echo(json.dumps(_plain(each)))
         else:
-            _print(dict(zip(titles_of(requests).values(), plans, strict=True)), seconds, output)
+            titles = titles_of(requests).values()
+            _print(dict(zip(titles, plans, strict=True)), None if place.rate_limit is None else seconds, output)
         return 0
 
     return work
@@ -74,7 +77,7 @@ def _plain(plan: CollectionPlan) -> dict[str, Any]:
     }
 
 
-def _print(plans: Mapping[str, CollectionPlan], seconds: float, output: Output) -> None:
+def _print(plans: Mapping[str, CollectionPlan], seconds: float | None, output: Output) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -89,7 +92,7 @@ def _print(plans: Mapping[str, CollectionPlan], seconds: float, output: Output) 
         _print_spans(next(iter(plans.values())))
     every = list(plans.values())
     requests, disk = (sum(getattr(each, name) for each in every) for name in ("requests", "disk_bytes"))
-    at_limit = f"{clock(seconds)} at the rate limit" if seconds else "no time at the rate limit"
+    at_limit = "no limit" if seconds is None else f"{clock(seconds)} at the rate limit"
     click.echo(
         f"{requests:,} requests, {at_limit}; at most {size(sum(each.memory_bytes for each in every))} of memory and "
         f"{size(disk)} of disk"
