@@ -6,12 +6,14 @@
 
 from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
+from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
     ConnectionFailedError,
     ExchangeError,
     IncompleteError,
+    InvalidCandleError,
     InvalidResponseError,
     MemoryLimitError,
     PassingError,
@@ -27,6 +29,7 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.estimating import CollectionPlan
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
@@ -35,7 +38,9 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
+    CandleProgress,
     CollectionConfig,
     CollectionProgress,
     CollectionSummary,
@@ -49,6 +54,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 
 __version__ = "0.1.0"
 
@@ -58,6 +64,7 @@ __all__ = [
     "CandleCollector",
     "CandleData",
     "CandleDataProvider",
+    "CandleProgress",
     "CandleSequence",
     "CandleStore",
     "CandleStream",
@@ -72,9 +79,12 @@ __all__ = [
     "Exchange",
     "ExchangeError",
     "FailedSpan",
+    "FilledCandle",
+    "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
+    "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
@@ -82,14 +92,18 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoTrade",
     "Order",
     "Page",
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
+    "ResampledCandle",
     "Row",
     "RxCandlesError",
     "SchemaError",
@@ -107,8 +121,11 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "VerificationReport",
     "connect",
     "recommend_mode",
+    "repair",
     "run",
+    "verify",
     "with_backpressure",
 ]

@@ -58,7 +58,8 @@ class Exchange(Protocol):
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles that exist with an open time before ``to``.
 
-        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once.
+        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once, and comes back within a
+        time of its own, since nothing else ends a request.
         """
         ...
 

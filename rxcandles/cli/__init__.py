@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from rxcandles import __version__
+from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.completing import completion
 from rxcandles.cli.console import printable
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, plan, run, get, stream, coverage, simulate, completion):
+for _command in (collect, plan, run, get, stream, coverage, verify, repair, simulate, completion):
     cli.add_command(_command)
 
 

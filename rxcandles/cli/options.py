@@ -133,4 +133,6 @@ printed: Final = together(
     click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
                  help="csv and jsonl have Upbit's names of the fields."),
 )  # fmt: skip
-as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout: an object a series.")
+as_json: Final = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout: one object, or one a line for each series."
+)
