@@ -29,6 +29,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
 )
+from rxcandles.estimating import CollectionPlan
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
@@ -73,6 +74,7 @@ __all__ = [
     "CertificateError",
     "Chunk",
     "CollectionConfig",
+    "CollectionPlan",
     "CollectionProgress",
     "CollectionSummary",
     "ConnectionFailedError",

@@ -14,6 +14,7 @@ from reactivex import Observable
 from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
+from rxcandles.estimating import CollectionPlan, estimate
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
 from rxcandles.operators import (
@@ -93,15 +94,26 @@ class CandleCollector:
         """
         check_kind("request", request, Request)
         check_count("of", of)
-        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
-        share = None if rate is None else rate / of
-        cursors = cursors_for(share) if self._cursors is None else self._cursors
+        cursors = self._cursors_of(of)
         return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan).pipe(
             skip_stored(self._store),
             rate_limit(self._limiter),
             fetch(self._exchange, retry=self._retry, on_failure=on_failure),
             persist(self._store),
         )
+
+    def _cursors_of(self, of: int) -> int | Callable[[float], int]:
+        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
+        return cursors_for(None if rate is None else rate / of) if self._cursors is None else self._cursors
+
+    async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
+        """Return what collecting ``request``, one of ``of`` that share the rate, would take; sends and writes nothing.
+
+        Holds the covered spans of the request in memory. Raises ``RequestError`` and ``StoreError``.
+        """
+        self._check("request", request)
+        cursors = self._cursors_of(check_count("of", of))
+        return await estimate(request, self._store, self._limiter, page=self._exchange.page_limit, cursors=cursors)
 
     async def collect_candles_only(
         self,

@@ -9,6 +9,7 @@ from typing import Final
 
 from rxcandles.arguments import check_callable, check_kind
 from rxcandles.collector import CandleCollector
+from rxcandles.estimating import CollectionPlan
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
@@ -152,6 +153,10 @@ class CandleDataProvider:
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
         return await self.collector.collect_many(requests, progress_callback)
+
+    async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
+        """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""
+        return await self.collector.plan(request, of=of)
 
     def _stored(self, request: Request, summary: CollectionSummary, config: CollectionConfig) -> Sequence[CandleData]:
         if not summary.chunks_processed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import csv
 import io
 import json
@@ -69,6 +68,31 @@ BAD = [
     ["collect", "KRW-BTC", "1m", "--count", "5", "--base-url", "not a url"],
     ["collect", "KRW-BTC", "1m", "--count", "5", "--nonsense"],
     ["collect", "KRW-BTC", "1m", "--count", "5", "extra"],
+    ["collect", "KRW-BTC", "KRW-ETH", "--count", "5"],
+    ["collect", "1m", "60m", "--count", "5"],
+    ["collect", "--symbol", "KRW-BTC,", "--timeframe", "1m", "--count", "5"],
+    ["collect", "--symbol", "KRW-BTC", "--timeframe", "1m,2m", "--count", "5"],
+    ["collect", "krw-*", "1m", "--count", "5"],
+    ["collect", "KRW-*\x1b[31m", "1m", "--count", "5"],
+    ["collect", "KRW-*", "1m"],
+    ["collect", "KRW-BTC", "1m", "--count", "5", "--quiet", "--verbose"],
+    ["plan", "KRW-BTC", "1m"],
+    ["plan", "KRW-BTC", "1m", "--count", "5", "--db", ""],
+    ["plan", "krw-btc", "1m", "--count", "5"],
+    *([command, "KRW-BTC", "1m", *words] for command in ("plan", "get") for words in (
+        ["--count", "5", "--last", "3d"],
+        ["--since", "2024-01-01", "--last", "3d"],
+        ["--since", "2024-01-01", "--end", "2024-01-02"],
+        ["--since", "2024-01-01", "--to", "2024-01-01"],
+        ["--since", "2100-01-01"],
+        ["--last", "99w", "--to", "1971-01-01"],
+        *(["--last", last] for last in ("", "0d", "-1d", "1.5h", "5y", "d", "1M", "９d", "9" * 30 + "s", "3d\x1b[31m")),
+    )),
+    ["run"],
+    ["run", ""],
+    ["run", "absent.toml"],
+    ["run", "."],
+    ["completion", "tcsh"],
     ["get", "KRW-BTC", "1m", "--count", "5", "--format", "xml"],
     ["get", "KRW-BTC", "1m", "--count", "5", "--order", "sideways"],
     ["stream", "KRW-BTC", "1m"],
@@ -114,7 +138,7 @@ BAD = [
 @pytest.mark.parametrize("words", BAD, ids=" ".join)
 def test_malformed(words: list[str], folder: Path, listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
     """A command that can't be meant exits 2 with one clear line; nothing is sent and no file is made."""
-    if words[0] in ("collect", "get", "stream") and "--base-url" not in words:
+    if words[0] in ("collect", "plan", "get", "stream") and "--base-url" not in words:
         words = [*words, "--base-url", f"http://127.0.0.1:{listener.getsockname()[1]}"]
     assert main(words) == 2
     out, err = capsys.readouterr()
@@ -212,13 +236,6 @@ def test_failures_exit_1(listener: socket.socket, capsys: pytest.CaptureFixture[
     assert "not a database" in capsys.readouterr().err
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Help and the version are there, and exit 0."""
-    for words in (["--help"], ["collect", "-h"], ["--version"]):
-        assert main(words) == 0
-        assert "rxcandles" in capsys.readouterr().out
-
-
 def test_ctrl_c() -> None:
     """Interrupted, it exits 130 at once, says how far it is and how to go on, and everything fetched is there."""
     command = [sys.executable, "-m", "rxcandles", "stream", "KRW-ETH", "1m", "--count", "100000", "--format", "csv"]
@@ -236,41 +253,6 @@ def test_ctrl_c() -> None:
     newest = [line.split(",")[1] for line in lines[1:]]
     to = f"{newest[0][:17]}59+00:00"
     assert simulated("collect", "KRW-ETH", "1m", "--to", to, "--end", newest[-1], "--json") == 0
-
-
-def test_bar_on_a_terminal() -> None:
-    """On a terminal the progress is a bar with the share done, the rate and the time left; stdout stays clean."""
-    import os
-    import pty
-
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "rxcandles", "collect", "KRW-ETH", "1m", "--count", "3000", "--json"]
-    with subprocess.Popen(
-        [*command, "--exchange", "simulated", "--rate-limit", "none"],
-        stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    ) as process:  # fmt: skip
-        os.close(theirs)
-        shown = b""
-        with contextlib.suppress(OSError):  # what a terminal says when its last writer is gone
-            while part := os.read(ours, 65536):
-                shown += part
-        out, _ = process.communicate(timeout=30)
-    os.close(ours)
-    assert json.loads(out)["collected_count"] == 3000
-    assert b"3,000 of 3,000 candles" in shown
-    assert b"100%" in shown
-
-
-def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Elsewhere progress is a line now and then, on stderr."""
-    monkeypatch.setattr("rxcandles.cli.console.PLAIN_EVERY", 0.0)
-    assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--json") == 0
-    out, err = capsys.readouterr()
-    assert out.count("\n") == 1
-    assert err.splitlines()[-1].startswith("KRW-ETH 1m: 1,000 of 1,000 candles (100%), ")
-    assert err.splitlines()[-1].endswith("/s, 0:00:00 left")
-    assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--quiet") == 0
-    assert capsys.readouterr().err == ""
 
 
 def test_incomplete_exits_1(folder: Path, capsys: pytest.CaptureFixture[str], upbit_simulator: type[Simulator]) -> None:
@@ -297,7 +279,9 @@ def test_incomplete_exits_1(folder: Path, capsys: pytest.CaptureFixture[str], up
     assert code == 1
     assert json.loads(out)["collected_count"] == 1400
     assert json.loads(out)["failed_spans"][0]["start"] == "2024-01-01T00:00:00+00:00"
-    assert err.startswith("rxcandles: KRW-ETH 1m: 1,400 candles are held, but not 2024-01-01 00:00:00 to ")
+    assert err.splitlines()[-1].startswith(
+        "rxcandles: KRW-ETH 1m: 1,400 candles are held, but not 2024-01-01 00:00:00 to "
+    )
 
 
 def test_simulate() -> None:

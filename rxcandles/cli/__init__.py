@@ -11,9 +11,12 @@ from rxcandles import __version__
 from rxcandles.cli.charting import chart
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
+from rxcandles.cli.completing import completion
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
 from rxcandles.cli.importing import import_file
+from rxcandles.cli.jobfile import run
+from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
 from rxcandles.errors import RequestError, RxCandlesError
@@ -28,12 +31,15 @@ def cli() -> None:
 
     \b
     rxcandles collect KRW-BTC 1m --count 20000
+    rxcandles plan KRW-BTC KRW-ETH 1m --last 30d
     rxcandles get KRW-BTC 1d --end 2024-01-01 --format csv
     rxcandles coverage
     """
 
 
-for _command in (collect, get, stream, coverage, chart, import_file, verify, repair, simulate):
+for _command in (
+    collect, plan, run, get, stream, coverage, chart, import_file, verify, repair, simulate, completion,
+):  # fmt: skip
     cli.add_command(_command)
 
 

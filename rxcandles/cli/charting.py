@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -21,21 +20,12 @@ from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
 
 __all__ = ["chart"]
 
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
-
-def _length(_context: object, _option: object, value: str | None) -> timedelta | None:
-    found = None if value is None else re.fullmatch(r"([1-9][0-9]{0,7})([mhdw])", value, re.ASCII)
-    if value is not None and found is None:
-        raise click.BadParameter(f"{value!r} is no length of time; write it as 90m, 12h, 30d or 8w")
-    return None if found is None else timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-
 
 @click.command()
 @click.argument("symbol")
 @click.argument("timeframe")
 @options.stretch
-@click.option("--last", callback=_length, metavar="LENGTH", help="This long back from --to or the newest: 12h, 30d, …")
+@options.last
 @click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
 @click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a FILE that ends in .png.")
 @click.option("--title", help="Above the chart; the series' name where not given.")
@@ -46,6 +36,10 @@ def chart(**asked: Any) -> options.Work:
     """Draw stored candles, their volume and coverage, into one file.
 
     The page needs no network. Nothing is collected; what is missing shows as missing.
+
+    \b
+    rxcandles chart KRW-BTC 1m --last 30d -o btc.html
+    rxcandles chart KRW-BTC 1d --png
     """
     return lambda: _chart(**asked)
 

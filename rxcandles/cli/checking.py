@@ -28,7 +28,7 @@ WRONG: Final = 3
 DAMAGED: Final = 4
 
 _most = click.option("--most", type=click.IntRange(1), default=10, show_default=True, help="Findings shown of a kind.")
-_quiet = click.option("--quiet", is_flag=True, help="No progress, and no word where all is well.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no word where all is well.")
 
 
 @click.command(
@@ -47,7 +47,12 @@ _quiet = click.option("--quiet", is_flag=True, help="No progress, and no word wh
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
-    """Check a database: the file, the names, every candle, and that the ledger is true. Writes nothing."""
+    """Check a database: the file, the names, every candle, and that the ledger is true. Writes nothing.
+
+    \b
+    rxcandles verify
+    rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
+    """
     return lambda: _verify(**asked)
 
 
@@ -68,6 +73,11 @@ def repair(**asked: Any) -> options.Work:
 
     The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
     and keep a copy. Series of another exchange than --exchange are left as they are.
+
+    \b
+    rxcandles repair --dry-run
+    rxcandles repair --db candles.db
+    rxcandles repair --db candles.db --into saved.db
     """
     return lambda: _repair(**asked)
 

@@ -1,35 +1,129 @@
-"""``rxcandles collect``."""
+"""``rxcandles collect``: one series, or several at once under one limit."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.console import LastProgress, summary_json, summary_text
-from rxcandles.cli.jobs import Job, run_job
-from rxcandles.errors import IncompleteError
+from rxcandles.cli.asking import Wanted, ends_of, sorted_words
+from rxcandles.cli.console import printable, show_table, summary_json, summary_plain, summary_table, summary_text
+from rxcandles.cli.display import Board, Output
+from rxcandles.cli.jobs import Place, run_several, titles_of
+from rxcandles.errors import IncompleteError, SeveralFailedError
+from rxcandles.model import Request
+from rxcandles.opening import OwnRate
 from rxcandles.provider import CandleDataProvider
+from rxcandles.reports import CollectionSummary
 
-__all__ = ["collect"]
+__all__ = ["asked_for", "collect", "collect_series"]
 
 
 @click.command()
-@options.asked
+@options.several
 @options.as_json
 def collect(as_json: bool, **asked: Any) -> options.Work:
-    """Store candles; what is stored already is not fetched again."""
-    job = Job(order="newest_first", **asked)
+    """Store candles; what is stored already is not fetched again.
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
+    Several symbols and timeframes are collected at once, under one limit. It exits with 0 only if everything that was
+    asked for is held then; the same command again asks for the rest.
+
+    \b
+    rxcandles collect KRW-BTC 1m --count 200000
+    rxcandles collect KRW-BTC KRW-ETH 1m 60m --last 30d
+    rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
+    """
+
+    def work() -> int:
+        wanted, place, output = asked_for(**asked)
+        return collect_series([wanted], place, output, as_json=as_json)
+
+    return work
+
+
+def asked_for(
+    words: Sequence[str],
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    count: int | None,
+    since: datetime | None,
+    last: timedelta | None,
+    to: datetime | None,
+    end: datetime | None,
+    db: str,
+    exchange: str,
+    base_url: str | None,
+    rate_limit: float | OwnRate | None,
+    quiet: bool,
+    verbose: int,
+    no_color: bool,
+) -> tuple[Wanted, Place, Output]:
+    """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
+    some, others = sorted_words(words)
+    wanted = Wanted(
+        some + [each for listed in symbols for each in listed.split(",")],
+        others + [each for listed in timeframes for each in listed.split(",")],
+        ends_of(count, since, last, to, end),
+    )
+    return wanted, Place(db, exchange, base_url, rate_limit), Output(quiet, verbose, no_color)
+
+
+def collect_series(
+    wanted: Sequence[Wanted], place: Place, output: Output, *, as_json: bool, lines: bool = False
+) -> int:
+    """Collect all that is wanted, print what it came to, and return the exit code.
+
+    One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
+    """
+    titles = titles_of(place.requests(wanted))
+
+    async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
         try:
-            summary, failure = await provider.collect_candles_only(**job.asked, progress_callback=progress), None
-        except IncompleteError as error:
-            summary, failure = error.summary, error
-        click.echo(summary_json(summary) if as_json else summary_text(summary, job.title, job.db))
-        if failure is not None:
-            raise failure
-        return 0
+            summaries = await provider.collect_many(titles, lambda each, told: board.tell(titles[each], told))
+        except SeveralFailedError as error:
+            return {each: error.summaries.get(each) or error.failures[each] for each in titles}
+        return {**summaries}
 
-    return lambda: run_job(job, work)
+    results = run_several(place, titles, output, work)
+    if len(titles) == 1 and not lines:
+        [(request, title)] = titles.items()
+        return _tell_one(title, results[request], place.db, as_json=as_json)
+    if as_json:
+        for request, result in results.items():
+            click.echo(json.dumps(_plain(request, result)))
+    else:
+        _print_table({titles[request]: result for request, result in results.items()}, place.db, output)
+    failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
+    for title, error in failed.items():
+        message = " ".join(str(error).split())
+        click.echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
+    return 1 if failed else 0
+
+
+def _tell_one(title: str, result: CollectionSummary | Exception, db: str, *, as_json: bool) -> int:
+    summary = result.summary if isinstance(result, IncompleteError) else result
+    if isinstance(summary, CollectionSummary):
+        click.echo(summary_json(summary) if as_json else summary_text(summary, title, db))
+    if isinstance(result, Exception):
+        raise result
+    return 0
+
+
+def _plain(request: Request, result: CollectionSummary | Exception) -> dict[str, Any]:
+    summary = result.summary if isinstance(result, IncompleteError) else result
+    return {
+        "symbol": request.symbol,
+        "timeframe": request.timeframe.name,
+        **(summary_plain(summary) if isinstance(summary, CollectionSummary) else {}),
+        "error": str(result) if isinstance(result, Exception) else None,
+    }
+
+
+def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:
+    show_table(summary_table(results), no_color=output.no_color)
+    held = sum(not isinstance(result, Exception) for result in results.values())
+    click.echo(f"{held:,} of {len(results):,} series are held in {printable(db)}")

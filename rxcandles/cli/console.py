@@ -1,21 +1,24 @@
-"""What the command line shows: progress on stderr, candles on stdout."""
+"""What the command line prints: candles, summaries, tables."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import Final
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from rxcandles.cli.display import LastProgress, progress_shown
+from rxcandles.cli.text import printable
+from rxcandles.errors import IncompleteError
 from rxcandles.model import CandleData
-from rxcandles.reports import CollectionProgress, CollectionSummary
+from rxcandles.reports import CollectionSummary
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = [
     "FORMATS",
@@ -23,7 +26,10 @@ __all__ = [
     "format_candles",
     "printable",
     "progress_shown",
+    "show_table",
     "summary_json",
+    "summary_plain",
+    "summary_table",
     "summary_text",
 ]
 
@@ -33,78 +39,6 @@ FIELDS: Final = (
 )  # fmt: skip
 
 FORMATS: Final = ("table", "csv", "jsonl")
-
-PLAIN_EVERY: Final = 5.0
-"""Seconds between lines of progress where there is no terminal."""
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with everything written out (``\\x1b``) that a terminal would act on instead of showing it."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
-class LastProgress:
-    """Keeps the newest progress, for what is said when a run is interrupted."""
-
-    def __init__(self, then: Callable[[CollectionProgress], None]) -> None:
-        self.progress: CollectionProgress | None = None
-        self._then = then
-
-    def __call__(self, progress: CollectionProgress) -> None:
-        """Take the newest progress and show it."""
-        self.progress = progress
-        self._then(progress)
-
-
-@contextmanager
-def progress_shown(title: str, *, quiet: bool) -> Iterator[LastProgress]:
-    """Show progress on stderr while the block runs: a bar on a terminal, a line every 5 seconds elsewhere."""
-    console = Console(stderr=True)
-    if quiet:
-        yield LastProgress(lambda progress: None)
-    elif console.is_terminal:
-        bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} candles, {task.fields[rate]:,.0f}/s"),
-            TimeRemainingColumn(), console=console,
-        )  # fmt: skip
-        with bar:
-            task = bar.add_task(title, total=1, rate=0.0)
-
-            def show(progress: CollectionProgress) -> None:
-                bar.update(
-                    task,
-                    completed=progress.collected_count,
-                    total=max(progress.total_count, 1),
-                    rate=_rate(progress),
-                )
-
-            yield LastProgress(show)
-    else:
-        yield LastProgress(_Lines(title, console))
-
-
-class _Lines:
-    def __init__(self, title: str, console: Console) -> None:
-        self._title = title
-        self._console = console
-        self._next = PLAIN_EVERY
-
-    def __call__(self, progress: CollectionProgress) -> None:
-        if progress.elapsed_seconds < self._next:
-            return
-        self._next = progress.elapsed_seconds + PLAIN_EVERY
-        share = progress.collected_count / max(progress.total_count, 1)
-        left = timedelta(seconds=round(progress.estimated_remaining_seconds))
-        self._console.out(
-            f"{self._title}: {progress.collected_count:,} of {progress.total_count:,} candles ({share:.0%}), "
-            f"{_rate(progress):,.0f}/s, {left} left",
-            highlight=False,
-        )
-
-
-def _rate(progress: CollectionProgress) -> float:
-    return progress.collected_count / progress.elapsed_seconds if progress.elapsed_seconds > 0 else 0.0
 
 
 def format_candles(candles: Iterable[CandleData], style: str, *, header: bool = True) -> Iterator[str]:
@@ -129,6 +63,11 @@ def format_candles(candles: Iterable[CandleData], style: str, *, header: bool = 
 
 def summary_json(summary: CollectionSummary) -> str:
     """Return a summary as one JSON object, times in ISO 8601."""
+    return json.dumps(summary_plain(summary))
+
+
+def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
+    """Return a summary as JSON has it, times in ISO 8601."""
     plain = attrs.asdict(summary, recurse=True)
     plain["overlap_analysis_results"] = dict(summary.overlap_analysis_results)
     plain["time_range"] = [moment.isoformat() for moment in summary.time_range]
@@ -136,7 +75,7 @@ def summary_json(summary: CollectionSummary) -> str:
         {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
         for each in summary.failed_spans
     ]
-    return json.dumps(plain)
+    return plain
 
 
 def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
@@ -152,3 +91,34 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
         + (f", {summary.rate_limited:,} times over the rate limit" if summary.rate_limited else ""),
     ]
     return "\n".join(lines)
+
+
+def show_table(table: Table, *, no_color: bool = False) -> None:
+    """Print a table on stdout: as wide as the terminal, with colours there only; up to 200 columns elsewhere."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    width = None if terminal else 200
+    Console(width=width, no_color=no_color or None, force_terminal=terminal, highlight=False).print(table)
+
+
+def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table:
+    """Return what several collections came to as a table that fits 80 columns, by title; a failure has a word of it."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("series", no_wrap=True)
+    for name in ("candles", "new", "requests", "from (UTC)", "to (UTC)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for title, result in results.items():
+        summary = result.summary if isinstance(result, IncompleteError) else result
+        if not isinstance(summary, CollectionSummary):
+            table.add_row(title, *("-",) * 5, "failed", style="red")
+            continue
+        numbers = (summary.collected_count, summary.stored_count, summary.api_calls_made)
+        ends = (f"{moment:%Y-%m-%d %H:%M}" for moment in summary.time_range)
+        incomplete = isinstance(result, IncompleteError)
+        told = "holes" if incomplete else ""
+        table.add_row(title, *(f"{each:,}" for each in numbers), *ends, told, style="yellow" if incomplete else "")
+    return table

@@ -32,13 +32,25 @@ WIDEST: Final = 160
 @options.stretch
 @options.db
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans.")
+@options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored and proven, and what is missing in between."""
+    """Show what is stored and proven, and what is missing in between.
+
+    \b
+    rxcandles coverage
+    rxcandles coverage KRW-BTC 1m --db candles.db --json
+    """
     return lambda: _show_coverage(**asked)
 
 
 def _show_coverage(
-    symbol: str | None, timeframe: str | None, since: datetime | None, to: datetime | None, db: str, as_json: bool
+    symbol: str | None,
+    timeframe: str | None,
+    since: datetime | None,
+    to: datetime | None,
+    db: str,
+    as_json: bool,
+    no_color: bool,
 ) -> int:
     if symbol is not None:
         check_symbol(symbol)
@@ -46,7 +58,8 @@ def _show_coverage(
         timeframe = Timeframe.of(timeframe).name
     check_ends(since, to)
     width = min(Console().width, WIDEST) if sys.stdout.isatty() else 100
-    terminal = Console(width=200, highlight=False)  # a terminal wraps a long line, where a table would cut its columns
+    # A terminal wraps a long line, where a table would cut its columns.
+    terminal = Console(width=200, highlight=False, no_color=no_color or None, force_terminal=sys.stdout.isatty())
     found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:

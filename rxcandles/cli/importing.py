@@ -75,6 +75,10 @@ def import_file(as_json: bool, **asked: Any) -> options.Work:
 
     They are marked as imported, never taken for complete: collecting still asks the exchange, whose candles then take
     their place.
+
+    \b
+    rxcandles import BTC_KRW-1m.feather --symbol KRW-BTC --timeframe 1m
+    rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz Asia/Seoul
     """
     return lambda: asyncio.run(_import(as_json=as_json, **asked))
 

@@ -1,21 +1,23 @@
-"""One series, asked for and collected on behalf of a command."""
+"""What is asked for, run with its progress on stderr: one series, or several at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 
-from rxcandles.cli.console import LastProgress, progress_shown
+from rxcandles.cli.asking import Wanted, ends_of, has_glob, requests_for
+from rxcandles.cli.display import Board, LastProgress, Output, board_shown
 from rxcandles.model import Order, Request
 from rxcandles.opening import OwnRate, connect
 from rxcandles.provider import CandleDataProvider
 
-__all__ = ["Interrupted", "Job", "run_job"]
+__all__ = ["Interrupted", "Job", "Place", "run_job", "run_several", "titles_of"]
 
 _A = TypeVar("_A")
 
@@ -25,8 +27,36 @@ class Interrupted(KeyboardInterrupt):
 
 
 @attrs.frozen
+class Place:
+    """Where candles are kept, and where they come from."""
+
+    db: str
+    exchange: str = "upbit"
+    base_url: str | None = None
+    rate_limit: float | OwnRate | None = OwnRate.OWN
+
+    def connect(self, **more: Any) -> AbstractAsyncContextManager[CandleDataProvider]:
+        """Open the provider; what can't be meant is refused before a file is made."""
+        return connect(self.db, self.exchange, self.base_url, self.rate_limit, **more)
+
+    def requests(self, wanted: Iterable[Wanted]) -> list[Request]:
+        """Return a request for each series; the exchange is asked for its markets where there are globs."""
+        wanted = list(wanted)
+        requests = requests_for(wanted)
+        if not any(has_glob(symbol) for each in wanted for symbol in each.symbols):
+            return requests
+        opening = attrs.evolve(self, db=":memory:").connect(share_limit=False)
+
+        async def ask() -> list[Request]:
+            async with opening as provider:
+                return requests_for(wanted, await provider.exchange.markets())
+
+        return asyncio.run(ask())
+
+
+@attrs.frozen
 class Job:
-    """What one command is about."""
+    """What a command about one series is about."""
 
     symbol: str
     timeframe: str
@@ -39,6 +69,17 @@ class Job:
     base_url: str | None
     rate_limit: float | OwnRate | None
     quiet: bool
+    since: datetime | None = None
+    last: timedelta | None = None
+    verbose: int = 0
+    no_color: bool = False
+    asked: dict[str, Any] = attrs.field(init=False)
+    """The arguments of all three modes."""
+
+    def __attrs_post_init__(self) -> None:
+        """Settle the ends once."""
+        ends = ends_of(self.count, self.since, self.last, self.to, self.end)
+        object.__setattr__(self, "asked", {"symbol": self.symbol, "timeframe": self.timeframe, **ends})
 
     @property
     def title(self) -> str:
@@ -46,11 +87,14 @@ class Job:
         return f"{self.symbol} {self.timeframe}"
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """The arguments of all three modes."""
-        return {
-            "symbol": self.symbol, "timeframe": self.timeframe, "count": self.count, "to": self.to, "end": self.end
-        }  # fmt: skip
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.db, self.exchange, self.base_url, self.rate_limit)
+
+    @property
+    def output(self) -> Output:
+        """How much is told of it."""
+        return Output(self.quiet, self.verbose, self.no_color)
 
     def connect(self) -> AbstractAsyncContextManager[CandleDataProvider]:
         """Open the provider; what can't be meant is refused before a file is made."""
@@ -58,21 +102,53 @@ class Job:
 
         request = Request(**self.asked, order=self.order)
         UpbitExchange().check(request.symbol, request.timeframe)
-        return connect(self.db, self.exchange, self.base_url, self.rate_limit)
+        return self.place.connect()
 
 
-def run_job(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[_A]]) -> _A:
+def run_job(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[_A]], *, live: bool = True) -> _A:
     """Do ``work`` with an open provider, showing progress; Ctrl-C says how far it came."""
     opening = job.connect()
-    with progress_shown(job.title, quiet=job.quiet) as progress:
+    expected = Request(**job.asked, order=job.order).most
+    with board_shown({job.title: expected}, job.output, live=live) as board:
+        return _run(opening, board, lambda p: work(p, LastProgress(partial(board.tell, job.title))), job.db)
 
-        async def go() -> _A:
-            async with opening as provider:
-                return await work(provider, progress)
 
-        try:
-            return asyncio.run(go())
-        except KeyboardInterrupt:
-            done = progress.progress
-            held = f"{done.collected_count:,} of {done.total_count:,} candles are" if done else "what was fetched is"
-            raise Interrupted(f"{job.title} stopped: {held} in {job.db}; the same command goes on from there") from None
+def run_several(
+    place: Place,
+    titles: Mapping[Request, str],
+    output: Output,
+    work: Callable[[CandleDataProvider, Board], Awaitable[_A]],
+) -> _A:
+    """Do ``work`` with an open provider, showing the progress of several series; Ctrl-C says how far they came."""
+    opening = place.connect()
+    with board_shown({title: each.most for each, title in titles.items()}, output) as board:
+        return _run(opening, board, lambda provider: work(provider, board), place.db)
+
+
+def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
+    """Return the names of series, told apart by a number where one is asked for twice."""
+    titles: dict[Request, str] = {}
+    for request in requests:
+        title = f"{request.symbol} {request.timeframe}"
+        others = sum(each == title or each.startswith(f"{title} (") for each in titles.values())
+        titles[request] = f"{title} ({others + 1})" if others else title
+    return titles
+
+
+def _run(
+    opening: AbstractAsyncContextManager[CandleDataProvider],
+    board: Board,
+    work: Callable[[CandleDataProvider], Awaitable[_A]],
+    db: str,
+) -> _A:
+    async def go() -> _A:
+        async with opening as provider, board.watching(provider.limiter):
+            return await work(provider)
+
+    try:
+        return asyncio.run(go())
+    except KeyboardInterrupt:
+        what = next(iter(board.series)) if len(board.series) == 1 else f"{len(board.series)} series"
+        known = any(each is not None for each in board.series.values())
+        held = f"{board.held:,} of {board.total:,} candles are" if known else "what was fetched is"
+        raise Interrupted(f"{what} stopped: {held} in {db}; the same command goes on from there") from None

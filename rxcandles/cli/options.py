@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
 from rxcandles.arguments import check_rate
+from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
 from rxcandles.errors import RequestError
 from rxcandles.opening import EXCHANGES, OwnRate
+from rxcandles.timeframe import TIMEFRAMES
 
-__all__ = ["Work", "existing", "rate", "together"]
+__all__ = ["DB", "Work", "existing", "rate", "together"]
+
+DB: Final = "candles.db"
+"""The database where none is named."""
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
 
 Option: TypeAlias = Callable[[Any], Any]
 
+_A = TypeVar("_A")
 
-def _time(value: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00"
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+def _as_type(read: Callable[[str], _A]) -> Callable[[str | _A], _A]:
+    """Return ``read`` as click wants it, which else would hide what is wrong."""
+
+    def typed(value: str | _A) -> _A:
+        if not isinstance(value, str):
+            return value
+        try:
+            return read(value)
+        except RequestError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return typed
 
 
 def rate(value: str | OwnRate) -> float | OwnRate | None:
@@ -68,10 +78,22 @@ def together(*options: Option) -> Option:
     return decorate
 
 
-db: Final = click.option(
-    "--db", default="candles.db", show_default=True, help="The database file; made where it is absent."
-)
-existing_db: Final = click.option("--db", default="candles.db", show_default=True, help="The database file.")
+def _stored_symbols(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from rxcandles.cli.completing import stored_symbols
+
+    return stored_symbols(context, incomplete)
+
+
+def _timeframes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [each.name for each in TIMEFRAMES if each.name.startswith(incomplete)]
+
+
+def _words(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return _stored_symbols(context, parameter, incomplete) + _timeframes(context, parameter, incomplete)
+
+
+db: Final = click.option("--db", default=DB, show_default=True, help="The database file; made where it is absent.")
+existing_db: Final = click.option("--db", default=DB, show_default=True, help="The database file.")
 exchange: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
                  help="simulated starts a simulated Upbit in this process."),
@@ -79,28 +101,63 @@ exchange: Final = together(
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Requests a second, or none; the exchange's own where not given."),
 )  # fmt: skip
-series: Final = together(click.argument("symbol", required=False), click.argument("timeframe", required=False))
+series: Final = together(
+    click.argument("symbol", required=False, shell_complete=_stored_symbols),
+    click.argument("timeframe", required=False, shell_complete=_timeframes),
+)
 stretch: Final = together(
-    click.option("--since", type=_time, metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."),
-    click.option("--to", type=_time, metavar="TIME", help="Up to here, exclusive."),
+    click.option(
+        "--since", type=_as_type(read_time), metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."
+    ),
+    click.option("--to", type=_as_type(read_time), metavar="TIME", help="Up to here, exclusive."),
+)
+ends: Final = together(
+    click.option("--count", type=int, help="Candles that exist, back from --to or now."),
+    click.option("--since", type=_as_type(read_time), metavar="TIME",
+                 help="The older end (ISO 8601, UTC without a zone)."),
+    click.option("--last", type=_as_type(read_duration), metavar="TIME",
+                 help="So long back from --to or now: 90m, 24h, 30d, 8w."),
+    click.option("--to", type=_as_type(read_time), metavar="TIME", help="The newer end; now if not given."),
+    click.option("--end", type=_as_type(read_time), metavar="TIME",
+                 help="The other end, in either order. The older end is included, the newer excluded."),
+)  # fmt: skip
+last: Final = click.option(
+    "--last",
+    type=_as_type(read_duration),
+    metavar="TIME",
+    help="So long back from --to, or from the newest that is stored: 90m, 24h, 30d, 8w.",
+)
+no_color: Final = click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR says the same.")
+told: Final = together(
+    click.option("-q", "--quiet", is_flag=True, help="Nothing but errors and results."),
+    click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
+    no_color,
 )
 asked: Final = together(
-    click.argument("symbol"),
-    click.argument("timeframe"),
-    click.option("--count", type=int, help="Candles that exist, back from --to or now."),
-    click.option(
-        "--to", type=_time, metavar="TIME", help="One end of the span (ISO 8601, UTC without a zone); now if not given."
-    ),
-    click.option(
-        "--end", type=_time, metavar="TIME", help="The other end. The older end is included, the newer excluded."
-    ),
+    click.argument("symbol", shell_complete=_stored_symbols),
+    click.argument("timeframe", shell_complete=_timeframes),
+    ends,
     db,
     exchange,
-    click.option("--quiet", is_flag=True, help="No progress."),
+    told,
 )
+several: Final = together(
+    click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
+    click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
+                 help="Markets, with commas or given again; 'KRW-*' are all that the exchange has."),
+    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
+                 help=f"Some of {' '.join(each.name for each in TIMEFRAMES)}."),
+    ends,
+    db,
+    exchange,
+    told,
+)  # fmt: skip
 printed: Final = together(
     click.option("--order", type=click.Choice(["newest_first", "oldest_first"]), default="newest_first",
-                 show_default=True),
-    click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True),
+                 show_default=True, help="Which candle comes first."),
+    click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
+                 help="csv and jsonl have Upbit's names of the fields."),
 )  # fmt: skip
-as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+as_json: Final = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout: one object, or one a line for each series."
+)

@@ -23,7 +23,12 @@ __all__ = ["get", "no_reader", "stream"]
 @options.asked
 @options.printed
 def get(style: str, **asked: Any) -> options.Work:
-    """Collect candles, then print them."""
+    """Collect candles, then print them.
+
+    \b
+    rxcandles get KRW-BTC 1m --count 10
+    rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv > btc.csv
+    """
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> Sequence[CandleData]:
@@ -47,7 +52,11 @@ def get(style: str, **asked: Any) -> options.Work:
 @options.asked
 @options.printed
 def stream(style: str, **asked: Any) -> options.Work:
-    """Print candles chunk by chunk while they are collected."""
+    """Print candles chunk by chunk while they are collected.
+
+    \b
+    rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz
+    """
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
@@ -57,7 +66,8 @@ def stream(style: str, **asked: Any) -> options.Work:
                     click.echo(line)
         return 0
 
-    return lambda: run_job(job, work)
+    # On a terminal the candles themselves show how far it is.
+    return lambda: run_job(job, work, live=not sys.stdout.isatty())
 
 
 def no_reader() -> None:

@@ -13,13 +13,24 @@ __all__ = ["simulate"]
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8700, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8700,
+    show_default=True,
+    help="Where to listen; 0 takes a free port.",
+)
 @click.option(
     "--rate-limit", type=options.rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C."""
+    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C.
+
+    \b
+    rxcandles simulate --port 8700 --latency 0.05
+    rxcandles collect KRW-BTC 1m --count 1000 --base-url http://127.0.0.1:8700
+    """
     return lambda: _simulate(**asked)
 
 

@@ -16,7 +16,7 @@ from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
 
-__all__ = ["skip_stored"]
+__all__ = ["Narrowing", "skip_stored"]
 
 MOST_HOLES: Final = 1000
 """Holes that are told apart at the beginning of a run."""
@@ -32,12 +32,12 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
-        return reactivex.defer(lambda _: source.pipe(map_async(_Narrowing(store).narrow)))
+        return reactivex.defer(lambda _: source.pipe(map_async(Narrowing(store).narrow)))
 
     return operator
 
 
-class _Narrowing:
+class Narrowing:
     """One subscription, with the last hole found in the ledger for each run: chunks in it need no lookup."""
 
     def __init__(self, store: CandleStore) -> None:
@@ -47,6 +47,7 @@ class _Narrowing:
         self._holes: WeakKeyDictionary[Plan, Span] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with what the store has of it, and what is to be asked for."""
         if chunk.index == 0:
             await self._look_over(chunk.plan)
         hole = self._holes.get(chunk.plan)

@@ -1,0 +1,161 @@
+"""What a command asks for: words become symbols and timeframes, ways to say how far back become the ends of a span."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import attrs
+
+from rxcandles.arguments import refusal
+from rxcandles.errors import RequestError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.model import Request
+from rxcandles.ports import Market
+from rxcandles.timeframe import TIMEFRAMES, from_datetime
+
+__all__ = ["Wanted", "ends_of", "has_glob", "read_duration", "read_time", "requests_for", "sorted_words"]
+
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+WAYS: Final = ("count", "since", "last", "end")
+"""The ways to say how far back, of which one is given."""
+
+_ANY: Final = "KRW-BTC"
+"""Any symbol, to check what else is asked for."""
+
+
+def read_time(value: str) -> datetime:
+    """Return the instant that ``value`` says in ISO 8601, in UTC where it names no zone."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise RequestError(
+            f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00"
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def read_duration(value: str) -> timedelta:
+    """Return the time that ``value`` says: a whole number and s, m, h, d or w, up to a hundred years."""
+    found = re.fullmatch(r"([0-9]{1,10})([smhdw])", value, re.ASCII)
+    seconds = int(found[1]) * UNITS[found[2]] if found else 0
+    if not 0 < seconds <= 36_525 * 86_400:
+        raise RequestError(f"{value!r} is no time to go back; write it as 90m, 24h, 30d or 8w, up to a hundred years")
+    return timedelta(seconds=seconds)
+
+
+def ends_of(
+    count: int | None = None,
+    since: datetime | None = None,
+    last: timedelta | None = None,
+    to: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    dashes: str = "--",
+) -> dict[str, Any]:
+    """Return the ``count``, ``to`` and ``end`` of a request; ``RequestError`` names those that contradict each other.
+
+    ``dashes`` stand before the names in errors.
+    """
+    values = dict(zip(WAYS, (count, since, last, end), strict=True))
+    given = [name for name in WAYS if values[name] is not None]
+    if len(given) > 1:
+        one, other = given[:2]
+        raise RequestError(
+            f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
+            f"give one of {', '.join(dashes + name for name in WAYS[:-1])} and {dashes}{WAYS[-1]}"
+        )
+    if not given:
+        alone = "" if to is None else f", and {dashes}to is only one end"
+        raise RequestError(
+            f"nothing says how far back to go{alone}; give {', '.join(dashes + name for name in WAYS[:-1])} "
+            f"or {dashes}{WAYS[-1]}"
+        )
+    newer = datetime.now(UTC) if to is None else to
+    if since is not None:
+        if since >= newer:
+            until = "now" if to is None else f"{dashes}to, {_said(to)}"
+            raise RequestError(f"{dashes}since is {_said(since)}, which is not before {until}; give an earlier time")
+        end = since
+    elif last is not None:
+        if from_datetime(newer) < last.total_seconds():
+            raise RequestError(
+                f"{dashes}last is {_said(last)}, back to before 1970, with which time begins here; give less"
+            )
+        end = newer - last
+    return {"count": count, "to": to, "end": end}
+
+
+def _said(value: object) -> str:
+    if isinstance(value, timedelta):
+        seconds = round(value.total_seconds())
+        unit = max((unit for unit in UNITS if seconds % UNITS[unit] == 0), key=UNITS.__getitem__)
+        return f"{seconds // UNITS[unit]}{unit}"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the symbols among ``words``, and what is or looks like a timeframe."""
+    symbols: list[str] = []
+    timeframes: list[str] = []
+    for word in words:
+        (timeframes if re.fullmatch(r"[0-9]+[A-Za-z]?|[A-Za-z]", word, re.ASCII) else symbols).append(word)
+    return symbols, timeframes
+
+
+def has_glob(symbol: str) -> bool:
+    """Whether ``symbol`` stands for several, as names of files do in a shell: ``KRW-*``."""
+    return any(each in symbol for each in "*?[")
+
+
+@attrs.frozen
+class Wanted:
+    """Some symbols by some timeframes, all with the same ends."""
+
+    symbols: Sequence[str]
+    timeframes: Sequence[str]
+    ends: Mapping[str, Any]
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what can't be meant, before an exchange is asked which markets it has."""
+        if not self.symbols:
+            raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
+        if not self.timeframes:
+            names = " ".join(each.name for each in TIMEFRAMES)
+            raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
+        requests = [Request(_ANY, timeframe, **self.ends) for timeframe in self.timeframes]
+        for symbol in self.symbols:
+            if not has_glob(symbol):
+                UpbitExchange().check(symbol, requests[0].timeframe)
+            elif not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
+                raise refusal("symbol", symbol, "write capital letters, digits, - and *, ? or [...], such as 'KRW-*'")
+
+
+def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = None) -> list[Request]:
+    """Return a request for each series, each once; globs are held against the ``markets`` (None: are left out)."""
+    now = time.time()
+    found: dict[Request, None] = {}
+    for each in wanted:
+        for symbol in each.symbols:
+            names = [symbol] if not has_glob(symbol) else [] if markets is None else _matching(symbol, markets)
+            for name in names:
+                for timeframe in each.timeframes:
+                    found[Request(name, timeframe, **each.ends, now=now)] = None
+    return list(found)
+
+
+def _matching(glob: str, markets: Sequence[Market]) -> list[str]:
+    names = [market.symbol for market in markets]
+    found = [name for name in names if fnmatchcase(name, glob)]
+    if not found:
+        near = get_close_matches(re.sub(r"[*?]", "", glob), names, 3, 0.3)
+        quotes = sorted({name.split("-")[0] for name in names})
+        there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"
+        raise RequestError(f"no market is called {glob!r}; the exchange has {len(names)}, {there}")
+    return found

@@ -1,0 +1,58 @@
+"""``rxcandles completion``, and what the shell completes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import click
+
+from rxcandles.cli import options
+from rxcandles.errors import RxCandlesError
+from rxcandles.stores import SqliteStore
+
+__all__ = ["completion", "stored_symbols"]
+
+SHELLS: Final = ("bash", "zsh", "fish")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> options.Work:
+    """Print a script that lets the shell complete commands, options, stored symbols and timeframes.
+
+    \b
+    eval "$(rxcandles completion bash)"                              # in ~/.bashrc
+    eval "$(rxcandles completion zsh)"                               # in ~/.zshrc
+    rxcandles completion fish > ~/.config/fish/completions/rxcandles.fish
+    """
+    group = context.find_root().command
+
+    def work() -> int:
+        from click.shell_completion import get_completion_class
+
+        kind = get_completion_class(shell)
+        if kind is None:
+            raise click.UsageError(f"this version of click can't complete for {shell}")
+        click.echo(kind(group, {}, "rxcandles", "_RXCANDLES_COMPLETE").source())
+        return 0
+
+    return work
+
+
+def stored_symbols(context: click.Context, incomplete: str) -> list[str]:
+    """Return the symbols that the database of the command line holds and that begin so; none where there is none."""
+    path = context.params.get("db") or options.DB
+    if not Path(path).is_file():
+        return []
+    with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
+        return sorted({each for each in asyncio.run(_symbols(path)) if each.startswith(incomplete)})
+    return []
+
+
+async def _symbols(path: str) -> list[str]:
+    async with SqliteStore(path) as store:
+        return [series.symbol for series in await store.series()]

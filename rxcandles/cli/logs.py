@@ -1,0 +1,56 @@
+"""The library's log on stderr, while a command runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from rxcandles.cli.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["logged"]
+
+LEVELS: Final = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+@contextmanager
+def logged(console: Console, *, quiet: bool, verbose: int, live: bool) -> Iterator[None]:
+    """Print what the library logs while the block runs: warnings, with ``verbose`` more; nothing where quiet.
+
+    A ``live`` picture shows pauses and counts retries, so that only errors are printed above it. What fails in the end
+    is said by the command itself.
+    """
+    logger = logging.getLogger("rxcandles")
+    level = LEVELS[min(verbose, len(LEVELS) - 1)]
+    if not verbose and (quiet or live):
+        level = logging.CRITICAL + 1 if quiet else logging.ERROR
+    handler, before = _Printed(console), logger.level
+    handler.setLevel(level)
+    logger.addHandler(handler)
+    if verbose:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Printed(logging.Handler):
+    """Prints above the live picture, if there is one; the time in front, as in any log."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        try:
+            self._console.out(printable(self.format(record)), highlight=False)
+        except Exception:
+            self.handleError(record)

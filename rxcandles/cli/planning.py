@@ -1,0 +1,116 @@
+"""``rxcandles plan``: what a collection would take, before anything is sent or written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+
+from rxcandles.arguments import check_path
+from rxcandles.cli import options
+from rxcandles.cli.collecting import asked_for
+from rxcandles.cli.console import printable, show_table
+from rxcandles.cli.display import Output, clock
+from rxcandles.cli.jobs import Place, titles_of
+from rxcandles.cli.logs import logged
+from rxcandles.estimating import CollectionPlan, seconds_at_limit
+from rxcandles.model import Request
+
+__all__ = ["plan", "size"]
+
+SPANS: Final = 10
+"""Missing spans of one series that are printed; --json has all."""
+
+
+@click.command()
+@options.several
+@options.as_json
+def plan(as_json: bool, **asked: Any) -> options.Work:
+    """Show what a collection would take; nothing is sent or written.
+
+    The spans that are missing, the requests for them, their time at the rate limit, memory and disk. Where markets are
+    named as 'KRW-*', the exchange is asked once which it has. The requests are those of markets that trade all the
+    time; sparser ones need fewer.
+
+    \b
+    rxcandles plan KRW-BTC 1m --count 200000
+    rxcandles plan KRW-BTC KRW-ETH 1m 60m --last 30d --json
+    """
+
+    def work() -> int:
+        wanted, place, output = asked_for(**asked)
+        requests = place.requests([wanted])
+        if not Path(check_path("db", place.db)).is_file():
+            place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
+        with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
+            plans, seconds = asyncio.run(_plans(place, requests))
+        if as_json:
+            for each in plans:
+                click.echo(json.dumps(_plain(each)))
+        else:
+            titles = titles_of(requests).values()
+            _print(dict(zip(titles, plans, strict=True)), None if place.rate_limit is None else seconds, output)
+        return 0
+
+    return work
+
+
+async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float]:
+    """Return the plan of each request, and the seconds of all at the limit, which they share."""
+    async with place.connect(share_limit=False) as provider:
+        plans = [await provider.plan(request, of=len(requests)) for request in requests]
+        return plans, seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
+
+
+def _plain(plan: CollectionPlan) -> dict[str, Any]:
+    return {
+        "symbol": plan.request.symbol,
+        "timeframe": plan.request.timeframe.name,
+        **attrs.asdict(plan, recurse=False, filter=attrs.filters.exclude("request")),
+        "missing": [[moment.isoformat() for moment in span] for span in plan.missing],
+        "missing_slots": plan.missing_slots,
+    }
+
+
+def _print(plans: Mapping[str, CollectionPlan], seconds: float | None, output: Output) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("series", no_wrap=True)
+    for name in ("candles", "stored", "missing", "spans", "requests", "disk"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for title, each in plans.items():
+        numbers = (each.candles, each.stored, each.missing_slots, len(each.missing), each.requests)
+        table.add_row(printable(title), *(f"{number:,}" for number in numbers), size(each.disk_bytes))
+    show_table(table, no_color=output.no_color)
+    if len(plans) == 1:
+        _print_spans(next(iter(plans.values())))
+    every = list(plans.values())
+    requests, disk = (sum(getattr(each, name) for each in every) for name in ("requests", "disk_bytes"))
+    at_limit = "no limit" if seconds is None else f"{clock(seconds)} at the rate limit"
+    click.echo(
+        f"{requests:,} requests, {at_limit}; at most {size(sum(each.memory_bytes for each in every))} of memory and "
+        f"{size(disk)} of disk"
+    )
+
+
+def _print_spans(plan: CollectionPlan) -> None:
+    for start, stop in plan.missing[:SPANS]:
+        slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
+        click.echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+    if len(plan.missing) > SPANS:
+        click.echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people write it: ``1.5 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"

@@ -1,0 +1,10 @@
+"""Text that is safe to show."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with everything written out (``\\x1b``) that a terminal would act on instead of showing it."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -1,0 +1,203 @@
+"""What a request would cost, found out from the store alone: nothing is sent and nothing is written.
+
+The plan of the run itself is made to walk over the store, with answers as a market would give them that trades in every
+slot. So the requests are exactly those of the run where that is true. On a sparser market there are fewer: a page is
+200 candles that exist.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, overload
+
+import attrs
+
+from rxcandles.arguments import check_kind
+from rxcandles.chunk import Chunk
+from rxcandles.limiter import LimiterStats
+from rxcandles.model import Request, Row
+from rxcandles.operators.skip_stored import Narrowing
+from rxcandles.planning import Plan
+from rxcandles.ports import CandleStore, RateLimiter
+from rxcandles.spans import Span
+from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
+
+__all__ = ["CollectionPlan", "estimate", "seconds_at_limit"]
+
+WALKED: Final = 2_000
+"""Pages up to which the run is walked through, which takes about 0.1 ms each."""
+
+ROUND_TRIP: Final = 0.02
+"""Seconds that a request is taken to last, which decides how many cursors there are."""
+
+IN_MEMORY: Final = 300
+"""Bytes of a candle in memory."""
+
+ON_DISK: Final = 100
+"""Bytes of a candle in the file, with its share of the pages' unused room (63 to 90 were measured)."""
+
+AT_ONCE: Final = 16
+"""Pages that a run which only stores has in memory at most: 8 under way, and as many on their way to the store."""
+
+
+@attrs.frozen
+class CollectionPlan:
+    """What collecting a request would take; made before anything is sent or written."""
+
+    request: Request
+    missing: tuple[tuple[datetime, datetime], ...]
+    """Spans that would be asked for, newest first, each with its older end included and its newer excluded. Exact for a
+    span; for a ``count`` as far down as the candles reach if each missing slot has one."""
+    candles: int
+    """Candles there would be at most: those stored, and one for each missing slot."""
+    stored: int
+    """Candles among them that are stored and proven."""
+    requests: int
+    """Requests, exactly where every missing slot has a candle; fewer where some have none. Where the market's history
+    begins within a missing span there is one more there, to make sure, and none below. Retries are not foreseen. Over
+    2,000 they are those of one cursor; several may need one more for each of their stretches that meets a hole."""
+    seconds: float
+    """Seconds that the limiter needs to let so many requests pass, 0.0 where there is no limit."""
+    memory_bytes: int
+    """Memory of the candles that are under way at once while they are only stored (``collect_candles_only``)."""
+    list_bytes: int
+    """Memory of all candles as a list (``get_candles``, up to its ``max_memory_objects``)."""
+    disk_bytes: int
+    """What the database grows by, at most."""
+
+    @property
+    def missing_slots(self) -> int:
+        """Slots in the missing spans."""
+        return self.candles - self.stored
+
+
+async def estimate(
+    request: Request,
+    store: CandleStore,
+    limiter: RateLimiter,
+    *,
+    page: int = 200,
+    cursors: int | Callable[[float], int] = 1,
+) -> CollectionPlan:
+    """Return what ``request`` would take, with pages and cursors as those of ``plan_chunks``.
+
+    Holds the covered spans of the request in memory and takes up to some tenths of a second, whatever its length.
+    Raises ``StoreError``.
+    """
+    check_kind("request", request, Request)
+    covered = [
+        (each.start, each.stop) for each in await store.coverage(request.symbol, request.timeframe, *request.span)
+    ]
+    missing, stored = await _missing(request, store, covered)
+    slots = sum(request.timeframe.slots(*span) for span in missing)
+    requests = _pages(request.timeframe, missing, page)
+    if requests <= WALKED:
+        requests = await _walk(request, store, page, cursors)
+    return CollectionPlan(
+        request=request,
+        missing=tuple((to_datetime(start), to_datetime(stop)) for start, stop in missing),
+        candles=stored + slots,
+        stored=stored,
+        requests=requests,
+        seconds=seconds_at_limit(limiter, requests),
+        memory_bytes=IN_MEMORY * min(slots, AT_ONCE * page),
+        list_bytes=IN_MEMORY * (stored + slots),
+        disk_bytes=ON_DISK * slots,
+    )
+
+
+def seconds_at_limit(limiter: RateLimiter, requests: int) -> float:
+    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit."""
+    stats = limiter.stats() if hasattr(limiter, "stats") else None
+    if not isinstance(stats, LimiterStats) or stats.capacity is None:
+        return 0.0
+    return max(0, requests - 1) // stats.capacity * (stats.window + stats.guard)
+
+
+async def _missing(request: Request, store: CandleStore, covered: Sequence[Span]) -> tuple[list[Span], int]:
+    """Return what is missing of a request, newest first, and how many of its candles are stored."""
+    grid = request.timeframe
+    bottom = grid.ceil(BEGINNING) if request.start is None else request.start
+    top, need, stored, missing = request.stop, request.most, 0, []
+    for start, stop in [*covered, (bottom, bottom)]:
+        hole = (max(stop, bottom), top)
+        slots = grid.slots(*hole)
+        if slots >= need:
+            hole = (grid.shift(top, -need), top)
+            slots = need
+        if slots:
+            missing.append(hole)
+        need -= slots
+        if need > 0 and max(start, bottom) < min(stop, top):
+            found = await store.count(request.symbol, grid, max(start, bottom), min(stop, top))
+            stored += min(found, need)
+            need -= min(found, need)
+        top = min(top, max(start, bottom))
+        if need <= 0:
+            break
+    return missing, stored
+
+
+def _pages(grid: Timeframe, missing: Sequence[Span], page: int) -> int:
+    """Return the pages by which one cursor comes from the newest missing slot to the oldest."""
+    pages, reached = 0, None
+    for start, stop in missing:
+        top = stop if reached is None else min(stop, reached)
+        if slots := grid.slots(start, top):
+            more = -(-slots // page)
+            pages += more
+            reached = grid.shift(top, -more * page)
+    return pages
+
+
+async def _walk(request: Request, store: CandleStore, page: int, cursors: int | Callable[[float], int]) -> int:
+    """Return the requests of a run through a store, answered in turn and with a candle in every slot."""
+    plan = Plan(request, page=page, cursors=cursors)
+    narrowing = Narrowing(store)
+    under_way: deque[Chunk] = deque()
+    requests = 0
+    while not plan.complete:
+        while (planned := plan.next()) is not None:
+            chunk = await narrowing.narrow(planned)
+            if chunk.ask:
+                requests += 1
+                under_way.append(chunk)
+            else:
+                plan.fetched(chunk)
+        if under_way:
+            plan.took(ROUND_TRIP)
+            plan.fetched(_answered(under_way.popleft()))
+    return requests
+
+
+def _answered(chunk: Chunk) -> Chunk:
+    rows = _EverySlot(chunk.request.timeframe, chunk.resume, chunk.ask)
+    return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
+
+
+class _EverySlot(Sequence[Row]):
+    """The newest ``length`` rows before ``to`` of a market that trades in every slot; none of them is kept."""
+
+    def __init__(self, grid: Timeframe, to: int, length: int) -> None:
+        self._grid = grid
+        self._to = to
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return Row(self._grid.shift(self._to, -1 - index % self._length), *_NOTHING)
+
+
+_NOTHING: Final = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)

@@ -1,0 +1,246 @@
+"""The command line for several series: lists, globs, plans, and files of jobs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxcandles.__main__ import main
+
+SPAN = ["--to", "2024-01-02", "--since", "2024-01-01"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """An address that would notice the smallest request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def simulated(*words: str) -> int:
+    return main([*words, "--exchange", "simulated", "--rate-limit", "none"])
+
+
+def objects(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["KRW-BTC", "KRW-ETH", "1m", "60m"],
+        ["1m", "60m", "KRW-BTC", "KRW-ETH", "KRW-BTC"],
+        ["--symbol", "KRW-BTC,KRW-ETH", "--timeframe", "1m", "--timeframe", "60m"],
+        ["KRW-BTC", "--symbol", "KRW-ET?", "1m", "--timeframe", "60m"],
+        ["KRW-[BE]*", "1m", "60m"],
+    ],
+    ids=" ".join,
+)
+def test_lists(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Symbols and timeframes in any order, as words, as lists, as globs: each pair is collected once."""
+    assert simulated("collect", *words, *SPAN, "--json") == 0
+    found = objects(capsys)
+    assert sorted((each["symbol"], each["timeframe"]) for each in found) == [
+        ("KRW-BTC", "1m"), ("KRW-BTC", "60m"), ("KRW-ETH", "1m"), ("KRW-ETH", "60m"),
+    ]  # fmt: skip
+    assert {each["error"] for each in found} == {None}
+    assert [each["collected_count"] for each in found if each["symbol"] == "KRW-ETH"] == [1440, 24]
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people there is a table of all series."""
+    assert simulated("collect", "KRW-ETH", "1m", "60m", *SPAN) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["KRW-ETH", "1m", "1,440", "1,440", "8", "2024-01-01", "00:00", "2024-01-02", "00:00"]
+    assert lines[-1] == "2 of 2 series are held in candles.db"
+    assert max(map(len, lines)) <= 80
+
+
+def test_one_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A series that fails keeps none of the others from being held, and the exit code from being 0."""
+    assert simulated("collect", "KRW-GONE", "KRW-ETH", "1m", *SPAN, "--json") == 1
+    out, err = capsys.readouterr()
+    gone, eth = map(json.loads, out.splitlines())
+    assert "404" in gone["error"]
+    assert "collected_count" not in gone
+    assert (eth["collected_count"], eth["error"]) == (1440, None)
+    assert err.startswith("rxcandles: KRW-GONE 1m")
+    assert err.count("\n") == 1
+    assert simulated("collect", "KRW-GONE", "KRW-ETH", "1m", *SPAN) == 1
+    assert "1 of 2 series are held" in capsys.readouterr().out
+
+
+def test_unknown_glob(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A glob that fits no market is refused, with what is near it, and no file is made."""
+    assert simulated("collect", "KRW-BTC", "KRX-B*", "1m", "--count", "5") == 2
+    assert capsys.readouterr().err.startswith(
+        "rxcandles: no market is called 'KRX-B*'; the exchange has 8, such as KRW-B"
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_ctrl_c() -> None:
+    """Interrupted, it says how far all of them are."""
+    command = [sys.executable, "-m", "rxcandles", "collect", "KRW-ETH", "KRW-BTC", "1m", "--count", "100000", "-vv"]
+    with subprocess.Popen([*command, "--exchange", "simulated"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "rows stored" not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("rxcandles: 2 series stopped: ")
+
+
+# How far back
+
+
+def test_last_and_since(capsys: pytest.CaptureFixture[str]) -> None:
+    """--last and --since are the older end, up to --to."""
+    for words in (["--since", "2024-01-01"], ["--last", "1d"], ["--last", "24h"], ["--last", "1440m"]):
+        assert simulated("get", "KRW-ETH", "60m", *words, "--to", "2024-01-02", "--format", "csv") == 0
+        rows = capsys.readouterr().out.splitlines()[1:]
+        assert len(rows) == 24
+        assert "2024-01-01T00:00:00" in rows[-1]
+    assert simulated("collect", "KRW-ETH", "1m", "--last", "90m", "--json") == 0
+    assert objects(capsys)[0]["collected_count"] in (89, 90)
+
+
+def test_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two ways to say how far back are refused by name, with their values."""
+    assert main(["collect", "KRW-ETH", "1m", "--count", "5", "--last", "36h"]) == 2
+    assert "--count and --last are both given, 5 and 36h; give one of" in capsys.readouterr().err
+    assert main(["collect", "KRW-ETH", "1m", "--since", "2024-01-01", "--end", "2024-01-01"]) == 2
+    assert "--since and --end are both given, 2024-01-01T00:00:00+00:00 and" in capsys.readouterr().err
+
+
+# Plans
+
+
+def test_plan_sends_and_makes_nothing(
+    folder: Path, listener: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan is made without a request, and without a database where there is none."""
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert main(["plan", "KRW-BTC", "KRW-ETH", "1m", *SPAN, "--base-url", address]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["KRW-BTC", "1m", "1,440", "0", "1,440", "1", "8", "144", "kB"]
+    assert lines[-1].startswith("16 requests, 0:00:01 at the rate limit; at most ")
+    assert list(folder.iterdir()) == []
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_as_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is planned is then what it takes, with the ends and a piece in the middle stored before."""
+    for to, since in (("2024-01-01T06:00", "2024-01-01"), ("2024-01-01T15:10", "2024-01-01T11:05")):
+        assert simulated("collect", "KRW-ETH", "1m", "--to", to, "--since", since, "--json") == 0
+    capsys.readouterr()
+    at_rate = ["--exchange", "simulated", "--rate-limit", "10"]  # one cursor for each
+    assert main(["plan", "KRW-ETH", "1m", "60m", *SPAN, *at_rate, "--json"]) == 0
+    plans = objects(capsys)
+    assert plans[0]["missing"] == [
+        ["2024-01-01T15:10:00+00:00", "2024-01-02T00:00:00+00:00"],
+        ["2024-01-01T06:00:00+00:00", "2024-01-01T11:05:00+00:00"],
+    ]
+    assert main(["collect", "KRW-ETH", "1m", "60m", *SPAN, *at_rate, "--json"]) == 0
+    done = objects(capsys)
+    assert [each["requests"] for each in plans] == [each["api_calls_made"] for each in done] == [5, 1]
+    assert [each["missing_slots"] for each in plans] == [each["stored_count"] for each in done]
+    assert simulated("plan", "KRW-ETH", "1m", *SPAN) == 0
+    assert "0 requests, no limit" in capsys.readouterr().out
+
+
+# Files of jobs
+
+
+def test_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """All jobs of a file are collected at once; what a job says goes before the defaults."""
+    Path("jobs.toml").write_text(
+        """
+        [defaults]
+        db = "other.db"
+        exchange = "simulated"
+        rate_limit = "none"
+        count = 50
+        to = 2024-01-02
+        timeframes = ["1m"]
+        [[jobs]]
+        symbols = ["KRW-ETH"]
+        [[jobs]]
+        symbols = ["KRW-E*", "KRW-HALT"]
+        timeframes = ["60m", "1d"]
+        last = "1d"
+        [[jobs]]
+        symbols = ["KRW-ETH"]
+        since = "2024-01-01T12:00"
+        """
+    )
+    assert main(["run", "jobs.toml", "--json"]) == 0
+    assert [(each["symbol"], each["timeframe"], each["collected_count"]) for each in objects(capsys)] == [
+        ("KRW-ETH", "1m", 50), ("KRW-ETH", "60m", 24), ("KRW-ETH", "1d", 1), ("KRW-HALT", "60m", 24),
+        ("KRW-HALT", "1d", 1), ("KRW-ETH", "1m", 720),
+    ]  # fmt: skip
+    assert Path("other.db").is_file()
+    assert main(["run", "jobs.toml"]) == 0
+    assert "KRW-ETH 1m (2)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "jobs is []; write one or more tables [[jobs]]"),
+        ("[[jobs]\n", "is no TOML"),
+        ("jobs = 5", "jobs is 5"),
+        ("jobs = [5]", "jobs is [5]"),
+        ("defaults = 5\n[[jobs]]", "defaults is 5"),
+        ("[[job]]\n", "'job', which means nothing here; did you mean 'jobs'?"),
+        ("[defaults]\ndatabase = 'x'\n[[jobs]]", "[defaults] has 'database'"),
+        ("[[jobs]]\nsymbol = ['KRW-BTC']", "jobs[0] has 'symbol', which means nothing here; did you mean 'symbols'?"),
+        ("[[jobs]]\ndb = 'x.db'", "jobs[0] has 'db', which holds for the whole file"),
+        ("[[jobs]]\nsymbols = 'KRW-BTC'", "jobs[0].symbols is 'KRW-BTC'"),
+        ("[[jobs]]\nsymbols = []", "jobs[0].symbols is []"),
+        ("[[jobs]]\ntimeframes = ['1m']\ncount = 5", "jobs[0]: no symbol is given"),
+        ("[[jobs]]\nsymbols = ['KRW-BTC']\ncount = 5", "jobs[0]: no timeframe is given"),
+        ("[[jobs]]\nsymbols = ['KRW-BTC']\ntimeframes = ['2m']\ncount = 5", "timeframe is '2m'"),
+        ("[[jobs]]\nsymbols = ['btc']\ntimeframes = ['1m']\ncount = 5", "symbol is 'btc'"),
+        ("[[jobs]]\nsymbols = ['KRW-BTC']\ntimeframes = ['1m']", "jobs[0]: nothing says how far back"),
+        ("[[jobs]]\ncount = 1.5", "jobs[0].count is 1.5"),
+        ("[[jobs]]\nlast = 30", "jobs[0].last: jobs[0].last is 30"),
+        ("[[jobs]]\nlast = '30'", "jobs[0].last: '30' is no time to go back"),
+        ("[[jobs]]\nsince = 'x'", "jobs[0].since: 'x' is no time"),
+        ("[[jobs]]\nsince = 12:00:00", "jobs[0].since is datetime.time(12, 0)"),
+        ("[defaults]\nto = 5\n[[jobs]]", "defaults.to is 5"),
+        ("[defaults]\nrate_limit = 0\n[[jobs]]", "defaults.rate_limit is 0"),
+        ("[defaults]\nexchange = 5\n[[jobs]]", "defaults.exchange is 5"),
+        ("[defaults]\ndb = ''\n[[jobs]]", "defaults.db is ''"),
+        ("[[jobs]]\ncount = 5\nlast = '3d'", "jobs[0]: count and last are both given, 5 and 3d; give one of count"),
+        ("# " + "x" * 1_000_000, "1,000,000 bytes are enough"),
+    ],
+)  # fmt: skip
+def test_bad_files(text: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a file can't mean is said with its place in the file, before anything is done."""
+    Path("jobs.toml").write_text(text)
+    assert main(["run", "jobs.toml"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.startswith("rxcandles: 'jobs.toml'")
+    assert err.count("\n") == 1
+    assert [each.name for each in folder.iterdir()] == ["jobs.toml"]
