@@ -11,6 +11,7 @@ from rxcandles.errors import (
     CertificateError,
     ConnectionFailedError,
     ExchangeError,
+    ExtraMissingError,
     IncompleteError,
     InvalidResponseError,
     MemoryLimitError,
@@ -25,8 +26,20 @@ from rxcandles.errors import (
     StageCancelledError,
     StoreError,
     UnknownMarketError,
+    UnprovenError,
 )
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.frames import (
+    Exported,
+    export_candles,
+    in_batches,
+    to_arrow,
+    to_ccxt,
+    to_freqtrade,
+    to_pandas,
+    to_polars,
+    to_pyupbit,
+)
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Order, Request, Row
@@ -44,7 +57,7 @@ from rxcandles.reports import (
     StreamStats,
     recommend_mode,
 )
-from rxcandles.sequence import CandleSequence
+from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
@@ -69,6 +82,8 @@ __all__ = [
     "Covered",
     "Exchange",
     "ExchangeError",
+    "Exported",
+    "ExtraMissingError",
     "FailedSpan",
     "Flow",
     "FlowStats",
@@ -105,8 +120,18 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "UnprovenError",
     "connect",
+    "export_candles",
+    "in_batches",
     "recommend_mode",
     "run",
+    "stored_candles",
+    "to_arrow",
+    "to_ccxt",
+    "to_freqtrade",
+    "to_pandas",
+    "to_polars",
+    "to_pyupbit",
     "with_backpressure",
 ]

@@ -14,7 +14,17 @@ from rxcandles.errors import RequestError
 from rxcandles.spans import Span
 from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
 
-__all__ = ["LONGEST_WAIT", "ORDERS", "SETTLE_SECONDS", "CandleData", "Order", "Request", "Row", "span_between"]
+__all__ = [
+    "LONGEST_WAIT",
+    "ORDERS",
+    "SETTLE_SECONDS",
+    "CandleData",
+    "Order",
+    "Request",
+    "Row",
+    "row_fields",
+    "span_between",
+]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
 
@@ -50,6 +60,11 @@ class Row(NamedTuple):
     prev_closing_price: float | None = None
     change_price: float | None = None
     change_rate: float | None = None
+
+
+def row_fields(timeframe: str) -> tuple[str, ...]:
+    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight."""
+    return Row._fields if timeframe == "1d" else Row._fields[:8]
 
 
 @attrs.define(eq=False, repr=False)

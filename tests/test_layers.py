@@ -13,7 +13,8 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors"},
-    {"arguments"},
+    {"arguments", "extras"},
+    {"files"},
     {"timeframe"},
     {"spans", "events"},
     {"model"},
@@ -23,6 +24,7 @@ LAYERS = (
     {"operators", "meter"},
     {"sequence", "streaming", "collector"},
     {"provider"},
+    {"frames"},
     {"opening"},
     {""},
     {"cli"},

@@ -11,6 +11,7 @@ from rxcandles import __version__
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
+from rxcandles.cli.exporting import export
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
 from rxcandles.errors import RequestError, RxCandlesError
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, simulate):
+for _command in (collect, get, stream, coverage, export, simulate):
     cli.add_command(_command)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rxcandles.frames.text import FIELDS
 from rxcandles.model import CandleData
 from rxcandles.reports import CollectionProgress, CollectionSummary
 
@@ -28,11 +29,6 @@ __all__ = [
     "summary_json",
     "summary_text",
 ]
-
-FIELDS: Final = (
-    "market", "candle_date_time_utc", "opening_price", "high_price", "low_price", "trade_price",
-    "candle_acc_trade_volume", "candle_acc_trade_price",
-)  # fmt: skip
 
 FORMATS: Final = ("table", "csv", "jsonl")
 

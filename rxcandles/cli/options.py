@@ -12,7 +12,7 @@ from rxcandles.arguments import check_rate
 from rxcandles.cli.console import FORMATS
 from rxcandles.opening import EXCHANGES, OwnRate
 
-__all__ = ["Work", "rate", "together"]
+__all__ = ["Work", "rate", "time", "together"]
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -20,7 +20,8 @@ Work: TypeAlias = Callable[[], int]
 Option: TypeAlias = Callable[[Any], Any]
 
 
-def _time(value: str) -> datetime:
+def time(value: str) -> datetime:
+    """Return the time that an option says; UTC where it says no zone."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -71,10 +72,10 @@ asked: Final = together(
     click.argument("timeframe"),
     click.option("--count", type=int, help="Candles that exist, back from --to or now."),
     click.option(
-        "--to", type=_time, metavar="TIME", help="One end of the span (ISO 8601, UTC without a zone); now if not given."
+        "--to", type=time, metavar="TIME", help="One end of the span (ISO 8601, UTC without a zone); now if not given."
     ),
     click.option(
-        "--end", type=_time, metavar="TIME", help="The other end. The older end is included, the newer excluded."
+        "--end", type=time, metavar="TIME", help="The other end. The older end is included, the newer excluded."
     ),
     db,
     exchange,
