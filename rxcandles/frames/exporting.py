@@ -69,7 +69,7 @@ async def export_candles(
 
     What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
     an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
-    whole, and another's only with ``force``. Runs in a thread and holds 100,000 rows at a time; who is cancelled
+    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
     waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
     nothing is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
     written: months before that are whole then.
