@@ -26,7 +26,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def _duration(value: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,9})([smhdw])", value, re.ASCII)
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", value, re.ASCII)
     if found is None or int(found[1]) == 0:
         raise click.BadParameter(f"{value!r} is no length of time; write it as 90m, 12h, 30d or 4w")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])

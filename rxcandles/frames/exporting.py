@@ -79,7 +79,8 @@ async def export_candles(
     check_flag("complete", complete)
     check_flag("force", force)
     if by is not None:
-        check_choice("by", by, BY)
+        if by not in BY:
+            raise refusal("by", by, "take 'month', or None for one file")
         if frame.seconds == 0:
             raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
     kind = _format_of(path, file_format, folder=by is not None)
