@@ -61,8 +61,9 @@ from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "TIMEFRAMES",

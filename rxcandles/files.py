@@ -18,7 +18,7 @@ def check_replaceable(path: str | Path, *, force: bool) -> Path:
     target = Path(check_path("path", path))
     check_flag("force", force)
     if not target.parent.is_dir():
-        raise refusal("path", str(path), f"there is no folder {str(target.parent)!r}; make it first")
+        raise refusal("path", str(path), "give one in a folder that is there")
     if target.is_dir():
         raise refusal("path", str(path), "give a file; that is a folder")
     if target.exists() and not force:

@@ -137,7 +137,7 @@ def test_which_exchange(capsys: pytest.CaptureFixture[str]) -> None:
         (["KRW-BTC", "60m", "-o", "a.csv", "--since", "soon"], "'soon' is no time"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "999999w"], "since is"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--db", "none.db"], "there is no database 'none.db'"),
-        (["KRW-BTC", "60m", "-o", "a.txt"], "end it in .parquet"),
+        (["KRW-BTC", "60m", "-o", "a.txt"], "give one that ends in .parquet"),
         (["KRW-ETH", "60m", "-o", "a.csv"], "nothing is stored of KRW-ETH 60m"),
         (["KRW-BTC", "2m", "-o", "a.csv"], "timeframe is '2m'"),
         (["KRW-BTC", "60m"], "--output"),

@@ -12,7 +12,7 @@ import rxcandles
 ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
-    {"errors"},
+    {"errors", "version"},
     {"arguments", "extras"},
     {"files"},
     {"timeframe"},

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from rxcandles.ports import CandleStore, RowReader
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.version import VERSION
 
 __all__ = ["BY", "FORMATS", "Exported", "export_candles"]
 
@@ -107,7 +107,7 @@ def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> st
     if folder:
         return "parquet"
     if suffix not in FORMATS or suffix == "freqtrade":
-        raise refusal("path", str(path), f"end it in .parquet, .feather, .csv or .jsonl, or say the format: {FORMATS}")
+        raise refusal("path", str(path), "give one that ends in .parquet, .feather, .csv or .jsonl, or say the format")
     return suffix
 
 
@@ -195,7 +195,7 @@ class _Job:
             "timeframe": self.frame.name,
             "span": _written(span),
             "proven": [_written(each) for each in proven],
-            "version": version("rxcandles"),
+            "version": VERSION,
         }
         return FileOf(self.symbol, self.frame.name, about)
 

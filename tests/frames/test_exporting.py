@@ -221,8 +221,8 @@ async def test_cancelled(store: SqliteStore, out: Path, file_format: str) -> Non
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"path": "a.xlsx"}, r"path is '.*a.xlsx'; end it in .parquet"),
-        ({"path": "a"}, r"path is '.*a'; end it in .parquet"),
+        ({"path": "a.xlsx"}, r"path is '.*a.xlsx'; give one that ends in .parquet"),
+        ({"path": "a"}, r"path is '.*a'; give one that ends in .parquet"),
         ({"file_format": "excel"}, r"file_format is 'excel'; take one of"),
         ({"by": "year"}, r"by is 'year'; take 'month', or None"),
         ({"by": "month", "file_format": "freqtrade"}, r"file_format is 'freqtrade'; leave out by"),
@@ -236,7 +236,7 @@ async def test_cancelled(store: SqliteStore, out: Path, file_format: str) -> Non
         ({"to": 5}, r"to is 5; give a datetime"),
         ({"complete": 1}, r"complete is 1; take True or False"),
         ({"force": "yes"}, r"force is 'yes'; take True or False"),
-        ({"path": "none/a.csv"}, r"path is .*; there is no folder"),
+        ({"path": "none/a.csv"}, r"path is .*; give one in a folder"),
         ({"path": ""}, r"path is ''; give a path"),
     ],
 )
