@@ -8,7 +8,6 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import duckdb
 import pandas
 import polars
 import pyarrow
@@ -178,11 +177,3 @@ def test_absent(monkeypatch: pytest.MonkeyPatch, module: str, make: Callable[[An
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ExtraMissingError, match=rf"this needs {module}: pip install 'rxcandles\[{extra}\]'"):
         make([])
-
-
-def test_duckdb(both: list[tuple[CandleSequence, list[CandleData]]]) -> None:
-    """DuckDB's SQL reads a table where it is, without a file and without an extension."""
-    stored = rxcandles.to_arrow(both[0][0])
-    found = duckdb.sql("SELECT count(*), max(high), min(open_time) AT TIME ZONE 'UTC' FROM stored").fetchall()
-    first = to_datetime(60).replace(tzinfo=None)
-    assert found == [(len(stored), max(candle.high for candle in both[0][1]), first)]
