@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -60,7 +61,7 @@ class _Asked:
 @click.option("--by", type=click.Choice(BY), help="A file a month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
 @click.option("--since", type=options.time, metavar="TIME", help="From this time on; the oldest candle if not given.")
 @click.option("--last", type=_duration, metavar="LENGTH", help="From this long before the newer end on: 90m, 12h, 30d.")
-@click.option("--to", type=options.time, metavar="TIME", help="Up to this time; the end of what is proven without.")
+@click.option("--to", type=options.time, metavar="TIME", help="Up to this time; the end of what is stored without.")
 @click.option("--end", type=options.time, metavar="TIME", help="The other end, as of the other commands.")
 @click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
@@ -94,7 +95,8 @@ def _export(asked: _Asked) -> int:
         click.echo(
             f"rxcandles: {title} is not complete: {len(done.missing):,} "
             f"{'spans are' if len(done.missing) > 1 else 'span is'} not proven ({spans}); "
-            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}` brings what is missing",
+            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{_where(asked.db)}` "
+            "brings what is missing",
             err=True,
         )
     if asked.as_json:
@@ -123,6 +125,10 @@ async def _exported(asked: _Asked) -> Exported:
             store, asked.symbol, frame, asked.output, since=since, to=asked.to, file_format=asked.style, by=asked.by,
             complete=asked.complete, force=asked.force,
         )  # fmt: skip
+
+
+def _where(db: str) -> str:
+    return "" if db == "candles.db" else f" --db {shlex.quote(db)}"
 
 
 def _json(done: Exported) -> str:

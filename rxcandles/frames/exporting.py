@@ -60,12 +60,13 @@ async def export_candles(
 ) -> Exported:
     """Write what is stored of a series into ``path``, oldest first, and return what that came to.
 
-    From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; where one is not given, as far
-    as the proven spans reach. The format is that of the path's suffix, or ``file_format``: ``parquet`` (zstd),
-    ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With ``by="month"``, ``path`` is a folder, for
-    ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With ``freqtrade`` it is one too, where freqtrade has
-    its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and feather say what they are under the key
-    ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the span, what of it is proven, version.
+    From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; without them from the oldest
+    candle on, and up to the end of what is stored or proven. The format is that of the path's suffix, or
+    ``file_format``: ``parquet`` (zstd), ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With
+    ``by="month"``, ``path`` is a folder, for ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With
+    ``freqtrade`` it is one too, where freqtrade has its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and
+    feather say what they are under the key ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the
+    span, what of it is proven, version.
 
     What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
     an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
@@ -86,12 +87,12 @@ async def export_candles(
     kind = _format_of(path, file_format, folder=by is not None)
     check_installed(kind)
     covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, 0, 10**12)]
-    span = await _span(store, symbol, frame, since, to, covered)
+    reader = store.reader(symbol, frame)
+    span = _span(reader, symbol, frame, since, to, covered)
     proven = SpanSet(tuple(covered)).intersect(SpanSet((span,)))
     missing = tuple(each for each in SpanSet((span,)).subtract(proven) if frame.slots(*each))
     if missing and complete:
         raise UnprovenError(f"{symbol} {frame} is not complete: {_told(missing)}; collect it, then export it", missing)
-    reader = store.reader(symbol, frame)
     job = _Job(reader, symbol, frame, kind, str(getattr(store, "exchange", "")), proven, force)
     paths, rows = await _in_thread(job, _files(Path(path), symbol, frame, kind, span, by), skip_empty=by is not None)
     return Exported(paths, rows, span, missing)
@@ -111,30 +112,30 @@ def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> st
     return suffix
 
 
-async def _span(
-    store: CandleStore,
+def _span(
+    reader: RowReader,
     symbol: str,
     frame: Timeframe,
     since: datetime | timedelta | None,
     to: datetime | None,
     covered: list[Span],
 ) -> Span:
-    """What is asked for; ends not given are those of what is proven, the older no older than the oldest candle."""
-    reader = store.reader(symbol, frame)
+    """What is asked for; without ends from the oldest candle on, and up to the end of what is stored or proven."""
     page = reader.rows(0, 10**12, "oldest_first", 1)
     if not page and not covered:
         raise RequestError(f"nothing is stored of {symbol} {frame}; collect it first")
-    newest = max([stop for _, stop in covered] or [reader.rows(0, 10**12, "newest_first", 1)[0].open_time + 1])
-    newer = to_datetime(newest) if to is None else to
+    if to is None:
+        newest = [row.open_time + 1 for row in reader.rows(0, 10**12, "newest_first", 1)]
+        to = to_datetime(max(newest + [stop for _, stop in covered]))
     if isinstance(since, timedelta):
         try:
-            since = newer - since
+            since = to - since
         except (OverflowError, TypeError):
             raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
     if since is None:
         oldest = page[0].open_time if page else min(start for start, _ in covered)
         since = to_datetime(oldest)
-    return span_between(frame, since=since, to=newer)
+    return span_between(frame, since=since, to=to)
 
 
 def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:

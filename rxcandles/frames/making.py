@@ -80,7 +80,7 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
     errors are those of :func:`to_arrow`. Whoever is cancelled here leaves the batch under way to end in its thread.
     """
     check_choice("into", into, ("arrow", "pandas", "polars"))
-    check_count("size", size)
+    size = check_count("size", size)
     schema = schema_of(column_names(candles))
     made: dict[str, Callable[[Any], Any]] = {"arrow": lambda batch: batch, "pandas": _pandas, "polars": _polars}
     if into != "arrow":

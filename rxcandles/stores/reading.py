@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -21,10 +20,10 @@ __all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "rows_sql"]
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def rows_sql(order: Order, columns: Sequence[str] = COLUMNS) -> str:
-    """Return the statement that reads ``columns`` of rows, given series, start, stop, limit and offset."""
+def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
+    """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
     return (
-        f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+        f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
     )
 
@@ -46,7 +45,7 @@ class SqliteReader:
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
-        self._columns_sql = rows_sql("oldest_first", row_fields(timeframe.name))
+        self._columns_sql = rows_sql("oldest_first", len(row_fields(timeframe.name)))
         try:
             # Not to be made where it is absent.
             self._connection = sqlite3.connect(

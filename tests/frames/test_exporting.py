@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -167,6 +168,17 @@ async def test_unproven(store: SqliteStore, out: Path) -> None:
     assert files(out) == []
     done = await export_candles(store, "KRW-BTC", "60m", out / "a.parquet", **ends)  # type: ignore[arg-type]
     assert (done.missing, done.rows) == (missing, len(TIMES))
+
+
+async def test_nothing_proven(store: SqliteStore, out: Path) -> None:
+    """Candles of which nothing is proven are written all the same, and that is said of all of them."""
+    with sqlite3.connect(store.path) as file:
+        file.execute("DELETE FROM coverage WHERE start < ?", (SPAN[1],))
+    file.close()
+    done = await export_candles(store, "KRW-BTC", "60m", out / "a.parquet")
+    assert (done.rows, done.span, done.missing) == (len(TIMES), SPAN, (SPAN,))
+    about = json.loads(pyarrow.parquet.read_schema(out / "a.parquet").metadata[b"rxcandles"])
+    assert about["proven"] == []
 
 
 async def test_day_columns(store: SqliteStore, out: Path) -> None:
