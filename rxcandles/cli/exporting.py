@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import attrs
 import click
@@ -22,15 +21,6 @@ from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["export"]
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
-
-def _duration(value: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", value, re.ASCII)
-    if found is None or int(found[1]) == 0:
-        raise click.BadParameter(f"{value!r} is no length of time; write it as 90m, 12h, 30d or 4w")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 @attrs.frozen
@@ -59,10 +49,7 @@ class _Asked:
     "--format", "style", type=click.Choice(FORMATS), help="What PATH's suffix says where not given; parquet with --by."
 )
 @click.option("--by", type=click.Choice(BY), help="A file a month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
-@click.option("--since", type=options.time, metavar="TIME", help="From this time on; the oldest candle if not given.")
-@click.option("--last", type=_duration, metavar="LENGTH", help="From this long before the newer end on: 90m, 12h, 30d.")
-@click.option("--to", type=options.time, metavar="TIME", help="Up to this time; the end of what is stored without.")
-@click.option("--end", type=options.time, metavar="TIME", help="The other end, as of the other commands.")
+@options.stored_span
 @click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @options.db
