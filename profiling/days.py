@@ -45,7 +45,7 @@ async def _live(days: int) -> tuple[list[_Lived], int]:
             for number in range(days):
                 today = await keeping.live()
                 lived.append(_Lived(today, vitals(), traced_heap() if tracemalloc.is_tracing() else 0))
-                sys.stderr.write(f"day {number + 1} of {days}: {today.seconds:.1f} s\n")
+                sys.stderr.write(f"day {number + 1} of {days}: {today.seconds:.1f} s of CPU\n")
             tracemalloc.stop()  # the truth takes more memory than all that is measured
             return lived, await keeping.audit()
 
@@ -61,7 +61,7 @@ def _row(first: int, lived: list[_Lived]) -> dict[str, Any]:
         "requests for that": sum(day.again_requests for day in days),
         "retries": sum(day.retries for day in days),
         "failed": sum(day.failed for day in days),
-        "ms each": sum(day.seconds for day in days) * 1000 / collections,
+        "CPU ms each": sum(day.seconds for day in days) * 1000 / collections,
         "RSS MB": held.rss / 1e6,
         "objects": held.objects,
         "files": held.files,

@@ -6,6 +6,7 @@
 
 from rxcandles.chunk import Chunk
 from rxcandles.collector import CandleCollector
+from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -13,6 +14,7 @@ from rxcandles.errors import (
     ExchangeError,
     ExtraMissingError,
     IncompleteError,
+    InvalidCandleError,
     InvalidResponseError,
     MemoryLimitError,
     PassingError,
@@ -28,6 +30,7 @@ from rxcandles.errors import (
     UnknownMarketError,
     UnprovenError,
 )
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
 from rxcandles.frames import (
     Exported,
@@ -47,7 +50,9 @@ from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.repairing import repair
 from rxcandles.reports import (
+    CandleProgress,
     CollectionConfig,
     CollectionProgress,
     CollectionSummary,
@@ -61,6 +66,7 @@ from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.verification import verify
 from rxcandles.version import VERSION
 
 __version__ = VERSION
@@ -71,6 +77,7 @@ __all__ = [
     "CandleCollector",
     "CandleData",
     "CandleDataProvider",
+    "CandleProgress",
     "CandleSequence",
     "CandleStore",
     "CandleStream",
@@ -86,9 +93,12 @@ __all__ = [
     "Exported",
     "ExtraMissingError",
     "FailedSpan",
+    "FilledCandle",
+    "Finding",
     "Flow",
     "FlowStats",
     "IncompleteError",
+    "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
     "LimiterStats",
@@ -96,14 +106,18 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoTrade",
     "Order",
     "Page",
     "PassingError",
     "RateLimitedError",
     "RateLimiter",
+    "RepairReport",
+    "RepairStep",
     "Request",
     "RequestError",
     "RequestRejectedError",
+    "ResampledCandle",
     "Row",
     "RxCandlesError",
     "SchemaError",
@@ -122,10 +136,12 @@ __all__ = [
     "Timer",
     "UnknownMarketError",
     "UnprovenError",
+    "VerificationReport",
     "connect",
     "export_candles",
     "in_batches",
     "recommend_mode",
+    "repair",
     "run",
     "stored_candles",
     "to_arrow",
@@ -134,5 +150,6 @@ __all__ = [
     "to_pandas",
     "to_polars",
     "to_pyupbit",
+    "verify",
     "with_backpressure",
 ]

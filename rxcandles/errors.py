@@ -5,6 +5,7 @@
     RxCandlesError
     ├── RequestError (ValueError)      the caller asked for something that can't be asked
     ├── MemoryLimitError               more candles than a list may hold
+    ├── InvalidCandleError (ValueError) a candle that does not fit into the stream it comes in
     ├── ExchangeError                  the exchange, or the way to it, failed
     │   ├── RequestRejectedError       4xx: asking again won't help
     │   │   └── UnknownMarketError     404: never listed, delisted or renamed away
@@ -41,6 +42,7 @@ __all__ = [
     "ExchangeError",
     "ExtraMissingError",
     "IncompleteError",
+    "InvalidCandleError",
     "InvalidResponseError",
     "MemoryLimitError",
     "PassingError",
@@ -68,6 +70,10 @@ class RequestError(RxCandlesError, ValueError):
 
 class MemoryLimitError(RxCandlesError):
     """A list of candles would pass its limit; raised before any request where the plan shows it."""
+
+
+class InvalidCandleError(RxCandlesError, ValueError):
+    """A candle that does not fit into its stream: out of order, of another series, off the grid, or impossible."""
 
 
 class ExchangeError(RxCandlesError):

@@ -22,6 +22,7 @@ __all__ = [
     "Order",
     "Request",
     "Row",
+    "check_instant",
     "row_fields",
     "span_between",
 ]
@@ -109,6 +110,11 @@ class CandleData(_Filling):
         return candles
 
     @property
+    def traded(self) -> bool:
+        """Whether there was a trade: True of all that an exchange sends, False of what ``ops.fill_gaps`` adds."""
+        return True
+
+    @property
     def row(self) -> Row:
         """The same candle without its market."""
         return Row(
@@ -182,7 +188,8 @@ class CandleData(_Filling):
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
 
 
-def _instant(name: str, value: datetime) -> float:
+def check_instant(name: str, value: datetime) -> float:
+    """Return the UTC seconds of ``value``, or raise :class:`RequestError` where it is no time from 1970 on."""
     if not isinstance(value, datetime):
         raise refusal(name, value, "give a datetime (a naive one means UTC)")
     try:
@@ -199,7 +206,7 @@ def span_between(timeframe: Timeframe, **ends: datetime) -> Span:
 
     Raises :class:`RequestError` for what is no instant here, and where no candle opens between them.
     """
-    older, newer = sorted(_instant(name, value) for name, value in ends.items())
+    older, newer = sorted(check_instant(name, value) for name, value in ends.items())
     start, stop = timeframe.ceil(older), timeframe.ceil(newer)
     if start >= stop:
         raise RequestError(
@@ -255,7 +262,7 @@ class Request:
         clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
         newer_end = to_datetime(clock) if to is None else to
         if end is None:
-            start, stop = None, frame.ceil(_instant("to", newer_end))
+            start, stop = None, frame.ceil(check_instant("to", newer_end))
         else:
             start, stop = span_between(frame, to=newer_end, end=end)
             if start > clock:

@@ -43,6 +43,7 @@ def connect(
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
     durability: Durability = "normal",
+    busy_timeout: float = 10.0,
 ) -> AbstractAsyncContextManager[CandleDataProvider]:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -52,8 +53,9 @@ def connect(
     requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
     decides. With ``share_limit`` all processes of this user on this machine that open the same exchange share its
     limit, which counts by address; None means that they do for the real Upbit and don't for other servers. What a power
-    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. Raises
-    ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
+    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to
+    ``busy_timeout`` seconds for other processes that write to the file. Raises ``RequestError`` for bad arguments,
+    before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)
@@ -76,7 +78,7 @@ def connect(
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
     rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
     name = exchange if isinstance(exchange, str) else exchange.name
-    store = SqliteStore(path, exchange=name, durability=durability)
+    store = SqliteStore(path, exchange=name, durability=durability, busy_timeout=busy_timeout)
     shared = exchange == "upbit" and base_url is None if share_limit is None else share_limit
     key = None
     if shared and limiter is None:

@@ -5,7 +5,7 @@ Each is a Protocol; anything of the same shape can take its place. None of them 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -43,7 +43,11 @@ class Market:
 
 @runtime_checkable
 class Exchange(Protocol):
-    """Where candles come from."""
+    """Where candles come from.
+
+    One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
+    a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing.
+    """
 
     name: str
     """Namespace of this exchange's candles in a store: ``upbit``."""
@@ -58,7 +62,8 @@ class Exchange(Protocol):
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles that exist with an open time before ``to``.
 
-        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once.
+        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once, and comes back within a
+        time of its own, since nothing else ends a request.
         """
         ...
 
@@ -68,6 +73,12 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
+
+
+def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
+    """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
+    kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
+    return kept
 
 
 class Covered(NamedTuple):

@@ -13,6 +13,7 @@ from rxcandles.errors import RequestError
 
 __all__ = [
     "OVERLAP_STATES",
+    "CandleProgress",
     "CollectionConfig",
     "CollectionProgress",
     "CollectionSummary",
@@ -108,6 +109,34 @@ class CollectionProgress:
     """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
     gaps_found: int = 0
     """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+
+
+@attrs.frozen
+class CandleProgress:
+    """How far a stream of candles has come; made for every list."""
+
+    candles: int
+    """Candles that have passed."""
+    lists: int
+    """Lists in which they came."""
+    position: datetime
+    """Open time of the last of them."""
+    elapsed_seconds: float
+    """Since the subscription."""
+    total_count: int | None = None
+    """Candles expected, where that was said."""
+
+    @property
+    def candles_per_second(self) -> float:
+        """The rate since the subscription; 0 where no time has passed."""
+        return self.candles / self.elapsed_seconds if self.elapsed_seconds else 0.0
+
+    @property
+    def estimated_remaining_seconds(self) -> float | None:
+        """Seconds until ``total_count`` at this rate; None where it was not said."""
+        if self.total_count is None:
+            return None
+        return self.elapsed_seconds / self.candles * max(0, self.total_count - self.candles)
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ months and years have their true calendar length (Upbit's grids, each seen in re
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -66,6 +66,10 @@ class Timeframe:
             raise refusal("timeframe", name, f"take one of {' '.join(_BY_NAME)}")
         return found
 
+    def on_grid(self, time: Any) -> Any:
+        """Return whether a slot opens at ``time``; for a length in seconds ``time`` may also stand for a column."""
+        return (time - self.offset) % self.seconds == 0 if self.seconds else self.floor(time) == time
+
     def floor(self, time: float) -> int:
         """Return the open time of the slot that ``time`` lies in."""
         if self.months:
@@ -96,6 +100,14 @@ class Timeframe:
             a, b = to_datetime(first), to_datetime(last)
             return ((b.year - a.year) * 12 + b.month - a.month) // self.months
         return (last - first) // self.seconds
+
+    def divides(self, longer: Timeframe) -> bool:
+        """Say whether each slot of ``longer`` is made of whole slots of this one; true of itself."""
+        if self.months:
+            return longer.months > 0 and longer.months % self.months == 0
+        if longer.months:
+            return 86_400 % self.seconds == 0
+        return longer.seconds % self.seconds == 0 and (longer.offset - self.offset) % self.seconds == 0
 
     def __str__(self) -> str:
         return self.name

@@ -134,3 +134,13 @@ def test_naive_is_utc_whatever_tz() -> None:
     }
     assert len(outputs) == 1
     assert outputs.pop().startswith("1772955000.0 ")
+
+
+def test_divides() -> None:
+    """One timeframe divides another where each slot of the longer begins and ends with slots of the shorter."""
+    instants = [1_708_300_800 + number * 40_000 for number in range(3000)]  # three years and more
+    for shorter in TIMEFRAMES:
+        for longer in TIMEFRAMES:
+            opened = {longer.floor(instant) for instant in instants}
+            whole = all(shorter.floor(time) == time for time in opened)
+            assert shorter.divides(longer) == (whole and TIMEFRAMES.index(shorter) <= TIMEFRAMES.index(longer))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from fakes import NOW, FakeExchange, slots
 from virtualloop import run_virtual
@@ -15,10 +16,10 @@ from rxcandles import operators as ops
 from rxcandles.errors import BannedError, ExchangeError, IncompleteError, PassingError, RateLimitedError, ServerError
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.model import Request
-from rxcandles.ports import RateLimiter
+from rxcandles.ports import Page, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import to_datetime
+from rxcandles.timeframe import Timeframe, to_datetime
 
 KINDS: list[Callable[[float], ExchangeError]] = [
     lambda seconds: RateLimitedError("429", seconds),
@@ -104,6 +105,24 @@ def test_blocked_without_a_limiter() -> None:
 
     assert run_virtual(scenario(1e9)) == 0
     assert run_virtual(scenario(60)) == pytest.approx(5 * 60, abs=1)
+
+
+def test_nothing_left_for_ever(tmp_path: Path) -> None:
+    """A server that says after each answer that no request is left slows a collection down, and does not stop it."""
+
+    class Stingy(FakeExchange):
+        async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+            return attrs.evolve(await super().page(symbol, timeframe, to, count), remaining=0)
+
+    async def scenario() -> float:
+        exchange = Stingy(slots(5000), latency=0.05)
+        async with SqliteStore(tmp_path / "candles.db") as store:
+            provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(10), cursors=2)
+            summary = await provider.collect_candles_only("KRW-BTC", "1m", count=4000, to=to_datetime(int(NOW)))
+        assert summary.collected_count == 4000
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(scenario()) < 60
 
 
 def test_blocked_while_others_wait(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from rxcandles import __version__
+from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for _command in (collect, get, stream, coverage, export, simulate):
+for _command in (collect, get, stream, coverage, export, verify, repair, simulate):
     cli.add_command(_command)
 
 

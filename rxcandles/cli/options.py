@@ -99,9 +99,7 @@ printed: Final = together(
 )  # fmt: skip
 stored_span: Final = together(
     click.option("--since", type=_time, metavar="TIME", help="From this time on; the oldest candle if not given."),
-    click.option(
-        "--last", type=_duration, metavar="LENGTH", help="From this long before the newer end: 90m, 12h, 30d."
-    ),
+    click.option("--last", type=_duration, metavar="LENGTH", help="This long, back from the newer end: 90m, 12h, 30d."),
     click.option("--to", type=_time, metavar="TIME", help="Up to this time; the end of what is stored without."),
     click.option("--end", type=_time, metavar="TIME", help="The other end, as of the other commands."),
 )

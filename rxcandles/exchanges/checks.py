@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite
 from typing import Final
 
 import attrs
 
 from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
-from rxcandles.timeframe import END, Timeframe, to_datetime
+from rxcandles.rules import finite, possible, time_text, value_fault
+from rxcandles.timeframe import Timeframe
 
 __all__ = ["CheckedPage", "check_page"]
 
-_EARLIEST_STAMP: Final = 86_400_000
-_LATEST_STAMP: Final = END * 1000
 _CLOCK_SPREAD: Final = 5
 """Seconds that the clock of the ``Date`` header, whole seconds of a front server, may lie behind the candles'."""
 
@@ -55,40 +53,26 @@ def check_page(
     while seam < len(page_rows) and page_rows[seam].open_time == to:
         seam += 1
     rows = list(page_rows[seam:])
-    length = timeframe.seconds
-    offset = timeframe.offset
+    on_grid = timeframe.on_grid
     before = to
     row = None
     try:
         for row in rows:
             opened, first, high, low, last, volume, turnover, stamp, previous, change, rate = row
-            if not (
-                opened < before and (opened - offset) % length == 0
-                if length
-                else opened < before and timeframe.floor(opened) == opened
-            ):
+            if not (opened < before and on_grid(opened)):
                 raise _refusal(asked, row, _time_fault(row, before, to))
             if not (
-                0 < low <= first <= high < inf
-                and low <= last <= high
-                and 0 <= volume < inf
-                and 0 <= turnover < inf
-                and opened * 1000 - _EARLIEST_STAMP <= stamp < _LATEST_STAMP
+                possible(opened, first, high, low, last, volume, turnover, stamp)
                 and type(stamp) is int
                 and type(opened) is int
+                and (previous is change is rate is None or all(map(finite, filter(None, (previous, change, rate)))))
             ):
-                raise _refusal(asked, row, _value_fault(row))
-            if not (previous is change is rate is None) and not (
-                isfinite(previous or 0) and isfinite(change or 0) and isfinite(rate or 0)
-            ):
-                raise _refusal(asked, row, f"its change is not finite: {previous}, {change}, {rate}")
+                raise _refusal(asked, row, value_fault(row))
             before = opened
     except (TypeError, ValueError, OverflowError) as error:
         raise _refusal(asked, row, f"a value is no number that can be: {error}") from error
-    if rows and before < 0:
-        raise _refusal(asked, rows[-1], "it opens before 1970")
     if rows and server_time is not None and rows[0].open_time > server_time + _CLOCK_SPREAD:
-        raise _refusal(asked, rows[0], f"it opens in the future: the server's clock says {_text(server_time)}")
+        raise _refusal(asked, rows[0], f"it opens in the future: the server's clock says {time_text(server_time)}")
     return CheckedPage(rows, full)
 
 
@@ -97,32 +81,12 @@ def _time_fault(row: Row, before: int, to: int) -> str:
         return "its open time is off the grid"
     if row.open_time >= to:
         return "it does not open before `to`"
-    return "it is repeated" if row.open_time == before else f"it comes after an older one, {_text(before)}"
+    return "it is repeated" if row.open_time == before else f"it comes after an older one, {time_text(before)}"
 
 
-def _value_fault(row: Row) -> str:
-    prices = (row.open, row.high, row.low, row.close)
-    for name, price in zip(("open", "high", "low", "close"), prices, strict=True):
-        if not 0 < price < inf:
-            return f"{name} is {price!r}, not a finite price above 0"
-    if not (row.low <= min(prices) and max(prices) <= row.high):
-        return f"open {row.open!r} and close {row.close!r} are not within low {row.low!r} and high {row.high!r}"
-    for name, amount in (("volume", row.volume), ("turnover", row.turnover)):
-        if not 0 <= amount < inf:
-            return f"{name} is {amount!r}, not a finite amount from 0"
-    if type(row.open_time) is not int:
-        return f"open_time is {row.open_time!r}, not a whole number of seconds"
-    return f"timestamp is {row.timestamp!r}, not milliseconds after a day before its open time"
-
-
-def _refusal(asked: tuple[str, Timeframe, int, int], row: Row | None, what: str) -> InvalidResponseError:
+def _refusal(asked: tuple[str, Timeframe, int, int], row: Row | None, what: str | None) -> InvalidResponseError:
     symbol, timeframe, to, count = asked
-    candle = "" if row is None else f"the candle of {_text(row.open_time)}: "
-    return InvalidResponseError(f"{symbol} {timeframe}, {count} before {_text(to)}: {candle}{what}; nothing is stored")
-
-
-def _text(seconds: float) -> str:
-    try:
-        return f"{to_datetime(int(seconds)):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError, TypeError):
-        return repr(seconds)
+    candle = "" if row is None else f"the candle of {time_text(row.open_time)}: "
+    return InvalidResponseError(
+        f"{symbol} {timeframe}, {count} before {time_text(to)}: {candle}{what}; nothing is stored"
+    )

@@ -36,6 +36,7 @@ _CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
 """What an address is written in: ASCII that can be seen, and no more than a host and a path."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
+_SECONDS_KEPT: Final = (89 - 2) * 86_400
 _ERROR_BYTES: Final = 4096
 """How much of an error's body is read: enough for its message."""
 
@@ -129,6 +130,15 @@ class UpbitExchange:
             upper = f"; did you mean {symbol.upper()!r}?" if _CODE.fullmatch(symbol.upper()) else ""
             raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{upper}")
         Timeframe.of(timeframe)
+
+    @staticmethod
+    def kept(timeframe: Timeframe) -> int | None:
+        """Return for how many seconds candles are sure to be there; None for ever.
+
+        Upbit keeps those of a second for three months (documented since 2024-10-30). When in the day the edge moves is
+        not known, so two days less than the shortest three months are said here.
+        """
+        return _SECONDS_KEPT if timeframe.name == "1s" else None
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles (1 to 200) that exist with an open time before ``to``; tries once.

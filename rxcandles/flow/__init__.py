@@ -4,6 +4,7 @@ from rxcandles.flow.batching import batch, to_list
 from rxcandles.flow.budget import Flow, FlowStats
 from rxcandles.flow.decoupling import latest
 from rxcandles.flow.demand import Supply, from_demand, on_demand
+from rxcandles.flow.iterating import from_async_iterable
 from rxcandles.flow.leaving import Stream, run, with_backpressure
 from rxcandles.flow.mapping import Operator, concat_map_async, map_async
 
@@ -15,6 +16,7 @@ __all__ = [
     "Supply",
     "batch",
     "concat_map_async",
+    "from_async_iterable",
     "from_demand",
     "latest",
     "map_async",

@@ -11,9 +11,9 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 from reactivex import abc
@@ -22,7 +22,7 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxcandles.arguments import check_count
 
-__all__ = ["Flow", "FlowStats"]
+__all__ = ["Flow", "FlowStats", "Holder"]
 
 _A = TypeVar("_A")
 
@@ -48,6 +48,13 @@ class FlowStats:
     """The most that waited at once."""
 
 
+class Holder(Protocol):
+    """A stage that holds items of a flow."""
+
+    held: int
+    """Items that it has in hand now."""
+
+
 class Flow(AsyncIOScheduler):
     """The scheduler and the budget of one running pipeline, on one event loop.
 
@@ -62,9 +69,10 @@ class Flow(AsyncIOScheduler):
         self.in_flight = check_count("in_flight", in_flight)
         self.held = 0
         self._peak = 0
-        self._paused = False
+        self._pauses: set[object] = set()
         self._wakers: list[Callable[[], None]] = []
-        self._unpaused: list[asyncio.Future[None]] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._stages: list[Holder] = []
         self._tasks: dict[asyncio.Task[Any], bool] = {}
         self._children: list[Flow] = []
 
@@ -82,7 +90,7 @@ class Flow(AsyncIOScheduler):
     @property
     def has_room(self) -> bool:
         """Whether a source may emit."""
-        return self.held < self.in_flight and not self._paused
+        return self.held < self.in_flight and not self._pauses
 
     def hold(self) -> None:
         """Count one more item as inside."""
@@ -92,29 +100,47 @@ class Flow(AsyncIOScheduler):
     def release(self, count: int = 1) -> None:
         """Count ``count`` items as gone, and wake the sources."""
         self.held -= count
-        self.wake()
+        self._let_in()
 
-    def pause(self) -> None:
-        """Let nothing more in until ``resume``."""
-        self._paused = True
+    def pause(self, by: object = None) -> None:
+        """Let nothing more in until the same one, ``by``, has called ``resume``, and everybody else who paused it."""
+        self._pauses.add(by)
 
-    def resume(self) -> None:
-        """Let items in again."""
-        if not self._paused:
-            return
-        self._paused = False
-        waiting, self._unpaused = self._unpaused, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-        self.wake()
+    def resume(self, by: object = None) -> None:
+        """Let items in again, as far as ``by`` is concerned."""
+        if by in self._pauses:
+            self._pauses.remove(by)
+            self._let_in()
 
-    async def unpaused(self) -> None:
-        """Wait until the consumer has room; returns at once where it has."""
-        while self._paused:
+    def enter(self, stage: Holder) -> tuple[Holder, ...]:
+        """Note a stage that subscribes; return those before it, which lie downstream (a branch beside it may too)."""
+        below = tuple(self._stages)
+        self._stages.append(stage)
+        return below
+
+    def leave(self, stage: Holder) -> None:
+        """Forget a stage that is disposed."""
+        if stage in self._stages:
+            self._stages.remove(stage)
+
+    async def room(self, below: Sequence[Holder]) -> None:
+        """Wait until nobody pauses the flow and the stages ``below`` hold fewer than ``in_flight`` items.
+
+        Returns at once where that is so. Only stages below are counted: one that waited for those above, which wait
+        for it, would wait for ever.
+        """
+        while self._pauses or sum([stage.held for stage in below]) >= self.in_flight:
             future = self._loop.create_future()
-            self._unpaused.append(future)
+            self._waiting.append(future)
             await future
+
+    def _let_in(self) -> None:
+        if not self._pauses:
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+        self.wake()
 
     def on_room(self, wake: Callable[[], None]) -> abc.DisposableBase:
         """Call ``wake`` whenever there may be room again, until disposed."""
@@ -188,5 +214,5 @@ class Flow(AsyncIOScheduler):
             held=sum(flow.held for flow in everyone),
             peak_held=sum(flow._peak for flow in everyone),
             tasks=sum(len(flow._tasks) for flow in everyone),
-            paused=self._paused,
+            paused=bool(self._pauses),
         )

@@ -49,18 +49,19 @@ def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish
 def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Operator[_A, _B]:
     """Emit all that the asynchronous generator ``function`` yields for each item, item after item.
 
-    It is asked for the next only while the consumer has room, so one item may stand for any number of results.
+    It is asked for the next only while the consumer has room and the asynchronous stages behind hold fewer than the
+    flow's ``in_flight``, so one item may stand for any number of results.
     Order, errors and disposing are those of ``map_async``; a generator left early is closed.
     """
     check_callable("function", function)
 
     async def all_of(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         async with aclosing(function(item)) as results:
-            await stage.flow.unpaused()
+            await stage.flow.room(stage.below)
             async for result in results:
                 if not stage.stopped:
                     stage.observer.on_next(result)
-                await stage.flow.unpaused()
+                await stage.flow.room(stage.below)
         return lambda: None
 
     return _in_order(all_of, 1, False)
@@ -79,13 +80,14 @@ class _Stage(Generic[_A, _B]):
     ) -> None:
         self.observer = observer
         self.flow = flow
+        self.below = flow.enter(self)
+        self.held = 0
         self.stopped = False
         self._work = work
         self._ahead = ahead
         self._finish = finish
         self._waiting: deque[_A] = deque()
         self._running: deque[asyncio.Task[Callable[[], None]]] = deque()
-        self._held = 0
         self._settling = False
         self._source_over = False
         self._source_error: Exception | None = None
@@ -93,7 +95,7 @@ class _Stage(Generic[_A, _B]):
     def on_next(self, item: _A) -> None:
         if self.stopped:
             return
-        self._held += 1
+        self.held += 1
         self.flow.hold()
         self._waiting.append(item)
         self._start()
@@ -133,7 +135,7 @@ class _Stage(Generic[_A, _B]):
                     self._end(error)
                 if not self.stopped:
                     self._start()
-                    self._held -= 1
+                    self.held -= 1
                     self.flow.release()
             if self._source_over and not self._running and not self._waiting:
                 self._end(self._source_error)
@@ -163,7 +165,8 @@ class _Stage(Generic[_A, _B]):
             self._waiting.clear()
             for task in self._running:
                 self.flow.cancel(task)
-        left, self._held = self._held, 0
+        self.flow.leave(self)
+        left, self.held = self.held, 0
         if left:
             self.flow.release(left)
 

@@ -4,6 +4,7 @@ from rxcandles.flow import (
     Operator,
     batch,
     concat_map_async,
+    from_async_iterable,
     from_demand,
     latest,
     map_async,
@@ -11,35 +12,56 @@ from rxcandles.flow import (
     to_list,
     with_backpressure,
 )
+from rxcandles.operators.between import between
+from rxcandles.operators.deduplicate import deduplicate
 from rxcandles.operators.fetch import Retry, fetch
+from rxcandles.operators.fill_gaps import fill_gaps
+from rxcandles.operators.from_stream import from_stream
 from rxcandles.operators.guard_plan import guard_plan
+from rxcandles.operators.merge_by_time import merge_by_time
 from rxcandles.operators.persist import persist
 from rxcandles.operators.plan_chunks import cursors_for, plan_chunks
 from rxcandles.operators.rate_limit import rate_limit
 from rxcandles.operators.recall import recall
 from rxcandles.operators.report import report
+from rxcandles.operators.resample import resample
 from rxcandles.operators.skip_stored import skip_stored
 from rxcandles.operators.summarize import summarize
+from rxcandles.operators.tee import tee
+from rxcandles.operators.to_sink import to_sink
+from rxcandles.operators.validate import validate
+from rxcandles.operators.with_progress import with_progress
 
 __all__ = [
     "Operator",
     "Retry",
     "batch",
+    "between",
     "concat_map_async",
     "cursors_for",
+    "deduplicate",
     "fetch",
+    "fill_gaps",
+    "from_async_iterable",
     "from_demand",
+    "from_stream",
     "guard_plan",
     "latest",
     "map_async",
+    "merge_by_time",
     "persist",
     "plan_chunks",
     "rate_limit",
     "recall",
     "report",
+    "resample",
     "run",
     "skip_stored",
     "summarize",
+    "tee",
     "to_list",
+    "to_sink",
+    "validate",
     "with_backpressure",
+    "with_progress",
 ]

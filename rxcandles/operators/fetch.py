@@ -27,7 +27,7 @@ from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.doubts import doubt
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import LONGEST_WAIT, SETTLE_SECONDS
-from rxcandles.ports import Exchange, Page
+from rxcandles.ports import Exchange, Page, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING
 
@@ -176,7 +176,13 @@ class _Attempts:
             doubted.settle(again.rows)
         if rows and rows[0].open_time >= stop:
             rows = [row for row in rows if row.open_time < stop]
-        proven = (reached, stop) if reached < stop else None
+        start = reached
+        if not checked.full and (kept := kept_by(self._exchange)(timeframe)) is not None:
+            # What is older can't be had any more, which does not say that it never was.
+            now = time.time() if server_time is None else server_time
+            start = timeframe.ceil(max(now - kept, BEGINNING))
+            start = min(start, rows[-1].open_time) if rows else start
+        proven = (start, stop) if start < stop else None
         self._tally.pages += 1
         if _log.isEnabledFor(logging.DEBUG):
             self._log_page(len(rows), reached, proven)

@@ -22,6 +22,7 @@ COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time 
 
 def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
     """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
+    # Made of the names of columns and two words, both from this package.
     return (
         f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"

@@ -25,8 +25,10 @@ from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
+from rxcandles.stores.journal import settle, unfinished_spans
+from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe
@@ -165,6 +167,25 @@ class SqliteStore:
                 return -1
             self._series[key] = found[0][0]
         return self._series[key]
+
+    # Mending
+
+    async def mend(self, plan: RepairPlan) -> int:
+        """Take what can't be trusted out of the store, in one transaction; return how many candles were deleted."""
+        return await self._open.call(mend, plan)
+
+    async def unfinished(self) -> dict[Series, SpanSet]:
+        """Return what mending has left to be fetched, by series of this exchange."""
+        found = await self._open.rows(
+            "SELECT exchange, symbol, timeframe, id FROM series WHERE exchange = ? ORDER BY symbol, timeframe",
+            (self.exchange,),
+        )
+        spans = {Series(*names): await self._open.call(unfinished_spans, number) for *names, number in found}
+        return {series: each for series, each in spans.items() if each}
+
+    async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
+        """Strike out of that what is proven by now, or all where it can't be had; return what is left."""
+        return await self._open.call(settle, await self._series_id(symbol, timeframe), give_up=give_up)
 
     # Reading
 

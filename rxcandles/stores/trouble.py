@@ -11,7 +11,7 @@ __all__ = ["DAMAGED", "is_busy", "store_error"]
 
 DAMAGED: Final = (
     "it is damaged; restore a copy, or move it away (with its -wal, if any) and ask again:"
-    " `sqlite3 FILE .recover` saves what can still be read"
+    " `rxcandles repair --db FILE --into NEW` saves what can still be read"
 )
 """What to do with a damaged file."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -17,6 +16,7 @@ from typing import Any, Final
 from rxcandles.model import Row
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.transaction import transaction
 
 __all__ = ["write_rows"]
 
@@ -36,17 +36,11 @@ def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row],
 
     Returns how many of the rows lie where nothing was covered before.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         spans, held = _others(connection, series, proven)
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
         _merge(connection, series, proven, spans, held)
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
-            connection.execute("ROLLBACK")
-        raise
     before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
     return sum(row.open_time not in before for row in rows) if before else len(rows)
 
@@ -70,6 +64,7 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
     starts, stops = zip(proven, *spans, strict=True)
     # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
     merged = (min(starts), max(stops), held, series, *proven, series)
+    # Both statements are made of a constant of this module.
     if not spans:
         sql = f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ? + ({_COUNT}), ?)"
         connection.execute(sql, merged)
@@ -93,6 +88,7 @@ def _upsert_sql(series: int, rows: int, width: int) -> str:
     row = f"({series}, {', '.join('?' * width)})"
     # All columns are set, so that a row stored before is replaced whole.
     replaced = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    # Made of the names of columns, which are this package's, of numbers and of question marks.
     return (
         f"INSERT INTO candles (series, {', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)}"
         f" ON CONFLICT (series, open_time) DO UPDATE SET {replaced}"

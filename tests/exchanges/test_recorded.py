@@ -6,11 +6,13 @@ from email import message_from_string
 from pathlib import Path
 
 import pytest
+import reactivex
 
+from rxcandles import operators as ops
 from rxcandles.exchanges import check_page
 from rxcandles.exchanges.decode import decode_candles, error_message
 from rxcandles.exchanges.headers import http_date, remaining_requests
-from rxcandles.model import Row
+from rxcandles.model import ORDERS, CandleData, Order, Row
 from rxcandles.timeframe import Timeframe
 
 RECORDED = Path(__file__).parents[2] / "../shared/recorded"
@@ -68,20 +70,25 @@ def test_pages_join():
     assert check_page(joined, symbol="KRW-BTC", timeframe=minute, to=1582200000, count=240, server_time=None).full
 
 
-def test_aggregated():
-    """Made from the minutes, 3m candles equal those that were recorded."""
+@pytest.mark.parametrize("order", ORDERS)
+def test_aggregated(order: Order):
+    """Resampled from the minutes, 3m candles equal those that were recorded, in either order."""
     minutes = smtm(1, "20200220_202000-20200220_210000") + smtm(1, "20200220_170000-20200220_202000")
-    groups: dict[int, list[Row]] = {}
-    for row in reversed(minutes):
-        groups.setdefault(row.open_time // 180 * 180, []).append(row)
     recorded = smtm(3, "20200220_170000-20200220_200000")
     assert len(recorded) == 60
-    for expected in recorded:
-        parts = groups[expected.open_time]
-        assert (expected.open, expected.close) == (parts[0].open, parts[-1].close)
-        assert (expected.high, expected.low) == (max(each.high for each in parts), min(each.low for each in parts))
-        assert expected.volume == pytest.approx(sum(each.volume for each in parts), rel=1e-9)
-        assert expected.turnover == pytest.approx(sum(each.turnover for each in parts), rel=1e-9)
+    if order == "oldest_first":
+        minutes.reverse()
+        recorded.reverse()
+    resampled: list[CandleData] = []
+    reactivex.of(CandleData.of("KRW-BTC", "1m", minutes)).pipe(ops.resample("3m", order=order)).subscribe(
+        resampled.extend
+    )
+    assert len(resampled) == 80
+    resampled = [each for each in resampled if each.open_seconds <= max(row.open_time for row in recorded)]
+    for made, expected in zip(resampled, recorded, strict=True):
+        row = made.row
+        assert (row.volume, row.turnover) == pytest.approx((expected.volume, expected.turnover), rel=1e-9)
+        assert row._replace(volume=expected.volume, turnover=expected.turnover) == expected
 
 
 def test_timestamp_late():

@@ -267,3 +267,33 @@ def test_generator_is_closed() -> None:
         assert closed == [1]
 
     run_virtual(scenario())
+
+
+@pytest.mark.parametrize("stages", [1, 3])
+def test_one_item_for_many_waits_for_the_stages_behind(stages: int) -> None:
+    """Generators in front of a slow stage, and of each other, are never far ahead of it, and all ends."""
+
+    async def quick(number: int) -> int:
+        await asyncio.sleep(0.001)
+        return number
+
+    async def slow(number: int) -> int:
+        await asyncio.sleep(0.01)
+        return number
+
+    async def many(number: int) -> AsyncGenerator[int, None]:
+        for each in range(20):
+            yield number * 20 + each
+
+    async def scenario() -> None:
+        expected = list(range(6))
+        numbers = from_demand(expected).pipe(map_async(quick, ahead=2))
+        for _ in range(stages):
+            expected = [each for number in expected for each in range(number * 20, number * 20 + 20, 5)]
+            numbers = numbers.pipe(concat_map_async(many), rx.filter(lambda number: number % 5 == 0))
+        async with numbers.pipe(map_async(slow), with_backpressure(2, in_flight=4)) as stream:
+            assert [number async for number in stream] == expected
+            # One more where an item is handed over: both stages hold it then.
+            assert stream.stats().peak_held <= (4 + 1) * (1 + stages)
+
+    run_virtual(scenario())

@@ -181,6 +181,21 @@ async def test_end_of_history(store: SqliteStore) -> None:
     assert again.api_calls_made == 0
 
 
+async def test_what_is_not_kept_is_not_proven(store: SqliteStore) -> None:
+    """Where an exchange keeps candles for a time only, a page that ends there proves nothing older."""
+    exchange = FakeExchange(slots(30))
+    exchange.kept = lambda timeframe: 20 * MINUTE  # type: ignore[attr-defined]
+    exchange.server_time = NOW
+    for _ in range(2):
+        summary = await ops.run(collecting(asks(to=at(10), end=at(90)), store, exchange).pipe(ops.summarize()))
+        assert summary.collected_count == 19
+        covered = await store.coverage("KRW-BTC", TIMEFRAME, 0, 10**12)
+        assert [(each.start, each.rows) for each in covered] == [(exchange.times[0], 19)]
+    older = await ops.run(collecting(asks(to=at(60), end=at(90)), store, exchange).pipe(ops.summarize()))
+    assert (older.collected_count, older.time_range[0]) == (0, at(90))
+    assert await store.coverage("KRW-BTC", TIMEFRAME, 0, exchange.times[0] - MINUTE) == []
+
+
 async def test_no_market_yet(store: SqliteStore) -> None:
     """Before a market's first candle there is nothing, with one request and one that makes sure."""
     exchange = FakeExchange(slots(10))

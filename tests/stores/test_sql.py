@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -53,12 +54,25 @@ class Maker(ast.NodeVisitor):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 name = node.targets[0].id
                 self.known[name] = self.own(node.value) and self.known.get(name, True)
-            elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
-                self.known[node.target.id] = self.own(node.iter)
+            elif isinstance(node, ast.For):
+                self.bind(node.target, node.iter)
         self.generic_visit(function)
         self.known = outer
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_comprehensions(self, node: ast.GeneratorExp | ast.ListComp) -> None:
+        for each in node.generators:
+            self.bind(each.target, each.iter)
+        self.generic_visit(node)
+
+    visit_GeneratorExp = visit_ListComp = visit_comprehensions
+
+    def bind(self, target: ast.expr, over: ast.expr) -> None:
+        """Whatever a loop over constants of ours yields is ours."""
+        for name in ast.walk(target):
+            if isinstance(name, ast.Name):
+                self.known[name.id] = self.own(over)
 
     def visit_JoinedStr(self, text: ast.JoinedStr) -> None:
         self.judge(text)
@@ -105,8 +119,12 @@ class Maker(ast.NodeVisitor):
                 return self.own(each)
             case ast.Call(func=ast.Attribute(value=text, attr="join" | "upper"), args=arguments):
                 return self.own(text) and all(map(self.own, arguments))
-            case ast.Call(func=ast.Name(id="len" | "range" | "int")):
-                return True
+            case ast.Call(func=ast.Attribute(value=table, attr="items" | "keys" | "values")):
+                return self.own(table)
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("len", "range", "int") or name.endswith("_sql")  # which are judged themselves
+            case ast.BinOp(left=left, right=right):
+                return self.own(left) and self.own(right)
         return False
 
 
@@ -169,6 +187,15 @@ async def test_symbols_are_data(tmp_path: Path, symbol: str, monkeypatch: pytest
         assert await store.coverage(symbol, MINUTE, 0, 1000) == [Covered(300, 360, 1)]
         assert Series("upbit", symbol, "1m") in await store.series()
         assert await store.rows("KRW-BTC", MINUTE, 0, 1000, "newest_first", 9) == [ROW]
+
+
+@pytest.mark.parametrize("name", ["a?mode=memory", "file::memory:", "a%41#b", "a'b\"c", "비트 코인"])
+async def test_path_is_no_address(tmp_path: Path, name: str) -> None:
+    """A path names a file as it is, also where SQLite could read it as an address with options."""
+    async with SqliteStore(tmp_path / name) as store:
+        await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+        assert store.reader("KRW-BTC", MINUTE).count(0, 999) == 1
+    assert name in os.listdir(tmp_path)
 
 
 async def test_locks_are_waited_for_so_long(tmp_path: Path) -> None:

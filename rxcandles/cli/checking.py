@@ -1,0 +1,207 @@
+"""``rxcandles verify`` and ``rxcandles repair``: whether a database is true, and making it so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.console import progress_shown
+from rxcandles.cli.jobs import Interrupted
+from rxcandles.errors import RequestError
+from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
+from rxcandles.model import Request
+from rxcandles.opening import connect
+from rxcandles.repairing import repair as repair_file
+from rxcandles.reports import CollectionProgress
+from rxcandles.verification import verify as verify_file
+
+__all__ = ["repair", "verify"]
+
+WRONG: Final = 3
+DAMAGED: Final = 4
+
+_most = click.option("--most", type=click.IntRange(1), default=10, show_default=True, help="Findings shown of a kind.")
+_quiet = click.option("--quiet", is_flag=True, help="No progress, and no word where all is well.")
+
+
+@click.command(
+    epilog="Exit codes: 0 nothing is wrong, 1 it could not be checked, 2 a bad request, 3 names, candles or the ledger "
+    "are wrong (rxcandles repair), 4 the file itself is damaged."
+)
+@options.series
+@options.existing_db
+@click.option(
+    "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
+    help="Read so many stored pages, chosen at random, from the exchange again and compare them: a request each.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="Choose the same pages again.")
+@options.exchange
+@_most
+@options.as_json
+@_quiet
+def verify(**asked: Any) -> options.Work:
+    """Check a database: the file, the names, every candle, and that the ledger is true. Writes nothing."""
+    return lambda: _verify(**asked)
+
+
+@click.command(
+    epilog="Exit codes: 0 nothing is left to repair, 1 it could not be done, 2 a bad request, 3 something is left, "
+    "4 the file itself is damaged (--into)."
+)
+@options.series
+@options.existing_db
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
+@options.exchange
+@_most
+@options.as_json
+@_quiet
+def repair(**asked: Any) -> options.Work:
+    """Take what can't be trusted out of a database and fetch it again, just that.
+
+    The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
+    and keep a copy. Series of another exchange than --exchange are left as they are.
+    """
+    return lambda: _repair(**asked)
+
+
+def _verify(
+    symbol: str | None, timeframe: str | None, db: str, sample: int | None, seed: int | None, exchange: str,
+    base_url: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    if seed is not None and sample is None:
+        raise RequestError("--seed is given without --against-exchange, which it is for")
+
+    async def work() -> VerificationReport:
+        check = partial(verify_file, db, symbol, timeframe, most=most)
+        if sample is None:
+            return await check()
+        _there(db)
+        async with connect(":memory:", exchange, base_url, rate_limit) as provider:
+            return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
+
+    report = asyncio.run(work())
+    if as_json:
+        click.echo(json.dumps(_plain(report)))
+    elif not (quiet and report.clean):
+        for line in _lines(report):
+            click.echo(line)
+    return DAMAGED if report.damaged else 0 if report.clean else WRONG
+
+
+def _repair(
+    symbol: str | None, timeframe: str | None, db: str, dry_run: bool, into: str | None, exchange: str,
+    base_url: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    _there(db)
+    with progress_shown("repairing", quiet=quiet) as progress:
+
+        def told(request: Request, how_far: CollectionProgress) -> None:
+            progress(how_far)
+
+        try:
+            report = asyncio.run(
+                repair_file(
+                    db, exchange, base_url, rate_limit, symbol=symbol, timeframe=timeframe, dry_run=dry_run, into=into,
+                    most=most, progress_callback=told,
+                )
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
+    if as_json:
+        click.echo(json.dumps({**attrs.asdict(report, filter=_is_flat), "repaired": report.repaired, "dry_run": dry_run,
+                               "before": _plain(report.before), "steps": [attrs.asdict(step) for step in report.steps],
+                               "after": None if report.after is None else _plain(report.after)}))  # fmt: skip
+    elif not (quiet and report.before.clean):
+        for line in _repair_lines(report, into or db, exchange, dry_run):
+            click.echo(line)
+    return DAMAGED if report.before.damaged else 0 if report.repaired else WRONG
+
+
+def _there(db: str) -> None:
+    if not Path(db).is_file():
+        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
+
+
+def _is_flat(attribute: attrs.Attribute[Any], value: object) -> bool:
+    return attribute.name in ("removed", "stored", "requests", "failures")
+
+
+def _plain(report: VerificationReport) -> dict[str, Any]:
+    findings = [
+        attrs.asdict(each)
+        | {"start": each.start and each.start.isoformat(), "stop": each.stop and each.stop.isoformat()}
+        for each in report.findings
+    ]
+    return attrs.asdict(report, recurse=False) | {
+        "clean": report.clean, "damaged": report.damaged, "counts": dict(report.counts), "findings": findings
+    }  # fmt: skip
+
+
+def _lines(report: VerificationReport) -> Iterator[str]:
+    yield from _finding_lines(report)
+    sampled = f", {report.samples:,} pages compared with the exchange" if report.samples else ""
+    seen = f"{report.path}: {report.series:,} series, {report.candles:,} candles, {report.spans:,} spans{sampled}"
+    if report.damaged:
+        yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
+        yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"
+    elif report.clean:
+        yield f"{seen}; nothing is wrong"
+    else:
+        total = sum(report.counts.values())
+        yield f"{seen}; {total:,} findings, what to do: rxcandles repair --db {report.path} (first with --dry-run)"
+
+
+def _finding_lines(report: VerificationReport) -> Iterator[str]:
+    for kind, count in report.counts.items():
+        shown = [finding for finding in report.findings if finding.kind == kind]
+        yield from map(_finding_line, shown)
+        if count > len(shown):
+            yield f"{kind}: {count - len(shown):,} more"
+
+
+def _finding_line(finding: Finding) -> str:
+    where = " ".join(filter(None, (finding.exchange, finding.symbol, finding.timeframe)))
+    span = (
+        "" if finding.start is None or finding.stop is None else f", {finding.start:{_TIME}} to {finding.stop:{_TIME}}"
+    )
+    return f"{finding.kind}: {where}{span}{': ' if where else ''}{finding.detail}"
+
+
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
+
+
+def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
+    if report.before.clean or report.before.damaged:
+        yield from _lines(report.before)
+        return
+    yield from _finding_lines(report.before)
+    for step in report.steps:
+        yield _step_line(step, "would be " if dry_run else "")
+    left = report.before
+    if report.after is not None:
+        left = report.after
+        yield f"{report.removed:,} candles deleted, {report.stored:,} stored with {report.requests:,} requests"
+        yield from report.failures
+        yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
+        yield from _finding_lines(left)
+    for other in sorted({finding.exchange for finding in left.findings} - {exchange, ""}):
+        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db} --exchange {other}"
+
+
+def _step_line(step: RepairStep, would: str) -> str:
+    name = f"{step.exchange} {step.symbol} {step.timeframe}"
+    if step.action == "remove":
+        return f"{name}: {would}removed, with {step.candles:,} candles and {step.spans:,} spans"
+    return (
+        f"{name}: {would}taken out of the ledger: {step.spans:,} spans, with {step.candles:,} candles; "
+        f"{step.slots:,} slots {would}fetched again"
+    )

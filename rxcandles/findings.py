@@ -1,0 +1,162 @@
+"""What a check of a database finds, and what a repair has done about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, TypeAlias, get_args
+
+import attrs
+
+__all__ = ["FILE_KINDS", "KINDS", "Finding", "Kind", "RepairReport", "RepairStep", "Tally", "VerificationReport"]
+
+Kind: TypeAlias = Literal[
+    "damaged_file",
+    "wrong_schema",
+    "orphaned_rows",
+    "unreachable_series",
+    "alias_series",
+    "off_grid_candle",
+    "impossible_candle",
+    "future_candles",
+    "unproven_candles",
+    "impossible_span",
+    "off_grid_span",
+    "overlapping_spans",
+    "future_span",
+    "wrong_count",
+    "unfinished_repair",
+    "missing_candle",
+    "extra_candle",
+    "different_candle",
+]
+"""What can be wrong, in the order of a report.
+
+* the file: ``damaged_file`` SQLite can't read all of it, ``wrong_schema`` a table is not as it was made;
+* names: ``orphaned_rows`` belong to no series, ``unreachable_series`` has a name that no request can have,
+  ``alias_series`` is another one under a second spelling (``1h`` and ``60m``, ``krw-btc``, look-alikes, spaces);
+* candles: ``off_grid_candle`` opens where none can, ``impossible_candle`` has values that can't be,
+  ``future_candles`` are not over yet by this machine's clock, ``unproven_candles`` lie in no span of the ledger;
+* the ledger: ``impossible_span`` ends before it starts or is no time, ``off_grid_span`` has an end where no candle
+  opens, ``overlapping_spans`` overlap or touch, ``future_span`` reaches beyond now, ``wrong_count`` holds other than
+  the number of candles that the ledger says, ``unfinished_repair`` was taken out of the ledger and not fetched again;
+* against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
+  has, ``different_candle`` both have, with other values.
+"""
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
+"""Those that keep everything else from being checked."""
+
+
+@attrs.frozen
+class Finding:
+    """One thing that is wrong."""
+
+    kind: Kind
+    exchange: str
+    """As stored, like ``symbol`` and ``timeframe``; empty where it is about no series."""
+    symbol: str
+    timeframe: str
+    start: datetime | None
+    """Where it is: the older end included, the newer excluded, UTC. None where that is no time, or all of a series."""
+    stop: datetime | None
+    detail: str
+    """In words, with the values."""
+
+
+@attrs.frozen
+class VerificationReport:
+    """What a check has looked at, and what it found."""
+
+    path: str
+    series: int
+    """Series looked at."""
+    candles: int
+    spans: int
+    """Spans of their ledgers."""
+    samples: int
+    """Pages compared with the exchange."""
+    findings: tuple[Finding, ...]
+    """The first of each kind, by series and time."""
+    counts: Mapping[Kind, int]
+    """How many of each kind there are, of those that are there."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.counts
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the file itself is at fault, so that its contents were not checked and can't be repaired in place."""
+        return bool(FILE_KINDS & self.counts.keys())
+
+
+@attrs.frozen
+class RepairStep:
+    """What a repair does to one series of the file."""
+
+    action: Literal["distrust", "remove"]
+    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it."""
+    exchange: str
+    symbol: str
+    timeframe: str
+    spans: int
+    """Spans that are taken out of the ledger."""
+    candles: int
+    """Candles that are deleted."""
+    slots: int
+    """Slots that are fetched again."""
+
+
+@attrs.frozen
+class RepairReport:
+    """What a repair has done, or in a dry run would do."""
+
+    before: VerificationReport
+    steps: tuple[RepairStep, ...]
+    removed: int
+    """Candles deleted; in a dry run those that would be."""
+    stored: int
+    """Candles fetched and stored."""
+    requests: int
+    """Requests sent."""
+    failures: tuple[str, ...]
+    """Why something could not be fetched; it is left for the next repair, except where the exchange refuses it."""
+    after: VerificationReport | None
+    """What another check has found in the end; None in a dry run, and where the file is damaged."""
+
+    @property
+    def repaired(self) -> bool:
+        """Whether all is well in the end."""
+        return not self.failures and (self.before if self.after is None else self.after).clean
+
+
+class Tally:
+    """Counts findings and keeps the first ``most`` of each kind, whatever their number."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[Finding] = []
+        self.counts: Counter[Kind] = Counter()
+
+    def add(self, finding: Finding) -> None:
+        """Count one more."""
+        self.counts[finding.kind] += 1
+        if self.counts[finding.kind] <= self._most:
+            self._kept.append(finding)
+
+    def report(self, path: str, *, series: int, candles: int, spans: int, samples: int = 0) -> VerificationReport:
+        """Return what was found so far, kind by kind."""
+        return VerificationReport(
+            path=path,
+            series=series,
+            candles=candles,
+            spans=spans,
+            samples=samples,
+            findings=tuple(sorted(self._kept, key=lambda finding: KINDS.index(finding.kind))),
+            counts={kind: self.counts[kind] for kind in KINDS if self.counts[kind]},
+        )

@@ -1,0 +1,54 @@
+"""A part of the time that candles come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from math import inf
+from typing import Any, TypeVar
+
+from reactivex import Observable
+
+from rxcandles.arguments import check_choice, refusal
+from rxcandles.model import ORDERS, CandleData, Order, check_instant
+from rxcandles.operators.stepping import Step, Track, stepwise
+
+__all__ = ["between"]
+
+_C = TypeVar("_C", bound=CandleData)
+
+
+def between(
+    start: datetime | None = None, stop: datetime | None = None, *, order: Order = "newest_first"
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
+    """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
+
+    The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
+    several series, in ``order`` of time, which is kept; one against it is an :class:`InvalidCandleError`. Naive
+    datetimes mean UTC. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
+    """
+    check_choice("order", order, ORDERS)
+    low = 0.0 if start is None else check_instant("start", start)
+    high = inf if stop is None else check_instant("stop", stop)
+    if low >= high:
+        raise refusal("stop", stop, f"give a time after start, {start}")
+    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, order)
+    return stepwise(make)
+
+
+class _Narrowing(Step[_C, _C]):
+    def __init__(self, low: float, high: float, order: Order) -> None:
+        self._low = low
+        self._high = high
+        self._oldest_first = order == "oldest_first"
+        self._track = Track(order, several=True)
+
+    def take(self, items: Sequence[_C]) -> Iterator[_C]:
+        for candle in items:
+            self._track.check(candle)
+            if self._low <= candle.open_seconds < self._high:
+                yield candle
+            elif (candle.open_seconds >= self._high) == self._oldest_first:
+                self.over = True
+                return

@@ -1,0 +1,59 @@
+"""Each candle once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from reactivex import Observable
+
+from rxcandles.arguments import check_choice
+from rxcandles.model import CandleData
+from rxcandles.operators.stepping import Step, stepwise
+
+__all__ = ["deduplicate"]
+
+_C = TypeVar("_C", bound=CandleData)
+
+
+def deduplicate(
+    keep: Literal["first", "last"] = "first",
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
+    """Keep one of neighbouring candles of the same series and open time, whatever else they say: the ``first`` or last.
+
+    In any order, which is kept; what lies further apart is not compared. Synchronous; one candle is held, which with
+    ``"last"`` is emitted when the next time comes, at the end, or before an error.
+    """
+    check_choice("keep", keep, ("first", "last"))
+    make: Callable[[], Step[Any, Any]] = _First if keep == "first" else _Last
+    return stepwise(make)
+
+
+def _slot(candle: CandleData) -> tuple[int, str, str]:
+    return candle.open_seconds, candle.symbol, candle.timeframe
+
+
+class _First(Step[_C, _C]):
+    def __init__(self) -> None:
+        self._seen: tuple[int, str, str] | None = None
+
+    def take(self, items: Sequence[_C]) -> Iterator[_C]:
+        for candle in items:
+            if _slot(candle) != self._seen:
+                self._seen = _slot(candle)
+                yield candle
+
+
+class _Last(Step[_C, _C]):
+    def __init__(self) -> None:
+        self._held: _C | None = None
+
+    def take(self, items: Sequence[_C]) -> Iterator[_C]:
+        for candle in items:
+            held, self._held = self._held, candle
+            if held is not None and _slot(held) != _slot(candle):
+                yield held
+
+    def finish(self, failed: bool) -> Iterator[_C]:
+        if self._held is not None:
+            yield self._held

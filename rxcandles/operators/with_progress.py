@@ -1,0 +1,56 @@
+"""Telling how far a stream of candles has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import reactivex
+from reactivex import Observable
+from reactivex import operators as rx
+
+from rxcandles.arguments import check_callable, check_count
+from rxcandles.model import CandleData
+from rxcandles.reports import CandleProgress
+
+__all__ = ["with_progress"]
+
+_C = TypeVar("_C", bound=CandleData)
+
+
+def with_progress(
+    callback: Callable[[CandleProgress], object],
+    *,
+    total: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
+    """Call ``callback`` with a :class:`CandleProgress` for every list of candles, then pass the list on.
+
+    ``total`` is how many candles are expected, for the time that remains. Where it stands in the pipeline is what it
+    counts: in front of ``resample`` the short candles, behind it the long ones. Synchronous, on the event loop: a slow
+    callback slows the run, and its exception ends the run as its error. An empty list is passed on untold. Counters
+    only are held.
+    """
+    check_callable("callback", callback)
+    check_callable("clock", clock)
+    if total is not None:
+        check_count("total", total)
+
+    def operator(source: Observable[Sequence[_C]]) -> Observable[Sequence[_C]]:
+        def subscribed(_: object) -> Observable[Sequence[_C]]:
+            began, lists, candles = clock(), 0, 0
+
+            def tell(items: Sequence[_C]) -> None:
+                nonlocal lists, candles
+                if not items:
+                    return
+                lists += 1
+                candles += len(items)
+                callback(CandleProgress(candles, lists, items[-1].open_time, max(0.0, clock() - began), total))
+
+            return source.pipe(rx.do_action(tell))
+
+        return reactivex.defer(subscribed)
+
+    return operator

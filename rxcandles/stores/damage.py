@@ -1,0 +1,67 @@
+"""Whether a file is a whole database of candles, before anybody looks at its contents."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from rxcandles.errors import SchemaError
+from rxcandles.findings import Kind
+from rxcandles.stores.schema import APPLICATION_ID, COLUMNS, VERSION
+
+__all__ = ["damages", "is_damage"]
+
+_MOST_MESSAGES: Final = 1000
+
+_ABOUT_CONTENTS: Final = re.compile(r"CHECK constraint failed in |[A-Z]+ value in ")
+"""What SQLite's own check says of values, not of pages; whoever looks at the contents finds it, with its place."""
+
+_TABLES: Final = {
+    "series": {"id": 1, "exchange": 0, "symbol": 0, "timeframe": 0},
+    "candles": {"series": 1, "open_time": 2} | dict.fromkeys(COLUMNS[1:], 0),
+    "coverage": {"series": 1, "start": 2, "stop": 0, "rows": 0},
+}
+"""The columns of each table, and their places in its key."""
+
+
+def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, str]]:
+    """Yield what is wrong with the file, up to a thousand things; an empty database is in order.
+
+    Raises ``SchemaError`` for one of another program or of a newer version, and ``sqlite3.Error``.
+    """
+    found, owner, objects, size = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master), page_count * page_size"
+        " FROM pragma_user_version, pragma_application_id, pragma_page_count, pragma_page_size"
+    ).fetchone()
+    if owner != APPLICATION_ID and (objects or found):
+        raise SchemaError(f"{path} is another program's database; name one with candles")
+    if found > VERSION:
+        raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
+    if not objects:
+        return
+    file, log = Path(path), Path(f"{path}-wal")
+    # SQLite overlooks what is missing of the last page. What is in a -wal need not be in the file yet.
+    if not (log.exists() and log.stat().st_size) and file.stat().st_size < size:
+        yield "damaged_file", f"it has been cut short: {file.stat().st_size:,} bytes of {size:,}"
+        return
+    for (message,) in connection.execute(f"PRAGMA integrity_check({_MOST_MESSAGES})"):
+        for line in message.splitlines():
+            if line != "ok" and not line.startswith("***") and not _ABOUT_CONTENTS.match(line):
+                yield "damaged_file", line
+    for table, columns in _TABLES.items():
+        there = {name: key for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({table})")}
+        lacking = [name for name, key in columns.items() if there.get(name) != key]
+        if lacking:
+            what = f"lacks {', '.join(lacking)}, or has another key" if there else "is not there"
+            yield "wrong_schema", f"the table {table} {what}"
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether this, raised by ``sqlite3``, comes of pages that are not as they should be."""
+    # A message about names that are garbled can't be decoded, and lengths that are can't be had.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    garbled = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or isinstance(error, UnicodeDecodeError)
+    return garbled or "unsupported file format" in str(error)

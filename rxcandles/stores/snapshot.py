@@ -1,0 +1,100 @@
+"""A database file as it is at one moment, read only."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, TypeVar
+
+from rxcandles.arguments import check_path
+from rxcandles.errors import RequestError, StoreError
+from rxcandles.stores.conditions import teach_grid
+from rxcandles.stores.trouble import DAMAGED, store_error
+
+__all__ = ["Snapshot"]
+
+_A = TypeVar("_A")
+
+_OPERATIONS: Final = 10_000
+"""Of SQLite's machine, some hundred microseconds: how often a call looks whether it has been cancelled."""
+
+
+class Snapshot:
+    """A database file as it is when the block is entered, whatever is written meanwhile; never written to.
+
+    SQLite keeps what others write in ``-wal`` as long as the block lasts, and may leave that file and ``-shm`` behind,
+    empty. Raises ``RequestError`` where there is no file and ``StoreError`` where it is no database.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = check_path("path", path)
+        self._connection: sqlite3.Connection | None = None
+        self._cancelled = False
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Snapshot:
+        try:
+            await self._finished(self._open)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> None:
+        if not Path(self.path).is_file():
+            raise RequestError(f"there is no database {self.path!r}; name one, or collect candles into it first")
+        try:
+            self._connection = connection = sqlite3.connect(
+                f"{Path(self.path).absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=10.0,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged one is to be told, too
+        connection.set_progress_handler(lambda: self._cancelled, _OPERATIONS)
+        teach_grid(connection)
+        connection.execute("BEGIN")
+
+    async def call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
+        """Return ``work(connection)``, run in a thread, one at a time; cancelled, it returns when that has stopped.
+
+        Raises ``StoreError`` for what SQLite says.
+        """
+        async with self._lock:
+            return await self._finished(lambda: self._call(work))
+
+    async def _finished(self, work: Callable[[], _A]) -> _A:
+        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._cancelled = True
+            await asyncio.wait([running])
+            raise
+
+    def _call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
+        if self._connection is None:
+            raise StoreError(f"{self.path} is closed; open it first")
+        try:
+            return work(self._connection)
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled
+            raise StoreError(f"{self.path}: names in it are garbled; {DAMAGED}") from error
