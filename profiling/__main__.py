@@ -15,6 +15,8 @@ PROGRAMS = {
     "sparse": ("sparse", "requests against full pages needed, by density"),
     "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
     "days": ("days", "a virtual month of collecting every minute: nothing grows, drawn (--plot)"),
+    "frames": ("frames", "data frames and files of a million stored candles against the same by sqlite3 and by hand"),
+    "export": ("exporting", "ten million candles into each kind of file: seconds, peak RSS"),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),

@@ -28,10 +28,22 @@ from rxcandles.errors import (
     StageCancelledError,
     StoreError,
     UnknownMarketError,
+    UnprovenError,
 )
 from rxcandles.estimating import CollectionPlan
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
+from rxcandles.frames import (
+    Exported,
+    export_candles,
+    in_batches,
+    to_arrow,
+    to_ccxt,
+    to_freqtrade,
+    to_pandas,
+    to_polars,
+    to_pyupbit,
+)
 from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
 from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
 from rxcandles.lease import MachineLimiter
@@ -53,13 +65,14 @@ from rxcandles.reports import (
     StreamStats,
     recommend_mode,
 )
-from rxcandles.sequence import CandleSequence
+from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.verification import verify
+from rxcandles.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "TIMEFRAMES",
@@ -82,6 +95,7 @@ __all__ = [
     "Covered",
     "Exchange",
     "ExchangeError",
+    "Exported",
     "ExtraMissingError",
     "FailedSpan",
     "FilledCandle",
@@ -131,15 +145,25 @@ __all__ = [
     "Timeframe",
     "Timer",
     "UnknownMarketError",
+    "UnprovenError",
     "VerificationReport",
     "check_imported",
     "connect",
     "coverage_cells",
+    "export_candles",
     "import_candles",
+    "in_batches",
     "overview",
     "recommend_mode",
     "repair",
     "run",
+    "stored_candles",
+    "to_arrow",
+    "to_ccxt",
+    "to_freqtrade",
+    "to_pandas",
+    "to_polars",
+    "to_pyupbit",
     "verify",
     "with_backpressure",
 ]

@@ -20,6 +20,7 @@
     │   └── SchemaError                a file of a newer version, or of another program
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
+    ├── UnprovenError                  more was to be exported than is proven; carries the missing spans
     ├── IncompleteError                a collection that ended with spans missing; carries its summary
     └── SeveralFailedError             collections of several series of which some failed; carries all of them
 """
@@ -29,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rxcandles.model import Request
     from rxcandles.reports import CollectionSummary
@@ -55,6 +56,7 @@ __all__ = [
     "StageCancelledError",
     "StoreError",
     "UnknownMarketError",
+    "UnprovenError",
 ]
 
 
@@ -142,6 +144,14 @@ class StageCancelledError(RxCandlesError):
 
 class ExtraMissingError(RxCandlesError, ImportError):
     """A package that only some need is not installed; the message names the extra that brings it."""
+
+
+class UnprovenError(RxCandlesError):
+    """What is to be exported is not all proven; ``missing`` are the spans that aren't, in UTC seconds, oldest first."""
+
+    def __init__(self, message: str, missing: Sequence[tuple[int, int]]) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class IncompleteError(RxCandlesError):

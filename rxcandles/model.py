@@ -24,6 +24,7 @@ __all__ = [
     "Request",
     "Row",
     "check_instant",
+    "row_fields",
     "span_between",
 ]
 
@@ -81,6 +82,11 @@ class MarkedRow(NamedTuple):
     change_price: float | None
     change_rate: float | None
     proven: bool
+
+
+def row_fields(timeframe: str) -> tuple[str, ...]:
+    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight."""
+    return Row._fields if timeframe == "1d" else Row._fields[:8]
 
 
 @attrs.define(eq=False, repr=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
@@ -102,6 +102,13 @@ class RowReader(Protocol):
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        ...
+
+    def columns(self, start: int, stop: int, limit: int) -> Sequence[tuple[Any, ...]]:
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+
+        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        """
         ...
 
     def count(self, start: int, stop: int) -> int:

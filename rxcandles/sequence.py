@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, overload
+from datetime import datetime
+from typing import Any, Final, TypeAlias, overload
 
-from rxcandles.model import CandleData, Order, Row
-from rxcandles.ports import RowReader
+from rxcandles.arguments import check_choice, check_like
+from rxcandles.model import ORDERS, CandleData, Order, Row, row_fields, span_between
+from rxcandles.ports import CandleStore, RowReader
+from rxcandles.timeframe import Timeframe
 
-__all__ = ["CandleSequence"]
+__all__ = ["CandleSequence", "Columns", "read_columns", "stored_candles"]
+
+Columns: TypeAlias = Sequence[tuple[Any, ...]]
+"""Some candles, oldest first, as one tuple for each of their fields (``model.row_fields``)."""
 
 PAGE = 1000
 """Candles in memory at a time."""
 
 _OPPOSITE: Final[dict[Order, Order]] = {"newest_first": "oldest_first", "oldest_first": "newest_first"}
+
+
+def read_columns(reader: RowReader, start: int, stop: int) -> Iterator[Columns]:
+    """Iterate over the columns of the rows in ``[start, stop)``, oldest first, 1,000 rows at a time."""
+    while start < stop:
+        page = reader.columns(start, stop, PAGE)
+        if page:
+            yield page
+        if not page or len(page[0]) < PAGE:
+            return
+        start = page[0][-1] + 1
+
+
+def stored_candles(
+    store: CandleStore,
+    symbol: str,
+    timeframe: str | Timeframe,
+    one_end: datetime,
+    other_end: datetime,
+    order: Order = "oldest_first",
+) -> CandleSequence:
+    """Return what is stored between two instants, the older included, the newer excluded; nothing is asked for.
+
+    It is read a page at a time when it is used, from a connection of its own. Raises ``RequestError`` for what can't be
+    meant and ``StoreError`` where the store can't be read.
+    """
+    check_like("store", store, CandleStore, "reader")
+    frame = Timeframe.of(timeframe)
+    start, stop = span_between(frame, one_end=one_end, other_end=other_end)
+    check_choice("order", order, ORDERS)
+    return CandleSequence(store.reader(symbol, frame), symbol, frame.name, start, stop, order)
 
 
 class CandleSequence(Sequence[CandleData]):
@@ -109,6 +146,35 @@ class CandleSequence(Sequence[CandleData]):
 
     def __repr__(self) -> str:
         return f"<{len(self):,} candles of {self._symbol} {self._timeframe}, {self._order.replace('_', ' ')}, stored>"
+
+    @property
+    def symbol(self) -> str:
+        """The market."""
+        return self._symbol
+
+    @property
+    def timeframe(self) -> str:
+        """The timeframe's name."""
+        return self._timeframe
+
+    def columns(self) -> Iterator[Columns]:
+        """Iterate over the columns of the candles, oldest first whatever the order, 1,000 candles at a time.
+
+        Takes half the time of iterating over the candles themselves, none of which is made.
+        """
+        positions = self._positions
+        if len(positions) == self._count:
+            yield from read_columns(self._reader, self._start, self._stop)
+        elif abs(positions.step) == 1 and positions:
+            oldest, newest = sorted((self._row(positions[0]).open_time, self._row(positions[-1]).open_time))
+            yield from read_columns(self._reader, oldest, newest + 1)
+        else:
+            if (positions.step > 0) != (self._order == "oldest_first"):
+                positions = positions[::-1]
+            width = len(row_fields(self._timeframe))
+            for at in range(0, len(positions), PAGE):
+                rows = [self._row(position)[:width] for position in positions[at : at + PAGE]]
+                yield list(zip(*rows, strict=True))
 
     def _candle(self, row: Row) -> CandleData:
         return CandleData(self._symbol, self._timeframe, *row)

@@ -12,7 +12,7 @@ import rxcandles
 ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
-    {"errors"},
+    {"errors", "version"},
     {"arguments", "extras"},
     {"files"},
     {"timeframe"},
@@ -26,7 +26,7 @@ LAYERS = (
     {"collector", "sampling"},
     {"verification", "importing"},
     {"provider"},
-    {"holdings"},
+    {"holdings", "frames"},
     {"charts"},
     {"opening"},
     {"repairing"},

@@ -50,7 +50,7 @@ def test_import_is_light() -> None:
     """Importing does no work: no HTTP client, no command line, no thread, no output."""
     program = (
         "import sys, threading, rxcandles;"
-        "heavy = ('aiohttp', 'click', 'rich', 'pandas', 'numpy');"
+        "heavy = ('aiohttp', 'click', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow');"
         "print([name for name in heavy if name in sys.modules], threading.active_count())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

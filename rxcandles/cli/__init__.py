@@ -14,6 +14,7 @@ from rxcandles.cli.collecting import collect
 from rxcandles.cli.completing import completion
 from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
+from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
 from rxcandles.cli.jobfile import run
 from rxcandles.cli.planning import plan
@@ -38,7 +39,7 @@ def cli() -> None:
 
 
 for _command in (
-    collect, plan, run, get, stream, coverage, chart, import_file, verify, repair, simulate, completion,
+    collect, plan, run, get, stream, coverage, chart, export, import_file, verify, repair, simulate, completion,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -14,6 +14,7 @@ import attrs
 from rxcandles.cli.display import LastProgress, progress_shown
 from rxcandles.cli.text import printable
 from rxcandles.errors import IncompleteError
+from rxcandles.frames.text import FIELDS
 from rxcandles.model import CandleData
 from rxcandles.reports import CollectionSummary
 
@@ -32,11 +33,6 @@ __all__ = [
     "summary_table",
     "summary_text",
 ]
-
-FIELDS: Final = (
-    "market", "candle_date_time_utc", "opening_price", "high_price", "low_price", "trade_price",
-    "candle_acc_trade_volume", "candle_acc_trade_price",
-)  # fmt: skip
 
 FORMATS: Final = ("table", "csv", "jsonl")
 

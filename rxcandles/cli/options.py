@@ -111,6 +111,15 @@ stretch: Final = together(
     ),
     click.option("--to", type=_as_type(read_time), metavar="TIME", help="Up to here, exclusive."),
 )
+stored_span: Final = together(
+    click.option("--since", type=_as_type(read_time), metavar="TIME",
+                 help="The older end (ISO 8601, UTC without a zone); the oldest candle if not given."),
+    click.option("--last", type=_as_type(read_duration), metavar="TIME",
+                 help="So long back from the newer end: 90m, 24h, 30d, 8w."),
+    click.option("--to", type=_as_type(read_time), metavar="TIME",
+                 help="The newer end; the end of what is stored if not given."),
+    click.option("--end", type=_as_type(read_time), metavar="TIME", help="The other end, in either order."),
+)  # fmt: skip
 ends: Final = together(
     click.option("--count", type=int, help="Candles that exist, back from --to or now."),
     click.option("--since", type=_as_type(read_time), metavar="TIME",

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Final
 
 from rxcandles.arguments import check_choice, check_count
-from rxcandles.model import ORDERS, Order, Row
+from rxcandles.model import ORDERS, Order, Row, row_fields
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
@@ -20,11 +20,11 @@ __all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "row_size", "rows_sql"]
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def rows_sql(order: Order) -> str:
-    """Return the statement that reads rows, given series, start, stop, limit and offset."""
+def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
+    """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
     # Made of the names of columns and two words, both from this package.
     return (
-        f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+        f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
     )
 
@@ -60,6 +60,7 @@ class SqliteReader:
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
+        self._columns_sql = rows_sql("oldest_first", len(row_fields(timeframe.name)))
         try:
             # Not to be made where it is absent.
             self._connection = sqlite3.connect(
@@ -84,6 +85,14 @@ class SqliteReader:
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
         return [Row._make(row) for row in self._all(rows_sql(order), self._series, start, stop, limit, offset)]
+
+    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+
+        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        """
+        check_reading(start, stop, limit=limit)
+        return list(zip(*self._all(self._columns_sql, self._series, start, stop, limit, 0), strict=True))
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""

@@ -1,0 +1,137 @@
+"""``rxcandles export``: stored candles into files of other tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import click
+
+from rxcandles.arguments import check_symbol
+from rxcandles.cli import options
+from rxcandles.cli.console import printable
+from rxcandles.errors import RequestError
+from rxcandles.frames import BY, FORMATS, Exported, export_candles
+from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import Timeframe, to_datetime
+
+__all__ = ["export"]
+
+
+@attrs.frozen
+class _Asked:
+    symbol: str
+    timeframe: str
+    output: str
+    style: str | None
+    by: Literal["month"] | None
+    since: datetime | None
+    to: datetime | None
+    end: datetime | None
+    last: timedelta | None
+    complete: bool
+    force: bool
+    db: str
+    exchange: str | None
+    as_json: bool
+
+
+@click.command()
+@click.argument("symbol")
+@click.argument("timeframe")
+@click.option("-o", "--output", required=True, metavar="PATH", help="The file, or the folder with --by and freqtrade.")
+@click.option(
+    "--format", "style", type=click.Choice(FORMATS), help="What PATH's suffix says where not given; parquet with --by."
+)
+@click.option("--by", type=click.Choice(BY), help="A file a month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
+@options.stored_span
+@click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@options.db
+@click.option("--exchange", help="Whose candles, where the database has them from several.")
+@options.as_json
+def export(**asked: Any) -> options.Work:
+    """Write stored candles into a file, oldest first; nothing is fetched.
+
+    What is stored but not proven is written too, and told on stderr.
+
+    \b
+    rxcandles export KRW-BTC 1m -o btc.parquet --last 30d
+    rxcandles export KRW-BTC 1m -o lake --by month
+    rxcandles export KRW-BTC 60m -o user_data/data/upbit --format freqtrade
+    """
+    return lambda: _export(_Asked(**asked))
+
+
+def _export(asked: _Asked) -> int:
+    olds = {"--since": asked.since, "--last": asked.last, "--end": asked.end}
+    given = [name for name, value in olds.items() if value is not None]
+    if len(given) > 1:
+        raise RequestError(f"{' and '.join(given)} are both given, and each says where it begins; give one of them")
+    if not Path(asked.db).is_file():
+        raise RequestError(f"there is no database {asked.db!r}; name one with --db, or collect candles into it first")
+    done = asyncio.run(_exported(asked))
+    title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"
+    if done.missing:
+        spans = ", ".join(_text(*span) for span in done.missing[:3]) + (", …" if len(done.missing) > 3 else "")
+        click.echo(
+            f"rxcandles: {title} is not complete: {len(done.missing):,} "
+            f"{'spans are' if len(done.missing) > 1 else 'span is'} not proven ({spans}); "
+            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{_where(asked.db)}` "
+            "brings what is missing",
+            err=True,
+        )
+    if asked.as_json:
+        click.echo(_json(done))
+    else:
+        where = str(done.paths[0]) if len(done.paths) == 1 else f"{len(done.paths):,} files in {asked.output}"
+        click.echo(f"{title}: {done.rows:,} candles, {_text(*done.span)} UTC, in {printable(where)}")
+    return 0
+
+
+async def _exported(asked: _Asked) -> Exported:
+    check_symbol(asked.symbol)
+    frame = Timeframe.of(asked.timeframe)
+    exchange = asked.exchange
+    if exchange is None:
+        async with SqliteStore(asked.db) as store:
+            found = [each.exchange for each in await store.series() if each[1:] == (asked.symbol, frame.name)]
+        if len(found) > 1:
+            raise RequestError(
+                f"{asked.db} has {asked.symbol} {frame} from {' and '.join(found)}; say which with --exchange"
+            )
+        exchange = found[0] if found else "upbit"
+    since = next((each for each in (asked.since, asked.last, asked.end) if each is not None), None)
+    async with SqliteStore(asked.db, exchange=exchange) as store:
+        return await export_candles(
+            store, asked.symbol, frame, asked.output, since=since, to=asked.to, file_format=asked.style, by=asked.by,
+            complete=asked.complete, force=asked.force,
+        )  # fmt: skip
+
+
+def _where(db: str) -> str:
+    return "" if db == "candles.db" else f" --db {shlex.quote(db)}"
+
+
+def _json(done: Exported) -> str:
+    return json.dumps(
+        {
+            "paths": [str(path) for path in done.paths],
+            "candles": done.rows,
+            "span": [_iso(each) for each in done.span],
+            "missing": [[_iso(each) for each in span] for span in done.missing],
+        }
+    )
+
+
+def _iso(seconds: int) -> str:
+    return f"{to_datetime(seconds):%Y-%m-%dT%H:%M:%S}"
+
+
+def _text(start: int, stop: int) -> str:
+    return f"{to_datetime(start):%Y-%m-%d %H:%M:%S} to {to_datetime(stop):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,227 @@
+"""Stored candles into files: one, or one a month."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import attrs
+
+from rxcandles.arguments import check_choice, check_flag, check_like, check_path, check_symbol, refusal
+from rxcandles.errors import RequestError, UnprovenError
+from rxcandles.files import check_replaceable, replacing
+from rxcandles.frames.shapes import freqtrade_file
+from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
+from rxcandles.model import span_between
+from rxcandles.ports import CandleStore, RowReader
+from rxcandles.sequence import Columns, read_columns
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.version import VERSION
+
+__all__ = ["BY", "FORMATS", "Exported", "export_candles"]
+
+BY: Final = ("month",)
+"""What a series may be cut into files by."""
+
+_MONTH: Final = Timeframe.of("1M")
+
+
+@attrs.frozen
+class Exported:
+    """What an export came to."""
+
+    paths: tuple[Path, ...]
+    """The files written, oldest first; by the month, none for a month without candles."""
+    rows: int
+    span: Span
+    """What was asked for, in UTC seconds."""
+    missing: tuple[Span, ...]
+    """The spans in it that aren't proven, oldest first: there, candles may exist that the files don't have."""
+
+
+async def export_candles(
+    store: CandleStore,
+    symbol: str,
+    timeframe: str | Timeframe,
+    path: str | Path,
+    *,
+    since: datetime | timedelta | None = None,
+    to: datetime | None = None,
+    file_format: str | None = None,
+    by: Literal["month"] | None = None,
+    complete: bool = False,
+    force: bool = False,
+) -> Exported:
+    """Write what is stored of a series into ``path``, oldest first, and return what that came to.
+
+    From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; without them from the oldest
+    candle on, and up to the end of what is stored or proven. The format is that of the path's suffix, or
+    ``file_format``: ``parquet`` (zstd), ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With
+    ``by="month"``, ``path`` is a folder, for ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With
+    ``freqtrade`` it is one too, where freqtrade has its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and
+    feather say what they are under the key ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the
+    span, what of it is proven, version.
+
+    What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
+    an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
+    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
+    waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
+    nothing is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
+    written: months before that are whole then.
+    """
+    check_like("store", store, CandleStore)
+    symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
+    check_flag("complete", complete)
+    check_flag("force", force)
+    if by is not None:
+        if by not in BY:
+            raise refusal("by", by, "take 'month', or None for one file")
+        if frame.seconds == 0:
+            raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
+    kind = _format_of(path, file_format, folder=by is not None)
+    check_installed(kind)
+    covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, 0, 10**12)]
+    reader = store.reader(symbol, frame)
+    span = _span(reader, symbol, frame, since, to, covered)
+    proven = SpanSet(tuple(covered)).intersect(SpanSet((span,)))
+    missing = tuple(each for each in SpanSet((span,)).subtract(proven) if frame.slots(*each))
+    if missing and complete:
+        raise UnprovenError(f"{symbol} {frame} is not complete: {_told(missing)}; collect it, then export it", missing)
+    job = _Job(reader, symbol, frame, kind, str(getattr(store, "exchange", "")), proven, force)
+    paths, rows = await _in_thread(job, _files(Path(path), symbol, frame, kind, span, by), skip_empty=by is not None)
+    return Exported(paths, rows, span, missing)
+
+
+def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> str:
+    suffix = Path(check_path("path", path)).suffix[1:].lower()
+    if file_format is not None:
+        kind = check_choice("file_format", file_format, FORMATS)
+        if kind == "freqtrade" and folder:
+            raise refusal("file_format", kind, "leave out by: freqtrade has one file for a series")
+        return kind
+    if folder:
+        return "parquet"
+    if suffix not in FORMATS or suffix == "freqtrade":
+        raise refusal("path", str(path), "give one that ends in .parquet, .feather, .csv or .jsonl, or say the format")
+    return suffix
+
+
+def _span(
+    reader: RowReader,
+    symbol: str,
+    frame: Timeframe,
+    since: datetime | timedelta | None,
+    to: datetime | None,
+    covered: list[Span],
+) -> Span:
+    """What is asked for; without ends from the oldest candle on, and up to the end of what is stored or proven."""
+    page = reader.rows(0, 10**12, "oldest_first", 1)
+    if not page and not covered:
+        raise RequestError(f"nothing is stored of {symbol} {frame}; collect it first")
+    if to is None:
+        newest = [row.open_time + 1 for row in reader.rows(0, 10**12, "newest_first", 1)]
+        to = to_datetime(max(newest + [stop for _, stop in covered]))
+    if isinstance(since, timedelta):
+        try:
+            since = to - since
+        except (OverflowError, TypeError):
+            raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
+    if since is None:
+        oldest = page[0].open_time if page else min(start for start, _ in covered)
+        since = to_datetime(oldest)
+    return span_between(frame, since=since, to=to)
+
+
+def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
+    """Each file's path, and the span that goes there."""
+    if kind == "freqtrade":
+        return [(path / freqtrade_file(symbol, frame.name), span)]
+    if by is None:
+        return [(path, span)]
+    folder = path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
+    found = []
+    start, stop = span
+    while start < stop:
+        after = min(_MONTH.shift(_MONTH.floor(start), 1), stop)
+        found.append((folder / f"{to_datetime(start):%Y-%m}.{kind}", (start, after)))
+        start = after
+    return found
+
+
+@attrs.frozen
+class _Job:
+    """What is written, from where."""
+
+    reader: RowReader
+    symbol: str
+    frame: Timeframe
+    kind: str
+    exchange: str
+    proven: SpanSet
+    force: bool
+
+    def run(
+        self, files: list[tuple[Path, Span]], stopped: threading.Event, *, skip_empty: bool
+    ) -> tuple[tuple[Path, ...], int]:
+        """Write the files; return which they are and how many candles they have. Runs in a thread."""
+        if skip_empty:
+            files = [(path, span) for path, span in files if self.reader.columns(*span, 1)]
+            for folder in {path.parent for path, _ in files}:
+                folder.mkdir(parents=True, exist_ok=True)
+        for path, _ in files:
+            check_replaceable(path, force=self.force)
+        rows = 0
+        for path, span in files:
+            with replacing(path, force=self.force) as temporary:
+                rows += write_file(temporary, self.kind, self._of(span), self._pages(span, stopped))
+        return tuple(path for path, _ in files), rows
+
+    def _pages(self, span: Span, stopped: threading.Event) -> Iterator[Columns]:
+        for page in read_columns(self.reader, *span):
+            if stopped.is_set():
+                raise _Stopped
+            yield page
+
+    def _of(self, span: Span) -> FileOf:
+        proven = self.proven.intersect(SpanSet((span,)))
+        about: dict[str, Any] = {
+            "exchange": self.exchange,
+            "symbol": self.symbol,
+            "timeframe": self.frame.name,
+            "span": _written(span),
+            "proven": [_written(each) for each in proven],
+            "version": VERSION,
+        }
+        return FileOf(self.symbol, self.frame.name, about)
+
+
+class _Stopped(Exception):
+    """Nobody waits for the files any more."""
+
+
+async def _in_thread(job: _Job, files: list[tuple[Path, Span]], *, skip_empty: bool) -> tuple[tuple[Path, ...], int]:
+    stopped = threading.Event()
+    work = asyncio.ensure_future(asyncio.to_thread(job.run, files, stopped, skip_empty=skip_empty))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stopped.set()
+        await asyncio.wait([work])
+        work.exception()
+        raise
+
+
+def _written(span: Span) -> list[str]:
+    return [to_datetime(each).isoformat() for each in span]
+
+
+def _told(missing: tuple[Span, ...]) -> str:
+    first = " to ".join(f"{to_datetime(each):%Y-%m-%d %H:%M:%S}" for each in missing[0])
+    spans = "1 span is" if len(missing) == 1 else f"{len(missing):,} spans are"
+    return f"{spans} not proven, the oldest {first} UTC"
