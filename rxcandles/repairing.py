@@ -22,12 +22,12 @@ from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.doubts import Doubts
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.journal import is_unsettled
 from rxcandles.stores.mending import RepairPlan
 from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
+from rxcandles.stores.untrusted import Untrusted
 from rxcandles.timeframe import END, Timeframe, to_datetime
 from rxcandles.verification import verify
 
@@ -83,12 +83,12 @@ async def repair(
     def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan, bool]:
         examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
         tally = Tally(most)
-        doubts = Doubts(connection, examination, exchange=name, page=source.page_limit, kept=kept_by(source))
+        untrusted = Untrusted(connection, examination, exchange=name, page=source.page_limit, kept=kept_by(source))
         for finding in examination.findings():
             tally.add(finding)
-            doubts.add(finding)
+            untrusted.add(finding)
         report = examination.report(tally)
-        return report, doubts.plan(), report.clean and not is_unsettled(connection)
+        return report, untrusted.plan(), report.clean and not is_unsettled(connection)
 
     try:
         if into is not None:

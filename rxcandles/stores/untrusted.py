@@ -25,7 +25,7 @@ from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.spelling import exchange_of
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime
 
-__all__ = ["Doubts"]
+__all__ = ["Untrusted"]
 
 
 @attrs.frozen
@@ -41,8 +41,8 @@ class _Doubted:
     """No candle is in there, and whether it was ever looked at is not known."""
 
 
-class Doubts:
-    """Collects doubts finding by finding, through the connection they are found with.
+class Untrusted:
+    """Collects what can't be trusted finding by finding, through the connection that it is found with.
 
     Only about series of ``exchange``, and what belongs to none. In memory are the doubtful spans. ``page`` is the most
     candles of a request: those outside the ledger that are no more slots apart are fetched together, which costs none
