@@ -10,7 +10,7 @@ import attrs
 from rxcandles.model import Request, Row
 from rxcandles.ports import CandleStore, RateLimiter
 from rxcandles.spans import Span
-from rxcandles.timeframe import to_datetime
+from rxcandles.timeframe import plain_time
 
 if TYPE_CHECKING:
     from rxcandles.planning import Plan
@@ -132,9 +132,5 @@ class Chunk:
         return (self.low, self.resume) if self.ask else None
 
     def __str__(self) -> str:
-        timeframe = self.request.timeframe
-        return f"{self.request.symbol} {timeframe}, chunk {self.index + 1}, {_text(self.low)} to {_text(self.top)}"
-
-
-def _text(seconds: int) -> str:
-    return to_datetime(seconds).strftime("%Y-%m-%d %H:%M:%S")
+        series = f"{self.request.symbol} {self.request.timeframe}"
+        return f"{series}, chunk {self.index + 1}, {plain_time(self.low)} to {plain_time(self.top)}"

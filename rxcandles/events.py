@@ -36,8 +36,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, TypedDict
 
-from rxcandles.timeframe import to_datetime
-
 __all__ = [
     "EVENTS",
     "BannedEvent",
@@ -56,7 +54,6 @@ __all__ = [
     "RequestEvent",
     "RetryEvent",
     "UnfinishedEvent",
-    "instant",
     "log_event",
 ]
 
@@ -271,11 +268,3 @@ def log_event(
 ) -> None:
     """Log one record with the fields of ``event``, one of the classes above, as its attributes."""
     logger.log(level, message, *arguments, extra=event, stacklevel=2)
-
-
-def instant(seconds: int) -> str:
-    """Return UTC seconds as events tell a time: ``2024-01-31T00:00:00Z``."""
-    try:
-        return f"{to_datetime(seconds):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):  # out of datetime's range
-        return str(seconds)

@@ -6,9 +6,9 @@ from math import inf
 from typing import Any, Final
 
 from rxcandles.model import Row
-from rxcandles.timeframe import END, to_datetime
+from rxcandles.timeframe import END
 
-__all__ = ["finite", "possible", "time_text", "value_fault"]
+__all__ = ["finite", "possible", "value_fault"]
 
 _EARLIEST_STAMP: Final = 86_400_000
 _LATEST_STAMP: Final = END * 1000
@@ -74,11 +74,3 @@ def _value_fault(row: Row) -> str | None:
     if not all(change is None or finite(change) for change in changes):
         return f"its change is not finite: {', '.join(map(repr, changes))}"
     return None
-
-
-def time_text(seconds: float) -> str:
-    """Return an open time for a message, ``2026-03-11T14:41:00Z``; a number that is none as it is."""
-    try:
-        return f"{to_datetime(int(seconds)):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError, TypeError):
-        return repr(seconds)

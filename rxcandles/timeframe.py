@@ -13,7 +13,7 @@ import attrs
 
 from rxcandles.arguments import refusal
 
-__all__ = ["BEGINNING", "TIMEFRAMES", "Timeframe", "from_datetime", "to_datetime"]
+__all__ = ["BEGINNING", "TIMEFRAMES", "Timeframe", "from_datetime", "plain_time", "time_text", "to_datetime"]
 
 BEGINNING: Final = 0
 """1970-01-01, the oldest time there is here; a span proven down to it has reached the market's first candle."""
@@ -32,6 +32,19 @@ def from_datetime(value: datetime) -> float:
 def to_datetime(seconds: float) -> datetime:
     """Return the aware UTC datetime of ``seconds`` since the epoch."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def time_text(seconds: float) -> str:
+    """Return a time for errors and events, ``2026-03-11T14:41:00Z``; a number that is none as it is."""
+    try:
+        return f"{to_datetime(int(seconds)):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError, TypeError):
+        return repr(seconds)
+
+
+def plain_time(seconds: float) -> str:
+    """Return a time as people read it, ``2026-03-11 14:41:00``; that it is UTC is said beside it."""
+    return f"{to_datetime(seconds):%Y-%m-%d %H:%M:%S}"
 
 
 def _days_from_civil(month_index: int) -> int:

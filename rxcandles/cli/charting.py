@@ -16,7 +16,7 @@ from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, plain_time, to_datetime
 
 __all__ = ["chart"]
 
@@ -31,7 +31,7 @@ __all__ = ["chart"]
 @click.option("--title", help="Above the chart; the series' name where not given.")
 @click.option("--exchange", help="Whose candles, where the database has this series of several.")
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
-@options.db
+@options.existing_db
 def chart(**asked: Any) -> options.Work:
     """Draw stored candles, their volume and coverage, into one file.
 
@@ -72,7 +72,7 @@ def _chart(
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
     with replacing(output, force=force) as path:
         path.write_bytes(content)
-    start, stop = (f"{to_datetime(data.open_time(slot)):%Y-%m-%d %H:%M:%S}" for slot in (0, data.slots))
+    start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
     megabytes = Path(output).stat().st_size / 1e6
     click.echo(f"{symbol} {frame}: {len(data):,} candles, {start} to {stop} UTC, {megabytes:,.2f} MB")
     click.echo(printable(output))

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.console import progress_shown
+from rxcandles.cli.display import progress_shown
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.errors import RequestError
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport

@@ -19,7 +19,7 @@ from rxcandles.cli import options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.timeframe import Timeframe, plain_time
 
 __all__ = ["coverage"]
 
@@ -30,7 +30,7 @@ WIDEST: Final = 160
 @click.command()
 @options.series
 @options.stretch
-@options.db
+@options.existing_db
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans.")
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
@@ -97,11 +97,11 @@ async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequ
 
 async def _plain(store: SqliteStore, series: SeriesOverview) -> dict[str, object]:
     proven = covered_within(store, series.series.symbol, Timeframe.of(series.series.timeframe), _span(series))
-    spans = [{"from": _text(start), "to": _text(stop), "candles": rows} async for start, stop, rows in proven]
+    spans = [{"from": plain_time(start), "to": plain_time(stop), "candles": rows} async for start, stop, rows in proven]
     return {
         **series.series._asdict(),
-        "from": _text(series.start.timestamp()),
-        "to": _text(series.stop.timestamp()),
+        "from": plain_time(series.start.timestamp()),
+        "to": plain_time(series.stop.timestamp()),
         "candles": series.candles,
         "no_trade": series.no_trade,
         "holes": series.holes,
@@ -116,10 +116,6 @@ def _span(series: SeriesOverview) -> tuple[int, int]:
     return int(series.start.timestamp()), int(series.stop.timestamp())
 
 
-def _text(seconds: float) -> str:
-    return f"{to_datetime(seconds):%Y-%m-%d %H:%M:%S}"
-
-
 def _table(found: Iterable[SeriesOverview]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "symbol", "timeframe"):
@@ -127,7 +123,7 @@ def _table(found: Iterable[SeriesOverview]) -> Table:
     for name in ("from (UTC)", "to (UTC)", "candles", "no trade", "holes", "missing", "bytes"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found:
-        ends = [_text(end.timestamp()).removesuffix(":00") for end in (each.start, each.stop)]
+        ends = [plain_time(end.timestamp()).removesuffix(":00") for end in (each.start, each.stop)]
         counts = (each.candles, each.no_trade, each.holes, each.missing, each.size)
         # The whole file by its rows is no measurement.
         about = "" if each.size_source == "dbstat" else "~"

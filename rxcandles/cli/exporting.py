@@ -18,7 +18,7 @@ from rxcandles.cli.console import printable
 from rxcandles.errors import RequestError
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 
 __all__ = ["export"]
 
@@ -52,7 +52,7 @@ class _Asked:
 @options.stored_span
 @click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-@options.db
+@options.existing_db
 @click.option("--exchange", help="Whose candles, where the database has them from several.")
 @options.as_json
 def export(**asked: Any) -> options.Work:
@@ -134,4 +134,4 @@ def _iso(seconds: int) -> str:
 
 
 def _text(start: int, stop: int) -> str:
-    return f"{to_datetime(start):%Y-%m-%d %H:%M:%S} to {to_datetime(stop):%Y-%m-%d %H:%M:%S}"
+    return f"{plain_time(start)} to {plain_time(stop)}"

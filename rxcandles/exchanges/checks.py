@@ -9,8 +9,8 @@ import attrs
 
 from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
-from rxcandles.rules import finite, possible, time_text, value_fault
-from rxcandles.timeframe import Timeframe
+from rxcandles.rules import finite, possible, value_fault
+from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["CheckedPage", "check_page"]
 

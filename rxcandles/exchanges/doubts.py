@@ -18,7 +18,7 @@ import attrs
 from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
 from rxcandles.spans import Span
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["Doubt", "doubt"]
 
@@ -40,7 +40,7 @@ class Doubt:
         """Raise ``InvalidResponseError`` where the answer to the question contradicts the claim."""
         found = rows[0].open_time if rows else None
         if found != self.newest:
-            seen = "none" if found is None else f"one of {_text(found)}"
+            seen = "none" if found is None else f"one of {time_text(found)}"
             raise InvalidResponseError(f"{self.claim}, but asked again there is {seen}; nothing of it is stored")
 
 
@@ -55,7 +55,9 @@ def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, cou
     again = 2 if count != 2 else 3
     if not full:
         oldest = rows[-1].open_time if rows else to
-        claim = f"a page of {len(rows)} where {count} were asked for says that nothing is older than {_text(oldest)}"
+        claim = (
+            f"a page of {len(rows)} where {count} were asked for says that nothing is older than {time_text(oldest)}"
+        )
         return Doubt(oldest, again, None, claim)
     if not rows:
         return None
@@ -65,9 +67,8 @@ def doubt(rows: Sequence[Row], full: bool, *, timeframe: Timeframe, to: int, cou
     if gap <= 0 or (1 - density) ** gap > UNLIKELY:
         return None
     return Doubt(
-        to, again, newest, f"a page leaves {gap} slots before {_text(unknown[1])} empty and begins at {_text(newest)}"
+        to,
+        again,
+        newest,
+        f"a page leaves {gap} slots before {time_text(unknown[1])} empty and begins at {time_text(newest)}",
     )
-
-
-def _text(seconds: int) -> str:
-    return f"{to_datetime(seconds):%Y-%m-%dT%H:%M:%SZ}"

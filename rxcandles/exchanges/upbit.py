@@ -25,7 +25,7 @@ from rxcandles.exchanges.decode import decode_candles, decode_markets, error_mes
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.ports import Market, Page
-from rxcandles.timeframe import END, Timeframe, to_datetime
+from rxcandles.timeframe import END, Timeframe, time_text
 
 if TYPE_CHECKING:
     import aiohttp
@@ -153,7 +153,7 @@ class UpbitExchange:
         self.check(symbol, timeframe)
         check_count("count", count, 1, self.page_limit)
         check_count("to", to, 0, END - 1)
-        before = f"{to_datetime(to):%Y-%m-%dT%H:%M:%SZ}"
+        before = time_text(to)
         asked = f"{symbol} {timeframe}, {count} before {before}"
         # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
         query = f"market={symbol}&to={quote(before, safe='')}&count={count}"

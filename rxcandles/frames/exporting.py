@@ -21,7 +21,7 @@ from rxcandles.model import span_between
 from rxcandles.ports import CandleStore, RowReader
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.version import VERSION
 
 __all__ = ["BY", "FORMATS", "Exported", "export_candles"]
@@ -222,6 +222,6 @@ def _written(span: Span) -> list[str]:
 
 
 def _told(missing: tuple[Span, ...]) -> str:
-    first = " to ".join(f"{to_datetime(each):%Y-%m-%d %H:%M:%S}" for each in missing[0])
+    first = " to ".join(map(plain_time, missing[0]))
     spans = "1 span is" if len(missing) == 1 else f"{len(missing):,} spans are"
     return f"{spans} not proven, the oldest {first} UTC"

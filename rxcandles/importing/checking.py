@@ -11,10 +11,10 @@ from rxcandles.importing.shapes import NEEDED, Shape
 from rxcandles.importing.sources import Batch
 from rxcandles.importing.times import Instant
 from rxcandles.model import SETTLE_SECONDS, Row
-from rxcandles.rules import finite, possible, time_text, value_fault
+from rxcandles.rules import finite, possible, value_fault
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.staging import StagedRow
-from rxcandles.timeframe import END, Timeframe
+from rxcandles.timeframe import END, Timeframe, time_text
 
 __all__ = ["Gate"]
 

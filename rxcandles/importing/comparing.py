@@ -12,9 +12,8 @@ from rxcandles.arguments import check_count, check_like, check_symbol
 from rxcandles.importing.importer import sqlite_store
 from rxcandles.model import MarkedRow, Row
 from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_by
-from rxcandles.rules import time_text
 from rxcandles.sampling import AGE_SECONDS, page_before
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["ImportCheck", "check_imported"]
 

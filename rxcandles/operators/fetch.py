@@ -22,14 +22,14 @@ from rxcandles.errors import (
     RateLimitedError,
     RequestRejectedError,
 )
-from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, instant, log_event
+from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.doubts import doubt
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import LONGEST_WAIT, SETTLE_SECONDS
 from rxcandles.ports import Exchange, Page, kept_by
 from rxcandles.spans import Span
-from rxcandles.timeframe import BEGINNING
+from rxcandles.timeframe import BEGINNING, time_text
 
 __all__ = ["Retry", "fetch"]
 
@@ -242,7 +242,7 @@ class _Attempts:
         event = RetryEvent(
             event="retry",
             **self._series,
-            to=instant(self._chunk.resume),
+            to=time_text(self._chunk.resume),
             attempt=state.attempt_number,
             error=type(error).__name__,
             status=_status(error),
@@ -261,8 +261,8 @@ class _Attempts:
         event = FailedEvent(
             event="failed",
             **self._series,
-            start=instant(self._chunk.low),
-            stop=instant(self._chunk.resume),
+            start=time_text(self._chunk.low),
+            stop=time_text(self._chunk.resume),
             requests=self.requests,
             error=type(error).__name__,
             status=error.status,
@@ -274,9 +274,9 @@ class _Attempts:
             event="page",
             **self._series,
             rows=rows,
-            reached=instant(reached),
-            start=None if proven is None else instant(proven[0]),
-            stop=None if proven is None else instant(proven[1]),
+            reached=time_text(reached),
+            start=None if proven is None else time_text(proven[0]),
+            stop=None if proven is None else time_text(proven[1]),
         )
         log_event(_log, logging.DEBUG, event, "%s: %d rows, down to %s", self._chunk, rows, event["reached"])
 
@@ -285,7 +285,7 @@ class _Attempts:
         event = RequestEvent(
             event="request",
             **self._series,
-            to=instant(to),
+            to=time_text(to),
             count=ask,
             attempt=self.requests,
             seconds=seconds,

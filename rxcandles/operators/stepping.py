@@ -11,7 +11,7 @@ from reactivex import Observable, abc
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order
-from rxcandles.rules import time_text
+from rxcandles.timeframe import time_text
 
 __all__ = ["Step", "Track", "invalid", "stepwise"]
 

@@ -16,13 +16,13 @@ from rxcandles.arguments import check_symbol
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
-from rxcandles.rules import time_text, value_fault
+from rxcandles.rules import value_fault
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.journal import ledger_spans, unfinished_spans
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
-from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, time_text, to_datetime
 
 __all__ = ["Examination", "Stored"]
 

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 from rxcandles.errors import RequestError
 from rxcandles.model import Order
 from rxcandles.ports import Series
-from rxcandles.rules import time_text
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.staging import Staging, same_sql, values_sql
 from rxcandles.stores.transaction import transaction
+from rxcandles.timeframe import time_text
 
 __all__ = ["IMPORTED_COUNT_SQL", "IMPORTS_SQL", "SAMPLE_SQL", "Import", "Taken", "marked_sql", "take_in"]
 

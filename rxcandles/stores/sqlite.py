@@ -22,7 +22,7 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.errors import StoreError
-from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, instant, log_event
+from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, log_event
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
@@ -32,7 +32,7 @@ from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.writing import write_rows
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["SqliteReader", "SqliteStore"]
 
@@ -146,8 +146,8 @@ class SqliteStore(ImportKeeper):
                 timeframe=timeframe.name,
                 rows=len(rows),
                 new=new,
-                start=instant(proven[0]),
-                stop=instant(proven[1]),
+                start=time_text(proven[0]),
+                stop=time_text(proven[1]),
                 seconds=time.monotonic() - began,
             )
             log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 from rxcandles.errors import RequestError, StoreError
-from rxcandles.rules import time_text
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
+from rxcandles.timeframe import time_text
 
 __all__ = ["StagedRow", "Staging", "same_sql", "values_sql"]
 
