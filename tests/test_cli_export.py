@@ -119,7 +119,7 @@ def test_which_exchange(capsys: pytest.CaptureFixture[str]) -> None:
 
     asyncio.run(fill())
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv"]) == 2
-    assert "from other and upbit; say which with --exchange" in capsys.readouterr().err
+    assert "is stored of other, upbit; choose with --exchange" in capsys.readouterr().err
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv", "--exchange", "other"]) == 0
     assert ": 1 candles" in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ import click
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
+from rxcandles.cli.stored import exchange_of
 from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
@@ -88,14 +89,11 @@ async def _read(
 ) -> Any:
     from rxcandles import charts
 
-    async with SqliteStore(db) as store:
-        found = [each.exchange for each in await store.series() if each[1:] == (symbol, frame.name)]
-    if exchange is None and len(found) > 1:
-        raise RequestError(f"{symbol} {frame} is stored of {', '.join(found)}; choose with --exchange")
-    if not found or (exchange is not None and exchange not in found):
+    found = await exchange_of(db, symbol, frame, exchange)
+    if found is None:
         of = "" if exchange is None else f" of {exchange}"
         raise RequestError(f"nothing is stored of {symbol} {frame}{of} in {db!r}; `rxcandles coverage` shows what is")
-    async with SqliteStore(db, exchange=exchange or found[0]) as store:
+    async with SqliteStore(db, exchange=found) as store:
         since, to, last = ends
         if last is not None:
             held = await span_held(store, symbol, frame, None, to)

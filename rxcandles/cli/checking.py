@@ -89,11 +89,12 @@ def _verify(
     if seed is not None and sample is None:
         raise RequestError("--seed is given without --against-exchange, which it is for")
 
+    options.existing(db)
+
     async def work() -> VerificationReport:
         check = partial(verify_file, db, symbol, timeframe, most=most)
         if sample is None:
             return await check()
-        options.existing(db)
         async with connect(":memory:", exchange, base_url, rate_limit) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 import click
@@ -46,7 +45,7 @@ def completion(context: click.Context, shell: str) -> options.Work:
 def stored_symbols(context: click.Context, incomplete: str) -> list[str]:
     """Return the symbols that the database of the command line holds and that begin so; none where there is none."""
     path = context.params.get("db") or options.DB
-    if not Path(path).is_file():
+    if not options.is_there(path):
         return []
     with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
         return sorted({each for each in asyncio.run(_symbols(path)) if each.startswith(incomplete)})

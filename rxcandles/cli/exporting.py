@@ -6,7 +6,6 @@ import asyncio
 import json
 import shlex
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -15,6 +14,7 @@ import click
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
+from rxcandles.cli.stored import exchange_of
 from rxcandles.errors import RequestError
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
@@ -73,8 +73,7 @@ def _export(asked: _Asked) -> int:
     given = [name for name, value in olds.items() if value is not None]
     if len(given) > 1:
         raise RequestError(f"{' and '.join(given)} are both given, and each says where it begins; give one of them")
-    if not Path(asked.db).is_file():
-        raise RequestError(f"there is no database {asked.db!r}; name one with --db, or collect candles into it first")
+    options.existing(asked.db)
     done = asyncio.run(_exported(asked))
     title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"
     if done.missing:
@@ -97,15 +96,7 @@ def _export(asked: _Asked) -> int:
 async def _exported(asked: _Asked) -> Exported:
     check_symbol(asked.symbol)
     frame = Timeframe.of(asked.timeframe)
-    exchange = asked.exchange
-    if exchange is None:
-        async with SqliteStore(asked.db) as store:
-            found = [each.exchange for each in await store.series() if each[1:] == (asked.symbol, frame.name)]
-        if len(found) > 1:
-            raise RequestError(
-                f"{asked.db} has {asked.symbol} {frame} from {' and '.join(found)}; say which with --exchange"
-            )
-        exchange = found[0] if found else "upbit"
+    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange) or asked.exchange or "upbit"
     since = next((each for each in (asked.since, asked.last, asked.end) if each is not None), None)
     async with SqliteStore(asked.db, exchange=exchange) as store:
         return await export_candles(
@@ -115,7 +106,7 @@ async def _exported(asked: _Asked) -> Exported:
 
 
 def _where(db: str) -> str:
-    return "" if db == "candles.db" else f" --db {shlex.quote(db)}"
+    return "" if db == options.DB else f" --db {shlex.quote(db)}"
 
 
 def _json(done: Exported) -> str:

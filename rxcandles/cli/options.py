@@ -15,7 +15,7 @@ from rxcandles.errors import RequestError
 from rxcandles.opening import EXCHANGES, OwnRate
 from rxcandles.timeframe import TIMEFRAMES
 
-__all__ = ["DB", "Work", "existing", "rate", "together"]
+__all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
 
 DB: Final = "candles.db"
 """The database where none is named."""
@@ -56,13 +56,17 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         ) from None
 
 
+def is_there(db: str) -> bool:
+    """Return whether there is such a file; a command that only reads makes none."""
+    try:
+        return Path(db).is_file()
+    except ValueError:  # a NUL in its name, on Python before 3.12
+        return False
+
+
 def existing(db: str) -> str:
     """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    try:
-        there = Path(db).is_file()
-    except ValueError:  # a NUL in its name, on Python before 3.12
-        there = False
-    if not there:
+    if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
 
@@ -150,17 +154,21 @@ asked: Final = together(
     exchange,
     told,
 )
-several: Final = together(
+_many: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
     click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
                  help="Markets, with commas or given again; 'KRW-*' are all that the exchange has."),
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
                  help=f"Some of {' '.join(each.name for each in TIMEFRAMES)}."),
     ends,
-    db,
+)  # fmt: skip
+several: Final = together(_many, db, exchange, told)
+several_planned: Final = together(
+    _many,
+    click.option("--db", default=DB, show_default=True, help="The database file; one that is absent holds nothing."),
     exchange,
     told,
-)  # fmt: skip
+)
 printed: Final = together(
     click.option("--order", type=click.Choice(["newest_first", "oldest_first"]), default="newest_first",
                  show_default=True, help="Which candle comes first."),

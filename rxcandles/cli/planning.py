@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -28,7 +27,7 @@ SPANS: Final = 10
 
 
 @click.command()
-@options.several
+@options.several_planned
 @options.as_json
 def plan(as_json: bool, **asked: Any) -> options.Work:
     """Show what a collection would take; nothing is sent or written.
@@ -45,7 +44,7 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     def work() -> int:
         wanted, place, output = asked_for(**asked)
         requests = place.requests([wanted])
-        if not Path(check_path("db", place.db)).is_file():
+        if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
             plans, seconds = asyncio.run(_plans(place, requests))
