@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from rxcandles.model import span_between
 from rxcandles.ports import CandleStore, RowReader
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.spans import Span, SpanSet
+from rxcandles.threads import in_thread
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.version import VERSION
 
@@ -94,7 +95,8 @@ async def export_candles(
     if missing and complete:
         raise UnprovenError(f"{symbol} {frame} is not complete: {_told(missing)}; collect it, then export it", missing)
     job = _Job(reader, symbol, frame, kind, str(getattr(store, "exchange", "")), proven, force)
-    paths, rows = await _in_thread(job, _files(Path(path), symbol, frame, kind, span, by), skip_empty=by is not None)
+    files, stopped = _files(Path(path), symbol, frame, kind, span, by), threading.Event()
+    paths, rows = await in_thread(partial(job.run, files, stopped, skip_empty=by is not None), stopped.set)
     return Exported(paths, rows, span, missing)
 
 
@@ -203,18 +205,6 @@ class _Job:
 
 class _Stopped(Exception):
     """Nobody waits for the files any more."""
-
-
-async def _in_thread(job: _Job, files: list[tuple[Path, Span]], *, skip_empty: bool) -> tuple[tuple[Path, ...], int]:
-    stopped = threading.Event()
-    work = asyncio.ensure_future(asyncio.to_thread(job.run, files, stopped, skip_empty=skip_empty))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stopped.set()
-        await asyncio.wait([work])
-        work.exception()
-        raise
 
 
 def _written(span: Span) -> list[str]:

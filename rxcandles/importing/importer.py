@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from rxcandles.importing.tables import feather_source, frame_source, parquet_sou
 from rxcandles.importing.times import KST, instants, zone
 from rxcandles.ports import CandleStore
 from rxcandles.stores import SqliteStore, Staging, Taken
+from rxcandles.threads import in_thread
 from rxcandles.timeframe import END, Timeframe
 
 __all__ = ["ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
@@ -185,14 +186,7 @@ async def read_candles(
         return Reading(symbol, frame, staging, style, sha256, gate.empty)
 
     with ExitStack() as kept:
-        reading = asyncio.ensure_future(asyncio.to_thread(read, kept))
-        try:
-            done = await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait({reading})
-            raise
-        yield done
+        yield await in_thread(partial(read, kept), stopped.set)
 
 
 @contextmanager

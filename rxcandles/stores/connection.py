@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -13,8 +12,9 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 
 import aiosqlite
 
-from rxcandles.errors import SchemaError, StoreError
+from rxcandles.errors import StoreError
 from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.header import read_header
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from rxcandles.stores.trouble import DAMAGED, is_busy, store_error
@@ -126,17 +126,7 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
 def _prepare(
     connection: sqlite3.Connection, database: str, path: str, busy_timeout: float, durability: Durability
 ) -> None:
-    # One statement, one moment: another process may be making the file just now.
-    found, owner, size, objects = connection.execute(
-        "SELECT user_version, application_id, page_count * page_size, (SELECT count(*) FROM sqlite_master)"
-        " FROM pragma_user_version, pragma_application_id, pragma_page_count, pragma_page_size"
-    ).fetchone()
-    if owner != APPLICATION_ID and (objects or found):
-        raise SchemaError(f"{path} is another program's database; name a file of its own for candles")
-    if found > VERSION:
-        raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
-    # SQLite itself overlooks what is missing of the last page. What is in a -wal may not be in the file yet.
-    if objects and not _size(f"{database}-wal") and _size(database) < size:
+    if read_header(connection, path, "name a file of its own for candles").is_cut_short(database):
         raise StoreError(f"{path}: it has been cut short; {DAMAGED}")
     _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
@@ -144,13 +134,6 @@ def _prepare(
     # Read again, also because the -wal is there from the first reading on.
     if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
         _migrate(connection, path)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:

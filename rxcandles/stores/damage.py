@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from rxcandles.errors import SchemaError
 from rxcandles.findings import Kind
-from rxcandles.stores.schema import APPLICATION_ID, COLUMNS, IMPORTS_COLUMNS, VERSION
+from rxcandles.stores.header import file_size, read_header
+from rxcandles.stores.schema import COLUMNS, IMPORTS_COLUMNS
 
 __all__ = ["damages", "is_damage"]
 
@@ -37,27 +36,18 @@ def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, s
 
     Raises ``SchemaError`` for one of another program or of a newer version, and ``sqlite3.Error``.
     """
-    found, owner, objects, size = connection.execute(
-        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master), page_count * page_size"
-        " FROM pragma_user_version, pragma_application_id, pragma_page_count, pragma_page_size"
-    ).fetchone()
-    if owner != APPLICATION_ID and (objects or found):
-        raise SchemaError(f"{path} is another program's database; name one with candles")
-    if found > VERSION:
-        raise SchemaError(f"{path} has schema version {found}, this rxcandles knows {VERSION}; upgrade rxcandles")
-    if not objects:
+    header = read_header(connection, path, "name one with candles")
+    if header.empty:
         return
-    file, log = Path(path), Path(f"{path}-wal")
-    # SQLite overlooks what is missing of the last page. What is in a -wal need not be in the file yet.
-    if not (log.exists() and log.stat().st_size) and file.stat().st_size < size:
-        yield "damaged_file", f"it has been cut short: {file.stat().st_size:,} bytes of {size:,}"
+    if header.is_cut_short(path):
+        yield "damaged_file", f"it has been cut short: {file_size(path):,} bytes of {header.size:,}"
         return
     for (message,) in connection.execute(f"PRAGMA integrity_check({_MOST_MESSAGES})"):
         for line in message.splitlines():
             if line != "ok" and not line.startswith("***") and not _ABOUT_CONTENTS.match(line):
                 yield "damaged_file", line
     for table, columns in _TABLES.items():
-        if found < _SINCE.get(table, 0):
+        if header.version < _SINCE.get(table, 0):
             continue
         there = {name: key for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({table})")}
         lacking = [name for name, key in columns.items() if there.get(name) != key]

@@ -13,6 +13,7 @@ from rxcandles.arguments import check_path
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.stores.conditions import teach_grid
 from rxcandles.stores.trouble import DAMAGED, store_error
+from rxcandles.threads import in_thread
 
 __all__ = ["Snapshot"]
 
@@ -80,14 +81,10 @@ class Snapshot:
             return await self._finished(lambda: self._call(work))
 
     async def _finished(self, work: Callable[[], _A]) -> _A:
-        running = asyncio.ensure_future(asyncio.to_thread(work))
-        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
+        def stop() -> None:
             self._cancelled = True
-            await asyncio.wait([running])
-            raise
+
+        return await in_thread(work, stop)
 
     def _call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
         if self._connection is None:

@@ -167,12 +167,14 @@ async def test_half_written_migration_is_rolled_back(tmp_path: Path, monkeypatch
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older file is brought up to date with its data."""
     from rxcandles.stores import connection as module
+    from rxcandles.stores import header
 
     path = tmp_path / "candles.db"
     async with SqliteStore(path) as store:
         await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
     monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, ("CREATE TABLE added (x)",)))
     monkeypatch.setattr(module, "VERSION", VERSION + 1)
+    monkeypatch.setattr(header, "VERSION", VERSION + 1)
     async with SqliteStore(path) as store:
         assert await store.count("KRW-BTC", MINUTE, 0, 1000) == 1
     async with SqliteStore(path):

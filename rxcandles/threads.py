@@ -1,0 +1,23 @@
+"""Work in a thread that does not outlive its caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["in_thread"]
+
+_A = TypeVar("_A")
+
+
+async def in_thread(work: Callable[[], _A], stop: Callable[[], object]) -> _A:
+    """Return ``work()``, run in a thread; cancelled, it calls ``stop``, which tells the work, and waits for its end."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait([running])
+        raise
