@@ -1,7 +1,31 @@
 """Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
 
-``connect`` opens a provider with the three modes; ``rxcandles.operators`` has what they are composed of, and
-``rxcandles.events`` says what is logged.
+::
+
+    async with rxcandles.connect("candles.db") as provider:
+        candles = await provider.get_candles("KRW-BTC", "1m", count=1000)
+
+Where to look:
+
+* the three modes: ``connect`` opens a ``CandleDataProvider``; ``get_candles`` returns candles, ``stream_candles``
+  yields them chunk by chunk, ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` says before what
+  it would take, ``recommend_mode`` which suits.
+* what is asked for, and what comes: ``Request``, ``Timeframe``, ``CandleData``, ``CollectionSummary``.
+* what is stored already, without asking the exchange: ``stored_candles``, ``overview``, ``coverage_cells``.
+* your own pipelines: ``rxcandles.operators`` has what the modes are composed of, and ``resample``, ``fill_gaps`` and
+  the like; ``Stream`` and ``Flow`` are what bounds them.
+* data frames and files: ``to_pandas``, ``to_polars``, ``to_arrow``, ``in_batches``, ``export_candles``, and
+  ``to_pyupbit``, ``to_ccxt``, ``to_freqtrade``; ``import_candles`` and ``check_imported`` for the way back.
+* pictures: ``rxcandles.charts``, one HTML page or a PNG.
+* whether a database is true: ``verify`` finds what is wrong with it, ``repair`` mends it.
+* watching it run: ``stats()`` of streams (``StreamStats``) and limiters (``LimiterStats``), ``CollectionProgress``;
+  ``rxcandles.events`` says what is logged; ``Timer`` and ``MemoryMonitor`` measure.
+* errors: ``rxcandles.errors``, all of them an ``RxCandlesError``; ``RequestError`` before anything is sent.
+* parts of your own: ``Exchange``, ``CandleStore``, ``RateLimiter`` are protocols; ours are ``SqliteStore``,
+  ``SlidingWindowLimiter``, ``MachineLimiter`` and, for tests, ``rxcandles.simulator``.
+
+Times are UTC, datetimes aware; spans include their older end, not their newer one. Prices and ``turnover`` are in
+the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is ``rxcandles --help``.
 """
 
 from rxcandles.chunk import Chunk

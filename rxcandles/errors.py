@@ -121,11 +121,11 @@ class CertificateError(ConnectionFailedError):
 
 
 class ServerError(PassingError):
-    """The exchange answered 5xx."""
+    """The exchange answered 5xx; tried again up to the ``retry`` policy."""
 
 
 class RateLimitedError(PassingError):
-    """The exchange answered 429."""
+    """The exchange answered 429, too many requests: everybody of its limiter pauses, then it is tried again."""
 
     status = 429
 

@@ -165,7 +165,7 @@ async def coverage_cells(
     """Return ``span`` in ``number`` pieces of as many slots, one more or less, oldest first: a coverage strip's.
 
     Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
-    cells.
+    cells. ``span`` is in UTC seconds, its end excluded. Raises ``RequestError`` and ``StoreError``.
     """
     check_like("store", store, CandleStore)
     check_symbol(symbol)

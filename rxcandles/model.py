@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
+"""Which candle comes first."""
 
 ORDERS: Final = get_args(Order)
 

@@ -82,7 +82,7 @@ def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
 
 
 class Covered(NamedTuple):
-    """A span that is proven: every candle that exists in ``[start, stop)`` is stored, ``rows`` of them."""
+    """A span, UTC seconds, that is proven: all candles that exist in ``[start, stop)`` are stored, ``rows`` of them."""
 
     start: int
     stop: int
@@ -90,7 +90,7 @@ class Covered(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One series of a store."""
+    """One series of a store: the candles of one length of one market of an exchange, each by its name."""
 
     exchange: str
     symbol: str

@@ -79,7 +79,8 @@ class CandleDataProvider:
         Up to ``config.max_memory_objects`` (50,000) come as a list. More are collected into the store, and a
         :class:`CandleSequence` reads them from there like a list, a page at a time; with
         ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
-        ``StoreError``; what was fetched before stays in the store.
+        ``StoreError``; what was fetched before stays in the store, also where this is cancelled. ``RequestError``
+        comes before any request.
         """
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
@@ -119,6 +120,8 @@ class CandleDataProvider:
 
         Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
         pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
+        Nothing is sent before the first chunk is asked for; leave it early as you like (see :class:`CandleStream`).
+        Raises ``RequestError`` at once; the stream raises ``ExchangeError`` and ``StoreError``.
         """
         config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
         check_callable("progress_callback", progress_callback, optional=True)

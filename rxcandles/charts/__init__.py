@@ -1,5 +1,8 @@
 """Charts of what is stored: one HTML page that needs no network, or a PNG for a report.
 
+``read_chart`` reads, ``html`` and ``png`` draw, for which ``ladder`` and ``bars`` make coarser bars of many candles.
+A chart has at most ``MOST`` (a million) candles.
+
 ::
 
     async with SqliteStore("candles.db") as store:

@@ -83,7 +83,7 @@ def fitting(data: ChartData, most: int) -> Level:
 
 
 def bars(data: ChartData, level: Level) -> Bars:
-    """Return the bars of one level; takes a microsecond a candle."""
+    """Return the bars of one ``level`` of ``data``, oldest first; takes a microsecond a candle."""
     check_kind("data", data, ChartData)
     check_kind("level", level, Level)
     found = Bars([], [], [], [], [], [], [])

@@ -25,6 +25,7 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 
 Operator: TypeAlias = Callable[[Observable[_A]], Observable[_B]]
+"""What ``pipe`` takes: makes of one Observable another."""
 
 
 def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish: bool = False) -> Operator[_A, _B]:

@@ -50,7 +50,7 @@ async def check_imported(
 
     Nothing is stored by it, and nothing proven. A request a page, one at a time, and a second one where the answer is
     improbable; a page is in memory. Left out is what is younger than an hour, or older than the exchange keeps. Raises
-    ``ExchangeError`` and ``StoreError``.
+    ``RequestError``, ``ExchangeError`` and ``StoreError``.
     """
     keeper = sqlite_store(store)
     check_like("exchange", exchange, Exchange)

@@ -1,4 +1,23 @@
-"""The candle operators, and the generic ones of ``rxcandles.flow``, under one name: ``operators as ops``."""
+"""The candle operators, and the generic ones of ``rxcandles.flow``, under one name: ``operators as ops``.
+
+::
+
+    chunks = ops.plan_chunks(request).pipe(
+        ops.skip_stored(store), ops.rate_limit(limiter), ops.fetch(exchange), ops.persist(store)
+    )
+    summary = await ops.run(chunks.pipe(ops.report(print), ops.summarize()))
+
+* from a request to chunks of it, stored: ``plan_chunks``, ``skip_stored``, ``rate_limit``, ``fetch`` (with ``Retry``),
+  ``persist``, ``report``, ``guard_plan``, ``summarize``; ``cursors_for`` says how many cursors a rate is worth;
+* from chunks to candles: ``recall``; from a stream of the provider's: ``from_stream``;
+* candles to candles: ``resample``, ``fill_gaps``, ``between``, ``deduplicate``, ``validate``, ``merge_by_time``,
+  ``with_progress``, ``tee``, ``batch``;
+* of anything: ``from_demand``, ``from_async_iterable``, ``map_async``, ``concat_map_async``, ``latest``;
+* out again: ``run``, ``with_backpressure``, ``to_list``, ``to_sink``.
+
+An ``Operator`` is what ``pipe`` takes: a function of one Observable that returns another. Where not said otherwise
+below, one keeps the order, passes an error on after what came before it, and lets its source go when it is disposed.
+"""
 
 from rxcandles.flow import (
     Operator,
