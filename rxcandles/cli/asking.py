@@ -19,7 +19,7 @@ from rxcandles.model import Request
 from rxcandles.ports import Market
 from rxcandles.timeframe import TIMEFRAMES, from_datetime
 
-__all__ = ["Wanted", "ends_of", "has_glob", "read_duration", "read_time", "requests_for", "sorted_words"]
+__all__ = ["Wanted", "check_one", "ends_of", "has_glob", "read_duration", "read_time", "requests_for", "sorted_words"]
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -64,14 +64,7 @@ def ends_of(
     ``dashes`` stand before the names in errors.
     """
     values = dict(zip(WAYS, (count, since, last, end), strict=True))
-    given = [name for name in WAYS if values[name] is not None]
-    if len(given) > 1:
-        one, other = given[:2]
-        raise RequestError(
-            f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
-            f"give one of {', '.join(dashes + name for name in WAYS[:-1])} and {dashes}{WAYS[-1]}"
-        )
-    if not given:
+    if not check_one(values, dashes=dashes):
         alone = "" if to is None else f", and {dashes}to is only one end"
         raise RequestError(
             f"nothing says how far back to go{alone}; give {', '.join(dashes + name for name in WAYS[:-1])} "
@@ -90,6 +83,19 @@ def ends_of(
             )
         end = newer - last
     return {"count": count, "to": to, "end": end}
+
+
+def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
+    """Return whether one of the options is given; raises :class:`RequestError` where several are, by name."""
+    given = [name for name, value in values.items() if value is not None]
+    if len(given) > 1:
+        one, other = given[:2]
+        *others, last = (dashes + name for name in values)
+        raise RequestError(
+            f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
+            f"give one of {', '.join(others)} and {last}"
+        )
+    return bool(given)
 
 
 def _said(value: object) -> str:

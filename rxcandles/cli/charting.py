@@ -11,6 +11,7 @@ import click
 
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
+from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
 from rxcandles.cli.stored import exchange_of
 from rxcandles.errors import RequestError
@@ -62,8 +63,7 @@ def _chart(
 
     frame = Timeframe.of(timeframe)
     check_symbol(symbol)
-    if since is not None and last is not None:
-        raise RequestError(f"--since {since} and --last {last} are both given; give one of the two")
+    check_one({"since": since, "last": last})
     check_ends(since, to)
     if output is None:
         output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"

@@ -13,9 +13,9 @@ import click
 
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
+from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
 from rxcandles.cli.stored import exchange_of
-from rxcandles.errors import RequestError
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
@@ -69,10 +69,7 @@ def export(**asked: Any) -> options.Work:
 
 
 def _export(asked: _Asked) -> int:
-    olds = {"--since": asked.since, "--last": asked.last, "--end": asked.end}
-    given = [name for name, value in olds.items() if value is not None]
-    if len(given) > 1:
-        raise RequestError(f"{' and '.join(given)} are both given, and each says where it begins; give one of them")
+    check_one({"since": asked.since, "last": asked.last, "end": asked.end})
     options.existing(asked.db)
     done = asyncio.run(_exported(asked))
     title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"

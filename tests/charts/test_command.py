@@ -87,7 +87,7 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
         (["KRW-ETH", "1m", "--since", "2025-01-01"], "nothing is stored of KRW-ETH 1m between these times"),
         (["KRW-ETH", "1m", "--last", "1d", "--to", "2020-01-01"], "nothing is stored of KRW-ETH 1m between"),
         (["KRW-ETH", "1m", "--since", "2024-01-02", "--to", "2024-01-01"], "not after since"),
-        (["KRW-ETH", "1m", "--since", "2024-01-02", "--last", "1d"], "are both given; give one of the two"),
+        (["KRW-ETH", "1m", "--since", "2024-01-02", "--last", "1d"], "00:00 and 1d; give one of --since and --last"),
         (["KRW-ETH", "1m", "--last", "1 day"], "'1 day' is no time to go back; write it as 90m, 24h, 30d or 8w"),
         (["KRW-ETH", "1m", "--last", "0d"], "is no time to go back"),
         (["KRW-ETH", "2m"], "timeframe is '2m'; take one of"),
