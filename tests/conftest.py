@@ -1,3 +1,18 @@
-"""The fixture that the package ships, loaded here so that coverage sees its imports (see addopts)."""
+"""Fixtures of several modules; that which the package ships is loaded so that coverage sees its imports (addopts)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
 
 pytest_plugins = ("rxcandles.simulator.fixture",)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """An address that would notice the smallest request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
