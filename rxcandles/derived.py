@@ -13,14 +13,14 @@ from rxcandles.timeframe import Timeframe, to_datetime
 __all__ = ["FilledCandle", "NoTrade", "ResampledCandle"]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class ResampledCandle(CandleData):
     """A candle made of shorter ones; ``complete`` is False where the slot may be cut at the edge of what was asked."""
 
     complete: bool = True
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class FilledCandle(CandleData):
     """A slot without a trade as a flat candle: all prices are the close before it, volume and turnover 0.
 

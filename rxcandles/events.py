@@ -16,7 +16,7 @@ commit      DEBUG    store      rows and what they prove were stored
 import      INFO     store      candles from elsewhere were stored as imported
 open        DEBUG    store      a database was opened
 close       DEBUG    store      it was closed
-migrate     INFO     store      a file was brought to the next schema version
+migrate     INFO     store      a file was brought to the next schema version (DEBUG: a new one)
 collected   INFO     collector  a run has come to its own end, in any of the three modes
 lease       WARNING  lease      the file of a shared limit can't be used (or, INFO, is begun anew)
 unfinished  ERROR    flow       what was to be finished after the pipeline's end has failed

@@ -76,7 +76,7 @@ class Meter:
             failed_spans=failed_spans,
             seconds=self.seconds,
         )
-        message = "%s %s: %d candles, %d requests"
+        message = "%s %s: candles: %d, requests: %d"
         log_event(_log, logging.INFO, event, message, event["symbol"], event["timeframe"], candles, tally.requests)
 
     def stats(self, flow: FlowStats) -> StreamStats:

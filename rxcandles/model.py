@@ -109,7 +109,7 @@ class _Filling:
     change_rate: float | None = None
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class CandleData(_Filling):
     """One candle of one market.
 
@@ -135,6 +135,12 @@ class CandleData(_Filling):
     def traded(self) -> bool:
         """Whether there was a trade: True of all that an exchange sends, False of what ``ops.fill_gaps`` adds."""
         return True
+
+    def __repr__(self) -> str:
+        times = f"{self.symbol!r}, {self.timeframe!r}, {self.candle_date_time_utc!r}"
+        own = [field.name for field in attrs.fields(type(self))][3:]
+        values = [f"{name}={value!r}" for name in own if (value := getattr(self, name)) is not None]
+        return f"{type(self).__name__}({times}, {', '.join(values)})"
 
     @property
     def row(self) -> Row:

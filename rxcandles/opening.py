@@ -7,7 +7,8 @@ from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, NoReturn
 
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
@@ -83,7 +84,36 @@ def connect(
     key = None
     if shared and limiter is None:
         key = name if base_url is None else f"{name}-{crc32(base_url.encode()):08x}"
-    return _opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, key)
+    return _Opening(_opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, key))
+
+
+class _Opening(AbstractAsyncContextManager[CandleDataProvider]):
+    """What ``connect`` returns: a provider once it is entered, and until then an explanation of that."""
+
+    def __init__(self, opened: AbstractAsyncContextManager[CandleDataProvider]) -> None:
+        self._opened = opened
+
+    async def __aenter__(self) -> CandleDataProvider:
+        return await self._opened.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._opened.__aexit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{name!r} is the provider's, which is not open yet; write `async with rxcandles.connect(…) as provider:`, "
+            "or in a notebook `provider = await contextlib.AsyncExitStack().enter_async_context(rxcandles.connect(…))`",
+            name=name,
+            obj=self,
+        )
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("a provider is opened asynchronously; write `async with rxcandles.connect(…) as provider:`")
+
+    def __exit__(self, *_: object) -> None:
+        """Never called: nothing was entered."""
 
 
 @asynccontextmanager

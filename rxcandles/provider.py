@@ -149,6 +149,12 @@ class CandleDataProvider:
         """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
         return await self.collector.collect_candles_only(symbol, timeframe, count, to, end, progress_callback)
 
+    async def collect(
+        self, request: Request, progress_callback: Callable[[CollectionProgress], None] | None = None
+    ) -> CollectionSummary:
+        """Collect a request, such as one that was planned, into the store; see :meth:`collect_candles_only`."""
+        return await self.collector.collect(request, progress_callback)
+
     async def collect_many(
         self,
         requests: Iterable[Request],

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, overload
 from rxcandles.arguments import check_choice, check_like
 from rxcandles.model import ORDERS, CandleData, Order, Row, row_fields, span_between
 from rxcandles.ports import CandleStore, RowReader
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 
 __all__ = ["CandleSequence", "Columns", "read_columns", "stored_candles"]
 
@@ -37,18 +37,23 @@ def stored_candles(
     store: CandleStore,
     symbol: str,
     timeframe: str | Timeframe,
-    one_end: datetime,
-    other_end: datetime,
+    one_end: datetime | None = None,
+    other_end: datetime | None = None,
     order: Order = "oldest_first",
 ) -> CandleSequence:
     """Return what is stored between two instants, the older included, the newer excluded; nothing is asked for.
 
-    It is read a page at a time when it is used, from a connection of its own. Raises ``RequestError`` for what can't be
-    meant and ``StoreError`` where the store can't be read.
+    Everything that is stored where none is given; up to ``one_end`` where only that is. It is read a page at a time
+    when it is used, from a connection of its own. Raises ``RequestError`` for what can't be meant and ``StoreError``
+    where the store can't be read.
     """
     check_like("store", store, CandleStore, "reader")
     frame = Timeframe.of(timeframe)
-    start, stop = span_between(frame, one_end=one_end, other_end=other_end)
+    start, stop = span_between(
+        frame,
+        one_end=to_datetime(END - 1) if one_end is None else one_end,
+        other_end=to_datetime(BEGINNING) if other_end is None else other_end,
+    )
     check_choice("order", order, ORDERS)
     return CandleSequence(store.reader(symbol, frame), symbol, frame.name, start, stop, order)
 

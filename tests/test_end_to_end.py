@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -385,3 +386,12 @@ async def test_markets(provider: rxcandles.CandleDataProvider) -> None:
     """The market list comes with its names."""
     markets = await provider.exchange.markets()
     assert {market.symbol for market in markets} == {market.symbol for market in MARKETS}
+
+
+async def test_a_provider_that_is_not_open() -> None:
+    """What is forgotten in opening a provider is told, with what to write."""
+    opening: Any = rxcandles.connect("never.db", "simulated")
+    with pytest.raises(AttributeError, match=r"'get_candles' is the provider's.*write `async with rxcandles.connect"):
+        opening.get_candles("KRW-BTC", "1m", count=5)
+    with pytest.raises(TypeError, match="opened asynchronously; write `async with"), opening:
+        pass

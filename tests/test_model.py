@@ -182,6 +182,6 @@ def test_candles_of_rows() -> None:
     assert pickle.loads(pickle.dumps(candles)) == copy.deepcopy(candles) == candles
     assert [candle.row for candle in candles] == rows
     assert all(type(candle) is CandleData for candle in candles)
-    assert repr(candles[1]).startswith("CandleData(symbol='KRW-BTC', timeframe='1m', open_seconds=60, open=100.0")
+    assert repr(candles[1]).startswith("CandleData('KRW-BTC', '1m', '1970-01-01T00:01:00', open=100.0")
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         candles[0].close = 1.0  # type: ignore[misc]

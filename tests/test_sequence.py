@@ -12,10 +12,10 @@ from fakes import candle, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxcandles.model import CandleData
-from rxcandles.sequence import CandleSequence
+from rxcandles.model import CandleData, Row
+from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 TIMES = [time * 60 for time in range(5000) if time % 3]
@@ -137,3 +137,15 @@ def test_removed_candles(path: Path) -> None:
     lazy._reader.rows = lambda *args: []  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="removed from the store"):
         lazy[0]
+
+
+async def test_everything_stored(tmp_path: Path) -> None:
+    """Without ends, what is stored is all of it, in every timeframe."""
+    async with SqliteStore(tmp_path / "candles.db") as store:
+        for name, first in (("1m", 60), ("1M", 0), ("1y", 0)):
+            frame = Timeframe.of(name)
+            times = [first, frame.shift(first, 1), frame.shift(first, 9)]
+            rows = [Row(time, 1.0, 2.0, 0.5, 1.5, 1.0, 1.0, time * 1000) for time in times]
+            await store.write("KRW-BTC", frame, rows[::-1], (first, frame.shift(first, 10)))
+            assert [candle.open_seconds for candle in stored_candles(store, "KRW-BTC", name)] == times
+        assert len(stored_candles(store, "KRW-BTC", "1m", to_datetime(120))) == 1

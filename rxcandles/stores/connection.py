@@ -156,7 +156,8 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         # Read again: another process may have been faster.
         for number in range(connection.execute("PRAGMA user_version").fetchone()[0], VERSION):
             event = MigrateEvent(event="migrate", path=path, before=number, after=number + 1)
-            log_event(_log, logging.INFO, event, "%s: schema version %d to %d", path, number, number + 1)
+            level = logging.INFO if number else logging.DEBUG  # nobody needs to be told of a new file
+            log_event(_log, level, event, "%s: schema version %d to %d", path, number, number + 1)
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")
