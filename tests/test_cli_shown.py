@@ -75,7 +75,7 @@ def test_live_picture_of_several() -> None:
     words = ["collect", "KRW-*", "1m", "--count", "400", "--rate-limit", "100", "--no-color", "-v"]
     out, shown = on_terminal(*words, columns=80)
     assert "7 of 7 series are held" in out
-    for text in (b"KRW-DOGE 1m", b"candles/s", b"2,800 of 2,800 candles", b"KRW-DOGE 1m: 400 candles, 2 requests"):
+    for text in (b"KRW-DOGE 1m", b"candles/s", b"2,800 of 2,800 candles", b"KRW-DOGE 1m: candles: 400, requests: 2"):
         assert text in shown
     assert not COLOUR.search(shown)
 
@@ -160,7 +160,7 @@ def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:
     before = (list(logger.handlers), logger.level)
     assert simulated("collect", "KRW-ETH", "1m", "--count", "400", "-v") == 0
     err = capsys.readouterr().err
-    assert "INFO rxcandles.collector: KRW-ETH 1m: 400 candles, 2 requests" in err
+    assert "INFO rxcandles.collector: KRW-ETH 1m: candles: 400, requests: 2" in err
     assert "DEBUG" not in err
     assert simulated("collect", "KRW-BTC", "1m", "--count", "400", "-vv") == 0
     assert "DEBUG rxcandles.fetch: KRW-BTC 1m, chunk 1, " in capsys.readouterr().err

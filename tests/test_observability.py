@@ -295,7 +295,7 @@ async def test_nothing_is_prepared_that_is_not_logged(
 
     caplog.set_level(logging.INFO, "rxcandles")
     for module in ("rxcandles.operators.fetch", "rxcandles.stores.sqlite"):
-        for name in ("instant", "log_event"):
+        for name in ("time_text", "log_event"):
             monkeypatch.setattr(sys.modules[module], name, never)
     summary = await provider.collect_candles_only(**ASKED)
     assert summary.collected_count == COUNT
