@@ -12,6 +12,7 @@ import click
 from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
+from rxcandles.cli.stored import exchange_of
 from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
@@ -22,8 +23,7 @@ __all__ = ["chart"]
 
 
 @click.command()
-@click.argument("symbol")
-@click.argument("timeframe")
+@options.one_series
 @options.stretch
 @options.last
 @click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
@@ -31,7 +31,7 @@ __all__ = ["chart"]
 @click.option("--title", help="Above the chart; the series' name where not given.")
 @click.option("--exchange", help="Whose candles, where the database has this series of several.")
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
-@options.db
+@options.existing_db
 def chart(**asked: Any) -> options.Work:
     """Draw stored candles, their volume and coverage, into one file.
 
@@ -88,14 +88,8 @@ async def _read(
 ) -> Any:
     from rxcandles import charts
 
-    async with SqliteStore(db) as store:
-        found = [each.exchange for each in await store.series() if each[1:] == (symbol, frame.name)]
-    if exchange is None and len(found) > 1:
-        raise RequestError(f"{symbol} {frame} is stored of {', '.join(found)}; choose with --exchange")
-    if not found or (exchange is not None and exchange not in found):
-        of = "" if exchange is None else f" of {exchange}"
-        raise RequestError(f"nothing is stored of {symbol} {frame}{of} in {db!r}; `rxcandles coverage` shows what is")
-    async with SqliteStore(db, exchange=exchange or found[0]) as store:
+    exchange = await exchange_of(db, symbol, frame, exchange)
+    async with SqliteStore(db, exchange=exchange) as store:
         since, to, last = ends
         if last is not None:
             held = await span_held(store, symbol, frame, None, to)

@@ -145,7 +145,7 @@ def _refuse_others(connection: sqlite3.Connection, number: int, staging: Staging
         place, opened, mine, theirs, source = found
         raise RequestError(
             f"{staging.name}, {staging.word} {place}: the candle of {time_text(opened)} is {mine} here, but {theirs} in"
-            f" what was imported from {source}; replace lets the newer import win. Nothing was imported"
+            f" what was imported from {source}; replace (--replace) lets the newer import win. Nothing was imported"
         )
 
 

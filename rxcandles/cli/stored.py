@@ -1,0 +1,46 @@
+"""Whose candles of a series a database has."""
+
+from __future__ import annotations
+
+from rxcandles.errors import RequestError
+from rxcandles.ports import Series
+from rxcandles.stores import SqliteStore
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["exchange_of"]
+
+
+async def exchange_of(
+    db: str, symbol: str, frame: Timeframe, exchange: str | None = None, *, imported: bool = False
+) -> str:
+    """Return the exchange whose candles of a series ``db`` has, ``imported`` ones too where they are wanted.
+
+    Raises :class:`RequestError` where nobody's are there, with what may have been meant, or several exchanges' are.
+    """
+    async with SqliteStore(db) as store:
+        series, imports = await store.series(), await store.imports()
+        only_imported = set(await store.imported_series())
+    wanted = {*series, *only_imported} if imported else {*series}
+    found = sorted(each.exchange for each in wanted if each[1:] == (symbol, frame.name))
+    if exchange is None and len(found) > 1:
+        raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(found)}; say which with --exchange")
+    if found and exchange in (None, *found):
+        return exchange or found[0]
+    of = "" if exchange is None else f" of {exchange}"
+    nothing = f"nothing is stored of {symbol} {frame}{of} in {db!r}"
+    count = sum(
+        each.left
+        for each in imports
+        if (each.symbol, each.timeframe) == (symbol, frame.name) and exchange in (None, each.exchange)
+    )
+    if count:
+        raise RequestError(
+            f"{nothing} but {count:,} imported candles, none of them proven; `rxcandles export --imported` writes them"
+        )
+    meant = _meant(symbol, wanted | only_imported)
+    raise RequestError(nothing + (f"; did you mean {meant!r}?" if meant else "; `rxcandles coverage` shows what is"))
+
+
+def _meant(symbol: str, there: set[Series]) -> str | None:
+    spelled = {each.symbol.casefold(): each.symbol for each in there if each.symbol != symbol}
+    return spelled.get(symbol.casefold())
