@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rxcandles.errors import RequestError
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import BEGINNING, END, Timeframe
 
 __all__ = ["exchange_of"]
 
@@ -18,27 +20,29 @@ async def exchange_of(
     Raises :class:`RequestError` where nobody's are there, with what may have been meant, or several exchanges' are.
     """
     async with SqliteStore(db) as store:
-        series, imports = await store.series(), await store.imports()
-        only_imported = set(await store.imported_series())
-    wanted = {*series, *only_imported} if imported else {*series}
-    found = sorted(each.exchange for each in wanted if each[1:] == (symbol, frame.name))
+        proven, unproven = await store.series(), await store.imported_series()
+    found = sorted(each.exchange for each in _named({*proven, *(unproven if imported else [])}, symbol, frame))
     if exchange is None and len(found) > 1:
         raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(found)}; say which with --exchange")
     if found and exchange in (None, *found):
         return exchange or found[0]
     of = "" if exchange is None else f" of {exchange}"
     nothing = f"nothing is stored of {symbol} {frame}{of} in {db!r}"
-    count = sum(
-        each.left
-        for each in imports
-        if (each.symbol, each.timeframe) == (symbol, frame.name) and exchange in (None, each.exchange)
-    )
+    count = 0
+    for each in _named(unproven, symbol, frame):
+        if exchange in (None, each.exchange):
+            async with SqliteStore(db, exchange=each.exchange) as store:
+                count += await store.imported_count(symbol, frame, BEGINNING, END)
     if count:
         raise RequestError(
             f"{nothing} but {count:,} imported candles, none of them proven; `rxcandles export --imported` writes them"
         )
-    meant = _meant(symbol, wanted | only_imported)
+    meant = _meant(symbol, {*proven, *unproven})
     raise RequestError(nothing + (f"; did you mean {meant!r}?" if meant else "; `rxcandles coverage` shows what is"))
+
+
+def _named(there: Iterable[Series], symbol: str, frame: Timeframe) -> list[Series]:
+    return [each for each in there if each[1:] == (symbol, frame.name)]
 
 
 def _meant(symbol: str, there: set[Series]) -> str | None:

@@ -13,7 +13,16 @@ from rxcandles.events import ImportEvent, log_event
 from rxcandles.model import MarkedRow, Order, Row
 from rxcandles.ports import Series
 from rxcandles.stores.connection import Connection
-from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, SAMPLE_SQL, Import, Taken, marked_sql, take_in
+from rxcandles.stores.imports import (
+    IMPORTED_COUNT_SQL,
+    IMPORTED_SERIES_SQL,
+    IMPORTS_SQL,
+    SAMPLE_SQL,
+    Import,
+    Taken,
+    marked_sql,
+    take_in,
+)
 from rxcandles.stores.reading import SqliteReader, check_reading
 from rxcandles.stores.staging import Staging
 from rxcandles.timeframe import Timeframe
@@ -100,7 +109,7 @@ class ImportKeeper(ABC):
 
     async def imported_series(self) -> list[Series]:
         """Return every series that has imported candles, of all exchanges in the file, by name."""
-        return sorted({Series(*each[:3]) for each in await self.imports() if each.left})
+        return [Series(*row) for row in await self._open.rows(IMPORTED_SERIES_SQL)]
 
     async def imports(self) -> list[Import]:
         """Return what was imported into the file, of all exchanges, oldest import first."""
