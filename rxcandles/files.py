@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rxcandles.arguments import check_flag, check_path, refusal
+from rxcandles.arguments import check_flag, check_path, refusal, shown
+from rxcandles.errors import RequestError
 
 __all__ = ["check_replaceable", "replacing"]
 
@@ -18,11 +19,13 @@ def check_replaceable(path: str | Path, *, force: bool) -> Path:
     target = Path(check_path("path", path))
     check_flag("force", force)
     if not target.parent.is_dir():
-        raise refusal("path", str(path), "give one in a folder that is there")
+        folder = shown(str(target.parent))
+        raise RequestError(f"there is no folder {folder}; make it, or give a path in one that is there")
     if target.is_dir():
         raise refusal("path", str(path), "give a file; that is a folder")
     if target.exists() and not force:
-        raise refusal("path", str(path), "take another name, or force it: there is a file already")
+        name = shown(str(path))
+        raise RequestError(f"there is a file already at {name}; take another name, or replace it with force (--force)")
     return target
 
 

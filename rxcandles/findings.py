@@ -77,6 +77,8 @@ class VerificationReport:
     candles: int
     spans: int
     """Spans of their ledgers."""
+    imported: int
+    """Imported candles, which are unproven and not checked."""
     samples: int
     """Pages compared with the exchange."""
     findings: tuple[Finding, ...]
@@ -149,14 +151,15 @@ class Tally:
         if self.counts[finding.kind] <= self._most:
             self._kept.append(finding)
 
-    def report(self, path: str, *, series: int, candles: int, spans: int, samples: int = 0) -> VerificationReport:
+    def report(self, path: str, *, series: int, candles: int, spans: int, imported: int) -> VerificationReport:
         """Return what was found so far, kind by kind."""
         return VerificationReport(
             path=path,
             series=series,
             candles=candles,
             spans=spans,
-            samples=samples,
+            imported=imported,
+            samples=0,
             findings=tuple(sorted(self._kept, key=lambda finding: KINDS.index(finding.kind))),
             counts={kind: self.counts[kind] for kind in KINDS if self.counts[kind]},
         )

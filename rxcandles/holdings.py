@@ -59,6 +59,8 @@ class SeriesOverview:
     holes: int
     size: int
     size_source: str
+    imported: int
+    """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
 
 
 async def overview(
@@ -70,15 +72,16 @@ async def overview(
 ) -> list[SeriesOverview]:
     """Return what ``store`` holds of each series of its exchange, by name, or of those of one ``symbol``/``timeframe``.
 
-    From ``since``, or the oldest candle, to ``to``, or the end of what is proven; a series that has nothing between
-    them is left out. Memory does not depend on how much is stored. Raises ``RequestError`` and ``StoreError``.
+    From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
+    is; a series that has nothing between them is left out. Memory does not depend on how much is stored. Raises
+    ``RequestError`` and ``StoreError``.
     """
     check_kind("store", store, SqliteStore)
     wanted = None if symbol is None else check_symbol(symbol), None if timeframe is None else Timeframe.of(timeframe)
     check_ends(since, to)
     row_bytes, source = await store.row_size()
     found = []
-    for series in await store.series():
+    for series in sorted({*await store.series(), *await store.imported_series()}):
         frame = Timeframe.of(series.timeframe)
         if (
             series.exchange != store.exchange
@@ -86,14 +89,23 @@ async def overview(
             or wanted[1] not in (None, frame)
         ):
             continue
+        ends = (
+            BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
+            END if to is None else int(frame.ceil(check_instant("to", to))),
+        )
+        imported = await store.imported_count(series.symbol, frame, *ends)
         span = await span_held(store, series.symbol, frame, since, to)
+        if span is None and imported:
+            [oldest] = await store.imported(series.symbol, frame, *ends, "oldest_first", 1)
+            [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
+            span = oldest.open_time, frame.shift(newest.open_time, 1)
         if span is not None:
-            found.append(await _overview(store, series, frame, span, row_bytes, source))
+            found.append(await _overview(store, series, frame, span, row_bytes, source, imported))
     return found
 
 
 async def _overview(
-    store: SqliteStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str
+    store: SqliteStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str, imported: int
 ) -> SeriesOverview:
     candles = known = holes = 0
     edge = span[1]
@@ -106,7 +118,7 @@ async def _overview(
     missing = frame.slots(*span) - known
     return SeriesOverview(
         series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
-        round(candles * row_bytes), source,
+        round(candles * row_bytes), source, imported,
     )  # fmt: skip
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from click.shell_completion import ShellComplete
 from fakes import row
 
 from rxcandles.__main__ import main
+from rxcandles.cli import cli
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe
 
@@ -119,14 +121,88 @@ def test_which_exchange(capsys: pytest.CaptureFixture[str]) -> None:
 
     asyncio.run(fill())
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv"]) == 2
-    assert "is stored of other, upbit; choose with --exchange" in capsys.readouterr().err
+    assert "from other and upbit; say which with --exchange" in capsys.readouterr().err
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv", "--exchange", "other"]) == 0
     assert ": 1 candles" in capsys.readouterr().out
+
+
+def test_recommends_the_same_exchange(capsys: pytest.CaptureFixture[str]) -> None:
+    """What brings the missing candles asks the exchange that the series is of."""
+
+    async def fill() -> None:
+        async with SqliteStore("candles.db", exchange="simulated") as store:
+            for start in (START, START + 2 * HOUR):
+                await store.write("KRW-SIM", Timeframe.of("60m"), [row(start)], (start, start + HOUR))
+
+    asyncio.run(fill())
+    assert main(["export", "KRW-SIM", "60m", "-o", "sim.csv"]) == 0
+    assert "--end 2024-01-01T00:00:00 --exchange simulated` brings" in capsys.readouterr().err
+
+
+def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
+    """Imported candles are told where they are left out, and written with --imported."""
+    Path("theirs.json").write_text(json.dumps([[START * 1000, 2.0, 3.0, 1.0, 2.0, 5.0]]))
+    assert main(["import", "theirs.json", "--symbol", "KRW-QQQ", "--timeframe", "60m"]) == 0
+    words = ["export", "KRW-QQQ", "60m", "-o", "qqq.csv"]
+    for refused in (words, ["chart", "KRW-QQQ", "60m"]):
+        assert main(refused) == 2
+        assert "but 1 imported candles, none of them proven; `rxcandles export --imported`" in capsys.readouterr().err
+    assert main([*words, "--imported"]) == 0
+    assert "KRW-QQQ 60m: 1 candles" in capsys.readouterr().out
+    assert [line.rpartition(",")[2] for line in Path("qqq.csv").read_text().splitlines()] == ["proven", "false"]
+    assert main(["coverage"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split()[-2:] == ["imported", "bytes"]
+    assert [line.split()[-2] for line in table[1:3]] == ["0", "1"]
+    assert main(["coverage", "KRW-QQQ", "60m", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [found[name] for name in ("imported", "candles", "missing_slots", "spans")] == [1, 0, 1, []]
+    assert [found[name] for name in ("from", "to")] == ["2024-01-01 00:00:00", "2024-01-01 01:00:00"]
+    assert main(["coverage", "KRW-BTC"]) == 0
+    assert "imported" not in capsys.readouterr().out
+    assert main(["verify"]) == 0
+    assert "3 spans, 1 imported candles, none proven; nothing is wrong" in capsys.readouterr().out
+    for symbol, count in (("KRW-QQQ", 1), ("KRW-BTC", 0)):
+        assert main(["verify", symbol, "60m", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["imported"] == count
+
+
+def test_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a series has imported candles too, those that an export leaves out are told, those of its span only."""
+    older = [[(START - hour * HOUR) * 1000, 2.0, 3.0, 1.0, 2.0, 5.0] for hour in (2, 1)]
+    Path("theirs.json").write_text(json.dumps(older))
+    assert main(["import", "theirs.json", "--symbol", "KRW-BTC", "--timeframe", "60m"]) == 0
+    words = ["export", "KRW-BTC", "60m", "-o", "btc.csv", "--force"]
+    for more, told in (([], True), (["--last", "1d"], False), (["--imported"], False)):
+        assert main([*words, *more]) == 0
+        says = "2 imported candles are left out, none of them proven; --imported writes them too"
+        assert (says in capsys.readouterr().err) == told
+    assert len(Path("btc.csv").read_text().splitlines()) == 1 + 192 + 2
+
+
+@pytest.mark.parametrize("command", [["export", "-o", "a.csv"], ["chart"]])
+def test_did_you_mean(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A market in small letters is no market, but it is easily guessed which was meant."""
+    assert main([*command, "krw-btc", "60m"]) == 2
+    assert "nothing is stored of krw-btc 60m in 'candles.db'; did you mean 'KRW-BTC'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["export"], ["chart"], ["import", "a.csv", "--symbol"]])
+def test_completes(words: list[str]) -> None:
+    """The shell completes the symbols that are stored."""
+    complete = ShellComplete(cli, {}, "rxcandles", "_RXCANDLES_COMPLETE")
+    assert [each.value for each in complete.get_completions(words, "KRW-")] == ["KRW-BTC"]
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["KRW-BTC", "60m", "-o", "no/a.csv"], "there is no folder 'no'; make it, or"),
+        (["KRW-BTC", "60m", "-o", "candles.db", "--format", "csv"], "replace it with force (--force)"),
+        (["KRW-BTC", "60m", "-o", "a", "--by", "month", "--format", "freqtrade"], "leave out by (--by)"),
+        (["KRW-BTC", "60m", "-o", "a"], "or say the format (--format)"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--by", "month"], "give a folder"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--since", "2030-01-01", "--to", "2030-01-02"], "no candle of KRW-BTC 60m"),
         (
             ["KRW-BTC", "60m", "-o", "a.csv", "--last", "1d", "--since", "2024-01-01"],
             "--since and --last are both given",

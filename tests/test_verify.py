@@ -401,8 +401,8 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         }
     ]
     assert report == {
-        "path": "candles.db", "series": 1, "candles": 1440, "spans": 1, "samples": 0, "counts": {"wrong_count": 1},
-        "clean": False, "damaged": False,
+        "path": "candles.db", "series": 1, "candles": 1440, "spans": 1, "imported": 0, "samples": 0,
+        "counts": {"wrong_count": 1}, "clean": False, "damaged": False,
     }  # fmt: skip
 
 

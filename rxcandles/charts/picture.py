@@ -18,11 +18,11 @@ _DPI: Final = 100
 _BAR_PIXELS: Final = 4
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "missing": "#d64545",
+    "no trade": "#e0b04c", "missing": "#9467b5",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "missing": "#e25555",
+    "no trade": "#b98a2c", "missing": "#8e68b0",
 }  # fmt: skip
 """The colours of ``assets/page.css``."""
 

@@ -14,7 +14,6 @@ from rxcandles.cli import options
 from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
 from rxcandles.cli.stored import exchange_of
-from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
 from rxcandles.stores import SqliteStore
@@ -24,8 +23,7 @@ __all__ = ["chart"]
 
 
 @click.command()
-@click.argument("symbol")
-@click.argument("timeframe")
+@options.one_series
 @options.stretch
 @options.last
 @click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
@@ -89,11 +87,8 @@ async def _read(
 ) -> Any:
     from rxcandles import charts
 
-    found = await exchange_of(db, symbol, frame, exchange)
-    if found is None:
-        of = "" if exchange is None else f" of {exchange}"
-        raise RequestError(f"nothing is stored of {symbol} {frame}{of} in {db!r}; `rxcandles coverage` shows what is")
-    async with SqliteStore(db, exchange=found) as store:
+    exchange = await exchange_of(db, symbol, frame, exchange)
+    async with SqliteStore(db, exchange=exchange) as store:
         since, to, last = ends
         if last is not None:
             held = await span_held(store, symbol, frame, None, to)

@@ -154,7 +154,11 @@ def _plain(report: VerificationReport) -> dict[str, Any]:
 def _lines(report: VerificationReport) -> Iterator[str]:
     yield from _finding_lines(report)
     sampled = f", {report.samples:,} pages compared with the exchange" if report.samples else ""
-    seen = f"{report.path}: {report.series:,} series, {report.candles:,} candles, {report.spans:,} spans{sampled}"
+    imported = f", {report.imported:,} imported candles, none proven" if report.imported else ""
+    seen = (
+        f"{report.path}: {report.series:,} series, {report.candles:,} candles, {report.spans:,} spans"
+        f"{imported}{sampled}"
+    )
     if report.damaged:
         yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
         yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -66,7 +66,7 @@ def _show_coverage(
             click.echo(json.dumps(each))
     elif found:
         blocks = _can_show("".join(mark.block for mark in LEGEND))
-        terminal.print(_table(series for series, _ in found))
+        terminal.print(_table([series for series, _ in found]))
         for series, pieces in found:
             terminal.print()
             terminal.print(" ".join(series.series), soft_wrap=True)
@@ -83,7 +83,8 @@ async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any
     """Each series with its cells, or as what JSON says of it where there is no ``width``."""
     found: list[Any] = []
     async with SqliteStore(db) as store:
-        exchanges = sorted({series.exchange for series in await store.series()})
+        held = {*await store.series(), *await store.imported_series()}
+        exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
             for each in await overview(store, *asked):
@@ -106,6 +107,7 @@ async def _plain(store: SqliteStore, series: SeriesOverview) -> dict[str, object
         "no_trade": series.no_trade,
         "holes": series.holes,
         "missing_slots": series.missing,
+        "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
         "spans": spans[::-1],
@@ -116,15 +118,32 @@ def _span(series: SeriesOverview) -> tuple[int, int]:
     return int(series.start.timestamp()), int(series.stop.timestamp())
 
 
-def _table(found: Iterable[SeriesOverview]) -> Table:
+def _table(found: Sequence[SeriesOverview]) -> Table:
+    imported = any(each.imported for each in found)
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "symbol", "timeframe"):
         table.add_column(name, no_wrap=True)
-    for name in ("from (UTC)", "to (UTC)", "candles", "no trade", "holes", "missing", "bytes"):
+    for name in (
+        "from (UTC)",
+        "to (UTC)",
+        "candles",
+        "no trade",
+        "holes",
+        "missing",
+        *(["imported"] if imported else []),
+        "bytes",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found:
         ends = [plain_time(end.timestamp()).removesuffix(":00") for end in (each.start, each.stop)]
-        counts = (each.candles, each.no_trade, each.holes, each.missing, each.size)
+        counts = (
+            each.candles,
+            each.no_trade,
+            each.holes,
+            each.missing,
+            *([each.imported] if imported else []),
+            each.size,
+        )
         # The whole file by its rows is no measurement.
         about = "" if each.size_source == "dbstat" else "~"
         *numbers, size = (f"{count:,}" for count in counts)

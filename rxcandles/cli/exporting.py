@@ -36,14 +36,14 @@ class _Asked:
     last: timedelta | None
     complete: bool
     force: bool
+    imported: bool
     db: str
     exchange: str | None
     as_json: bool
 
 
 @click.command()
-@click.argument("symbol")
-@click.argument("timeframe")
+@options.one_series
 @click.option("-o", "--output", required=True, metavar="PATH", help="The file, or the folder with --by and freqtrade.")
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), help="What PATH's suffix says where not given; parquet with --by."
@@ -52,6 +52,7 @@ class _Asked:
 @options.stored_span
 @click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--imported", is_flag=True, help="Imported candles too, with a column that says which are proven.")
 @options.existing_db
 @click.option("--exchange", help="Whose candles, where the database has them from several.")
 @options.as_json
@@ -71,15 +72,21 @@ def export(**asked: Any) -> options.Work:
 def _export(asked: _Asked) -> int:
     check_one({"since": asked.since, "last": asked.last, "end": asked.end})
     options.existing(asked.db)
-    done = asyncio.run(_exported(asked))
+    done, exchange, left_out = asyncio.run(_exported(asked))
     title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"
     if done.missing:
+        where = _where(asked.db, exchange)
         spans = ", ".join(_text(*span) for span in done.missing[:3]) + (", …" if len(done.missing) > 3 else "")
         click.echo(
             f"rxcandles: {title} is not complete: {len(done.missing):,} "
             f"{'spans are' if len(done.missing) > 1 else 'span is'} not proven ({spans}); "
-            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{_where(asked.db)}` "
+            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{where}` "
             "brings what is missing",
+            err=True,
+        )
+    if left_out:
+        click.echo(
+            f"rxcandles: {left_out:,} imported candles are left out, none of them proven; --imported writes them too",
             err=True,
         )
     if asked.as_json:
@@ -90,20 +97,26 @@ def _export(asked: _Asked) -> int:
     return 0
 
 
-async def _exported(asked: _Asked) -> Exported:
+async def _exported(asked: _Asked) -> tuple[Exported, str, int]:
+    """Export; return what that came to, whose candles they are, and how many imported ones are left out."""
     check_symbol(asked.symbol)
     frame = Timeframe.of(asked.timeframe)
-    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange) or asked.exchange or "upbit"
+    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange, imported=asked.imported)
     since = next((each for each in (asked.since, asked.last, asked.end) if each is not None), None)
     async with SqliteStore(asked.db, exchange=exchange) as store:
-        return await export_candles(
+        done = await export_candles(
             store, asked.symbol, frame, asked.output, since=since, to=asked.to, file_format=asked.style, by=asked.by,
-            complete=asked.complete, force=asked.force,
+            complete=asked.complete, force=asked.force, include_imported=asked.imported,
         )  # fmt: skip
+        ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
+        left_out = 0 if asked.imported else await store.imported_count(asked.symbol, frame, *ends)
+    return done, exchange, left_out
 
 
-def _where(db: str) -> str:
-    return "" if db == options.DB else f" --db {shlex.quote(db)}"
+def _where(db: str, exchange: str) -> str:
+    """The options that name a database and an exchange, where these aren't the usual ones."""
+    named = "" if db == options.DB else f" --db {shlex.quote(db)}"
+    return named if exchange == "upbit" else f"{named} --exchange {shlex.quote(exchange)}"
 
 
 def _json(done: Exported) -> str:

@@ -37,8 +37,7 @@ def _columns(text: str | None) -> dict[str, str] | None:
     " found differences.",
 )
 @click.argument("file")
-@click.option("--symbol", required=True, help="The market whose candles they are.")
-@click.option("--timeframe", required=True, help="Their length.")
+@options.of_series
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), help="What the file is; by its name and columns if not given."
 )

@@ -109,6 +109,14 @@ series: Final = together(
     click.argument("symbol", required=False, shell_complete=_stored_symbols),
     click.argument("timeframe", required=False, shell_complete=_timeframes),
 )
+one_series: Final = together(
+    click.argument("symbol", shell_complete=_stored_symbols),
+    click.argument("timeframe", shell_complete=_timeframes),
+)
+of_series: Final = together(
+    click.option("--symbol", required=True, shell_complete=_stored_symbols, help="The market whose candles they are."),
+    click.option("--timeframe", required=True, shell_complete=_timeframes, help="Their length."),
+)
 stretch: Final = together(
     click.option(
         "--since", type=_as_type(read_time), metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."
@@ -147,8 +155,7 @@ told: Final = together(
     no_color,
 )
 asked: Final = together(
-    click.argument("symbol", shell_complete=_stored_symbols),
-    click.argument("timeframe", shell_complete=_timeframes),
+    one_series,
     ends,
     db,
     exchange,

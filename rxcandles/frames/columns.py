@@ -26,6 +26,8 @@ MICROSECONDS: Final = 1_000_000
 
 _CODES: Final = (*"qddddddq", "", "", "")
 """How C holds each column; those of day candles may be absent, so they stay lists."""
+_MARKED_CODES: Final = (*"qddddd", "", "", "", "", "", "")
+"""The same with ``proven``: imported candles may lack the turnover and what comes after it."""
 _NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q"), "d": partial(array, "d")}
 
 
@@ -58,7 +60,7 @@ def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
 def schema_of(names: Iterable[str], metadata: Mapping[str, str] | None = None) -> pyarrow.Schema:
     """Return Arrow's schema for columns of these ``names``."""
     pa = need("pyarrow", "arrow")
-    types = {"open_time": pa.timestamp("us", "UTC"), "timestamp": pa.int64()}
+    types = {"open_time": pa.timestamp("us", "UTC"), "timestamp": pa.int64(), "proven": pa.bool_()}
     return pa.schema([pa.field(name, types.get(name, pa.float64())) for name in names], metadata)
 
 
@@ -68,13 +70,14 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
     One batch and one page are held, whatever there is altogether. Columns of the page that the schema hasn't, at the
     end of it, are left out.
     """
-    held = _empty(schema)
+    codes = _codes(schema)
+    held = _empty(codes, schema)
     for page in pages:
         held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
-        for column, code, values in zip(held[1:], _CODES[1:], page[1:], strict=False):
+        for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
             column.extend(array(code, values) if code else values)
         if len(held[0]) == size:  # as usual, since a copy more is memory more
-            full, held = held, _empty(schema)
+            full, held = held, _empty(codes, schema)
             yield _batch(full, schema)
         while len(held[0]) >= size:
             full, held = [column[:size] for column in held], [column[size:] for column in held]
@@ -83,8 +86,12 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
         yield _batch(held, schema)
 
 
-def _empty(schema: pyarrow.Schema) -> list[Any]:
-    return [_NEW[code]() for code in _CODES[: len(schema)]]
+def _codes(schema: pyarrow.Schema) -> tuple[str, ...]:
+    return _MARKED_CODES if "proven" in schema.names else _CODES
+
+
+def _empty(codes: Sequence[str], schema: pyarrow.Schema) -> list[Any]:
+    return [_NEW[code]() for code in codes[: len(schema)]]
 
 
 def _batch(columns: Sequence[array[Any] | list[Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:

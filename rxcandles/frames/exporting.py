@@ -17,10 +17,12 @@ from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
-from rxcandles.model import span_between
+from rxcandles.importing.importer import sqlite_store
+from rxcandles.model import ORDERS, span_between
 from rxcandles.ports import CandleStore, RowReader
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.spans import Span, SpanSet
+from rxcandles.stores import SqliteStore
 from rxcandles.threads import in_thread
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.version import VERSION
@@ -58,6 +60,7 @@ async def export_candles(
     by: Literal["month"] | None = None,
     complete: bool = False,
     force: bool = False,
+    include_imported: bool = False,
 ) -> Exported:
     """Write what is stored of a series into ``path``, oldest first, and return what that came to.
 
@@ -69,32 +72,50 @@ async def export_candles(
     feather say what they are under the key ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the
     span, what of it is proven, version.
 
+    With ``include_imported`` imported candles are written too, from the oldest and up to the newest of either kind;
+    a last column, ``proven``, says of each candle whether it is the exchange's. What an import lacks is empty there.
+
     What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
     an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
     whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
     waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
-    nothing is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
+    no candle is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
     written: months before that are whole then.
     """
     check_like("store", store, CandleStore)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
     check_flag("complete", complete)
     check_flag("force", force)
+    check_flag("include_imported", include_imported)
     if by is not None:
         if by not in BY:
             raise refusal("by", by, "take 'month', or None for one file")
         if frame.seconds == 0:
             raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
     kind = _format_of(path, file_format, folder=by is not None)
+    if kind == "freqtrade" and include_imported:
+        raise refusal("file_format", kind, "take another, it has no column that says which candles are proven")
     check_installed(kind)
     covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, 0, 10**12)]
     reader = store.reader(symbol, frame)
+    if include_imported:
+        reader = sqlite_store(store).reader_with_imported(symbol, frame)
+    elif isinstance(store, SqliteStore) and not (covered or reader.rows(0, 10**12, "oldest_first", 1)):
+        imported = await store.imported_count(symbol, frame, 0, 10**12)
+        if imported:
+            raise RequestError(
+                f"nothing is stored of {symbol} {frame} but {imported:,} imported candles, none of them proven; export"
+                " them with include_imported (--imported)"
+            )
     span = _span(reader, symbol, frame, since, to, covered)
     proven = SpanSet(tuple(covered)).intersect(SpanSet((span,)))
     missing = tuple(each for each in SpanSet((span,)).subtract(proven) if frame.slots(*each))
     if missing and complete:
         raise UnprovenError(f"{symbol} {frame} is not complete: {_told(missing)}; collect it, then export it", missing)
-    job = _Job(reader, symbol, frame, kind, str(getattr(store, "exchange", "")), proven, force)
+    if not reader.columns(*span, 1):
+        raise RequestError(f"no candle of {symbol} {frame} is stored from {_until(span)}{_held(reader)}")
+    exchange = str(getattr(store, "exchange", ""))
+    job = _Job(reader, symbol, frame, kind, exchange, proven, force, include_imported)
     files, stopped = _files(Path(path), symbol, frame, kind, span, by), threading.Event()
     paths, rows = await in_thread(partial(job.run, files, stopped, skip_empty=by is not None), stopped.set)
     return Exported(paths, rows, span, missing)
@@ -102,15 +123,19 @@ async def export_candles(
 
 def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> str:
     suffix = Path(check_path("path", path)).suffix[1:].lower()
+    if (folder or file_format == "freqtrade") and suffix in FORMATS and not Path(path).is_dir():
+        raise refusal("path", str(path), "give a folder, the files in it have names of their own")
     if file_format is not None:
         kind = check_choice("file_format", file_format, FORMATS)
         if kind == "freqtrade" and folder:
-            raise refusal("file_format", kind, "leave out by: freqtrade has one file for a series")
+            raise refusal("file_format", kind, "leave out by (--by): freqtrade has one file for a series")
         return kind
     if folder:
         return "parquet"
     if suffix not in FORMATS or suffix == "freqtrade":
-        raise refusal("path", str(path), "give one that ends in .parquet, .feather, .csv or .jsonl, or say the format")
+        raise refusal(
+            "path", str(path), "give one that ends in .parquet, .feather, .csv or .jsonl, or say the format (--format)"
+        )
     return suffix
 
 
@@ -167,6 +192,7 @@ class _Job:
     exchange: str
     proven: SpanSet
     force: bool
+    marked: bool
 
     def run(
         self, files: list[tuple[Path, Span]], stopped: threading.Event, *, skip_empty: bool
@@ -174,6 +200,7 @@ class _Job:
         """Write the files; return which they are and how many candles they have. Runs in a thread."""
         if skip_empty:
             files = [(path, span) for path, span in files if self.reader.columns(*span, 1)]
+        if skip_empty or self.kind == "freqtrade":
             for folder in {path.parent for path, _ in files}:
                 folder.mkdir(parents=True, exist_ok=True)
         for path, _ in files:
@@ -200,7 +227,7 @@ class _Job:
             "proven": [_written(each) for each in proven],
             "version": VERSION,
         }
-        return FileOf(self.symbol, self.frame.name, about)
+        return FileOf(self.symbol, self.frame.name, self.marked, about)
 
 
 class _Stopped(Exception):
@@ -211,7 +238,17 @@ def _written(span: Span) -> list[str]:
     return [to_datetime(each).isoformat() for each in span]
 
 
+def _held(reader: RowReader) -> str:
+    """What is stored instead, as the end of an error."""
+    ends = [reader.rows(0, 10**12, order, 1) for order in ORDERS]
+    times = sorted(row.open_time for page in ends for row in page)
+    return f"; what is stored is from {_until((times[0], times[-1]))}" if times else ""
+
+
+def _until(span: Span) -> str:
+    return " to ".join(map(plain_time, span)) + " UTC"
+
+
 def _told(missing: tuple[Span, ...]) -> str:
-    first = " to ".join(map(plain_time, missing[0]))
     spans = "1 span is" if len(missing) == 1 else f"{len(missing):,} spans are"
-    return f"{spans} not proven, the oldest {first} UTC"
+    return f"{spans} not proven, the oldest {_until(missing[0])}"

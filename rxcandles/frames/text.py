@@ -17,20 +17,34 @@ FIELDS: Final = (
 )  # fmt: skip
 
 
-def csv_lines(symbol: str, pages: Iterable[Columns]) -> Iterator[str]:
-    """Yield a header, then the candles' lines, a page of them at a time."""
-    yield ",".join(FIELDS) + "\n"
-    yield from _lines(f"{symbol},%s,%r,%r,%r,%r,%r,%r\n", pages)
+def csv_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
+    """Yield a header, then the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    yield ",".join((*FIELDS, "proven") if marked else FIELDS) + "\n"
+    line = f"{symbol},%s,%r,%r,%r,%r,%r"
+    yield from _lines(f"{line},%s,%s\n", _marked(pages, "")) if marked else _lines(f"{line},%r\n", _plain(pages))
 
 
-def json_lines(symbol: str, pages: Iterable[Columns]) -> Iterator[str]:
-    """Yield the candles' lines, a page of them at a time."""
-    numbers = ", ".join(f'"{name}": %r' for name in FIELDS[2:])
-    yield from _lines(f'{{"{FIELDS[0]}": {json.dumps(symbol)}, "{FIELDS[1]}": "%s", {numbers}}}\n', pages)
+def json_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
+    """Yield the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    numbers = ", ".join(f'"{name}": %{"s" if marked else "r"}' for name in FIELDS[2:])
+    end = ', "proven": %s' if marked else ""
+    line = f'{{"{FIELDS[0]}": {json.dumps(symbol)}, "{FIELDS[1]}": "%s", {numbers}{end}}}\n'
+    yield from _lines(line, _marked(pages, "null") if marked else _plain(pages))
+
+
+def _plain(pages: Iterable[Columns]) -> Iterator[Columns]:
+    return (page[:7] for page in pages)
+
+
+def _marked(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
+    """Pages with ``proven``, as the columns of a line: the turnover, which an import may lack, and that are text."""
+    for page in pages:
+        turnover = [nothing if each is None else repr(each) for each in page[6]]
+        yield (*page[:6], tuple(turnover), tuple("true" if each else "false" for each in page[-1]))
 
 
 def _lines(line: str, pages: Iterable[Columns]) -> Iterator[str]:
     # A symbol has no % and nothing that CSV would quote; a float's repr is what csv and json write too.
     for page in pages:
         times = [to_datetime(seconds).isoformat()[:19] for seconds in page[0]]
-        yield "".join([line % values for values in zip(times, *page[1:7], strict=True)])
+        yield "".join([line % values for values in zip(times, *page[1:], strict=True)])

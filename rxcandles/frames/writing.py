@@ -34,8 +34,15 @@ class FileOf:
 
     symbol: str
     timeframe: str
+    marked: bool = False
+    """Whether ``proven`` is the last column."""
     about: Mapping[str, Any] = attrs.field(factory=dict)
     """Goes into the file as JSON, under ``rxcandles``, where the format has a place for it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return (*row_fields(self.timeframe), *(["proven"] if self.marked else []))
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -68,13 +75,13 @@ class _Counted:
 
 
 def _parquet(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    schema = schema_of(row_fields(of.timeframe), of.metadata)
+    schema = schema_of(of.names, of.metadata)
     writer = need("pyarrow.parquet", "export").ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATED)
     _batches(writer, schema, pages)
 
 
 def _feather(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    schema = schema_of(row_fields(of.timeframe), of.metadata)
+    schema = schema_of(of.names, of.metadata)
     _batches(_feather_writer(path, schema), schema, pages)
 
 
@@ -97,11 +104,11 @@ def _batches(writer: AbstractContextManager[Any], schema: pyarrow.Schema, pages:
 
 
 def _csv(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    _text(path, csv_lines(of.symbol, pages))
+    _text(path, csv_lines(of.symbol, pages, marked=of.marked))
 
 
 def _jsonl(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    _text(path, json_lines(of.symbol, pages))
+    _text(path, json_lines(of.symbol, pages, marked=of.marked))
 
 
 def _text(path: Path, lines: Iterable[str]) -> None:

@@ -88,8 +88,8 @@ def shape_of(found: Sequence[str], where: str, columns: Mapping[str, str], style
     if missing := [field for field in NEEDED if field not in chosen]:
         hint = "; this is pyupbit's shape: take format pyupbit" if looks_like_pyupbit(found) else ""
         raise RequestError(
-            f"{where}: its columns are {_list(found)}, which have no {', '.join(missing)}; rename them, or say with"
-            f" columns which is which, such as {missing[0]}=Name{hint}"
+            f"{where}: its columns are {_list(found)}, which have no {', '.join(missing)}; rename them, or say which is"
+            f" which with columns (--columns), such as {missing[0]}=Name{hint}"
         )
     fields = tuple(field for field in COLUMNS if field in chosen)
     return Shape(fields, tuple(chosen[field] for field in fields), known.get("market"))

@@ -59,7 +59,7 @@ class Examination:
         self._timeframe = None if timeframe is None else Timeframe.of(timeframe).name
         self._now = now
         self.now = 0.0
-        self.series = self.candles = self.spans = 0
+        self.series = self.candles = self.spans = self.imported = 0
         self.stored: dict[Series, Stored] = {}
         """The series looked at, by their names in the file."""
 
@@ -81,7 +81,9 @@ class Examination:
 
     def report(self, tally: Tally) -> VerificationReport:
         """Return what was seen, and what of it is wrong."""
-        return tally.report(self._path, series=self.series, candles=self.candles, spans=self.spans)
+        return tally.report(
+            self._path, series=self.series, candles=self.candles, spans=self.spans, imported=self.imported
+        )
 
     def _contents(self) -> Iterator[Finding]:
         found = [
@@ -112,6 +114,19 @@ class Examination:
                 yield from self._candles(stored)
                 yield from self._ledger(stored)
                 yield from self._unfinished(stored)
+        self.imported = self._imported()
+
+    def _imported(self) -> int:
+        """Count the imported candles; a file of an older version has no place for any."""
+        if not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'imported'")[0]:
+            return 0
+        found = 0
+        for number, *names, rows in self._all(
+            "SELECT id, exchange, symbol, timeframe, (SELECT count(*) FROM imported WHERE series = id) FROM series"
+        ):
+            series = Series(*map(_text, names))
+            found += rows if self._meant(Stored(number, series, series)) else 0
+        return found
 
     def _meant(self, stored: Stored) -> bool:
         names = stored.proper or stored.series

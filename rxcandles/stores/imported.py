@@ -10,15 +10,24 @@ from typing import Any, Final
 
 from rxcandles.arguments import check_symbol
 from rxcandles.events import ImportEvent, log_event
-from rxcandles.model import MarkedRow, Order
+from rxcandles.model import MarkedRow, Order, Row
 from rxcandles.ports import Series
 from rxcandles.stores.connection import Connection
-from rxcandles.stores.imports import IMPORTED_COUNT_SQL, IMPORTS_SQL, SAMPLE_SQL, Import, Taken, marked_sql, take_in
-from rxcandles.stores.reading import check_reading
+from rxcandles.stores.imports import (
+    IMPORTED_COUNT_SQL,
+    IMPORTED_SERIES_SQL,
+    IMPORTS_SQL,
+    SAMPLE_SQL,
+    Import,
+    Taken,
+    marked_sql,
+    take_in,
+)
+from rxcandles.stores.reading import SqliteReader, check_reading
 from rxcandles.stores.staging import Staging
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["ImportKeeper"]
+__all__ = ["ImportKeeper", "MarkedReader"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -98,9 +107,38 @@ class ImportKeeper(ABC):
         series = await self._series_id(symbol, Timeframe.of(timeframe))
         return [opened for (opened,) in await self._open.rows(SAMPLE_SQL, (series, start, stop, count))]
 
+    async def imported_series(self) -> list[Series]:
+        """Return every series that has imported candles, of all exchanges in the file, by name."""
+        return [Series(*row) for row in await self._open.rows(IMPORTED_SERIES_SQL)]
+
     async def imports(self) -> list[Import]:
         """Return what was imported into the file, of all exchanges, oldest import first."""
         return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
+
+
+class MarkedReader(SqliteReader):
+    """Reads proven and imported rows together; its columns end with whether each is proven."""
+
+    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        return [Row._make(row[:-1]) for row in self._marked(start, stop, order, limit + offset)[offset:]]
+
+    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+
+        These are ``model.row_fields`` of the timeframe, and ``proven``. None at all where there is no row.
+        """
+        found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
+        return [*found[: self.width], tuple(map(bool, found[-1]))] if found else []
+
+    def count(self, start: int, stop: int) -> int:
+        """Return the number of rows in ``[start, stop)``."""
+        return super().count(start, stop) + int(self._all(IMPORTED_COUNT_SQL, self._series, start, stop)[0][0])
+
+    def _marked(self, start: int, stop: int, order: Order, limit: int) -> list[Any]:
+        check_reading(start, stop, order, limit)
+        span = (self._series, start, stop)
+        return self._all(marked_sql(order, proven=True), *span, *span, limit)
 
 
 def _marked(row: Sequence[Any]) -> MarkedRow:

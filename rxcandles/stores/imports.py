@@ -14,12 +14,25 @@ from rxcandles.stores.staging import Staging, same_sql, values_sql
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import time_text
 
-__all__ = ["IMPORTED_COUNT_SQL", "IMPORTS_SQL", "SAMPLE_SQL", "Import", "Taken", "marked_sql", "take_in"]
+__all__ = [
+    "IMPORTED_COUNT_SQL",
+    "IMPORTED_SERIES_SQL",
+    "IMPORTS_SQL",
+    "SAMPLE_SQL",
+    "Import",
+    "Taken",
+    "marked_sql",
+    "take_in",
+]
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _WHERE: Final = "WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 IMPORTED_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_WHERE}"
+IMPORTED_SERIES_SQL: Final = (
+    "SELECT exchange, symbol, timeframe FROM series WHERE EXISTS (SELECT 1 FROM imported WHERE series = id)"
+    " ORDER BY exchange, symbol, timeframe"
+)
 IMPORTS_SQL: Final = (
     "SELECT exchange, symbol, timeframe, source, format, rows, imported_at, sha256,"
     " (SELECT count(*) FROM imported WHERE imported.series = imports.series AND import = imports.id)"
@@ -145,7 +158,7 @@ def _refuse_others(connection: sqlite3.Connection, number: int, staging: Staging
         place, opened, mine, theirs, source = found
         raise RequestError(
             f"{staging.name}, {staging.word} {place}: the candle of {time_text(opened)} is {mine} here, but {theirs} in"
-            f" what was imported from {source}; replace lets the newer import win. Nothing was imported"
+            f" what was imported from {source}; replace (--replace) lets the newer import win. Nothing was imported"
         )
 
 

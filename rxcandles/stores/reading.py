@@ -60,7 +60,8 @@ class SqliteReader:
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
-        self._columns_sql = rows_sql("oldest_first", len(row_fields(timeframe.name)))
+        self.width = len(row_fields(timeframe.name))
+        self._columns_sql = rows_sql("oldest_first", self.width)
         try:
             # Not to be made where it is absent.
             self._connection = sqlite3.connect(

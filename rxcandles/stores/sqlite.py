@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 from rxcandles.arguments import (
     check_choice,
@@ -27,7 +27,7 @@ from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.connection import Connection, Durability, open_connection
-from rxcandles.stores.imported import ImportKeeper
+from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.journal import settle, unfinished_spans
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
@@ -37,6 +37,8 @@ from rxcandles.timeframe import Timeframe, time_text
 __all__ = ["SqliteReader", "SqliteStore"]
 
 _log: Final = logging.getLogger("rxcandles.store")
+
+_R = TypeVar("_R", bound=SqliteReader)
 
 
 class SqliteStore(ImportKeeper):
@@ -295,9 +297,16 @@ class SqliteStore(ImportKeeper):
 
         Raises ``StoreError`` where the path no longer leads to the file that the store has open.
         """
+        return self._reader(SqliteReader, symbol, timeframe)
+
+    def reader_with_imported(self, symbol: str, timeframe: Timeframe) -> MarkedReader:
+        """Return such a reader of proven and imported rows together; its columns end with whether each is proven."""
+        return self._reader(MarkedReader, symbol, timeframe)
+
+    def _reader(self, kind: type[_R], symbol: str, timeframe: Timeframe) -> _R:
         check_symbol(symbol)
         file = self._open.file
-        reader = SqliteReader(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
+        reader = kind(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
         file.check()  # the reader's is the same then
         return reader
 

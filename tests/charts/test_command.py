@@ -73,7 +73,7 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
 
     asyncio.run(another())
     assert main(["chart", "KRW-ETH", "1m"]) == 2
-    assert "is stored of other, simulated; choose with --exchange" in capsys.readouterr().err
+    assert "from other and simulated; say which with --exchange" in capsys.readouterr().err
     assert main(["chart", "KRW-ETH", "1m", "--exchange", "other"]) == 0
     assert meta("KRW-ETH-1m.html")["candles"] == 1
 
@@ -92,7 +92,7 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
         (["KRW-ETH", "1m", "--last", "0d"], "is no time to go back"),
         (["KRW-ETH", "2m"], "timeframe is '2m'; take one of"),
         (["<script>", "1m"], "symbol is '<script>'; write a market's code"),
-        (["KRW-ETH", "1m", "-o", "no/such/folder.html"], "give one in a folder that is there"),
+        (["KRW-ETH", "1m", "-o", "no/such/folder.html"], "make it, or give a path in one that is there"),
         (["KRW-ETH", "1m", "-o", "."], "that is a folder"),
         (["KRW-ETH", "1m", "-o", ""], "path is ''; give a path"),
         (["KRW-ETH", "1m", "--db", "absent.db"], "there is no database 'absent.db'"),

@@ -171,7 +171,7 @@ async def test_gaps_are_gaps(browser: str, tmp_path: Path) -> None:
             x = await place(page, slot)
             seen = colours(picture, x, range(40, 470))
             assert bool(seen & {up, down}) == (slot not in NO_TRADE and slot not in MISSING), slot
-            strip = {NO_TRADE: (0xE0, 0xB0, 0x4C), MISSING: (0xD6, 0x45, 0x45), None: (0x7A, 0x9C, 0xC6)}
+            strip = {NO_TRADE: (0xE0, 0xB0, 0x4C), MISSING: (0x94, 0x67, 0xB5), None: (0x7A, 0x9C, 0xC6)}
             kind = next((each for each in (NO_TRADE, MISSING) if slot in each), None)
             assert strip[kind] in colours(picture, x, range(596, 614)), slot
 

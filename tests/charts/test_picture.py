@@ -14,7 +14,7 @@ from PIL import Image
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 
-RED, AMBER, BLUE = (0xD6, 0x45, 0x45), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
+VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
 
 
 def day() -> ChartData:
@@ -38,7 +38,7 @@ def test_shows_candles_and_coverage() -> None:
     assert seen[0x0F, 0x8F, 0x72] > 100
     assert seen[0xCF, 0x3C, 0x4F] > 100
     # The samples in the legend are small, and of one size.
-    assert min(seen[RED], seen[AMBER], seen[BLUE]) > 0.8 * max(seen[RED], seen[AMBER], seen[BLUE]) > 2000
+    assert min(seen[VIOLET], seen[AMBER], seen[BLUE]) > 0.8 * max(seen[VIOLET], seen[AMBER], seen[BLUE]) > 2000
     assert counted(charts.png(day(), dark=True))[0x14, 0x17, 0x1C] > 500_000
 
 

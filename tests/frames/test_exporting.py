@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pandas
@@ -26,7 +26,7 @@ from pandas.testing import assert_frame_equal
 
 import rxcandles
 from rxcandles.errors import ExtraMissingError, RequestError, UnprovenError
-from rxcandles.frames import FORMATS, export_candles
+from rxcandles.frames import export_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
 
@@ -146,15 +146,89 @@ async def test_part(store: SqliteStore, out: Path) -> None:
     assert (await export_candles(store, "KRW-BTC", "60m", out / "b.parquet", **both)).span == (start, stop)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("file_format", [each for each in FORMATS if each != "freqtrade"])
-async def test_nothing_in_it(store: SqliteStore, out: Path, file_format: str) -> None:
-    """A span that is proven to be empty makes a file without candles."""
+@pytest.mark.parametrize("by", ["month", None])
+async def test_nothing_in_it(store: SqliteStore, out: Path, by: Literal["month"] | None) -> None:
+    """A span without a candle is refused, with what is stored instead, and no file is made."""
     start = JANUARY + 200 * HOUR
+    ends = {"since": to_datetime(start), "to": to_datetime(start + HOUR)}
+    says = (
+        "no candle of KRW-BTC 60m is stored from 2024-01-09 08:00:00 to 2024-01-09 09:00:00 UTC; "
+        "what is stored is from 2023-12-30 00:00:00 to 2024-04-09 23:00:00 UTC"
+    )
+    with pytest.raises(RequestError, match=says):
+        await export_candles(store, "KRW-BTC", "60m", out / "a.parquet" if by is None else out, by=by, **ends)  # type: ignore[arg-type]
+    assert files(out) == []
+
+
+async def test_makes_folders(store: SqliteStore, out: Path) -> None:
+    """The folder that freqtrade and months are written into is made; what has a file's suffix is none."""
+    await export_candles(store, "KRW-BTC", "60m", out / "user_data" / "upbit", file_format="freqtrade")
+    assert files(out) == [out / "user_data" / "upbit" / "BTC_KRW-1h.feather"]
+    for wrong in ({"by": "month"}, {"file_format": "freqtrade"}):
+        with pytest.raises(RequestError, match=r"path is .*x.csv'; give a folder"):
+            await export_candles(store, "KRW-BTC", "60m", out / "x.csv", **wrong)  # type: ignore[arg-type]
+
+
+IMPORTED = [JANUARY + 200 * HOUR, SPAN[1] + HOUR, SPAN[1] + 2 * HOUR]
+"""The first lies where the exchange has said that there is nothing."""
+
+
+@pytest.fixture
+async def mixed(store: SqliteStore) -> SqliteStore:
+    """Also with two candles after those of the exchange that another tool had, which knows no turnover."""
+    report = await rxcandles.import_candles(
+        store, "KRW-BTC", "60m", [[time * 1000, 2.0, 3.0, 1.0, 2.0, 5.0] for time in IMPORTED]
+    )
+    assert (report.new, report.covered) == (2, 1)
+    return store
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "feather"])
+async def test_imported(mixed: SqliteStore, out: Path, file_format: str) -> None:
+    """With imported candles a file has those of both kinds, and says of each whether it is proven."""
     path = out / f"a.{file_format}"
-    done = await export_candles(store, "KRW-BTC", "60m", path, since=to_datetime(start), to=to_datetime(start + HOUR))
-    assert (done.rows, done.missing, done.paths) == (0, (), (path,))
-    if file_format in ("parquet", "feather"):
-        assert pyarrow.dataset.dataset(path, format=file_format).to_table().schema.equals(stored(store).schema)
+    done = await export_candles(mixed, "KRW-BTC", "60m", path, include_imported=True)
+    table = pyarrow.dataset.dataset(path, format=file_format).to_table()
+    assert (done.rows, table.num_rows) == (len(TIMES) + 2, len(TIMES) + 2)
+    assert done.missing == ((SPAN[1], IMPORTED[-1] + HOUR),)
+    assert table.slice(0, len(TIMES)).drop_columns("proven").equals(stored(mixed))
+    assert table["proven"].to_pylist() == [True] * len(TIMES) + [False] * 2
+    assert table["turnover"].to_pylist()[-2:] == [None, None]
+    assert [each.timestamp() for each in table["open_time"].to_pylist()[-2:]] == IMPORTED[1:]
+
+
+async def test_imported_as_text(mixed: SqliteStore, out: Path) -> None:
+    """In text what an import lacks is empty, or null."""
+    for name in ("a.csv", "a.jsonl"):
+        await export_candles(mixed, "KRW-BTC", "60m", out / name, since=timedelta(hours=4), include_imported=True)
+    with (out / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (out / "a.jsonl").read_text().splitlines()]
+    assert [each["proven"] for each in rows] == ["true", "false", "false"]
+    assert [each["proven"] for each in lines] == [True, False, False]
+    assert (rows[-1]["candle_acc_trade_price"], lines[-1]["candle_acc_trade_price"]) == ("", None)
+    assert float(rows[0]["candle_acc_trade_price"]) == lines[0]["candle_acc_trade_price"]
+    assert (float(rows[-1]["trade_price"]), lines[-1]["trade_price"]) == (2, 2)
+
+
+async def test_imported_days(store: SqliteStore, out: Path) -> None:
+    """Day candles keep their further columns, and ``proven`` is behind them."""
+    await rxcandles.import_candles(store, "KRW-BTC", "1d", [[JANUARY * 1000, 2.0, 3.0, 1.0, 2.0, 5.0]])
+    await export_candles(store, "KRW-BTC", "1d", out / "a.parquet", include_imported=True)
+    [day] = pyarrow.parquet.read_table(out / "a.parquet").to_pylist()
+    assert (list(day)[-2:], day["close"], day["change_rate"], day["proven"]) == (
+        ["change_rate", "proven"], 2, None, False,
+    )  # fmt: skip
+
+
+async def test_only_imported(store: SqliteStore, out: Path) -> None:
+    """Where all that is there was imported, the refusal says so; freqtrade's shape has no place for the mark."""
+    await rxcandles.import_candles(store, "KRW-QQQ", "1m", [[JANUARY * 1000, 2.0, 3.0, 1.0, 2.0, 5.0]])
+    with pytest.raises(RequestError, match="KRW-QQQ 1m but 1 imported candles, none of them proven"):
+        await export_candles(store, "KRW-QQQ", "1m", out / "a.csv")
+    with pytest.raises(RequestError, match="file_format is 'freqtrade'; take another"):
+        await export_candles(store, "KRW-QQQ", "1m", out, file_format="freqtrade", include_imported=True)
+    assert (await export_candles(store, "KRW-QQQ", "1m", out / "a.csv", include_imported=True)).rows == 1
 
 
 async def test_unproven(store: SqliteStore, out: Path) -> None:
@@ -237,7 +311,7 @@ async def test_cancelled(store: SqliteStore, out: Path, file_format: str) -> Non
         ({"path": "a"}, r"path is '.*a'; give one that ends in .parquet"),
         ({"file_format": "excel"}, r"file_format is 'excel'; take one of"),
         ({"by": "year"}, r"by is 'year'; take 'month', or None"),
-        ({"by": "month", "file_format": "freqtrade"}, r"file_format is 'freqtrade'; leave out by"),
+        ({"path": "a", "by": "month", "file_format": "freqtrade"}, r"file_format is 'freqtrade'; leave out by"),
         ({"by": "month", "timeframe": "1M"}, r"by is 'month'; leave it out"),
         ({"symbol": "KRW-NONE"}, r"nothing is stored of KRW-NONE 60m; collect it first"),
         ({"symbol": "a b"}, r"symbol is 'a b'; write"),
@@ -248,7 +322,7 @@ async def test_cancelled(store: SqliteStore, out: Path, file_format: str) -> Non
         ({"to": 5}, r"to is 5; give a datetime"),
         ({"complete": 1}, r"complete is 1; take True or False"),
         ({"force": "yes"}, r"force is 'yes'; take True or False"),
-        ({"path": "none/a.csv"}, r"path is .*; give one in a folder"),
+        ({"path": "none/a.csv"}, r"there is no folder 'none'; make it"),
         ({"path": ""}, r"path is ''; give a path"),
     ],
 )

@@ -39,6 +39,13 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     }  # fmt: skip
 
 
+def test_says_which_option_names_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file whose columns nobody can guess is refused with the option that says which they are."""
+    FRAME.rename(columns={"close": "Last"}).to_csv("theirs.csv", index_label="date")
+    assert main(["import", "theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"]) == 2
+    assert "say which is which with columns (--columns), such as close=Name" in capsys.readouterr().err
+
+
 def test_columns_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
     """Columns and zone can be said, and what an earlier import says is replaced only where that is asked for."""
     FRAME.rename(columns={"close": "Last"}).to_csv("theirs.csv", index_label="When")
