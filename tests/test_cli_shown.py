@@ -75,7 +75,7 @@ def test_live_picture_of_several() -> None:
     words = ["collect", "KRW-*", "1m", "--count", "400", "--rate-limit", "100", "--no-color", "-v"]
     out, shown = on_terminal(*words, columns=80)
     assert "7 of 7 series are held" in out
-    for text in (b"KRW-DOGE 1m", b"candles/s", b"2,800 of 2,800 candles", b"KRW-DOGE 1m: 400 candles, 2 requests"):
+    for text in (b"KRW-DOGE 1m", b"candles/s", b"2,800 of 2,800 candles", b"KRW-DOGE 1m: candles: 400, requests: 2"):
         assert text in shown
     assert not COLOUR.search(shown)
 
@@ -110,6 +110,16 @@ def test_picture(width: int) -> None:
     assert "123,461 of 201,005 candles" in text
     assert "24 requests, 6 retries" in text
     assert "8 of 10 requests a second, 3 waiting" in text
+
+
+def test_picture_at_the_end() -> None:
+    """Once all is held the limit is of no interest any more."""
+    board = Board({"KRW-ETH 1m": 5})
+    board.limit = LimiterStats(10.0, 24, 3, 0, 0, 0, 0.0, 10, 10, 2, 1.0, 0.01)
+    board.tell("KRW-ETH 1m", progress(4, 5))
+    assert "10 of 10 requests a second" in "\n".join(drawn(board, 80))
+    board.tell("KRW-ETH 1m", progress(5, 5))
+    assert "requests a second" not in "\n".join(drawn(board, 80))
 
 
 def test_picture_of_many() -> None:
@@ -151,7 +161,7 @@ def test_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--quiet") == 0
     assert capsys.readouterr().err == ""
     assert simulated("collect", "KRW-GONE", "1m", "--count", "1000", "-q") == 1
-    assert capsys.readouterr().err.startswith("rxcandles: KRW-GONE")
+    assert capsys.readouterr().err.startswith("rxcandles: there is no market 'KRW-GONE' at simulated: never listed")
 
 
 def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +170,7 @@ def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:
     before = (list(logger.handlers), logger.level)
     assert simulated("collect", "KRW-ETH", "1m", "--count", "400", "-v") == 0
     err = capsys.readouterr().err
-    assert "INFO rxcandles.collector: KRW-ETH 1m: 400 candles, 2 requests" in err
+    assert "INFO rxcandles.collector: KRW-ETH 1m: candles: 400, requests: 2" in err
     assert "DEBUG" not in err
     assert simulated("collect", "KRW-BTC", "1m", "--count", "400", "-vv") == 0
     assert "DEBUG rxcandles.fetch: KRW-BTC 1m, chunk 1, " in capsys.readouterr().err
