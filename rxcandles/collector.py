@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
@@ -30,7 +31,7 @@ from rxcandles.operators import (
     summarize,
 )
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import to_datetime
 
@@ -113,7 +114,9 @@ class CandleCollector:
         """
         self._check("request", request)
         cursors = self._cursors_of(check_count("of", of))
-        return await estimate(request, self._store, self._limiter, page=self._exchange.page_limit, cursors=cursors)
+        since = kept_since(self._exchange, request.timeframe, time.time())
+        page = self._exchange.page_limit
+        return await estimate(request, self._store, self._limiter, page=page, cursors=cursors, kept_since=since)
 
     async def collect_candles_only(
         self,

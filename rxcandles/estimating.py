@@ -66,6 +66,9 @@ class CollectionPlan:
     """Memory of all candles as a list (``get_candles``, up to its ``max_memory_objects``)."""
     disk_bytes: int
     """What the database grows by, at most."""
+    not_kept: tuple[datetime, datetime] | None = None
+    """What of the missing is older than what the exchange keeps, so neither in ``missing`` nor counted; None for none.
+    Collecting asks for it until an answer says that there is no more: a few requests for each cursor."""
 
     @property
     def missing_slots(self) -> int:
@@ -80,9 +83,11 @@ async def estimate(
     *,
     page: int = 200,
     cursors: int | Callable[[float], int] = 1,
+    kept_since: int = BEGINNING,
 ) -> CollectionPlan:
     """Return what ``request`` would take, with pages and cursors as those of ``plan_chunks``.
 
+    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it.
     Holds the covered spans of the request in memory and takes up to some tenths of a second, whatever its length.
     Raises ``StoreError``.
     """
@@ -91,9 +96,11 @@ async def estimate(
         (each.start, each.stop) for each in await store.coverage(request.symbol, request.timeframe, *request.span)
     ]
     missing, stored = await _missing(request, store, covered)
+    older = [(start, min(stop, kept_since)) for start, stop in missing if start < kept_since]
+    missing = [(max(start, kept_since), stop) for start, stop in missing if stop > kept_since]
     slots = sum(request.timeframe.slots(*span) for span in missing)
     requests = _pages(request.timeframe, missing, page)
-    if requests <= WALKED:
+    if requests <= WALKED and not older:
         requests = await _walk(request, store, page, cursors)
     return CollectionPlan(
         request=request,
@@ -105,6 +112,7 @@ async def estimate(
         memory_bytes=IN_MEMORY * min(slots, AT_ONCE * page),
         list_bytes=IN_MEMORY * (stored + slots),
         disk_bytes=ON_DISK * slots,
+        not_kept=(to_datetime(older[-1][0]), to_datetime(older[0][1])) if older else None,
     )
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.spans import Span
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import BEGINNING, Timeframe
 
 __all__ = ["CandleStore", "Covered", "Exchange", "Market", "Page", "RateLimiter", "RowReader", "Series"]
 
@@ -79,6 +79,17 @@ def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
     """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
     kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
     return kept
+
+
+def kept_since(exchange: Exchange | type, timeframe: Timeframe, now: float) -> int:
+    """Return the open time from which on an exchange is sure to have candles; 0 where it keeps them for ever."""
+    kept = kept_by(exchange)(timeframe)
+    return BEGINNING if kept is None else timeframe.ceil(max(now - kept, BEGINNING))
+
+
+def kept_text(exchange: Exchange | type, timeframe: Timeframe) -> str:
+    """Return in words for how long an exchange is sure to keep candles, where that is not for ever."""
+    return f"the exchange keeps {timeframe} candles for {(kept_by(exchange)(timeframe) or 0) // 86_400} days only"
 
 
 class Covered(NamedTuple):

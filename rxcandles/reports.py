@@ -213,6 +213,8 @@ class CollectionSummary:
     rate_limited: int = 0
     """Answers 429 among the requests."""
     failed_spans: tuple[FailedSpan, ...] = ()
+    stored_older_count: int = 0
+    """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
 
 
 SCENARIO_MODES: Final[Mapping[str, str]] = {

@@ -6,6 +6,7 @@ months and years have their true calendar length (Upbit's grids, each seen in re
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,7 +14,16 @@ import attrs
 
 from rxcandles.arguments import refusal
 
-__all__ = ["BEGINNING", "TIMEFRAMES", "Timeframe", "from_datetime", "plain_time", "time_text", "to_datetime"]
+__all__ = [
+    "BEGINNING",
+    "TIMEFRAMES",
+    "Timeframe",
+    "from_datetime",
+    "meant_by",
+    "plain_time",
+    "time_text",
+    "to_datetime",
+]
 
 BEGINNING: Final = 0
 """1970-01-01, the oldest time there is here; a span proven down to it has reached the market's first candle."""
@@ -76,7 +86,9 @@ class Timeframe:
             return name
         found = _BY_NAME.get(str.__str__(name)) if isinstance(name, str) else None
         if found is None:
-            raise refusal("timeframe", name, f"take one of {' '.join(_BY_NAME)}")
+            meant = meant_by(name)
+            hint = "" if meant is None else f"; did you mean {meant!r}?"
+            raise refusal("timeframe", name, f"take one of {' '.join(_BY_NAME)}{hint}")
         return found
 
     def on_grid(self, time: Any) -> Any:
@@ -144,3 +156,21 @@ TIMEFRAMES: Final[tuple[Timeframe, ...]] = (
 
 _BY_NAME: Final[dict[str, Timeframe]] = {each.name: each for each in TIMEFRAMES}
 _BY_NAME.update({"1h": _BY_NAME["60m"], "4h": _BY_NAME["240m"]})
+
+_UNITS_ELSEWHERE: Final = {
+    "second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "day": "d", "week": "w", "month": "M", "mo": "M",
+    "year": "y", "S": "s", "H": "h", "D": "d", "W": "w", "Y": "y",
+}  # fmt: skip
+
+
+def meant_by(name: object) -> str | None:
+    """Return our name of a timeframe that others call ``name`` (``minute1``, ``day``, ``1min``, ``1D``), or None."""
+    if not isinstance(name, str) or name in _BY_NAME or len(name) > 20:
+        return None
+    for unit, letter in _UNITS_ELSEWHERE.items():
+        found = re.fullmatch(rf"([0-9]*){unit}s?/?([0-9]*)", name if len(unit) == 1 else name.lower(), re.ASCII)
+        if found and (len(unit) > 1 or found[1]) and not (found[1] and found[2]):
+            frame = _BY_NAME.get(f"{found[1] or found[2] or '1'}{letter}")
+            if frame is not None:
+                return frame.name
+    return None

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -156,10 +157,46 @@ def test_collect(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1,440 were there, 0 stored now with 0 requests" in capsys.readouterr().out
 
 
+def test_older_than_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a page brings beyond the older end is counted apart, so that the numbers add up."""
+    span = ["--since", "2023-12-28", "--to", "2024-01-01"]
+    assert simulated("collect", "KRW-DOGE", "1m", *span) == 0
+    held, stored = capsys.readouterr().out.splitlines()
+    found = re.search(r"^0 were there, ([0-9,]+) stored now, ([0-9,]+) of them older than asked, with ", stored)
+    assert found is not None
+    new, older = (int(each.replace(",", "")) for each in found.groups())
+    assert f"{new - older:,} candles held" in held
+    assert simulated("collect", "KRW-DOGE", "1m", "60m", *span, "--db", "other.db") == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert row[2] == row[3] == f"{new - older:,}"
+
+
+def test_one_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """One of something is told as one."""
+    assert simulated("collect", "KRW-ETH", "1m", "--count", "1") == 0
+    held, stored = capsys.readouterr().out.splitlines()
+    assert "1 candle held" in held
+    assert "1 stored now with 1 request in " in stored
+
+
+def test_markets(capsys: pytest.CaptureFixture[str]) -> None:
+    """The markets of the exchange are listed with their names, all or those that fit."""
+    assert simulated("markets") == 0
+    every = capsys.readouterr().out.splitlines()
+    assert simulated("markets", "KRW-*") == 0
+    assert capsys.readouterr().out.splitlines() == [line for line in every if line.startswith("KRW-")]
+    assert simulated("markets", "KRW-BTC", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["symbol"] == "KRW-BTC"
+    assert simulated("markets", "XXX-*") == 2
+    assert capsys.readouterr().err.startswith("rxcandles: no market fits 'XXX-*' among ")
+
+
 def test_collect_json(capsys: pytest.CaptureFixture[str]) -> None:
     """With --json stdout is one JSON object and nothing else."""
     assert simulated("collect", "KRW-ETH", "1m", *SPAN, "--json", "--db", "other.db") == 0
     summary = json.loads(capsys.readouterr().out)
+    assert list(summary)[:2] == ["symbol", "timeframe"]
+    assert (summary["symbol"], summary["timeframe"]) == ("KRW-ETH", "1m")
     assert summary["collected_count"] == summary["db_records_count"] == summary["stored_count"] == 1440
     assert summary["time_range"] == ["2024-01-01T00:00:00+00:00", "2024-01-02T00:00:00+00:00"]
     assert summary["overlap_analysis_results"]["no_overlap"] == summary["chunks_processed"] == 8

@@ -39,6 +39,7 @@ def objects(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
         ["--symbol", "KRW-BTC,KRW-ETH", "--timeframe", "1m", "--timeframe", "60m"],
         ["KRW-BTC", "--symbol", "KRW-ET?", "1m", "--timeframe", "60m"],
         ["KRW-[BE]*", "1m", "60m"],
+        ["KRW-BTC,KRW-ETH", "1m,60m"],
     ],
     ids=" ".join,
 )
@@ -110,7 +111,31 @@ def test_last_and_since(capsys: pytest.CaptureFixture[str]) -> None:
         assert len(rows) == 24
         assert "2024-01-01T00:00:00" in rows[-1]
     assert simulated("collect", "KRW-ETH", "1m", "--last", "90m", "--json") == 0
-    assert objects(capsys)[0]["collected_count"] in (89, 90)
+    assert objects(capsys)[0]["collected_count"] == 90
+
+
+@pytest.mark.parametrize(("timeframe", "last", "candles"), [("1m", "3m", 3), ("60m", "90m", 2), ("1d", "30d", 30)])
+def test_last_is_whole_candles(timeframe: str, last: str, candles: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """--last back from now is as many candles as it has begun, whatever second it is."""
+    assert simulated("get", "KRW-BTC", timeframe, "--last", last, "--format", "jsonl") == 0
+    assert len(objects(capsys)) == candles
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["KRW-BTC", "minute1"], "'minute1' is no timeframe; did you mean '1m'?"),
+        (["KRW-BTC", "1min"], "'1min' is no timeframe; did you mean '1m'?"),
+        (["KRW-BTC", "day"], "'day' is no timeframe; did you mean '1d'?"),
+        (["KRW-BTC", "1D"], "'1D' is no timeframe; did you mean '1d'?"),
+        (["KRW-BTC,KRW-ETH", "1m,minute240"], "'minute240' is no timeframe; did you mean '240m'?"),
+        (["KRW-BTC", "bitcoin"], "symbol is 'bitcoin'; write QUOTE-BASE"),
+    ],
+)
+def test_names_of_others(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What other tools call a timeframe is refused, with our name of it."""
+    assert main(["collect", *words, "--count", "5"]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +146,40 @@ def test_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--since and --end are both given, 2024-01-01T00:00:00+00:00 and" in capsys.readouterr().err
 
 
+def test_from_is_since(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes --from is told of --since."""
+    assert main(["collect", "KRW-ETH", "1m", "--from", "2024-01-01"]) == 2
+    assert capsys.readouterr().err.endswith("--from'. Did you mean --since?\n")
+
+
 # Plans
+
+
+def test_plan_of_another_exchange(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan says of which exchange it is, and where the database has the series of another."""
+    assert simulated("collect", "KRW-ETH", "1m", *SPAN, "--quiet") == 0
+    capsys.readouterr()
+    assert main(["plan", "KRW-ETH", "1m", *SPAN]) == 0
+    out, err = capsys.readouterr()
+    assert out.endswith("; from 'upbit'\n")
+    assert err == "the database has KRW-ETH 1m of 'simulated', and this is a plan for 'upbit'\n"
+    assert simulated("plan", "KRW-ETH", "1m", *SPAN) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_the_exchange_does_not_keep(capsys: pytest.CaptureFixture[str]) -> None:
+    """Seconds older than three months are not planned for, and collecting says so before it starts."""
+    assert simulated("plan", "KRW-ETH", "1s", "--last", "365d", "--json") == 0
+    [told] = objects(capsys)
+    assert told["missing_slots"] == pytest.approx(87 * 86_400, abs=60)
+    assert told["not_kept"][1] == told["missing"][-1][0]
+    assert simulated("plan", "KRW-ETH", "1s", "--last", "365d") == 0
+    assert "KRW-ETH 1s: the exchange keeps 1s candles for 87 days only; " in capsys.readouterr().out
+    long_ago = ["--since", "2024-01-01", "--to", "2024-01-01T00:01"]
+    assert simulated("collect", "KRW-ETH", "1s", *long_ago) == 0
+    assert capsys.readouterr().err.startswith("the exchange keeps 1s candles for 87 days only: nothing before ")
+    assert simulated("collect", "KRW-ETH", "1m", *long_ago) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_plan_sends_and_makes_nothing(

@@ -62,11 +62,11 @@ def on_terminal(*words: str, columns: int = 120) -> tuple[str, bytes]:
 
 def test_live_picture_of_one() -> None:
     """On a terminal the progress is a live picture with the share done, the rate and the limit; stdout stays clean."""
-    out, shown = on_terminal("collect", "KRW-ETH", "1m", "--count", "2000", "--json", "--rate-limit", "100")
-    assert json.loads(out)["collected_count"] == 2000
-    assert b"2,000 of 2,000 candles" in shown
+    out, shown = on_terminal("collect", "KRW-ETH", "1m", "--count", "4000", "--json", "--rate-limit", "10")
+    assert json.loads(out)["collected_count"] == 4000
+    assert b"4,000 of 4,000 candles" in shown
     assert b"100%" in shown
-    assert b"of 100 requests a second" in shown
+    assert b"of 10 requests a second" in shown
     assert COLOUR.search(shown)
 
 
@@ -112,6 +112,16 @@ def test_picture(width: int) -> None:
     assert "8 of 10 requests a second, 3 waiting" in text
 
 
+def test_picture_at_the_end() -> None:
+    """Once all is held the limit is of no interest any more."""
+    board = Board({"KRW-ETH 1m": 5})
+    board.limit = LimiterStats(10.0, 24, 3, 0, 0, 0, 0.0, 10, 10, 2, 1.0, 0.01)
+    board.tell("KRW-ETH 1m", progress(4, 5))
+    assert "10 of 10 requests a second" in "\n".join(drawn(board, 80))
+    board.tell("KRW-ETH 1m", progress(5, 5))
+    assert "requests a second" not in "\n".join(drawn(board, 80))
+
+
 def test_picture_of_many() -> None:
     """More series than the terminal has lines are shown as far as they run; the rest is counted."""
     board = Board({f"KRW-{number} 1m": 100 for number in range(200)})
@@ -151,7 +161,7 @@ def test_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1000", "--quiet") == 0
     assert capsys.readouterr().err == ""
     assert simulated("collect", "KRW-GONE", "1m", "--count", "1000", "-q") == 1
-    assert capsys.readouterr().err.startswith("rxcandles: KRW-GONE")
+    assert capsys.readouterr().err.startswith("rxcandles: there is no market 'KRW-GONE' at simulated: never listed")
 
 
 def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -162,3 +163,23 @@ def test_seconds() -> None:
         planned = seconds_at_limit(limiter, 25)
         assert run_virtual(last(limiter)) == pytest.approx(planned)
     assert seconds_at_limit(SlidingWindowLimiter(None), 25) == seconds_at_limit(SlidingWindowLimiter(3), 3) == 0.0
+
+
+@pytest.mark.parametrize("cursors", [1, 4])
+async def test_not_kept(cursors: int) -> None:
+    """What the exchange has dropped is not counted, and collecting asks for little of it."""
+    now = int(time.time()) // MINUTE * MINUTE
+    exchange = FakeExchange([now - slot * MINUTE for slot in range(4000, 0, -1)])
+    exchange.kept = lambda timeframe: 3000 * MINUTE  # type: ignore[attr-defined]
+    async with SqliteStore(":memory:", exchange="fake") as store:
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), cursors=cursors)
+        request = Request("KRW-BTC", "1m", end=to_datetime(now - 500_000 * MINUTE))
+        plan = await provider.plan(request)
+        summary = await provider.collect(request)
+    assert plan.not_kept is not None
+    assert plan.not_kept[0] == to_datetime(now - 500_000 * MINUTE)
+    assert plan.not_kept[1] == plan.missing[-1][0]
+    assert plan.requests == 15
+    assert plan.missing_slots == pytest.approx(3000, abs=2)
+    assert summary.collected_count == pytest.approx(4000, abs=1)
+    assert len(exchange.asked) <= 20 + 5 * cursors

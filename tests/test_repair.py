@@ -353,24 +353,28 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "1,435 candles are stored in it where the ledger says 1440"
     )
     assert capsys.readouterr().out.splitlines() == [
-        found, "of exchange simulated, which this did not ask: rxcandles repair --db candles.db --exchange simulated"
-    ]  # fmt: skip
+        found,
+        "nothing was changed; without --dry-run this is done",
+        "of exchange simulated, which this did not ask: "
+        "rxcandles repair --db candles.db --exchange simulated --dry-run",
+    ]
     assert main(["repair", "--dry-run", *SIMULATED]) == 3
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "simulated KRW-ETH 1m: would be taken out of the ledger: 1 spans, with 0 candles; "
+        "simulated KRW-ETH 1m: would be taken out of the ledger: 1 span, with 0 candles; "
         "5 slots would be fetched again",
+        "nothing was changed; without --dry-run this is done",
     ]
     assert main(["repair", *SIMULATED]) == 0
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "simulated KRW-ETH 1m: taken out of the ledger: 1 spans, with 0 candles; 5 slots fetched again",
-        "0 candles deleted, 5 stored with 1 requests",
+        "simulated KRW-ETH 1m: taken out of the ledger: 1 span, with 0 candles; 5 slots fetched again",
+        "0 candles deleted, 5 stored with 1 request",
         "candles.db: nothing is wrong now",
     ]
     assert contents(there) == whole
     assert main(["repair", *SIMULATED]) == 0
-    assert capsys.readouterr().out == "candles.db: 1 series, 1,440 candles, 1 spans; nothing is wrong\n"
+    assert capsys.readouterr().out == "candles.db: 1 series, 1,440 candles, 1 span; nothing is wrong\n"
 
 
 def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:

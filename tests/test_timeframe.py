@@ -112,6 +112,27 @@ def test_names() -> None:
             Timeframe.of(wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("minute1", "1m"), ("minute60", "60m"), ("minute240", "240m"), ("minutes/5", "5m"), ("5min", "5m"),
+        ("day", "1d"), ("days", "1d"), ("week", "1w"), ("month", "1M"), ("1mo", "1M"), ("Day", "1d"), ("1D", "1d"),
+        ("1W", "1w"), ("1H", "60m"), ("1hour", "60m"), ("second", "1s"),
+    ],
+)  # fmt: skip
+def test_names_of_others(name: str, meant: str) -> None:
+    """What pyupbit and others call a timeframe is refused, and ours is named."""
+    with pytest.raises(RequestError, match=f"; did you mean '{meant}'\\?$"):
+        Timeframe.of(name)
+
+
+@pytest.mark.parametrize("name", ["2m", "minute2", "D", "1 m", "", "m1", "1day1", "9" * 5000])
+def test_names_of_nobody(name: str) -> None:
+    """Where nothing is meant, nothing is guessed."""
+    with pytest.raises(RequestError, match="1y 1h 4h$"):
+        Timeframe.of(name)
+
+
 def test_copies_are_the_same() -> None:
     """A copied or pickled timeframe is still the one."""
     frame = Timeframe.of("1d")

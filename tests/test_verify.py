@@ -367,7 +367,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each finding, up to a number of each kind, then what was seen and what to do; the code says it too."""
     assert main(["verify"]) == 0
-    assert capsys.readouterr().out == "candles.db: 1 series, 1,440 candles, 1 spans; nothing is wrong\n"
+    assert capsys.readouterr().out == "candles.db: 1 series, 1,440 candles, 1 span; nothing is wrong\n"
     assert main(["verify", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     harm(there, "UPDATE candles SET low = 2 * high WHERE open_time % 600 = 0")
@@ -379,8 +379,8 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert second.startswith("impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:10:00 to ")
     assert more == "impossible_candle: 142 more"
     assert seen == (
-        "candles.db: 1 series, 1,440 candles, 1 spans; 144 findings, "
-        "what to do: rxcandles repair --db candles.db (first with --dry-run)"
+        "candles.db: 1 series, 1,440 candles, 1 span; 144 findings; "
+        "rxcandles repair --db candles.db --dry-run says what to do"
     )
 
 
@@ -410,7 +410,7 @@ def test_command_against_exchange(there: Path, capsys: pytest.CaptureFixture[str
     """Against the exchange: what a page shows is found, and the file is not touched."""
     words = ["verify", "--against-exchange", "9", "--seed", "3", "--exchange", "simulated", "--rate-limit", "none"]
     assert main(words) == 0
-    assert capsys.readouterr().out.endswith("1 spans, 9 pages compared with the exchange; nothing is wrong\n")
+    assert capsys.readouterr().out.endswith("1 span, 9 pages compared with the exchange; nothing is wrong\n")
     harm(there, "UPDATE candles SET turnover = turnover + 1")
     before = bytes_of(there)
     assert main(words) == 3

@@ -17,6 +17,7 @@ from rxcandles.cli.coverage import coverage
 from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
 from rxcandles.cli.jobfile import run
+from rxcandles.cli.markets import markets
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
@@ -39,7 +40,8 @@ def cli() -> None:
 
 
 for _command in (
-    collect, plan, run, get, stream, coverage, chart, export, import_file, verify, repair, simulate, completion,
+    collect, plan, run, get, stream, markets, coverage, chart, export, import_file, verify, repair, simulate,
+    completion,
 ):  # fmt: skip
     cli.add_command(_command)
 
@@ -50,6 +52,8 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         work = cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False)
         return work() if callable(work) else 0
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has_since(error.ctx):
+            error = click.UsageError(f"{error.message} Did you mean --since?", error.ctx)
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)
@@ -62,6 +66,10 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
             return _say(str(error), 1)
         no_reader()
         return 1  # not everything that was asked for is held
+
+
+def _has_since(context: click.Context | None) -> bool:
+    return context is not None and any("--since" in each.opts for each in context.command.params)
 
 
 def _say(message: str, code: int) -> int:

@@ -17,9 +17,19 @@ from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
 from rxcandles.ports import Market
-from rxcandles.timeframe import TIMEFRAMES, from_datetime
+from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
 
-__all__ = ["Wanted", "check_one", "ends_of", "has_glob", "read_duration", "read_time", "requests_for", "sorted_words"]
+__all__ = [
+    "Wanted",
+    "check_one",
+    "ends_of",
+    "ends_on",
+    "has_glob",
+    "read_duration",
+    "read_time",
+    "requests_for",
+    "sorted_words",
+]
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -59,8 +69,9 @@ def ends_of(
     *,
     dashes: str = "--",
 ) -> dict[str, Any]:
-    """Return the ``count``, ``to`` and ``end`` of a request; ``RequestError`` names those that contradict each other.
+    """Return the ``count``, ``to`` and ``end`` of a request, or ``last`` instead of an end, for :func:`ends_on`.
 
+    ``RequestError`` names those that contradict each other.
     ``dashes`` stand before the names in errors.
     """
     values = dict(zip(WAYS, (count, since, last, end), strict=True))
@@ -81,7 +92,7 @@ def ends_of(
             raise RequestError(
                 f"{dashes}last is {_said(last)}, back to before 1970, with which time begins here; give less"
             )
-        end = newer - last
+        return {"to": to, "last": last}
     return {"count": count, "to": to, "end": end}
 
 
@@ -98,6 +109,16 @@ def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
     return bool(given)
 
 
+def ends_on(timeframe: str, ends: Mapping[str, Any], now: float | None = None) -> dict[str, Any]:
+    """Return what ``ends_of`` said as a request takes it: ``last`` is as many candles as it has begun, to the end."""
+    if "last" not in ends:
+        return dict(ends)
+    to, frame = ends["to"], Timeframe.of(timeframe)
+    stop = Request(_ANY, frame, 1, to, now=now).stop
+    start = frame.floor(stop - ends["last"].total_seconds())
+    return {"to": to, "end": to_datetime(max(0, start))}
+
+
 def _said(value: object) -> str:
     if isinstance(value, timedelta):
         seconds = round(value.total_seconds())
@@ -107,11 +128,12 @@ def _said(value: object) -> str:
 
 
 def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the symbols among ``words``, and what is or looks like a timeframe."""
+    """Return the symbols among ``words``, each perhaps a list with commas, and what is or looks like a timeframe."""
     symbols: list[str] = []
     timeframes: list[str] = []
-    for word in words:
-        (timeframes if re.fullmatch(r"[0-9]+[A-Za-z]?|[A-Za-z]", word, re.ASCII) else symbols).append(word)
+    for word in (each for listed in words for each in listed.split(",")):
+        is_short = re.fullmatch(r"[0-9]+[A-Za-z]?|[A-Za-z]", word, re.ASCII)
+        (timeframes if is_short or meant_by(word) is not None else symbols).append(word)
     return symbols, timeframes
 
 
@@ -132,15 +154,20 @@ class Wanted:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
             raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
+        for timeframe in self.timeframes:
+            if (meant := meant_by(timeframe)) is not None:
+                raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
+            Timeframe.of(timeframe)
+        for symbol in self.symbols:
+            if not has_glob(symbol):
+                UpbitExchange().check(symbol, TIMEFRAMES[0])
+            elif not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
+                raise refusal("symbol", symbol, "write capital letters, digits, - and *, ? or [...], such as 'KRW-*'")
         if not self.timeframes:
             names = " ".join(each.name for each in TIMEFRAMES)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
-        requests = [Request(_ANY, timeframe, **self.ends) for timeframe in self.timeframes]
-        for symbol in self.symbols:
-            if not has_glob(symbol):
-                UpbitExchange().check(symbol, requests[0].timeframe)
-            elif not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
-                raise refusal("symbol", symbol, "write capital letters, digits, - and *, ? or [...], such as 'KRW-*'")
+        for timeframe in self.timeframes:
+            Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
 
 
 def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = None) -> list[Request]:
@@ -152,7 +179,7 @@ def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = No
             names = [symbol] if not has_glob(symbol) else [] if markets is None else _matching(symbol, markets)
             for name in names:
                 for timeframe in each.timeframes:
-                    found[Request(name, timeframe, **each.ends, now=now)] = None
+                    found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None
     return list(found)
 
 

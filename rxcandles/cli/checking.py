@@ -14,6 +14,7 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
@@ -153,10 +154,10 @@ def _plain(report: VerificationReport) -> dict[str, Any]:
 
 def _lines(report: VerificationReport) -> Iterator[str]:
     yield from _finding_lines(report)
-    sampled = f", {report.samples:,} pages compared with the exchange" if report.samples else ""
-    imported = f", {report.imported:,} imported candles, none proven" if report.imported else ""
+    sampled = f", {counted(report.samples, 'page')} compared with the exchange" if report.samples else ""
+    imported = f", {counted(report.imported, 'imported candle')}, none proven" if report.imported else ""
     seen = (
-        f"{report.path}: {report.series:,} series, {report.candles:,} candles, {report.spans:,} spans"
+        f"{report.path}: {report.series:,} series, {counted(report.candles, 'candle')}, {counted(report.spans, 'span')}"
         f"{imported}{sampled}"
     )
     if report.damaged:
@@ -166,7 +167,7 @@ def _lines(report: VerificationReport) -> Iterator[str]:
         yield f"{seen}; nothing is wrong"
     else:
         total = sum(report.counts.values())
-        yield f"{seen}; {total:,} findings, what to do: rxcandles repair --db {report.path} (first with --dry-run)"
+        yield f"{seen}; {counted(total, 'finding')}; rxcandles repair --db {report.path} --dry-run says what to do"
 
 
 def _finding_lines(report: VerificationReport) -> Iterator[str]:
@@ -198,19 +199,24 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
     left = report.before
     if report.after is not None:
         left = report.after
-        yield f"{report.removed:,} candles deleted, {report.stored:,} stored with {report.requests:,} requests"
+        requests = counted(report.requests, "request")
+        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored with {requests}"
         yield from report.failures
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
+    if dry_run:
+        yield "nothing was changed; without --dry-run this is done"
     for other in sorted({finding.exchange for finding in left.findings} - {exchange, ""}):
-        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db} --exchange {other}"
+        only = " --dry-run" if dry_run else ""
+        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db} --exchange {other}{only}"
 
 
 def _step_line(step: RepairStep, would: str) -> str:
     name = f"{step.exchange} {step.symbol} {step.timeframe}"
     if step.action == "remove":
-        return f"{name}: {would}removed, with {step.candles:,} candles and {step.spans:,} spans"
+        return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
     return (
-        f"{name}: {would}taken out of the ledger: {step.spans:,} spans, with {step.candles:,} candles; "
-        f"{step.slots:,} slots {would}fetched again"
+        f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
+        f"{counted(step.candles, 'candle')}; "
+        f"{counted(step.slots, 'slot')} {would}fetched again"
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,17 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.asking import Wanted, ends_of, sorted_words
-from rxcandles.cli.console import printable, show_table, summary_json, summary_plain, summary_table, summary_text
+from rxcandles.cli.console import printable, show_table, summary_plain, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.errors import IncompleteError, SeveralFailedError
+from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate
+from rxcandles.ports import kept_since, kept_text
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionSummary
+from rxcandles.timeframe import to_datetime
 
 __all__ = ["asked_for", "collect", "collect_series"]
 
@@ -88,10 +92,13 @@ def collect_series(
             return {each: error.summaries.get(each) or error.failures[each] for each in titles}
         return {**summaries}
 
+    if not output.quiet:
+        for line in _not_kept(titles):
+            click.echo(line, err=True)
     results = run_several(place, titles, output, work)
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
-        return _tell_one(title, results[request], place.db, as_json=as_json)
+        return _tell_one(request, title, results[request], place.db, as_json=as_json)
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
@@ -104,23 +111,32 @@ def collect_series(
     return 1 if failed else 0
 
 
-def _tell_one(title: str, result: CollectionSummary | Exception, db: str, *, as_json: bool) -> int:
+def _tell_one(request: Request, title: str, result: CollectionSummary | Exception, db: str, *, as_json: bool) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
     if isinstance(summary, CollectionSummary):
-        click.echo(summary_json(summary) if as_json else summary_text(summary, title, db))
+        click.echo(json.dumps(_named(request, summary)) if as_json else summary_text(summary, title, db))
     if isinstance(result, Exception):
         raise result
     return 0
 
 
+def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
+    """Yield a line for each timeframe of which more is asked for than the exchange keeps."""
+    now = time.time()
+    for timeframe in dict.fromkeys(each.timeframe for each in requests):
+        since = kept_since(UpbitExchange, timeframe, now)
+        if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
+            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {to_datetime(since):%Y-%m-%d} is sure to come"
+
+
 def _plain(request: Request, result: CollectionSummary | Exception) -> dict[str, Any]:
     summary = result.summary if isinstance(result, IncompleteError) else result
-    return {
-        "symbol": request.symbol,
-        "timeframe": request.timeframe.name,
-        **(summary_plain(summary) if isinstance(summary, CollectionSummary) else {}),
-        "error": str(result) if isinstance(result, Exception) else None,
-    }
+    return {**_named(request, summary), "error": str(result) if isinstance(result, Exception) else None}
+
+
+def _named(request: Request, summary: object) -> dict[str, Any]:
+    names = {"symbol": request.symbol, "timeframe": request.timeframe.name}
+    return {**names, **summary_plain(summary)} if isinstance(summary, CollectionSummary) else names
 
 
 def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from rxcandles.cli.display import LastProgress, progress_shown
-from rxcandles.cli.text import printable
+from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.frames.text import FIELDS
 from rxcandles.model import CandleData
@@ -28,7 +28,6 @@ __all__ = [
     "printable",
     "progress_shown",
     "show_table",
-    "summary_json",
     "summary_plain",
     "summary_table",
     "summary_text",
@@ -57,11 +56,6 @@ def format_candles(candles: Iterable[CandleData], style: str, *, header: bool = 
             yield f"{candle.open_time:%Y-%m-%d %H:%M:%S} {prices} {candle.volume:>18,.8f}"
 
 
-def summary_json(summary: CollectionSummary) -> str:
-    """Return a summary as one JSON object, times in ISO 8601."""
-    return json.dumps(summary_plain(summary))
-
-
 def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
     """Return a summary as JSON has it, times in ISO 8601."""
     plain = attrs.asdict(summary, recurse=True)
@@ -77,13 +71,15 @@ def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
 def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
     """Return a summary as two or three lines for people."""
     start, stop = summary.time_range
-    there = summary.collected_count - summary.stored_count
+    older = summary.stored_older_count
+    there = summary.collected_count - (summary.stored_count - older)
     lines = [
-        f"{title}: {summary.collected_count:,} candles held in {printable(path)}, "
+        f"{title}: {counted(summary.collected_count, 'candle')} held in {printable(path)}, "
         f"{start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC",
-        f"{max(there, 0):,} were there, {summary.stored_count:,} stored now with {summary.api_calls_made:,} requests "
-        f"in {summary.duration_seconds:.1f} s"
-        + (f", {summary.retries:,} retries" if summary.retries else "")
+        f"{max(there, 0):,} were there, {summary.stored_count:,} stored now"
+        + (f", {older:,} of them older than asked," if older else "")
+        + f" with {counted(summary.api_calls_made, 'request')} in {summary.duration_seconds:.1f} s"
+        + (f", {summary.retries:,} {'retry' if summary.retries == 1 else 'retries'}" if summary.retries else "")
         + (f", {summary.rate_limited:,} times over the rate limit" if summary.rate_limited else ""),
     ]
     return "\n".join(lines)
@@ -112,7 +108,8 @@ def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table
         if not isinstance(summary, CollectionSummary):
             table.add_row(title, *("-",) * 5, "failed", style="red")
             continue
-        numbers = (summary.collected_count, summary.stored_count, summary.api_calls_made)
+        new = summary.stored_count - summary.stored_older_count
+        numbers = (summary.collected_count, new, summary.api_calls_made)
         ends = (f"{moment:%Y-%m-%d %H:%M}" for moment in summary.time_range)
         incomplete = isinstance(result, IncompleteError)
         told = "holes" if incomplete else ""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from rxcandles.cli.asking import Wanted, ends_of, has_glob, requests_for
+from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
 from rxcandles.model import Order, Request
 from rxcandles.opening import OwnRate, connect
@@ -79,6 +79,7 @@ class Job:
     def __attrs_post_init__(self) -> None:
         """Settle the ends once."""
         ends = ends_of(self.count, self.since, self.last, self.to, self.end)
+        ends = ends_on(self.timeframe, ends)
         object.__setattr__(self, "asked", {"symbol": self.symbol, "timeframe": self.timeframe, **ends})
 
     @property

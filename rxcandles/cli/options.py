@@ -137,7 +137,7 @@ ends: Final = together(
     click.option("--since", type=_as_type(read_time), metavar="TIME",
                  help="The older end (ISO 8601, UTC without a zone)."),
     click.option("--last", type=_as_type(read_duration), metavar="TIME",
-                 help="So long back from --to or now: 90m, 24h, 30d, 8w."),
+                 help="So long back from --to or the newest final candle: 90m, 24h, 30d, 8w; 3m are three of 1m."),
     click.option("--to", type=_as_type(read_time), metavar="TIME", help="The newer end; now if not given."),
     click.option("--end", type=_as_type(read_time), metavar="TIME",
                  help="The other end, in either order. The older end is included, the newer excluded."),

@@ -77,7 +77,8 @@ class Picture:
         )  # fmt: skip
         retries = f", {board.retries:,} retries" if board.retries else ""
         table.add_row("sent", "", f"{max(board.requests, limit.permits if limit else 0):,} requests{retries}")
-        if limit is not None and (limit.capacity is not None or limit.paused_for > 0):
+        done = board.done == len(board.series)
+        if limit is not None and not done and (limit.capacity is not None or limit.paused_for > 0):
             table.add_row("limit", *_limit(limit), style="" if limit.paused_for <= 0 else "yellow")
         return table
 

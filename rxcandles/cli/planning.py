@@ -17,8 +17,11 @@ from rxcandles.cli.console import printable, show_table
 from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
+from rxcandles.cli.text import counted
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
+from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
+from rxcandles.ports import Series, kept_text
 
 __all__ = ["plan", "size"]
 
@@ -47,23 +50,41 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
-            plans, seconds = asyncio.run(_plans(place, requests))
+            plans, seconds, others = asyncio.run(_plans(place, requests))
         if as_json:
             for each in plans:
                 click.echo(json.dumps(_plain(each)))
         else:
             titles = titles_of(requests).values()
-            _print(dict(zip(titles, plans, strict=True)), None if place.rate_limit is None else seconds, output)
+            told = dict(zip(titles, plans, strict=True))
+            _print(told, place.exchange, None if place.rate_limit is None else seconds, output)
+        if not output.quiet:
+            for series in others:
+                click.echo(
+                    f"the database has {series.symbol} {series.timeframe} of {series.exchange!r}, and this is a plan "
+                    f"for {place.exchange!r}",
+                    err=True,
+                )
         return 0
 
     return work
 
 
-async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float]:
-    """Return the plan of each request, and the seconds of all at the limit, which they share."""
+async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float, list[Series]]:
+    """Return the plan of each request, the seconds of all at the limit they share, and the series of other exchanges.
+
+    Of the latter those whose own plan finds nothing stored.
+    """
     async with place.connect(share_limit=False) as provider:
         plans = [await provider.plan(request, of=len(requests)) for request in requests]
-        return plans, seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
+        seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
+        bare = {(each.request.symbol, each.request.timeframe.name) for each in plans if not each.stored}
+        others = [
+            each
+            for each in await provider.repository.series()
+            if each.exchange != place.exchange and (each.symbol, each.timeframe) in bare
+        ]
+        return plans, seconds, others
 
 
 def _plain(plan: CollectionPlan) -> dict[str, Any]:
@@ -72,11 +93,12 @@ def _plain(plan: CollectionPlan) -> dict[str, Any]:
         "timeframe": plan.request.timeframe.name,
         **attrs.asdict(plan, recurse=False, filter=attrs.filters.exclude("request")),
         "missing": [[moment.isoformat() for moment in span] for span in plan.missing],
+        "not_kept": None if plan.not_kept is None else [moment.isoformat() for moment in plan.not_kept],
         "missing_slots": plan.missing_slots,
     }
 
 
-def _print(plans: Mapping[str, CollectionPlan], seconds: float | None, output: Output) -> None:
+def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | None, output: Output) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -89,12 +111,20 @@ def _print(plans: Mapping[str, CollectionPlan], seconds: float | None, output: O
     show_table(table, no_color=output.no_color)
     if len(plans) == 1:
         _print_spans(next(iter(plans.values())))
+    for title, each in plans.items():
+        if each.not_kept is not None:
+            start, stop = each.not_kept
+            click.echo(
+                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; {start:%Y-%m-%d %H:%M:%S} to "
+                f"{stop:%Y-%m-%d %H:%M:%S} UTC is not counted"
+            )
     every = list(plans.values())
     requests, disk = (sum(getattr(each, name) for each in every) for name in ("requests", "disk_bytes"))
     at_limit = "no limit" if seconds is None else f"{clock(seconds)} at the rate limit"
+    memory = sum(each.memory_bytes for each in every)
     click.echo(
-        f"{requests:,} requests, {at_limit}; at most {size(sum(each.memory_bytes for each in every))} of memory and "
-        f"{size(disk)} of disk"
+        f"{counted(requests, 'request')}, {at_limit}; at most {size(memory)} of memory and {size(disk)} of disk; "
+        f"from {exchange!r}"
     )
 
 

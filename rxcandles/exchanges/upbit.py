@@ -157,7 +157,11 @@ class UpbitExchange:
         asked = f"{symbol} {timeframe}, {count} before {before}"
         # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
         query = f"market={symbol}&to={quote(before, safe='')}&count={count}"
-        answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked)
+        try:
+            answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked)
+        except UnknownMarketError as error:
+            error.args = (f"there is no market {symbol!r} at {self.name}: {error}",)
+            raise
         return Page(
             decode_candles(answer.body, symbol, timeframe, asked),
             http_date(answer.date),
@@ -251,8 +255,7 @@ class UpbitExchange:
             return ServerError(f"{what}: {said}{asks}", wait)
         if status == 404 and said == "Code not found":
             return UnknownMarketError(
-                f"{what}: {said}; the market was never listed, is delisted, or was renamed "
-                "(the exchange says the same for all three)"
+                f"never listed, delisted or renamed (the exchange says the same for all three); {what}: {said}"
             )
         if status >= 400:
             return RequestRejectedError(f"{what}: {said}")

@@ -30,6 +30,7 @@ class _Sum:
     retries: int = 0
     rate_limited: int = 0
     fresh: int = 0
+    older: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
     failures: Mapping[Span, str] = attrs.field(factory=dict)
 
@@ -46,6 +47,7 @@ class _Sum:
             self.retries + chunk.retries,
             self.rate_limited + chunk.rate_limited,
             self.fresh + chunk.fresh,
+            self.older + max(0, chunk.fresh - max(0, chunk.candles - chunk.held)),
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
             failures,
         )
@@ -123,6 +125,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
             FailedSpan(to_datetime(start), to_datetime(stop), _reason(total.failures, start, stop))
             for start, stop in failed
         ),
+        stored_older_count=total.older,
     )
 
 

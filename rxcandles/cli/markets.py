@@ -1,0 +1,51 @@
+"""``rxcandles markets``: what the exchange lists."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+import attrs
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.console import printable
+from rxcandles.cli.jobs import Place
+from rxcandles.errors import RequestError
+from rxcandles.ports import Market
+
+__all__ = ["markets"]
+
+
+@click.command()
+@click.argument("pattern", default="*")
+@options.exchange
+@options.as_json
+def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
+    """List the markets that the exchange has now, with their names; all, or those that PATTERN fits.
+
+    \b
+    rxcandles markets 'KRW-*'
+    rxcandles markets '*-BTC' --json
+    """
+
+    def work() -> int:
+        listed = asyncio.run(_listed(Place(":memory:", **asked)))
+        found = [each for each in listed if fnmatchcase(each.symbol, pattern)]
+        if not found:
+            raise RequestError(f"no market fits {pattern!r} among {len(listed):,}; write it as 'KRW-*'")
+        for each in found:
+            names = (each.symbol.ljust(12), each.english_name, each.local_name)
+            click.echo(
+                json.dumps(attrs.asdict(each)) if as_json else printable("  ".join(filter(None, names)).rstrip())
+            )
+        return 0
+
+    return work
+
+
+async def _listed(place: Place) -> list[Market]:
+    async with place.connect() as provider:
+        return await provider.exchange.markets()
