@@ -13,8 +13,8 @@ the middle of a run, and end a little before their last page would be full: for 
 of its own would have to be asked for.
 
 From oldest to newest the segments are laid the other way and are one page long, by the density just seen; where
-nothing was found their length doubles, and a gap that is left below a page is halved, so that the first candle of a
-market listed years after the request's start is found in the logarithm of that time.
+nothing was found their length grows fourfold, and a gap that is left below a page is halved, so that the first candle
+of a market listed years after the request's start is found in the logarithm of that time.
 """
 
 from __future__ import annotations
@@ -180,7 +180,8 @@ class Plan:
                 self._density += (seen - self._density) * (0.3 if self._known else 1.0)
                 self._known = True
             grows = not found if self._upward else not chunk.ask
-            self._stretch = min(self._stretch * 2, 1 << 20) if grows else 1
+            # That nothing is there costs two requests, so it is asked in longer steps.
+            self._stretch = min(self._stretch * (4 if self._upward else 2), 1 << 20) if grows else 1
         segment.found += found
         self._advance(segment, chunk.reached)
         if self._failures >= GIVE_UP:
