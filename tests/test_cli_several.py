@@ -149,7 +149,9 @@ def test_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
 def test_from_is_since(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever writes --from is told of --since."""
     assert main(["collect", "KRW-ETH", "1m", "--from", "2024-01-01"]) == 2
-    assert capsys.readouterr().err.endswith("--from'. Did you mean --since?\n")
+    err = capsys.readouterr().err  # how click quotes the option differs between its releases
+    assert "--from" in err
+    assert err.endswith("Did you mean --since?\n")
 
 
 # Plans
