@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rxcandles.cli.display import LastProgress, progress_shown
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.frames.text import FIELDS
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
-    "LastProgress",
     "format_candles",
     "printable",
-    "progress_shown",
     "show_table",
     "summary_plain",
     "summary_table",

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.console import LastProgress, format_candles
+from rxcandles.cli.console import format_candles
+from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
