@@ -29,12 +29,14 @@ the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a 
 """
 
 from rxcandles.chunk import Chunk
+from rxcandles.claims import Claim, ConfirmTimes
 from rxcandles.collector import CandleCollector
 from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
     ConnectionFailedError,
+    ContradictionError,
     ExchangeError,
     ExtraMissingError,
     IncompleteError,
@@ -84,6 +86,7 @@ from rxcandles.reports import (
     CollectionProgress,
     CollectionSummary,
     FailedSpan,
+    ProvisionalSpan,
     StreamingConfig,
     StreamingMeta,
     StreamStats,
@@ -110,11 +113,14 @@ __all__ = [
     "CandleStream",
     "CertificateError",
     "Chunk",
+    "Claim",
     "CollectionConfig",
     "CollectionPlan",
     "CollectionProgress",
     "CollectionSummary",
+    "ConfirmTimes",
     "ConnectionFailedError",
+    "ContradictionError",
     "CoverageCell",
     "Covered",
     "Exchange",
@@ -143,6 +149,7 @@ __all__ = [
     "Order",
     "Page",
     "PassingError",
+    "ProvisionalSpan",
     "RateLimitedError",
     "RateLimiter",
     "RepairReport",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from rxcandles.claims import Absence
 from rxcandles.model import Request, Row
 from rxcandles.ports import CandleStore, RateLimiter
 from rxcandles.spans import Span
@@ -32,6 +33,8 @@ class Segment:
     """Candles that have arrived."""
     assumed: int = 0
     """Candles taken for granted where a page failed or was dropped, so that the rest can go on."""
+    seam: int | None = None
+    """Open time of the candle that the cursor stands at, the oldest that has arrived; None where none is known."""
     busy: bool = False
 
     @property
@@ -56,6 +59,8 @@ class Tally:
     """Candles stored that the store did not hold as proven."""
     stored_before: int = 0
     """Candles that did not have to be fetched, since they were stored."""
+    revised: int = 0
+    """Candles that the store held with other values, which the exchange's new ones have replaced."""
 
 
 class Ticket:
@@ -86,10 +91,16 @@ class Chunk:
     """Where fetching begins: ``top``, or the older end of what is stored below it without a hole."""
     ask: int
     """Candles to ask the exchange for; 0 where the store has everything."""
+    seam: int | None = None
+    """Open time of the oldest candle known at or after ``resume``; None where nothing is known there."""
+    over: int = 0
+    """How many of ``ask`` lie at or after ``resume``: 1 where the candle at the seam is read again, else 0."""
+    known: Sequence[int] = attrs.field(default=(), repr=False)
+    """Open times of stored candles that a page must have, as far down as it reaches."""
+    again: bool = False
+    """Whether a doubtful absence is asked about once more."""
     held: int = 0
     """Candles stored in ``[resume, top)`` before."""
-    unknown: int = 0
-    """Older end of the hole that begins at ``resume``: what is below it is stored, as far as was looked up."""
     overlap: str = "no_overlap"
     """How the chunk lies over what was stored (see ``OVERLAP_STATES``)."""
     limiter: RateLimiter | None = attrs.field(default=None, repr=False)
@@ -101,11 +112,17 @@ class Chunk:
     horizon: int | None = None
     """By the server's own clock nothing from here on is over yet; None where that is not before ``resume``."""
     proven: Span | None = None
-    """What ``rows`` prove: every candle that exists in there is among them."""
+    """What the page tells of: by its word, every candle that exists in there is among ``rows``."""
+    absences: Sequence[Absence] = attrs.field(default=(), repr=False)
+    """What of that is doubtful."""
+    begins: int | None = None
+    """No candle opens before this time, by the candles of another length; None where that was not asked."""
     candles: int = 0
     """Candles of the request in here, fetched or stored before."""
     fresh: int = 0
     """Candles among ``rows`` that the store did not hold as proven; known once they are stored."""
+    revised: int = 0
+    """Candles among ``rows`` that the store held with other values; known once they are stored."""
     requests: int = 0
     """Requests sent, retries included."""
     retries: int = 0

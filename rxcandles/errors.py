@@ -10,6 +10,7 @@
     │   ├── RequestRejectedError       4xx: asking again won't help
     │   │   └── UnknownMarketError     404: never listed, delisted or renamed away
     │   ├── InvalidResponseError       an answer that is not what was asked for
+    │   │   └── ContradictionError     an answer that contradicts what is known: asked again, never believed
     │   ├── BannedError                418: stop until the block is over
     │   └── PassingError               worth another try
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
@@ -39,6 +40,7 @@ __all__ = [
     "BannedError",
     "CertificateError",
     "ConnectionFailedError",
+    "ContradictionError",
     "ExchangeError",
     "ExtraMissingError",
     "IncompleteError",
@@ -92,6 +94,14 @@ class UnknownMarketError(RequestRejectedError):
 
 class InvalidResponseError(ExchangeError):
     """The answer is not what was asked for; nothing of it is stored."""
+
+
+class ContradictionError(InvalidResponseError):
+    """The answer contradicts what is held, what is listed, or another answer; the message says what contradicts what.
+
+    It is asked again, over other connections and after longer and longer pauses, and then raised. Nothing of it is
+    stored, so that the same request asks again later.
+    """
 
 
 class BannedError(ExchangeError):

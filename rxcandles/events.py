@@ -13,6 +13,7 @@ failed      ERROR    fetch      a page failed for good
 429         WARNING  limiter    the exchange said that its limit was passed
 418         WARNING  limiter    the exchange has blocked this address
 commit      DEBUG    store      rows and what they prove were stored
+revised     INFO     store      a stored candle was replaced by the exchange's new one
 import      INFO     store      candles from elsewhere were stored as imported
 open        DEBUG    store      a database was opened
 close       DEBUG    store      it was closed
@@ -53,6 +54,7 @@ __all__ = [
     "PageEvent",
     "RequestEvent",
     "RetryEvent",
+    "RevisedEvent",
     "UnfinishedEvent",
     "log_event",
 ]
@@ -165,6 +167,17 @@ class CommitEvent(OfSeries):
     """The wait for other writers is in it."""
 
 
+class RevisedEvent(OfSeries):
+    """INFO: a stored candle was replaced, because the exchange has sent it again with other values (late trades)."""
+
+    event: Literal["revised"]
+    open_time: str
+    before: str
+    """The values it had, as a JSON array in the order of ``Row`` without the open time."""
+    after: str
+    """Those it has now."""
+
+
 class OpenEvent(TypedDict):
     """DEBUG: a database was opened."""
 
@@ -251,6 +264,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "429": LimitedEvent,
         "418": BannedEvent,
         "commit": CommitEvent,
+        "revised": RevisedEvent,
         "import": ImportEvent,
         "open": OpenEvent,
         "close": CloseEvent,

@@ -93,6 +93,7 @@ class Meter:
             rate_limited=tally.rate_limited,
             stored=tally.stored,
             stored_before=tally.stored_before,
+            revised=tally.revised,
             gaps_found=0 if self._plan is None else self._plan.gaps_found,
             waiting=flow.waiting,
             peak_waiting=flow.peak_waiting,

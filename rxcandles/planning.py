@@ -26,7 +26,10 @@ from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
+import attrs
+
 from rxcandles.chunk import Chunk, Segment, Tally, Ticket
+from rxcandles.density import Trend
 from rxcandles.model import Request, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING
@@ -39,6 +42,9 @@ SHORTEST = 4
 
 DENSE = 0.99
 """Density from which a segment of one page is sure to be one page."""
+
+SEAMLESS = 0.995
+"""Density from which the candle at a seam is not read again: a gap behind it is so unlikely that it is doubtful."""
 
 MARGIN = 1.5
 """Standard deviations by which a segment is shorter than its pages would hold on average."""
@@ -86,6 +92,12 @@ class Plan:
         """Chunks made so far."""
         self.round_trip = 0.0
         """Seconds that a request has taken of late."""
+        self.trend = Trend()
+        """How densely the market trades, by the candles looked up and fetched so far."""
+        self.places = 0
+        """Candles fetched so far: the places where a gap could have been seen."""
+        self.oldest_held: int | None = None
+        """Open time of the oldest candle that the store held when the run began."""
         self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors
         self._wake = wake
         self._grid = request.timeframe
@@ -173,17 +185,22 @@ class Plan:
             self._failures += 1
         else:
             self._failures = 0
-            found = chunk.held + _newer(chunk.rows, segment.lo)
+            newer = _newer(chunk.rows, chunk.resume)
+            found = chunk.held + max(0, _newer(chunk.rows, segment.lo) - newer)
             shared = self._share(segment, chunk, chunk.reached)
-            if chunk.rows:
-                seen = len(chunk.rows) / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
+            if fresh := len(chunk.rows) - newer:
+                seen = fresh / max(1, self._grid.slots(chunk.rows[-1].open_time, chunk.resume))
                 self._density += (seen - self._density) * (0.3 if self._known else 1.0)
                 self._known = True
+                self.places += fresh
+            if chunk.begins is not None:
+                self._begin(chunk.begins)
             grows = not found if self._upward else not chunk.ask
             # That nothing is there costs two requests, so it is asked in longer steps.
             self._stretch = min(self._stretch * (4 if self._upward else 2), 1 << 20) if grows else 1
         segment.found += found
         self._advance(segment, chunk.reached)
+        segment.seam = chunk.reached if chunk.rows and chunk.rows[-1].open_time == segment.cursor else None
         if self._failures >= GIVE_UP:
             self._abandon()
         self._wake()
@@ -205,12 +222,16 @@ class Plan:
     def stored(self, chunk: Chunk) -> None:
         """Hear that what a chunk has reached is in the store."""
         self.tally.stored += chunk.fresh
+        self.tally.revised += chunk.revised
         if chunk.reached is None:
             return
         for segment in self._unstored:
             # The chunks of a segment come by in order, so those of its own that did not come were dropped.
-            if segment is chunk.segment or chunk.reached < segment.stored <= chunk.top:
+            if segment is chunk.segment:
                 segment.stored = min(segment.stored, max(chunk.reached, segment.lo))
+            elif chunk.reached < segment.stored <= chunk.top:
+                # No further than it has arrived itself: a page that is under way there brings its own.
+                segment.stored = min(segment.stored, max(chunk.reached, segment.lo, segment.cursor))
         self._leave_stored()
 
     # What is known so far
@@ -306,11 +327,38 @@ class Plan:
             want=want,
             resume=segment.cursor,
             ask=min(self.page, slots, want or self.page),
+            seam=segment.seam,
         )
+        chunk = self.asking(chunk, chunk.ask)
         self.made += 1
         likely = self._likely(low, segment.cursor, want)
         self._open[chunk.index] = _Sent(segment, low, likely, weakref.ref(chunk.ticket))
         return chunk
+
+    def asking(self, chunk: Chunk, need: int) -> Chunk:
+        """Return the chunk asking for ``need`` candles before ``resume``, and for the one at the seam where that helps.
+
+        A page that lacks its newest candle is then told by that, which nothing else shows where many slots are empty.
+        """
+        over = chunk.seam is not None and self.page > 1 and (chunk.again or (self._known and self._density < SEAMLESS))
+        return attrs.evolve(chunk, ask=min(self.page, need + over), over=int(over))
+
+    def know(self, trend: Trend, oldest: int | None) -> None:
+        """Hear what the store knows of the market: how densely it trades, and its oldest candle."""
+        self.trend, self.oldest_held = trend, oldest
+        if trend.rows >= self.page / 4:
+            self._density, self._known = trend.rows / (trend.rows + trend.empty), True
+
+    def _begin(self, begins: int) -> None:
+        """Take nothing for left to be asked before the market's beginning."""
+        for segment in self._segments:
+            if not segment.busy and segment.cursor > segment.lo:
+                if segment.hi <= begins:
+                    segment.cursor = segment.lo
+                else:
+                    segment.lo = min(max(segment.lo, begins), segment.cursor)
+        for segment in self._unstored:
+            segment.stored = segment.lo if segment.hi <= begins else segment.stored
 
     def _cut_upper(self, segment: Segment, need: float | None) -> None:
         """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""

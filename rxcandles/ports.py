@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
+from rxcandles.claims import Absence, Claim, ConfirmTimes
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
 
-__all__ = ["CandleStore", "Covered", "Exchange", "Market", "Page", "RateLimiter", "RowReader", "Series"]
+__all__ = ["CandleStore", "Covered", "Exchange", "Market", "Page", "RateLimiter", "RowReader", "Series", "Written"]
 
 
 @attrs.frozen
@@ -46,7 +47,9 @@ class Exchange(Protocol):
     """Where candles come from.
 
     One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
-    a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing.
+    a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing. It may
+    have ``confirm_times``, which says after how long what an answer leaves out is asked about again. And it may have a
+    method ``page_anew``, which does what ``page`` does over a connection of its own: second questions go that way.
     """
 
     name: str
@@ -92,12 +95,31 @@ def kept_text(exchange: Exchange | type, timeframe: Timeframe) -> str:
     return f"the exchange keeps {timeframe} candles for {(kept_by(exchange)(timeframe) or 0) // 86_400} days only"
 
 
+def confirm_times(exchange: Exchange | type) -> ConfirmTimes:
+    """Return after how long an exchange is asked again about what it leaves out: its own times, or the usual ones."""
+    times: ConfirmTimes = getattr(exchange, "confirm_times", None) or ConfirmTimes()
+    return times
+
+
 class Covered(NamedTuple):
     """A span, UTC seconds, that is proven: all candles that exist in ``[start, stop)`` are stored, ``rows`` of them."""
 
     start: int
     stop: int
     rows: int
+
+
+class Written(int):
+    """How many of the rows written lie where nothing was covered before, and which replaced others."""
+
+    revised: Sequence[tuple[Row, Row]]
+    """Each row that was stored with other values, and the one that has replaced it."""
+
+    def __new__(cls, new: int, revised: Sequence[tuple[Row, Row]] = ()) -> Written:
+        """Return the number with what was revised."""
+        written = super().__new__(cls, new)
+        written.revised = revised
+        return written
 
 
 class Series(NamedTuple):
@@ -135,11 +157,25 @@ class CandleStore(Protocol):
     Each raises ``StoreError`` where the store can't be used.
     """
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
-        """Store ``rows`` (newest first) and mark ``proven`` as covered, both or neither.
+    async def write(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        rows: Sequence[Row],
+        proven: Span,
+        absences: Sequence[Absence] = (),
+        heard: float | None = None,
+    ) -> Written:
+        """Store ``rows`` (newest first), mark ``proven`` as covered and keep what is doubtful of it, all or nothing.
 
-        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before.
+        A row stored before is replaced. ``absences`` become claims, and those that lie in ``proven`` already are heard
+        once more (see :func:`~rxcandles.claims.hear`), at ``heard`` (UTC seconds; None for now). Returns how many of
+        the rows lie where nothing was covered before.
         """
+        ...
+
+    async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
+        """Return the claims, covered provisionally, that touch ``[start, stop)``, whole, oldest first."""
         ...
 
     async def coverage(

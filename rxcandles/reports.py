@@ -18,6 +18,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "FailedSpan",
+    "ProvisionalSpan",
     "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
@@ -163,6 +164,8 @@ class StreamStats:
     """Candles stored that the store did not hold as proven before."""
     stored_before: int
     """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    revised: int
+    """Candles that were stored with other values before."""
     gaps_found: int
     """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
     waiting: int
@@ -191,6 +194,26 @@ class FailedSpan:
 
 
 @attrs.frozen
+class ProvisionalSpan:
+    """A span that is empty by the word of answers that may have been wrong, until one more answer confirms it."""
+
+    start: datetime
+    stop: datetime
+    kind: str
+    """``head``: nothing newer than it is known. ``gap``: it is long for so dense a market. ``beginning``: nothing older
+    is known."""
+    slots: int
+    """Slots in it; with a ``beginning`` those of the request."""
+    first_heard: datetime
+    """When all of it had been heard for the first time."""
+    last_heard: datetime
+    times: int
+    """How many answers have said so."""
+    asks_again: datetime
+    """From then on the next run that asks for it asks about it once more."""
+
+
+@attrs.frozen
 class CollectionSummary:
     """What a storage-only collection has done."""
 
@@ -213,6 +236,10 @@ class CollectionSummary:
     rate_limited: int = 0
     """Answers 429 among the requests."""
     failed_spans: tuple[FailedSpan, ...] = ()
+    provisional_spans: tuple[ProvisionalSpan, ...] = ()
+    """What of the request is taken for empty until a later answer confirms it, oldest first."""
+    revised_count: int = 0
+    """Candles that were stored with other values before: the exchange had changed them since."""
     stored_older_count: int = 0
     """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
 

@@ -17,7 +17,7 @@ LAYERS = (
     {"files", "threads"},
     {"timeframe"},
     {"spans", "events"},
-    {"model"},
+    {"model", "claims", "density"},
     {"ports", "reports", "rules", "findings", "derived"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},

@@ -131,8 +131,11 @@ async def test_log_summary_and_server_agree(
         ("KRW-D900", f"{to_datetime(TO):%Y-%m-%dT%H:%M:%SZ}", PAGE)
     ]
     pages = [line["rows"] for line in told(log, "request") if line["error"] is None]
-    assert pages == [line["rows"] for line in told(log, "page")]
-    assert sum(line["rows"] for line in told(log, "commit")) == sum(pages) >= COUNT
+    kept = [line["rows"] for line in told(log, "page")]
+    assert all(
+        0 <= rows - some <= 1 for rows, some in zip(pages, kept, strict=True)
+    )  # the candle at the seam came again
+    assert sum(line["rows"] for line in told(log, "commit")) == sum(kept) >= COUNT
     errors = Counter(line["error"] for line in told(log, "retry"))
     assert errors == Counter(["ServerError", "RateLimitedError", "BannedError", "ConnectionFailedError"])
     assert errors + Counter({None: stats.pages}) == Counter(line["error"] for line in told(log, "request"))
@@ -294,7 +297,7 @@ async def test_nothing_is_prepared_that_is_not_logged(
         raise AssertionError("prepared")
 
     caplog.set_level(logging.INFO, "rxcandles")
-    for module in ("rxcandles.operators.fetch", "rxcandles.stores.sqlite"):
+    for module in ("rxcandles.operators.attempts", "rxcandles.stores.sqlite"):
         for name in ("time_text", "log_event"):
             monkeypatch.setattr(sys.modules[module], name, never)
     summary = await provider.collect_candles_only(**ASKED)

@@ -232,7 +232,7 @@ async def test_stream_error_after_what_came_before(provider: CandleDataProvider,
         async for candles, meta in provider.stream_candles("KRW-BTC", "1m", count=4000, to=END):
             metas.append(meta)
             delivered += len(candles)
-    assert delivered == 1400
+    assert delivered == 200 + 6 * 199  # whole pages, each with the candle at its seam once more
     assert not any(meta.is_final_chunk for meta in metas)
 
 
@@ -270,9 +270,9 @@ async def test_storage_only(provider: CandleDataProvider, exchange: FakeExchange
     told: list[CollectionProgress] = []
     summary = await provider.collect_candles_only("KRW-BTC", "1m", count=3000, to=END, progress_callback=told.append)
     assert (summary.collected_count, summary.db_records_count, summary.stored_count) == (3000, 3000, 3000)
-    assert (summary.chunks_processed, summary.api_calls_made, summary.retries) == (15, 15, 0)
+    assert (summary.chunks_processed, summary.api_calls_made, summary.retries) == (16, 16, 0)
     assert summary.time_range == (to_datetime(exchange.times[-3000]), to_datetime(STOP))
-    assert summary.overlap_analysis_results["no_overlap"] == 15
+    assert summary.overlap_analysis_results["no_overlap"] == 16
     assert summary.duration_seconds > 0
     assert told[-1].collected_count == 3000
     again = await provider.collector.collect_only("KRW-BTC", "1m", count=3000, to=END)
@@ -282,10 +282,10 @@ async def test_storage_only(provider: CandleDataProvider, exchange: FakeExchange
 
 async def test_incomplete(provider: CandleDataProvider, exchange: FakeExchange) -> None:
     """What could not be fetched is an error that carries the summary of the rest."""
-    bad = exchange.times[-1000]
+    bad = exchange.times[-(200 + 4 * 199)]
 
     def broken(to: int, count: int) -> None:
-        if to == bad:
+        if to == bad + MINUTE:
             raise ServerError("status 500")
 
     exchange.before = broken
@@ -332,7 +332,7 @@ async def test_many_series_share_the_limit(exchange: FakeExchange, tmp_path: Pat
             [*requests, requests[0]], lambda request, progress: told.update({request.symbol: progress.collected_count})
         )
     assert {request.symbol: summary.collected_count for request, summary in summaries.items()} == counts == told
-    assert len(asked) == 20 + 15 + 2 + 1
+    assert len(asked) == 21 + 16 + 2 + 1 + 1
     last = {symbol: at for at, symbol in enumerate(asked)}
     assert max(last["KRW-SHORT"], last["KRW-ONE"]) < len(asked) / 2
 
@@ -389,7 +389,7 @@ async def test_cancelled_collection_keeps_what_it_has(provider: CandleDataProvid
         await task
     assert exchange.under_way == 0
     (covered,) = await provider.repository.coverage("KRW-BTC", _MINUTE, 0, 10**12)
-    assert covered.rows >= 6 * 200
+    assert covered.rows >= 200 + 5 * 199
     exchange.asked.clear()
     summary = await provider.collect_candles_only("KRW-BTC", "1m", count=4000, to=END)
     assert summary.collected_count == 4000

@@ -107,6 +107,7 @@ class UpbitExchange:
         if session is not None and "Origin" in session.headers:
             raise RequestError("session sends an Origin header, for which Upbit allows one request in 10 s; remove it")
         self._session = session
+        self._anew: aiohttp.ClientSession | None = None
         self._own = session is None
         self._closed = False
 
@@ -150,6 +151,16 @@ class UpbitExchange:
         ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole answer), ``CertificateError``
         (nobody vouches for the server) or ``InvalidResponseError`` (an answer to something else).
         """
+        return await self._page(symbol, timeframe, to, count, anew=False)
+
+    async def page_anew(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+        """Do what :meth:`page` does over a connection of its own, so that another server may answer.
+
+        A ``session`` that was given is used as it is: its connections are its owner's.
+        """
+        return await self._page(symbol, timeframe, to, count, anew=True)
+
+    async def _page(self, symbol: str, timeframe: Timeframe, to: int, count: int, *, anew: bool) -> Page:
         self.check(symbol, timeframe)
         check_count("count", count, 1, self.page_limit)
         check_count("to", to, 0, END - 1)
@@ -158,7 +169,7 @@ class UpbitExchange:
         # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
         query = f"market={symbol}&to={quote(before, safe='')}&count={count}"
         try:
-            answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked)
+            answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked, anew=anew)
         except UnknownMarketError as error:
             error.args = (f"there is no market {symbol!r} at {self.name}: {error}",)
             raise
@@ -177,26 +188,39 @@ class UpbitExchange:
     async def close(self) -> None:
         """Close all connections; idempotent. Requests after it raise ``ExchangeError``."""
         self._closed = True
-        session, self._session = self._session, None
-        if session is not None and self._own:
-            await session.close()
+        for session in (self._session, self._anew):
+            if session is not None and self._own:
+                await session.close()
+        self._session = self._anew = None
 
-    async def _get(self, path: str, asked: str) -> _Answer:
+    def _opened(self, *, anew: bool) -> aiohttp.ClientSession:
+        """Return the session; with ``anew`` the one that opens a connection for each request and closes it again."""
+        import aiohttp
+
+        session = self._anew if anew and self._own else self._session
+        if session is None:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, force_close=anew),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_sending_traced()],
+            )
+            if anew:
+                self._anew = session
+            else:
+                self._session = session
+        return session
+
+    async def _get(self, path: str, asked: str, *, anew: bool = False) -> _Answer:
         import aiohttp
         from yarl import URL
 
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[_sending_traced()],
-            )
+        session = self._opened(anew=anew)
         began = time.monotonic()
         sent = _Sent(began)
         try:
-            async with self._session.get(
+            async with session.get(
                 URL(self._base + path, encoded=True),
                 headers={"User-Agent": _agent(), "Accept": "application/json", "Cache-Control": "no-cache"},
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),

@@ -7,13 +7,13 @@ import attrs
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, Written
 
 __all__ = ["persist"]
 
 
 def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
-    """Write each chunk's rows and what they prove to ``store``, in one transaction, chunk after chunk.
+    """Write each chunk's rows, what they prove and what is doubtful to ``store``, in one transaction, chunk after chunk.
 
     Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is
     passed on as it is. Raises ``StoreError``.
@@ -21,11 +21,11 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
-        fresh = 0
+        written = Written(0)
         if chunk.proven is not None:
             request = chunk.request
-            fresh = await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven)
-        chunk = attrs.evolve(chunk, store=store, fresh=fresh)
+            written = await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
+        chunk = attrs.evolve(chunk, store=store, fresh=int(written), revised=len(written.revised))
         chunk.plan.stored(chunk)
         return chunk
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -11,22 +13,32 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
+from rxcandles.claims import Claim
+from rxcandles.density import Trend, doubtful_gaps
 from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import END
 
 __all__ = ["Narrowing", "skip_stored"]
 
 MOST_HOLES: Final = 1000
 """Holes that are told apart at the beginning of a run."""
 
+AGAIN: Final = 3
+"""Stored candles that a page reads again where it reaches them: the exchange may have changed them since."""
+
+MOST_LATE: Final = 20
+"""Candles that may have come late right above them."""
+
 
 def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
     """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes with nothing to be fetched.
 
-    A stored stretch of any length is one chunk and one lookup in the ledger; one more, when a run begins, tells the
-    plan which holes there are. All holes within a page are one request.
+    A stored stretch of any length is one chunk and one lookup in the ledger; a few more, when a run begins, tell the
+    plan which holes there are and which doubtful absences are due: those are asked about again like holes. All holes
+    within a page are one request. A page that reaches stored candles reads the newest of them again.
     Chunks keep their order; none is dropped. Raises ``StoreError``.
     """
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
@@ -38,45 +50,71 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
 
 
 class Narrowing:
-    """One subscription, with the last hole found in the ledger for each run: chunks in it need no lookup."""
+    """One subscription, with what the store knew of each run's span when the run began."""
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
-        self._before: WeakKeyDictionary[Plan, SpanSet] = WeakKeyDictionary()
-        """What was covered when a run began, before its own pages."""
-        self._holes: WeakKeyDictionary[Plan, Span] = WeakKeyDictionary()
+        self._looks: WeakKeyDictionary[Plan, _Look] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
         """Return the chunk with what the store has of it, and what is to be asked for."""
-        if chunk.index == 0:
-            await self._look_over(chunk.plan)
-        hole = self._holes.get(chunk.plan)
-        if hole is not None and hole[0] <= chunk.low and chunk.top <= hole[1]:
-            return attrs.evolve(chunk, unknown=hole[0])
+        if chunk.index == 0 or chunk.plan not in self._looks:
+            self._looks[chunk.plan] = await self._look_over(chunk.plan)
+        look = self._looks[chunk.plan]
+        if (hole := look.hole) is not None and chunk.top <= hole[1]:
+            # Chunks in the last hole found need no lookup, up to the one that reaches the candles below it.
+            if hole[0] < chunk.low or hole[0] == chunk.floor:
+                return chunk
         request = chunk.request
+        # With the spans that touch its ends.
         covered = await self._store.coverage(
-            request.symbol, request.timeframe, chunk.floor, chunk.top, limit=chunk.plan.page + 2
+            request.symbol, request.timeframe, max(0, chunk.floor - 1), chunk.top + 1, limit=chunk.plan.page + 3
         )
-        if covered and covered[0].stop >= chunk.top:
-            chunk = await self._resume(chunk, covered.pop(0))
+        covered = _without(covered, look.due)
+        believed = [span for span in covered if span.start < chunk.top]
+        if believed and believed[0].stop >= chunk.top:
+            chunk = await self._resume(chunk, believed.pop(0))
         if not chunk.ask:
             return chunk
-        return self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in covered)))
+        if chunk.seam is None:
+            chunk = await self._seam(chunk, covered)
+        return await self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in believed)), look)
 
-    async def _look_over(self, plan: Plan) -> None:
+    async def _look_over(self, plan: Plan) -> _Look:
         """Note what is covered and tell the plan where the holes are, before the run's own pages change that."""
-        request = plan.request
-        covered = await self._store.coverage(request.symbol, request.timeframe, *request.span, limit=MOST_HOLES + 1)
+        request, store = plan.request, self._store
+        series = (request.symbol, request.timeframe)
+        covered = await store.coverage(*series, *request.span, limit=MOST_HOLES + 1)
         plan.holes = [newer.start for newer in reversed(covered[:-1])]
         spans = [(each.start, each.stop) for each in covered]
         if len(spans) > MOST_HOLES:
             spans.append((0, spans[-1][0]))  # not looked at: taken for covered
-        self._before[plan] = SpanSet(tuple(spans))
+        start, stop = request.span
+        claims = await store.claims(*series, max(0, start - 1), stop)
+        now = time.time()
+        due = SpanSet(tuple(claim.span for claim in claims if claim.is_due(now)))
+        oldest = await store.rows(*series, 0, END, "oldest_first", 1)
+        trend = await self._trend(plan, covered[0], claims) if covered else Trend()
+        plan.know(trend, oldest[0].open_time if oldest else None)
+        return _Look(SpanSet(tuple(spans)), due, claims)
+
+    async def _trend(self, plan: Plan, newest: Covered, claims: Sequence[Claim]) -> Trend:
+        """Return how densely the newest stored candles lie."""
+        request, grid = plan.request, plan.request.timeframe
+        series = (request.symbol, grid)
+        absent = [claim.start for claim in claims if claim.stop == newest.stop]
+        stop = min(newest.stop, *absent) if absent else newest.stop
+        rows = await self._store.rows(*series, newest.start, stop, "newest_first", plan.page)
+        if not rows:
+            return Trend()
+        # From candle to candle: what a span has below its oldest one may be the time before the market.
+        return doubtful_gaps([row.open_time for row in rows], grid, Trend(), len(rows))[1]
 
     async def _spared(self, chunk: Chunk, resume: int, held: int) -> int:
         """Return how many of the candles held in ``[resume, top)`` the run has not brought itself."""
         stretch = SpanSet(((resume, chunk.top),))
-        before = stretch.intersect(self._before.get(chunk.plan, stretch))
+        look = self._looks.get(chunk.plan)
+        before = stretch if look is None else stretch.intersect(look.covered)
         if before == stretch:
             return held
         series = (chunk.request.symbol, chunk.request.timeframe)
@@ -86,7 +124,7 @@ class Narrowing:
         """Begin behind the stored run that reaches down from the chunk's top."""
         request = chunk.request
         resume = max(run.start, chunk.floor)
-        if run.start == resume and run.stop == chunk.top:
+        if run.start == resume and run.stop == chunk.top and run.rows >= 0:
             held = run.rows
         else:
             held = await self._store.count(request.symbol, request.timeframe, resume, chunk.top)
@@ -94,31 +132,85 @@ class Narrowing:
         if chunk.want is not None and held >= chunk.want:
             held = chunk.want
             reached = await self._store.nth_newest(request.symbol, request.timeframe, resume, chunk.top, held)
-        chunk.plan.tally.stored_before += await self._spared(chunk, resume, held)
+        spared = await self._spared(chunk, resume, held)
+        chunk.plan.tally.stored_before += spared
         if reached is None and resume <= chunk.low:
             reached = resume
         if reached is not None:
             return attrs.evolve(chunk, resume=resume, held=held, reached=reached, ask=0, overlap="complete_overlap")
-        return attrs.evolve(chunk, resume=resume, held=held, overlap="partial_start")
+        return attrs.evolve(chunk, resume=resume, held=held, seam=None, overlap="partial_start")
 
-    def _ask(self, chunk: Chunk, covered: SpanSet) -> Chunk:
-        """Ask for as many as there are slots from the newest missing one to the oldest within a page."""
+    async def _seam(self, chunk: Chunk, covered: Sequence[Covered]) -> Chunk:
+        """Return the chunk with the oldest candle that is stored right above the hole, without a hole between."""
+        request = chunk.request
+        for span in covered:
+            if span.start <= chunk.resume < span.stop:
+                found = await self._store.rows(
+                    request.symbol, request.timeframe, chunk.resume, span.stop, "oldest_first", 1
+                )
+                return attrs.evolve(chunk, seam=found[0].open_time) if found else chunk
+        return chunk
+
+    async def _ask(self, chunk: Chunk, covered: SpanSet, look: _Look) -> Chunk:
+        """Ask for as many as there are slots from the newest missing one to the oldest within a page.
+
+        And for a few more where candles are stored below: the newest of them come again, with what answers so far have
+        left out right above them.
+        """
         grid, page = chunk.request.timeframe, chunk.plan.page
         low = max(chunk.floor, grid.shift(chunk.resume, -page))
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         lowest = missing.spans[0][0]
-        unknown = covered.spans[-1][1] if covered else chunk.floor
-        self._holes[chunk.plan] = (unknown, chunk.resume)
+        look.hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
         overlap = chunk.overlap
         if known and overlap == "no_overlap":
             tail = len(known) == 1 and known.spans[0][0] == low
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
         wanted = page if chunk.want is None else chunk.want - chunk.held
-        return attrs.evolve(
-            chunk,
-            low=low,
-            unknown=unknown,
-            ask=min(page, grid.slots(lowest, chunk.resume), wanted),
-            overlap=overlap,
-        )
+        need = min(page, grid.slots(lowest, chunk.resume), wanted)
+        again = bool(missing.intersect(look.due))
+        between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
+        below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
+        if below:
+            late = sum(grid.slots(*claim.span) for claim in look.claims if claim.stop == lowest)
+            need += len(below) + min(late, MOST_LATE)
+        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below])
+        return chunk.plan.asking(chunk, need)
+
+    async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:
+        """Return the open times of the newest ``limit`` stored candles in each of the spans."""
+        request, opens = chunk.request, list[int]()
+        for start, stop in reversed(spans.spans):
+            rows = await self._store.rows(request.symbol, request.timeframe, start, stop, "newest_first", limit)
+            opens += [row.open_time for row in rows]
+        return opens
+
+
+@attrs.define
+class _Look:
+    """What the store knew of a run's span when the run began."""
+
+    covered: SpanSet
+    """What was covered, before the run's own pages."""
+    due: SpanSet
+    """What of that is asked about again."""
+    claims: Sequence[Claim]
+    """All doubtful absences."""
+    hole: Span | None = None
+    """The last hole found."""
+
+
+def _without(covered: Sequence[Covered], due: SpanSet) -> list[Covered]:
+    """Return what is covered but not to be asked about again, newest first; -1 rows where they must be counted."""
+    if not due:
+        return list(covered)
+    result: list[Covered] = []
+    for span in covered:
+        whole = SpanSet(((span.start, span.stop),))
+        left = whole.subtract(due)
+        if left == whole:
+            result.append(span)
+        else:
+            result += [Covered(start, stop, -1) for start, stop in reversed(left.spans)]
+    return result

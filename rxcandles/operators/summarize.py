@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import reactivex
@@ -12,11 +12,12 @@ from reactivex import operators as rx
 
 from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
+from rxcandles.claims import Claim
 from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
-from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan
+from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ProvisionalSpan
 from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
 __all__ = ["summarize"]
 
@@ -30,6 +31,7 @@ class _Sum:
     retries: int = 0
     rate_limited: int = 0
     fresh: int = 0
+    revised: int = 0
     older: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
     failures: Mapping[Span, str] = attrs.field(factory=dict)
@@ -47,6 +49,7 @@ class _Sum:
             self.retries + chunk.retries,
             self.rate_limited + chunk.rate_limited,
             self.fresh + chunk.fresh,
+            self.revised + chunk.revised,
             self.older + max(0, chunk.fresh - max(0, chunk.candles - chunk.held)),
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
             failures,
@@ -83,6 +86,7 @@ class _Held:
     rows: int
     span: Span
     failed: SpanSet
+    provisional: Sequence[ProvisionalSpan] = ()
 
 
 async def _held(chunk: Chunk) -> _Held:
@@ -101,7 +105,26 @@ async def _held(chunk: Chunk) -> _Held:
     elif request.count is not None:
         nth = await store.nth_newest(*series, start, stop, max(1, collected))
         start = stop if nth is None else nth
-    return _Held(collected, await store.count(*series, start, stop), (start, stop), failed)
+    rows = await store.count(*series, start, stop)
+    short = request.count is not None and collected < request.count
+    asked = (BEGINNING if short else start, request.stop)
+    claims = await store.claims(*series, *asked) if asked[0] < asked[1] else []
+    provisional = [_provisional(claim, request.timeframe, asked) for claim in claims]
+    return _Held(collected, rows, (start, stop), failed, provisional)
+
+
+def _provisional(claim: Claim, timeframe: Timeframe, asked: Span) -> ProvisionalSpan:
+    start, stop = max(claim.start, asked[0]), min(claim.stop, asked[1])
+    return ProvisionalSpan(
+        start=to_datetime(start),
+        stop=to_datetime(stop),
+        kind=claim.kind,
+        slots=timeframe.slots(start, stop),
+        first_heard=to_datetime(claim.first_heard),
+        last_heard=to_datetime(claim.last_heard),
+        times=claim.times,
+        asks_again=to_datetime(claim.due),
+    )
 
 
 async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSummary:
@@ -125,6 +148,8 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
             FailedSpan(to_datetime(start), to_datetime(stop), _reason(total.failures, start, stop))
             for start, stop in failed
         ),
+        provisional_spans=tuple(span for each in held for span in each.provisional),
+        revised_count=total.revised,
         stored_older_count=total.older,
     )
 

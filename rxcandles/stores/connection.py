@@ -14,9 +14,10 @@ import aiosqlite
 
 from rxcandles.errors import StoreError
 from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.doubtful import find_doubtful
 from rxcandles.stores.header import read_header
 from rxcandles.stores.opened import OpenedFile
-from rxcandles.stores.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from rxcandles.stores.schema import APPLICATION_ID, CLAIMS_SINCE, MIGRATIONS, VERSION
 from rxcandles.stores.trouble import DAMAGED, is_busy, store_error
 
 __all__ = ["Connection", "Durability", "open_connection"]
@@ -160,6 +161,8 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
             log_event(_log, level, event, "%s: schema version %d to %d", path, number, number + 1)
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
+            if number + 1 == CLAIMS_SINCE:
+                find_doubtful(connection)
             connection.execute(f"PRAGMA user_version = {number + 1}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")

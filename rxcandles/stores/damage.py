@@ -9,7 +9,7 @@ from typing import Final
 
 from rxcandles.findings import Kind
 from rxcandles.stores.header import file_size, read_header
-from rxcandles.stores.schema import COLUMNS, IMPORTS_COLUMNS
+from rxcandles.stores.schema import CLAIM_COLUMNS, CLAIMS_SINCE, COLUMNS, IMPORTS_COLUMNS
 
 __all__ = ["damages", "is_damage"]
 
@@ -24,10 +24,11 @@ _TABLES: Final = {
     "coverage": {"series": 1, "start": 2, "stop": 0, "rows": 0},
     "imports": {"id": 1} | dict.fromkeys(IMPORTS_COLUMNS, 0),
     "imported": {"series": 1, "open_time": 2} | dict.fromkeys((*COLUMNS[1:], "import"), 0),
+    "claims": dict.fromkeys(CLAIM_COLUMNS, 0) | {"series": 1, "start": 2},
 }
 """The columns of each table, and their places in its key."""
 
-_SINCE: Final = {"imports": 3, "imported": 3}
+_SINCE: Final = {"imports": 3, "imported": 3, "claims": CLAIMS_SINCE}
 """Versions with which a table came, where that wasn't the first."""
 
 

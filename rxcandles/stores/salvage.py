@@ -17,7 +17,7 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.stores.connection import open_connection
 from rxcandles.stores.damage import is_damage
-from rxcandles.stores.schema import COLUMNS, IMPORTS_COLUMNS
+from rxcandles.stores.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.transaction import transaction
 from rxcandles.stores.trouble import store_error
@@ -29,6 +29,7 @@ _TABLES: Final = {
     "coverage": ("start", "stop", "rows"),
     "imported": (*COLUMNS, "import"),
     "imports": ("id", *IMPORTS_COLUMNS[1:]),
+    "claims": CLAIM_COLUMNS,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
+__all__ = ["APPLICATION_ID", "CLAIMS_SINCE", "CLAIM_COLUMNS", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
 
 APPLICATION_ID: Final = 0x52784364
 """``PRAGMA application_id`` of our files ("RxCd"), so that another program's database is never written to."""
@@ -14,6 +14,9 @@ COLUMNS: Final = (
     "prev_closing_price", "change_price", "change_rate",
 )  # fmt: skip
 """The columns of a candle, in the order of ``Row``."""
+
+CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "times", "due", "final")
+"""What is kept of each claim, in the order of ``Claim``."""
 
 IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
 """What is kept of each import, beside its number."""
@@ -111,7 +114,18 @@ _THIRD: Final = (
 )
 """Candles from elsewhere, of which nothing is proven: never in ``candles``, never where the ledger covers."""
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = (
+    # On one line each: SQLite keeps the text, and all of it should fit the file's first page.
+    "CREATE TABLE claims (series INTEGER NOT NULL REFERENCES series (id), kind TEXT NOT NULL, start INTEGER NOT NULL,"
+    " stop INTEGER NOT NULL CHECK (stop > start), first_heard INTEGER NOT NULL, last_heard INTEGER NOT NULL,"
+    " times INTEGER NOT NULL, due INTEGER NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (series, start)) WITHOUT ROWID",
+)
+"""Absences that are covered provisionally; ``stores.doubtful`` finds those of older files."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """The statements that lead from each version to the next; ``PRAGMA user_version`` counts those applied."""
+
+CLAIMS_SINCE: Final = 4
+"""The version that has claims."""
 
 VERSION: Final = len(MIGRATIONS)

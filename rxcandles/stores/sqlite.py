@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,11 +22,13 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
+from rxcandles.claims import Absence, Claim
 from rxcandles.errors import StoreError
-from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, log_event
+from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
-from rxcandles.ports import Covered, Series
+from rxcandles.ports import Covered, Series, Written
 from rxcandles.spans import Span, SpanSet
+from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.journal import settle, unfinished_spans
@@ -124,11 +127,20 @@ class SqliteStore(ImportKeeper):
 
     # Writing
 
-    async def write(self, symbol: str, timeframe: Timeframe, rows: Sequence[Row], proven: Span) -> int:
-        """Store ``rows`` (in order of time) and mark ``proven``, which they lie in, as covered, both or neither.
+    async def write(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        rows: Sequence[Row],
+        proven: Span,
+        absences: Sequence[Absence] = (),
+        heard: float | None = None,
+    ) -> Written:
+        """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
-        A row stored before is replaced. Returns how many of the rows lie where nothing was covered before. Raises
-        ``RequestError`` where the first or the last row lies outside.
+        A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
+        at ``heard`` (UTC seconds; None for now). Returns how many of the rows lie where nothing was covered before, and
+        which have replaced others (``revised``). Raises ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
@@ -137,9 +149,9 @@ class SqliteStore(ImportKeeper):
             inside = False
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
-        began = time.monotonic()
+        began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self._series_id(symbol, timeframe, create=True)
-        new = await self._open.call(write_rows, series, rows, proven)
+        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now)
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",
@@ -147,13 +159,29 @@ class SqliteStore(ImportKeeper):
                 symbol=symbol,
                 timeframe=timeframe.name,
                 rows=len(rows),
-                new=new,
+                new=int(written),
                 start=time_text(proven[0]),
                 stop=time_text(proven[1]),
                 seconds=time.monotonic() - began,
             )
             log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
-        return new
+        for before, after in written.revised:
+            self._log_revised(symbol, timeframe, before, after)
+        return written
+
+    def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row) -> None:
+        event = RevisedEvent(
+            event="revised",
+            exchange=self.exchange,
+            symbol=symbol,
+            timeframe=timeframe.name,
+            open_time=time_text(before.open_time),
+            before=json.dumps(before[1:]),
+            after=json.dumps(after[1:]),
+        )
+        log_event(
+            _log, logging.INFO, event, "%s %s: the candle of %s is revised", symbol, timeframe, event["open_time"]
+        )
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (check_symbol(symbol), Timeframe.of(timeframe).name)
@@ -203,6 +231,11 @@ class SqliteStore(ImportKeeper):
             (await self._series_id(symbol, timeframe), stop, start, -1 if limit is None else limit),
         )
         return [Covered(*row) for row in found]
+
+    async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
+        """Return the absences that are covered provisionally and overlap ``[start, stop)``, whole, oldest first."""
+        check_reading(start, stop)
+        return await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""

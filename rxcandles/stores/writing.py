@@ -13,10 +13,14 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
+from rxcandles.claims import Absence
 from rxcandles.model import Row
+from rxcandles.ports import Written
 from rxcandles.spans import Span, SpanSet
+from rxcandles.stores.claiming import hear_again
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.transaction import transaction
+from rxcandles.timeframe import Timeframe
 
 __all__ = ["write_rows"]
 
@@ -29,23 +33,52 @@ _MOST_ROWS: Final = 2000
 """Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
 
 _SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
+_STORED: Final = f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def write_rows(connection: sqlite3.Connection, series: int, rows: Sequence[Row], proven: Span) -> int:
-    """Store ``rows`` (newest first) and merge ``proven`` into the ledger, both or neither; waits for other writers.
+def write_rows(
+    connection: sqlite3.Connection,
+    series: int,
+    timeframe: Timeframe,
+    rows: Sequence[Row],
+    proven: Span,
+    absences: Sequence[Absence],
+    heard: float,
+) -> Written:
+    """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
 
-    Imported candles in ``proven`` are dropped. Returns how many of the rows lie where nothing was covered before.
+    Waits for other writers. Imported candles in ``proven`` are dropped. Returns how many of the rows lie where nothing
+    was covered before, and which have replaced others.
     """
     with transaction(connection):
         spans, held = _others(connection, series, proven)
+        before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
+        revised = _revised(connection, series, rows) if before and rows else ()
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
         # The exchange's own word on this span takes the place of anybody else's.
         connection.execute(_SUPERSEDE, (series, *proven))
         _merge(connection, series, proven, spans, held)
-    before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
-    return sum(row.open_time not in before for row in rows) if before else len(rows)
+        hear_again(
+            connection,
+            series,
+            absences=absences,
+            proven=proven,
+            opens=(row[0] for row in rows),
+            covered=before,
+            heard=heard,
+            timeframe=timeframe,
+        )
+    return Written(sum(row.open_time not in before for row in rows) if before else len(rows), revised)
+
+
+def _revised(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return the rows that are stored with other values, each with the one that is to replace it."""
+    older, newer = sorted((rows[0][0], rows[-1][0]))
+    stored = connection.execute(_STORED, (series, older, newer)).fetchall()
+    coming = {row[0]: row for row in rows} if stored else {}
+    return [(Row._make(row), coming[row[0]]) for row in stored if row[0] in coming and tuple(coming[row[0]]) != row]
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:

@@ -1,0 +1,177 @@
+"""What answers leave out: doubtful absences, and the claims that are kept of them.
+
+A row is proof that it exists. That there is no row is a claim of the answer that lacks it, and an exchange that is ill
+for a while makes false ones. Three absences are doubtful:
+
+* the ``head``: what is newer than the newest row of a page that nothing newer is known of;
+* a ``gap`` that chance makes less often than once in a hundred times, by the market's own density;
+* the ``beginning``: that nothing is older than the oldest row.
+
+A doubtful absence is covered *provisionally*: a claim of it lies beside the coverage. When the claim is due, the next
+run that asks for its span asks about it once more. An answer that says the same, long enough after the first, makes it
+final. A row that comes after all, in the span of a claim, voids the claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, TypeAlias, get_args
+
+import attrs
+
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["ABSENCE_KINDS", "Absence", "AbsenceKind", "Claim", "ConfirmTimes", "hear"]
+
+AbsenceKind: TypeAlias = Literal["head", "gap", "beginning"]
+"""Why an absence is doubtful."""
+
+ABSENCE_KINDS: Final[tuple[AbsenceKind, ...]] = get_args(AbsenceKind)
+
+_SKEW: Final = 60
+"""Seconds by which two clocks may differ. A claim that was first heard later than that from now was stamped by a
+clock that was wrong; it is due at once."""
+
+
+@attrs.frozen
+class ConfirmTimes:
+    """How long after it was first heard an absence is asked about again, in seconds; an exchange declares its own.
+
+    A head is asked about again after ``head`` seconds. It is final as soon as an answer has a row that is newer.
+    Without one it is final only after ``gap`` seconds: an answer of a server that lags behind looks the same.
+    """
+
+    head: float = 120.0
+    gap: float = 3600.0
+    beginning: float = 3600.0
+
+
+@attrs.frozen
+class Absence:
+    """A doubtful absence, as one answer has it: no candle opens in ``[start, stop)``."""
+
+    kind: AbsenceKind
+    start: int
+    stop: int
+    again: float
+    """Seconds after the first hearing from which on it is asked about again."""
+    final: float
+    """Seconds after the first hearing from which on an answer that says the same makes it final."""
+
+    @staticmethod
+    def of(kind: AbsenceKind, span: Span, confirm: ConfirmTimes) -> Absence:
+        """Return the absence of a span, with the confirm times of its kind."""
+        again: float = getattr(confirm, kind)
+        return Absence(kind, *span, again, max(again, confirm.gap) if kind == "head" else again)
+
+
+@attrs.frozen
+class Claim:
+    """A doubtful absence that is covered provisionally. Times are UTC seconds, those of hearing by our own clock."""
+
+    kind: AbsenceKind
+    start: int
+    stop: int
+    first_heard: int
+    """When all of it had been heard for the first time."""
+    last_heard: int
+    times: int
+    """How many answers have said so."""
+    due: int
+    """From when on a run asks about it again."""
+    final: int
+    """From when on an answer that says the same makes it final."""
+
+    @property
+    def span(self) -> Span:
+        """Its span."""
+        return (self.start, self.stop)
+
+    def is_due(self, now: float) -> bool:
+        """Say whether a run at ``now`` (UTC seconds) asks about it; also where the clock has been set back since."""
+        return now >= self.due or now < self.first_heard - _SKEW
+
+
+def hear(
+    claims: Iterable[Claim],
+    absences: Iterable[Absence],
+    *,
+    proven: Span,
+    opens: Iterable[int],
+    covered: SpanSet,
+    heard: float,
+    timeframe: Timeframe,
+) -> tuple[list[Claim], SpanSet]:
+    """Return the claims that are left after an answer, and what is no longer covered.
+
+    ``claims`` are those that touch the span which the answer tells of, ``proven``, or lie in it. ``opens`` are the open
+    times of the answer's rows, ``absences`` what of it is doubtful, ``covered`` what was covered before. What was
+    covered without a claim stays so: an absence is not asked about again once it is final. ``heard`` is our clock.
+    """
+    before, told = list(claims), list(absences)
+    slots = SpanSet(tuple((opened, timeframe.shift(opened, 1)) for opened in opens))
+    kept: list[Claim] = []
+    void: list[Span] = []
+    now = int(heard)
+    for claim in before:
+        if now < claim.first_heard - _SKEW:
+            claim = attrs.evolve(claim, first_heard=now, last_heard=now, final=now + claim.final - claim.first_heard)
+        whole, answered = SpanSet((claim.span,)), SpanSet((claim.span,)).intersect(SpanSet((proven,)))
+        if whole.intersect(slots):
+            void += whole.subtract(answered)  # the answer that made the claim was wrong about it
+        else:
+            kept += [attrs.evolve(claim, start=start, stop=stop) for start, stop in whole.subtract(answered)]
+        absent = answered.subtract(slots)
+        for absence in told:
+            again = absent.intersect(SpanSet(((absence.start, absence.stop),)))
+            final = claim.first_heard + int(absence.final)
+            if now < final:
+                due = claim.first_heard + int(absence.again)
+                kept += [
+                    Claim(
+                        absence.kind, *span, claim.first_heard, now, claim.times + 1, due if now < due else final, final
+                    )
+                    for span in again
+                ]
+            absent = absent.subtract(again)
+        if claim.kind != "head" and now < claim.final:
+            # By this answer it is no longer doubtful, by the one before it is: it takes its time all the same.
+            kept += [
+                attrs.evolve(
+                    claim,
+                    start=start,
+                    stop=stop,
+                    last_heard=now,
+                    times=claim.times + 1,
+                    due=max(claim.due, claim.final),
+                )
+                for start, stop in absent
+            ]
+    for absence in told:
+        new = SpanSet(((absence.start, absence.stop),)).intersect(SpanSet((proven,))).subtract(covered)
+        kept += [
+            Claim(absence.kind, *span, now, now, 1, now + int(absence.again), now + int(absence.final)) for span in new
+        ]
+    return _merged(kept), SpanSet(tuple(void))
+
+
+def _merged(claims: Sequence[Claim]) -> list[Claim]:
+    """Make one claim of neighbours of one kind, as young as the younger one, so that there are few."""
+    merged: list[Claim] = []
+    for claim in sorted(claims, key=lambda each: each.start):
+        last = merged[-1] if merged else None
+        if last is not None and last.kind == claim.kind and last.stop == claim.start:
+            merged[-1] = Claim(
+                claim.kind,
+                last.start,
+                claim.stop,
+                max(last.first_heard, claim.first_heard),
+                max(last.last_heard, claim.last_heard),
+                min(last.times, claim.times),
+                max(last.due, claim.due),
+                max(last.final, claim.final),
+            )
+        else:
+            merged.append(claim)
+    return merged

@@ -1,0 +1,345 @@
+"""One page of one chunk: asked for, checked, and taken for what it proves."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from rxcandles.chunk import Chunk
+from rxcandles.claims import Absence, AbsenceKind, ConfirmTimes
+from rxcandles.density import doubtful_gaps, is_unlikely
+from rxcandles.errors import (
+    BannedError,
+    ConnectionFailedError,
+    ContradictionError,
+    ExchangeError,
+    InvalidResponseError,
+    PassingError,
+    RateLimitedError,
+)
+from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
+from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.exchanges.witness import Witness
+from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.ports import Exchange, Page, confirm_times, kept_by
+from rxcandles.spans import Span
+from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
+
+__all__ = ["Attempts", "Found"]
+
+_log: Final = logging.getLogger("rxcandles.fetch")
+
+_BAN_SECONDS: Final = 60.0
+
+_DAY: Final = 86_400
+"""Seconds by which our own clock may be wrong, where the server does not tell its time."""
+
+
+@attrs.frozen
+class Found:
+    """What has come of a chunk's page, in the words of ``Chunk``."""
+
+    rows: Sequence[Row]
+    reached: int
+    horizon: int | None
+    proven: Span | None
+    absences: Sequence[Absence]
+    begins: int | None
+
+
+class Attempts:
+    """The attempts at one chunk's page, and what they have cost."""
+
+    def __init__(self, exchange: Exchange, chunk: Chunk, witness: Witness) -> None:
+        self._exchange = exchange
+        self._chunk = chunk
+        self._witness = witness
+        self._tally = chunk.plan.tally
+        self._confirm: ConfirmTimes = confirm_times(exchange)
+        self._contradictions = 0
+        self.requests = 0
+        self.retries = 0
+        self.rate_limited = 0
+
+    async def page(self) -> Found:
+        """Ask for the page once and return what it proves, or raise why it can't be believed."""
+        try:
+            return await self._believed(self._chunk)
+        except ContradictionError:
+            self._contradictions += 1
+            raise
+
+    async def _believed(self, chunk: Chunk) -> Found:
+        rows, full, server_time = await self._rows(chunk)
+        plan, timeframe = chunk.plan, chunk.request.timeframe
+        # What lies between the hole and the candle at its seam was taken for empty: what comes there is new.
+        bound = chunk.resume if not chunk.over or chunk.seam is None else chunk.seam
+        above = [row.open_time for row in rows if row.open_time >= bound]
+        if above:
+            rows = rows[len(above) :]
+        stop = self._over_by(bound, rows, server_time)
+        reached = rows[-1].open_time if full else BEGINNING
+        self._check_known(chunk, rows, above, reached)
+        if rows and rows[0].open_time >= stop:
+            rows = [row for row in rows if row.open_time < stop]
+        nearest = [above[-1]] if above and bound <= stop else []
+        opens = [*nearest, *(row.open_time for row in rows)]
+        gaps, trend = doubtful_gaps(opens, timeframe, plan.trend, max(plan.page, plan.places))
+        absences: list[tuple[AbsenceKind, Span]] = [("gap", gap) for gap in gaps]
+        top = (timeframe.shift(rows[0].open_time, 1), stop) if rows else (stop, stop)
+        if top[0] < top[1] and not nearest:
+            slots = timeframe.slots(*top)
+            if chunk.seam is None:
+                absences.append(("head", top))
+            elif chunk.over or plan.page == 1 or is_unlikely(slots, trend):
+                absences.append(("gap", top))
+            else:
+                # Chance may have made it, or the page lacks its newest candle: one that is known shows which.
+                return await self._believed(attrs.evolve(chunk, over=1, ask=min(plan.page, chunk.ask + 1)))
+        start, begins = reached, None
+        if not full:
+            start = self._kept_since(timeframe, rows, server_time)
+            oldest = rows[-1].open_time if rows else stop
+            begins = await self._begins(chunk, oldest, start, rows, server_time)
+            if begins is not None and not rows and begins > stop:
+                oldest = stop = begins  # the other length tells of more than the page
+            absences.append(("beginning", (start, oldest)))
+        proven = (start, stop) if start < stop else None
+        plan.trend = trend
+        self._tally.pages += 1
+        if _log.isEnabledFor(logging.DEBUG):
+            self._log_page(len(rows), reached, proven)
+        return Found(
+            rows=rows,
+            reached=reached,
+            horizon=stop if stop < chunk.resume else None,
+            proven=proven,
+            absences=[
+                Absence.of(kind, (max(span[0], start), span[1]), self._confirm)
+                for kind, span in absences
+                if max(span[0], start) < span[1]
+            ],
+            begins=begins if start == BEGINNING else None,
+        )
+
+    async def _rows(self, chunk: Chunk) -> tuple[list[Row], bool, float | None]:
+        """Return a page's rows, newest first, whether it is full, and the server's time."""
+        # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
+        limit, timeframe = self._exchange.page_limit, chunk.request.timeframe
+        to, ask = chunk.resume, chunk.ask
+        if chunk.over and chunk.seam is not None:
+            to = timeframe.shift(chunk.seam, 1)
+        further = self._contradictions
+        if chunk.again and chunk.seam is None:
+            further += max(1, limit // 4)  # a newer candle shows that the server has come past what is asked about
+        if further:
+            # Another question, so that nothing that kept an answer can give the same one.
+            to, ask = min(timeframe.shift(to, further), timeframe.floor(END - 1)), ask + further
+        checked, server_time = await self._ask(to, min(ask, limit))
+        if checked.full and not any(row.open_time < chunk.resume for row in checked.rows):
+            # It held nothing but candles from `resume` on. One more row shows what is behind them.
+            ask += max(1, len(checked.rows))
+            if ask > limit and not chunk.over:
+                to = chunk.resume
+            checked, server_time = await self._ask(to, min(ask, limit))
+            if checked.full and not any(row.open_time < chunk.resume for row in checked.rows):
+                raise InvalidResponseError(
+                    f"{chunk}: the page holds nothing but the candle at `to`, which was excluded"
+                )
+        return checked.rows, checked.full, server_time
+
+    def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
+        """Return what is over: nothing from here on may be stored or covered."""
+        timeframe = self._chunk.request.timeframe
+        if server_time is not None:
+            # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
+            return min(bound, timeframe.floor(server_time - SETTLE_SECONDS))
+        topmost = self._chunk.resume == self._chunk.request.stop
+        if topmost and self._chunk.seam is None and time.time() - bound < _DAY:
+            # Nobody says what time it is there. A candle shows that all before it are over, not that it is itself.
+            return rows[0].open_time if rows else BEGINNING
+        return bound
+
+    def _check_known(self, chunk: Chunk, rows: Sequence[Row], above: Sequence[int], reached: int) -> None:
+        """Refuse a page that lacks a candle that is known to exist."""
+        if chunk.over and chunk.seam is not None and chunk.seam not in above:
+            raise self._contradiction(f"a page lacks the candle of {time_text(chunk.seam)}, which is held already")
+        if chunk.known:
+            there = {row.open_time for row in rows}
+            for opened in chunk.known:
+                if opened >= reached and opened not in there:
+                    raise self._contradiction(f"a page lacks the candle of {time_text(opened)}, which is held already")
+
+    async def _begins(
+        self, chunk: Chunk, oldest: int, since: int, rows: Sequence[Row], server_time: float | None
+    ) -> int | None:
+        """Hold against what is known that nothing opens before ``oldest``; return from when on candles may open."""
+        held = chunk.plan.oldest_held
+        if held is not None and since <= held < oldest:
+            raise self._contradiction(
+                f"a page says that nothing is older than {time_text(oldest)}, but a candle of {time_text(held)} is held"
+            )
+        return await self._witness.begins(
+            self._other,
+            chunk.plan,
+            chunk.request.symbol,
+            chunk.request.timeframe,
+            oldest,
+            since,
+            rows[-1].open_time if rows else chunk.seam,
+            time.time() if server_time is None else server_time,
+            self._contradiction,
+        )
+
+    def _contradiction(self, what: str) -> ContradictionError:
+        return ContradictionError(f"{self._chunk}: {what}; nothing of it is stored, ask again later")
+
+    def _kept_since(self, timeframe: Timeframe, rows: Sequence[Row], server_time: float | None) -> int:
+        kept = kept_by(self._exchange)(timeframe)
+        if kept is None:
+            return BEGINNING
+        # What is older can't be had any more, which does not say that it never was.
+        now = time.time() if server_time is None else server_time
+        start = timeframe.ceil(max(now - kept, BEGINNING))
+        return min(start, rows[-1].open_time) if rows else start
+
+    async def _ask(self, to: int, count: int) -> tuple[CheckedPage, float | None]:
+        page = await self._send(self._chunk.request.timeframe, to, count)
+        return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
+
+    async def _other(self, timeframe: Timeframe, to: int, count: int) -> CheckedPage | None:
+        """Return a page of another timeframe, or None where the answer is of no use."""
+        page = await self._send(timeframe, to, count)
+        try:
+            return self._checked(page, timeframe, to, count)
+        except InvalidResponseError as error:
+            _log.info(
+                "%s: candles of %s are of no use to check it by: %s", self._chunk, timeframe, type(error).__name__
+            )
+            return None
+
+    def _checked(self, page: Page, timeframe: Timeframe, to: int, count: int) -> CheckedPage:
+        return check_page(
+            page.rows,
+            symbol=self._chunk.request.symbol,
+            timeframe=timeframe,
+            to=to,
+            count=count,
+            server_time=page.server_time,
+        )
+
+    async def _send(self, timeframe: Timeframe, to: int, count: int) -> Page:
+        """Send one request, with a permit; over a connection of its own where the answer is a second one."""
+        chunk, symbol, limiter = self._chunk, self._chunk.request.symbol, self._chunk.limiter
+        given = 0.0 if limiter is None else await limiter.acquire()
+        self.requests += 1
+        self._tally.requests += 1
+        ask = self._exchange.page
+        if chunk.again or self._contradictions:
+            ask = getattr(self._exchange, "page_anew", ask)
+        sent, page = time.monotonic(), None
+        try:
+            page = await ask(symbol, timeframe, to, count)
+        except RateLimitedError as error:
+            self.rate_limited += 1
+            self._tally.rate_limited += 1
+            if limiter is not None:
+                limiter.limited(error.retry_after)
+            raise
+        except BannedError as error:
+            if limiter is None:
+                passing = PassingError(str(error), retry_after=error.seconds or _BAN_SECONDS)
+                passing.status = error.status
+                raise passing from error
+            limiter.banned(error.seconds)
+            raise
+        finally:
+            seconds = time.monotonic() - sent
+            if limiter is not None:
+                limiter.took(given, seconds, 0.0 if page is None else page.delay)
+            if _log.isEnabledFor(logging.DEBUG):
+                self._log_request(to, count, seconds, page, sys.exception())
+        chunk.plan.took(seconds)
+        if limiter is not None and page.remaining is not None:
+            limiter.observe(page.remaining)
+        return page
+
+    # What is logged
+
+    def log_retry(self, error: BaseException | None, wait: float) -> None:
+        """Count and log that another attempt will be made."""
+        self.retries += 1
+        self._tally.retries += 1
+        event = RetryEvent(
+            event="retry",
+            **self._series,
+            to=time_text(self._chunk.resume),
+            attempt=self.retries,
+            error=type(error).__name__,
+            status=_status(error),
+            wait=wait,
+        )
+        message = "%s: attempt %d failed: %s; again in %.1f s"
+        log_event(_log, logging.WARNING, event, message, self._chunk, event["attempt"], _told(error), event["wait"])
+
+    def log_failed(self, error: ExchangeError) -> None:
+        """Log that nothing has come of all attempts."""
+        event = FailedEvent(
+            event="failed",
+            **self._series,
+            start=time_text(self._chunk.low),
+            stop=time_text(self._chunk.resume),
+            requests=self.requests,
+            error=type(error).__name__,
+            status=error.status,
+        )
+        log_event(_log, logging.ERROR, event, "%s failed for good: %s", self._chunk, _told(error))
+
+    @property
+    def _series(self) -> OfSeries:
+        request = self._chunk.request
+        return {"exchange": self._exchange.name, "symbol": request.symbol, "timeframe": request.timeframe.name}
+
+    def _log_page(self, rows: int, reached: int, proven: Span | None) -> None:
+        event = PageEvent(
+            event="page",
+            **self._series,
+            rows=rows,
+            reached=time_text(reached),
+            start=None if proven is None else time_text(proven[0]),
+            stop=None if proven is None else time_text(proven[1]),
+        )
+        log_event(_log, logging.DEBUG, event, "%s: %d rows, down to %s", self._chunk, rows, event["reached"])
+
+    def _log_request(self, to: int, ask: int, seconds: float, page: Page | None, raised: BaseException | None) -> None:
+        error = raised if page is None else None  # with a page it is an older one, of the attempt before
+        event = RequestEvent(
+            event="request",
+            **self._series,
+            to=time_text(to),
+            count=ask,
+            attempt=self.requests,
+            seconds=seconds,
+            status=200 if page is not None else _status(error),
+            error=None if error is None else type(error).__name__,
+            rows=None if page is None else len(page.rows),
+            remaining=None if page is None else page.remaining,
+        )
+        outcome = _told(error) if page is None else f"{len(page.rows)} rows"
+        log_event(_log, logging.DEBUG, event, "%s: %s in %.3f s", self._chunk, outcome, seconds)
+
+
+def _status(error: BaseException | None) -> int | None:
+    return error.status if isinstance(error, ExchangeError) else None
+
+
+def _told(error: BaseException | None) -> str:
+    """What a log may say of an error: not the text of one that has an answer, which may quote it."""
+    status = _status(error)
+    text = f": {error}" if isinstance(error, ConnectionFailedError) else "" if status is None else f" ({status})"
+    return type(error).__name__ + text
