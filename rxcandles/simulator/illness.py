@@ -110,11 +110,11 @@ class Illness:
         return rows
 
     def _lost_since(self, timeframe: Timeframe, time: int) -> int | None:
-        """The first of the lost slots in a row of which the one at ``time`` is one; None where it isn't lost."""
+        """Where the lost span begins that hides the slot at ``time``; None where none does."""
         index = bisect_right(self.lost, time, key=lambda span: span[0])
         if index == 0 or timeframe.shift(time, 1) > self.lost[index - 1][1]:
             return None
-        return timeframe.ceil(self.lost[index - 1][0])
+        return self.lost[index - 1][0]
 
     def _stood(self, source: Source, timeframe: Timeframe, time: int, row: str, now: float) -> str | None:
         """The candle ``row`` of the slot at ``time`` as it stands here; None where it had no trade yet."""
