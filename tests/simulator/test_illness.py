@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -17,7 +20,7 @@ from yarl import URL
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
 from rxcandles.simulator import Illness, Market, Simulator, faults
-from rxcandles.simulator.illness import WELL, merged
+from rxcandles.simulator.illness import WELL, Connections, merged
 from rxcandles.timeframe import Timeframe, from_datetime, time_text
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
@@ -116,6 +119,31 @@ async def test_by_connection(illness: Illness, density: float) -> None:
                 assert [(number, led[-1])] * 3 == [(each.connection, each.ill) for each in list(sim.log)[-3:]]
         assert [1] * 6 == [sum(led[first : first + 4]) for first in range(0, 24, 4)]
         assert 1 < len({led[first : first + 4].index(True) for first in range(0, 24, 4)})
+
+
+async def test_connections_keep_their_numbers() -> None:
+    """Several connections at once: each has one number as long as it lasts, and is then forgotten."""
+    hospital = Hospital()
+    async with hospital.sim as sim:
+        async with hospital.connected() as first, hospital.connected() as second:
+            for page in (first, second, first, second):
+                await page(count=1)
+        while sim.open_connections:
+            await asyncio.sleep(0)
+        async with hospital.connected() as page:
+            await page(count=1)
+        assert [1, 2, 1, 2, 3] == [logged.connection for logged in sim.log]
+
+
+def test_closed_connections_are_forgotten() -> None:
+    """Nothing is kept of a connection that is closed, once another one is opened."""
+    numbers = Connections()
+    held: list[object] = [Hospital(), Hospital()]
+    assert [1, 2, 1] == [numbers.number(held[each], held.copy) for each in (0, 1, 0)]
+    gone = weakref.ref(held.pop(0))
+    assert [2, 3, 2] == [numbers.number(each, held.copy) for each in (held[0], "another", held[0])]
+    gc.collect()
+    assert gone() is None
 
 
 @kinds

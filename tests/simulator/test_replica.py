@@ -16,6 +16,7 @@ from rxcandles.errors import RequestError
 from rxcandles.simulator import Answer, Illness, Market, Replay
 from rxcandles.simulator.answers import opened
 from rxcandles.simulator.illness import WELL, merged
+from rxcandles.simulator.market import Served
 from rxcandles.timeframe import Timeframe
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
@@ -143,6 +144,26 @@ def test_late_is_late_and_never_goes_back() -> None:
     assert [final] * 4 == volumes[66:]
 
 
+def test_late_before_its_first_trade() -> None:
+    """Where a slot's first trade is one of the late ones, there is no candle yet, and the page reaches further back."""
+    source, end = market(1), NOW - 15
+
+    class Quiet:
+        """A market that trades in the last ten seconds of a minute only."""
+
+        symbol = english_name = korean_name = "KRW-X"
+        known = source.known
+
+        def newest(self, timeframe: Timeframe, to: float, count: int, now: float) -> Served:
+            return source.newest(timeframe, to if now % 60 >= 50 else min(to, timeframe.floor(now)), count, now)
+
+    def opens(at: float) -> list[int]:
+        return [row.open_time for row in read(Illness(late=20).newest(Quiet(), MINUTE, inf, 2, at).text)]
+
+    assert [end - 120, end - 180] == opens(end - 1) == opens(end) == opens(end + 19)
+    assert [end - 60, end - 120] == opens(end + 20)
+
+
 def test_longer_candles_stay() -> None:
     """A lost hour takes all its minutes and the hour itself, and no longer candle; half an hour takes no hour."""
     source, start = market(1), NOW - NOW % 3600 - 4 * 3600
@@ -195,8 +216,11 @@ def test_years_are_passed_at_once(density: float) -> None:
 
 def test_worst_of_each() -> None:
     """A replica with several illnesses has the worst of each kind; one with none is well."""
-    some = Illness(lag=6, lost=((0, 60),), keeps=DAY, late=1), Illness(lag=2, lost=((60, 90),), without_newest=1)
-    assert Illness(lag=6, lost=((0, 90),), keeps=DAY, without_newest=1, late=1) == merged(some) == merged(some[::-1])
+    some = (
+        Illness(lag=6, lost=((0, 60),), keeps=DAY, late=1),
+        Illness(lag=2, lost=((60, 90),), keeps=60, without_newest=1),
+    )
+    assert Illness(lag=6, lost=((0, 90),), keeps=60, without_newest=1, late=1) == merged(some) == merged(some[::-1])
     assert merged((*some, Illness(empty=True))).empty
     assert WELL is merged(())
 
