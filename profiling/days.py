@@ -37,11 +37,11 @@ class _Lived:
     """Bytes; 0 where tracemalloc does not run."""
 
 
-async def _live(days: int) -> tuple[list[_Lived], int]:
+async def _live(days: int, ill: bool) -> tuple[list[_Lived], int]:
     """Keep a database for some days; return them and how many candles it has in the end, all of them true."""
     lived = []
     with tempfile.TemporaryDirectory() as folder:
-        async with Keeping(Path(folder, "candles.db"), days) as keeping:
+        async with Keeping(Path(folder, "candles.db"), days, ill=ill) as keeping:
             for number in range(days):
                 today = await keeping.live()
                 lived.append(_Lived(today, vitals(), traced_heap() if tracemalloc.is_tracing() else 0))
@@ -61,6 +61,7 @@ def _row(first: int, lived: list[_Lived]) -> dict[str, Any]:
         "requests for that": sum(day.again_requests for day in days),
         "retries": sum(day.retries for day in days),
         "failed": sum(day.failed for day in days),
+        "ill answers": sum(day.ill for day in days),
         "CPU ms each": sum(day.seconds for day in days) * 1000 / collections,
         "RSS MB": held.rss / 1e6,
         "objects": held.objects,
@@ -77,11 +78,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=int, default=30, help=f"virtual ones, more than {WARM + 1}")
     parser.add_argument("--traced", type=int, default=4, help=f"days under tracemalloc, more than {WARM}; 0 for none")
     parser.add_argument("--every", type=int, default=3, help="virtual days in a row of the table")
+    parser.add_argument("--ill", action="store_true", help="the exchange lags, loses an hour and is in maintenance")
     parser.add_argument("--plot", metavar="FILE", help="draw the memory over the days, as SVG")
     options = parser.parse_args(arguments)
     if options.days < WARM + 2 or 0 < options.traced <= WARM or options.every < 1:
         parser.error(f"{WARM} days are for warming up; measure some more")
-    lived, candles = asyncio.run(_live(options.days))
+    lived, candles = asyncio.run(_live(options.days, options.ill))
     rows = [_row(at, lived[at : at + options.every]) for at in range(0, len(lived), options.every)]
     print(table(f"Five markets' minutes kept current for {options.days} days. {machine()}", rows))
     third = options.days // 3
@@ -95,7 +97,7 @@ def main(arguments: list[str]) -> int:
     )
     if options.traced:
         tracemalloc.start()
-        traced, _ = asyncio.run(_live(options.traced))
+        traced, _ = asyncio.run(_live(options.traced, options.ill))
         grown = traced[-1].traced - traced[WARM - 1].traced
         since = sum(each.day.collections for each in traced[WARM:])
         print(f"Traced heap, after day {WARM} of {options.traced}: {grown / 1024:+.1f} KiB in {since:,} collections.")

@@ -25,7 +25,7 @@ from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import SETTLE_SECONDS, Request
 from rxcandles.reports import CollectionSummary
-from rxcandles.simulator import Market, Simulator, faults
+from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["Day", "Keeping"]
@@ -40,6 +40,11 @@ FIRST: Final = BEGIN - (WINDOW - 2) * 60
 """The older end of what is asked for in the first minute."""
 OUTAGE: Final = 3
 """Minutes for which the exchange answers 503 once a day."""
+LAG: Final = (6, 0.02)
+"""Seconds that a replica of an ill exchange is behind, and its share of the answers: it has not heard of the minute
+that has just ended."""
+MAINTENANCE: Final = 2
+"""Minutes for which an ill exchange answers ``[]`` once a day."""
 PIECE: Final = 1000
 """Minutes of older history of which a stream is begun once a day."""
 PATIENCE: Final = 60
@@ -63,6 +68,8 @@ class Day:
     again_requests: int = 0
     requests: int = 0
     """All that the exchange saw."""
+    ill: int = 0
+    """How many of those for candles an ill replica answered."""
     wal: int = 0
     """The most bytes that the write-ahead log had after any minute."""
     file: int = 0
@@ -78,9 +85,13 @@ class Keeping:
     halted for an hour; in mid-run one is delisted and another, just listed, takes its place. Every day has its faults,
     an outage, something read and checked, a stream left early, and begins with a deploy: everything is closed and
     opened again. Whatever is not as it has to be is an ``AssertionError``, also a minute that hangs.
+
+    An exchange that is ``ill`` has a replica that lags all day, lacks the minutes that pass in a twenty-fourth of each
+    day while they do, and is in maintenance for :data:`MAINTENANCE` minutes. In those minutes, when it is ``unwell``, a
+    collection may fail or be short.
     """
 
-    def __init__(self, path: Path, days: int, day: int = 1440) -> None:
+    def __init__(self, path: Path, days: int, day: int = 1440, ill: bool = False) -> None:
         self.path = path
         self.days = days
         self.now = BEGIN + LATE
@@ -105,6 +116,9 @@ class Keeping:
             self._limit, self._stream, self._reset, self._ask_again, self._fail,
         )  # fmt: skip
         self._day = day
+        self._ill = ill
+        self._unwell: list[range] = []
+        """The spans of today in which all of the exchange is ill."""
         self._happenings = {day * number // len(happenings): what for number, what in enumerate(happenings)}
 
     async def __aenter__(self) -> Keeping:
@@ -132,10 +146,17 @@ class Keeping:
         """What time it is, UTC seconds."""
         return float(self.now)
 
+    @property
+    def unwell(self) -> bool:
+        """Whether all of the exchange is ill now; the replica that lags apart, which may be met at any time."""
+        return any(int(self.now) in span for span in self._unwell)
+
     async def live(self) -> Day:
         """Let a day pass, and say what it came to."""
         today, began = Day(), time.process_time()
         self._today = today
+        if self._ill:
+            self._fall_ill()
         for minute in range(self._day):
             self.now += 60
             self._minute += 1
@@ -147,6 +168,7 @@ class Keeping:
             today.wal = max(today.wal, self._wal.stat().st_size)
         today.file = self.path.stat().st_size
         today.requests = self._sim.stats.requests
+        today.ill = sum(logged.ill for logged in self._sim.log)
         self._sim.reset_stats()  # it keeps a log
         today.seconds = time.process_time() - began
         return today
@@ -173,8 +195,9 @@ class Keeping:
         newest = ONE_MINUTE.floor(self.now - SETTLE_SECONDS)
         for symbol, result in (await self._collected()).items():
             if isinstance(result, CollectionSummary):
-                assert result.time_range[1] == to_datetime(newest), f"{symbol} is held up to {result.time_range[1]}"
-                assert result.collected_count == result.db_records_count
+                if not self.unwell:
+                    assert result.time_range[1] == to_datetime(newest), f"{symbol} is held up to {result.time_range[1]}"
+                    assert result.collected_count == result.db_records_count
                 self._until[symbol] = newest
                 self._today.collections += 1
                 self._today.pages += result.api_calls_made - result.retries
@@ -207,7 +230,7 @@ class Keeping:
         """Go on where a market is no more or the exchange is down; raise what else there may be."""
         if isinstance(error, UnknownMarketError) and not self._sim.market(symbol).known(self.now):
             self._symbols[self._symbols.index(symbol)] = self._markets[-1].symbol
-        elif not isinstance(error, IncompleteError) or self._minute >= self._healed:
+        elif not self.unwell and (not isinstance(error, IncompleteError) or self._minute >= self._healed):
             raise error
 
     # What befalls a service
@@ -241,6 +264,22 @@ class Keeping:
     async def _go_down(self) -> None:
         self._sim.faults.add(faults.status(503))
         self._healed = self._minute + OUTAGE + 1
+
+    def _fall_ill(self) -> None:
+        """Decide on what the exchange has today, at times at which nothing else befalls."""
+        lag, share = LAG
+        part = self._day * 60 // 24
+        morning, evening = ONE_MINUTE.floor(self.now + 7 * part), ONE_MINUTE.floor(self.now + 19 * part)
+        lost, maintenance = (
+            range(morning, morning + max(1, part // 60) * 60),
+            range(evening, evening + MAINTENANCE * 60),
+        )
+        illnesses = self._sim.illnesses
+        illnesses.clear()
+        illnesses.add(Illness(lag=lag), share=share)
+        illnesses.add(Illness(lost=((lost.start, lost.stop),)), since=lost.start, until=lost.stop)
+        illnesses.add(Illness(empty=True), since=maintenance.start, until=maintenance.stop)
+        self._unwell = [lost, maintenance]
 
     async def _ask_again(self) -> None:
         for result in (await self._collected()).values():

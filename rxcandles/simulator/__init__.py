@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rxcandles.simulator import faults
     from rxcandles.simulator.answers import Answer, Asked, Logged
     from rxcandles.simulator.faults import Fault
+    from rxcandles.simulator.illness import Illness
     from rxcandles.simulator.market import DEFAULT_MARKETS, OUTAGES, Market, Source
     from rxcandles.simulator.replay import Replay
     from rxcandles.simulator.server import Simulator, Stats, serve
@@ -23,6 +24,7 @@ __all__ = [
     "Answer",
     "Asked",
     "Fault",
+    "Illness",
     "Logged",
     "Market",
     "Replay",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "answers": ("Answer", "Asked", "Logged"),
     "faults": ("Fault",),
+    "illness": ("Illness",),
     "market": ("DEFAULT_MARKETS", "OUTAGES", "Market", "Source"),
     "replay": ("Replay",),
     "server": ("Simulator", "Stats", "serve"),

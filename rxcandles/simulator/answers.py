@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from json import dumps
 from math import ceil
 from typing import Final, Literal, TypeAlias
@@ -11,9 +13,9 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from rxcandles.simulator.market import Served
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import Timeframe, from_datetime
 
-__all__ = ["JSON", "TEXT", "Answer", "Asked", "Cut", "Logged", "blocked", "error", "refused"]
+__all__ = ["JSON", "TEXT", "Answer", "Asked", "Cut", "Logged", "blocked", "error", "opened", "refused"]
 
 JSON: Final = "application/json;charset=UTF-8"
 TEXT: Final = "text/plain;charset=UTF-8"
@@ -29,6 +31,7 @@ class Asked:
     ``market``, ``timeframe`` and ``count`` are None where the request is not for candles or named none; ``to`` is in
     UTC seconds, rounded up, None where it was not given. ``number`` counts requests from 1. ``page(to, count)`` is
     what the exchange would send for another request for the same candles, None where it knows no such market.
+    ``connection`` counts from 1 the connections that clients have opened: two requests of one number came by the same.
     """
 
     path: str
@@ -39,6 +42,7 @@ class Asked:
     to: int | None = None
     count: int | None = None
     page: Callable[[float, int], Served | None] = attrs.field(default=lambda _to, _count: None, repr=False)
+    connection: int = 0
 
 
 @attrs.frozen
@@ -76,7 +80,8 @@ class Answer:
 class Logged:
     """One request for candles as it was answered; ``status`` 0 where the connection was cut.
 
-    ``time`` is the server's clock when it arrived, UTC seconds; ``to`` as in :class:`Asked`.
+    ``time`` is the server's clock when it arrived, UTC seconds; ``to`` and ``connection`` as in :class:`Asked`. ``ill``
+    says whether an ill replica answered, which may have sent the right answer nonetheless.
     """
 
     time: float
@@ -86,6 +91,17 @@ class Logged:
     count: int | None
     status: int
     rows: int
+    connection: int = 0
+    ill: bool = False
+
+
+_UTC: Final = re.compile('"candle_date_time_utc":"([^"]*)"')
+
+
+def opened(row: str) -> int:
+    """Return the open time of a candle (a JSON object) in UTC seconds, 0 where it tells none."""
+    found = _UTC.search(row)
+    return int(from_datetime(datetime.fromisoformat(found[1]))) if found else 0
 
 
 def error(status: int, message: str, name: int | str | None = None) -> Answer:

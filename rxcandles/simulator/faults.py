@@ -10,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TypeAlias
 
 import attrs
 
 from rxcandles.arguments import check_callable, check_count
-from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, refused
+from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, opened, refused
 from rxcandles.simulator.text import DAY, KST, clock_text, day_text
-from rxcandles.timeframe import from_datetime
 
 __all__ = [
     "Fault",
@@ -181,7 +179,7 @@ def other_market(market: str = "KRW-OTHER") -> Fault:
 
 def misaligned(seconds: float = 1) -> Fault:
     """Move all candles off the grid, ``seconds`` earlier."""
-    return _each_row(lambda _number, row, _count: moved(row, _opened(row) - int(seconds)))
+    return _each_row(lambda _number, row, _count: moved(row, opened(row) - int(seconds)))
 
 
 def unordered() -> Fault:
@@ -262,11 +260,6 @@ def moved(row: str, open_time: int) -> str:
             row,
         )
     return row
-
-
-def _opened(row: str) -> int:
-    found = re.search('"candle_date_time_utc":"([^"]*)"', row)
-    return int(from_datetime(datetime.fromisoformat(found[1]))) if found else 0
 
 
 def _each_row(change: Callable[[int, str, int], str]) -> Fault:

@@ -33,6 +33,7 @@ from rxcandles.arguments import (
 from rxcandles.errors import RequestError
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
+from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
 from rxcandles.simulator.limit import Limit, Verdict
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
 from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
@@ -79,6 +80,9 @@ class Simulator:
     clients that accept it. ``host`` must be a loopback address (or ``localhost``, for 127.0.0.1), and port 0 takes a
     free one.
 
+    ``faults.add(…)`` lets something go wrong with answers, which a client can see; ``illnesses.add(…)`` lets a replica
+    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`).
+
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
     of bounds, ``OSError`` where the port is taken. Leaving the block closes all connections at once.
@@ -116,6 +120,7 @@ class Simulator:
         self.clock = clock
         self.gzip = gzip
         self.faults = Faults()
+        self.illnesses = Illnesses(seed, self.markets)
         self.limit = Limit(rate, ban_after)
         self.stats = Stats()
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
@@ -123,6 +128,7 @@ class Simulator:
         self._host = address
         self._port = port
         self._number = 0
+        self._connections = Connections()
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
 
@@ -207,7 +213,7 @@ class Simulator:
             verdict = self.limit.ask(group, steady, "Origin" in request.headers)
         if self.latency:
             await asyncio.sleep(self.latency / 2)
-        answer = self._answer(path if known else "", query, verdict, arrived)
+        answer = self._answer(path if known else "", query, verdict, arrived, self._connection(request))
         if isinstance(answer.hold, asyncio.Event):
             await answer.hold.wait()
         elif answer.hold:
@@ -218,20 +224,29 @@ class Simulator:
         headers = answer_headers(answer, body, self.clock(), verdict.remaining_req, known)
         return await send(request, answer, body, headers, self.gzip)
 
-    def _answer(self, path: str, query: str, verdict: Verdict, arrived: float) -> Answer:
+    def _connection(self, request: web.BaseRequest) -> int:
+        server = self._web
+        return self._connections.number(request.protocol, lambda: () if server is None else server.connections)
+
+    def _answer(self, path: str, query: str, verdict: Verdict, arrived: float, connection: int) -> Answer:
         """Decide on the answer, and count and log it. ``path`` is empty where it is unknown."""
         now = self.clock()
-        asked, answer, rows = Asked(path, self._number, now), no_route(), 0
-        if path == MARKETS_PATH:
-            answer = Answer(body=self._market_list(query, now))
-        elif path:
-            parsed = parse(path, query)
-            if isinstance(parsed, Answer):
+        asked, answer, rows, illness = Asked(path, self._number, now, connection=connection), no_route(), 0, WELL
+        if path:
+            parsed = None if path == MARKETS_PATH else parse(path, query)
+            if isinstance(parsed, CandleQuery):
+                asked = self._asked(asked, parsed, WELL)
+            if verdict.status == 200:
+                illness = self.illnesses.due(asked)
+            if illness.empty:
+                answer = Answer()
+            elif parsed is None:
+                answer = Answer(body=self._market_list(query, illness.clock(now)))
+            elif isinstance(parsed, Answer):
                 answer = parsed
-            else:
-                asked = self._asked(path, parsed, now)
-                if verdict.status == 200:
-                    answer, rows = self._page(asked)
+            elif verdict.status == 200:
+                asked = self._asked(asked, parsed, illness)
+                answer, rows = self._page(asked)
         if verdict.status != 200:
             answer = blocked(verdict.blocked) if verdict.status == 418 else refused()
         elif len(self.faults):
@@ -242,23 +257,27 @@ class Simulator:
         if path and path != MARKETS_PATH:
             rows = rows if status == 200 else 0
             frame = "" if asked.timeframe is None else asked.timeframe.name
-            self.log.append(Logged(arrived, asked.market, frame, asked.to, asked.count, status, rows))
+            ill = illness is not WELL
+            self.log.append(
+                Logged(arrived, asked.market, frame, asked.to, asked.count, status, rows, asked.connection, ill)
+            )
             if status == 200:
                 self.stats.pages += 1
                 self.stats.candles += rows
         return answer
 
-    def _asked(self, path: str, query: CandleQuery, now: float) -> Asked:
-        market, timeframe = self.markets.get(query.market), query.timeframe
+    def _asked(self, asked: Asked, query: CandleQuery, illness: Illness) -> Asked:
+        """Fill in what is asked for; the page is that of a replica with ``illness``."""
+        market, timeframe, now = self.markets.get(query.market), query.timeframe, asked.now
 
         def page(to: float, count: int) -> Served | None:
-            if market is None or not market.known(now):
+            if market is None or not market.known(illness.clock(now)):
                 return None
-            served = market.newest(timeframe, to, count, now)
+            served = illness.newest(market, timeframe, to, count, now)
             return served._replace(text=self._converted(query.market, served.text)) if query.converted else served
 
         to = None if query.to is None else ceil(query.to)
-        return Asked(path, self._number, now, query.market, timeframe, to, query.count, page)
+        return attrs.evolve(asked, market=query.market, timeframe=timeframe, to=to, count=query.count, page=page)
 
     def _page(self, asked: Asked) -> tuple[Answer, int]:
         served = asked.page(inf if asked.to is None else asked.to, asked.count or 1)

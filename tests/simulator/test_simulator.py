@@ -331,9 +331,9 @@ async def test_log_and_stats(ask: Any) -> None:
         await ask(sim, "days")
         await ask(sim, "/v1/market/all")
         assert [
-            Logged(NOW, "KRW-ETH", "3m", 1_788_134_401, 200, 200, 200),
-            Logged(NOW, "KRW-NONE", "1d", None, 1, 404, 0),
-            Logged(NOW, None, "", None, None, 400, 0),
+            Logged(NOW, "KRW-ETH", "3m", 1_788_134_401, 200, 200, 200, 1),
+            Logged(NOW, "KRW-NONE", "1d", None, 1, 404, 0, 1),
+            Logged(NOW, None, "", None, None, 400, 0, 1),
         ] == list(sim.log)
         stats = sim.stats
         assert (4, 1, 200, 1, 0) == (stats.requests, stats.pages, stats.candles, stats.peak, stats.simultaneous)
