@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice, pairwise, takewhile
-from struct import iter_unpack
+from struct import calcsize, iter_unpack
 from typing import Final, NamedTuple
 
 from rxcandles.simulator.chance import Binomial, digest, highest, subset
-from rxcandles.simulator.pattern import COPIES, DAYS, FACTORS, VARIANTS, Prices, ends, order
+from rxcandles.simulator.pattern import DAYS, FACTORS, PARTS, VARIANTS, Prices
 from rxcandles.simulator.text import DAY, UNIT, Candle
 from rxcandles.spans import Span, SpanSet
 
@@ -24,6 +24,9 @@ __all__ = ["STAMPS", "Base", "Minutes", "Shape", "joined"]
 
 MINUTES: Final = 1440
 """Minutes of a day."""
+
+_DAY: Final = f"<IHB{PARTS}s"
+"""What is drawn for a day: how many minutes trade, its factor, its variant, the orders of its parts."""
 
 _EVER: Final = 10**12
 
@@ -189,8 +192,8 @@ class Base:
     def _make_block(self, block: int) -> Block:
         prices, first = self.prices, block * DAYS
         steps = prices.levels(block)
-        luck = iter_unpack("<IBB6s", digest(f"{self.key}|days|{block}", 12 * DAYS))
-        counted, variants, parts, orders = zip(*luck, strict=True)
+        luck = iter_unpack(_DAY, digest(f"{self.key}|days|{block}", calcsize(_DAY) * DAYS))
+        counted, shares, variants, orders = zip(*luck, strict=True)
         counts = list(map(self._counts.draw, counted))
         return Block(
             [number for number, count in enumerate(counts, first) if count],
@@ -198,7 +201,7 @@ class Base:
             [prices.base + level * prices.step for level in steps],
             [after - before for before, after in pairwise(steps)],
             [byte % VARIANTS for byte in variants],
-            [FACTORS[byte * len(FACTORS) // 256] for byte in parts],
+            [FACTORS[share * len(FACTORS) >> 16] for share in shares],
             orders,
         )
 
@@ -212,7 +215,7 @@ class Base:
                 continue
             pattern = prices.pattern(change, variant)
             # Of the last kind there may be fewer minutes.
-            full, rest = divmod(count, COPIES)
+            full, rest = divmod(count, prices.copies)
             weight, worth, top = pattern.weights[full], pattern.worths[full], full - 1
             if rest:
                 part = rest * pattern.weight[full]
@@ -232,7 +235,7 @@ class Base:
         block, at = self._block(number // DAYS), number % DAYS
         count, level, tick = block.counts[at], block.levels[at], self.prices.tick
         pattern = self.prices.pattern(block.changes[at], block.variants[at])
-        first, last = ends(block.orders[at], count)
+        first, last = self.prices.ends(block.orders[at], count)
         minute = number * DAY + 60 * highest(f"{self.key}|{number}", MINUTES, count)
         stamp = (minute + 60) * 1000 + STAMPS[self._luck(number, count)[-1]]
         return (level + pattern.open[first]) * tick, (level + pattern.close[last]) * tick, stamp
@@ -246,7 +249,7 @@ class Base:
         level, factor, tick = block.levels[at], block.factors[at], self.prices.tick
         unit, worth = factor * self.prices.unit, factor * (self.prices.unit * tick // UNIT)
         pattern = self.prices.pattern(block.changes[at], block.variants[at])
-        columns = zip(*pattern[:6], range(-(-block.counts[at] // COPIES)), strict=False)
+        columns = zip(*pattern[:6], range(-(-block.counts[at] // self.prices.copies)), strict=False)
         return [
             Shape(
                 (level + first) * tick, (level + high) * tick, (level + low) * tick, (level + last) * tick,
@@ -258,8 +261,10 @@ class Base:
     def _make_minutes(self, number: int) -> Minutes:
         block, at = self._block(number // DAYS), number % DAYS
         count, begin = block.counts[at], number * DAY
+        if not count:
+            return Minutes([], b"", b"", [])
         opens = subset(f"{self.key}|{number}", range(begin, begin + DAY, 60), count)
-        kinds, luck = order(block.orders[at], count), self._luck(number, count)
+        kinds, luck = self.prices.order(block.orders[at], count), self._luck(number, count)
         spans = self._open(begin, begin + DAY)
         if spans != [(begin, begin + DAY)]:
             kept = [slice(bisect_left(opens, start), bisect_left(opens, stop)) for start, stop in spans]

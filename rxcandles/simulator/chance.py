@@ -15,6 +15,8 @@ __all__ = ["Binomial", "digest", "highest", "subset"]
 _FINE: Final = 1 << 64
 """The weight of the likeliest number; one that weighs less than 1 never comes."""
 
+_LUCKIEST: Final = (1 << 32) - 1
+
 _FEW: Final = 32
 """So many of a subset are picked at once."""
 
@@ -85,9 +87,9 @@ class Binomial:
             down.append(weight)
         weights = [*reversed(down), *up]
         self.least = likeliest - len(down)
-        self.most = self.least + len(weights) - 1
         total = sum(weights)
-        self._bounds = [(weight << 32) // total for weight in accumulate(weights[:-1])]
+        self._bounds = [((weight << 32) + total // 2) // total for weight in accumulate(weights)]
+        self.most = self.least + bisect_right(self._bounds, _LUCKIEST)
 
     def draw(self, luck: int) -> int:
         """Return the number that ``luck``, below 2^32, stands for."""

@@ -88,12 +88,18 @@ def _own_symbol(market: Market) -> str:
 class Market:
     """One made-up market.
 
-    ``density`` is the share of slots that trade, on every timeframe: 0, or 0.000001 to 1 (every slot). ``listed``
-    and ``delisted`` are UTC seconds: the first candle is that of the slot ``listed`` lies in; no candle opens from
-    ``delisted`` on, when the market becomes unknown for ever. ``halts`` are spans of UTC seconds: a slot that lies
-    wholly inside one has no candle, on any timeframe. Prices stay around ``base_price`` (half to twice), in whole
-    numbers where it is 1,000 or more. The same arguments make the same candles in every process. Keeps up to 16
-    blocks of 256 candles a timeframe, 2 MB. :class:`RequestError` for arguments out of bounds.
+    There is one base series of minutes; all other candles are made of it, as the exchange makes them. ``density`` is
+    the share of *1m* slots that trade, by chance each: 0, or 0.000001 to 1 (every one). A longer slot has a candle
+    if one of its minutes trades, and a minute that trades has 1 to 60 seconds that do.
+
+    ``listed`` and ``delisted`` are UTC seconds: the first minute is the one that ``listed`` lies in; none opens from
+    ``delisted`` on, when the market becomes unknown for ever. ``halts`` are spans of UTC seconds: a minute that lies
+    wholly inside one does not trade, and one that reaches out of it trades as ever. Prices stay around ``base_price``
+    (half to twice), in whole numbers where it is 1,000 or more. The same arguments make the same candles in every
+    process.
+
+    Keeps what was made last, up to 10 MB: 8 days of minutes and their text, 4 days of each shorter candle, 512 of each
+    longer one, what is drawn for 4,096 days. :class:`RequestError` for arguments out of bounds.
     """
 
     symbol: str = attrs.field(validator=lambda _self, _field, value: check_symbol(value))

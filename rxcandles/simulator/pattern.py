@@ -16,10 +16,7 @@ from typing import Final, NamedTuple
 from rxcandles.simulator.chance import digest
 from rxcandles.simulator.text import UNIT
 
-__all__ = ["COPIES", "DAYS", "FACTORS", "VARIANTS", "Pattern", "Prices", "ends", "order"]
-
-COPIES: Final = 16
-"""How many minutes of a day have the same prices and volume."""
+__all__ = ["DAYS", "FACTORS", "PARTS", "VARIANTS", "Pattern", "Prices"]
 
 DAYS: Final = 128
 """Days of which the levels are made at a time."""
@@ -27,19 +24,22 @@ DAYS: Final = 128
 VARIANTS: Final = 2
 """Patterns there are for one and the same change of the level."""
 
-FACTORS: Final = range(64, 256)
+FACTORS: Final = range(256, 1024)
 """What the volumes of a pattern are multiplied by on a day."""
 
-_SHUFFLED: Final = 256
-"""Minutes that are put in another order together."""
+PARTS: Final = 12
+"""Parts of a day that are each put in an order of its own, at most."""
+
+_KINDS: Final = 90
+"""Kinds of minute that a usual day has, at most."""
+
+_MIXED: Final = 16
+"""Kinds that are mixed with each other."""
 
 _SHUFFLES: Final = 32
 """Other orders there are."""
 
-_ALL: Final = bytes(range(_SHUFFLED))
-_KINDS: Final = [
-    bytes((first + number) // COPIES for number in range(_SHUFFLED)) for first in range(0, 1440, _SHUFFLED)
-]
+_ALL: Final = bytes(range(256))
 
 _WAVES: Final = ((128, 40_000), (16, 12_000), (1, 4_000))
 """Period in days and weight (of 65,536) of the waves that a market's level is the sum of."""
@@ -50,11 +50,11 @@ _CALM: Final = 27
 
 
 class Pattern(NamedTuple):
-    """A day's prices less its level, by kind of minute: the first :data:`COPIES` that trade are of kind 0, and so on.
+    """A day's prices less its level, by kind of minute: the first minutes that trade are of kind 0, and so on.
 
     ``middle`` is the price that a kind's turnover is made at. ``tops`` and ``bottoms`` are the highest and the lowest
     up to a kind; ``weights`` and ``worths`` the sums, over all minutes of the kinds before, of weight and of weight
-    times middle. ``weight`` times a day's factor is the volume of one minute, in lots.
+    times middle. ``weight`` times a day's factor is the volume of one minute, in units.
     """
 
     open: list[int]
@@ -98,8 +98,13 @@ class Prices:
         usual = _MEAN_WEIGHT * (FACTORS[0] + FACTORS[-1]) // 2
         self.unit = max(1, volume // (usual * self.lot)) * self.lot
         """The volume of one weight at a factor of one."""
-        self.length = max(1, -(-minutes // COPIES))
-        self.kinds = max(1, -(-most // COPIES))
+        self.copies = max(1, -(-minutes // _KINDS))
+        """How many minutes of a day are of one kind, which costs far less than making each anew."""
+        self.length = max(1, -(-minutes // self.copies))
+        self.kinds = max(1, -(-most // self.copies))
+        self._part_tables = [
+            bytes(min(255, part * _MIXED + number // self.copies) for number in _ALL) for part in range(PARTS)
+        ]
         self.pattern = lru_cache(128)(self._make_pattern)
         self._luck = lru_cache(VARIANTS)(self._make_luck)
         self._knots = lru_cache(4)(self._make_knots)
@@ -124,6 +129,23 @@ class Prices:
             for day in range(DAYS + 1)
         ]
 
+    def order(self, orders: bytes, count: int) -> bytes:
+        """Return the kinds of a day's ``count`` minutes that trade, in the order that ``orders``, 12 bytes, tell.
+
+        Of every kind there are as many, but for the last, of which there are what is left.
+        """
+        return b"".join(self._part(orders, count, part) for part in range(-(-count // (_MIXED * self.copies))))
+
+    def ends(self, orders: bytes, count: int) -> tuple[int, int]:
+        """Return the first and the last of ``order``, sooner."""
+        last = (count - 1) // (_MIXED * self.copies)
+        return self._part(orders, count, 0)[0], self._part(orders, count, last)[-1]
+
+    def _part(self, orders: bytes, count: int, part: int) -> bytes:
+        size = _MIXED * self.copies
+        left_out = _ALL[min(size, count - part * size) :]
+        return _shuffles()[orders[part] % _SHUFFLES].translate(self._part_tables[part], left_out)
+
     def _make_knots(self, block: int) -> list[tuple[int, ...]]:
         """The values of each wave within a block of days, of 65,536."""
         counts = [DAYS // period for period, _ in _WAVES]
@@ -138,7 +160,7 @@ class Prices:
         return Pattern(
             opens, highs, lows, closes, middles, weight,
             tops=[*accumulate(highs, max)], bottoms=[*accumulate(lows, min)],
-            weights=weights, worths=_sums(map(mul, weight, middles)),
+            weights=weights, worths=self._sums(map(mul, weight, middles)),
         )  # fmt: skip
 
     def _make_luck(self, variant: int) -> _Luck:
@@ -156,33 +178,14 @@ class Prices:
             low = min(first, last) - (swing * below >> 17)
             prices.append((first, high, low, last, (first + last) // 2))
             weight.append(1 + (share * luck >> 11))
-        return _Luck(list(zip(*prices, strict=True)), weight, _sums(weight))
+        return _Luck(list(zip(*prices, strict=True)), weight, self._sums(weight))
 
-
-def _sums(values: Iterable[int]) -> list[int]:
-    """The sums over all minutes of the kinds before each, and of all."""
-    return [0, *accumulate(COPIES * value for value in values)]
-
-
-def order(orders: bytes, count: int) -> bytes:
-    """Return the kinds of the ``count`` minutes of a day that trade, in the order that ``orders`` (a byte each) tell.
-
-    Of every kind there are :data:`COPIES`, but for the last, of which there are what is left.
-    """
-    return b"".join(_part(orders, count, part) for part in range(-(-count // _SHUFFLED)))
-
-
-def ends(orders: bytes, count: int) -> tuple[int, int]:
-    """Return the kinds of a day's first and last minute that trade: those of ``order``, sooner."""
-    return _part(orders, count, 0)[0], _part(orders, count, (count - 1) // _SHUFFLED)[-1]
-
-
-def _part(orders: bytes, count: int, part: int) -> bytes:
-    left_out = _ALL[count - part * _SHUFFLED :] if count < (part + 1) * _SHUFFLED else b""
-    return _shuffles()[orders[part] % _SHUFFLES].translate(_KINDS[part], left_out)
+    def _sums(self, values: Iterable[int]) -> list[int]:
+        """The sums over all minutes of the kinds before each, and of all."""
+        return [0, *accumulate(self.copies * value for value in values)]
 
 
 @cache
 def _shuffles() -> list[bytes]:
-    words = (unpack(f"<{_SHUFFLED}I", digest(f"shuffle|{number}", 4 * _SHUFFLED)) for number in range(_SHUFFLES))
+    words = (unpack("<256I", digest(f"shuffle|{number}", 1024)) for number in range(_SHUFFLES))
     return [bytes(sorted(_ALL, key=each.__getitem__)) for each in words]

@@ -14,9 +14,9 @@ __all__ = ["forming", "split"]
 def split(key: str, minute: Candle, tick: int, lot: int) -> list[Candle]:
     """Return the 1 to 60 seconds of ``minute`` that trade, oldest first.
 
-    Prices are multiples of ``tick`` and volumes of ``lot``. Each second touches the minute's mean price, at which all
-    turnover is made, so that turnover too adds up without a rest; the minute has 64 lots or more. ``timestamp`` lies in
-    the second, but the last one's may be late: it is the minute's.
+    Prices are multiples of ``tick`` and volumes of ``lot``, of which the minute has 256 or more. Each second touches
+    the minute's mean price, at which all turnover is made, so that turnover adds up exactly. A ``timestamp`` lies in
+    its second, but the last one may be late: it is the minute's.
     """
     begin = minute.open_time
     last = min(59, minute.timestamp // 1000 - begin)
@@ -55,15 +55,15 @@ def forming(second: Candle, now: float, tick: int, lot: int) -> Candle:
         return begin + (value - begin) // step * past // 1001 * step
 
     volume = max(lot, grown(0, second.volume, lot))
+    mean = second.turnover * UNIT // second.volume
     return Candle(
         second.open_time,
         second.open,
-        grown(second.open, second.high, tick),
-        grown(second.open, second.low, tick),
+        max(mean, grown(second.open, second.high, tick)),
+        min(mean, grown(second.open, second.low, tick)),
         grown(second.open, second.close, tick),
         volume,
-        # The mean price is a whole number of 10^-8.
-        second.turnover * volume // second.volume,
+        volume * mean // UNIT,
         min(int(now * 1000), second.timestamp),
     )
 
