@@ -22,8 +22,8 @@ _BLOCK_SECONDS: Final = 60.0
 class Verdict(NamedTuple):
     """What becomes of a request: ``status`` 200, 429 or 418.
 
-    ``remaining_req`` is the header of that name, None where there is none. ``blocked`` are the seconds that a block
-    still lasts.
+    ``remaining_req`` is the header of that name, None where the request did not pass. ``blocked`` are the seconds that
+    a block still lasts.
     """
 
     status: int
@@ -54,10 +54,11 @@ class Limit:
     """The limits of one address, that is of all clients of a simulator together.
 
     ``rate`` requests a second pass in each of the groups ``candles`` (all kinds share it) and ``market`` (Upbit, seen
-    2026-03-11); with an ``Origin`` header one in ten seconds (documented 2024-07-17). None: all pass, and no header
-    tells of a limit. More than ``ban_after`` refusals within ten seconds are answered by a block of everything for
-    60 seconds, the next one twice as long, and so on; the exchange documents that it grows, not how. None: never.
-    :class:`RequestError` for arguments that can't be meant.
+    2026-03-11); with an ``Origin`` header one in ten seconds (documented 2024-07-17). None: all pass, and the header
+    says each time that nothing was used yet, as there are clients that need one (pyupbit 0.2.34). More than
+    ``ban_after`` refusals within ten seconds are answered by a block of everything for 60 seconds, the next one twice
+    as long, and so on; the exchange documents that it grows, not how. None: never. :class:`RequestError` for arguments
+    that can't be meant.
     """
 
     rate: float | None
@@ -80,7 +81,7 @@ class Limit:
         if now < self._blocked_until:
             return Verdict(418, blocked=self._blocked_until - now)
         if self.rate is None:
-            return Verdict(200)
+            return Verdict(200, f"group={group}; min=600; sec=9")
         name = "origin" if origin else group
         if name not in self._windows:
             self._windows[name] = _window(self.rate, origin)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple, Protocol
@@ -23,8 +23,9 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.model import Row
-from rxcandles.simulator.contents import Contents
-from rxcandles.simulator.series import END, PIECES, Series
+from rxcandles.simulator.base import Base
+from rxcandles.simulator.printing import MinuteSeries
+from rxcandles.simulator.series import END, Series
 from rxcandles.simulator.text import RATE_SCALE, UNIT, Candle, change_rate
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
@@ -87,12 +88,18 @@ def _own_symbol(market: Market) -> str:
 class Market:
     """One made-up market.
 
-    ``density`` is the share of slots that trade, on every timeframe: 0, or 0.000001 to 1 (every slot). ``listed``
-    and ``delisted`` are UTC seconds: the first candle is that of the slot ``listed`` lies in; no candle opens from
-    ``delisted`` on, when the market becomes unknown for ever. ``halts`` are spans of UTC seconds: a slot that lies
-    wholly inside one has no candle, on any timeframe. Prices stay around ``base_price`` (half to twice), in whole
-    numbers where it is 1,000 or more. The same arguments make the same candles in every process. Keeps up to 16
-    blocks of 256 candles a timeframe, 2 MB. :class:`RequestError` for arguments out of bounds.
+    There is one base series of minutes; all other candles are made of it, as the exchange makes them. ``density`` is
+    the share of *1m* slots that trade, by chance each: 0, or 0.000001 to 1 (every one). A longer slot has a candle
+    if one of its minutes trades, and a minute that trades has 1 to 60 seconds that do.
+
+    ``listed`` and ``delisted`` are UTC seconds: the first minute is the one that ``listed`` lies in; none opens from
+    ``delisted`` on, when the market becomes unknown for ever. ``halts`` are spans of UTC seconds: a minute that lies
+    wholly inside one does not trade, and one that reaches out of it trades as ever. Prices stay around ``base_price``
+    (half to twice), in whole numbers where it is 1,000 or more. The same arguments make the same candles in every
+    process.
+
+    Keeps what was made last, up to 10 MB: 8 days of minutes and their text, 4 days of each shorter candle, 512 of each
+    longer one, what is drawn for 4,096 days. :class:`RequestError` for arguments out of bounds.
     """
 
     symbol: str = attrs.field(validator=lambda _self, _field, value: check_symbol(value))
@@ -104,6 +111,7 @@ class Market:
     english_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
     korean_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
     seed: int = 0
+    _base: Callable[[], Base] = attrs.field(init=False, eq=False, repr=False)
     _series: Callable[[Timeframe], Series] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -116,6 +124,7 @@ class Market:
         check_count("seed", self.seed, -(10**12))
         check_kind("english_name", self.english_name, str)
         check_kind("korean_name", self.korean_name, str)
+        object.__setattr__(self, "_base", lru_cache(1)(self._make_base))
         object.__setattr__(self, "_series", lru_cache(len(TIMEFRAMES))(self._make_series))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -133,22 +142,11 @@ class Market:
         more than 90 days ago are not.
         """
         series, current = self._series(timeframe), timeframe.floor(now)
-        pieces: list[str] = []
-        rows = 0
-        if count > 0 and current < to and (candle := series.at(current, now)):
-            pieces.append(f",{series.text(candle)}")
-            rows = 1
-        oldest, stop = _oldest(timeframe, now), min(to, current)
-        for block in reversed(series.blocks(oldest, stop)):
-            opens, found = series.printed(block)
-            skipped = len(opens) - bisect_left(opens, stop)
-            some = min(count - rows, len(opens) - skipped - bisect_left(opens, oldest))
-            if some > 0:
-                pieces += found[skipped * PIECES : (skipped + some) * PIECES]
-                rows += some
-            if rows == count:
-                break
-        return Served(f"[{''.join(pieces)[1:]}]", rows)
+        forming = series.at(current, now) if count > 0 and current < to else None
+        text, rows = series.page(_oldest(timeframe, now), min(to, current), count - (forming is not None))
+        if forming:
+            text, rows = f",{series.text(forming)}{text}", rows + 1
+        return Served(f"[{text[1:]}]", rows)
 
     def rows(self, timeframe: str | Timeframe, start: float, stop: float, now: float | None = None) -> list[Row]:
         """Return the candles that open in ``[start, stop)``, oldest first: the truth a client has to find.
@@ -160,20 +158,23 @@ class Market:
         series = self._series(frame)
         if now is not None:
             start, stop = max(start, _oldest(frame, now)), min(stop, frame.floor(now) + 1)
-        rows: list[Row] = []
-        for final in series.candles(start, stop):
-            candle = final if now is None else series.at(final.open_time, now) or final
-            rows.append(_row(candle, series.previous_close(candle) if frame.name == "1d" else None))
-        return rows
+        candles: list[Candle] = [*series.candles(start, stop)]
+        if now is not None and start <= (current := frame.floor(now)) < stop:
+            forming = series.at(current, now)
+            candles = [*(each for each in candles if each.open_time < current), *([forming] if forming else [])]
+        days = frame.name == "1d"
+        return [_row(candle, series.previous_close(candle) if days else None) for candle in candles]
 
     def _make_series(self, timeframe: Timeframe) -> Series:
-        market = f"{self.seed}|{self.symbol}"
-        length = timeframe.seconds or timeframe.months * 30 * 86_400
-        base = round(self.base_price * UNIT)
-        contents = Contents(market, f"{market}|{timeframe}", base, length, self.symbol.startswith("KRW-"))
-        start = timeframe.floor(self.listed)
-        stop = END if self.delisted is None else min(self.delisted, END)
-        return Series(self.symbol, timeframe, contents, self.density, start, stop, self.halts)
+        kind = MinuteSeries if timeframe.seconds == 60 else Series
+        return kind(self.symbol, timeframe, self._base())
+
+    def _make_base(self) -> Base:
+        start = self.listed // 60 * 60
+        stop = END if self.delisted is None else min(-(-self.delisted // 60) * 60, END)
+        share = Fraction(self.density).limit_denominator(1_000_000)
+        price, in_krw = round(self.base_price * UNIT), self.symbol.startswith("KRW-")
+        return Base(f"{self.seed}|{self.symbol}", price, in_krw, share, (start, stop), self.halts)
 
 
 def _row(candle: Candle, previous: int | None) -> Row:

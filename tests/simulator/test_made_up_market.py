@@ -18,6 +18,7 @@ import pytest
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
 from rxcandles.simulator import DEFAULT_MARKETS, OUTAGES, Market
+from rxcandles.simulator.printing import MinuteSeries
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 DAY = 86_400
@@ -92,10 +93,10 @@ def test_tiny_prices_in_e_notation() -> None:
 
 @pytest.mark.parametrize("density", [1.0, 0.998, 0.95, 0.5, 0.3, 0.02, 0.001])
 def test_density(density: float) -> None:
-    """About that share of the slots has a candle; all of them where it is 1."""
+    """About that share of the minutes has a candle; all of them where it is 1."""
     slots = int(4_000 / density)
     rows = Market("KRW-X", density).rows("1m", NOW // 60 * 60 - slots * 60, NOW // 60 * 60)
-    assert 4_000 == pytest.approx(len(rows), abs=0 if density == 1 else 100)
+    assert 4_000 == pytest.approx(len(rows), abs=0 if density == 1 else 200)
 
 
 def test_no_density_no_candle() -> None:
@@ -189,9 +190,12 @@ def test_seconds_are_kept_for_90_days() -> None:
     """1s candles older than 90 days are gone, however they are asked for."""
     market = Market("KRW-X")
     edge = NOW - 90 * DAY
-    assert [edge + 1, edge] == [row.open_time for row in served(market, "1s", edge + 2)]
+    final = market.rows("1s", edge - 60, edge + 60)
+    kept = [row for row in final if row.open_time >= edge]
+    assert 0 < len(kept) < len(final)
+    assert kept[::-1] == served(market, "1s", edge + 60)
+    assert kept == market.rows("1s", edge - 60, edge + 60, now=NOW)
     assert [] == served(market, "1s", edge)
-    assert [edge, edge + 1] == [row.open_time for row in market.rows("1s", edge - 5, edge + 2, now=NOW)]
     assert 200 == len(served(market, "1m", edge))
 
 
@@ -205,31 +209,40 @@ def test_late_timestamps() -> None:
 
 
 def test_forming_candle_grows() -> None:
-    """The candle of the running slot grows from one moment to the next and ends as it stays."""
+    """The candle of the running slot begins with its first second that trades, grows with each and ends as it stays."""
     market = Market("KRW-X")
     start = NOW // 60 * 60
-    states = [market.rows("1m", start, start + 1, now=start + after)[0] for after in (0, 1, 20, 40, 59.9)]
+    seconds = market.rows("1s", start, start + 60)
+    assert 2 < len(seconds)
+    moments = [row.open_time + after for row in seconds for after in (0.001, 0.999)]
+    states = [market.rows("1m", start, start + 1, now=moment)[0] for moment in moments]
     final = market.rows("1m", start, start + 1)[0]
     for before, later in zip(states, [*states[1:], final], strict=True):
         assert before.open == later.open
         assert before.high <= later.high
         assert before.low >= later.low
-        assert 0 < before.volume < later.volume
-        assert 0 < before.turnover < later.turnover
+        assert 0 < before.volume <= later.volume
+        assert 0 < before.turnover <= later.turnover
         assert before.timestamp <= later.timestamp
         assert before.low <= before.close <= before.high
-    assert states[2] == market.rows("1m", start, start + 1, now=start + 20)[0]
+    assert len(seconds) < len({state.volume for state in states})
+    assert states[2] == market.rows("1m", start, start + 1, now=moments[2])[0]
+    assert [] == market.rows("1m", start, start + 1, now=seconds[0].open_time - 0.001)
     assert [final] == market.rows("1m", start, start + 1, now=start + 60)
     assert [final] == served(market, "1m", start + 1, 1, now=start + 60)
 
 
 def test_forming_candle_only_where_the_slot_trades() -> None:
-    """No candle forms in a slot that does not trade, and none is seen before its slot begins."""
+    """No candle forms in a slot that does not trade or has not traded yet, and none is seen before its slot begins."""
     market = Market("KRW-X", 0.5)
-    opens = {row.open_time for row in market.rows("1m", NOW - 3600, NOW)}
-    for minute in range(NOW // 60 * 60 - 3000, NOW // 60 * 60, 60):
+    opens = {row.open_time for row in market.rows("1m", NOW - 21_600, NOW)}
+    some_late = False
+    for minute in range(NOW // 60 * 60 - 20_000 // 60 * 60, NOW // 60 * 60, 60):
+        traded = market.rows("1s", minute, minute + 31)
+        some_late |= not traded and minute in opens
         newest = served(market, "1m", minute + 120, 1, now=minute + 30)[0].open_time
-        assert max(time for time in opens if time <= minute) == newest
+        assert max(time for time in opens if time < minute or (time == minute and traded)) == newest
+    assert some_late
 
 
 def test_to_does_not_cut_a_candle() -> None:
@@ -265,14 +278,19 @@ def test_form_of_recorded_bytes(name: str, kind: str, recorded: Path, form: Call
 
 
 def test_bounded_caches() -> None:
-    """Paging through years keeps no more than a few blocks."""
-    market = Market("KRW-X")
-    to: float = NOW
-    for _ in range(200):
-        to = served(market, "60m", to)[-1].open_time if to > 1_520_000_000 else NOW
-    series = market._series(Timeframe.of("60m"))
-    assert series.printed.cache_info().currsize <= 16
-    assert series.columns.cache_info().currsize <= 4
+    """Paging through years keeps no more than some days and blocks of days."""
+    market = Market("KRW-X", 0.02, listed=0)
+    for name, pages in (("1m", 100), ("60m", 100), ("1d", 100)):
+        to: float = NOW
+        for _ in range(pages):
+            to = served(market, name, to)[-1].open_time
+    base = market._base()
+    minutes = market._series(MINUTE)
+    assert isinstance(minutes, MinuteSeries)
+    kept = [base.minutes, base._block, base._totals, base.prices.pattern, minutes.printed]
+    kept += [market._series(Timeframe.of(name)).piece for name in ("60m", "1d")]
+    assert [8, 32, 32, 8, 4, 512] == [cache.cache_info().currsize for cache in kept if cache is not base.prices.pattern]
+    assert base.prices.pattern.cache_info().currsize <= 128
 
 
 def test_pickle_and_evolve() -> None:

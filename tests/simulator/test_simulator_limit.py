@@ -60,9 +60,11 @@ def test_old_refusals_are_forgotten() -> None:
 
 
 def test_no_limit() -> None:
-    """Without a rate everything passes and no header tells of a limit."""
+    """Without a rate everything passes, and the header tells of a limit of which nothing is used."""
     limit = Limit(None, 1)
-    assert {(200, None, 0.0)} == {limit.ask("candles", 0.0, origin=True) for _ in range(1000)}
+    for origin in (False, True):
+        verdicts = {limit.ask("candles", 0.0, origin=origin) for _ in range(1000)}
+        assert {(200, "group=candles; min=600; sec=9", 0.0)} == verdicts
 
 
 def test_no_block() -> None:
