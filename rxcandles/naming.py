@@ -67,7 +67,7 @@ def _given(exchange: str, base_url: str | None, name: str) -> str:
     if name != name.lower():
         raise refusal("name", name, f"write {name.lower()!r}: names that differ in capital letters only count as one")
     if base_url is None and name != exchange:
-        raise refusal("name", name, f"give base_url with it, since without one the candles are {exchange!r}'s own")
+        raise refusal("name", name, f"give base_url with it, since without one they are candles of {exchange!r}")
     claimed = name.partition("@")[0]
     if claimed in EXCHANGES and claimed != exchange:
         raise refusal(

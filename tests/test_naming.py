@@ -105,8 +105,8 @@ def test_given(name: str) -> None:
 @pytest.mark.parametrize(
     ("exchange", "url", "name", "says"),
     [
-        ("upbit", None, "mirror", r"^name is 'mirror'; give base_url with it, .* are 'upbit's own"),
-        ("simulated", None, "lab", r"^name is 'lab'; give base_url with it, .* are 'simulated's own"),
+        ("upbit", None, "mirror", r"^name is 'mirror'; give base_url with it, since .* are candles of 'upbit'"),
+        ("simulated", None, "lab", r"^name is 'lab'; give base_url with it, since .* are candles of 'simulated'"),
         (
             "upbit",
             ELSEWHERE,
