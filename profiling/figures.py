@@ -14,7 +14,7 @@ async def collection(url: str, count: int) -> dict[str, Any]:
     import rxcandles
 
     config = rxcandles.CollectionConfig(enable_memory_warning=False)
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         began = time.perf_counter()
         candles = await provider.get_candles("KRW-BTC", "1m", count=count, config=config)
         seconds = time.perf_counter() - began
@@ -28,7 +28,7 @@ async def collection(url: str, count: int) -> dict[str, Any]:
 async def storage(url: str, count: int) -> dict[str, Any]:
     import rxcandles
 
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         first = await provider.collect_candles_only("KRW-BTC", "1m", count=count)
         again = await provider.collect_candles_only("KRW-BTC", "1m", count=count, to=first.time_range[1])
     assert (again.api_calls_made, again.collected_count, again.db_records_count) == (0, count, count)
@@ -43,7 +43,7 @@ async def streaming(url: str, count: int, ahead: bool) -> dict[str, Any]:
 
     total, peak, chunks = 0, 0, 0
     config = rxcandles.StreamingConfig(enable_backpressure=not ahead)
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         began = time.perf_counter()
         async with provider.stream_candles("KRW-BTC", "1m", count=count, config=config) as stream:
             async for candles, _ in stream:
@@ -60,7 +60,7 @@ async def streaming(url: str, count: int, ahead: bool) -> dict[str, Any]:
 async def strict(url: str, pages: int) -> dict[str, Any]:
     import rxcandles
 
-    async with rxcandles.connect("candles.db", base_url=url) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url) as provider:
         summary = await provider.collect_candles_only("KRW-BTC", "1m", count=pages * 200)
     assert summary.collected_count == pages * 200
     return {"candles": summary.collected_count, "seconds": summary.duration_seconds, "429s": summary.rate_limited}

@@ -83,7 +83,7 @@ async def ours(url: str, count: int) -> dict[str, Any]:
     import rxcandles
 
     began = time.perf_counter()
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         summary = await provider.collect_candles_only("KRW-ETH", "1m", count=count)
     assert summary.collected_count == summary.db_records_count == count
     return {"seconds": time.perf_counter() - began, "candles": count}

@@ -18,7 +18,7 @@ async def collect(url: str, count: int, name: str) -> dict[str, Any]:
     import rxcandles
 
     began = time.perf_counter()
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         if name == "storage-only":
             total = (await provider.collect_candles_only("KRW-DEEP", "1m", count=count)).collected_count
         else:

@@ -29,7 +29,7 @@ async def collect(url: str, market: str, pages: int, foreign: float) -> dict[str
 
     other = asyncio.create_task(another_client())
     await asyncio.sleep(1 if foreign else 0)
-    async with rxcandles.connect("candles.db", base_url=url) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url) as provider:
         summary = await provider.collect_candles_only(market, "1m", count=pages * 200)
     other.cancel()
     await asyncio.wait([other])

@@ -31,7 +31,7 @@ async def sampled(url: str, count: int, name: str) -> dict[str, Any]:
             samples.append((progress.collected_count, resident_memory()))
 
     config = rxcandles.CollectionConfig(enable_memory_warning=False)
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=None) as provider:
         if name == "storage-only":
             await provider.collect_candles_only("KRW-BTC", "1m", count=count, progress_callback=sample)
         elif name == "streaming":

@@ -84,7 +84,7 @@ async def ours(url: str, count: int, limited: bool) -> dict[str, Any]:
 
     began = time.perf_counter()
     rate = 10 if limited else None
-    async with rxcandles.connect("candles.db", base_url=url, rate_limit=rate) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url, rate_limit=rate) as provider:
         summary = await provider.collect_candles_only("KRW-ETH", "1m", count=count)
     return {"seconds": time.perf_counter() - began, "rows": summary.db_records_count, "lost": 0}
 

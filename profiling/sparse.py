@@ -14,7 +14,7 @@ DENSITIES = {"KRW-ETH": 1.0, "KRW-XRP": 0.95, "KRW-DOGE": 0.3, "KRW-RARE": 0.02}
 async def collect(url: str, market: str, count: int) -> dict[str, Any]:
     import rxcandles
 
-    async with rxcandles.connect("candles.db", base_url=url) as provider:
+    async with rxcandles.connect("candles.db", "simulated", base_url=url) as provider:
         summary = await provider.collect_candles_only(market, "1m", count=count)
     assert summary.collected_count == count
     return {"seconds": summary.duration_seconds}

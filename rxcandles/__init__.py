@@ -55,6 +55,7 @@ from rxcandles.errors import (
     StoreError,
     UnknownMarketError,
     UnprovenError,
+    WrongServerError,
 )
 from rxcandles.estimating import CollectionPlan
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
@@ -178,6 +179,7 @@ __all__ = [
     "UnknownMarketError",
     "UnprovenError",
     "VerificationReport",
+    "WrongServerError",
     "check_imported",
     "connect",
     "coverage_cells",

@@ -21,6 +21,7 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_each",
+    "check_exchange_name",
     "check_flag",
     "check_kind",
     "check_like",
@@ -39,6 +40,7 @@ _B = TypeVar("_B")
 
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/\[\]-]{0,99}", re.ASCII)
 _LONGEST: Final = 80
 _MOST: Final = sys.float_info.max
 
@@ -126,6 +128,14 @@ def check_name(name: str, value: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise refusal(name, value, "take up to 64 letters, digits, '.', '_' and '-', a letter or digit first")
     return value
+
+
+def check_exchange_name(name: str, value: str) -> str:
+    """Return ``value``, or raise :class:`RequestError` where no exchange can be called so: a name, or NAME@ADDRESS."""
+    plain, at, address = value.partition("@") if isinstance(value, str) else (value, "", "")
+    if at and _NAME.fullmatch(plain) and _ADDRESS.fullmatch(address):
+        return value
+    return check_name(name, value)
 
 
 def check_path(name: str, value: str | Path) -> str:

@@ -14,7 +14,7 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
 from rxcandles.chunk import Chunk
-from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError
+from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.estimating import CollectionPlan, estimate
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
@@ -56,6 +56,12 @@ class CandleCollector:
         check_like("store", store, CandleStore)
         check_like("exchange", exchange, Exchange)
         check_like("limiter", limiter, RateLimiter)
+        whose = getattr(store, "exchange", exchange.name)
+        if whose != exchange.name:
+            raise RequestError(
+                f"the store is opened for candles of {whose!r}, and the exchange's are {exchange.name!r}; open it with "
+                f"exchange={exchange.name!r}: candles of two sources are never mixed"
+            )
         if retry is not None:
             check_kind("retry", retry, Retry)
         if cursors is not None:

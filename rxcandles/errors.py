@@ -8,7 +8,8 @@
     ├── InvalidCandleError (ValueError) a candle that does not fit into the stream it comes in
     ├── ExchangeError                  the exchange, or the way to it, failed
     │   ├── RequestRejectedError       4xx: asking again won't help
-    │   │   └── UnknownMarketError     404: never listed, delisted or renamed away
+    │   │   ├── UnknownMarketError     404: never listed, delisted or renamed away
+    │   │   └── WrongServerError       a simulator where an exchange was expected, or the other way round
     │   ├── InvalidResponseError       an answer that is not what was asked for
     │   │   └── ContradictionError     an answer that contradicts what is known: asked again, never believed
     │   ├── BannedError                418: stop until the block is over
@@ -59,6 +60,7 @@ __all__ = [
     "StoreError",
     "UnknownMarketError",
     "UnprovenError",
+    "WrongServerError",
 ]
 
 
@@ -90,6 +92,13 @@ class RequestRejectedError(ExchangeError):
 
 class UnknownMarketError(RequestRejectedError):
     """The exchange does not know the market: never listed, delisted, or renamed away."""
+
+
+class WrongServerError(RequestRejectedError):
+    """The server is a simulator, or is none, and its candles would be stored under the other's name; none of them is.
+
+    Asking again changes nothing: give the server's candles a name that is theirs.
+    """
 
 
 class InvalidResponseError(ExchangeError):

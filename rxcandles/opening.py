@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import enum
+import re
 from binascii import crc32
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.naming import EXCHANGES, SIMULATED, UPBIT_URL, address_of, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.connection import Durability
 
 __all__ = ["EXCHANGES", "OwnRate", "connect"]
-
-EXCHANGES: Final = ("upbit", "simulated")
-"""The exchanges that have a name here."""
-
-
-UPBIT_URL: Final = "https://api.upbit.com"
 
 
 class OwnRate(enum.Enum):
@@ -41,6 +37,7 @@ def connect(
     base_url: str | None = None,
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
+    name: str | None = None,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
     durability: Durability = "normal",
@@ -50,13 +47,19 @@ def connect(
 
     ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
     ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an ``Exchange``, which is
-    closed in the end. ``base_url`` is another address of the same API. ``rate_limit`` overrides the exchange's own
-    requests a second; None lifts it. Providers that are to share one limit are given the same ``limiter``, which then
-    decides. With ``share_limit`` all processes of this user on this machine that open the same exchange share its
-    limit, which counts by address; None means that they do for the real Upbit and don't for other servers. What a power
-    cut may cost is the ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to
-    ``busy_timeout`` seconds for other processes that write to the file. Raises ``RequestError`` for bad arguments,
-    before a file is made, and ``StoreError`` where the file can't be used.
+    closed in the end. ``rate_limit`` overrides the exchange's own requests a second; None lifts it.
+
+    ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
+    ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of the exchange's
+    own. A simulator in another process is ``exchange="simulated"`` with its address. Under an exchange's name its first
+    answer is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as one.
+
+    Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all
+    processes of this user on this machine that open the same exchange share its limit, which counts by address; None
+    means that they do for the real Upbit and don't for other addresses. What a power cut may cost is the
+    ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
+    seconds for other processes that write to the file. Raises ``RequestError`` for bad arguments, before a file is
+    made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)
@@ -64,27 +67,38 @@ def connect(
             raise refusal("limiter", limiter, "give it without rate_limit and share_limit: it is what decides")
     if share_limit is not None:
         check_flag("share_limit", share_limit)
-    if isinstance(exchange, str):
-        if exchange not in EXCHANGES:
-            raise refusal("exchange", exchange, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
-        if exchange == "upbit" or base_url is not None:
-            ready: Exchange | None = UpbitExchange(UPBIT_URL if base_url is None else base_url, name=exchange)
-        else:
-            ready = None
-    elif base_url is not None:
-        raise RequestError("base_url is given, but the exchange given has its own; give one of the two")
-    else:
-        check_like("exchange", exchange, Exchange)
-        ready = exchange
+    ready, called, key = _served(exchange, base_url, name)
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
     rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
-    name = exchange if isinstance(exchange, str) else exchange.name
-    store = SqliteStore(path, exchange=name, durability=durability, busy_timeout=busy_timeout)
-    shared = exchange == "upbit" and base_url is None if share_limit is None else share_limit
-    key = None
-    if shared and limiter is None:
-        key = name if base_url is None else f"{name}-{crc32(base_url.encode()):08x}"
-    return _Opening(_opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, key))
+    store = SqliteStore(path, exchange=called, durability=durability, busy_timeout=busy_timeout)
+    shared = (isinstance(exchange, str) and key == "upbit") if share_limit is None else share_limit
+    lease = _lease(key) if shared and limiter is None else None
+    return _Opening(_opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, lease))
+
+
+def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
+    """Return the exchange (None: a simulator in this process), what its candles are called, and whose its limit is.
+
+    The limit is the address's, whatever the candles are called.
+    """
+    if not isinstance(exchange, str):
+        for what, value in (("base_url", base_url), ("name", name)):
+            if value is not None:
+                raise RequestError(f"{what} is given, but the exchange given has its own; give one of the two")
+        check_like("exchange", exchange, Exchange)
+        return exchange, exchange.name, exchange.name
+    called = name_of(exchange, base_url, name)
+    if base_url is None and exchange == SIMULATED:
+        return None, called, exchange
+    if base_url is None or is_own(base_url):
+        return UpbitExchange(UPBIT_URL, name=called, simulated=False), called, "upbit"
+    there = UpbitExchange(base_url, name=called, simulated=says_simulated(exchange, called))
+    return there, called, f"server-{crc32(address_of(base_url).encode()):08x}"
+
+
+def _lease(key: str) -> str:
+    """Return ``key`` as what a file can be called."""
+    return f"{re.sub('[^A-Za-z0-9._-]', '-', key)[:48]}-{crc32(key.encode()):08x}" if "@" in key else key
 
 
 class _Opening(AbstractAsyncContextManager[CandleDataProvider]):
@@ -131,7 +145,7 @@ async def _opened(
             from rxcandles.simulator import Simulator
 
             simulator = await stack.enter_async_context(Simulator(rate=rate))
-            exchange = UpbitExchange(name="simulated", base_url=simulator.base_url)
+            exchange = UpbitExchange(simulator.base_url, name=store.exchange)
         if isinstance(exchange, AbstractAsyncContextManager):
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)

@@ -13,10 +13,11 @@ import attrs
 
 from rxcandles.arguments import check_callable, check_count, check_flag, check_number, check_path
 from rxcandles.collector import CandleCollector
-from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError
+from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError, WrongServerError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import RepairReport, Tally, VerificationReport
 from rxcandles.model import Request
+from rxcandles.naming import name_of
 from rxcandles.opening import OwnRate, connect
 from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -40,6 +41,7 @@ async def repair(
     base_url: str | None = None,
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
+    name: str | None = None,
     symbol: str | None = None,
     timeframe: str | None = None,
     dry_run: bool = False,
@@ -61,11 +63,11 @@ async def repair(
     says what would be done, and opens nothing for writing. With ``into`` what can be read of the file is copied into
     that new one first, and that is repaired.
 
-    ``exchange`` to ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of :func:`verify`.
-    ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans and a few pages.
-    A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What can't be fetched
-    is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``, ``SchemaError`` and
-    ``StoreError``.
+    ``exchange`` to ``name``, ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of
+    :func:`verify`. ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans
+    and a few pages. A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What
+    can't be fetched is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``,
+    ``SchemaError`` and ``StoreError``.
     """
     check_count("most", most)
     check_flag("dry_run", dry_run)
@@ -77,13 +79,14 @@ async def repair(
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
-    opening = connect(path, exchange, base_url, rate_limit, limiter=limiter, share_limit=share_limit)
-    name, source = (exchange, UpbitExchange) if isinstance(exchange, str) else (exchange.name, exchange)
+    opening = connect(path, exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
+    source = UpbitExchange if isinstance(exchange, str) else exchange
+    whose = name_of(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
 
     def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan, bool]:
         examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
         tally = Tally(most)
-        untrusted = Untrusted(connection, examination, exchange=name, page=source.page_limit, kept=kept_by(source))
+        untrusted = Untrusted(connection, examination, exchange=whose, page=source.page_limit, kept=kept_by(source))
         for finding in examination.findings():
             tally.add(finding)
             untrusted.add(finding)
@@ -108,7 +111,7 @@ async def repair(
             return report
         if done:
             return attrs.evolve(report, after=before)
-        async with SqliteStore(path, exchange=name) as store:
+        async with SqliteStore(path, exchange=whose) as store:
             removed = await store.mend(plan)
             fetching = _Fetching(store, symbol, timeframe, progress_callback, now)
             if await fetching.wanted():
@@ -163,6 +166,9 @@ class _Fetching:
             try:
                 exchange.check(series.symbol, frame)
                 await self._fetch(collector, series, frame, spans)
+            except WrongServerError as error:  # which says nothing about the series
+                self.failures.append(str(error))
+                return
             except (RequestError, RequestRejectedError) as error:
                 self.failures.append(f"{series.symbol} {frame} is given up: {error}")
                 await self._store.settle(series.symbol, frame, give_up=True)

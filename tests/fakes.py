@@ -44,7 +44,7 @@ def candle(time: int, symbol: str = "KRW-BTC") -> CandleData:
 class FakeExchange:
     """An ``Exchange`` over a sorted list of open times, the same for every symbol."""
 
-    name = "fake"
+    name = "upbit"  # as stores are opened where nothing is said
     page_limit = 200
     rate_limit: float | None = None
 

@@ -163,6 +163,7 @@ NO_URL = (
 )  # fmt: skip
 NO_PATH = ("", "a\0b", "\ud800", None, 5, True, b"candles.db", [])
 NO_NAME = ("", "..", "../x", "a/b", "a b", "a\n", "ㅂ", "a" * 65, None, 5)
+NO_EXCHANGE_NAME = ("@x", "a@", "a@ b", "a@b@c", "a@b\n", "a@b%c", "a@" + "b" * 101, *NO_NAME)
 NO_ORDER = ("sideways", "", "Newest_First", None, True, [])
 NO_SPAN = ((600, 0), (0, 0), (-60, 0), (NAN, NAN), (0.0, 60.0), ("a", "b"), (0, HUGE), (0, 60, 120), 5, None, "ab")
 
@@ -238,7 +239,8 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("connect_timeout", (0, *NO_SECONDS), lambda p, v: UpbitExchange(connect_timeout=v)),
     ("connections", (*NOT_WHOLE, None), lambda p, v: UpbitExchange(connections=v)),
     ("max_body", (*NOT_WHOLE, None), lambda p, v: UpbitExchange(max_body=v)),
-    ("name", NO_NAME, lambda p, v: UpbitExchange(name=v)),
+    ("name", NO_EXCHANGE_NAME, lambda p, v: UpbitExchange(name=v)),
+    ("simulated", NO_FLAG, lambda p, v: UpbitExchange(simulated=v)),
     ("session", (5, "session", {}), lambda p, v: UpbitExchange(session=v)),
     ("symbol", ("krw-btc", "KRW-ВТС", None), lambda p, v: p.exchange.check(v, MINUTE)),
     ("timeframe", ("2m", None, Timeframe("2w", 14 * 86_400)), lambda p, v: p.exchange.check("KRW-BTC", v)),
@@ -247,7 +249,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     # The store, before it is opened
     ("path", NO_PATH, lambda p, v: SqliteStore(v)),
     ("path", ("", None), lambda p, v: SqliteStore.open(v)),
-    ("exchange", NO_NAME, lambda p, v: SqliteStore("candles.db", exchange=v)),
+    ("exchange", NO_EXCHANGE_NAME, lambda p, v: SqliteStore("candles.db", exchange=v)),
     ("busy_timeout", (3601, *NO_SECONDS), lambda p, v: SqliteStore("candles.db", busy_timeout=v)),
     ("busy_timeout", (3601, *NO_SECONDS), lambda p, v: rxcandles.connect("candles.db", busy_timeout=v)),
     ("durability", ("half", "", "FULL", None, True, []), lambda p, v: SqliteStore("candles.db", durability=v)),
@@ -255,6 +257,11 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("path", NO_PATH, lambda p, v: rxcandles.connect(v)),
     ("exchange", ("other", "", "UPBIT", None, 5, [], UpbitExchange), lambda p, v: rxcandles.connect("c.db", v)),
     ("base_url", (*NO_URL[:5], 5), lambda p, v: rxcandles.connect("c.db", base_url=v)),
+    ("name", (*NO_EXCHANGE_NAME[:-2], 5, "UPBIT", "simulated", "simulated@x"),
+     lambda p, v: rxcandles.connect("c.db", base_url="http://127.0.0.1:9", name=v)),
+    ("name", ("upbit", "upbit@x", "Lab"),
+     lambda p, v: rxcandles.connect("c.db", "simulated", "http://127.0.0.1:9", name=v)),
+    ("name", ("mirror",), lambda p, v: rxcandles.connect("c.db", name=v)),
     ("rate_limit", NO_RATE, lambda p, v: rxcandles.connect("c.db", rate_limit=v)),
     ("limiter", (0, False, "none", SlidingWindowLimiter), lambda p, v: rxcandles.connect("c.db", limiter=v)),
     ("limiter", (SlidingWindowLimiter(5),), lambda p, v: rxcandles.connect("c.db", rate_limit=5, limiter=v)),

@@ -221,6 +221,9 @@ def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> N
         ("get KRW-BTC 1", ["1s", "1m", "10m", "15m", "1d", "1w", "1M", "1y"]),
         ("plan --db some.db KRW-BTC KRW-E", ["KRW-ETH"]),
         ("collect --exchange s", ["simulated"]),
+        ("collect --db some.db --name s", ["simulated"]),
+        ("export --db some.db --exchange s", ["simulated"]),
+        ("collect --name s", []),
     ],
 )
 def test_completion(

@@ -35,7 +35,7 @@ async def sim() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def provider(sim: Simulator, tmp_path: Path) -> AsyncIterator[rxcandles.CandleDataProvider]:
     path = tmp_path / "candles.db"
-    async with rxcandles.connect(path, base_url=sim.base_url, rate_limit=None) as opened:
+    async with rxcandles.connect(path, "simulated", sim.base_url, rate_limit=None) as opened:
         yield opened
 
 
@@ -122,7 +122,7 @@ async def test_beginning_of_a_market(provider: rxcandles.CandleDataProvider, sim
     market = Market("KRW-NEW", 1.0, listed=NOW - 600 * 60)
     async with (
         Simulator((market,), rate=None, clock=lambda: NOW) as simulator,
-        rxcandles.connect(tmp_path / "new.db", base_url=simulator.base_url, rate_limit=None) as fresh,
+        rxcandles.connect(tmp_path / "new.db", "simulated", base_url=simulator.base_url, rate_limit=None) as fresh,
     ):
         begin = datetime(2017, 1, 1, tzinfo=UTC)
         async with fresh.stream_candles("KRW-NEW", "1m", to=begin, end=NEWEST, order="oldest_first") as stream:
@@ -136,7 +136,7 @@ async def test_our_clock_ahead(tmp_path: Path) -> None:
     clock = [time.time() - 7200]
     async with (
         Simulator((Market("KRW-BTC"),), rate=None, clock=lambda: clock[0]) as sim,
-        rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=None) as provider,
+        rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=None) as provider,
     ):
         config = rxcandles.CollectionConfig(max_memory_objects=100, enable_memory_warning=False)
         candles = await provider.get_candles("KRW-BTC", "1m", count=3000, config=config)
@@ -202,7 +202,7 @@ async def test_passing_faults(sim: Simulator, tmp_path: Path, fault: str) -> Non
 @pytest.mark.parametrize("fault", WRONG)
 async def test_wrong_answers(sim: Simulator, tmp_path: Path, fault: str) -> None:
     """A page that is not what was asked for is never stored; the rest is, and the next run heals just that."""
-    async with rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=None) as provider:
+    async with rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=None) as provider:
         bad = (NOW - 30) // 60 * 60 - 400 * 60
         sim.faults.add(WRONG[fault], when=lambda asked: asked.to == bad)
         asked = {"symbol": "KRW-D1000", "timeframe": "1m", "count": 1000, "to": NEWEST}
@@ -225,7 +225,7 @@ async def test_wrong_answers(sim: Simulator, tmp_path: Path, fault: str) -> None
 async def test_repeated_seam_is_repaired(sim: Simulator, tmp_path: Path) -> None:
     """A page that begins with the last candle of the one before is repaired: exact, and without a hole."""
     sim.faults.add(faults.seam())
-    async with rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=None) as provider:
+    async with rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=None) as provider:
         candles = await provider.get_candles("KRW-D998", "1m", count=1000, to=NEWEST)
         assert candles == truth(MARKETS[1], NOW - 30 - 1100 * 60, NOW - 30)[-1000:][::-1]
         assert len(await provider.repository.coverage("KRW-D998", Timeframe.of("1m"), 0, 10**12)) == 1
@@ -237,7 +237,7 @@ async def test_leaving_a_stream(sim: Simulator, tmp_path: Path, leave: str) -> N
 
     async def consume() -> None:
         async with (
-            rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=None) as provider,
+            rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=None) as provider,
             provider.stream_candles("KRW-D1000", "1m", count=50_000, to=NEWEST) as stream,
         ):
             async for _, meta in stream:
@@ -264,7 +264,7 @@ async def test_leaving_a_stream(sim: Simulator, tmp_path: Path, leave: str) -> N
         assert result is None if expected is None else isinstance(result, expected)
     servers = {each for each in asyncio.all_tasks() if "aiohttp/web" in repr(each) or "/simulator/" in repr(each)}
     assert asyncio.all_tasks() - before - servers == set()
-    async with rxcandles.SqliteStore(tmp_path / "candles.db") as store:
+    async with rxcandles.SqliteStore(tmp_path / "candles.db", exchange="simulated") as store:
         minute = Timeframe.of("1m")
         covered = await store.coverage("KRW-D1000", minute, 0, 10**12)
         rows = [await store.count("KRW-D1000", minute, each.start, each.stop) for each in covered]
@@ -277,7 +277,7 @@ async def test_strict_limit(tmp_path: Path) -> None:
     """Against a strict server, a burst and what follows draw no 429; the rate can be changed while running."""
     async with (
         Simulator(MARKETS, rate=20, latency=0.005, clock=lambda: NOW) as sim,
-        rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=20) as provider,
+        rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=20) as provider,
     ):
         summary = await provider.collect_candles_only("KRW-D1000", "1m", count=50 * 200, to=NEWEST)
         assert (summary.api_calls_made, summary.rate_limited) == (50, 0)
@@ -288,7 +288,7 @@ async def test_a_429_is_waited_out(tmp_path: Path) -> None:
     """A limit that is lower than we think is found by its 429s; everything is collected all the same."""
     async with (
         Simulator(MARKETS, rate=10, clock=lambda: NOW) as sim,
-        rxcandles.connect(tmp_path / "candles.db", base_url=sim.base_url, rate_limit=40) as provider,
+        rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=40) as provider,
     ):
         summary = await provider.collect_candles_only("KRW-D1000", "1m", count=16 * 200, to=NEWEST)
         assert summary.collected_count == 3200
@@ -361,14 +361,14 @@ async def test_shared_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
         async def collect(name: str, symbol: str) -> int:
             path = tmp_path / name
-            async with rxcandles.connect(path, base_url=sim.base_url, rate_limit=20, share_limit=True) as provider:
+            async with rxcandles.connect(path, "simulated", sim.base_url, 20, share_limit=True) as provider:
                 assert isinstance(provider.limiter, rxcandles.MachineLimiter)
                 summary = await provider.collect_candles_only(symbol, "1m", count=20 * 200, to=NEWEST)
                 return summary.collected_count
 
         assert await asyncio.gather(collect("a.db", "KRW-D1000"), collect("b.db", "KRW-D998")) == [4000, 4000]
         assert sim.stats.by_status[429] == 0
-        async with rxcandles.connect(tmp_path / "c.db", base_url=sim.base_url) as provider:
+        async with rxcandles.connect(tmp_path / "c.db", "simulated", sim.base_url) as provider:
             assert isinstance(provider.limiter, rxcandles.SlidingWindowLimiter)
             assert not isinstance(provider.limiter, rxcandles.MachineLimiter)
     async with rxcandles.connect(tmp_path / "d.db") as provider:

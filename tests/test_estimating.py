@@ -171,7 +171,7 @@ async def test_not_kept(cursors: int) -> None:
     now = int(time.time()) // MINUTE * MINUTE
     exchange = FakeExchange([now - slot * MINUTE for slot in range(4000, 0, -1)])
     exchange.kept = lambda timeframe: 3000 * MINUTE  # type: ignore[attr-defined]
-    async with SqliteStore(":memory:", exchange="fake") as store:
+    async with SqliteStore(":memory:") as store:
         provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), cursors=cursors)
         request = Request("KRW-BTC", "1m", end=to_datetime(now - 500_000 * MINUTE))
         plan = await provider.plan(request)

@@ -14,7 +14,7 @@ ROOT = Path(rxcandles.__file__).parent
 LAYERS = (
     {"errors", "version"},
     {"arguments", "extras"},
-    {"files", "threads"},
+    {"files", "naming", "threads"},
     {"timeframe"},
     {"spans", "events"},
     {"model", "claims", "density"},

@@ -29,7 +29,7 @@ __all__ = ["chart"]
 @click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
 @click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a FILE that ends in .png.")
 @click.option("--title", help="Above the chart; the series' name where not given.")
-@click.option("--exchange", help="Whose candles, where the database has this series of several.")
+@options.whose
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @options.existing_db
 def chart(**asked: Any) -> options.Work:

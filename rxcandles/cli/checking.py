@@ -14,10 +14,12 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
 from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
+from rxcandles.naming import name_of
 from rxcandles.opening import connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
@@ -73,7 +75,7 @@ def repair(**asked: Any) -> options.Work:
     """Take what can't be trusted out of a database and fetch it again, just that.
 
     The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
-    and keep a copy. Series of another exchange than --exchange are left as they are.
+    and keep a copy. Series of another name than --exchange or --name are left as they are.
 
     \b
     rxcandles repair --dry-run
@@ -85,7 +87,7 @@ def repair(**asked: Any) -> options.Work:
 
 def _verify(
     symbol: str | None, timeframe: str | None, db: str, sample: int | None, seed: int | None, exchange: str,
-    base_url: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+    base_url: str | None, name: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     if seed is not None and sample is None:
         raise RequestError("--seed is given without --against-exchange, which it is for")
@@ -96,7 +98,7 @@ def _verify(
         check = partial(verify_file, db, symbol, timeframe, most=most)
         if sample is None:
             return await check()
-        async with connect(":memory:", exchange, base_url, rate_limit) as provider:
+        async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
     report = asyncio.run(work())
@@ -110,7 +112,7 @@ def _verify(
 
 def _repair(
     symbol: str | None, timeframe: str | None, db: str, dry_run: bool, into: str | None, exchange: str,
-    base_url: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+    base_url: str | None, name: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     options.existing(db)
     with progress_shown("repairing", quiet=quiet) as progress:
@@ -121,8 +123,8 @@ def _repair(
         try:
             report = asyncio.run(
                 repair_file(
-                    db, exchange, base_url, rate_limit, symbol=symbol, timeframe=timeframe, dry_run=dry_run, into=into,
-                    most=most, progress_callback=told,
+                    db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
+                    dry_run=dry_run, into=into, most=most, progress_callback=told,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -132,7 +134,7 @@ def _repair(
                                "before": _plain(report.before), "steps": [attrs.asdict(step) for step in report.steps],
                                "after": None if report.after is None else _plain(report.after)}))  # fmt: skip
     elif not (quiet and report.before.clean):
-        for line in _repair_lines(report, into or db, exchange, dry_run):
+        for line in _repair_lines(report, into or db, name_of(exchange, base_url, name), dry_run):
             click.echo(line)
     return DAMAGED if report.before.damaged else 0 if report.repaired else WRONG
 
@@ -208,7 +210,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield "nothing was changed; without --dry-run this is done"
     for other in sorted({finding.exchange for finding in left.findings} - {exchange, ""}):
         only = " --dry-run" if dry_run else ""
-        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db} --exchange {other}{only}"
+        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db}{source_options(other)}{only}"
 
 
 def _step_line(step: RepairStep, would: str) -> str:

@@ -61,6 +61,7 @@ def asked_for(
     db: str,
     exchange: str,
     base_url: str | None,
+    name: str | None,
     rate_limit: float | OwnRate | None,
     quiet: bool,
     verbose: int,
@@ -73,7 +74,7 @@ def asked_for(
         others + [each for listed in timeframes for each in listed.split(",")],
         ends_of(count, since, last, to, end),
     )
-    return wanted, Place(db, exchange, base_url, rate_limit), Output(quiet, verbose, no_color)
+    return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)
 
 
 def collect_series(
@@ -98,12 +99,12 @@ def collect_series(
     results = run_several(place, titles, output, work)
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
-        return _tell_one(request, title, results[request], place.db, as_json=as_json)
+        return _tell_one(request, title, results[request], place.kept, as_json=as_json)
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
     else:
-        _print_table({titles[request]: result for request, result in results.items()}, place.db, output)
+        _print_table({titles[request]: result for request, result in results.items()}, place.kept, output)
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
         message = " ".join(str(error).split())

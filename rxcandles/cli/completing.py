@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -10,9 +11,10 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.errors import RxCandlesError
+from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
 
-__all__ = ["completion", "stored_symbols"]
+__all__ = ["completion", "stored_names", "stored_symbols"]
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -44,14 +46,27 @@ def completion(context: click.Context, shell: str) -> options.Work:
 
 def stored_symbols(context: click.Context, incomplete: str) -> list[str]:
     """Return the symbols that the database of the command line holds and that begin so; none where there is none."""
+    return _begin_so({series.symbol for series in _stored(context)}, incomplete)
+
+
+def stored_names(context: click.Context, incomplete: str) -> list[str]:
+    """Return the names under which that database holds candles and that begin so."""
+    return _begin_so({series.exchange for series in _stored(context)}, incomplete)
+
+
+def _begin_so(words: Iterable[str], beginning: str) -> list[str]:
+    return sorted(each for each in words if each.startswith(beginning))
+
+
+def _stored(context: click.Context) -> list[Series]:
     path = context.params.get("db") or options.DB
     if not options.is_there(path):
         return []
     with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
-        return sorted({each for each in asyncio.run(_symbols(path)) if each.startswith(incomplete)})
+        return asyncio.run(_series(path))
     return []
 
 
-async def _symbols(path: str) -> list[str]:
+async def _series(path: str) -> list[Series]:
     async with SqliteStore(path) as store:
-        return [series.symbol for series in await store.series()]
+        return await store.series()

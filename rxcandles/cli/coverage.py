@@ -59,7 +59,9 @@ def _show_coverage(
     check_ends(since, to)
     width = min(Console().width, WIDEST) if sys.stdout.isatty() else 100
     # A terminal wraps a long line, where a table would cut its columns.
-    terminal = Console(width=200, highlight=False, no_color=no_color or None, force_terminal=sys.stdout.isatty())
+    terminal = Console(
+        width=200, highlight=False, markup=False, no_color=no_color or None, force_terminal=sys.stdout.isatty()
+    )
     found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:

@@ -15,7 +15,7 @@ from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
-from rxcandles.cli.stored import exchange_of
+from rxcandles.cli.stored import exchange_of, source_options
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
@@ -54,7 +54,7 @@ class _Asked:
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--imported", is_flag=True, help="Imported candles too, with a column that says which are proven.")
 @options.existing_db
-@click.option("--exchange", help="Whose candles, where the database has them from several.")
+@options.whose
 @options.as_json
 def export(**asked: Any) -> options.Work:
     """Write stored candles into a file, oldest first; nothing is fetched.
@@ -116,7 +116,7 @@ async def _exported(asked: _Asked) -> tuple[Exported, str, int]:
 def _where(db: str, exchange: str) -> str:
     """The options that name a database and an exchange, where these aren't the usual ones."""
     named = "" if db == options.DB else f" --db {shlex.quote(db)}"
-    return named if exchange == "upbit" else f"{named} --exchange {shlex.quote(exchange)}"
+    return named + source_options(exchange)
 
 
 def _json(done: Exported) -> str:

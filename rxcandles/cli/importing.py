@@ -15,6 +15,7 @@ from rxcandles.cli.console import printable
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
+from rxcandles.naming import name_of
 from rxcandles.opening import connect
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe
@@ -95,14 +96,15 @@ async def _import(
     pages: int | None,
     exchange: str,
     base_url: str | None,
+    name: str | None,
     rate_limit: Any,
     as_json: bool,
 ) -> int:
     UpbitExchange().check(symbol, Timeframe.of(timeframe))
     reading = read_candles(symbol, timeframe, file, format=style, columns=columns, tz=tz, keep_empty=not drop_empty)
-    opening, found = connect(":memory:", exchange, base_url, rate_limit), None
+    opening, found = connect(":memory:", exchange, base_url, rate_limit, name=name), None
     # The database is opened, and made, when all of the file is known to be good.
-    async with reading as read, SqliteStore(db, exchange=exchange) as store:
+    async with reading as read, SqliteStore(db, exchange=name_of(exchange, base_url, name)) as store:
         report = await read.store(store, replace=replace)
         if not as_json:
             click.echo(_text(report, f"{symbol} {timeframe}", db))

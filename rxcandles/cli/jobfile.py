@@ -36,7 +36,7 @@ def run(file: str, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> 
     # jobs.toml
     [defaults]                      # all optional; also for whatever a job may say
     db = "candles.db"               # where the command runs
-    exchange = "upbit"              # and base_url, rate_limit (requests a second, or "none")
+    exchange = "upbit"              # and base_url, name, rate_limit (requests a second, or "none")
     last = "30d"
     [[jobs]]
     symbols = ["KRW-BTC", "KRW-ETH"]
@@ -163,7 +163,7 @@ def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
 
 
 _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
-    "db": check_path, "exchange": _word, "base_url": _word, "rate_limit": _rate,
+    "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
 }  # fmt: skip
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {

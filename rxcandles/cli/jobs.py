@@ -14,6 +14,7 @@ import attrs
 from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
 from rxcandles.model import Order, Request
+from rxcandles.naming import name_of
 from rxcandles.opening import OwnRate, connect
 from rxcandles.provider import CandleDataProvider
 
@@ -34,10 +35,21 @@ class Place:
     exchange: str = "upbit"
     base_url: str | None = None
     rate_limit: float | OwnRate | None = OwnRate.OWN
+    name: str | None = None
+
+    @property
+    def whose(self) -> str:
+        """What its candles are stored as."""
+        return name_of(self.exchange, self.base_url, self.name)
+
+    @property
+    def kept(self) -> str:
+        """Where candles are kept, as people are told: with their name where that is not the exchange's."""
+        return self.db if self.whose == self.exchange else f"{self.db} as {self.whose}"
 
     def connect(self, **more: Any) -> AbstractAsyncContextManager[CandleDataProvider]:
         """Open the provider; what can't be meant is refused before a file is made."""
-        return connect(self.db, self.exchange, self.base_url, self.rate_limit, **more)
+        return connect(self.db, self.exchange, self.base_url, self.rate_limit, name=self.name, **more)
 
     def requests(self, wanted: Iterable[Wanted]) -> list[Request]:
         """Return a request for each series; the exchange is asked for its markets where there are globs."""
@@ -67,6 +79,7 @@ class Job:
     db: str
     exchange: str
     base_url: str | None
+    name: str | None
     rate_limit: float | OwnRate | None
     quiet: bool
     since: datetime | None = None
@@ -90,7 +103,7 @@ class Job:
     @property
     def place(self) -> Place:
         """Where it is."""
-        return Place(self.db, self.exchange, self.base_url, self.rate_limit)
+        return Place(self.db, self.exchange, self.base_url, self.rate_limit, self.name)
 
     @property
     def output(self) -> Output:

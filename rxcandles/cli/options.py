@@ -12,7 +12,8 @@ from rxcandles.arguments import check_rate
 from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
 from rxcandles.errors import RequestError
-from rxcandles.opening import EXCHANGES, OwnRate
+from rxcandles.naming import EXCHANGES
+from rxcandles.opening import OwnRate
 from rxcandles.timeframe import TIMEFRAMES
 
 __all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
@@ -88,6 +89,12 @@ def _stored_symbols(context: click.Context, parameter: click.Parameter, incomple
     return stored_symbols(context, incomplete)
 
 
+def _stored_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from rxcandles.cli.completing import stored_names
+
+    return stored_names(context, incomplete)
+
+
 def _timeframes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return [each.name for each in TIMEFRAMES if each.name.startswith(incomplete)]
 
@@ -101,7 +108,10 @@ existing_db: Final = click.option("--db", default=DB, show_default=True, help="T
 exchange: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
                  help="simulated starts a simulated Upbit in this process."),
-    click.option("--base-url", help="Another address of the same API."),
+    click.option("--base-url", metavar="URL",
+                 help="Another address of the same API; its candles are stored apart, as upbit@HOST:PORT."),
+    click.option("--name", shell_complete=_stored_names,
+                 help="What candles of --base-url are stored as; upbit where it is a mirror or proxy of Upbit."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Requests a second, or none; the exchange's own where not given."),
 )  # fmt: skip
@@ -141,6 +151,10 @@ ends: Final = together(
     click.option("--to", type=_as_type(read_time), metavar="TIME", help="The newer end; now if not given."),
     click.option("--end", type=_as_type(read_time), metavar="TIME",
                  help="The other end, in either order. The older end is included, the newer excluded."),
+)  # fmt: skip
+whose: Final = click.option(
+    "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,
+    help="Whose candles, as `rxcandles coverage` names them, where the database has this series of several.",
 )  # fmt: skip
 last: Final = click.option(
     "--last",

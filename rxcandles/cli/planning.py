@@ -57,12 +57,12 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
-            _print(told, place.exchange, None if place.rate_limit is None else seconds, output)
+            _print(told, place.whose, None if place.rate_limit is None else seconds, output)
         if not output.quiet:
             for series in others:
                 click.echo(
                     f"the database has {series.symbol} {series.timeframe} of {series.exchange!r}, and this is a plan "
-                    f"for {place.exchange!r}",
+                    f"for {place.whose!r}",
                     err=True,
                 )
         return 0
@@ -82,7 +82,7 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
         others = [
             each
             for each in await provider.repository.series()
-            if each.exchange != place.exchange and (each.symbol, each.timeframe) in bare
+            if each.exchange != place.whose and (each.symbol, each.timeframe) in bare
         ]
         return plans, seconds, others
 

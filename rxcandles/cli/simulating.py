@@ -27,9 +27,11 @@ __all__ = ["simulate"]
 def simulate(**asked: Any) -> options.Work:
     """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C.
 
+    What it makes up is stored as "simulated", and never as an exchange's own candles.
+
     \b
     rxcandles simulate --port 8700 --latency 0.05
-    rxcandles collect KRW-BTC 1m --count 1000 --base-url http://127.0.0.1:8700
+    rxcandles collect KRW-BTC 1m --count 1000 --exchange simulated --base-url http://127.0.0.1:8700
     """
     return lambda: _simulate(**asked)
 
@@ -41,7 +43,7 @@ def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
         async with Simulator(rate=rate_limit, latency=latency, port=port) as simulator:
             click.echo(
                 f"{simulator.base_url}  (try: rxcandles collect KRW-BTC 1m --count 1000 "
-                f"--base-url {simulator.base_url}; Ctrl-C stops it)"
+                f"--exchange simulated --base-url {simulator.base_url}; Ctrl-C stops it)"
             )
             await asyncio.Event().wait()
 

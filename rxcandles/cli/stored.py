@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from rxcandles.errors import RequestError
+from rxcandles.naming import EXCHANGES
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe
 
-__all__ = ["exchange_of"]
+__all__ = ["exchange_of", "source_options"]
 
 
 async def exchange_of(
@@ -39,6 +41,13 @@ async def exchange_of(
         )
     meant = _meant(symbol, {*proven, *unproven})
     raise RequestError(nothing + (f"; did you mean {meant!r}?" if meant else "; `rxcandles coverage` shows what is"))
+
+
+def source_options(name: str) -> str:
+    """Return the options with which a command asks the source of these candles; its address is the user's to know."""
+    if name == EXCHANGES[0]:
+        return ""
+    return f" --exchange {name}" if name in EXCHANGES else f" --base-url URL --name {shlex.quote(name)}"
 
 
 def _named(there: Iterable[Series], symbol: str, frame: Timeframe) -> list[Series]:

@@ -8,9 +8,9 @@ from functools import cache
 from importlib import metadata
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
-from rxcandles.arguments import check_count, check_name, check_number, check_symbol, refusal
+from rxcandles.arguments import check_count, check_exchange_name, check_flag, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
     ExchangeError,
@@ -20,10 +20,12 @@ from rxcandles.errors import (
     RequestRejectedError,
     ServerError,
     UnknownMarketError,
+    WrongServerError,
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
 from rxcandles.model import LONGEST_WAIT
+from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import END, Timeframe, time_text
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["UpbitExchange"]
 
 _CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
-_ADDRESS: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
-"""What an address is written in: ASCII that can be seen, and no more than a host and a path."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
 _SECONDS_KEPT: Final = (89 - 2) * 86_400
 _ERROR_BYTES: Final = 4096
@@ -74,7 +74,10 @@ class UpbitExchange:
     ``max_body`` bytes, unpacked, is refused. Certificates are verified, and there is no switch for that. Redirects are
     not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and no
     ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
-    candles' namespace in a store. A ``session`` given (for a proxy, or a CA of your own) is used and left open.
+    candles' namespace in a store, whatever server they come from: who makes this object says whose candles they are.
+    With ``simulated=False`` a server that says it is our simulator is refused (``WrongServerError``), with ``True`` one
+    that doesn't; :func:`connect` sets it by the name, None refuses neither. A ``session`` given (for a proxy, or a CA
+    of your own) is used and left open.
     Raises ``RequestError`` for arguments that can't be meant.
     """
 
@@ -85,19 +88,23 @@ class UpbitExchange:
 
     def __init__(
         self,
-        base_url: str = "https://api.upbit.com",
+        base_url: str = UPBIT_URL,
         *,
         timeout: float = 10.0,
         connect_timeout: float = 5.0,
         connections: int = 8,
         max_body: int = 4 * 1024 * 1024,
         name: str = "upbit",
+        simulated: bool | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        parts = _check_url(base_url)
-        self.name = check_name("name", name)
-        self._base = base_url.rstrip("/")
+        parts = check_url(base_url)
+        self.name = check_exchange_name("name", name)
+        # The scheme in small letters, which is all that the client knows.
+        self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._host = parts.netloc
+        self._shown = f"{parts.scheme}://{parts.netloc}{'/…' if parts.path.rstrip('/') else ''}"
+        self._simulated = None if simulated is None else check_flag("simulated", simulated)
         self._timeout = check_number("timeout", timeout, 0, 86_400, above=True)
         self._connect_timeout = check_number("connect_timeout", connect_timeout, 0, 86_400, above=True)
         self._connections = check_count("connections", connections)
@@ -227,6 +234,7 @@ class UpbitExchange:
                 allow_redirects=False,
                 trace_request_ctx=sent,
             ) as response:
+                self._check_server(response, asked)
                 if response.status != 200:
                     failure = await self._failure(response, asked)
                     failure.status = response.status
@@ -247,6 +255,21 @@ class UpbitExchange:
             raise connection_failure(
                 error, what, timeout=self._timeout, connect_timeout=self._connect_timeout
             ) from error
+
+    def _check_server(self, response: aiohttp.ClientResponse, asked: str) -> None:
+        """Raise ``WrongServerError`` where the candles would be stored as what they are not."""
+        is_simulator = SIMULATED_HEADER in response.headers
+        if is_simulator and self._simulated is False:
+            raise WrongServerError(
+                f"{asked}: {self._host} is a simulator, whose candles are stored as {SIMULATED!r} and never as "
+                f"{self.name!r}; write --exchange {SIMULATED} --base-url {self._shown} (exchange={SIMULATED!r})"
+            )
+        # What is no page may come from something in between.
+        if self._simulated and not is_simulator and response.status == 200:
+            raise WrongServerError(
+                f"{asked}: {self._host} does not say that it is a simulator, so its candles are not stored as "
+                f"{self.name!r}; leave out --exchange {SIMULATED}, and they get a name of their own"
+            )
 
     async def _body(self, response: aiohttp.ClientResponse, asked: str) -> bytes:
         body = bytearray()
@@ -313,22 +336,3 @@ def _agent() -> str:
 def _path(timeframe: Timeframe) -> str:
     number, letter = timeframe.name[:-1], timeframe.name[-1:]
     return f"minutes/{number}" if letter == "m" else _KINDS[letter]
-
-
-def _check_url(base_url: str) -> SplitResult:
-    if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
-        raise RequestError(
-            "base_url holds an @, so perhaps a user name or a password; write it without, Upbit's candles need none"
-        )
-    try:
-        parts = urlsplit(base_url)
-        labels = (parts.hostname or "").removesuffix(".").split(".")
-        valid = parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
-        valid = valid and all(0 < len(label) < 64 for label in labels)  # else the look-up itself fails
-    except (ValueError, TypeError, AttributeError):
-        valid = False
-    if not valid or not _ADDRESS.fullmatch(base_url):
-        # A query may hold a key.
-        told = re.split("[?#]", base_url)[0] if isinstance(base_url, str) else base_url
-        raise refusal("base_url", told, "write a host and perhaps a path, such as 'https://api.upbit.com'")
-    return parts

@@ -13,6 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
+from rxcandles.naming import SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Cut
 
 __all__ = ["answer_headers", "send"]
@@ -29,9 +30,9 @@ def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str |
     """Return the headers of ``answer`` (Upbit, recorded 2025-07-30 and 2026-03-11).
 
     ``now`` is the server's clock, for ``Date``. The gateway, which answers paths that are not ``known``, adds none of
-    the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``.
+    the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``. Every answer says that it is simulated.
     """
-    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type}
+    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: "rxcandles"}
     if known:
         headers |= _HEADERS
         if remaining_req is not None:

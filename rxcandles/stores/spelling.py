@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import check_exchange_name, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.ports import Series
 from rxcandles.timeframe import Timeframe
@@ -30,7 +30,7 @@ def plain(name: str) -> str:
 def _proper(series: Series) -> Series | None:
     try:
         return Series(
-            check_symbol(plain(series.exchange)),
+            check_exchange_name("exchange", plain(series.exchange)),
             check_symbol(plain(series.symbol)),
             Timeframe.of(plain(series.timeframe)).name,
         )
@@ -41,7 +41,7 @@ def _proper(series: Series) -> Series | None:
 def exchange_of(series: Series) -> str | None:
     """Return the exchange that a series is read as being of, in small letters; None where there can be none."""
     try:
-        return check_symbol(plain(series.exchange)).casefold()
+        return check_exchange_name("exchange", plain(series.exchange)).casefold()
     except RequestError:
         return None
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar, get_args
 from rxcandles.arguments import (
     check_choice,
     check_count,
-    check_name,
+    check_exchange_name,
     check_number,
     check_path,
     check_span,
@@ -67,7 +67,7 @@ class SqliteStore(ImportKeeper):
         durability: Durability = "normal",
     ) -> None:
         self.path = check_path("path", path)
-        self.exchange = check_name("exchange", exchange)
+        self.exchange = check_exchange_name("exchange", exchange)
         self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
         check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability

@@ -54,7 +54,7 @@ async def test_the_exchange_is_still_asked(tmp_path: Path) -> None:
     }
     async with (
         Simulator([MARKET], rate=None, clock=lambda: NOW) as simulator,
-        rxcandles.connect(tmp_path / "candles.db", base_url=simulator.base_url, rate_limit=None) as provider,
+        rxcandles.connect(tmp_path / "candles.db", "simulated", simulator.base_url, rate_limit=None) as provider,
     ):
         store: Any = provider.repository
         await import_candles(store, "KRW-D900", "1m", ccxt(wrong))
