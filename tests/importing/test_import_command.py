@@ -35,7 +35,8 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "source": "theirs.csv", "format": "pyupbit", "rows": 3, "new": 0, "same": 3, "replaced": 0, "repeated": 0,
-        "empty": 0, "covered": 0, "differing": 0, "check": None,
+        "empty": 0, "covered": 0, "differing": 0, "zone": "KST", "encoding": "utf-8",
+        "notes": ["times without a zone were taken as KST, as pyupbit's frames have them"], "check": None,
     }  # fmt: skip
 
 
