@@ -34,6 +34,7 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("unproven; 3 were imported before\n")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "symbol": "KRW-BTC", "timeframe": "1m",
         "source": "theirs.csv", "format": "pyupbit", "rows": 3, "new": 0, "same": 3, "replaced": 0, "repeated": 0,
         "empty": 0, "covered": 0, "differing": 0, "zone": "KST", "encoding": "utf-8",
         "notes": ["times without a zone were taken as KST, as pyupbit's frames have them"], "check": None,
@@ -94,7 +95,7 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["theirs.csv"], "Missing option '--symbol'"),
+        (["theirs.csv"], "does not say by its name which market and timeframe it is of; give --symbol KRW-BTC and --"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "2m"], "timeframe is '2m'"),
         (["absent.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"], "there is no file 'absent.csv'"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--columns", "Date"], "ours=theirs"),

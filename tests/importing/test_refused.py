@@ -207,7 +207,10 @@ async def test_pyupbit_shape_as_csv(store: SqliteStore, tmp_path: Path) -> None:
     """pyupbit's Korean times are not read as UTC because somebody calls the file CSV."""
     path = tmp_path / "a.csv"
     path.write_text(",open,high,low,close,volume,value\n2024-01-01 09:00:00,5,6,4,5,1,5\n")
-    with pytest.raises(RequestError, match=r"a.csv: its times, such as 2024-01-01 09:00, have no zone, and may be Korean: .*'value'.*\(--tz\)"):
+    with pytest.raises(
+        RequestError,
+        match=r"a.csv: its times, such as 2024-01-01 09:00, have no zone, and may be Korean: .*'value'.*\(--tz\)",
+    ):
         await import_candles(store, "KRW-BTC", "1m", path, format="csv")
 
 
