@@ -19,8 +19,8 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 """Korea's time, in which pyupbit's frames are, without saying so."""
 
 _WHOLE: Final = re.compile(r"(\d{1,20})(?:\.0*)?", re.ASCII)
-_UNITS: Final = {9: 1, 10: 1, 13: 10**3, 15: 10**6, 16: 10**6, 18: 10**9, 19: 10**9}
-"""Ticks a second, by the digits of a number: from 2001 on no two units have the same."""
+_UNITS: Final = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
+"""Ticks a second, by the digits of a number: all times from 2001 on have one of these."""
 _DATES: Final = (8, 12, 14)
 """Digits of numbers that are a date, down to days, minutes and seconds."""
 _MIDNIGHT: Final = daytime()
@@ -66,7 +66,7 @@ def moment_of(value: Any) -> Moment:
             raise ValueError("it is missing")
         if 0 <= value < 10**20 and value == value // 1:
             return _of_number(int(value), str(int(value)))
-        if 10**8 <= value < 10**10:  # seconds with a fraction
+        if 10**9 <= value < 10**10:  # seconds with a fraction
             return float(value)
     if hasattr(value, "item") and type(value).__module__ == "numpy":
         return moment_of(value.item())
@@ -122,7 +122,7 @@ def _of_text(text: str) -> Moment:
     if whole := _WHOLE.fullmatch(text):
         return _of_number(int(whole[1]), whole[1])
     if text.isascii():
-        if re.fullmatch(r"\d{9,10}\.\d+", text):
+        if re.fullmatch(r"\d{10}\.\d+", text):
             return float(text)
         try:
             found = datetime.fromisoformat(text)
@@ -170,7 +170,7 @@ def _of_number(number: int, digits: str) -> Moment:
         return found.date() if len(digits) == 8 else found
     ticks = _UNITS.get(len(digits))
     if ticks is None:
-        raise ValueError("numbers of 9 or 10 digits are seconds since 1970, of 13 milliseconds, and so on")
+        raise ValueError("numbers of 10 digits are seconds since 1970, of 13 milliseconds, and so on")
     return number / ticks if number % ticks else number // ticks
 
 

@@ -47,7 +47,7 @@ CSV: list[tuple[str, str]] = [
     (csv("1969-12-31T00:00:00Z,5,6,4,5,1"), r"line 3: open_time is '1969.*; take times from 1970 on"),
     (csv("yesterday,5,6,4,5,1"), r"line 3: open_time is 'yesterday': write ISO 8601, or seconds"),
     (csv("01/02/2024,5,6,4,5,1"), r"line 3: open_time is '01/02/2024': write ISO 8601"),
-    (csv("12345,5,6,4,5,1"), r"line 3: open_time is '12345': numbers of 9 or 10 digits are seconds"),
+    (csv("12345,5,6,4,5,1"), r"line 3: open_time is '12345': numbers of 10 digits are seconds"),
     (csv(",5,6,4,5,1"), r"line 3: open_time is ''"),
     (csv(GOOD, "", GOOD.replace("5,1", "5,2")),
      r"line 2: the candle of 2024-01-01T00:00:00Z is open 5.0, high 6.0, low 4.0, close 5.0, volume 1.0 here, but in"
