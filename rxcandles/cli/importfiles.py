@@ -9,7 +9,7 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.importing.files import PACKED, kind_of
-from rxcandles.importing.naming import series_by_name
+from rxcandles.importing.naming import said_by_name, series_by_name
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["Asked", "Left", "files_of"]
@@ -76,6 +76,9 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None) -> Asked:
 
 
 def _of_folder(path: Path, symbol: str | None, timeframe: str | None) -> Asked | Left:
+    unfit = next((said.unfit for said in said_by_name(path)[1] if said.unfit), None)
+    if unfit is not None:
+        return Left(str(path), f"it has {unfit}, no candles")
     by_name = series_by_name(path)
     if by_name is None:
         if symbol is None or timeframe is None:

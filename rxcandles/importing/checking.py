@@ -70,7 +70,7 @@ class Gate:
         times = len(shape.times)
         named = times + len(shape.markets) + len(shape.frames) + len(shape.exchanges)
         at = named + (shape.close_time is not None)
-        names = self._names
+        names, comma = self._names, self._comma
         places = [at + names.index(name) if name in names else None for name in COLUMNS[_PRICES:]]
         first_price, past_volume = at, at + _PRICES - 1
         opened_times: list[int] = []
@@ -93,12 +93,15 @@ class Gate:
             for other in values[times:named]:
                 if other not in self._known:
                     self._check_named(place, values, times)
-            if self._blanks and absent(values[first_price]) and self._is_blank(values, first_price, past_volume):
-                self.empty += 1
-                continue
-            first, high, low, last, volume = [
-                self._number(place, where, values[where]) for where in range(first_price, past_volume)
-            ]
+            try:
+                first, high, low, last, volume = [number(value, comma) for value in values[first_price:past_volume]]
+            except (ValueError, OverflowError):
+                if self._blanks and self._is_blank(values, first_price, past_volume):
+                    self.empty += 1
+                    continue
+                for where in range(first_price, past_volume):  # which of them
+                    self._number(place, where, values[where])
+                raise
             turnover, stamp, *change = [
                 None if where is None or absent(values[where]) else values[where] for where in places
             ]
@@ -117,6 +120,9 @@ class Gate:
                 and type(milliseconds) is int
                 and all(each is None or finite(each) for each in change)
             ):
+                if self._blanks and self._is_blank(values, first_price, past_volume):
+                    self.empty += 1
+                    continue
                 row = Row(opened, first, high, low, last, volume, held, milliseconds, *change)
                 raise self._refusal(place, f"the candle of {time_text(opened)}: {value_fault(row)}")
             if volume == 0 and low == high and not self._keep_empty:

@@ -49,7 +49,7 @@ class Clock:
             self._decide(values)
         value = values[self._main]
         moment = moment_of(value)
-        if type(moment) is int or type(moment) is float:
+        if not isinstance(moment, date):
             if self._unit is not None and unit_of(value) not in (self._unit, None):
                 raise ValueError("the rows before have another unit of time; write all of them alike")
             return moment

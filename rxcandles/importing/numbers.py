@@ -38,6 +38,11 @@ def number(value: Any, comma: Comma = "thousands") -> float:
     if kind is float or kind is int:
         return float(value)
     if kind is str:
+        if comma == "thousands" and len(value) < _LONGEST and value.isascii() and "_" not in value and "," not in value:
+            try:  # as most are
+                return float(value)
+            except ValueError:
+                pass
         return _of_text(value, comma)
     if isinstance(value, bool | bytes | bytearray) or kind.__name__ in ("bool", "bool_"):
         raise ValueError("take a number, with a point")

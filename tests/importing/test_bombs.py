@@ -78,9 +78,21 @@ BOMBS: list[tuple[str, str, Callable[[Path], object]]] = [
     ("rows.csv", "repeats itself", lambda path: path.write_bytes(HEAD + b"1704067200,1,1,1,1,1\n" * 500_000)),
     ("blank.csv", "lines without a value", lambda path: path.write_bytes(HEAD + b",,,,,\n" * 500_000)),
     ("line.csv", "line that does not end|line of more than", lambda path: path.write_bytes(b"date,open" * 4 * MB)),
-    ("line2.csv", "line of more than", lambda path: path.write_bytes(HEAD + b"1704067200,1,1,1,1,1\n" * 9999 + b"1" * 20 * MB)),
-    ("quote.csv", "no CSV|line of more", lambda path: path.write_bytes(HEAD + b'"' + b"1704067200,1,1,1,1,1\n" * 900_000)),
-    ("digits.csv", "number of plain digits", lambda path: path.write_bytes(HEAD + b"1704067200,1,1,1,1," + b"9" * 60_000)),
+    (
+        "line2.csv",
+        "line of more than",
+        lambda path: path.write_bytes(HEAD + b"1704067200,1,1,1,1,1\n" * 9999 + b"1" * 20 * MB),
+    ),
+    (
+        "quote.csv",
+        "no CSV|line of more",
+        lambda path: path.write_bytes(HEAD + b'"' + b"1704067200,1,1,1,1,1\n" * 900_000),
+    ),
+    (
+        "digits.csv",
+        "number of plain digits",
+        lambda path: path.write_bytes(HEAD + b"1704067200,1,1,1,1," + b"9" * 60_000),
+    ),
     ("time.csv", "write ISO 8601", lambda path: path.write_bytes(HEAD + b"9" * 60_000 + b",1,1,1,1,1\n")),
     ("row.json", "does not end within 1 MB", lambda path: path.write_bytes(b"[[" + b"1," * 20 * MB)),
     ("text.json", "does not end within 1 MB", lambda path: path.write_bytes(b'[["' + b"x" * 20 * MB)),
@@ -93,11 +105,14 @@ BOMBS: list[tuple[str, str, Callable[[Path], object]]] = [
     ("b.feather", "unpacks to", lambda path: feather(path, ones(1_000, note=[b"x" * MB] * 100 + [b""] * 900), "lz4")),
     ("texts.feather", "a text of 1,048,576 bytes", texts),
     ("a.parquet", "as candles can't be|unpacks to", lambda path: pyarrow.parquet.write_table(ones(5_000_000), path)),
-    ("b.parquet", "as candles can't be|unpacks to",
-     lambda path: pyarrow.parquet.write_table(ones(5_000_000), path, compression="zstd", use_dictionary=False)),
+    (
+        "b.parquet",
+        "as candles can't be|unpacks to",
+        lambda path: pyarrow.parquet.write_table(ones(5_000_000), path, compression="zstd", use_dictionary=False),
+    ),
     ("texts.parquet", "a text of 1,048,576 bytes", texts),
     ("nested.parquet", "values of list", lambda path: pyarrow.parquet.write_table(ones(9, date=[[[1]] * 9] * 9), path)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell a process's peak")
