@@ -24,22 +24,26 @@ async def import_rows(kind: str, rows: int) -> dict[str, Any]:
     import rxcandles
 
     start, path = 1_500_000_000 // 60 * 60, Path(f"rows.{kind}")
-    times = range(start, start + 60 * rows, 60)
-    values = [(open_time, 5.0, 6.5, 4.25, 5.5, 1.0 + open_time % 977) for open_time in times]
-    names = ("open_time", "open", "high", "low", "close", "volume")
-    if kind.startswith("csv"):
-        text = "\n".join((",".join(names), *(",".join(map(repr, row)) for row in values)))
-        path.write_bytes(gzip.compress(text.encode(), 6) if kind.endswith("gz") else text.encode())
-    elif kind == "json":
-        path.write_text(json.dumps([[row[0] * 1000, *row[1:]] for row in values]))
-    elif kind == "jsonl":
-        path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in values))
-    else:
-        made = pyarrow.table(dict(zip(names, map(list, zip(*values, strict=True)), strict=True)))
-        if kind == "parquet":
-            pyarrow.parquet.write_table(made, path, row_group_size=50_000)
+
+    def write() -> None:
+        times = range(start, start + 60 * rows, 60)
+        values = [(open_time, 5.0, 6.5, 4.25, 5.5, 1.0 + open_time % 977) for open_time in times]
+        names = ("open_time", "open", "high", "low", "close", "volume")
+        if kind.startswith("csv"):
+            text = "\n".join((",".join(names), *(",".join(map(repr, row)) for row in values)))
+            path.write_bytes(gzip.compress(text.encode(), 6) if kind.endswith("gz") else text.encode())
+        elif kind == "json":
+            path.write_text(json.dumps([[row[0] * 1000, *row[1:]] for row in values]))
+        elif kind == "jsonl":
+            path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in values))
         else:
-            pyarrow.feather.write_feather(made, path, chunksize=50_000)
+            made = pyarrow.table(dict(zip(names, map(list, zip(*values, strict=True)), strict=True)))
+            if kind == "parquet":
+                pyarrow.parquet.write_table(made, path, row_group_size=50_000)
+            else:
+                pyarrow.feather.write_feather(made, path, chunksize=50_000)
+
+    write()
     async with rxcandles.SqliteStore("candles.db") as store:
         began = time.perf_counter()
         report = await rxcandles.import_candles(store, "KRW-BTC", "1m", path)

@@ -12,7 +12,7 @@ from rxcandles.errors import RequestError
 from rxcandles.importing.columns import Shape, TimeColumn
 from rxcandles.importing.numbers import absent
 from rxcandles.importing.said import Said
-from rxcandles.importing.times import KST, Moment, clock_of, in_zone, moment_of, unit_of
+from rxcandles.importing.times import KST, Moment, clock_of, digits_of, in_zone, moment_of, unit_of
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["Clock"]
@@ -41,6 +41,7 @@ class Clock:
         self._said = said
         self._main = -1
         self._beside: int | None = None
+        self._digits: int | None = None
         self._unit: int | None = None
 
     def __call__(self, values: Sequence[Any]) -> float:
@@ -54,7 +55,7 @@ class Clock:
                 raise ValueError("the rows before have another unit of time; write all of them alike")
             return moment
         if self._beside is not None:
-            moment = _joined(moment, values[self._beside])
+            moment = _joined(moment, values[self._beside], self._digits)
         return self._instant(moment)
 
     def shown(self, values: Sequence[Any]) -> str:
@@ -87,6 +88,7 @@ class Clock:
     def _decide(self, values: Sequence[Any]) -> None:
         found: dict[int, Moment] = {}
         clocks: list[int] = []
+        unread: list[int] = []
         fault: ValueError | None = None
         for at, column in enumerate(self._columns):
             value = values[at]
@@ -99,6 +101,8 @@ class Clock:
                 found[at] = moment_of(value)
             except (ValueError, OverflowError) as error:
                 fault = fault or ValueError(str(error))
+                if column.clock:
+                    unread.append(at)
                 if at == 0:
                     break
         if not found:
@@ -114,7 +118,10 @@ class Clock:
         if isinstance(moment, date):
             if clocks:
                 self._beside = clocks[0]
-                moment = _joined(moment, values[clocks[0]])
+                self._digits = digits_of(values[clocks[0]])
+                moment = _joined(moment, values[clocks[0]], self._digits)
+            elif unread and not isinstance(moment, datetime) and not self._by_days:
+                _joined(moment, values[unread[0]], None)
             if isinstance(moment, datetime) or not self._by_days:
                 self._find_zone(column, moment, found)
         else:
@@ -180,13 +187,13 @@ class Clock:
         self.zone, self.why = there, why
 
 
-def _joined(moment: Moment, beside: Any) -> datetime:
+def _joined(moment: Moment, beside: Any, digits: int | None) -> datetime:
     """A date and a time of day; where the date has one too, both must say the same."""
     if not isinstance(moment, date):
         raise ValueError("its date is an instant, and the rows before have date and time in two columns")
-    clock = clock_of(beside)
+    clock = clock_of(beside, digits)
     if clock is None:
-        raise ValueError(f"the time of day beside it is {shown(beside)}; write it as 13:00 or 13:00:00")
+        raise ValueError(f"the time of day beside it is {shown(beside)}; write it as 13:00 or 130000")
     day = datetime.combine(moment, _MIDNIGHT)
     whole = day + timedelta(seconds=clock)
     if isinstance(moment, datetime) and moment not in (day, whole):

@@ -27,7 +27,7 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "open": ("open", "openingprice", "openprice", "시가", "시작가"),
     "high": ("high", "highprice", "고가", "최고가"),
     "low": ("low", "lowprice", "저가", "최저가"),
-    "close": ("close", "tradeprice", "closingprice", "closeprice", "종가"),
+    "close": ("close", "tradeprice", "closingprice", "closeprice", "종가", "현재가"),
     "volume": (
         "volume", "vol", "candleacctradevolume", "acctradevolume", "accumulatedtradevolume", "volumefrom", "거래량",
         "누적거래량",
@@ -154,6 +154,8 @@ def shape_of(found: Sequence[str], where: str, columns: Mapping[str, str], symbo
     """Return which of the columns ``found`` is which, or raise :class:`RequestError` that says what was wanted."""
     if len(found) > _MOST:
         raise RequestError(f"{where} has {len(found):,} columns; leave those of the candles")
+    if not found:
+        raise RequestError(f"{where} has no columns; there is nothing to import")
     asked = {field: _column(found, name, field, where) for field, name in columns.items()}
     taken = set(asked.values())
     known: dict[str, list[str]] = {}

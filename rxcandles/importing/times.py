@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rxcandles.arguments import refusal
 
-__all__ = ["KST", "Moment", "clock_of", "in_zone", "moment_of", "unit_of", "zone"]
+__all__ = ["KST", "Moment", "clock_of", "digits_of", "in_zone", "moment_of", "unit_of", "zone"]
 
 Moment: TypeAlias = float | datetime | date
 """UTC seconds where the zone is known; a naive ``datetime``; or a ``date`` that has no time of day."""
@@ -83,19 +83,27 @@ def unit_of(value: Any) -> int | None:
     return None
 
 
-def clock_of(value: Any) -> int | None:
-    """Return the seconds since midnight that a time of day says (``13:00``, ``오후 1:00``, ``130000``), or None."""
+def clock_of(value: Any, digits: int | None = None) -> int | None:
+    """Return the seconds since midnight that a time of day says (``13:00``, ``오후 1:00``, ``130000``), or None.
+
+    A number says hours, minutes and seconds where the column's are known to have six ``digits``; else only one of five
+    or six does, and a text of four says hours and minutes: 900 may be 09:00, and 00:09:00.
+    """
     if isinstance(value, daytime):
         return value.hour * 3600 + value.minute * 60 + value.second if not value.microsecond else None
     if isinstance(value, timedelta):
         return int(value.total_seconds()) if 0 <= value.total_seconds() < 86_400 else None
+    is_text = isinstance(value, str)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 240_000 and value == value // 1:
-        value = f"{int(value):04d}"
+        value = str(int(value))
     if not isinstance(value, str) or len(value) > _LONGEST:
         return None
     text = value.strip()
-    if re.fullmatch(r"\d{3,6}", text, re.ASCII):
-        text = text.zfill(4 if len(text) <= 4 else 6)
+    if re.fullmatch(r"\d{1,6}", text, re.ASCII):
+        if digits == 6 or (digits is None and len(text) >= 5):
+            text = text.zfill(6)
+        elif len(text) != 4 or not is_text:
+            return None
         text = ":".join(text[at : at + 2] for at in range(0, len(text), 2))
     found = _CLOCK.fullmatch(text)
     if not found:
@@ -106,6 +114,12 @@ def clock_of(value: Any) -> int | None:
             return None
         hour = hour % 12 + (12 if half in ("PM", "오후") else 0)
     return hour * 3600 + minute * 60 + second if hour < 24 and minute < 60 and second < 60 else None
+
+
+def digits_of(value: Any) -> int | None:
+    """Return how many digits the numbers of a column of times of day have, by one of them; None where it is none."""
+    text = str(int(value)) if isinstance(value, int | float) else value.strip() if isinstance(value, str) else ""
+    return (4 if len(text) == 4 else 6) if re.fullmatch(r"\d{4,6}", text, re.ASCII) else None
 
 
 def in_zone(value: datetime, without: tzinfo) -> float:

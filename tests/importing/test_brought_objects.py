@@ -126,6 +126,18 @@ async def test_zone_and_encoding_are_said(store: SqliteStore, tmp_path: Path) ->
     assert report.notes == ("times without a zone were taken as UTC, as nothing says another; tz (--tz) does",)
 
 
+async def test_times_of_day_as_numbers(store: SqliteStore, tmp_path: Path) -> None:
+    """Numbers of five or six digits are hours, minutes and seconds, also where midnight follows as 0 and 100."""
+    clocks = [(20231231, 235800), (20231231, 235900), (20240101, 0), (20240101, 100)]
+    made = pandas.DataFrame(clocks, columns=["date", "time"]).assign(open=1.0, high=2.0, low=1.0, close=1.0, volume=1.0)
+    made.to_csv(tmp_path / "a.csv", index=False)
+    for symbol, source in (("KRW-BTC", made), ("KRW-ETH", tmp_path / "a.csv")):
+        _, found = await take(store, source, symbol=symbol)
+        assert [row.open_time for row in found] == [T - 120, T - 60, T, T + 60]
+    with pytest.raises(RequestError, match="row 1: .*the time of day beside it is 900; write it as 13:00"):
+        await take(store, made.assign(time=[900, 901, 902, 903]), symbol="KRW-XRP")
+
+
 async def test_again_in_another_zone(store: SqliteStore, tmp_path: Path) -> None:
     """The same candles nine hours away are refused, from any file; with ``replace`` they take the others' place."""
     path = tmp_path / "a.csv"

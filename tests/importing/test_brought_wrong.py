@@ -43,6 +43,12 @@ WRONG: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         ]
     ],
     (
+        "clock.csv",
+        lines("date,time,open,high,low,close,volume", lambda r: f"20240101,{100 * (r[0] - T) // 60},{values(r)}"),
+        {},
+        "the time of day beside it is '0'; write it as 13:00 or 130000",
+    ),
+    (
         "several.csv",
         lines(f"symbol,{HEAD}", lambda r: f"{'KRW-BTC' if r[0] < T + 1800 else 'KRW-ETH'},{csv(r)}"),
         {},
