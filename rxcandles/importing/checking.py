@@ -60,7 +60,7 @@ class Gate:
         self._now = now
         self._stop = timeframe.floor(max(now - SETTLE_SECONDS, 0))
         self._keep_empty = keep_empty
-        self._known: set[Any] = set()
+        self._known: list[set[str]] = [set() for _ in (*shape.markets, *shape.frames, *shape.exchanges)]
         self._first = True
         self._oldest, self._newest, self._rows = END, 0, 0
 
@@ -90,9 +90,9 @@ class Gate:
                 self._first = False
                 if shape.close_time is not None:
                     self._check_length(place, whens, values[named])
-            for other in values[times:named]:
-                if other not in self._known:
-                    self._check_named(place, values, times)
+            for where in range(times, named):
+                if str(values[where]) not in self._known[where - times]:
+                    self._check_named(place, where - times, values[where])
             try:
                 first, high, low, last, volume = [number(value, comma) for value in values[first_price:past_volume]]
             except (ValueError, OverflowError):
@@ -193,25 +193,21 @@ class Gate:
         *prices, volume = values[first:stop]
         return all(map(absent, prices)) and (absent(volume) or _is_zero(volume))
 
-    def _check_named(self, place: int, values: Sequence[Any], start: int) -> None:
-        shape = self._shape
-        at = start
-        for _ in shape.markets:
-            if not absent(values[at]) and not same_market(str(values[at]), self._symbol):
-                raise self._refusal(place, f"it is of {shown(values[at])}, not of {self._symbol!r}")
-            self._known.add(values[at])
-            at += 1
-        for _ in shape.frames:
-            if not absent(values[at]) and (found := frame_called(str(values[at]))) is not self._frame:
+    def _check_named(self, place: int, at: int, value: Any) -> None:
+        """Check what a row says of its market, timeframe or exchange; what was once found right is known."""
+        shape, text = self._shape, str(value)
+        if absent(value):
+            pass
+        elif at < len(shape.markets):
+            if not same_market(text, self._symbol):
+                raise self._refusal(place, f"it is of {shown(value)}, not of {self._symbol!r}")
+        elif at < len(shape.markets) + len(shape.frames):
+            if (found := frame_called(text)) is not self._frame:
                 told = f" ({found})" if found else ""
-                raise self._refusal(place, f"it is of {shown(values[at])}{told}, not of {self._frame}")
-            self._known.add(values[at])
-            at += 1
-        for _ in shape.exchanges:
-            if self._exchange and not absent(values[at]) and not same_exchange(str(values[at]), self._exchange):
-                raise self._refusal(place, f"it is of the exchange {shown(values[at])}, not of {self._exchange!r}")
-            self._known.add(values[at])
-            at += 1
+                raise self._refusal(place, f"it is of {shown(value)}{told}, not of {self._frame}")
+        elif self._exchange and not same_exchange(text, self._exchange):
+            raise self._refusal(place, f"it is of the exchange {shown(value)}, not of {self._exchange!r}")
+        self._known[at].add(text)
 
     def _check_length(self, place: int, whens: Sequence[Any], closes: Any) -> None:
         """Binance says when each candle ends, a tick before the next begins."""

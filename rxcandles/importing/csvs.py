@@ -33,6 +33,7 @@ _FEWEST: Final = 5
 _BLANK: Final = 100_000
 """Lines without a value that a file may have beside its rows."""
 
+_MARKET: Final = re.compile(r"[A-Z]{3,5}[-_/][A-Z0-9]{2,10}", re.ASCII)
 _DATA: Final = re.compile(r"[+-]?\d[\d.,:/\-+TZ eE]*", re.ASCII)
 
 
@@ -52,7 +53,7 @@ class CsvFile:
         if not whole.strip():
             what = "has a line that does not end" if sample.strip() else "has no header in its first line"
             raise RequestError(f"{where} {what}; the columns must have names")
-        lines = whole.splitlines()
+        lines = whole.removeprefix("\ufeff").splitlines()
         self._delimiter = _delimiter(lines)
         sampled = list(csv.reader(lines[:500], delimiter=self._delimiter))
         self.comma = meaning_of_commas((cell for row in sampled for cell in row), self._delimiter)
@@ -109,7 +110,11 @@ class CsvFile:
                 f" which by number with columns (--columns), such as {wanted}, and all lines are read"
             )
         self.notes = ["it has no header; its columns were taken by number"]
-        return names
+        # A market's name is one where nobody says so, too.
+        return [
+            "market" if _MARKET.fullmatch(cell.strip()) and name not in columns.values() else name
+            for name, cell in zip(names, first, strict=True)
+        ]
 
     def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
         """Yield them; lines without a value are none."""

@@ -11,6 +11,8 @@ from typing import Any
 import pandas
 import polars
 import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from broughtfiles import DAYS, HEAD, KST, ROWS, T, csv, got, lines, said, take, upbit_object, values
 
@@ -220,3 +222,30 @@ async def test_zip(store: SqliteStore, tmp_path: Path) -> None:
         path.write_bytes(zipped(**files))
         with pytest.raises(RequestError, match=says):
             await take(store, path)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.feather", "symbol=KRW-BTC/timeframe=1m/2024-01.csv"])
+async def test_our_own_files(tmp_path: Path, name: str) -> None:
+    """Our files say what they are of, in metadata or folders: another market, timeframe or exchange is refused."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {b"rxcandles": b'{"exchange": "upbit", "symbol": "KRW-BTC", "timeframe": "1m"}'}
+    made = pyarrow.Table.from_pandas(frame(zone="UTC")).replace_schema_metadata(about)
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(made, path)
+    elif path.suffix == ".feather":
+        pyarrow.feather.write_feather(made, path)
+    else:
+        frame(zone="UTC").to_csv(path, index=False)
+    for exchange, symbol, timeframe in (
+        ("upbit", "KRW-ETH", "1m"),
+        ("upbit", "KRW-BTC", "3m"),
+        ("other", "KRW-BTC", "1m"),
+    ):
+        if exchange == "other" and path.suffix == ".csv":
+            continue
+        async with SqliteStore(":memory:", exchange=exchange) as other:
+            with pytest.raises(RequestError, match="has, by its (metadata|folders), the candles of"):
+                await take(other, path, timeframe, symbol)
+    async with SqliteStore(":memory:") as store:
+        assert got((await take(store, path))[1]) == ROWS

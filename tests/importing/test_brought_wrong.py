@@ -49,6 +49,12 @@ WRONG: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "the time of day beside it is '0'; write it as 13:00 or 130000",
     ),
     (
+        "bare.csv",
+        lines("", lambda r: f"KRW-ETH,{csv(r)}"),
+        {"columns": {"open_time": "2", "open": "3", "high": "4", "low": "5", "close": "6", "volume": "7"}},
+        "line 1: it is of 'KRW-ETH', not of 'KRW-BTC'",
+    ),
+    (
         "several.csv",
         lines(f"symbol,{HEAD}", lambda r: f"{'KRW-BTC' if r[0] < T + 1800 else 'KRW-ETH'},{csv(r)}"),
         {},
