@@ -152,7 +152,7 @@ class Clock:
             self._take(self._given, "as tz says")
         elif self._said is not None and self._said.zone is not None:
             self._take(self._said.zone, self._said.by)
-        elif stamp := next((found[at] for at, each in enumerate(self._columns) if each.stamp and at in found), None):
+        elif (stamp := self._stamp(found)) is not None:
             self._by_stamp(column, moment, stamp)
         elif not self._fits(moment, UTC) and self._fits(moment, KST):
             self._take(KST, f"since {self._frame} candles open at such times there, and not in UTC")
@@ -164,11 +164,13 @@ class Clock:
         else:
             self._take(UTC, "as nothing says another; tz (--tz) does")
 
-    def _by_stamp(self, column: TimeColumn, moment: datetime, stamp: Moment) -> None:
+    def _stamp(self, found: dict[int, Moment]) -> float | None:
+        """The UTC seconds of a column ``timestamp`` beside the open time, where it has such."""
+        times = (moment for at, moment in found.items() if self._columns[at].stamp)
+        return next((moment for moment in times if not isinstance(moment, date)), None)
+
+    def _by_stamp(self, column: TimeColumn, moment: datetime, stamp: float) -> None:
         """A time of the last trade, which is absolute, says in which zone the open time is."""
-        if isinstance(stamp, date):
-            self._take(UTC, "as nothing says another; tz (--tz) does")
-            return
         length = self._frame.seconds or 366 * _DAY
         for there in (UTC, KST):
             opened = in_zone(moment, there)

@@ -190,7 +190,7 @@ def shape_of(found: Sequence[str], where: str, columns: Mapping[str, str], symbo
         times=times,
         values=tuple((field, chosen[field]) for field in COLUMNS[1:] if field in chosen),
         markets=(asked[MARKET],) if MARKET in asked else tuple(name for name in markets if name not in taken),
-        frames=_there(known, _FRAMES, taken),
+        frames=_there(known, _FRAMES | {"unit"} if upbits else _FRAMES, taken),
         exchanges=_there(known, _EXCHANGES, taken),
         close_time=next(iter(_there(known, frozenset({"closetime"}), taken)), None),
         stamp_is_trade=upbits,

@@ -35,8 +35,10 @@ def same_exchange(one: str, other: str) -> bool:
 
 
 def frame_called(text: str) -> Timeframe | None:
-    """Return the timeframe that ``text`` names (``1h``, ``1Mo``, ``minute60``, ``day``, ``1440m``), or None."""
-    text = text.strip()
+    """Return the timeframe that ``text`` names (``1h``, ``1Mo``, ``minute60``, ``day``, ``1440``), or None."""
+    text = text.strip().removesuffix(".0")
+    if re.fullmatch(r"\d{1,5}", text, re.ASCII):
+        text += "m"
     try:
         return Timeframe.of(meant_by(text) or text)
     except RequestError:

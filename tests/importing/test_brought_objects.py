@@ -93,6 +93,7 @@ DAILY: list[tuple[str, Any, dict[str, Any], str | None]] = [
         {},
         "KST",
     ),
+    ("at nine, a timestamp", frame(DAYS, shift=KST).rename(columns={"date": "timestamp"}), {}, "KST"),
     ("at midnight", frame(DAYS), {}, "UTC"),
     ("dates", frame(DAYS).assign(date=lambda f: f.date.dt.date), {}, None),
     ("dates and Korea", frame(DAYS).assign(date=lambda f: f.date.dt.date), {"tz": "KST"}, None),

@@ -54,6 +54,8 @@ WRONG: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         {"columns": {"open_time": "2", "open": "3", "high": "4", "low": "5", "close": "6", "volume": "7"}},
         "line 1: it is of 'KRW-ETH', not of 'KRW-BTC'",
     ),
+    ("unit.json", json.dumps([upbit_object(ROWS[0]) | {"unit": 5}]), {}, "it is of 5 .5m., not of 1m"),
+    ("number.csv", lines(f"period,{HEAD}", lambda r: f"60,{csv(r)}"), {}, "it is of '60' .60m., not of 1m"),
     (
         "several.csv",
         lines(f"symbol,{HEAD}", lambda r: f"{'KRW-BTC' if r[0] < T + 1800 else 'KRW-ETH'},{csv(r)}"),
