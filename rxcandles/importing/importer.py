@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from datetime import tzinfo
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import attrs
 
-from rxcandles.arguments import check_choice, check_flag, check_number, check_path, check_symbol, refusal
+from rxcandles.arguments import check_choice, check_flag, check_number, check_symbol, refusal
 from rxcandles.errors import RequestError
-from rxcandles.importing.arrowfiles import feather_source, parquet_source
 from rxcandles.importing.checking import Gate
 from rxcandles.importing.clock import Clock
 from rxcandles.importing.columns import check_columns, shape_of
-from rxcandles.importing.csvs import csv_source
-from rxcandles.importing.encodings import check_encoding, encoding_of
-from rxcandles.importing.files import KINDS, PACKED, kind_by_content, kind_of, opened
-from rxcandles.importing.jsons import json_source
-from rxcandles.importing.naming import said_by_name
+from rxcandles.importing.encodings import check_encoding
+from rxcandles.importing.opening import FORMATS, open_source
 from rxcandles.importing.said import Said, check_said
-from rxcandles.importing.sources import Source, in_lists
-from rxcandles.importing.tables import frame_source
 from rxcandles.importing.times import zone
-from rxcandles.importing.tools import pyupbit
 from rxcandles.ports import CandleStore
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.threads import in_thread
 from rxcandles.timeframe import END, Timeframe
 
 __all__ = ["FORMATS", "ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
-
-FORMATS: Final = ("csv", "parquet", "feather", "freqtrade", "ccxt", "pyupbit", "json", "jsonl")
-"""The formats that have a name."""
-
-_BY_SUFFIX: Final = (None, "freqtrade", "pyupbit")
-"""Formats that come in files of several kinds."""
 
 
 @attrs.frozen
@@ -215,7 +201,7 @@ async def read_candles(
         def check(said: Said, where: str) -> None:
             notes.extend(check_said(said, where, symbol, frame, exchange))
 
-        with _opened(source, format, encoding, columns, symbol, check) as found:
+        with open_source(source, format, encoding, columns, symbol, check) as found:
             rows, where = found.rows, found.where
             notes += rows.notes
             for said in rows.said:
@@ -249,89 +235,3 @@ async def read_candles(
 
     with ExitStack() as kept:
         yield await in_thread(partial(read, kept), stopped.set)
-
-
-_Check: TypeAlias = Callable[[Said, str], None]
-
-
-@attrs.frozen
-class _Found:
-    """A source that is open, and what is known of it from outside."""
-
-    rows: Source
-    where: str
-    style: str
-    sha256: str | None = None
-    said: tuple[Said, ...] = ()
-    encoding: str | None = None
-
-
-@contextmanager
-def _opened(
-    source: Any, style: str | None, encoding: str | None, columns: Mapping[str, str], symbol: str, check: _Check
-) -> Iterator[_Found]:
-    """Open a source of any kind; what a name says is checked before a file is opened."""
-    if isinstance(source, str | Path):
-        with _opened_file(check_path("source", source), style, encoding, columns, symbol, check) as found:
-            yield found
-    elif rows := frame_source(source, symbol):
-        style = style or rows.tool or "frame"
-        yield _Found(rows, "the frame", style, said=_korean(style))
-    elif isinstance(source, list | tuple):
-        lists = in_lists(iter(source))
-        style = check_choice("format", style or lists.tool or "json", ("ccxt", "json", "binance"))
-        yield _Found(lists, "the list", style)
-    else:
-        raise refusal("source", source, "give the path of a file, lists as ccxt returns them, or a DataFrame")
-
-
-@contextmanager
-def _opened_file(
-    where: str, style: str | None, encoding: str | None, columns: Mapping[str, str], symbol: str, check: _Check
-) -> Iterator[_Found]:
-    path = Path(where)
-    if not path.is_file():
-        raise RequestError(f"there is no file {where!r}; name the one that is to be imported")
-    tool, said = said_by_name(path)
-    for each in said:
-        check(each, where)
-    by_style = style if style not in _BY_SUFFIX else None
-    kind = {"ccxt": "json", "jsonl": "json"}.get(by_style, by_style) if by_style else kind_of(path)
-    if kind is None and path.suffix.lower() not in PACKED:
-        raise RequestError(
-            f"{where}: its name does not say what it is; end it with one of {' '.join((*KINDS, *PACKED))}"
-        )
-    try:
-        with ExitStack() as kept:
-            file = kept.enter_context(opened(path, where))
-            if file.name != path.name:
-                inside = [each for each in said_by_name(Path(file.name), folders=False)[1] if each not in said]
-                for each in inside:
-                    check(each, f"{where} ({file.name})")
-                said += inside
-            kind = kind_by_content(file.head) or kind or kind_of(Path(file.name))
-            if kind is None:
-                raise RequestError(f"{where}: {file.name!r} does not say what it is; give its format (--format)")
-            read: str | None = None
-            if kind == "csv":
-                read = encoding or encoding_of(file.path, where)
-                rows: Source = kept.enter_context(csv_source(file.path, where, read, columns, symbol))
-            elif encoding is not None:
-                raise refusal("encoding", encoding, f"leave it out, {where} is no text of lines")
-            elif kind == "json":
-                rows = kept.enter_context(json_source(file.path, where))
-            else:
-                opener = parquet_source if kind == "parquet" else feather_source
-                rows = kept.enter_context(opener(file.path, where))
-            if style is None and tool == "freqtrade":
-                style = tool
-            if style is None and pyupbit.looks_so(rows.names):
-                style = pyupbit.NAME
-            style = style or rows.tool or ("jsonl" if path.suffix.lower() in (".jsonl", ".ndjson") else kind)
-            yield _Found(rows, where, style, file.sha256, (*said, *_korean(style)), read)
-    except OSError as error:
-        raise RequestError(f"{where} can't be read: {error.strerror or error}. Nothing was imported") from error
-
-
-def _korean(style: str) -> tuple[Said, ...]:
-    return (pyupbit.KOREAN,) if style == pyupbit.NAME else ()
