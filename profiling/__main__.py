@@ -16,6 +16,7 @@ PROGRAMS = {
     "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
     "days": ("days", "a virtual month of collecting every minute: nothing grows, drawn (--plot)"),
     "frames": ("frames", "data frames and files of a million stored candles against the same by sqlite3 and by hand"),
+    "import": ("importing", "files of each kind imported: microseconds a row, few and many"),
     "export": ("exporting", "ten million candles into each kind of file: seconds, peak RSS"),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),

@@ -370,8 +370,8 @@ async def ordeal(
 def _asked_from(asked: dict[str, Any], truth: Truth) -> int:
     if "end" in asked:
         return int(asked["end"].timestamp())
-    opens = truth.opens[: bisect_right(truth.opens, int(asked["to"].timestamp()) - 63)]
-    return opens[max(0, len(opens) - asked["count"])]
+    opens: list[int] = truth.opens[: bisect_right(truth.opens, int(asked["to"].timestamp()) - 63)]
+    return opens[max(0, len(opens) - int(asked["count"]))]
 
 
 async def keep_current(
@@ -425,9 +425,7 @@ async def _main(quick: bool) -> None:
                     + " + ".join(f"{each / runs:.1f}" for each in cost),
                     flush=True,
                 )
-    print(
-        f"\n{'every minute at second 5':44} {'density':>7} {'lost':>6} {'wrong':>6} {'false final':>11}  requests a minute"
-    )
+    print(f"\n{'every minute at second 5':44} {'density':>7} {'lost':>6} {'wrong':>6} {'false final':>11}  a minute")
     for name, illness, share in (
         ("6 s behind in 2 % of answers", Illness(lag=6), 0.02),
         ("8 s behind in 10 %", Illness(lag=8), 0.1),

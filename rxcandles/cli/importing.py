@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import attrs
@@ -12,11 +14,14 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
+from rxcandles.cli.importfiles import Left, files_of
+from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
 from rxcandles.naming import name_of
 from rxcandles.opening import connect
+from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe
 
@@ -37,7 +42,7 @@ def _columns(text: str | None) -> dict[str, str] | None:
     epilog="Exit codes: 0 done, 1 it could not be done, 2 the file or the request can't be, 3 imported, and --check has"
     " found differences.",
 )
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @options.of_series
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), help="What the file is; by its name and columns if not given."
@@ -46,13 +51,16 @@ def _columns(text: str | None) -> dict[str, str] | None:
     "--columns",
     type=_columns,
     metavar="OURS=THEIRS,…",
-    help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last.",
+    help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last. Numbers from 1 where it has"
+    " no header.",
 )
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Zone of times that have none, such as Asia/Seoul; UTC, or Korea's in the shape of pyupbit, if not given.",
+    help="Zone of times that have none, such as KST or America/New_York. If not given, what the file says, else UTC:"
+    " stderr says which.",
 )
+@click.option("--encoding", metavar="NAME", help="Encoding of a CSV, such as cp949; it is found if not given.")
 @click.option(
     "--drop-empty/--keep-empty",
     default=True,
@@ -70,27 +78,41 @@ def _columns(text: str | None) -> dict[str, str] | None:
 )
 @options.exchange
 @options.as_json
-def import_file(as_json: bool, **asked: Any) -> options.Work:
-    """Store candles of another tool's FILE, all of them or none.
-
-    They are marked as imported, never taken for complete: collecting still asks the exchange, whose candles then take
-    their place.
-
-    \b
-    rxcandles import BTC_KRW-1m.feather --symbol KRW-BTC --timeframe 1m
-    rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz Asia/Seoul
-    """
-    return lambda: asyncio.run(_import(as_json=as_json, **asked))
-
-
-async def _import(
-    file: str,
-    symbol: str,
-    timeframe: str,
+def import_file(
+    as_json: bool,
+    files: tuple[str, ...],
+    symbol: str | None,
+    timeframe: str | None,
     style: str | None,
     columns: dict[str, str] | None,
     tz: str | None,
+    encoding: str | None,
     drop_empty: bool,
+    **place: Any,
+) -> options.Work:
+    """Store candles of other tools' files, each of them whole or not at all.
+
+    CSV, Parquet, feather, JSON and JSON lines, also packed (.gz, .zip). Of a folder all files whose names say market
+    and timeframe are taken, such as BTC_KRW-1m.feather. Imported candles are marked, never taken for complete:
+    collecting still asks the exchange, whose candles then take their place.
+
+    \b
+    rxcandles import BTC_KRW-1m.feather
+    rxcandles import user_data/data/upbit
+    rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz KST
+    """
+    reading = {
+        "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
+    }  # fmt: skip
+    return lambda: asyncio.run(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+
+
+async def _import(
+    files: Sequence[str],
+    symbol: str | None,
+    timeframe: str | None,
+    reading: Mapping[str, Any],
+    *,
     replace: bool,
     db: str,
     pages: int | None,
@@ -100,22 +122,54 @@ async def _import(
     rate_limit: Any,
     as_json: bool,
 ) -> int:
-    UpbitExchange().check(symbol, Timeframe.of(timeframe))
-    reading = read_candles(symbol, timeframe, file, format=style, columns=columns, tz=tz, keep_empty=not drop_empty)
-    opening, found = connect(":memory:", exchange, base_url, rate_limit, name=name), None
-    # The database is opened, and made, when all of the file is known to be good.
-    async with reading as read, SqliteStore(db, exchange=name_of(exchange, base_url, name)) as store:
-        report = await read.store(store, replace=replace)
-        if not as_json:
-            click.echo(_text(report, f"{symbol} {timeframe}", db))
-        if pages is not None:
-            async with opening as provider:
-                found = await check_imported(store, provider.exchange, provider.limiter, symbol, timeframe, pages)
-    if as_json:
-        click.echo(json.dumps(attrs.asdict(report) | {"check": None if found is None else attrs.asdict(found)}))
-    elif found is not None:
-        click.echo("\n".join((_found(found), *map(printable, found.examples))))
-    return WRONG if found is not None and (found.differing or found.lacking) else 0
+    asked = files_of(files, symbol, timeframe)
+    for each in asked:
+        if not isinstance(each, Left):
+            UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
+    opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
+    whose = name_of(exchange, base_url, name)
+    async with AsyncExitStack() as opened:
+        store: SqliteStore | None = None
+        provider: CandleDataProvider | None = None
+        for each in asked:
+            if isinstance(each, Left):
+                _tell(f"{each.path} left out: {each.why}")
+                continue
+            try:
+                async with read_candles(each.symbol, each.timeframe, each.path, exchange=whose, **reading) as read:
+                    # The database is opened, and made, when all of a file is known to be good.
+                    if store is None:
+                        store = await opened.enter_async_context(SqliteStore(db, exchange=whose))
+                    report = await read.store(store, replace=replace)
+            except RequestError as error:
+                if len(asked) == 1:
+                    raise
+                _tell(str(error))
+                failed = True
+                continue
+            if not as_json:
+                click.echo(_text(report, f"{each.symbol} {each.timeframe}", db))
+                for note in report.notes:
+                    _tell(f"{report.source}: {note}")
+            found = None
+            if pages is not None:
+                if provider is None:
+                    provider = await opened.enter_async_context(opening)
+                found = await check_imported(
+                    store, provider.exchange, provider.limiter, each.symbol, each.timeframe, pages
+                )
+                differs = differs or bool(found.differing or found.lacking)
+            if as_json:
+                named = {"symbol": each.symbol, "timeframe": Timeframe.of(each.timeframe).name}
+                check = None if found is None else attrs.asdict(found)
+                click.echo(json.dumps(named | attrs.asdict(report) | {"check": check}))
+            elif found is not None:
+                click.echo("\n".join((_found(found), *map(printable, found.examples))))
+    return 2 if failed else WRONG if differs else 0
+
+
+def _tell(message: str) -> None:
+    click.echo(f"rxcandles: {printable(' '.join(message.split()))}", err=True)
 
 
 def _found(found: ImportCheck) -> str:

@@ -124,9 +124,11 @@ one_series: Final = together(
     click.argument("timeframe", shell_complete=_timeframes),
 )
 of_series: Final = together(
-    click.option("--symbol", required=True, shell_complete=_stored_symbols, help="The market whose candles they are."),
-    click.option("--timeframe", required=True, shell_complete=_timeframes, help="Their length."),
-)
+    click.option("--symbol", shell_complete=_stored_symbols,
+                 help="The market whose candles they are; by the names of the files if not given."),
+    click.option("--timeframe", shell_complete=_timeframes,
+                 help="Their length; by the names of the files if not given."),
+)  # fmt: skip
 stretch: Final = together(
     click.option(
         "--since", type=_as_type(read_time), metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."

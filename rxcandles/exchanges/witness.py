@@ -88,7 +88,7 @@ class Witness:
                 raise contradiction(f"{claim}, but there is a {other} candle of {time_text(row.open_time)}")
         if not any(whole.floor(known) <= row.open_time < end for row in page.rows) and known >= since:
             raise contradiction(
-                f"{claim}, but there is no {other} candle at all for {time_text(known)}, where one of {timeframe} is known"
+                f"{claim}, but there is no {other} candle for {time_text(known)}, where one of {timeframe} is known"
             )
 
     async def _far(

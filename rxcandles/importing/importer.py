@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, tzinfo
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from datetime import tzinfo
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
-from rxcandles.arguments import check_choice, check_flag, check_number, check_path, check_symbol, refusal
+from rxcandles.arguments import check_choice, check_flag, check_number, check_symbol, refusal
 from rxcandles.errors import RequestError
 from rxcandles.importing.checking import Gate
-from rxcandles.importing.shapes import FORMATS, check_columns, check_name_of_file, looks_like_pyupbit, shape_of
-from rxcandles.importing.sources import CcxtList, Source, csv_source, json_source
-from rxcandles.importing.tables import feather_source, frame_source, parquet_source
-from rxcandles.importing.times import KST, instants, zone
+from rxcandles.importing.clock import Clock
+from rxcandles.importing.columns import check_columns, shape_of
+from rxcandles.importing.encodings import check_encoding
+from rxcandles.importing.opening import FORMATS, open_source
+from rxcandles.importing.said import Said, check_said
+from rxcandles.importing.times import zone
 from rxcandles.ports import CandleStore
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.threads import in_thread
 from rxcandles.timeframe import END, Timeframe
 
-__all__ = ["ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
-
-_KINDS: Final[Mapping[str, str]] = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather",
-    ".arrow": "feather", ".json": "json",
-}  # fmt: skip
-"""How a file is read, by the end of its name, unless its format says it."""
-
-_BY_SUFFIX: Final = (None, "freqtrade", "pyupbit")
-"""Formats that come in files of several kinds."""
-
-_OPENERS: Final[Mapping[str, Callable[[Path, str], AbstractContextManager[Source]]]] = {
-    "csv": csv_source,
-    "parquet": parquet_source,
-    "feather": feather_source,
-    "json": json_source,
-}
+__all__ = ["FORMATS", "ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
 
 
 @attrs.frozen
@@ -69,6 +53,12 @@ class ImportReport:
     """Candles left out because the exchange was asked about their time, whose word counts."""
     differing: int
     """Those of them that the exchange does not have, or has with other values."""
+    zone: str | None = None
+    """The zone in which times without one were taken; None where all have their own."""
+    encoding: str | None = None
+    """The encoding of a text file."""
+    notes: tuple[str, ...] = ()
+    """What was taken for granted or left out while reading, in sentences."""
 
 
 @attrs.frozen
@@ -81,6 +71,9 @@ class Reading:
     format: str
     sha256: str | None
     empty: int
+    zone: str | None
+    encoding: str | None
+    notes: tuple[str, ...]
 
     async def store(self, store: SqliteStore, *, replace: bool = False) -> ImportReport:
         """Store it in one transaction; see :func:`import_candles`."""
@@ -92,6 +85,9 @@ class Reading:
             format=self.format,
             rows=self.staging.added + self.empty,
             empty=self.empty,
+            zone=self.zone,
+            encoding=self.encoding,
+            notes=self.notes,
             **taken._asdict(),
         )
 
@@ -112,6 +108,7 @@ async def import_candles(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     tz: str | tzinfo | None = None,
+    encoding: str | None = None,
     keep_empty: bool = False,
     replace: bool = False,
     now: float | None = None,
@@ -122,26 +119,49 @@ async def import_candles(
     before, and its candles then take the place of these. ``get_candles`` and the like never hand them out;
     ``store.imported`` and ``store.rows_with_imported`` do. The same import again changes nothing.
 
-    ``source`` is the path of a file, what ccxt's ``fetch_ohlcv`` returns, or a DataFrame of pandas or polars or a
-    table of Arrow. ``format`` is one of ``csv``, ``parquet``, ``feather``, ``freqtrade``, ``ccxt`` (JSON) and
-    ``pyupbit``; None goes by the file's name and columns. ``columns`` maps names of ours to the source's
-    (``{"open_time": "Date"}``), where they aren't the usual ones. Times without a zone are of ``tz``, UTC if that is
-    not given either, and in pyupbit's shape (an index without a name, a column ``value``) Korean. Rows in which nobody
-    traded (volume 0, all prices the same, with which freqtrade fills up) are left out and counted unless
-    ``keep_empty``: this exchange has no candle there. Order does not matter. What the source does not have of turnover
-    and ``timestamp`` is None. ``now`` is this machine's clock if not given.
+    ``source`` is one of:
+
+    - the path of a file: CSV, Parquet, feather, JSON (lists as ccxt and Binance have them, or objects as Upbit
+      answers) or JSON lines; also packed, as ``.gz`` or as the one file in a ``.zip``;
+    - such lists or objects in memory;
+    - a DataFrame of pandas or polars, or a table of Arrow.
+
+    ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
+    ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
+    header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
+    zone that a column's name, the tool or a trade's ``timestamp`` says, else UTC: the report says which. Where they may
+    well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that says that it is of
+    another market, timeframe or exchange is refused.
+
+    Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
+    out and counted unless ``keep_empty``: this exchange has no candle there. Order does not matter. What the source
+    does not have of turnover and ``timestamp`` is None. ``now`` is this machine's clock if not given.
 
     Raises ``RequestError``, which names the line or row and its value: for a time off the timeframe's grid, a candle
     that is not over, impossible values, NaN among them, two rows that contradict each other, a row that contradicts an
-    earlier import (``replace`` lets it win), columns that aren't there, no rows; ``ExtraMissingError`` where pyarrow
-    is needed; ``StoreError``. In memory are a few thousand rows; on disk, in the system's folder for temporary files,
-    about 100 bytes a row. Others' writes wait while it is stored, about 3 seconds for a million candles. When
-    cancelled, it stores nothing, or all of it if it was storing already.
+    earlier import (``replace`` lets it win), the same candles at other hours than those held, times of a longer
+    timeframe, columns that aren't there, no rows, what unpacks without bound; ``ExtraMissingError`` where pyarrow is
+    needed; ``StoreError``. In memory are a few thousand rows; on disk, in the system's folder for temporary files,
+    about 100 bytes a row, and what is unpacked. Others' writes wait while it is stored, about 3 seconds for a million
+    candles. When cancelled, it stores nothing, or all of it if it was storing already.
+
+    ::
+
+        report = await import_candles(store, "KRW-BTC", "1m", "btc.csv", tz="KST")
     """
     keeper = sqlite_store(store)
     check_flag("replace", replace)
     async with read_candles(
-        symbol, timeframe, source, format=format, columns=columns, tz=tz, keep_empty=keep_empty, now=now
+        symbol,
+        timeframe,
+        source,
+        format=format,
+        columns=columns,
+        tz=tz,
+        encoding=encoding,
+        keep_empty=keep_empty,
+        now=now,
+        exchange=keeper.exchange,
     ) as reading:
         return await reading.store(keeper, replace=replace)
 
@@ -155,67 +175,63 @@ async def read_candles(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     tz: str | tzinfo | None = None,
+    encoding: str | None = None,
     keep_empty: bool = False,
     now: float | None = None,
+    exchange: str | None = None,
 ) -> AsyncIterator[Reading]:
-    """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs."""
+    """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs.
+
+    ``exchange`` is the one whose candles they are to be.
+    """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
     if format is not None:
         check_choice("format", format, FORMATS)
     columns = check_columns(columns)
-    without = None if tz is None else zone("tz", tz)
+    given = None if tz is None else zone("tz", tz)
+    encoding = check_encoding(encoding)
     check_flag("keep_empty", keep_empty)
     clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
     stopped = threading.Event()
 
     def read(kept: ExitStack) -> Reading:
-        with _opened(source, format, symbol, frame) as (rows, where, style, sha256):
-            shape = shape_of(rows.names, where, columns, style)
-            wanted = shape.names if shape.market is None else (*shape.names, shape.market)
-            instant = instants(without or (KST if style == "pyupbit" else UTC), milliseconds=isinstance(rows, CcxtList))
-            gate = Gate(where, rows.word, shape, instant, symbol, frame, clock, keep_empty=keep_empty)
+        notes: list[str] = []
+
+        def check(said: Said, where: str) -> None:
+            notes.extend(check_said(said, where, symbol, frame, exchange))
+
+        with open_source(source, format, encoding, columns, symbol, check) as found:
+            rows, where = found.rows, found.where
+            notes += rows.notes
+            for said in rows.said:
+                check(said, where)
+            shape = shape_of(rows.names, where, columns, symbol)
+            zoned = next((said for said in found.said if said.zone is not None), None)
+            instants = Clock(where, shape, frame, given, zoned)
+            gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(wanted, where):
+            for batch in rows.batches(shape.names, where):
                 if stopped.is_set():
                     break
                 staging.add(list(gate.rows(batch)))
             if not staging.added and not gate.empty:
                 raise RequestError(f"{where} has no rows; there is nothing to import")
+            notes += gate.finish()
             staging.finish()
-        return Reading(symbol, frame, staging, style, sha256, gate.empty)
+        if instants.zone is not None:
+            notes.append(f"times without a zone were taken as {instants.zone}, {instants.why}")
+        return Reading(
+            symbol=symbol,
+            timeframe=frame,
+            staging=staging,
+            format=found.style,
+            sha256=found.sha256,
+            empty=gate.empty,
+            zone=None if instants.zone is None else str(instants.zone),
+            encoding=found.encoding,
+            notes=tuple(notes),
+        )
 
     with ExitStack() as kept:
         yield await in_thread(partial(read, kept), stopped.set)
-
-
-@contextmanager
-def _opened(
-    source: Any, style: str | None, symbol: str, timeframe: Timeframe
-) -> Iterator[tuple[Source, str, str, str | None]]:
-    """Open a source: what it is, what errors call it, its format, and the hash of a file."""
-    if not isinstance(source, str | Path):
-        if rows := frame_source(source):
-            yield rows, "the frame", style or ("pyupbit" if looks_like_pyupbit(rows.names) else "frame"), None
-        elif isinstance(source, list | tuple):
-            yield CcxtList(source), "the list", check_choice("format", style or "ccxt", ("ccxt",)), None
-        else:
-            raise refusal("source", source, "give the path of a file, lists as ccxt returns them, or a DataFrame")
-        return
-    where = check_path("source", source)
-    path = Path(where)
-    if not path.is_file():
-        raise RequestError(f"there is no file {where!r}; name the one that is to be imported")
-    kind = _KINDS.get(path.suffix.lower()) if style in _BY_SUFFIX else "json" if style == "ccxt" else style
-    if kind is None:
-        raise RequestError(f"{where}: its name does not say what it is; end it with one of {' '.join(_KINDS)}")
-    if check_name_of_file(path.name, symbol, timeframe):
-        style = style or "freqtrade"
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        with _OPENERS[kind](path, where) as rows:
-            guess = "pyupbit" if looks_like_pyupbit(rows.names) else {"json": "ccxt"}.get(kind, kind)
-            yield rows, where, style or guess, sha256
-    except OSError as error:
-        raise RequestError(f"{where} can't be read: {error.strerror or error}. Nothing was imported") from error

@@ -1,29 +1,25 @@
-"""Sources of text: CSV, and the lists of ccxt in JSON. Read piece by piece; memory does not depend on their size."""
+"""Where rows come from, and the simplest: lists and objects in memory."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
-from operator import itemgetter
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final, Protocol, TypeAlias
 
-import msgspec
-
+from rxcandles.arguments import shown
 from rxcandles.errors import RequestError
-from rxcandles.importing.shapes import NEEDED
+from rxcandles.importing.columns import NEEDED
+from rxcandles.importing.numbers import Comma
+from rxcandles.importing.said import Said
+from rxcandles.importing.tools import binance
 
-__all__ = ["BATCH", "Batch", "CcxtFile", "CcxtList", "CsvFile", "Source", "csv_source", "json_source"]
+__all__ = ["BATCH", "Batch", "Listed", "Objects", "Source", "in_lists"]
 
 BATCH: Final = 5000
 """Rows in memory at a time."""
 
 Batch: TypeAlias = list[tuple[int, Sequence[Any]]]
 """Rows with the numbers of their lines, or of themselves."""
-
-_PIECE: Final = 1 << 18
 
 
 class Source(Protocol):
@@ -33,6 +29,16 @@ class Source(Protocol):
     """What its columns are called."""
     word: str
     """What its rows are called: line, or row."""
+    said: Sequence[Said]
+    """What it says of itself."""
+    notes: Sequence[str]
+    """What is worth telling of how it was read."""
+    comma: Comma
+    """What a comma in its numbers means."""
+    blanks: bool
+    """Whether a row may have a time and nothing else, for a slot in which nobody traded."""
+    tool: str | None
+    """The tool whose shape it has."""
 
     def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
         """Yield the values of the columns ``wanted``, at least two, in that order.
@@ -42,112 +48,71 @@ class Source(Protocol):
         ...
 
 
-class CsvFile:
-    """A CSV file with a header, separated by commas, semicolons or tabs."""
-
-    word = "line"
-
-    def __init__(self, file: Any, where: str) -> None:
-        head = file.readline()
-        if not head.strip():
-            raise RequestError(f"{where} has no header in its first line; the columns must have names")
-        delimiter = max(",;\t", key=head.count)
-        self.names: Sequence[str] = next(csv.reader([head], delimiter=delimiter, strict=True))
-        self._rows = csv.reader(file, delimiter=delimiter, strict=True)
-
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
-        """Yield them; empty lines are none."""
-        pick = itemgetter(*(self.names.index(name) for name in wanted))
-        width = len(self.names)
-        batch: Batch = []
-        for row in self._rows:
-            if not row:
-                continue
-            line = self._rows.line_num + 1
-            if len(row) != width:
-                raise RequestError(
-                    f"{where}, line {line}: it has {len(row)} values, its header {width}. Nothing was imported"
-                )
-            batch.append((line, pick(row)))
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-        yield batch
-
-
-@contextmanager
-def csv_source(path: Path, where: str) -> Iterator[CsvFile]:
-    """Open a CSV file."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            yield CsvFile(file, where)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise RequestError(f"{where} is no CSV in UTF-8: {error}. Nothing was imported") from error
-
-
-class CcxtList:
-    """What ccxt's ``fetch_ohlcv`` returns: lists of milliseconds, open, high, low, close and volume."""
+class Listed:
+    """Lists of milliseconds, open, high, low, close and volume, as ccxt has them; or Binance's of twelve values."""
 
     word = "row"
-    names: Sequence[str] = NEEDED
+    comma: Comma = "thousands"
+    blanks = False
+    notes: Sequence[str] = ()
+    said: Sequence[Said] = ()
 
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self._rows: Iterator[Any] = iter(rows)
+    def __init__(self, rows: Iterator[Any]) -> None:
+        first = next(rows, None)
+        self._rows = rows if first is None else chain((first,), rows)
+        is_binance = isinstance(first, list | tuple) and binance.looks_so(first)
+        self.names: Sequence[str] = binance.NAMES if is_binance else NEEDED
+        self.tool: str | None = binance.NAME if is_binance else "ccxt"
 
     def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
-        """Yield them, all columns."""
-        number = 0
+        """Yield them."""
+        width, number = len(self.names), 0
+        places = [self.names.index(name) for name in wanted]
+        whole = places == list(range(width))
         while rows := list(islice(self._rows, BATCH)):
             for row in rows:
                 number += 1
-                if not isinstance(row, list | tuple) or len(row) != len(NEEDED):
+                if not isinstance(row, list | tuple) or len(row) != width:
                     raise RequestError(
-                        f"{where}, row {number} is {row!r:.80}; give [milliseconds, open, high, low, close, volume]."
+                        f"{where}, row {number} is {shown(row)}; give [milliseconds, open, high, low, close, volume]."
                         " Nothing was imported"
                     )
-            yield list(enumerate(rows, number - len(rows) + 1))
+            taken = rows if whole else [[row[at] for at in places] for row in rows]
+            yield list(enumerate(taken, number - len(rows) + 1))
 
 
-class CcxtFile(CcxtList):
-    """The same in a JSON file."""
+class Objects:
+    """Objects that name their values, as Upbit answers and as our own ``.jsonl`` has them."""
 
-    def __init__(self, file: Any, where: str) -> None:
-        self._rows = _rows_of(file, where)
+    word = "row"
+    comma: Comma = "thousands"
+    blanks = True
+    notes: Sequence[str] = ()
+    said: Sequence[Said] = ()
+    tool: str | None = None
 
+    def __init__(self, rows: Iterator[Any]) -> None:
+        first = next(rows, None)
+        self._rows = rows if first is None else chain((first,), rows)
+        self.names: Sequence[str] = [str(name) for name in first] if isinstance(first, Mapping) else []
 
-def _rows_of(file: Any, where: str) -> Iterator[Any]:
-    """Read ``[[…],[…]]`` a piece at a time, each cut after a row: rows have no brackets inside."""
-    held = file.read(_PIECE).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if held[:1] != b"[":
-        raise RequestError(f"{where} is no JSON list of lists, as ccxt's fetch_ohlcv returns; it begins {held[:20]!r}")
-    held, first = held[1:], True
-    try:
-        while piece := file.read(_PIECE):
-            held += piece
-            cut = held.rfind(b"],") + 1
-            if cut:
-                yield from _decoded(held[:cut], first=first)
-                held, first = held[cut:], False
-        held = held.rstrip()
-        if held[-1:] != b"]":
-            raise RequestError(f"{where} ends in the middle of its list; it is not whole. Nothing was imported")
-        if held[:-1].strip():
-            yield from _decoded(held[:-1], first=first)
-    except msgspec.DecodeError as error:
-        raise RequestError(f"{where} is no JSON list of lists: {error}. Nothing was imported") from error
-
-
-def _decoded(rows: bytes, *, first: bool) -> Any:
-    if not first:
-        rows = rows.lstrip()
-        if rows[:1] != b",":
-            raise msgspec.DecodeError("a comma is missing between two rows")
-        rows = rows[1:]
-    return msgspec.json.decode(b"[" + rows + b"]")
+    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+        """Yield them; what an object does not have is None."""
+        number = 0
+        while rows := list(islice(self._rows, BATCH)):
+            batch: Batch = []
+            for row in rows:
+                number += 1
+                if not isinstance(row, Mapping):
+                    raise RequestError(
+                        f"{where}, row {number} is {shown(row)}, no object as the first. Nothing was imported"
+                    )
+                batch.append((number, [row.get(name) for name in wanted]))
+            yield batch
 
 
-@contextmanager
-def json_source(path: Path, where: str) -> Iterator[CcxtFile]:
-    """Open a JSON file."""
-    with path.open("rb") as file:
-        yield CcxtFile(file, where)
+def in_lists(rows: Iterator[Any]) -> Listed | Objects:
+    """Return the source for lists, or for objects, by the first of them."""
+    first = next(rows, None)
+    everything = rows if first is None else chain((first,), rows)
+    return Objects(everything) if isinstance(first, Mapping) else Listed(everything)

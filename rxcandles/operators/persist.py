@@ -13,10 +13,10 @@ __all__ = ["persist"]
 
 
 def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
-    """Write each chunk's rows, what they prove and what is doubtful to ``store``, in one transaction, chunk after chunk.
+    """Write each chunk's rows to ``store``, with what they prove and what is doubtful of that, in one transaction.
 
-    Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk without a proof is
-    passed on as it is. Raises ``StoreError``.
+    Chunk after chunk. Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk
+    without a proof is passed on as it is. Raises ``StoreError``.
     """
     check_like("store", store, CandleStore, "write")
 

@@ -61,10 +61,10 @@ class Narrowing:
         if chunk.index == 0 or chunk.plan not in self._looks:
             self._looks[chunk.plan] = await self._look_over(chunk.plan)
         look = self._looks[chunk.plan]
-        if (hole := look.hole) is not None and chunk.top <= hole[1]:
-            # Chunks in the last hole found need no lookup, up to the one that reaches the candles below it.
-            if hole[0] < chunk.low or hole[0] == chunk.floor:
-                return chunk
+        hole = look.hole
+        # Chunks in the last hole found need no lookup, up to the one that reaches the candles below it.
+        if hole is not None and chunk.top <= hole[1] and (hole[0] < chunk.low or hole[0] == chunk.floor):
+            return chunk
         request = chunk.request
         # With the spans that touch its ends.
         covered = await self._store.coverage(

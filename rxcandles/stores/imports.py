@@ -10,6 +10,7 @@ from rxcandles.errors import RequestError
 from rxcandles.model import Order
 from rxcandles.ports import Series
 from rxcandles.stores.schema import COLUMNS
+from rxcandles.stores.shifted import drop_shifted, refuse_shifted, shift_of
 from rxcandles.stores.staging import Staging, same_sql, values_sql
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import time_text
@@ -112,15 +113,18 @@ def _take_in(
         return Taken(0, 0, 0, 0, 0, 0)
     connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", series)
     number = _one(connection, "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", *series)
-    covered = differing = 0
+    covered = differing = replaced = 0
+    if found := shift_of(connection, number):
+        if not replace:
+            raise refuse_shifted(staging, *found, _one(connection, "SELECT min(open_time) FROM staged"))
+        replaced = drop_shifted(connection, number, found[1])
     for span in connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (number,)).fetchall():
         differing += _one(connection, f"SELECT count(*) {_DIFFERING}", *span, number)
         covered += connection.execute("DELETE FROM staged WHERE open_time >= ? AND open_time < ?", span).rowcount
     if replace:
-        replaced = connection.execute(_DROP_OTHERS, (number, number)).rowcount
+        replaced += connection.execute(_DROP_OTHERS, (number, number)).rowcount
     else:
         _refuse_others(connection, number, staging)
-        replaced = 0
     key = connection.execute(
         "INSERT INTO imports (series, source, format, rows, imported_at, sha256) VALUES (?, ?, ?, 0, ?, ?)",
         (number, staging.name, style, int(time.time()), sha256),

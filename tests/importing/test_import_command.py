@@ -10,6 +10,7 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.simulator import Simulator
+from rxcandles.timeframe import Timeframe
 
 T = 1_704_067_200  # 2024-01-01
 TIMES = pandas.date_range("2024-01-01 09:00", periods=3, freq="min")
@@ -34,8 +35,10 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("unproven; 3 were imported before\n")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "symbol": "KRW-BTC", "timeframe": "1m",
         "source": "theirs.csv", "format": "pyupbit", "rows": 3, "new": 0, "same": 3, "replaced": 0, "repeated": 0,
-        "empty": 0, "covered": 0, "differing": 0, "check": None,
+        "empty": 0, "covered": 0, "differing": 0, "zone": "KST", "encoding": "utf-8",
+        "notes": ["times without a zone were taken as KST, as pyupbit's frames have them"], "check": None,
     }  # fmt: skip
 
 
@@ -93,7 +96,7 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["theirs.csv"], "Missing option '--symbol'"),
+        (["theirs.csv"], "does not say by its name which market and timeframe it is of; give --symbol KRW-BTC and --"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "2m"], "timeframe is '2m'"),
         (["absent.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"], "there is no file 'absent.csv'"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--columns", "Date"], "ours=theirs"),
@@ -110,3 +113,77 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], folder: Path, words: list[
     assert (captured.out, captured.err.count("\n")) == ("", 1)
     assert says in captured.err
     assert [path.name for path in folder.iterdir()] == ["theirs.csv"]
+
+
+def candles(symbol: str, frame: str, count: int = 5) -> pandas.DataFrame:
+    """Candles of the simulated exchange, as freqtrade keeps them."""
+    span = Timeframe.of(frame).shift(T, count) - T
+    rows = Simulator().market(symbol).rows(frame, T, T + span)
+    made = pandas.DataFrame([row[:6] for row in rows], columns=["date", "open", "high", "low", "close", "volume"])
+    return made.assign(date=pandas.to_datetime(made["date"], unit="s", utc=True))
+
+
+def test_folder_of_freqtrade(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Of a folder of freqtrade's each file comes in as what its name says; what is no candles is left out and told."""
+    data = folder / "data" / "upbit"
+    (data / "futures").mkdir(parents=True)
+    for symbol, frame, name in (
+        ("KRW-BTC", "1m", "BTC_KRW-1m"),
+        ("KRW-BTC", "60m", "BTC_KRW-1h"),
+        ("KRW-ETH", "1d", "ETH_KRW-1d"),
+    ):
+        candles(symbol, frame).to_feather(data / f"{name}.feather")
+    for name in ("futures/BTC_USDT_USDT-1h-futures.feather", "BTC_KRW-trades.feather", "x.json"):
+        (data / name).write_bytes(b"")
+    assert main(["import", "data", "--json"]) == 0
+    captured = capsys.readouterr()
+    found = [json.loads(line) for line in captured.out.splitlines()]
+    assert [(each["symbol"], each["timeframe"]) for each in found] == [
+        ("KRW-BTC", "60m"),
+        ("KRW-BTC", "1m"),
+        ("KRW-ETH", "1d"),
+    ]
+    assert all(each["new"] > 0 for each in found)
+    assert captured.err.count("left out") == 3
+    assert "BTC_KRW-trades.feather left out: it has trades (KRW-BTC), no candles" in captured.err
+    assert main(["import", "data", "--symbol", "KRW-ETH", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line)["same"] > 0 for line in captured.out.splitlines()] == [True]
+    assert "it is of KRW-BTC 1m" in captured.err
+
+
+def test_several_files(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """Several files are each whole or not at all; one that can't be does not stop the others, and makes the exit 2."""
+    made = candles("KRW-BTC", "1m", 60)
+    made[:20].to_csv("a.csv", index=False)
+    made[20:40].assign(symbol="KRW-ETH").to_csv("b.csv", index=False)
+    made[40:].to_csv("c.csv.gz", index=False)
+    words = ["--symbol", "KRW-BTC", "--timeframe", "1m"]
+    assert main(["import", "a.csv", "b.csv", "c.csv.gz", *words]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.count("imported into candles.db") == 2
+    assert "b.csv, line 2: it is of 'KRW-ETH', not of 'KRW-BTC'" in captured.err
+    assert main(["import", ".", *words, "--db", "other.db"]) == 2
+    assert "2 candles" not in capsys.readouterr().out
+
+
+def test_folder_that_says_nothing(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """A folder whose files don't say what they are of is refused, with the way to say it."""
+    Path("theirs.csv").write_text("x")
+    assert main(["import", "."]) == 2
+    assert "says by its name which market and timeframe it is of, as BTC_KRW-1m.feather does" in capsys.readouterr().err
+
+
+def test_encoding_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was taken for granted is told on stderr, a line each; an encoding can be said."""
+    text = "일시,시가,고가,저가,종가,거래량\n2024-01-01 09:00,5,6,4,5,1\n"
+    Path("theirs.csv").write_bytes(text.encode("cp949"))
+    words = ["import", "theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"]
+    assert main([*words, "--encoding", "utf-8"]) == 2
+    assert "theirs.csv is no CSV in UTF-8" in capsys.readouterr().err
+    assert main(words) == 2
+    assert (
+        "have no zone, and may be Korean: its headings are Korean; say which with tz (--tz)" in capsys.readouterr().err
+    )
+    assert main([*words, "--tz", "KST"]) == 0
+    assert capsys.readouterr().err == "rxcandles: theirs.csv: times without a zone were taken as KST, as tz says\n"

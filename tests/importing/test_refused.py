@@ -47,7 +47,7 @@ CSV: list[tuple[str, str]] = [
     (csv("1969-12-31T00:00:00Z,5,6,4,5,1"), r"line 3: open_time is '1969.*; take times from 1970 on"),
     (csv("yesterday,5,6,4,5,1"), r"line 3: open_time is 'yesterday': write ISO 8601, or seconds"),
     (csv("01/02/2024,5,6,4,5,1"), r"line 3: open_time is '01/02/2024': write ISO 8601"),
-    (csv("12345,5,6,4,5,1"), r"line 3: open_time is '12345': numbers of 9 or 10 digits are seconds"),
+    (csv("12345,5,6,4,5,1"), r"line 3: open_time is '12345': numbers of 10 digits are seconds"),
     (csv(",5,6,4,5,1"), r"line 3: open_time is ''"),
     (csv(GOOD, "", GOOD.replace("5,1", "5,2")),
      r"line 2: the candle of 2024-01-01T00:00:00Z is open 5.0, high 6.0, low 4.0, close 5.0, volume 1.0 here, but in"
@@ -115,7 +115,7 @@ JSON: list[tuple[str, str]] = [
     (json.dumps([ROW, [True, *ROW[1:]]]), r"row 2: open_time is True: give a time"),
     (json.dumps([ROW, [*ROW[:5], True]]), r"row 2: volume is True; take a number"),
     (json.dumps([ROW, [ROW[0], *[None] * 5]]), r"row 2: open is None; take a number"),
-    (json.dumps([ROW, [T, *ROW[1:]]]), r"row 2: open_time is 1704067200 .*no 1m candle opens"),
+    (json.dumps([ROW, [T, *ROW[1:]]]), r"row 2: open_time is 1704067200: the rows before have another unit"),
 ]
 
 
@@ -207,7 +207,10 @@ async def test_pyupbit_shape_as_csv(store: SqliteStore, tmp_path: Path) -> None:
     """pyupbit's Korean times are not read as UTC because somebody calls the file CSV."""
     path = tmp_path / "a.csv"
     path.write_text(",open,high,low,close,volume,value\n2024-01-01 09:00:00,5,6,4,5,1,5\n")
-    with pytest.raises(RequestError, match="which have no open_time.*this is pyupbit's shape: take format pyupbit"):
+    with pytest.raises(
+        RequestError,
+        match=r"a.csv: its times, such as 2024-01-01 09:00, have no zone, and may be Korean: .*'value'.*\(--tz\)",
+    ):
         await import_candles(store, "KRW-BTC", "1m", path, format="csv")
 
 
