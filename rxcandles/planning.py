@@ -98,6 +98,8 @@ class Plan:
         """Candles fetched so far: the places where a gap could have been seen."""
         self.oldest_held: int | None = None
         """Open time of the oldest candle that the store held when the run began."""
+        self.begins: int | None = None
+        """Where the market's history begins, as far as that had been heard when the run began; None for unknown."""
         self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors
         self._wake = wake
         self._grid = request.timeframe
@@ -343,9 +345,14 @@ class Plan:
         over = chunk.seam is not None and self.page > 1 and (chunk.again or (self._known and self._density < SEAMLESS))
         return attrs.evolve(chunk, ask=min(self.page, need + over), over=int(over))
 
-    def know(self, trend: Trend, oldest: int | None) -> None:
-        """Hear what the store knows of the market: how densely it trades, and its oldest candle."""
-        self.trend, self.oldest_held = trend, oldest
+    @property
+    def density(self) -> float | None:
+        """The share of slots that trade, by what was seen of late; None before anything was."""
+        return self._density if self._known else None
+
+    def know(self, trend: Trend, oldest: int | None, begins: int | None) -> None:
+        """Hear what the store knows of the market: its density, its oldest candle, and whether it is the first."""
+        self.trend, self.oldest_held, self.begins = trend, oldest, begins
         if trend.rows >= self.page / 4:
             self._density, self._known = trend.rows / (trend.rows + trend.empty), True
 

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 import attrs
@@ -26,6 +27,7 @@ from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, Ret
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.planning import SEAMLESS
 from rxcandles.ports import Exchange, Page, confirm_times, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
@@ -35,6 +37,9 @@ __all__ = ["Attempts", "Found"]
 _log: Final = logging.getLogger("rxcandles.fetch")
 
 _BAN_SECONDS: Final = 60.0
+
+NEWER: Final = 6
+"""Candles that a page is to have from above the stretch that it is asked for, where none is known there."""
 
 _DAY: Final = 86_400
 """Seconds by which our own clock may be wrong, where the server does not tell its time."""
@@ -134,12 +139,17 @@ class Attempts:
         to, ask = chunk.resume, chunk.ask
         if chunk.over and chunk.seam is not None:
             to = timeframe.shift(chunk.seam, 1)
-        further = self._contradictions
-        if chunk.again and chunk.seam is None:
-            further += max(1, limit // 4)  # a newer candle shows that the server has come past what is asked about
+        # Another question after a contradiction, so that nothing that kept an answer can give the same one.
+        further = more = self._contradictions
+        density = chunk.plan.density
+        if chunk.seam is None and (chunk.again or (chunk.resume < chunk.request.stop and density is not None)):
+            # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
+            sparse = density is None or density < SEAMLESS
+            if chunk.again or sparse:
+                further += max(limit // 4 if chunk.again else 0, ceil(NEWER / (density or 1.0)))
+                more += 2 * NEWER
         if further:
-            # Another question, so that nothing that kept an answer can give the same one.
-            to, ask = min(timeframe.shift(to, further), timeframe.floor(END - 1)), ask + further
+            to, ask = min(timeframe.shift(to, further), timeframe.floor(END - 1)), ask + more
         checked, server_time = await self._ask(to, min(ask, limit))
         if checked.full and not any(row.open_time < chunk.resume for row in checked.rows):
             # It held nothing but candles from `resume` on. One more row shows what is behind them.
@@ -180,6 +190,8 @@ class Attempts:
     ) -> int | None:
         """Hold against what is known that nothing opens before ``oldest``; return from when on candles may open."""
         held = chunk.plan.oldest_held
+        if oldest == chunk.plan.begins:
+            return None
         if held is not None and since <= held < oldest:
             raise self._contradiction(
                 f"a page says that nothing is older than {time_text(oldest)}, but a candle of {time_text(held)} is held"

@@ -19,7 +19,7 @@ from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import END
+from rxcandles.timeframe import BEGINNING, END
 
 __all__ = ["Narrowing", "skip_stored"]
 
@@ -95,8 +95,21 @@ class Narrowing:
         due = SpanSet(tuple(claim.span for claim in claims if claim.is_due(now)))
         oldest = await store.rows(*series, 0, END, "oldest_first", 1)
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
-        plan.know(trend, oldest[0].open_time if oldest else None)
+        first = oldest[0].open_time if oldest else None
+        plan.know(trend, first, await self._begins(plan, first))
         return _Look(SpanSet(tuple(spans)), due, claims)
+
+    async def _begins(self, plan: Plan, oldest: int | None) -> int | None:
+        """Return the open time of the oldest candle where it is known already that nothing is older."""
+        series = (plan.request.symbol, plan.request.timeframe)
+        if oldest is None:
+            return None
+        covered = await self._store.coverage(*series, BEGINNING, BEGINNING + 1)
+        if not any(span.start == BEGINNING and oldest < span.stop for span in covered):
+            return None
+        # What a file of before says was never held against candles of another length.
+        claims = await self._store.claims(*series, BEGINNING, BEGINNING + 1)
+        return None if any(claim.due == BEGINNING for claim in claims) else oldest
 
     async def _trend(self, plan: Plan, newest: Covered, claims: Sequence[Claim]) -> Trend:
         """Return how densely the newest stored candles lie."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rxcandles.claims import Absence, Claim, ConfirmTimes
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.model import Row
 from rxcandles.ports import CandleStore, Covered, Series
@@ -101,6 +102,31 @@ async def test_series_apart(store: CandleStore) -> None:
     assert await store.count(SYMBOL, MINUTE, 0, 10**9) == 1
     assert await store.rows(SYMBOL, Timeframe.of("1M"), 0, 10**9, "newest_first", 9) == [row(0)]
     assert await store.count("KRW-ETH", MINUTE, 0, 10**9) == 0
+
+
+async def test_claims(store: CandleStore) -> None:
+    """What is doubtful is kept beside the coverage, in the same write, until an answer settles it."""
+    absence = Absence.of("gap", (600, 1200), ConfirmTimes())
+    await store.write(SYMBOL, MINUTE, [row(25), row(5)], (0, 1800), [absence], 1000.0)
+    (claim,) = await store.claims(SYMBOL, MINUTE, 0, 10**10)
+    assert claim == Claim("gap", 600, 1200, 1000, 1000, 1, 4600, 4600)
+    assert await store.claims(SYMBOL, MINUTE, 1200, 10**10) == await store.claims("KRW-ETH", MINUTE, 0, 10**10) == []
+    assert await store.claims(SYMBOL, MINUTE, 1199, 1200) == [claim]
+    # A candle in the midst of it: the part below it, which that answer does not tell of, is asked for again.
+    assert await store.write(SYMBOL, MINUTE, [row(15)], (900, 1200), [], 1060.0) == 0
+    assert [(each.start, each.stop) for each in await store.claims(SYMBOL, MINUTE, 0, 10**10)] == [(960, 1200)]
+    assert await store.coverage(SYMBOL, MINUTE, 0, 10**10) == [Covered(900, 1800, 2), Covered(0, 600, 1)]
+    await store.write(SYMBOL, MINUTE, [row(15)], (540, 1200), [], 4600.0)
+    assert await store.claims(SYMBOL, MINUTE, 0, 10**10) == []
+    assert await store.coverage(SYMBOL, MINUTE, 0, 10**10) == [Covered(0, 1800, 3)]
+
+
+async def test_revised(store: CandleStore) -> None:
+    """A row that comes again with other values replaces the one that is stored, and both are told."""
+    assert (await store.write(SYMBOL, MINUTE, [row(2), row(1)], (0, 180))).revised == ()
+    again = await store.write(SYMBOL, MINUTE, [row(2, 7.5), row(1)], (0, 180))
+    assert (again, list(again.revised)) == (0, [(row(2), row(2, 7.5))])
+    assert await store.rows(SYMBOL, MINUTE, 0, 10**10, "newest_first", 9) == [row(2, 7.5), row(1)]
 
 
 async def test_large_write(store: CandleStore) -> None:
