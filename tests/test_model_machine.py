@@ -1,4 +1,7 @@
-"""The promise as a state machine: whatever is done in whatever order, the ledger is true and nothing is asked twice.
+"""The promise as a state machine: whatever is done in whatever order, what is covered for good is true.
+
+Whatever an ill exchange leaves out is covered provisionally at most, and once it is well and the confirm times have
+passed, two runs make all of it true. Nothing is asked twice within them.
 
 Real parts: a SQLite file, HTTP on loopback, simulated markets whose truth is known. Some hundred
 steps here; ``RXCANDLES_EXAMPLES=900`` in the environment makes it a long run of more than 20,000.
@@ -9,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from unittest.mock import patch
 
 import attrs
 from hypothesis import HealthCheck, Phase, settings
@@ -24,10 +29,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import rxcandles
 from profiling.audit import Truth, audit
 from rxcandles import operators as ops
-from rxcandles.errors import ExchangeError, IncompleteError, StoreError, UnknownMarketError
+from rxcandles.errors import ContradictionError, ExchangeError, IncompleteError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request
-from rxcandles.simulator import Fault, Market, Simulator, faults
+from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
+from rxcandles.spans import SpanSet
 from rxcandles.timeframe import to_datetime
 
 _log = logging.getLogger(__name__)
@@ -47,9 +53,27 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "other market": faults.other_market,
     "seam": faults.seam,
     "429": faults.limited,
-    # What an answer leaves out is believed when it says so twice, so these strike once.
+    # What these leave out contradicts what is held, or is covered provisionally.
     "empty list": lambda: lambda _, answer: attrs.evolve(answer, body="[]"),
     "short": lambda: lambda _, answer: answer.with_rows(answer.rows[: len(answer.rows) // 2]),
+}
+
+AHEAD = 270 * 86_400
+"""How far our own clock is ahead of the exchange's."""
+
+ILLNESSES: dict[str, Callable[[int], Illness]] = {
+    "behind": lambda now: Illness(lag=130),
+    "far behind": lambda now: Illness(lag=600),
+    "an hour lost": lambda now: Illness(lost=((now - 7200, now - 3600),)),
+    "a day lost": lambda now: Illness(lost=((now - 2 * 86_400, now - 86_400),)),
+    "hot storage": lambda now: Illness(keeps=7200),
+    "maintenance": lambda now: Illness(empty=True),
+    "lacks the newest": lambda now: Illness(without_newest=1),
+}
+HOW: dict[str, dict[str, Any]] = {
+    "all": {},
+    "by request": {"share": 0.3},
+    "by connection": {"connections": (1, 4)},
 }
 
 QUIET = rxcandles.CollectionConfig(enable_memory_warning=False)  # our own clock is months ahead of this exchange's
@@ -117,6 +141,8 @@ class Collecting(RuleBasedStateMachine):
         markets = [Market(symbol, density, listed=LISTED) for symbol, density in densities.items()]
         self.ended: dict[str, Market] = {}
         self.sim = Simulator(markets, rate=None, clock=lambda: self.now)
+        self.clock = patch("time.time", lambda: float(self.now + AHEAD))
+        self.clock.start()
         self.truth = Truth(lambda symbol: self.ended.get(symbol) or self.sim.market(symbol))
         self.run(self.sim.__aenter__())
         self.run(self._open())
@@ -139,10 +165,28 @@ class Collecting(RuleBasedStateMachine):
         request = Request(**asked)  # by our own clock, which is months ahead of the exchange's
         stop = min(request.stop, request.timeframe.floor(self.now - SETTLE_SECONDS))
         start = LISTED - 40 * 86_400 if request.start is None else request.start
-        rows = self.truth.rows(request.symbol, request.timeframe.name, start, stop)
+        provisional = self.provisional(request.symbol, request.timeframe.name)
+        rows = [
+            row
+            for row in self.truth.rows(request.symbol, request.timeframe.name, start, stop)
+            if row.open_time not in provisional
+        ]
         newest = rows[::-1][: request.count]
         chosen = newest if order == "newest_first" else newest[::-1]
         return [CandleData(request.symbol, request.timeframe.name, *row) for row in chosen]
+
+    def provisional(self, symbol: str, timeframe: str) -> SpanSet:
+        """Return what is taken for empty until another answer says so."""
+        with closing(sqlite3.connect(self.path)) as database:
+            spans = database.execute(
+                "SELECT start, stop FROM claims JOIN series ON id = series WHERE symbol = ? AND timeframe = ?",
+                (symbol, timeframe),
+            )
+            return SpanSet(tuple(spans.fetchall()))
+
+    def untraded(self, asked: Asked) -> bool:
+        """Whether the market is listed, but nobody has traded yet."""
+        return not self.truth.rows(asked.symbol, "1m", LISTED - 86_400, self.now + 60)
 
     def known(self, asked: Asked) -> bool:
         """Whether the exchange still knows the market."""
@@ -158,6 +202,9 @@ class Collecting(RuleBasedStateMachine):
             summary = self.run(self._provider.collect_candles_only(**arguments))
         except UnknownMarketError:
             assert not self.known(asked)
+            return
+        except (ContradictionError, IncompleteError):
+            assert self.untraded(asked)
             return
         if not self.known(asked):
             return
@@ -176,6 +223,9 @@ class Collecting(RuleBasedStateMachine):
             candles = self.run(self._provider.get_candles(**arguments, order=order, config=QUIET))
         except UnknownMarketError:
             assert not self.known(asked)
+            return
+        except (ContradictionError, IncompleteError):
+            assert self.untraded(asked)
             return
         if self.known(asked):
             assert list(candles) == self.expected(arguments, order)
@@ -203,6 +253,9 @@ class Collecting(RuleBasedStateMachine):
         except UnknownMarketError:
             assert not self.known(asked)
             return
+        except (ContradictionError, IncompleteError):
+            assert self.untraded(asked)
+            return
         if self.known(asked):
             expected = self.expected(arguments, order)
             assert candles == expected[: len(candles)]
@@ -229,7 +282,10 @@ class Collecting(RuleBasedStateMachine):
                 await asyncio.sleep(0)
             task.cancel()
             result = (await asyncio.gather(task, return_exceptions=True))[0]
-            assert result is None or isinstance(result, asyncio.CancelledError | UnknownMarketError), result
+            fine = asyncio.CancelledError | UnknownMarketError
+            if self.untraded(asked):
+                fine |= ContradictionError | IncompleteError
+            assert result is None or isinstance(result, fine), result
             ours = [each for each in asyncio.all_tasks() if "rxcandles" in repr(each.get_coro())]
             assert not [each for each in ours if "simulator" not in repr(each)], ours
 
@@ -254,7 +310,10 @@ class Collecting(RuleBasedStateMachine):
             with suppress(StoreError):  # with the connection its -wal is gone
                 await self.store._open.call(die)
             result = (await asyncio.gather(task, return_exceptions=True))[0]
-            assert not isinstance(result, BaseException) or isinstance(result, StoreError | UnknownMarketError), result
+            fine = StoreError | UnknownMarketError
+            if self.untraded(asked):
+                fine |= ContradictionError | IncompleteError
+            assert not isinstance(result, BaseException) or isinstance(result, fine), result
             await self._close()
             await self._open()
 
@@ -277,16 +336,47 @@ class Collecting(RuleBasedStateMachine):
             seen[0] += 1
             return seen[0] > skipped
 
-        if fault in ("empty list", "short"):
-            times = 1
         self.sim.faults.add(self.cache if fault == "stale" else FAULTS[fault](), times, when)
         with suppress(IncompleteError, ExchangeError):
             self.run(self._provider.collect_candles_only(**arguments))
         self.sim.faults.clear()
-        with suppress(UnknownMarketError):
-            summary = self.run(self._provider.collect_candles_only(**arguments))
+        self.recover(asked)
+
+    @rule(
+        asked=asks,
+        illness=st.sampled_from([*ILLNESSES]),
+        how=st.sampled_from([*HOW]),
+        minutes=st.integers(0, 50),
+        recovers=st.booleans(),
+    )
+    def ill(self, asked: Asked, illness: str, how: str, minutes: int, recovers: bool) -> None:
+        """An exchange that is ill for less than an hour makes us believe nothing for good."""
+        self.sim.illnesses.add(ILLNESSES[illness](self.now), **HOW[how])
+        for pause in (minutes * 60, 0):
+            with suppress(IncompleteError, ExchangeError):
+                self.run(self._provider.collect_candles_only(**asked.arguments(self.now)))
+            self.now += pause
+        self.sim.illnesses.clear()
+        if recovers:
+            self.recover(asked)
+
+    def recover(self, asked: Asked) -> None:
+        """Two runs, each after all confirm times, make true what is asked for."""
+        arguments = asked.arguments(self.now)
+        with suppress(UnknownMarketError, ContradictionError, IncompleteError):
+            for _ in range(2):
+                self.now += 2 * 3600
+                summary = self.run(self._provider.collect_candles_only(**arguments))
             if self.known(asked):
-                assert summary.collected_count == len(self.expected(arguments, "newest_first"))
+                wanted = self.expected(arguments, "newest_first")
+                assert summary.collected_count == len(wanted)
+                assert not summary.provisional_spans or asked.to is None or asked.to < 1
+                request = Request(**arguments)
+                start = wanted[-1].open_seconds if wanted and request.start is None else request.start or LISTED
+                lacking = self.provisional(request.symbol, request.timeframe.name)
+                rows = self.truth.rows(request.symbol, request.timeframe.name, start, self.now - 3700)
+                stop = min(request.stop, self.now - 3700)
+                assert not [row for row in rows if row.open_time in lacking and row.open_time < stop]
 
     # What befalls them
 
@@ -334,13 +424,14 @@ class Collecting(RuleBasedStateMachine):
         """The promise."""
         Collecting.steps += 1
         if self.provider is not None:
-            audit(self.path, self.truth, self.now)
+            audit(self.path, self.truth, self.now, provisional_ok=True)
 
     def teardown(self) -> None:
         """Close everything."""
         if self.provider is not None:
             self.run(self._close())
             self.run(self.sim.__aexit__(None, None, None))
+            self.clock.stop()
         self.runner.close()
         self.folder.cleanup()
         _log.info("%d steps so far", Collecting.steps)
