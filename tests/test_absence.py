@@ -62,7 +62,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("illness", LASTING)
 async def test_two_later_runs_make_it_true(illness: str, how: str, asked: str, mode: str) -> None:
-    """Whatever the illness: nothing is lost or wrong then, nothing was ever final that is false, and a third asks nothing."""
+    """Whatever the illness: nothing is lost or wrong then, nothing false was ever final, and a third asks nothing."""
     # The densities take turns, so that each meets every illness, way, request and mode, if not all at once.
     turn = list(LASTING).index(illness) + list(HOW).index(how) + list(REQUESTS).index(asked) + list(MODES).index(mode)
     density = list(TRUTHS)[turn % 3]

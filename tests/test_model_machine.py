@@ -185,8 +185,8 @@ class Collecting(RuleBasedStateMachine):
             return SpanSet(tuple(spans.fetchall()))
 
     def untraded(self, asked: Asked) -> bool:
-        """Whether the market is listed, but nobody has traded yet."""
-        return not self.truth.rows(asked.symbol, "1m", LISTED - 86_400, self.now + 60)
+        """Whether the market is listed, but has no candle yet, or only one that still forms."""
+        return not self.truth.rows(asked.symbol, "1m", LISTED - 86_400, self.now // 60 * 60)
 
     def known(self, asked: Asked) -> bool:
         """Whether the exchange still knows the market."""
