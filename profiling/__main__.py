@@ -14,6 +14,7 @@ PROGRAMS = {
     "limit": ("limit", "how close to the limit requests run, 15 to 300 ms away, drawn (--plot)"),
     "sparse": ("sparse", "requests against full pages needed, by density"),
     "operators": ("operators", "cost per emission of each operator, and of composing by hand"),
+    "absence": ("absence", "an exchange that is ill for a while: candles lost, wrong, believed absent for good; costs"),
     "days": ("days", "a virtual month of collecting every minute: nothing grows, drawn (--plot)"),
     "frames": ("frames", "data frames and files of a million stored candles against the same by sqlite3 and by hand"),
     "import": ("importing", "files of each kind imported: microseconds a row, few and many"),

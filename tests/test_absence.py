@@ -22,22 +22,17 @@ from profiling.absence import (
     HOUR,
     HOW,
     LASTING,
-    MINUTE,
     MODES,
     NOW,
     REQUESTS,
     START,
-    SYMBOL,
-    WELL,
-    Ill,
-    Illness,
-    Truth,
     at,
     collect,
     final_audit,
     keep_current,
     ordeal,
 )
+from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 from rxcandles.errors import ContradictionError, IncompleteError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.stores import SqliteStore, schema

@@ -350,7 +350,14 @@ class Collecting(RuleBasedStateMachine):
         recovers=st.booleans(),
     )
     def ill(self, asked: Asked, illness: str, how: str, minutes: int, recovers: bool) -> None:
-        """An exchange that is ill for less than an hour makes us believe nothing for good."""
+        """An exchange that is ill for less than an hour makes us believe nothing for good.
+
+        But for a gap that chance makes as well: an hour of a market that trades every 50 minutes, or a single slot.
+        """
+        if illness == "an hour lost" and (asked.symbol == "KRW-D" or asked.timeframe not in ("1m", "5m")):
+            illness = "lacks the newest"
+        if illness == "a day lost" and asked.timeframe == "1d":
+            illness = "maintenance"
         self.sim.illnesses.add(ILLNESSES[illness](self.now), **HOW[how])
         for pause in (minutes * 60, 0):
             with suppress(IncompleteError, ExchangeError):
