@@ -226,7 +226,8 @@ async def test_older_version(bench: Bench, key: str, mode: str) -> None:
         assert await store.rows("KRW-D900", Timeframe.of("1m"), 0, TO, "newest_first", 999) == STORED[:200]
     assert bench.held() == 200
     assert await bench.run(mode) == COUNT
-    assert bench.simulator.stats.requests == -(-(COUNT - 200) // 30)
+    # One more where the part of a cursor has fewer candles than its density lets one expect.
+    assert bench.simulator.stats.requests - -(-(COUNT - 200) // 30) in (0, 1)
     await bench.completes(mode)
     with closing(sqlite3.connect(bench.path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
