@@ -99,7 +99,7 @@ class Prices:
         usual = _MEAN_WEIGHT * (FACTORS[0] + FACTORS[-1]) // 2
         self.unit = max(1, volume // (usual * self.lot)) * self.lot
         """The volume of one weight at a factor of one."""
-        self.copies = max(1, -(-minutes // _KINDS))
+        self.copies = max(2 if minutes >= _MIXED else 1, -(-minutes // _KINDS))
         """How many minutes of a day are of one kind, which costs far less than making each anew."""
         self.length = max(1, -(-minutes // self.copies))
         self.kinds = max(1, -(-most // self.copies))
