@@ -19,7 +19,7 @@ from rxcandles.timeframe import Timeframe, from_datetime
 START = 1_769_990_400
 """2026-02-02T00:00Z, a Monday."""
 NOW = START + 1200 * 60 + 7
-MARKETS = (Market("KRW-ETH", base_price=4_000_000), Market("KRW-XRP", 0.5, base_price=3_000))
+MARKETS = (Market("KRW-ETH", base_price=4_000_000), Market("KRW-XRP", 0.6, base_price=3_000))
 DENSE = ("KRW-ETH", "1m")
 FIRST, SECOND = (START, START + 600 * 60), (START + 1000 * 60, START + 1100 * 60)
 """What is proven of it, 600 and 100 candles."""
