@@ -115,7 +115,9 @@ def collect_series(
     return 1 if failed else 0
 
 
-def _tell_one(request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output, *, as_json: bool) -> int:
+def _tell_one(
+    request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output, *, as_json: bool
+) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
     if isinstance(summary, CollectionSummary):
         click.echo(json.dumps(_named(request, summary)) if as_json else summary_text(summary, title, db))
@@ -128,11 +130,13 @@ def _tell_one(request: Request, title: str, result: CollectionSummary | Exceptio
 
 def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: Output) -> None:
     """Say what is provisional, unless all is to be quiet."""
-    summaries = {
-        title: each.summary if isinstance(each, IncompleteError) else each for title, each in results.items()
-    }
+    found = {}
+    for title, result in results.items():
+        summary = result.summary if isinstance(result, IncompleteError) else result
+        if isinstance(summary, CollectionSummary):
+            found[title] = Doubts.of(summary)
     if not output.quiet:
-        tell_doubts({title: Doubts.of(each) for title, each in summaries.items() if isinstance(each, CollectionSummary)})
+        tell_doubts(found)
 
 
 def _not_kept(requests: Iterable[Request]) -> Iterator[str]:

@@ -62,7 +62,8 @@ class Seen:
 def tell_doubts(found: Mapping[str, Doubts], *, now: float | None = None) -> None:
     """Write on stderr, a line for each of the first few series, what is provisional and what was revised."""
     now = time.time() if now is None else now
-    _tell({title: provisional_text(each.provisional, now) for title, each in found.items()}, "have such spans; rxcandles coverage shows them")
+    shown = "have such spans; rxcandles coverage shows them"
+    _tell({title: provisional_text(each.provisional, now) for title, each in found.items()}, shown)
     _tell({title: revised_text(each.revised) for title, each in found.items()}, "have revised candles")
 
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import attrs
+
 from rxcandles.arguments import check_symbol
+from rxcandles.claims import Claim
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
 from rxcandles.rules import value_fault
+from rxcandles.spans import SpanSet
+from rxcandles.stores.claiming import has_claims, is_claim, stored_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.journal import ledger_spans, unfinished_spans
@@ -86,17 +91,19 @@ class Examination:
         )
 
     def _contents(self) -> Iterator[Finding]:
+        claims = has_claims(self._connection)
+        claimed = " OR EXISTS (SELECT 1 FROM claims WHERE series = id)" if claims else ""
         found = [
             (number, Series(*map(_text, names)))
             for number, *names in self._all(
                 "SELECT id, exchange, symbol, timeframe FROM series"
                 " WHERE EXISTS (SELECT 1 FROM coverage WHERE series = id)"
-                " OR EXISTS (SELECT 1 FROM candles WHERE series = id) ORDER BY exchange, symbol, timeframe"
+                f" OR EXISTS (SELECT 1 FROM candles WHERE series = id){claimed} ORDER BY exchange, symbol, timeframe"
             )
         ]
         proper = proper_names(series for _, series in found)
         if self._symbol is None and self._timeframe is None:
-            yield from self._orphans()
+            yield from self._orphans({"claims": "claims"} if claims else {})
         for number, series in found:
             stored = Stored(number, series, proper[series])
             if not self._meant(stored):
@@ -114,6 +121,8 @@ class Examination:
                 yield from self._candles(stored)
                 yield from self._ledger(stored)
                 yield from self._unfinished(stored)
+                if claims:
+                    yield from self._claims(stored)
         self.imported = self._imported()
 
     def _imported(self) -> int:
@@ -134,8 +143,8 @@ class Examination:
             self._timeframe is None or names.timeframe == self._timeframe
         )
 
-    def _orphans(self) -> Iterator[Finding]:
-        for table, what in (("candles", "candles"), ("coverage", "spans")):
+    def _orphans(self, more: Mapping[str, str]) -> Iterator[Finding]:
+        for table, what in {"candles": "candles", "coverage": "spans", **more}.items():
             # Steps from key to key: a look at every row would take as long as everything else together.
             for number in self._all(
                 f"WITH RECURSIVE keys (key) AS (SELECT min(series) FROM {table} UNION ALL"
@@ -215,6 +224,39 @@ class Examination:
                 detail = "a repair has taken it out of the ledger and did not fetch it again"
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
 
+    def _claims(self, stored: Stored) -> Iterator[Finding]:
+        """Yield what is wrong about claims, each once; those that are right are notes."""
+        frame = Timeframe.of(stored.series.timeframe)
+        reach = BEGINNING
+        for claim in stored_claims(self._connection, stored.id):
+            if not is_span(*claim.span):
+                detail = f"a claim from {claim.start!r} to {claim.stop!r}"
+                yield _about(stored.series, "wrong_claim", None, None, detail)
+                continue
+            fault = self._claim_fault(stored, frame, claim, reach)
+            if fault is None:
+                yield _about(stored.series, "provisional_absence", *claim.span, _told(claim, frame))
+            else:
+                yield _about(stored.series, "wrong_claim", *claim.span, fault)
+            reach = max(reach, claim.stop)
+
+    def _claim_fault(self, stored: Stored, frame: Timeframe, claim: Claim, reach: int) -> str | None:
+        """Say what is wrong about a claim of a proper span, None for nothing; earlier ones end at ``reach``."""
+        start, stop = claim.span
+        if not is_claim(claim):
+            return f"no claim can have these values: {attrs.astuple(claim)}"
+        if (start != BEGINNING and not frame.on_grid(start)) or not frame.on_grid(stop):
+            return f"from {time_text(start)} to {time_text(stop)}, where no {frame} candle opens"
+        if start < reach:
+            return f"it overlaps one that ends at {time_text(reach)}"
+        touched = "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?"
+        ledger = SpanSet(tuple(span for span in self._all(touched, stored.id, stop, start) if is_span(*span)))
+        if SpanSet((claim.span,)).subtract(ledger):
+            return "it reaches out of the ledger, which does not cover all of it"
+        if rows := self._counted(stored, frame, start, stop)[0]:
+            return f"{rows:,} candles are stored in what it says is empty"
+        return None
+
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""
         if start >= stop:
@@ -237,6 +279,13 @@ class Examination:
 
     def _one(self, sql: str, *parameters: object) -> Any:
         return self._all(sql, *parameters).fetchone()
+
+
+def _told(claim: Claim, frame: Timeframe) -> str:
+    slots, answers = frame.slots(*claim.span), "one answer" if claim.times == 1 else f"{claim.times:,} answers"
+    empty = "slot is empty" if slots == 1 else "slots are empty"
+    again = f"asked about again from {time_text(claim.due)} on" if claim.due else "asked about again by the next run"
+    return f"{slots:,} {empty} ({claim.kind}) by {answers}; {again}"
 
 
 def _text(name: object) -> str:
