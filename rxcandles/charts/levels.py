@@ -124,8 +124,9 @@ def shares(data: ChartData, level: Level, made: Bars) -> list[tuple[float, float
         start = max(0, bar * level.factor - level.phase)
         stop = min(data.slots, (bar + 1) * level.factor - level.phase)
         count = stored.get(bar, 0)
-        proven = max(count, known.at(stop) - known.at(start))
+        proven = known.at(stop) - known.at(start)
         sure = max(count, proven - (doubted.at(stop) - doubted.at(start)))
+        proven = max(count, proven)
         found.append((count / (stop - start), sure / (stop - start), proven / (stop - start)))
     return found
 

@@ -105,4 +105,5 @@ async def read_chart(
         start = rows[-1].open_time + 1
     provisional = tuple((frame.slots(first, start), frame.slots(first, stop)) for start, stop in doubted)
     known = tuple(span for span in proven if span[0] < span[1])
-    return ChartData(symbol, frame, first, slots, known, slot, *columns, provisional=provisional)
+    opened, high, low, close, volume = columns
+    return ChartData(symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional)

@@ -186,7 +186,7 @@
       const there = data.bar[at] === k;
       const count = there ? data.count[at] : 0;
       const proved = Math.max(count, known(last) - known(first));
-      const sure = Math.max(count, proved - provisionalIn(first, last));
+      const sure = Math.max(count, known(last) - known(first) - provisionalIn(first, last));
       // One on top of the other, so that the shares of the slots add up to the whole; however little is missing or not
       // sure, it shows.
       const whole = last - first, top = proved < whole ? 0.8 : 1, most = sure < proved ? top - 0.2 : top;
