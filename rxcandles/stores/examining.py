@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -103,7 +103,7 @@ class Examination:
         ]
         proper = proper_names(series for _, series in found)
         if self._symbol is None and self._timeframe is None:
-            yield from self._orphans({"claims": "claims"} if claims else {})
+            yield from self._orphans(claims)
         for number, series in found:
             stored = Stored(number, series, proper[series])
             if not self._meant(stored):
@@ -143,8 +143,10 @@ class Examination:
             self._timeframe is None or names.timeframe == self._timeframe
         )
 
-    def _orphans(self, more: Mapping[str, str]) -> Iterator[Finding]:
-        for table, what in {"candles": "candles", "coverage": "spans", **more}.items():
+    def _orphans(self, claims: bool) -> Iterator[Finding]:
+        for table, what in (("candles", "candles"), ("coverage", "spans"), ("claims", "claims")):
+            if table == "claims" and not claims:
+                continue
             # Steps from key to key: a look at every row would take as long as everything else together.
             for number in self._all(
                 f"WITH RECURSIVE keys (key) AS (SELECT min(series) FROM {table} UNION ALL"
