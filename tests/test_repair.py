@@ -495,3 +495,20 @@ def test_command_into(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == "new.db: nothing is wrong now"
     assert contents(there.with_name("new.db")) == whole
     assert main(["verify", "--db", "new.db"]) == 0
+
+
+async def test_a_file_of_before_gets_its_doubts(path: Path, tmp_path: Path, sim: Simulator) -> None:
+    """What is copied out of a file that knew no claims has its doubtful absences found, as a migration finds them."""
+    gap = (FIRST[0] + 6000, FIRST[0] + 12000)
+    harm(
+        path,
+        f"DELETE FROM candles WHERE series = 1 AND open_time >= {gap[0]} AND open_time < {gap[1]}",
+        f"UPDATE coverage SET rows = rows - 100 WHERE series = 1 AND start = {FIRST[0]}",
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DROP TABLE claims")
+        database.execute("PRAGMA user_version = 3")
+    new = tmp_path / "new.db"
+    report = await repaired(path, sim, into=new)
+    assert report.repaired
+    assert (1, "gap", *gap) in {claim[:4] for claim in claims_in(new)}

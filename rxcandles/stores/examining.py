@@ -12,18 +12,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import attrs
-
 from rxcandles.arguments import check_symbol
-from rxcandles.claims import Claim
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
 from rxcandles.rules import value_fault
-from rxcandles.spans import SpanSet
-from rxcandles.stores.claiming import has_claims, is_claim, stored_claims
+from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
+from rxcandles.stores.examiningclaims import examine_claims
 from rxcandles.stores.journal import ledger_spans, unfinished_spans
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
@@ -227,37 +224,10 @@ class Examination:
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
 
     def _claims(self, stored: Stored) -> Iterator[Finding]:
-        """Yield what is wrong about claims, each once; those that are right are notes."""
         frame = Timeframe.of(stored.series.timeframe)
-        reach = BEGINNING
-        for claim in stored_claims(self._connection, stored.id):
-            if not is_span(*claim.span):
-                detail = f"a claim from {claim.start!r} to {claim.stop!r}"
-                yield _about(stored.series, "wrong_claim", None, None, detail)
-                continue
-            fault = self._claim_fault(stored, frame, claim, reach)
-            if fault is None:
-                yield _about(stored.series, "provisional_absence", *claim.span, _told(claim, frame))
-            else:
-                yield _about(stored.series, "wrong_claim", *claim.span, fault)
-            reach = max(reach, claim.stop)
-
-    def _claim_fault(self, stored: Stored, frame: Timeframe, claim: Claim, reach: int) -> str | None:
-        """Say what is wrong about a claim of a proper span, None for nothing; earlier ones end at ``reach``."""
-        start, stop = claim.span
-        if not is_claim(claim):
-            return f"no claim can have these values: {attrs.astuple(claim)}"
-        if (start != BEGINNING and not frame.on_grid(start)) or not frame.on_grid(stop):
-            return f"from {time_text(start)} to {time_text(stop)}, where no {frame} candle opens"
-        if start < reach:
-            return f"it overlaps one that ends at {time_text(reach)}"
-        touched = "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?"
-        ledger = SpanSet(tuple(span for span in self._all(touched, stored.id, stop, start) if is_span(*span)))
-        if SpanSet((claim.span,)).subtract(ledger):
-            return "it reaches out of the ledger, which does not cover all of it"
-        if rows := self._counted(stored, frame, start, stop)[0]:
-            return f"{rows:,} candles are stored in what it says is empty"
-        return None
+        for kind, span, detail in examine_claims(self._connection, stored.id, frame):
+            start, stop = span or (None, None)
+            yield _about(stored.series, kind, start, stop, detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""
@@ -281,13 +251,6 @@ class Examination:
 
     def _one(self, sql: str, *parameters: object) -> Any:
         return self._all(sql, *parameters).fetchone()
-
-
-def _told(claim: Claim, frame: Timeframe) -> str:
-    slots, answers = frame.slots(*claim.span), "one answer" if claim.times == 1 else f"{claim.times:,} answers"
-    empty = "slot is empty" if slots == 1 else "slots are empty"
-    again = f"asked about again from {time_text(claim.due)} on" if claim.due else "asked about again by the next run"
-    return f"{slots:,} {empty} ({claim.kind}) by {answers}; {again}"
 
 
 def _text(name: object) -> str:
