@@ -43,7 +43,9 @@ from rxcandles.errors import RequestError, StoreError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import RepairStep
 from rxcandles.simulator import Simulator, faults
+from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.claiming import uncover
 from rxcandles.timeframe import Timeframe, to_datetime
 
 
@@ -512,3 +514,14 @@ async def test_a_file_of_before_gets_its_doubts(path: Path, tmp_path: Path, sim:
     report = await repaired(path, sim, into=new)
     assert report.repaired
     assert (1, "gap", *gap) in {claim[:4] for claim in claims_in(new)}
+
+
+async def test_what_is_uncovered_is_not_claimed(path: Path) -> None:
+    """Where a span loses its cover the claims in it go with it, and what is left of them stays covered."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"INSERT INTO coverage VALUES (2, {DAY[1] + 3600}, {DAY[1] + 36000}, 0)")
+        database.execute(claimed(DAY[1] + 3600, DAY[1] + 36000, series="2"))
+        uncover(database, 2, SpanSet(((DAY[1] + 7200, DAY[1] + 14400),)))
+        left = {(DAY[1] + 3600, DAY[1] + 7200), (DAY[1] + 14400, DAY[1] + 36000)}
+        assert {claim[2:4] for claim in claims_in(path)} == left
+        assert left < set(database.execute("SELECT start, stop FROM coverage WHERE series = 2"))

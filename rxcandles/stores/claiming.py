@@ -116,8 +116,12 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
 
 
 def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Take spans out of the coverage, so that they are asked for again; candles stay where they are covered."""
+    """Take spans out of the coverage, and claims in them, so that they are asked for again; candles stay."""
     for start, stop in spans:
+        for claim in read_claims(connection, series, start, stop):
+            connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))
+            left_of_it = SpanSet((claim.span,)).subtract(SpanSet(((start, stop),)))
+            add_claims(connection, series, (attrs.evolve(claim, start=first, stop=last) for first, last in left_of_it))
         touched = connection.execute(
             "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?", (series, stop, start)
         ).fetchall()
