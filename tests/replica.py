@@ -47,6 +47,9 @@ def view(
         if lost or not kept or opened >= to:
             continue
         if now < end + illness.late:
-            row = market.rows(timeframe, opened, opened + 1, now=min(now, max(opened, end - illness.late)))[0]
+            stood = market.rows(timeframe, opened, opened + 1, now=min(now, max(opened, end - illness.late)))
+            if not stood:  # nobody had traded yet
+                continue
+            row = stood[0]
         has.append(row)
     return has[::-1][illness.without_newest :][:count]

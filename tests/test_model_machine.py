@@ -358,6 +358,8 @@ class Collecting(RuleBasedStateMachine):
             illness = "lacks the newest"
         if illness == "a day lost" and asked.timeframe == "1d":
             illness = "maintenance"
+        if "behind" in illness and self.page < 20:
+            illness = "hot storage"  # such pages have no room for candles that come again
         self.sim.illnesses.add(ILLNESSES[illness](self.now), **HOW[how])
         for pause in (minutes * 60, 0):
             with suppress(IncompleteError, ExchangeError):
