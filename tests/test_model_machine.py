@@ -417,7 +417,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(symbol=symbols, minutes=st.integers(0, 60))
     def end(self, symbol: str, minutes: int) -> None:
         """A market ends soon; then the exchange says that it never was."""
-        if symbol in self.sim.markets:
+        if symbol in self.sim.markets and self.sim.market(symbol).delisted is None:
             self.renamed += 1
             market = self.sim.market(symbol)
             self.sim.markets[symbol] = attrs.evolve(market, delisted=self.now // 60 * 60 + minutes * 60 + 60)

@@ -132,9 +132,8 @@ async def test_log_summary_and_server_agree(
     ]
     pages = [line["rows"] for line in told(log, "request") if line["error"] is None]
     kept = [line["rows"] for line in told(log, "page")]
-    assert all(
-        0 <= rows - some <= 1 for rows, some in zip(pages, kept, strict=True)
-    )  # the candle at the seam came again
+    # The candle at the seam came again, or some that are newer than what was asked for.
+    assert all(0 <= rows - some <= 12 for rows, some in zip(pages, kept, strict=True))
     assert sum(line["rows"] for line in told(log, "commit")) == sum(kept) >= COUNT
     errors = Counter(line["error"] for line in told(log, "retry"))
     assert errors == Counter(["ServerError", "RateLimitedError", "BannedError", "ConnectionFailedError"])

@@ -320,7 +320,8 @@ async def test_what_the_exchange_keeps_no_longer(path: Path, sim: Simulator) -> 
     report = await repaired(path, sim)
     assert report.after is not None
     first = held[old][-1].open_time
-    assert places(report.after) == [("unproven_candles", "KRW-ETH", "1s", first, held[old][0].open_time + 1)]
+    wrong = [place for place in places(report.after) if place[0] != "provisional_absence"]
+    assert wrong == [("unproven_candles", "KRW-ETH", "1s", first, held[old][0].open_time + 1)]
     # A page of seconds reaches further back than was asked, as some seconds have no candle.
     spans = (*range(old, old + 90), *range(young, young + 90))
     kept = {row[3] for row in contents(path)["candles"] if row[2] == "1s" and row[3] in spans}
