@@ -23,7 +23,8 @@ __all__ = ["get", "no_reader", "stream"]
 @click.command()
 @options.asked
 @options.printed
-def get(style: str, **asked: Any) -> options.Work:
+@options.refetch
+def get(style: str, refetch: bool, **asked: Any) -> options.Work:
     """Collect candles, then print them.
 
     \b
@@ -34,7 +35,9 @@ def get(style: str, **asked: Any) -> options.Work:
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> Sequence[CandleData]:
         config = CollectionConfig(enable_memory_warning=False)
-        return await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
+        return await provider.get_candles(
+            **job.asked, config=config, order=job.order, progress_callback=progress, refetch=refetch
+        )
 
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
@@ -52,7 +55,8 @@ def get(style: str, **asked: Any) -> options.Work:
 @click.command()
 @options.asked
 @options.printed
-def stream(style: str, **asked: Any) -> options.Work:
+@options.refetch
+def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
     """Print candles chunk by chunk while they are collected.
 
     \b
@@ -61,7 +65,8 @@ def stream(style: str, **asked: Any) -> options.Work:
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
-        async with provider.stream_candles(**job.asked, order=job.order, progress_callback=progress) as chunks:
+        chosen = provider.stream_candles(**job.asked, order=job.order, progress_callback=progress, refetch=refetch)
+        async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
