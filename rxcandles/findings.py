@@ -9,7 +9,18 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
-__all__ = ["FILE_KINDS", "KINDS", "Finding", "Kind", "RepairReport", "RepairStep", "Tally", "VerificationReport"]
+__all__ = [
+    "EXCHANGE_KINDS",
+    "FILE_KINDS",
+    "KINDS",
+    "AbsencesAsked",
+    "Finding",
+    "Kind",
+    "RepairReport",
+    "RepairStep",
+    "Tally",
+    "VerificationReport",
+]
 
 Kind: TypeAlias = Literal[
     "damaged_file",
@@ -40,7 +51,7 @@ Kind: TypeAlias = Literal[
   ``future_candles`` are not over yet by this machine's clock, ``unproven_candles`` lie in no span of the ledger;
 * the ledger: ``impossible_span`` ends before it starts or is no time, ``off_grid_span`` has an end where no candle
   opens, ``overlapping_spans`` overlap or touch, ``future_span`` reaches beyond now, ``wrong_count`` holds other than
-  the number of candles that the ledger says, ``unfinished_repair`` was taken out of the ledger and not fetched again;
+  the number of candles that the ledger says, ``unfinished_repair`` a repair was to fetch and was stopped;
 * against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
   has, ``different_candle`` both have, with other values.
 """
@@ -49,6 +60,10 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
 """Those that keep everything else from being checked."""
+
+
+EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_candle"})
+"""Those that only the exchange can show."""
 
 
 @attrs.frozen
@@ -101,17 +116,34 @@ class VerificationReport:
 class RepairStep:
     """What a repair does to one series of the file."""
 
-    action: Literal["distrust", "remove"]
-    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it."""
+    action: Literal["distrust", "remove", "question"]
+    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it; or ask
+    for spans anew, which stay as they are until then."""
     exchange: str
     symbol: str
     timeframe: str
     spans: int
-    """Spans that are taken out of the ledger."""
+    """Spans that are taken out of the ledger, or asked anew."""
     candles: int
-    """Candles that are deleted."""
+    """Candles that are deleted, or held against the exchange's."""
     slots: int
     """Slots that are fetched again."""
+
+
+@attrs.frozen
+class AbsencesAsked:
+    """What has become of the doubtful absences that a repair has asked about."""
+
+    asked: int
+    """Doubtful absences that there were."""
+    healed: int
+    """Of these, those in which the exchange has candles after all; they are stored."""
+    candles: int
+    """Candles stored in these."""
+    left: int
+    """Doubtful absences that there are now: those that have not had their time, and new ones."""
+    until: datetime | None
+    """When the last of them can be final; None where there is none."""
 
 
 @attrs.frozen
@@ -128,6 +160,10 @@ class RepairReport:
     """Requests sent."""
     failures: tuple[str, ...]
     """Why something could not be fetched; it is left for the next repair, except where the exchange refuses it."""
+    revised: int = attrs.field(default=0, kw_only=True)
+    """Candles replaced because the exchange has them with other values."""
+    absences: AbsencesAsked | None = attrs.field(default=None, kw_only=True)
+    """What has come of asking about the doubtful absences; None where that was not done."""
     after: VerificationReport | None
     """What another check has found in the end; None in a dry run, and where the file is damaged."""
 

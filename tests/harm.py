@@ -145,11 +145,11 @@ HARMS: dict[str, Harm] = {
     "a candle of a sparse market is gone": Harm(
         (f"DELETE FROM candles WHERE series = {_SPARSE} AND open_time IN"
          f" (SELECT open_time FROM candles WHERE series = {_SPARSE} ORDER BY open_time LIMIT 1 OFFSET 50)",),
-        (("wrong_count", *SPARSE, *HALF),), 2,
+        (("wrong_count", *SPARSE, *HALF),), 1,
     ),
     "one too many": Harm(
         (_copied(_empty_in_the_half).replace(" SELECT series,", f" SELECT {_SPARSE},"),),
-        (("wrong_count", *SPARSE, *HALF),), 2,
+        (("wrong_count", *SPARSE, *HALF),), 1,
     ),
     "high below low": _changed("high = low / 2"),
     "close above high": _changed("close = high * 2"),

@@ -16,7 +16,7 @@ from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.schema import CLAIM_COLUMNS
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["CLAIMS_SQL", "add_claims", "hear_again", "read_claims", "uncover"]
+__all__ = ["CLAIMS_SQL", "add_claims", "cut_claims", "hear_again", "read_claims", "uncover"]
 
 CLAIMS_SQL: Final = (
     f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? AND start < ? AND stop > ? ORDER BY start"
@@ -56,6 +56,15 @@ def hear_again(
     )
     add_claims(connection, series, claims)
     uncover(connection, series, void)
+
+
+def cut_claims(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+    """Take ``spans``, of which nothing is proven any more, out of the claims."""
+    for span in spans:
+        for claim in read_claims(connection, series, *span):
+            connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))
+            left = SpanSet((claim.span,)).subtract(SpanSet((span,)))
+            add_claims(connection, series, [attrs.evolve(claim, start=start, stop=stop) for start, stop in left])
 
 
 def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
