@@ -132,6 +132,7 @@ class Keeping:
             for market in self._markets:
                 # The simulator keeps texts and blocks up to a bound. It is reached now, not in the course of days.
                 market.newest(ONE_MINUTE, self.now * 2, 20_000, self.now * 2)
+                market.newest(Timeframe.of("1d"), self.now * 2, 2_000, self.now * 2)
             stack.push_async_callback(self._close)
             await self._open()
             self._stack = stack.pop_all()

@@ -2,11 +2,13 @@
 
 The plan of the run itself is made to walk over the store, with answers as a market would give them that trades in every
 slot. So the requests are exactly those of the run where that is true. On a sparser market there are fewer: a page is
-200 candles that exist.
+200 candles that exist. What is empty by the word of answers that may have been wrong, and is due to be asked about
+again, is asked about in the walk too, and taken for empty: mostly it is.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,10 +20,10 @@ from rxcandles.arguments import check_kind
 from rxcandles.chunk import Chunk
 from rxcandles.limiter import LimiterStats
 from rxcandles.model import Request, Row
-from rxcandles.operators.skip_stored import Narrowing
+from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, RateLimiter
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
 __all__ = ["CollectionPlan", "estimate", "seconds_at_limit"]
@@ -69,6 +71,11 @@ class CollectionPlan:
     not_kept: tuple[datetime, datetime] | None = None
     """What of the missing is older than what the exchange keeps, so neither in ``missing`` nor counted; None for none.
     Collecting asks for it until an answer says that there is no more: a few requests for each cursor."""
+    doubtful: tuple[tuple[datetime, datetime], ...] = ()
+    """Spans that are empty by the word of answers that may have been wrong, and are asked about again, newest first.
+    They are covered, so neither in ``missing`` nor counted as candles."""
+    requests_again: int = 0
+    """Requests among ``requests`` that are made for them alone; a second question about one is not foreseen."""
 
     @property
     def missing_slots(self) -> int:
@@ -100,19 +107,25 @@ async def estimate(
     missing = [(max(start, kept_since), stop) for start, stop in missing if stop > kept_since]
     slots = sum(request.timeframe.slots(*span) for span in missing)
     requests = _pages(request.timeframe, missing, page)
+    due = SpanSet(tuple((start, stop) for start, stop in await _due(request, store, missing) if stop > kept_since))
+    again = len(due)
     if requests <= WALKED and not older:
-        requests = await _walk(request, store, page, cursors)
+        without = await _walk(request, _Believing(store), page, cursors, SpanSet())
+        again = await _walk(request, Narrowing(store), page, cursors, due) - without if due else 0
+        requests = without
     return CollectionPlan(
         request=request,
         missing=tuple((to_datetime(start), to_datetime(stop)) for start, stop in missing),
         candles=stored + slots,
         stored=stored,
-        requests=requests,
-        seconds=seconds_at_limit(limiter, requests),
+        requests=requests + again,
+        seconds=seconds_at_limit(limiter, requests + again),
         memory_bytes=IN_MEMORY * min(slots, AT_ONCE * page),
         list_bytes=IN_MEMORY * (stored + slots),
         disk_bytes=ON_DISK * slots,
         not_kept=(to_datetime(older[-1][0]), to_datetime(older[0][1])) if older else None,
+        doubtful=tuple((to_datetime(start), to_datetime(stop)) for start, stop in reversed(due.spans)),
+        requests_again=again,
     )
 
 
@@ -160,10 +173,32 @@ def _pages(grid: Timeframe, missing: Sequence[Span], page: int) -> int:
     return pages
 
 
-async def _walk(request: Request, store: CandleStore, page: int, cursors: int | Callable[[float], int]) -> int:
-    """Return the requests of a run through a store, answered in turn and with a candle in every slot."""
+async def _due(request: Request, store: CandleStore, missing: Sequence[Span]) -> SpanSet:
+    """Return what a run would ask about again, as far down as it comes."""
+    start, now = request.start, time.time()
+    if start is None:
+        held = await store.nth_newest(request.symbol, request.timeframe, *request.span, request.most)
+        start = BEGINNING if held is None else held
+        start = max(start, missing[-1][0]) if missing and held is None else start
+    claims = await store.claims(request.symbol, request.timeframe, start, request.stop)
+    due = SpanSet(tuple(claim.span for claim in claims if claim.is_due(now)))
+    return due.intersect(SpanSet(((start, request.stop),)))
+
+
+class _Believing(Narrowing):
+    """Narrowing that asks about nothing again."""
+
+    async def _look_over(self, plan: Plan) -> Look:
+        look = await super()._look_over(plan)
+        look.due = SpanSet()
+        return look
+
+
+async def _walk(
+    request: Request, narrowing: Narrowing, page: int, cursors: int | Callable[[float], int], empty: SpanSet
+) -> int:
+    """Return the requests of a run, answered in turn and with a candle in every slot that is not in ``empty``."""
     plan = Plan(request, page=page, cursors=cursors)
-    narrowing = Narrowing(store)
     under_way: deque[Chunk] = deque()
     requests = 0
     while not plan.complete:
@@ -176,12 +211,22 @@ async def _walk(request: Request, store: CandleStore, page: int, cursors: int | 
                 plan.fetched(chunk)
         if under_way:
             plan.took(ROUND_TRIP)
-            plan.fetched(_answered(under_way.popleft()))
+            plan.fetched(_answered(under_way.popleft(), empty))
     return requests
 
 
-def _answered(chunk: Chunk) -> Chunk:
-    rows = _EverySlot(chunk.request.timeframe, chunk.resume, chunk.ask)
+def _answered(chunk: Chunk, empty: SpanSet) -> Chunk:
+    grid, ask = chunk.request.timeframe, max(1, chunk.ask - chunk.over)  # the rest lies above `resume`
+    rows: Sequence[Row] = _EverySlot(grid, chunk.resume, ask)
+    if not empty.intersect(SpanSet(((rows[-1].open_time, chunk.resume),))):
+        return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
+    rows, at = [], chunk.resume
+    while len(rows) < ask:
+        at = next((start for start, stop in empty if start < at <= stop), at)
+        if at <= grid.ceil(BEGINNING):
+            return attrs.evolve(chunk, rows=rows, reached=chunk.floor)
+        at = grid.shift(at, -1)
+        rows.append(Row(at, *_NOTHING))
     return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "EXCHANGE_KINDS",
     "FILE_KINDS",
     "KINDS",
+    "NOTE_KINDS",
     "AbsencesAsked",
     "Finding",
     "Kind",
@@ -37,12 +38,14 @@ Kind: TypeAlias = Literal[
     "overlapping_spans",
     "future_span",
     "wrong_count",
+    "wrong_claim",
     "unfinished_repair",
     "missing_candle",
     "extra_candle",
     "different_candle",
+    "provisional_absence",
 ]
-"""What can be wrong, in the order of a report.
+"""What can be found, in the order of a report. All but the last are wrong.
 
 * the file: ``damaged_file`` SQLite can't read all of it, ``wrong_schema`` a table is not as it was made;
 * names: ``orphaned_rows`` belong to no series, ``unreachable_series`` has a name that no request can have,
@@ -51,15 +54,20 @@ Kind: TypeAlias = Literal[
   ``future_candles`` are not over yet by this machine's clock, ``unproven_candles`` lie in no span of the ledger;
 * the ledger: ``impossible_span`` ends before it starts or is no time, ``off_grid_span`` has an end where no candle
   opens, ``overlapping_spans`` overlap or touch, ``future_span`` reaches beyond now, ``wrong_count`` holds other than
-  the number of candles that the ledger says, ``unfinished_repair`` a repair was to fetch and was stopped;
+  the number of candles that the ledger says, ``wrong_claim`` says of a span that it is empty by an exchange's word,
+  which can't be, ``unfinished_repair`` a repair was to fetch and was stopped;
 * against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
-  has, ``different_candle`` both have, with other values.
+  has, ``different_candle`` both have, with other values;
+* a note: ``provisional_absence`` is empty by the word of answers that may have been wrong, until one more confirms it.
 """
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
 """Those that keep everything else from being checked."""
+
+NOTE_KINDS: Final = frozenset({"provisional_absence"})
+"""Those that are worth knowing and not wrong: the next run that asks for them asks again."""
 
 
 EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_candle"})
@@ -68,7 +76,7 @@ EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_
 
 @attrs.frozen
 class Finding:
-    """One thing that is wrong."""
+    """One thing that is wrong, or a note."""
 
     kind: Kind
     exchange: str
@@ -103,8 +111,13 @@ class VerificationReport:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
-        return not self.counts
+        """Whether nothing is wrong; there may be notes."""
+        return not self.counts.keys() - NOTE_KINDS
+
+    @property
+    def wrong(self) -> int:
+        """How many findings say that something is wrong, all kinds together."""
+        return sum(count for kind, count in self.counts.items() if kind not in NOTE_KINDS)
 
     @property
     def damaged(self) -> bool:
@@ -128,6 +141,8 @@ class RepairStep:
     """Candles that are deleted, or held against the exchange's."""
     slots: int
     """Slots that are fetched again."""
+    claims: int = 0
+    """Wrong claims, which are cut to what can be or dropped."""
 
 
 @attrs.frozen

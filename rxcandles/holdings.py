@@ -1,11 +1,13 @@
 """What a store holds: the series, their ends, and how much of each is stored, without a trade, or missing.
 
 A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none, *missing* where
-nobody knows yet. All of it comes from the ledger, which is read a page at a time; candles are only counted.
+nobody knows yet. What is without a trade is *provisional* where the answers that say so may have been wrong. All of it
+comes from the ledger, which is read a page at a time; candles are only counted.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -16,7 +18,7 @@ from rxcandles.arguments import check_count, check_kind, check_like, check_span,
 from rxcandles.errors import RequestError
 from rxcandles.model import check_instant
 from rxcandles.ports import CandleStore, Covered, Series
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 
@@ -35,6 +37,8 @@ class CoverageCell:
     slots: int
     stored: int
     no_trade: int
+    provisional: int = 0
+    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
 
     @property
     def missing(self) -> int:
@@ -61,6 +65,8 @@ class SeriesOverview:
     size_source: str
     imported: int
     """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
+    provisional: int = 0
+    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
 
 
 async def overview(
@@ -116,9 +122,10 @@ async def _overview(
         edge = start
     holes += frame.slots(span[0], edge) > 0
     missing = frame.slots(*span) - known
+    doubted = sum(frame.slots(*each) for each in await _claimed(store, series.symbol, frame, span))
     return SeriesOverview(
         series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
-        round(candles * row_bytes), source, imported,
+        round(candles * row_bytes), source, imported, min(doubted, known - candles),
     )  # fmt: skip
 
 
@@ -171,6 +178,12 @@ async def _recounted(store: CandleStore, symbol: str, timeframe: Timeframe, cut:
     return cut._replace(rows=await store.count(symbol, timeframe, cut.start, cut.stop))
 
 
+async def _claimed(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> SpanSet:
+    """Return what of ``span`` is provisional."""
+    claims = await store.claims(symbol, timeframe, *span) if span[0] < span[1] else []
+    return SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
+
+
 async def coverage_cells(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
 ) -> list[CoverageCell]:
@@ -187,6 +200,10 @@ async def coverage_cells(
     number = min(check_count("number", number), total)
     edges = [frame.shift(start, total * at // number) for at in range(number + 1)] if number else []
     stored, known, at = [0] * number, [0] * number, number - 1
+    doubted = [0] * number
+    for first, last in await _claimed(store, symbol, frame, (start, stop)) if number else []:
+        for index in range(bisect_right(edges, first) - 1, bisect_left(edges, last)):
+            doubted[index] += frame.slots(max(first, edges[index]), min(last, edges[index + 1]))
     async for covered in covered_within(store, symbol, frame, (start, stop)):
         while at >= 0 and edges[at] >= covered.stop:
             at -= 1
@@ -199,7 +216,12 @@ async def coverage_cells(
             last -= 1
     return [
         CoverageCell(
-            edges[at], edges[at + 1], frame.slots(edges[at], edges[at + 1]), stored[at], known[at] - stored[at]
+            edges[at],
+            edges[at + 1],
+            frame.slots(edges[at], edges[at + 1]),
+            stored[at],
+            known[at] - stored[at],
+            min(doubted[at], known[at] - stored[at]),
         )
         for at in range(number)
     ]

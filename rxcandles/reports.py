@@ -110,6 +110,8 @@ class CollectionProgress:
     """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
     gaps_found: int = 0
     """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+    revised: int = 0
+    """Candles that were stored with other values before."""
 
 
 @attrs.frozen

@@ -47,9 +47,13 @@ async def fill(store: SqliteStore, rows: list[Row], *proven: tuple[int, int], ti
         await store.write("KRW-BTC", frame, [row for row in rows if span[0] <= row.open_time < span[1]], span)
 
 
-def chart_of(rows: list[Row], *proven: tuple[int, int], slots: int | None = None) -> ChartData:
+def chart_of(
+    rows: list[Row], *proven: tuple[int, int], slots: int | None = None, provisional: tuple[tuple[int, int], ...] = ()
+) -> ChartData:
     """Return rows, oldest first, as a chart of minutes that begins at ``FIRST``."""
     slot = array("I", ((row.open_time - FIRST) // 60 for row in rows))
     columns = [array("d", column) for column in list(zip(*rows, strict=True))[1:6]] if rows else [array("d")] * 5
     last = max([0, *slot, *(stop - 1 for _, stop in proven)])
-    return ChartData("KRW-BTC", Timeframe.of("1m"), FIRST, slots or last + 1, proven, slot, *columns)
+    return ChartData(
+        "KRW-BTC", Timeframe.of("1m"), FIRST, slots or last + 1, proven, slot, *columns, provisional=provisional
+    )

@@ -19,7 +19,7 @@ from rxcandles.timeframe import Timeframe, from_datetime
 START = 1_769_990_400
 """2026-02-02T00:00Z, a Monday."""
 NOW = START + 1200 * 60 + 7
-MARKETS = (Market("KRW-ETH", base_price=4_000_000), Market("KRW-XRP", 0.5, base_price=3_000))
+MARKETS = (Market("KRW-ETH", base_price=4_000_000), Market("KRW-XRP", 0.6, base_price=3_000))
 DENSE = ("KRW-ETH", "1m")
 FIRST, SECOND = (START, START + 600 * 60), (START + 1000 * 60, START + 1100 * 60)
 """What is proven of it, 600 and 100 candles."""
@@ -118,11 +118,17 @@ def _spelled(exchange: str, symbol: str, timeframe: str, of: str) -> Iterable[st
     yield f"INSERT INTO coverage SELECT {new}, start, stop, rows FROM coverage WHERE series = {of}"
 
 
+def claimed(start: object, stop: object, kind: str = "gap", series: str = _DENSE) -> str:
+    """A statement that claims a span to be empty, heard once, an hour before ``NOW``."""
+    heard = NOW - 3600
+    return f"INSERT INTO claims VALUES ({series}, '{kind}', {start}, {stop}, {heard}, {heard}, 1, {NOW}, {NOW})"
+
+
 def _changed(values: str) -> Harm:
     return Harm((f"UPDATE candles SET {values} {_THERE}",), (("impossible_candle", *DENSE, AT, AT + 60),), 1)
 
 
-_empty_in_the_half = next(
+EMPTY_IN_THE_HALF = next(
     time for time in range(HALF[0] + 60, HALF[1], 60) if time not in {row.open_time for row in rows(*SPARSE, *HALF)}
 )
 
@@ -148,7 +154,7 @@ HARMS: dict[str, Harm] = {
         (("wrong_count", *SPARSE, *HALF),), 1,
     ),
     "one too many": Harm(
-        (_copied(_empty_in_the_half).replace(" SELECT series,", f" SELECT {_SPARSE},"),),
+        (_copied(EMPTY_IN_THE_HALF).replace(" SELECT series,", f" SELECT {_SPARSE},"),),
         (("wrong_count", *SPARSE, *HALF),), 1,
     ),
     "high below low": _changed("high = low / 2"),
@@ -279,6 +285,22 @@ HARMS: dict[str, Harm] = {
     ),
     "a symbol that can't be": Harm(
         tuple(_spelled("upbit", "이더리움", "1m", _DENSE)), (("unreachable_series", "이더리움", "1m", None, None),), 0
+    ),
+    "a claim where candles are": Harm(
+        (claimed(AT, AT + 600),), (("wrong_claim", *DENSE, AT, AT + 600),), 0
+    ),
+    "a claim outside the ledger": Harm(
+        (claimed(FIRST[1] + 600, FIRST[1] + 1200),),
+        (("wrong_claim", *DENSE, FIRST[1] + 600, FIRST[1] + 1200),), 0,
+    ),
+    "a claim runs backwards": Harm(
+        (claimed(AT + 600, AT),), (("wrong_claim", *DENSE, None, None),), 0
+    ),
+    "a claim of words": Harm(
+        (claimed("'from'", "'to'"),), (("wrong_claim", *DENSE, None, None),), 0
+    ),
+    "a claim of no series": Harm(
+        (claimed(AT, AT + 600).replace(_DENSE, "99"),), (("orphaned_rows", "", "", None, None),), 0
     ),
     "candles without a series": Harm(
         (f"DELETE FROM series WHERE id = {_HOURS}",), (("orphaned_rows", "", "", None, None),) * 2, 0, (HOURS,)

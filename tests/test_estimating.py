@@ -25,6 +25,7 @@ from rxcandles import (
     SqliteStore,
     Timeframe,
 )
+from rxcandles.claims import Absence, ConfirmTimes
 from rxcandles.estimating import seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.simulator import Market, Simulator
@@ -183,3 +184,31 @@ async def test_not_kept(cursors: int) -> None:
     assert plan.missing_slots == pytest.approx(3000, abs=2)
     assert summary.collected_count == pytest.approx(4000, abs=1)
     assert len(exchange.asked) <= 20 + 5 * cursors
+
+
+@pytest.mark.parametrize(("minutes", "requests"), [([], 0), ([1800], 1), ([300, 1800], 2), ([1785, 1800], 1)])
+@pytest.mark.parametrize("stored_from", [200, 1000])
+async def test_asking_again(minutes: list[int], requests: int, stored_from: int) -> None:
+    """What is due to be asked about again is told apart and costs what it says: a request each, or one for neighbours;
+    nothing of it is missing, as no candle is expected there. What is not due yet costs nothing."""
+    doubted = [(at(minute), at(minute + 10)) for minute in minutes if minute >= stored_from]
+    requests -= len(minutes) - len(doubted)
+    missing, exchange = stored_from - 200, dense()
+    exchange.times = [time for time in exchange.times if not any(a <= time < b for a, b in doubted)]
+    request = Request("KRW-BTC", "1m", to=to_datetime(STOP), end=to_datetime(at(200)))
+    rows = [row(time) for time in exchange.times[::-1] if time >= at(stored_from)]
+    absences = [Absence.of("gap", span, ConfirmTimes()) for span in doubted]
+    for age in (0, 7200):
+        async with SqliteStore(":memory:") as store:
+            proven = (at(stored_from), STOP)
+            await store.write(request.symbol, request.timeframe, rows, proven, absences, time.time() - age)
+            provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), cursors=1)
+            plan = await provider.plan(request)
+            exchange.asked.clear()
+            await provider.collector.collect(request)
+        assert plan.requests == len(exchange.asked)
+        assert plan.missing_slots == missing
+        # Where the pages are tiny, one may be more since the candle at a seam is read again.
+        assert plan.requests_again - (requests if age else 0) in ((0, 1) if age and missing else (0,))
+        newest_first = [(to_datetime(a), to_datetime(b)) for a, b in reversed(doubted)]
+        assert list(plan.doubtful) == (newest_first if age else [])

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles import CoverageCell, Covered, RequestError, Row, SqliteStore, Timeframe, coverage_cells, overview
+from rxcandles.claims import Absence, ConfirmTimes
 from rxcandles.holdings import covered_within
+from rxcandles.spans import SpanSet
 from rxcandles.timeframe import to_datetime
 
 MINUTE, MONTH = Timeframe.of("1m"), Timeframe.of("1M")
@@ -35,7 +37,16 @@ def row(open_time: int) -> Row:
 async def fill(store: SqliteStore, proven: list[tuple[int, int]], candles: set[int]) -> None:
     for start, stop in proven:
         rows = [row(NOON + 60 * slot) for slot in sorted(candles, reverse=True) if start <= slot < stop]
-        await store.write("KRW-BTC", MINUTE, rows, (NOON + 60 * start, NOON + 60 * stop))
+        span = (NOON + 60 * start, NOON + 60 * stop)
+        empty = SpanSet((span,)).subtract(SpanSet(tuple((each.open_time, each.open_time + 60) for each in rows)))
+        absences = [Absence.of("gap", gap, ConfirmTimes()) for gap in empty if gap[1] - gap[0] >= 5 * 60]
+        await store.write("KRW-BTC", MINUTE, rows, span, absences)
+
+
+async def doubted_in(store: SqliteStore) -> set[int]:
+    """The slots that claims say are empty."""
+    claims = await store.claims("KRW-BTC", MINUTE, 0, 2 * NOON)
+    return {(time - NOON) // 60 for claim in claims for time in range(claim.start, claim.stop, 60)}
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,12 +58,13 @@ def test_cells_against_a_slow_model(
     known = {slot for first, last in proven for slot in range(first, last)}
     stop = start + length
 
-    async def ask() -> list[CoverageCell]:
+    async def ask() -> tuple[list[CoverageCell], set[int]]:
         async with SqliteStore(":memory:") as store:
             await fill(store, proven, candles)
-            return await coverage_cells(store, "KRW-BTC", "1m", (NOON + 60 * start, NOON + 60 * stop), number)
+            ends = (NOON + 60 * start, NOON + 60 * stop)
+            return await coverage_cells(store, "KRW-BTC", "1m", ends, number), await doubted_in(store)
 
-    found = asyncio.run(ask())
+    found, doubted = asyncio.run(ask())
     assert len(found) == min(number, length)
     edges = [found[0].start, *(cell.stop for cell in found)]
     assert edges == [cell.start for cell in found] + [NOON + 60 * stop]
@@ -60,6 +72,7 @@ def test_cells_against_a_slow_model(
         slots = set(range((cell.start - NOON) // 60, (cell.stop - NOON) // 60))
         assert (cell.slots, cell.stored) == (len(slots), len(slots & known & candles))
         assert (cell.no_trade, cell.missing) == (len((slots & known) - candles), len(slots - known))
+        assert cell.provisional == len(slots & doubted)
     assert max(cell.slots for cell in found) - min(cell.slots for cell in found) <= 1
 
 
@@ -86,6 +99,7 @@ def test_overview_against_a_slow_model(
                 assert each.candles == len(set(asked) & set(held))
                 assert each.no_trade == len(set(asked) & known) - each.candles
                 assert each.missing == len(missing)
+                assert each.provisional == len(set(asked) & await doubted_in(store))
                 assert each.holes == sum(slot - 1 not in missing for slot in missing)
             whole = await overview(store)
             assert whole[0].candles == len(held)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from shutil import copy
 
@@ -16,14 +18,17 @@ from harm import (
     AT,
     DAY,
     DENSE,
+    EMPTY_IN_THE_HALF,
     FIRST,
     HARMS,
     HOURS,
     MARKETS,
     NOW,
+    SECOND,
     START,
     TRUTH,
     Harm,
+    claimed,
     contents,
     harm,
     make,
@@ -38,7 +43,9 @@ from rxcandles.errors import RequestError, StoreError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import RepairStep
 from rxcandles.simulator import Simulator, faults
+from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.claiming import uncover
 from rxcandles.timeframe import Timeframe, to_datetime
 
 
@@ -75,7 +82,7 @@ async def test_harm(path: Path, whole: Path, sim: Simulator, done: Harm) -> None
     report = await repaired(path, sim)
     assert report.failures == ()
     assert report.after is not None
-    assert report.after.findings == ()
+    assert report.after.wrong == 0
     assert report.repaired
     assert sim.stats.requests == report.requests == done.requests
     audit(path, TRUTH, NOW)
@@ -100,6 +107,59 @@ async def test_nothing_to_repair(path: Path, sim: Simulator) -> None:
 def bytes_of(path: Path) -> bytes:
     """The file itself."""
     return path.read_bytes()
+
+
+def claims_in(path: Path) -> list[tuple[object, ...]]:
+    """The claims in a file."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT series, kind, start, stop, times, due FROM claims ORDER BY 1, 3").fetchall()
+
+
+async def test_wrong_claims_are_cut_to_what_can_be(path: Path, sim: Simulator) -> None:
+    """Of claims that overlap, hold candles or leave the ledger, what can be true stays, still to be asked about."""
+    empty = EMPTY_IN_THE_HALF
+    harm(
+        path,
+        claimed(empty - 60, empty + 60, series="3"),
+        claimed(empty, empty + 60, "head", series="3"),
+        f"INSERT INTO coverage VALUES (1, {FIRST[1] + 6000}, {FIRST[1] + 12000}, 0)",
+        claimed(FIRST[1] + 9000, FIRST[1] + 15000),
+        claimed(FIRST[1] - 60, FIRST[1] + 60),
+    )
+    report = await repaired(path, sim)
+    assert dict(report.before.counts) == {"wrong_claim": 4}
+    assert {(step.symbol, step.claims) for step in report.steps} == {("KRW-ETH", 2), ("KRW-XRP", 2)}
+    assert (report.repaired, report.removed, report.requests) == (True, 0, 0)
+    assert claims_in(path) == [
+        (1, "gap", FIRST[1] + 9000, FIRST[1] + 12000, 1, NOW),
+        (3, "gap", empty, empty + 60, 1, NOW),
+    ]
+
+
+async def test_a_claim_that_says_nothing_is_asked_about(path: Path, sim: Simulator) -> None:
+    """To drop a claim would be to believe it: one whose values can't be is kept as one that is due at once."""
+    empty = EMPTY_IN_THE_HALF
+    harm(path, claimed(empty, empty + 60, "rumour", series="3"))
+    report = await repaired(path, sim)
+    assert report.repaired
+    [(series, kind, start, stop, times, due)] = claims_in(path)
+    assert (series, kind, start, stop, times) == (3, "gap", empty, empty + 60, 1)
+    assert abs(float(str(due)) - time.time()) < 60
+
+
+async def test_claims_go_with_the_ledger(path: Path, sim: Simulator) -> None:
+    """Where a span is taken out of the ledger, the claims in it go too: no claim is left of what is not covered."""
+    empty = EMPTY_IN_THE_HALF
+    harm(
+        path,
+        claimed(empty, empty + 60, series="3"),
+        f"UPDATE coverage SET stop = {NOW // 60 * 60 + 600} WHERE series = 1 AND start = {SECOND[0]}",
+        claimed(SECOND[1], NOW // 60 * 60 + 600, "head"),
+    )
+    report = await repaired(path, sim)
+    assert dict(report.before.counts) == {"future_span": 1, "provisional_absence": 2}
+    assert report.repaired
+    assert claims_in(path) == [(3, "gap", empty, empty + 60, 1, NOW)]
 
 
 async def test_dry_run(path: Path, sim: Simulator) -> None:
@@ -250,21 +310,21 @@ async def test_what_the_exchange_refuses(path: Path, sim: Simulator) -> None:
 async def test_what_the_exchange_keeps_no_longer(path: Path, sim: Simulator) -> None:
     """Candles of a second that can't be had again lose their proof and stay; one that can't be goes all the same."""
     old, young = NOW - 100 * 86_400, NOW - 10 * 86_400
-    second = Timeframe.of("1s")
+    second, held = Timeframe.of("1s"), {start: rows("KRW-ETH", "1s", start, start + 90) for start in (old, young)}
+    broken = held[old][7].open_time
     async with SqliteStore(path) as store:
         for start in (old, young):
-            await store.write("KRW-ETH", second, rows("KRW-ETH", "1s", start, start + 90), (start, start + 90))
+            await store.write("KRW-ETH", second, held[start], (start, start + 90))
     harm(path, "UPDATE coverage SET rows = rows - 1 WHERE series = 4")
-    wrong = rows("KRW-ETH", "1s", old, old + 90)[7].open_time
-    harm(path, f"UPDATE candles SET low = high * 2 WHERE series = 4 AND open_time = {wrong}")
-    first = rows("KRW-ETH", "1s", old, old + 90)[-1].open_time
+    harm(path, f"UPDATE candles SET low = high * 2 WHERE series = 4 AND open_time = {broken}")
     report = await repaired(path, sim)
     assert report.after is not None
-    assert places(report.after) == [("unproven_candles", "KRW-ETH", "1s", first, old + 90)]
-    kept = {row[3] for row in contents(path)["candles"] if row[2] == "1s"}
-    traded = {row.open_time for start in (old, young) for row in rows("KRW-ETH", "1s", start, start + 90)}
-    # A page of few candles reaches further down than it was asked.
-    assert {opened for opened in kept if not young - 3600 <= opened < young} == traded - {wrong}
+    first = held[old][-1].open_time
+    assert places(report.after) == [("unproven_candles", "KRW-ETH", "1s", first, held[old][0].open_time + 1)]
+    # A page of seconds reaches further back than was asked, as some seconds have no candle.
+    spans = (*range(old, old + 90), *range(young, young + 90))
+    kept = {row[3] for row in contents(path)["candles"] if row[2] == "1s" and row[3] in spans}
+    assert kept == {row.open_time for some in held.values() for row in some} - {broken}
     assert sim.stats.requests == 1
     again = await repaired(path, sim)
     assert (again.repaired, again.removed, sim.stats.requests) == (False, 0, 1)
@@ -394,7 +454,7 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "dry_run": False,
         "steps": [
             {"action": "distrust", "exchange": "simulated", "symbol": "KRW-ETH", "timeframe": "1m", "spans": 1,
-             "candles": 1, "slots": 1}
+             "candles": 1, "slots": 1, "claims": 0}
         ],
         "removed": 1,
         "stored": 1,
@@ -438,3 +498,31 @@ def test_command_into(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == "new.db: nothing is wrong now"
     assert contents(there.with_name("new.db")) == whole
     assert main(["verify", "--db", "new.db"]) == 0
+
+
+async def test_a_file_of_before_gets_its_doubts(path: Path, tmp_path: Path, sim: Simulator) -> None:
+    """What is copied out of a file that knew no claims has its doubtful absences found, as a migration finds them."""
+    gap = (FIRST[0] + 6000, FIRST[0] + 12000)
+    harm(
+        path,
+        f"DELETE FROM candles WHERE series = 1 AND open_time >= {gap[0]} AND open_time < {gap[1]}",
+        f"UPDATE coverage SET rows = rows - 100 WHERE series = 1 AND start = {FIRST[0]}",
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DROP TABLE claims")
+        database.execute("PRAGMA user_version = 3")
+    new = tmp_path / "new.db"
+    report = await repaired(path, sim, into=new)
+    assert report.repaired
+    assert (1, "gap", *gap) in {claim[:4] for claim in claims_in(new)}
+
+
+async def test_what_is_uncovered_is_not_claimed(path: Path) -> None:
+    """Where a span loses its cover the claims in it go with it, and what is left of them stays covered."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"INSERT INTO coverage VALUES (2, {DAY[1] + 3600}, {DAY[1] + 36000}, 0)")
+        database.execute(claimed(DAY[1] + 3600, DAY[1] + 36000, series="2"))
+        uncover(database, 2, SpanSet(((DAY[1] + 7200, DAY[1] + 14400),)))
+        left = {(DAY[1] + 3600, DAY[1] + 7200), (DAY[1] + 14400, DAY[1] + 36000)}
+        assert {claim[2:4] for claim in claims_in(path)} == left
+        assert left < set(database.execute("SELECT start, stop FROM coverage WHERE series = 2"))

@@ -10,19 +10,24 @@ from pathlib import Path
 import pytest
 
 from rxcandles.__main__ import main
-from rxcandles.cli.strip import axis, strip
+from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.holdings import CoverageCell
 
 STORED, THIN, EMPTY = (CoverageCell(0, 600, 10, stored, 10 - stored) for stored in (5, 4, 0))
+CLAIMED = CoverageCell(0, 600, 10, 9, 1, 1)
 PARTLY, MISSING = CoverageCell(0, 600, 10, 9, 0), CoverageCell(0, 600, 10, 0, 0)
 
 
 def test_characters() -> None:
-    """Each kind of cell has its own character, with blocks and without; what is missing shows however little it is."""
-    cells = [STORED, THIN, EMPTY, PARTLY, MISSING]
-    assert strip(cells, 5, blocks=True).plain == "█▄▁▒·"
-    assert strip(cells, 5, blocks=False).plain == "#+_?."
-    assert strip(cells, 15, blocks=False).plain == "###+++___???..."
+    """Each kind of cell has its own character, with blocks and without.
+
+    What is missing, and what is empty by one answer, shows however little it is.
+    """
+    cells = [STORED, THIN, EMPTY, CLAIMED, PARTLY, MISSING]
+    assert strip(cells, 6, blocks=True).plain == "█▄▁░▒·"
+    assert strip(cells, 6, blocks=False).plain == "#+_~?."
+    assert strip(cells, 18, blocks=False).plain == "###+++___~~~???..."
+    assert "empty by one answer" in legend(blocks=True).plain
 
 
 def test_axis() -> None:
@@ -52,7 +57,7 @@ def test_the_command(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "missing" in lines[0]
     assert "bytes" in lines[0]
     picture = lines[lines.index("simulated KRW-DOGE 1m") + 1]
-    assert (len(picture), picture[:25], picture[30:45], picture[-24:]) == (100, "▄" * 25, "·" * 15, "·" * 24)
+    assert (len(picture), picture[:24], picture[30:45], picture[-24:]) == (100, "▄" * 24, "·" * 15, "·" * 24)
     assert lines[lines.index(picture) + 1].startswith("|2024-01-01")
     assert "\x1b" not in "".join(lines)
     assert main(["coverage", "--json", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0

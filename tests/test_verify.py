@@ -18,7 +18,23 @@ from shutil import copy
 from typing import Any
 
 import pytest
-from harm import DENSE, HALF, HARMS, MARKETS, NOW, SPARSE, START, Harm, contents, harm, make, places, rows
+from harm import (
+    DENSE,
+    EMPTY_IN_THE_HALF,
+    HALF,
+    HARMS,
+    MARKETS,
+    NOW,
+    SPARSE,
+    START,
+    Harm,
+    claimed,
+    contents,
+    harm,
+    make,
+    places,
+    rows,
+)
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -27,7 +43,7 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.simulator import Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, to_datetime
+from rxcandles.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +95,35 @@ async def test_harm(path: Path, done: Harm) -> None:
     report = await rxcandles.verify(path, now=NOW)
     assert places(report) == list(done.found)
     assert sum(report.counts.values()) == len(done.found)
+
+
+async def test_a_provisional_absence_is_a_note(path: Path) -> None:
+    """What is empty by the word of one answer is told with its place and when it is asked about again; all is well."""
+    empty = EMPTY_IN_THE_HALF
+    harm(path, claimed(empty, empty + 60, series="3"))
+    report = await rxcandles.verify(path, now=NOW)
+    assert (report.clean, report.wrong, dict(report.counts)) == (True, 0, {"provisional_absence": 1})
+    assert places(report) == [("provisional_absence", *SPARSE, empty, empty + 60)]
+    assert report.findings[0].detail == (
+        f"1 slot is empty (gap) by one answer; asked about again from {time_text(NOW)} on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("harmed", "says"),
+    [
+        ("kind = 'rumour'", "no claim can have these values"),
+        ("times = 0", "no claim can have these values"),
+        ("due = 'soon'", "no claim can have these values"),
+        ("start = start + 1", "where no 1m candle opens"),
+    ],
+)
+async def test_a_claim_that_cannot_be(path: Path, harmed: str, says: str) -> None:
+    """A claim that says nothing anybody could mean is wrong, and the note is not told besides."""
+    harm(path, claimed(EMPTY_IN_THE_HALF, EMPTY_IN_THE_HALF + 60, series="3"), f"UPDATE claims SET {harmed}")
+    report = await rxcandles.verify(path, now=NOW)
+    assert (report.clean, report.wrong, [each.kind for each in report.findings]) == (False, 1, ["wrong_claim"])
+    assert says in report.findings[0].detail
 
 
 async def test_bounded(path: Path) -> None:

@@ -6,12 +6,15 @@ The page makes the same bars in the browser (``assets/page.js``), so that it car
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 import attrs
 
 from rxcandles.arguments import check_count, check_kind
 from rxcandles.charts.reading import ChartData
+from rxcandles.spans import Span
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["Bars", "Level", "bars", "fitting", "ladder", "shares"]
@@ -109,22 +112,34 @@ def bars(data: ChartData, level: Level) -> Bars:
     return found
 
 
-def shares(data: ChartData, level: Level, made: Bars) -> list[tuple[float, float]]:
-    """Return for every bar, with candles or not, which share of its slots is stored, and which is proven."""
+def shares(data: ChartData, level: Level, made: Bars) -> list[tuple[float, float, float]]:
+    """Return for every bar, with candles or not, which share of its slots is stored, is sure, and is proven.
+
+    What is proven but not sure is empty by the word of answers that may have been wrong.
+    """
     stored = dict(zip(made.bar, made.stored, strict=True))
-    starts = [start for start, _ in data.proven]
-    before = [0]
-    for start, stop in data.proven:
-        before.append(before[-1] + stop - start)
-
-    def known(slot: int) -> int:
-        at = bisect_left(starts, slot) - 1
-        return 0 if at < 0 else before[at] + min(slot, data.proven[at][1]) - data.proven[at][0]
-
+    known, doubted = _Before(data.proven), _Before(data.provisional)
     found = []
     for bar in range((data.slots - 1 + level.phase) // level.factor + 1):
         start = max(0, bar * level.factor - level.phase)
         stop = min(data.slots, (bar + 1) * level.factor - level.phase)
         count = stored.get(bar, 0)
-        found.append((count / (stop - start), max(count, known(stop) - known(start)) / (stop - start)))
+        proven = known.at(stop) - known.at(start)
+        sure = max(count, proven - (doubted.at(stop) - doubted.at(start)))
+        proven = max(count, proven)
+        found.append((count / (stop - start), sure / (stop - start), proven / (stop - start)))
     return found
+
+
+class _Before:
+    """Counts the slots of ascending spans before any slot."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._starts = [start for start, _ in spans]
+        self._sums = [0, *accumulate(stop - start for start, stop in spans)]
+
+    def at(self, slot: int) -> int:
+        """Return their number."""
+        at = bisect_left(self._starts, slot) - 1
+        return 0 if at < 0 else self._sums[at] + min(slot, self._spans[at][1]) - self._spans[at][0]

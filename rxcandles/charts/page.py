@@ -47,6 +47,7 @@ def html(data: ChartData, title: str | None = None) -> str:
         "candles": len(data),
         "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
         "proven": data.proven,
+        "provisional": data.provisional,
         **how,
     }
     return Template(_asset("page.html")).substitute(

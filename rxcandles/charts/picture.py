@@ -18,11 +18,11 @@ _DPI: Final = 100
 _BAR_PIXELS: Final = 4
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "missing": "#9467b5",
+    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "missing": "#8e68b0",
+    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0",
 }  # fmt: skip
 """The colours of ``assets/page.css``."""
 
@@ -84,17 +84,20 @@ def _families() -> list[str]:
     return ["DejaVu Sans", *(name for name in _KOREAN if name in there)]
 
 
-def _coverage(axes: Any, found: list[tuple[float, float]], colours: dict[str, str]) -> None:
+def _coverage(axes: Any, found: list[tuple[float, float, float]], colours: dict[str, str]) -> None:
     axes.set_ylim(0, 1)
-    stored, known = (list(column) for column in zip(*found, strict=True))
-    partly = [float(share < 1) for share in known]
-    # However little is missing, it shows.
-    known, stored = ([min(share, 0.8 if all_ < 1 else 1) for share, all_ in zip(column, known, strict=True)]
-                     for column in (known, stored))  # fmt: skip
-    for name, heights in (("missing", partly), ("no trade", known), ("stored", stored)):
+    heights_of: dict[str, list[float]] = {"missing": [], "empty by one answer": [], "no trade": [], "stored": []}
+    for stored, sure, known in found:
+        # However little is missing or not sure, it shows.
+        top = 0.8 if known < 1 else 1.0
+        most = top - 0.2 if sure < known else top
+        shares_of = (float(known < 1), min(known, top), min(sure, most), min(stored, most))
+        for column, height in zip(heights_of.values(), shares_of, strict=True):
+            column.append(height)
+    for name, heights in heights_of.items():
         edges = [at - 0.5 for at in range(len(found) + 1)]
         axes.stairs(heights, edges, fill=True, color=colours[name], label=name, linewidth=0)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.9, -0.9), ncols=3, frameon=False, labelcolor=colours["text"])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.9, -0.9), ncols=4, frameon=False, labelcolor=colours["text"])
 
 
 def _plain(axes: Any, name: str, colours: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
 from rxcandles.ports import CandleStore
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["MOST", "ChartData", "read_chart"]
@@ -30,7 +30,8 @@ class ChartData:
 
     ``first`` is the open time of slot 0 in UTC seconds, ``slots`` how many there are up to the end, ``slot`` where each
     candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: whoever is in one of them and has
-    no candle had no trade. About 50 bytes a candle.
+    no candle had no trade. ``provisional`` are those of them that are empty by the word of answers that may have been
+    wrong, until one more confirms it. About 50 bytes a candle.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class ChartData:
     low: array[float]
     close: array[float]
     volume: array[float]
+    provisional: tuple[Span, ...] = ()
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -84,6 +86,8 @@ async def read_chart(
         async for start, stop, _ in covered_within(store, symbol, frame, span)
     ]
     proven.reverse()
+    claims = await store.claims(symbol, frame, *span)
+    doubted = SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
     columns = [array("d") for _ in range(5)]
     slot = array("I")
     start, stop = span
@@ -99,4 +103,7 @@ async def read_chart(
         if len(rows) < _PAGE:
             break
         start = rows[-1].open_time + 1
-    return ChartData(symbol, frame, first, slots, tuple(span for span in proven if span[0] < span[1]), slot, *columns)
+    provisional = tuple((frame.slots(first, start), frame.slots(first, stop)) for start, stop in doubted)
+    known = tuple(span for span in proven if span[0] < span[1])
+    opened, high, low, close, volume = columns
+    return ChartData(symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional)

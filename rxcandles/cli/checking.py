@@ -18,7 +18,7 @@ from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
-from rxcandles.findings import AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
+from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
 from rxcandles.naming import name_of
 from rxcandles.opening import connect
@@ -208,10 +208,13 @@ def _lines(report: VerificationReport) -> Iterator[str]:
         yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
         yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"
     elif report.clean:
-        yield f"{seen}; nothing is wrong"
+        notes = sum(report.counts.values())
+        told = "is" if notes == 1 else "are"
+        told = f"; {counted(notes, 'absence')} {told} provisional, and will be asked about again" if notes else ""
+        yield f"{seen}; nothing is wrong{told}"
     else:
-        total = sum(report.counts.values())
-        yield f"{seen}; {counted(total, 'finding')}; rxcandles repair --db {report.path} --dry-run says what to do"
+        wrong = counted(report.wrong, "finding")
+        yield f"{seen}; {wrong}; rxcandles repair --db {report.path} --dry-run says what to do"
 
 
 def _finding_lines(report: VerificationReport) -> Iterator[str]:
@@ -253,7 +256,8 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield from _finding_lines(left)
     if dry_run:
         yield "nothing was changed; without --dry-run this is done"
-    for other in sorted({finding.exchange for finding in left.findings} - {exchange, ""}):
+    others = {finding.exchange for finding in left.findings if finding.kind not in NOTE_KINDS}
+    for other in sorted(others - {exchange, ""}):
         only = " --dry-run" if dry_run else ""
         yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db}{source_options(other)}{only}"
 
@@ -276,4 +280,5 @@ def _step_line(step: RepairStep, would: str) -> str:
         f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
         f"{counted(step.candles, 'candle')}; "
         f"{counted(step.slots, 'slot')} {would}fetched again"
+        + (f"; {counted(step.claims, 'claim')} {would}put right" if step.claims else "")
     )

@@ -15,6 +15,7 @@ from rxcandles.cli.asking import Wanted, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_plain, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
+from rxcandles.cli.provisional import Doubts, tell_doubts
 from rxcandles.errors import IncompleteError, SeveralFailedError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
@@ -109,12 +110,14 @@ def collect_series(
     results = run_several(place, titles, output, work)
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
-        return _tell_one(request, title, results[request], place.kept, as_json=as_json)
+        return _tell_one(request, title, results[request], place.kept, output, as_json=as_json)
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
     else:
-        _print_table({titles[request]: result for request, result in results.items()}, place.kept, output)
+        told = {titles[request]: result for request, result in results.items()}
+        _print_table(told, place.kept, output)
+        _tell_doubts(told, output)
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
         message = " ".join(str(error).split())
@@ -122,13 +125,28 @@ def collect_series(
     return 1 if failed else 0
 
 
-def _tell_one(request: Request, title: str, result: CollectionSummary | Exception, db: str, *, as_json: bool) -> int:
+def _tell_one(
+    request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output, *, as_json: bool
+) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
     if isinstance(summary, CollectionSummary):
         click.echo(json.dumps(_named(request, summary)) if as_json else summary_text(summary, title, db))
+    if not as_json:
+        _tell_doubts({title: result}, output)
     if isinstance(result, Exception):
         raise result
     return 0
+
+
+def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: Output) -> None:
+    """Say what is provisional, unless all is to be quiet."""
+    found = {}
+    for title, result in results.items():
+        summary = result.summary if isinstance(result, IncompleteError) else result
+        if isinstance(summary, CollectionSummary):
+            found[title] = Doubts.of(summary)
+    if not output.quiet:
+        tell_doubts(found)
 
 
 def _not_kept(requests: Iterable[Request]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from rxcandles.cli.provisional import plain_span
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.frames.text import FIELDS
@@ -62,6 +63,7 @@ def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
         {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
         for each in summary.failed_spans
     ]
+    plain["provisional_spans"] = [plain_span(each) for each in summary.provisional_spans]
     return plain
 
 

@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rxcandles.arguments import check_symbol
+from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, plain_time
+from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
 
 __all__ = ["coverage"]
 
@@ -31,7 +32,9 @@ WIDEST: Final = 160
 @options.series
 @options.stretch
 @options.existing_db
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans and claims."
+)
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
     """Show what is stored and proven, and what is missing in between.
@@ -90,7 +93,10 @@ async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
             for each in await overview(store, *asked):
-                found.append(await _plain(store, each) if width is None else (each, await _cells(store, each, width)))
+                if width is None:
+                    found.append(await _plain(store, each, asked[2:]))
+                else:
+                    found.append((each, await _cells(store, each, width)))
     return found
 
 
@@ -98,8 +104,15 @@ async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequ
     return await coverage_cells(store, series.series.symbol, series.series.timeframe, _span(series), width)
 
 
-async def _plain(store: SqliteStore, series: SeriesOverview) -> dict[str, object]:
-    proven = covered_within(store, series.series.symbol, Timeframe.of(series.series.timeframe), _span(series))
+async def _plain(
+    store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
+) -> dict[str, object]:
+    frame, (since, to) = Timeframe.of(series.series.timeframe), ends
+    proven = covered_within(store, series.series.symbol, frame, _span(series))
+    # That nothing is older than the oldest candle is one of them, so not only those of the span.
+    start = BEGINNING if since is None else int(from_datetime(since))
+    stop = END - 1 if to is None else int(from_datetime(to))
+    claims = await store.claims(series.series.symbol, frame, start, stop)
     spans = [{"from": plain_time(start), "to": plain_time(stop), "candles": rows} async for start, stop, rows in proven]
     return {
         **series.series._asdict(),
@@ -107,12 +120,26 @@ async def _plain(store: SqliteStore, series: SeriesOverview) -> dict[str, object
         "to": plain_time(series.stop.timestamp()),
         "candles": series.candles,
         "no_trade": series.no_trade,
+        "provisional": series.provisional,
         "holes": series.holes,
         "missing_slots": series.missing,
         "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
         "spans": spans[::-1],
+        "claims": [_claim(each) for each in claims],
+    }
+
+
+def _claim(claim: Claim) -> dict[str, object]:
+    return {
+        "kind": claim.kind,
+        "start": plain_time(claim.start),
+        "stop": plain_time(claim.stop),
+        "first_heard": plain_time(claim.first_heard),
+        "last_heard": plain_time(claim.last_heard),
+        "times": claim.times,
+        "asks_again": plain_time(claim.due),
     }
 
 
@@ -122,6 +149,7 @@ def _span(series: SeriesOverview) -> tuple[int, int]:
 
 def _table(found: Sequence[SeriesOverview]) -> Table:
     imported = any(each.imported for each in found)
+    provisional = any(each.provisional for each in found)
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "symbol", "timeframe"):
         table.add_column(name, no_wrap=True)
@@ -130,6 +158,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
         "to (UTC)",
         "candles",
         "no trade",
+        *(["provisional"] if provisional else []),
         "holes",
         "missing",
         *(["imported"] if imported else []),
@@ -141,6 +170,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
         counts = (
             each.candles,
             each.no_trade,
+            *([each.provisional] if provisional else []),
             each.holes,
             each.missing,
             *([each.imported] if imported else []),

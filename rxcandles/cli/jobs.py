@@ -110,11 +110,16 @@ class Job:
         """How much is told of it."""
         return Output(self.quiet, self.verbose, self.no_color)
 
+    @property
+    def request(self) -> Request:
+        """What is asked for, as of now."""
+        return Request(**self.asked, order=self.order)
+
     def connect(self) -> AbstractAsyncContextManager[CandleDataProvider]:
         """Open the provider; what can't be meant is refused before a file is made."""
         from rxcandles.exchanges import UpbitExchange
 
-        request = Request(**self.asked, order=self.order)
+        request = self.request
         UpbitExchange().check(request.symbol, request.timeframe)
         return self.place.connect()
 
@@ -122,7 +127,7 @@ class Job:
 def run_job(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[_A]], *, live: bool = True) -> _A:
     """Do ``work`` with an open provider, showing progress; Ctrl-C says how far it came."""
     opening = job.connect()
-    expected = Request(**job.asked, order=job.order).most
+    expected = job.request.most
     with board_shown({job.title: expected}, job.output, live=live) as board:
         return _run(opening, board, lambda p: work(p, LastProgress(partial(board.tell, job.title))), job.db)
 

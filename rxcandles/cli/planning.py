@@ -94,6 +94,7 @@ def _plain(plan: CollectionPlan) -> dict[str, Any]:
         **attrs.asdict(plan, recurse=False, filter=attrs.filters.exclude("request")),
         "missing": [[moment.isoformat() for moment in span] for span in plan.missing],
         "not_kept": None if plan.not_kept is None else [moment.isoformat() for moment in plan.not_kept],
+        "doubtful": [[moment.isoformat() for moment in span] for span in plan.doubtful],
         "missing_slots": plan.missing_slots,
     }
 
@@ -119,13 +120,19 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
                 f"{stop:%Y-%m-%d %H:%M:%S} UTC is not counted"
             )
     every = list(plans.values())
-    requests, disk = (sum(getattr(each, name) for each in every) for name in ("requests", "disk_bytes"))
+    requests, again, disk = (
+        sum(getattr(each, name) for each in every) for name in ("requests", "requests_again", "disk_bytes")
+    )
     at_limit = "no limit" if seconds is None else f"{clock(seconds)} at the rate limit"
     memory = sum(each.memory_bytes for each in every)
     click.echo(
-        f"{counted(requests, 'request')}, {at_limit}; at most {size(memory)} of memory and {size(disk)} of disk; "
-        f"from {exchange!r}"
+        f"{counted(requests - again, 'request')}{_again(again)}, {at_limit}; at most {size(memory)} of memory and "
+        f"{size(disk)} of disk; from {exchange!r}"
     )
+
+
+def _again(requests: int) -> str:
+    return f" and {counted(requests, 'request')} to ask again about what was empty by one answer" if requests else ""
 
 
 def _print_spans(plan: CollectionPlan) -> None:
@@ -134,6 +141,11 @@ def _print_spans(plan: CollectionPlan) -> None:
         click.echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
     if len(plan.missing) > SPANS:
         click.echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
+    for start, stop in plan.doubtful[:SPANS]:
+        slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
+        click.echo(f"asked again: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+    if len(plan.doubtful) > SPANS:
+        click.echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 
 
 def size(count: float) -> str:

@@ -13,6 +13,7 @@ from rxcandles.cli import options
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
+from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
@@ -33,20 +34,25 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
     """
     job = Job(**asked)
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> Sequence[CandleData]:
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> tuple[Sequence[CandleData], Doubts]:
         config = CollectionConfig(enable_memory_warning=False)
-        return await provider.get_candles(
+        seen = Seen(job.request)
+        candles = await provider.get_candles(
             **job.asked, config=config, order=job.order, progress_callback=progress, refetch=refetch
         )
+        seen.add(candles)
+        revised = progress.progress.revised if progress.progress else 0
+        return candles, Doubts(await seen.provisional(provider.repository), revised)
 
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
-        candles = run_job(job, work)
+        candles, doubts = run_job(job, work)
         try:
             for line in format_candles(candles, style):
                 click.echo(line)
         except BrokenPipeError:
             no_reader()
+        _tell(job, doubts)
         return 0
 
     return show
@@ -64,16 +70,27 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
     """
     job = Job(**asked)
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> int:
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts:
+        seen = Seen(job.request)
         chosen = provider.stream_candles(**job.asked, order=job.order, progress_callback=progress, refetch=refetch)
         async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
+                seen.add(candles)
+        return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
+
+    def show() -> int:
+        # On a terminal the candles themselves show how far it is.
+        _tell(job, run_job(job, work, live=not sys.stdout.isatty()))
         return 0
 
-    # On a terminal the candles themselves show how far it is.
-    return lambda: run_job(job, work, live=not sys.stdout.isatty())
+    return show
+
+
+def _tell(job: Job, doubts: Doubts) -> None:
+    if not job.quiet:
+        tell_doubts({job.title: doubts})
 
 
 def no_reader() -> None:

@@ -23,16 +23,19 @@ class _Mark(NamedTuple):
 _STORED: Final = _Mark("stored", "█", "#", "green")
 _THIN: Final = _Mark("fewer than half traded", "▄", "+", "cyan")
 _NO_TRADE: Final = _Mark("no trade", "▁", "_", "blue")
+_PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PARTLY, _MISSING)
-"""What each character says; what is missing is never hidden behind what isn't."""
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _MISSING)
+"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional."""
 
 
 def _mark(cell: CoverageCell) -> _Mark:
     if cell.missing:
         return _MISSING if cell.missing == cell.slots else _PARTLY
+    if cell.provisional:
+        return _PROVISIONAL
     if not cell.stored:
         return _NO_TRADE
     return _STORED if cell.stored * 2 >= cell.slots else _THIN

@@ -145,34 +145,32 @@ class Attempts:
 
     async def _rows(self, chunk: Chunk) -> tuple[list[Row], bool, float | None]:
         """Return a page's rows, newest first, whether it is full, and the server's time."""
-        # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
-        limit, timeframe = self._exchange.page_limit, chunk.request.timeframe
-        to, ask = chunk.resume, chunk.ask
+        further, more = self._further(chunk)
+        timeframe, to = chunk.request.timeframe, chunk.resume
         if chunk.over and chunk.seam is not None:
             to = timeframe.shift(chunk.seam, 1)
+        questions = [(to, chunk.ask), (to, chunk.ask + 1)]
+        if further:
+            questions.insert(0, (min(timeframe.shift(to, further), timeframe.floor(END - 1)), chunk.ask + more))
+        for to, ask in questions:
+            # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
+            checked, server_time = await self._ask(to, min(ask, self._exchange.page_limit))
+            if not checked.full or any(row.open_time < chunk.resume for row in checked.rows):
+                return checked.rows, checked.full, server_time
+            # It held nothing but candles from `resume` on, which may be repeated. The next shows what is behind them.
+        raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
+
+    def _further(self, chunk: Chunk) -> tuple[int, int]:
+        """Return how many slots above the stretch a page begins, and how many candles more it then asks for."""
         # Another question after a contradiction, so that nothing that kept an answer can give the same one.
         further = more = self._contradictions
         density = chunk.plan.density
-        if chunk.seam is None and (chunk.again or (chunk.resume < chunk.request.stop and density is not None)):
+        inside = chunk.resume < chunk.request.stop and density is not None and density < SEAMLESS
+        if chunk.seam is None and (chunk.again or inside):
             # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
-            sparse = density is None or density < SEAMLESS
-            if chunk.again or sparse:
-                further += max(limit // 4 if chunk.again else 0, ceil(NEWER / (density or 1.0)))
-                more += 2 * NEWER
-        if further:
-            to, ask = min(timeframe.shift(to, further), timeframe.floor(END - 1)), ask + more
-        checked, server_time = await self._ask(to, min(ask, limit))
-        if checked.full and not any(row.open_time < chunk.resume for row in checked.rows):
-            # It held nothing but candles from `resume` on. One more row shows what is behind them.
-            ask += max(1, len(checked.rows))
-            if ask > limit and not chunk.over:
-                to = chunk.resume
-            checked, server_time = await self._ask(to, min(ask, limit))
-            if checked.full and not any(row.open_time < chunk.resume for row in checked.rows):
-                raise InvalidResponseError(
-                    f"{chunk}: the page holds nothing but the candle at `to`, which was excluded"
-                )
-        return checked.rows, checked.full, server_time
+            further += ceil(NEWER / (density or 1.0))
+            more += 2 * NEWER
+        return further, more
 
     def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
         """Return what is over: nothing from here on may be stored or covered."""

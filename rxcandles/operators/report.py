@@ -69,4 +69,5 @@ def _progress(chunk: Chunk, done: int, held: int, elapsed: float) -> CollectionP
         rate_limited=tally.rate_limited,
         stored_before=tally.stored_before,
         gaps_found=plan.gaps_found,
+        revised=tally.revised,
     )

@@ -21,7 +21,7 @@ from rxcandles.ports import CandleStore, Covered
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, END
 
-__all__ = ["Narrowing", "skip_stored"]
+__all__ = ["Look", "Narrowing", "skip_stored"]
 
 MOST_HOLES: Final = 1000
 """Holes that are told apart at the beginning of a run."""
@@ -57,7 +57,7 @@ class Narrowing:
     def __init__(self, store: CandleStore, *, absences: bool = False) -> None:
         self._store = store
         self._absences = absences
-        self._looks: WeakKeyDictionary[Plan, _Look] = WeakKeyDictionary()
+        self._looks: WeakKeyDictionary[Plan, Look] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
         """Return the chunk with what the store has of it, and what is to be asked for."""
@@ -83,7 +83,7 @@ class Narrowing:
             chunk = await self._seam(chunk, covered)
         return await self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in believed)), look)
 
-    async def _look_over(self, plan: Plan) -> _Look:
+    async def _look_over(self, plan: Plan) -> Look:
         """Note what is covered and tell the plan where the holes are, before the run's own pages change that."""
         request, store = plan.request, self._store
         plan.anew |= self._absences
@@ -100,8 +100,8 @@ class Narrowing:
         oldest = await store.rows(*series, 0, END, "oldest_first", 1)
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
         first = oldest[0].open_time if oldest else None
-        plan.know(trend, first, await self._begins(plan, first))
-        return _Look(SpanSet(tuple(spans)), due, claims)
+        plan.know(trend, first, None if self._absences else await self._begins(plan, first))
+        return Look(SpanSet(tuple(spans)), due, claims)
 
     async def _begins(self, plan: Plan, oldest: int | None) -> int | None:
         """Return the open time of the oldest candle where it is known already that nothing is older."""
@@ -168,7 +168,7 @@ class Narrowing:
                 return attrs.evolve(chunk, seam=found[0].open_time) if found else chunk
         return chunk
 
-    async def _ask(self, chunk: Chunk, covered: SpanSet, look: _Look) -> Chunk:
+    async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look) -> Chunk:
         """Ask for as many as there are slots from the newest missing one to the oldest within a page.
 
         And for a few more where candles are stored below: the newest of them come again, with what answers so far have
@@ -205,7 +205,7 @@ class Narrowing:
 
 
 @attrs.define
-class _Look:
+class Look:
     """What the store knew of a run's span when the run began."""
 
     covered: SpanSet

@@ -14,12 +14,14 @@ from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.flow import Operator, map_async
+from rxcandles.model import Request
 from rxcandles.planning import Plan
+from rxcandles.ports import CandleStore
 from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ProvisionalSpan
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
-__all__ = ["summarize"]
+__all__ = ["provisional_spans", "summarize"]
 
 
 @attrs.frozen
@@ -110,10 +112,16 @@ async def _held(chunk: Chunk) -> _Held:
         start = stop if nth is None else nth
     rows = await store.count(*series, start, stop)
     short = request.count is not None and collected < request.count
-    asked = (BEGINNING if short else start, request.stop)
-    claims = await store.claims(*series, *asked) if asked[0] < asked[1] else []
-    provisional = [_provisional(claim, request.timeframe, asked) for claim in claims]
+    provisional = await provisional_spans(store, request, (BEGINNING if short else start, request.stop))
     return _Held(collected, rows, (start, stop), failed, provisional)
+
+
+async def provisional_spans(store: CandleStore, request: Request, asked: Span) -> list[ProvisionalSpan]:
+    """Return what of the span ``asked`` of a request's series is provisional, oldest first, cut to it."""
+    if asked[0] >= asked[1]:
+        return []
+    claims = await store.claims(request.symbol, request.timeframe, *asked)
+    return [_provisional(claim, request.timeframe, asked) for claim in claims]
 
 
 def _provisional(claim: Claim, timeframe: Timeframe, asked: Span) -> ProvisionalSpan:

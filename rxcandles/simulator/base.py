@@ -127,8 +127,8 @@ class Base:
         whole = ((-(-start // 60) * 60, stop // 60 * 60) for start, stop in halts)
         self._shut = SpanSet((*whole, (-_EVER, self.start), (self.stop, _EVER))).spans
         self._shut_ends = [stop for _, stop in self._shut]
-        self._block = lru_cache(32)(self._make_block)
-        self._totals = lru_cache(32)(self._make_totals)
+        self._block = lru_cache(8)(self._make_block)
+        self._totals = lru_cache(8)(self._make_totals)
         self.minutes = lru_cache(8)(self._make_minutes)
 
     def days(self, start: float, stop: float, backwards: bool = False) -> Iterator[int]:

@@ -98,8 +98,8 @@ class Market:
     (half to twice), in whole numbers where it is 1,000 or more. The same arguments make the same candles in every
     process.
 
-    Keeps what was made last, up to 10 MB: 8 days of minutes and their text, 4 days of each shorter candle, 512 of each
-    longer one, what is drawn for 4,096 days. :class:`RequestError` for arguments out of bounds.
+    Keeps what was made last, up to 10 MB: 8 days of minutes and their text, 4 days of each other timeframe below a day,
+    512 candles of each from a day up, what is drawn for 1,024 days. :class:`RequestError` for arguments out of bounds.
     """
 
     symbol: str = attrs.field(validator=lambda _self, _field, value: check_symbol(value))

@@ -5,6 +5,7 @@ All prices here are in ticks, the smallest step of the market's price.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate, islice
@@ -57,16 +58,16 @@ class Pattern(NamedTuple):
     times middle. ``weight`` times a day's factor is the volume of one minute, in units.
     """
 
-    open: list[int]
-    high: list[int]
-    low: list[int]
-    close: list[int]
-    middle: list[int]
+    open: Sequence[int]
+    high: Sequence[int]
+    low: Sequence[int]
+    close: Sequence[int]
+    middle: Sequence[int]
     weight: Sequence[int]
-    tops: list[int]
-    bottoms: list[int]
+    tops: Sequence[int]
+    bottoms: Sequence[int]
     weights: Sequence[int]
-    worths: list[int]
+    worths: Sequence[int]
 
 
 class _Luck(NamedTuple):
@@ -98,7 +99,7 @@ class Prices:
         usual = _MEAN_WEIGHT * (FACTORS[0] + FACTORS[-1]) // 2
         self.unit = max(1, volume // (usual * self.lot)) * self.lot
         """The volume of one weight at a factor of one."""
-        self.copies = max(1, -(-minutes // _KINDS))
+        self.copies = max(2 if minutes >= _MIXED else 1, -(-minutes // _KINDS))
         """How many minutes of a day are of one kind, which costs far less than making each anew."""
         self.length = max(1, -(-minutes // self.copies))
         self.kinds = max(1, -(-most // self.copies))
@@ -156,12 +157,11 @@ class Prices:
         prices, weight, weights = self._luck(variant)
         rise, length = change * self.step, self.length
         line = [rise * min(number, length) // length for number in range(len(weight))]
-        opens, highs, lows, closes, middles = (list(map(add, line, column)) for column in prices)
-        return Pattern(
-            opens, highs, lows, closes, middles, weight,
-            tops=[*accumulate(highs, max)], bottoms=[*accumulate(lows, min)],
-            weights=weights, worths=self._sums(map(mul, weight, middles)),
-        )  # fmt: skip
+        # Arrays take a fifth of the room of lists.
+        opens, highs, lows, closes, middles = (array("q", map(add, line, column)) for column in prices)
+        tops, bottoms = array("q", accumulate(highs, max)), array("q", accumulate(lows, min))
+        worths = array("q", self._sums(map(mul, weight, middles)))
+        return Pattern(opens, highs, lows, closes, middles, weight, tops, bottoms, weights, worths)
 
     def _make_luck(self, variant: int) -> _Luck:
         data = digest(f"{self.key}|pattern|{variant}", 12 * self.kinds)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from rxcandles.simulator.base import STAMPS, Base
 from rxcandles.simulator.series import Series
-from rxcandles.simulator.text import DAY, KST, Memo, clock_text, day_text, decimal_text
+from rxcandles.simulator.text import DAY, KST, Candle, Memo, clock_text, day_text, decimal_text
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["MinuteSeries"]
@@ -26,13 +26,23 @@ class Printed(NamedTuple):
 
 
 class MinuteSeries(Series):
-    """The minutes of a market, with quick pages: a format for each candle would take most of their time."""
+    """The minutes of a market, taken from the base series as they are, with quick pages.
+
+    A format for each candle would take most of the time of a page.
+    """
 
     def __init__(self, symbol: str, timeframe: Timeframe, base: Base) -> None:
         super().__init__(symbol, timeframe, base)
         self.printed = lru_cache(8)(self._printed)
         self._utc = Memo(lambda second: f'{clock_text(second)}","candle_date_time_kst":"')
         self._kst = Memo(lambda second: f'{clock_text((second + KST) % DAY)}","opening_price":')
+
+    def candles(self, start: float, stop: float, backwards: bool = False) -> Iterator[Candle]:
+        """Iterate over what :meth:`Series.candles` does; nothing is kept, as a minute is there to be taken."""
+        for day in self.base.days(start, stop, backwards):
+            minutes = self.base.minutes(day)
+            some = range(bisect_left(minutes.opens, start), bisect_left(minutes.opens, stop))
+            yield from map(minutes.candle, reversed(some) if backwards else some)
 
     def page(self, start: float, stop: float, count: int) -> tuple[str, int]:
         """Return what :meth:`Series.page` does."""

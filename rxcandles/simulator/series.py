@@ -90,8 +90,6 @@ class Series:
         """The slots of a day."""
         minutes, length = self.base.minutes(day // DAY), self.timeframe.seconds
         opens, first, candles = minutes.opens, 0, []
-        if length == 60:
-            return [minutes.candle(index) for index in range(len(opens))]
         while first < len(opens):
             open_time = opens[first] // length * length
             last = bisect_left(opens, open_time + length, first)

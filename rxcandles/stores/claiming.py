@@ -6,23 +6,35 @@ Runs in the thread of the store's connection, within a transaction of the caller
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
 
-from rxcandles.claims import Absence, Claim, hear
+from rxcandles.claims import ABSENCE_KINDS, Absence, AbsenceKind, Claim, ConfirmTimes, hear
 from rxcandles.spans import Span, SpanSet
+from rxcandles.stores.conditions import is_span
 from rxcandles.stores.schema import CLAIM_COLUMNS
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import BEGINNING, Timeframe
 
-__all__ = ["CLAIMS_SQL", "add_claims", "cut_claims", "hear_again", "read_claims", "uncover"]
+__all__ = [
+    "CLAIMS_SQL",
+    "add_claims",
+    "has_claims",
+    "hear_again",
+    "is_claim",
+    "put_right",
+    "read_claims",
+    "stored_claims",
+    "uncover",
+]
 
 CLAIMS_SQL: Final = (
     f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? AND start < ? AND stop > ? ORDER BY start"
 )
 _ADD: Final = f"INSERT INTO claims (series, {', '.join(CLAIM_COLUMNS)}) VALUES (?{', ?' * len(CLAIM_COLUMNS)})"
-_COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+_WITHIN: Final = "FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+_COUNT: Final = f"SELECT count(*) {_WITHIN}"
 
 
 def read_claims(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Claim]:
@@ -58,18 +70,58 @@ def hear_again(
     uncover(connection, series, void)
 
 
-def cut_claims(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Take ``spans``, of which nothing is proven any more, out of the claims."""
-    for span in spans:
-        for claim in read_claims(connection, series, *span):
-            connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))
-            left = SpanSet((claim.span,)).subtract(SpanSet((span,)))
-            add_claims(connection, series, [attrs.evolve(claim, start=start, stop=stop) for start, stop in left])
+def has_claims(connection: sqlite3.Connection) -> bool:
+    """Return whether the file is new enough to have a place for claims."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0])
+
+
+def stored_claims(connection: sqlite3.Connection, series: int) -> Iterator[Claim]:
+    """Yield all claims of a series as they are in the file, oldest first, whatever is in them."""
+    sql = f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? ORDER BY start"
+    return (Claim(*row) for row in connection.execute(sql, (series,)))
+
+
+def is_claim(claim: Claim) -> bool:
+    """Return whether these values can be a claim."""
+    numbers = (claim.first_heard, claim.last_heard, claim.times, claim.due, claim.final)
+    return (
+        is_span(*claim.span)
+        and claim.kind in ABSENCE_KINDS
+        and all(type(each) is int and each >= 0 for each in numbers)
+        and claim.times > 0
+    )
+
+
+def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe, now: int) -> None:
+    """Write the claims of a series anew: each cut to what is covered, has no candle and no earlier claim.
+
+    One of which nobody can say what it says becomes one that is due at once: to drop it would be to believe it.
+    """
+    covered = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,)).fetchall()
+    free, kept = SpanSet(tuple(covered)), list[Claim]()
+    for claim in list(stored_claims(connection, series)):
+        if not is_span(*claim.span):
+            continue
+        span = (claim.start if claim.start == BEGINNING else timeframe.ceil(claim.start), timeframe.ceil(claim.stop))
+        opens = connection.execute(f"SELECT open_time {_WITHIN}", (series, *span)).fetchall()
+        traded = SpanSet(tuple((opened, timeframe.shift(opened, 1)) for (opened,) in opens))
+        if not is_claim(claim):
+            kind: AbsenceKind = "beginning" if claim.start == BEGINNING else "gap"
+            claim = Claim(kind, *span, now, now, 1, now, now + int(ConfirmTimes().gap))
+        left = SpanSet((span,)).intersect(free).subtract(traded)
+        kept += [attrs.evolve(claim, start=start, stop=stop) for start, stop in left]
+        free = free.subtract(left)
+    connection.execute("DELETE FROM claims WHERE series = ?", (series,))
+    add_claims(connection, series, kept)
 
 
 def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Take spans out of the coverage, so that they are asked for again; candles stay where they are covered."""
+    """Take spans out of the coverage, and claims in them, so that they are asked for again; candles stay."""
     for start, stop in spans:
+        for claim in read_claims(connection, series, start, stop):
+            connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))
+            left_of_it = SpanSet((claim.span,)).subtract(SpanSet(((start, stop),)))
+            add_claims(connection, series, (attrs.evolve(claim, start=first, stop=last) for first, last in left_of_it))
         touched = connection.execute(
             "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?", (series, stop, start)
         ).fetchall()

@@ -17,8 +17,10 @@ from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
 from rxcandles.rules import value_fault
+from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
+from rxcandles.stores.examiningclaims import examine_claims
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
@@ -86,17 +88,19 @@ class Examination:
         )
 
     def _contents(self) -> Iterator[Finding]:
+        claims = has_claims(self._connection)
+        claimed = " OR EXISTS (SELECT 1 FROM claims WHERE series = id)" if claims else ""
         found = [
             (number, Series(*map(_text, names)))
             for number, *names in self._all(
                 "SELECT id, exchange, symbol, timeframe FROM series"
                 " WHERE EXISTS (SELECT 1 FROM coverage WHERE series = id)"
-                " OR EXISTS (SELECT 1 FROM candles WHERE series = id) ORDER BY exchange, symbol, timeframe"
+                f" OR EXISTS (SELECT 1 FROM candles WHERE series = id){claimed} ORDER BY exchange, symbol, timeframe"
             )
         ]
         proper = proper_names(series for _, series in found)
         if self._symbol is None and self._timeframe is None:
-            yield from self._orphans()
+            yield from self._orphans(claims)
         for number, series in found:
             stored = Stored(number, series, proper[series])
             if not self._meant(stored):
@@ -114,6 +118,8 @@ class Examination:
                 yield from self._candles(stored)
                 yield from self._ledger(stored)
                 yield from self._unfinished(stored)
+                if claims:
+                    yield from self._claims(stored)
         self.imported = self._imported()
 
     def _imported(self) -> int:
@@ -134,8 +140,10 @@ class Examination:
             self._timeframe is None or names.timeframe == self._timeframe
         )
 
-    def _orphans(self) -> Iterator[Finding]:
-        for table, what in (("candles", "candles"), ("coverage", "spans")):
+    def _orphans(self, claims: bool) -> Iterator[Finding]:
+        for table, what in (("candles", "candles"), ("coverage", "spans"), ("claims", "claims")):
+            if table == "claims" and not claims:
+                continue
             # Steps from key to key: a look at every row would take as long as everything else together.
             for number in self._all(
                 f"WITH RECURSIVE keys (key) AS (SELECT min(series) FROM {table} UNION ALL"
@@ -217,6 +225,12 @@ class Examination:
         for start, stop in spans_of(self._connection, "questioned", stored.id):
             detail = "a repair was to ask for it anew, as the exchange has something else, and did not"
             yield _about(stored.series, "unfinished_repair", start, stop, detail)
+
+    def _claims(self, stored: Stored) -> Iterator[Finding]:
+        frame = Timeframe.of(stored.series.timeframe)
+        for kind, span, detail in examine_claims(self._connection, stored.id, frame):
+            start, stop = span or (None, None)
+            yield _about(stored.series, kind, start, stop, detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""

@@ -1,12 +1,13 @@
 """Taking what can't be trusted out of a store, in one transaction.
 
 Runs in the thread of the store's connection. A ledger is written anew as a whole: what its spans claim together, less
-what is not trusted, on the timeframe's grid, with the candles counted.
+what is not trusted, on the timeframe's grid, with the candles counted. Claims stay where the ledger does.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Final
 
 import attrs
@@ -14,7 +15,7 @@ import attrs
 from rxcandles.findings import RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import SpanSet
-from rxcandles.stores.claiming import cut_claims
+from rxcandles.stores.claiming import put_right
 from rxcandles.stores.journal import add_matter, ledger_spans
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.transaction import transaction
@@ -67,10 +68,12 @@ def mend(connection: sqlite3.Connection, plan: RepairPlan) -> int:
         for number in plan.removed:
             deleted += connection.execute("DELETE FROM candles WHERE series = ?", (number,)).rowcount
             connection.execute("DELETE FROM coverage WHERE series = ?", (number,))
+            connection.execute("DELETE FROM claims WHERE series = ?", (number,))
         if plan.orphans:
             gone = "WHERE series NOT IN (SELECT id FROM series)"
             deleted += connection.execute(f"DELETE FROM candles {gone}").rowcount
             connection.execute(f"DELETE FROM coverage {gone}")
+            connection.execute(f"DELETE FROM claims {gone}")
         for mending in plan.mendings:
             deleted += _mend(connection, mending)
     return deleted
@@ -86,13 +89,14 @@ def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
         sql = "DELETE FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         deleted += connection.execute(sql, (number, *span)).rowcount
     claimed = ledger_spans(connection, number)
-    trusted = grid_spans(Timeframe.of(mending.series.timeframe), claimed.subtract(mending.untrusted))
+    frame = Timeframe.of(mending.series.timeframe)
+    trusted = grid_spans(frame, claimed.subtract(mending.untrusted))
     connection.execute("DELETE FROM coverage WHERE series = ?", (number,))
     connection.executemany(
         f"INSERT INTO coverage (series, start, stop, rows) VALUES (?, ?, ?, ({COUNT_SQL}))",
         ((number, *span, number, *span) for span in trusted),
     )
-    cut_claims(connection, number, mending.untrusted)
+    put_right(connection, number, frame, int(time.time()))
     if mending.fetched:
         add_matter(connection, "unfinished", number, mending.fetched)
     if mending.questioned:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.stores.connection import open_connection
 from rxcandles.stores.damage import is_damage
+from rxcandles.stores.doubtful import find_doubtful
 from rxcandles.stores.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.transaction import transaction
@@ -73,6 +74,8 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                         target.executemany(sql, rows)
                         if rows.whole:
                             break
+            if "claims" not in there:
+                find_doubtful(target)  # a file of before: it has doubtful absences and no claims of them
     except sqlite3.Error as error:
         raise store_error(into, error) from error
 

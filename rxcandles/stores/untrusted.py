@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from rxcandles.findings import Finding, RepairStep
+from rxcandles.findings import NOTE_KINDS, Finding, RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.conditions import is_span, on_grid_sql
@@ -28,7 +28,7 @@ from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime
 __all__ = ["Untrusted"]
 
 
-@attrs.frozen
+@attrs.define
 class _Doubted:
     """About one series."""
 
@@ -41,6 +41,8 @@ class _Doubted:
     """No candle is in there, and whether it was ever looked at is not known."""
     questioned: list[Span] = attrs.field(factory=list)
     """What the exchange has otherwise."""
+    claims: int = 0
+    """Those that are wrong; all are put right whenever a ledger is written anew."""
 
 
 class Untrusted:
@@ -71,7 +73,9 @@ class Untrusted:
         self._orphans = False
 
     def add(self, finding: Finding) -> None:
-        """Take in one more finding."""
+        """Take in one more finding; a note is none."""
+        if finding.kind in NOTE_KINDS:
+            return
         if finding.kind == "orphaned_rows":
             self._orphans = True
         stored = self._examination.stored.get(Series(finding.exchange, finding.symbol, finding.timeframe))
@@ -89,6 +93,9 @@ class Untrusted:
             self._doubt(stored, finding, self._series[stored.series])
 
     def _doubt(self, stored: Stored, finding: Finding, doubted: _Doubted) -> None:
+        if finding.kind == "wrong_claim":
+            doubted.claims += 1
+            return
         if finding.start is None or finding.stop is None:
             return  # what is no time goes whenever a ledger is written anew
         start, stop = int(from_datetime(finding.start)), int(from_datetime(finding.stop))
@@ -165,7 +172,7 @@ class Untrusted:
             mending = self._mending(series, doubted)
             mendings.append(mending)
             if series in self._examination.stored:
-                steps += self._steps(mending)
+                steps += self._steps(mending, doubted)
         for stored in self._removed:
             candles, spans = (
                 self._connection.execute(f"SELECT count(*) FROM {table} WHERE series = ?", (stored.id,)).fetchone()[0]
@@ -198,12 +205,12 @@ class Untrusted:
         ledger = ledger_spans(self._connection, self._examination.stored[series].id)
         return SpanSet(tuple(doubted.questioned)).intersect(ledger)
 
-    def _steps(self, mending: Mending) -> Iterator[RepairStep]:
+    def _steps(self, mending: Mending, doubted: _Doubted) -> Iterator[RepairStep]:
         """What is done about a series: two things at most."""
         frame, questioned = Timeframe.of(mending.series.timeframe), mending.questioned
         number = self._examination.stored[mending.series].id
-        if mending.untrusted or not questioned:
-            yield self._step(mending)
+        if mending.untrusted or doubted.claims or not questioned:
+            yield attrs.evolve(self._step(mending), claims=doubted.claims)
         if questioned:
             yield RepairStep(
                 "question",

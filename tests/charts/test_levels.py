@@ -27,6 +27,7 @@ async def test_columns_are_what_is_stored() -> None:
         columns = zip(data.open, data.high, data.low, data.close, data.volume, strict=True)
         assert list(columns) == [row[1:6] for row in stored]
         assert (data.slots, data.proven) == (25_000, ((0, 4000), (4100, 25_000)))
+        assert data.provisional == ()
         part = await read_chart(store, "KRW-BTC", "1m", to_datetime(FIRST + 3600), to_datetime(FIRST + 7200))
         assert (part.first, part.slots, part.proven) == (FIRST + 3600, 60, ((0, 60),))
         assert len(part) == sum(FIRST + 3600 <= row.open_time < FIRST + 7200 for row in rows)
@@ -55,26 +56,34 @@ async def test_nothing_and_too_much() -> None:
     st.integers(1, 20),
     st.integers(0, 19),
     st.lists(st.tuples(st.integers(0, 79), st.integers(1, 30)), max_size=5),
+    st.sets(st.integers(0, 79)),
 )
-def test_bars_against_a_slow_model(traded: list[bool], factor: int, phase: int, proven: list[tuple[int, int]]) -> None:
+def test_bars_against_a_slow_model(
+    traded: list[bool], factor: int, phase: int, proven: list[tuple[int, int]], doubted: set[int]
+) -> None:
     """A bar has the first open, the last close, the extremes and the sum of the candles that are in its slots.
 
-    Its shares are those of its slots that are stored, and proven.
+    Its shares are those of its slots that are stored, sure, and proven.
     """
     level = Level("some", factor, phase % factor)
     spans = SpanSet(tuple((start, min(start + length, len(traded))) for start, length in proven)).spans
-    data = chart_of([row for row, there in zip(written(len(traded))[::-1], traded, strict=True) if there], *spans)
+    known = {slot for start, stop in spans for slot in range(start, stop)}
+    doubted = {slot for slot in doubted & known if not traded[slot]}
+    rows = [row for row, there in zip(written(len(traded))[::-1], traded, strict=True) if there]
+    provisional = SpanSet(tuple((slot, slot + 1) for slot in doubted)).spans
+    data = chart_of(rows, *spans, slots=len(traded), provisional=provisional)
     made = bars(data, level)
-    known = {slot for start, stop in data.proven for slot in range(start, stop)}
     there = dict(zip(data.slot, zip(data.open, data.high, data.low, data.close, data.volume, strict=True), strict=True))
     found = iter(zip(made.bar, made.open, made.high, made.low, made.close, made.volume, made.stored, strict=True))
     told = iter(shares(data, level, made))
     for bar in range((data.slots - 1 + level.phase) // factor + 1):
         slots = [slot for slot in range(data.slots) if (slot + level.phase) // factor == bar]
         inside = [there[slot] for slot in slots if slot in there]
-        stored, proved = next(told)
+        stored, sure, proved = next(told)
         assert stored == pytest.approx(len(inside) / len(slots))
         assert proved == pytest.approx(max(len(inside), len(known & set(slots))) / len(slots))
+        surely = len(known & set(slots)) - len(doubted & set(slots))
+        assert sure == pytest.approx(max(len(inside), surely) / len(slots))
         if inside:
             number, first, high, low, last, volume, count = next(found)
             assert (number, first, last, count) == (bar, inside[0][0], inside[-1][3], len(inside))

@@ -21,14 +21,15 @@ from rxcandles.charts import ChartData, bars, ladder
 from rxcandles.timeframe import to_datetime
 
 ASSETS = Path(charts.__file__).parent / "assets"
-NO_TRADE, MISSING = range(600, 640), range(660, 720)
+NO_TRADE, MISSING, DOUBTED = range(600, 640), range(660, 720), range(620, 640)
 """Slots of ``gaps()`` that have no candle, in the middle of those that have."""
 
 
 def gaps() -> ChartData:
-    """2,000 minutes with two gaps."""
+    """2,000 minutes with two gaps, of which half of one is empty by one answer."""
     rows = [row for row in written(2000)[::-1] if (row.open_time - FIRST) // 60 not in {*NO_TRADE, *MISSING}]
-    return chart_of(rows, (0, MISSING.start), (MISSING.stop, 2000))
+    doubted = ((DOUBTED.start, DOUBTED.stop),)
+    return chart_of(rows, (0, MISSING.start), (MISSING.stop, 2000), provisional=doubted)
 
 
 @asynccontextmanager
@@ -132,7 +133,7 @@ async def test_zooms_and_moves(browser: str, tmp_path: Path) -> None:
 
 
 async def test_the_crosshair_says_what_is_stored(browser: str, tmp_path: Path) -> None:
-    """Wherever it is after any move, it gives the values of the candle under it, and tells both kinds of gap."""
+    """Wherever it is after any move, it gives the values of the candle under it, and tells the kinds of gap."""
     data = gaps()
     index = {slot: at for at, slot in enumerate(data.slot)}
     async with shown(browser, tmp_path, data) as page:
@@ -152,7 +153,8 @@ async def test_the_crosshair_says_what_is_stored(browser: str, tmp_path: Path) -
                 else:
                     assert "open" not in found
                     assert found["missing"] == (slot in MISSING)
-                    assert text.endswith("missing" if slot in MISSING else "no trade")
+                    kinds = {DOUBTED: "empty by one answer", MISSING: "missing", NO_TRADE: "no trade"}
+                    assert text.endswith(next(kind for slots, kind in kinds.items() if slot in slots))
 
 
 def colours(picture: Image.Image, x: float, rows: range) -> set[tuple[int, ...]]:
@@ -161,7 +163,7 @@ def colours(picture: Image.Image, x: float, rows: range) -> set[tuple[int, ...]]
 
 
 async def test_gaps_are_gaps(browser: str, tmp_path: Path) -> None:
-    """Slots without a candle leave their place empty; the strip below tells those without a trade from the missing."""
+    """Slots without a candle leave their place empty; the strip below tells of what kind they are."""
     async with shown(browser, tmp_path, gaps()) as page:
         await page.evaluate("rxcandles.show(590, 730)")
         await page.drawn()
@@ -172,7 +174,8 @@ async def test_gaps_are_gaps(browser: str, tmp_path: Path) -> None:
             seen = colours(picture, x, range(40, 470))
             assert bool(seen & {up, down}) == (slot not in NO_TRADE and slot not in MISSING), slot
             strip = {NO_TRADE: (0xE0, 0xB0, 0x4C), MISSING: (0x94, 0x67, 0xB5), None: (0x7A, 0x9C, 0xC6)}
-            kind = next((each for each in (NO_TRADE, MISSING) if slot in each), None)
+            strip[DOUBTED] = (0xE3, 0x8F, 0xB5)
+            kind = next((each for each in (DOUBTED, NO_TRADE, MISSING) if slot in each), None)
             assert strip[kind] in colours(picture, x, range(596, 614)), slot
 
 

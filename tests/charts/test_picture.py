@@ -15,12 +15,13 @@ from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
+PINK = (0xE3, 0x8F, 0xB5)
 
 
-def day() -> ChartData:
+def day(provisional: tuple[tuple[int, int], ...] = ()) -> ChartData:
     """1,000 minutes: a third stored, a third without a trade, a third missing."""
     rows = [row for row in written(1000)[::-1] if (row.open_time - FIRST) // 60 < 333]
-    return chart_of(rows, (0, 667), slots=1000)
+    return chart_of(rows, (0, 667), slots=1000, provisional=provisional)
 
 
 def counted(content: bytes) -> Counter[tuple[int, ...]]:
@@ -40,6 +41,13 @@ def test_shows_candles_and_coverage() -> None:
     # The samples in the legend are small, and of one size.
     assert min(seen[VIOLET], seen[AMBER], seen[BLUE]) > 0.8 * max(seen[VIOLET], seen[AMBER], seen[BLUE]) > 2000
     assert counted(charts.png(day(), dark=True))[0x14, 0x17, 0x1C] > 500_000
+
+
+def test_what_is_empty_by_one_answer_has_a_colour() -> None:
+    """Half of what had no trade takes the colour of what one answer says, which a slot of it shows as well."""
+    none, half, one = (counted(charts.png(day(spans)))[PINK] for spans in ((), ((333, 500),), ((400, 401),)))
+    assert half > 1500
+    assert none < one < half
 
 
 def test_one_candle_and_odd_titles() -> None:

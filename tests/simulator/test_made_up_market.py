@@ -289,7 +289,7 @@ def test_bounded_caches() -> None:
     assert isinstance(minutes, MinuteSeries)
     kept = [base.minutes, base._block, base._totals, base.prices.pattern, minutes.printed]
     kept += [market._series(Timeframe.of(name)).piece for name in ("60m", "1d")]
-    assert [8, 32, 32, 8, 4, 512] == [cache.cache_info().currsize for cache in kept if cache is not base.prices.pattern]
+    assert [8, 8, 8, 8, 4, 512] == [cache.cache_info().currsize for cache in kept if cache is not base.prices.pattern]
     assert base.prices.pattern.cache_info().currsize <= 128
 
 

@@ -5,7 +5,7 @@
 (async () => {
   const meta = JSON.parse(document.getElementById("meta").textContent);
   const base = columns(await unpacked(document.getElementById("data").textContent));
-  const proven = sums(meta.proven);
+  const proven = sums(meta.proven), doubted = sums(meta.provisional);
   const levels = meta.levels.map(() => null);
   const root = document.getElementById("chart");
   const state = (window.rxcandles = {
@@ -77,10 +77,20 @@
     return low;
   }
 
+  /** Number of slots of `spans` before `slot`. */
+  function before(spans, slot) {
+    const at = below(spans.starts, slot) - 1;
+    return at < 0 ? 0 : spans.before[at] + Math.min(slot, spans.stops[at]) - spans.starts[at];
+  }
+
   /** Number of proven slots before `slot`. */
   function known(slot) {
-    const at = below(proven.starts, slot) - 1;
-    return at < 0 ? 0 : proven.before[at] + Math.min(slot, proven.stops[at]) - proven.starts[at];
+    return before(proven, slot);
+  }
+
+  /** Number of slots in `[first, last)` that are empty by the word of answers that may have been wrong. */
+  function provisionalIn(first, last) {
+    return before(doubted, last) - before(doubted, first);
   }
 
   /** The bars of a level that have candles: true open, high, low, close and sums of what was traded in each. */
@@ -133,10 +143,11 @@
     { ...quiet, priceFormat: { type: "custom", formatter: exact, minMove: 10 ** -meta.decimals } }, 0);
   const volume = chart.addSeries(HistogramSeries, { ...quiet, priceFormat: { type: "volume" } }, 1);
   const missing = chart.addSeries(HistogramSeries, full, 2);
+  const provisional = chart.addSeries(HistogramSeries, full, 2);
   const noTrade = chart.addSeries(HistogramSeries, full, 2);
   const stored = chart.addSeries(HistogramSeries, full, 2);
   [0.76, 0.19, 0.05].forEach((share, at) => chart.panes()[at].setStretchFactor(share));
-  for (const each of [missing, noTrade, stored]) each.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 } });
+  for (const each of [missing, provisional, noTrade, stored]) each.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 } });
 
   let colours = {};
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -155,6 +166,7 @@
     const [up, down] = [colour("up"), colour("down")];
     candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false });
     missing.applyOptions({ color: colour("missing") });
+    provisional.applyOptions({ color: colour("provisional") });
     noTrade.applyOptions({ color: colour("no-trade") });
     stored.applyOptions({ color: colour("stored") });
     held = null;
@@ -166,7 +178,7 @@
   function fill(number, start, stop) {
     const { factor, phase } = meta.levels[number];
     const data = bars(number);
-    const rows = { candles: [], volume: [], missing: [], noTrade: [], stored: [] };
+    const rows = { candles: [], volume: [], missing: [], provisional: [], noTrade: [], stored: [] };
     let at = below(data.bar, start);
     for (let k = start; k < stop; k++) {
       const time = opens(number, k);
@@ -174,10 +186,13 @@
       const there = data.bar[at] === k;
       const count = there ? data.count[at] : 0;
       const proved = Math.max(count, known(last) - known(first));
-      // One on top of the other, so that the shares of the slots add up to the whole; however little is missing, it shows.
-      const whole = last - first, most = proved < whole ? 0.8 : 1;
+      const sure = Math.max(count, known(last) - known(first) - provisionalIn(first, last));
+      // One on top of the other, so that the shares of the slots add up to the whole; however little is missing or not
+      // sure, it shows.
+      const whole = last - first, top = proved < whole ? 0.8 : 1, most = sure < proved ? top - 0.2 : top;
       if (proved < whole) rows.missing.push({ time: time, value: 1 });
-      if (count < proved) rows.noTrade.push({ time: time, value: Math.min(proved / whole, most) });
+      if (sure < proved) rows.provisional.push({ time: time, value: Math.min(proved / whole, top) });
+      if (count < sure) rows.noTrade.push({ time: time, value: Math.min(sure / whole, most) });
       if (there) {
         rows.stored.push({ time: time, value: Math.min(count / whole, most) });
         rows.candles.push({ time: time, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at] });
@@ -190,6 +205,7 @@
     candles.setData(rows.candles);
     volume.setData(rows.volume);
     missing.setData(rows.missing);
+    provisional.setData(rows.provisional);
     noTrade.setData(rows.noTrade);
     stored.setData(rows.stored);
     held = { number: number, start: start, stop: stop };
@@ -230,13 +246,14 @@
     const first = Math.max(0, k * factor - phase), last = Math.min(meta.slots, (k + 1) * factor - phase);
     if (first >= last) return null;
     const data = bars(number), at = below(data.bar, k);
-    const found = { time: opens(number, k), missing: Math.max(0, last - first - (known(last) - known(first))) };
+    const found = { time: opens(number, k), missing: Math.max(0, last - first - (known(last) - known(first))),
+      provisional: provisionalIn(first, last) };
     if (data.bar[at] !== k) return found;
     return { ...found, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at], volume: data.volume[at] };
   }
 
   function told(at) {
-    const values = at.open === undefined ? (at.missing ? "missing" : "no trade")
+    const values = at.open === undefined ? (at.missing ? "missing" : at.provisional ? "empty by one answer" : "no trade")
       : `O ${price(at.open)}  H ${price(at.high)}  L ${price(at.low)}  C ${price(at.close)}  V ${amount(at.volume)}`;
     return `${moment(at.time)}  ${values}${at.open !== undefined && at.missing ? `  (${at.missing.toLocaleString("en-US")} slots missing)` : ""}`;
   }
