@@ -115,6 +115,8 @@ class Chunk:
     """What the page tells of: by its word, every candle that exists in there is among ``rows``."""
     absences: Sequence[Absence] = attrs.field(default=(), repr=False)
     """What of that is doubtful."""
+    gone: Sequence[int] = attrs.field(default=(), repr=False)
+    """Open times of stored candles that the exchange has no longer, by two answers; storing the page deletes them."""
     begins: int | None = None
     """No candle opens before this time, by the candles of another length; None where that was not asked."""
     candles: int = 0
@@ -123,6 +125,8 @@ class Chunk:
     """Candles among ``rows`` that the store did not hold as proven; known once they are stored."""
     revised: int = 0
     """Candles among ``rows`` that the store held with other values; known once they are stored."""
+    removed: int = 0
+    """Candles that were deleted, of those ``gone``; known once that is stored."""
     requests: int = 0
     """Requests sent, retries included."""
     retries: int = 0

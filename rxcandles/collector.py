@@ -12,7 +12,7 @@ from typing import Literal
 import attrs
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable, check_count, check_each, check_kind, check_like
+from rxcandles.arguments import check_callable, check_count, check_each, check_flag, check_kind, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.estimating import CollectionPlan, estimate
@@ -93,20 +93,25 @@ class CandleCollector:
         on_failure: Literal["raise", "skip"] = "raise",
         of: int = 1,
         on_plan: Callable[[Plan], object] | None = None,
+        refetch: bool = False,
+        absences: bool = False,
     ) -> Observable[Chunk]:
         """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
 
-        ``of`` is the number of requests that share the rate at the same time, and so its cursors; ``on_plan`` is
-        ``plan_chunks``'s.
+        With ``refetch`` all is fetched, whatever the store has, and replaces that page by page; with ``absences`` what
+        the store lacks, and all that is doubtful of what it holds for empty, due or not. ``of`` is the number of
+        requests that share the rate at the same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
         """
         check_kind("request", request, Request)
         check_count("of", of)
-        cursors = self._cursors_of(of)
-        return plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan).pipe(
-            skip_stored(self._store),
+        store, cursors = self._store, self._cursors_of(of)
+        chunks = plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan)
+        if not check_flag("refetch", refetch):
+            chunks = chunks.pipe(skip_stored(store, absences=absences))
+        return chunks.pipe(
             rate_limit(self._limiter),
-            fetch(self._exchange, retry=self._retry, on_failure=on_failure),
-            persist(self._store),
+            fetch(self._exchange, retry=self._retry, on_failure=on_failure, against=store if refetch else None),
+            persist(store),
         )
 
     def _cursors_of(self, of: int) -> int | Callable[[float], int]:
@@ -132,6 +137,8 @@ class CandleCollector:
         to: datetime | None = None,
         end: datetime | None = None,
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
 
@@ -140,8 +147,12 @@ class CandleCollector:
         ``failed_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and ``ExchangeError``
         where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and the same
         request goes on from there.
+
+        With ``refetch`` all of it is asked for again, whatever is stored, and replaces that page by page. What is
+        stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
+        over another connection, lacks it too. Stopped in between, the rest is as it was.
         """
-        return await self.collect(self.request(symbol, timeframe, count, to, end), progress_callback)
+        return await self.collect(self.request(symbol, timeframe, count, to, end), progress_callback, refetch=refetch)
 
     collect_only = collect_candles_only
 
@@ -149,6 +160,8 @@ class CandleCollector:
         self,
         requests: Iterable[Request],
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        *,
+        refetch: bool = False,
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once, in turn as the limiter gives permits, and return their summaries.
 
@@ -156,7 +169,9 @@ class CandleCollector:
         cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
         work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
         end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
+        ``refetch`` is that of ``collect_candles_only``.
         """
+        check_flag("refetch", refetch)
         wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
         check_callable("progress_callback", progress_callback, optional=True)
         summaries: dict[Request, CollectionSummary] = {}
@@ -165,7 +180,7 @@ class CandleCollector:
         async def one(request: Request) -> None:
             callback = None if progress_callback is None else partial(progress_callback, request)
             try:
-                summaries[request] = await self.collect(request, callback, of=len(wanted))
+                summaries[request] = await self.collect(request, callback, of=len(wanted), refetch=refetch)
             except RxCandlesError as error:
                 failures[request] = error
 
@@ -188,11 +203,16 @@ class CandleCollector:
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         *,
         of: int = 1,
+        refetch: bool = False,
+        absences: bool = False,
     ) -> CollectionSummary:
-        """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate."""
+        """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate.
+
+        With ``absences`` also what is held for empty by doubtful answers is asked about again, due or not.
+        """
         check_callable("progress_callback", progress_callback, optional=True)
         meter = Meter(request, self._exchange.name, "storage_only")
-        chunks = self.chunks(request, on_failure="skip", of=of, on_plan=meter)
+        chunks = self.chunks(request, on_failure="skip", of=of, on_plan=meter, refetch=refetch, absences=absences)
         summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:
             start, stop = request.span
@@ -203,9 +223,11 @@ class CandleCollector:
                 f"{each.start:%Y-%m-%d %H:%M:%S} to {each.stop:%Y-%m-%d %H:%M:%S}" for each in summary.failed_spans[:3]
             )
             more = f" and {len(summary.failed_spans) - 3} more" if len(summary.failed_spans) > 3 else ""
-            raise IncompleteError(
-                f"{request.symbol} {request.timeframe}: {summary.collected_count:,} candles are held, but not {spans}"
-                f"{more} ({summary.failed_spans[0].reason}); ask again for just those",
-                summary,
+            held, reason = f"{summary.collected_count:,} candles are held", summary.failed_spans[0].reason
+            what = (
+                f"{held}; not fetched again, and left as it was, is {spans}{more} ({reason}); ask again for just that"
+                if refetch or absences
+                else f"{held}, but not {spans}{more} ({reason}); ask again for just those"
             )
+            raise IncompleteError(f"{request.symbol} {request.timeframe}: {what}", summary)
         return summary

@@ -168,14 +168,17 @@ class CommitEvent(OfSeries):
 
 
 class RevisedEvent(OfSeries):
-    """INFO: a stored candle was replaced, because the exchange has sent it again with other values (late trades)."""
+    """INFO: a stored candle was replaced, because the exchange has sent it again with other values (late trades).
+
+    Or deleted, because the exchange was asked anew and has it no longer.
+    """
 
     event: Literal["revised"]
     open_time: str
     before: str
     """The values it had, as a JSON array in the order of ``Row`` without the open time."""
     after: str
-    """Those it has now."""
+    """Those it has now; ``null`` where it was deleted."""
 
 
 class OpenEvent(TypedDict):

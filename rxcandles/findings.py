@@ -10,9 +10,11 @@ from typing import Final, Literal, TypeAlias, get_args
 import attrs
 
 __all__ = [
+    "EXCHANGE_KINDS",
     "FILE_KINDS",
     "KINDS",
     "NOTE_KINDS",
+    "AbsencesAsked",
     "Finding",
     "Kind",
     "RepairReport",
@@ -53,7 +55,7 @@ Kind: TypeAlias = Literal[
 * the ledger: ``impossible_span`` ends before it starts or is no time, ``off_grid_span`` has an end where no candle
   opens, ``overlapping_spans`` overlap or touch, ``future_span`` reaches beyond now, ``wrong_count`` holds other than
   the number of candles that the ledger says, ``wrong_claim`` says of a span that it is empty by an exchange's word,
-  which can't be, ``unfinished_repair`` was taken out of the ledger and not fetched again;
+  which can't be, ``unfinished_repair`` a repair was to fetch and was stopped;
 * against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
   has, ``different_candle`` both have, with other values;
 * a note: ``provisional_absence`` is empty by the word of answers that may have been wrong, until one more confirms it.
@@ -66,6 +68,10 @@ FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
 
 NOTE_KINDS: Final = frozenset({"provisional_absence"})
 """Those that are worth knowing and not wrong: the next run that asks for them asks again."""
+
+
+EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_candle"})
+"""Those that only the exchange can show."""
 
 
 @attrs.frozen
@@ -123,19 +129,36 @@ class VerificationReport:
 class RepairStep:
     """What a repair does to one series of the file."""
 
-    action: Literal["distrust", "remove"]
-    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it."""
+    action: Literal["distrust", "remove", "question"]
+    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it; or ask
+    for spans anew, which stay as they are until then."""
     exchange: str
     symbol: str
     timeframe: str
     spans: int
-    """Spans that are taken out of the ledger."""
+    """Spans that are taken out of the ledger, or asked anew."""
     candles: int
-    """Candles that are deleted."""
+    """Candles that are deleted, or held against the exchange's."""
     slots: int
     """Slots that are fetched again."""
     claims: int = 0
     """Wrong claims, which are cut to what can be or dropped."""
+
+
+@attrs.frozen
+class AbsencesAsked:
+    """What has become of the doubtful absences that a repair has asked about."""
+
+    asked: int
+    """Doubtful absences that there were."""
+    healed: int
+    """Of these, those in which the exchange has candles after all; they are stored."""
+    candles: int
+    """Candles stored in these."""
+    left: int
+    """Doubtful absences that there are now: those that have not had their time, and new ones."""
+    until: datetime | None
+    """When the last of them can be final; None where there is none."""
 
 
 @attrs.frozen
@@ -152,6 +175,10 @@ class RepairReport:
     """Requests sent."""
     failures: tuple[str, ...]
     """Why something could not be fetched; it is left for the next repair, except where the exchange refuses it."""
+    revised: int = attrs.field(default=0, kw_only=True)
+    """Candles replaced because the exchange has them with other values."""
+    absences: AbsencesAsked | None = attrs.field(default=None, kw_only=True)
+    """What has come of asking about the doubtful absences; None where that was not done."""
     after: VerificationReport | None
     """What another check has found in the end; None in a dry run, and where the file is damaged."""
 

@@ -98,6 +98,8 @@ class Plan:
         """Candles fetched so far: the places where a gap could have been seen."""
         self.oldest_held: int | None = None
         """Open time of the oldest candle that the store held when the run began."""
+        self.anew = False
+        """Whether the run asks for what is covered already, so that this does not tell what it has fetched."""
         self.begins: int | None = None
         """Where the market's history begins, as far as that had been heard when the run began; None for unknown."""
         self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors

@@ -110,15 +110,18 @@ class Covered(NamedTuple):
 
 
 class Written(int):
-    """How many of the rows written lie where nothing was covered before, and which replaced others."""
+    """How many of the rows written lie where nothing was covered before, and which replaced others or are deleted."""
 
     revised: Sequence[tuple[Row, Row]]
     """Each row that was stored with other values, and the one that has replaced it."""
+    removed: Sequence[Row]
+    """The rows that were deleted."""
 
-    def __new__(cls, new: int, revised: Sequence[tuple[Row, Row]] = ()) -> Written:
-        """Return the number with what was revised."""
+    def __new__(cls, new: int, revised: Sequence[tuple[Row, Row]] = (), removed: Sequence[Row] = ()) -> Written:
+        """Return the number with what was revised and removed."""
         written = super().__new__(cls, new)
         written.revised = revised
+        written.removed = removed
         return written
 
 
@@ -165,12 +168,14 @@ class CandleStore(Protocol):
         proven: Span,
         absences: Sequence[Absence] = (),
         heard: float | None = None,
+        gone: Sequence[int] = (),
     ) -> Written:
         """Store ``rows`` (newest first), mark ``proven`` as covered and keep what is doubtful of it, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims, and those that lie in ``proven`` already are heard
-        once more (see :func:`~rxcandles.claims.hear`), at ``heard`` (UTC seconds; None for now). Returns how many of
-        the rows lie where nothing was covered before.
+        once more (see :func:`~rxcandles.claims.hear`), at ``heard`` (UTC seconds; None for now). ``gone`` are
+        open times in ``proven`` of stored rows that are deleted. Returns how many of the rows lie where nothing was
+        covered before.
         """
         ...
 

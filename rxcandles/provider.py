@@ -73,6 +73,7 @@ class CandleDataProvider:
         *,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        refetch: bool = False,
     ) -> Sequence[CandleData]:
         """Collect what is asked for and return it: a list, or more than that lazily.
 
@@ -80,13 +81,14 @@ class CandleDataProvider:
         :class:`CandleSequence` reads them from there like a list, a page at a time; with
         ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
         ``StoreError``; what was fetched before stays in the store, also where this is cancelled. ``RequestError``
-        comes before any request.
+        comes before any request. With
+        ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
         """
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         meter = Meter(request, self.exchange.name, "collection")
-        chunks = self.collector.chunks(request, on_plan=meter).pipe(report(progress_callback))
+        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch).pipe(report(progress_callback))
         if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
             guard_request(request, config.max_memory_objects)
             candles = await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
@@ -115,19 +117,21 @@ class CandleDataProvider:
         *,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        refetch: bool = False,
     ) -> CandleStream:
         """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
 
         Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
         pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
         Nothing is sent before the first chunk is asked for; leave it early as you like (see :class:`CandleStream`).
+        With ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
         Raises ``RequestError`` at once; the stream raises ``ExchangeError`` and ``StoreError``.
         """
         config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
         check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         meter, size = Meter(request, self.exchange.name, "streaming"), config.chunk_yield_size
-        chunks = self.collector.chunks(request, on_plan=meter).pipe(report(progress_callback))
+        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch).pipe(report(progress_callback))
         if not config.enable_backpressure:
             chunks = chunks.pipe(latest())
         stream = chunks.pipe(
@@ -145,23 +149,33 @@ class CandleDataProvider:
         to: datetime | None = None,
         end: datetime | None = None,
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
-        return await self.collector.collect_candles_only(symbol, timeframe, count, to, end, progress_callback)
+        return await self.collector.collect_candles_only(
+            symbol, timeframe, count, to, end, progress_callback, refetch=refetch
+        )
 
     async def collect(
-        self, request: Request, progress_callback: Callable[[CollectionProgress], None] | None = None
+        self,
+        request: Request,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        refetch: bool = False,
     ) -> CollectionSummary:
         """Collect a request, such as one that was planned, into the store; see :meth:`collect_candles_only`."""
-        return await self.collector.collect(request, progress_callback)
+        return await self.collector.collect(request, progress_callback, refetch=refetch)
 
     async def collect_many(
         self,
         requests: Iterable[Request],
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        *,
+        refetch: bool = False,
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
-        return await self.collector.collect_many(requests, progress_callback)
+        return await self.collector.collect_many(requests, progress_callback, refetch=refetch)
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
         """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""

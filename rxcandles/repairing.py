@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import groupby
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import attrs
 
-from rxcandles.arguments import check_callable, check_count, check_flag, check_number, check_path
+from rxcandles.arguments import (
+    check_callable,
+    check_count,
+    check_each,
+    check_flag,
+    check_kind,
+    check_number,
+    check_path,
+)
+from rxcandles.asking import Asking
 from rxcandles.collector import CandleCollector
-from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError, WrongServerError
+from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.findings import RepairReport, Tally, VerificationReport
+from rxcandles.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
 from rxcandles.model import Request
 from rxcandles.naming import name_of
 from rxcandles.opening import OwnRate, connect
-from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
-from rxcandles.reports import CollectionProgress, CollectionSummary
-from rxcandles.spans import Span, SpanSet
+from rxcandles.ports import Exchange, RateLimiter, kept_by
+from rxcandles.provider import CandleDataProvider
+from rxcandles.reports import CollectionProgress
+from rxcandles.sampling import choose, compare
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.journal import is_unsettled
@@ -29,7 +37,7 @@ from rxcandles.stores.mending import RepairPlan
 from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.untrusted import Untrusted
-from rxcandles.timeframe import END, Timeframe, to_datetime
+from rxcandles.timeframe import END
 from rxcandles.verification import verify
 
 __all__ = ["repair"]
@@ -51,6 +59,10 @@ async def repair(
     progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
     most: int = 100,
     now: float | None = None,
+    findings: VerificationReport | Iterable[Finding] | None = None,
+    sample: int = 0,
+    seed: int | None = None,
+    absences: bool = False,
 ) -> RepairReport:
     """Repair what ``verify`` finds in a database, and return what was done and what is left.
 
@@ -63,6 +75,15 @@ async def repair(
     says what would be done, and opens nothing for writing. With ``into`` what can be read of the file is copied into
     that new one first, and that is repaired.
 
+    What :func:`verify` has found against the exchange is repaired, too: ``findings`` is its report, or some findings of
+    one; or ``sample`` pages, chosen by ``seed``, are compared first. They are questions only, and the exchange decides.
+    An absence in which it has a candle loses its proof as a whole and is fetched. Around a candle that it lacks or has
+    with other values, a page is asked anew: what is stored stays until then, and is deleted only when a second answer,
+    over another connection, lacks it too.
+
+    With ``absences`` the exchange is asked about all doubtful absences now, over other connections, due or not.
+    Candles that it has after all are stored. An answer that says the same makes final only what has had its time.
+
     ``exchange`` to ``name``, ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of
     :func:`verify`. ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans
     and a few pages. A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What
@@ -71,6 +92,11 @@ async def repair(
     """
     check_count("most", most)
     check_flag("dry_run", dry_run)
+    check_flag("absences", absences)
+    check_count("sample", sample, 0, 1_000_000)
+    if seed is not None:
+        check_count("seed", seed, -(10**12))
+    given = _given(findings)
     check_callable("progress_callback", progress_callback, optional=True)
     if now is not None:
         check_number("now", now, 0, END - 1, what="UTC seconds")
@@ -79,130 +105,135 @@ async def repair(
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
-    opening = connect(path, exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
+    # Not with the file: what asks the exchange first is a comparison, which writes nothing.
+    opening = connect(":memory:", exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
+    check_path("path", path)
     source = UpbitExchange if isinstance(exchange, str) else exchange
     whose = name_of(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
 
-    def look(connection: sqlite3.Connection) -> tuple[VerificationReport, RepairPlan, bool]:
-        examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
-        tally = Tally(most)
-        untrusted = Untrusted(connection, examination, exchange=whose, page=source.page_limit, kept=kept_by(source))
-        for finding in examination.findings():
-            tally.add(finding)
-            untrusted.add(finding)
-        report = examination.report(tally)
-        return report, untrusted.plan(), report.clean and not is_unsettled(connection)
+    async with AsyncExitStack() as stack:
+        if not isinstance(exchange, str):
+            stack.push_async_callback(exchange.close)
+        there: list[CandleDataProvider] = []
 
-    try:
+        async def provider() -> CandleDataProvider:
+            if not there:
+                there.append(await stack.enter_async_context(opening))
+            return there[0]
+
         if into is not None:
             await salvage(original, into)
+        failures: list[str] = []
         async with Snapshot(path) as snapshot:
-            before, plan, done = await snapshot.call(look)
+            look = _Look(str(path), symbol, timeframe, now, most, whose, source)
+            await snapshot.call(look.begin)
+            if sample and not look.damaged:
+                try:
+                    await look.compare(snapshot, await provider(), sample, seed)
+                except ExchangeError as error:
+                    failures.append(f"not compared with the exchange: {error}")
+            before, plan, done = await snapshot.call(lambda connection: look.end(connection, given))
         report = RepairReport(
             before=before,
             steps=plan.steps,
-            removed=sum(step.candles for step in plan.steps),
+            removed=sum(step.candles for step in plan.steps if step.action != "question"),
             stored=0,
             requests=0,
-            failures=(),
+            failures=tuple(failures),
             after=None,
         )
         if dry_run or before.damaged:
             return report
-        if done:
+        if done and not failures and not plan.mendings and not absences:
             return attrs.evolve(report, after=before)
         async with SqliteStore(path, exchange=whose) as store:
             removed = await store.mend(plan)
-            fetching = _Fetching(store, symbol, timeframe, progress_callback, now)
-            if await fetching.wanted():
-                async with opening as provider:
-                    await fetching.go(provider.collector, provider.exchange)
+            asking = Asking(store, symbol, timeframe, progress_callback, now, failures)
+            if await asking.wanted(absences=absences):
+                opened = await provider()
+                collector = CandleCollector(store, opened.exchange, opened.limiter)
+                await asking.go(collector, opened.exchange, absences=absences)
         after = await verify(path, symbol, timeframe, most=most, now=now)
         return attrs.evolve(
             report,
-            removed=removed,
-            stored=fetching.stored,
-            requests=fetching.requests,
-            failures=tuple(fetching.failures),
+            removed=removed + asking.removed,
+            stored=asking.stored,
+            revised=asking.revised,
+            requests=asking.requests,
+            failures=tuple(failures),
+            absences=asking.absences if absences else None,
             after=after,
         )
-    finally:
-        if not isinstance(exchange, str):
-            await exchange.close()
 
 
-class _Fetching:
-    """Fetching what mending has left to be fetched."""
+class _Look:
+    """Looking at a file: what is wrong with it, and what is to be done about that."""
 
     def __init__(
         self,
-        store: SqliteStore,
+        path: str,
         symbol: str | None,
         timeframe: str | None,
-        progress_callback: Callable[[Request, CollectionProgress], None] | None,
         now: float | None,
+        most: int,
+        whose: str,
+        source: Exchange | type[UpbitExchange],
     ) -> None:
-        self._store = store
-        self._symbol = symbol
-        self._timeframe = None if timeframe is None else Timeframe.of(timeframe).name
-        self._progress_callback = progress_callback
+        self._path = path
+        self._restricted = {"symbol": symbol, "timeframe": timeframe}
         self._now = now
-        self.stored = self.requests = 0
-        self.failures: list[str] = []
+        self._whose = whose
+        self._source = source
+        self._tally = Tally(most)
+        self._compared: list[Finding] = []
+        self._samples = 0
 
-    async def wanted(self) -> dict[Series, SpanSet]:
-        """Return what is to be fetched, by series."""
-        return {
-            series: spans
-            for series, spans in (await self._store.unfinished()).items()
-            if (self._symbol is None or self._symbol.casefold() == series.symbol.casefold())
-            and self._timeframe in (None, series.timeframe)
-        }
+    @property
+    def damaged(self) -> bool:
+        """Whether the file itself is at fault."""
+        return bool(FILE_KINDS & self._tally.counts.keys())
 
-    async def go(self, collector: CandleCollector, exchange: Exchange) -> None:
-        """Fetch it series by series; one that the exchange refuses is given up, any other failure ends it all."""
-        for series, spans in (await self.wanted()).items():
-            frame = Timeframe.of(series.timeframe)
-            try:
-                exchange.check(series.symbol, frame)
-                await self._fetch(collector, series, frame, spans)
-            except WrongServerError as error:  # which says nothing about the series
-                self.failures.append(str(error))
-                return
-            except (RequestError, RequestRejectedError) as error:
-                self.failures.append(f"{series.symbol} {frame} is given up: {error}")
-                await self._store.settle(series.symbol, frame, give_up=True)
-                continue
-            except (ExchangeError, IncompleteError) as error:
-                self.failures.append(str(error))
-                await self._store.settle(series.symbol, frame)
-                return
-            if await self._store.settle(series.symbol, frame):
-                self.failures.append(f"{series.symbol} {frame}: by the exchange's clock the last of it is not over yet")
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Look at all that the file itself shows."""
+        self._examination = Examination(connection, self._path, now=self._now, **self._restricted)
+        self._untrusted = Untrusted(
+            connection,
+            self._examination,
+            exchange=self._whose,
+            page=self._source.page_limit,
+            kept=kept_by(self._source),
+        )
+        for finding in self._examination.findings():
+            self._tally.add(finding)
+            self._untrusted.add(finding)
 
-    async def _fetch(self, collector: CandleCollector, series: Series, frame: Timeframe, spans: SpanSet) -> None:
-        covered = await self._store.coverage(series.symbol, frame, 0, END)
-        for start, stop in _together(spans, SpanSet(tuple((each.start, each.stop) for each in covered))):
-            request = Request(series.symbol, frame, to=to_datetime(stop), end=to_datetime(start), now=self._now)
-            callback = None if self._progress_callback is None else partial(self._progress_callback, request)
-            try:
-                summary = await collector.collect(request, callback)
-            except IncompleteError as error:
-                self._count(error.summary)
-                raise
-            self._count(summary)
+    async def compare(self, snapshot: Snapshot, there: CandleDataProvider, sample: int, seed: int | None) -> None:
+        """Hold some of it against the exchange."""
+        exchange, examination = there.exchange, self._examination
+        samples = await snapshot.call(lambda connection: choose(connection, examination, exchange, sample, seed))
+        self._compared = await compare(snapshot, samples, exchange, there.limiter, None, examination.now)
+        self._samples = len(samples)
 
-    def _count(self, summary: CollectionSummary) -> None:
-        self.stored += summary.stored_count
-        self.requests += summary.api_calls_made
+    def end(
+        self, connection: sqlite3.Connection, given: Iterable[Finding]
+    ) -> tuple[VerificationReport, RepairPlan, bool]:
+        """Return what is wrong, what is to be done about it, and whether that is nothing."""
+        for finding in self._compared:
+            self._tally.add(finding)
+        report = attrs.evolve(self._examination.report(self._tally), samples=self._samples)
+        if not report.damaged:
+            for finding in (*self._compared, *given):
+                self._untrusted.add(finding)
+        return report, self._untrusted.plan(), report.clean and not is_unsettled(connection)
 
 
-def _together(spans: SpanSet, covered: SpanSet) -> Iterator[Span]:
-    """Yield what of ``spans`` is not covered; as one, with what lies between, where all of that is covered.
+def _given(findings: VerificationReport | Iterable[Finding] | None) -> list[Finding]:
+    """Return those of the findings that only the exchange can show; all others are looked for again."""
+    if findings is None:
+        return []
+    some = findings.findings if isinstance(findings, VerificationReport) else findings
+    return [each for each in check_each("findings", some, _finding) if each.kind in EXCHANGE_KINDS]
 
-    Holes of one page are so fetched by one request, and those of a stretch that was proven before by one collection.
-    """
-    starts = [start for start, _ in spans.union(covered)]
-    for _, holes in groupby(spans.subtract(covered), key=lambda hole: bisect_right(starts, hole[0])):
-        stretch = list(holes)
-        yield (stretch[0][0], stretch[-1][1])
+
+def _finding(name: str, value: Finding) -> Finding:
+    return check_kind(name, value, Finding)

@@ -242,6 +242,8 @@ class CollectionSummary:
     """What of the request is taken for empty until a later answer confirms it, oldest first."""
     revised_count: int = 0
     """Candles that were stored with other values before: the exchange had changed them since."""
+    removed_count: int = 0
+    """Candles that were stored before and that the exchange has no longer, by two answers to asking anew."""
     stored_older_count: int = 0
     """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
 

@@ -1,21 +1,27 @@
-"""Stored pages, chosen at random, held against the exchange."""
+"""Stored pages, chosen at random, held against the exchange.
+
+The doubtful absences come first, then the beginnings of history, then everything that is covered, all slots alike. What
+an answer has is proof. What it lacks, and where its values are others, is asked about once more over another
+connection, so that an exchange that is ill while it is asked makes no finding.
+"""
 
 from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.chunk import Chunk
 from rxcandles.errors import RequestError
+from rxcandles.exchanges.anew import Anew
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
 from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
-from rxcandles.ports import Exchange, RateLimiter, Series, kept_by
+from rxcandles.ports import Exchange, RateLimiter, Series, kept_since
 from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
-from rxcandles.stores.examining import Examination
+from rxcandles.stores.examining import Examination, Stored
 from rxcandles.stores.reading import rows_sql
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
@@ -41,32 +47,54 @@ class Sample(NamedTuple):
 def choose(
     connection: sqlite3.Connection, examination: Examination, exchange: Exchange, count: int, seed: int | None
 ) -> list[Sample]:
-    """Return ``count`` pages, every proven slot of the exchange's series as likely as any other, oldest first.
+    """Return ``count`` pages: doubtful absences first, then beginnings, then all other proven slots alike.
 
-    Left out are the time before a series' first candle and what is younger than an hour or older than the exchange
-    keeps. The same ``seed`` chooses the same of the same. None where nothing is old enough.
+    A beginning of history is what is covered before a series' first candle; a page right after it tells of all of it.
+    Beginnings are at most half of what the doubtful absences leave. Left out is what is younger than an hour or older
+    than the exchange keeps. The same ``seed`` chooses the same of the same. None where nothing is old enough.
     """
     luck = random.Random(seed)  # nosec B311 - chooses what to look at; nothing secret hangs on it
-
-    def all_of_them() -> Iterator[tuple[Series, Timeframe, Span]]:
-        return _proven(connection, examination, exchange)
-
-    total = sum(frame.slots(*span) for _, frame, span in all_of_them())
-    places = sorted(luck.randrange(total) for _ in range(count if total else 0))
-    samples: list[Sample] = []
-    before = 0
-    for series, frame, (start, stop) in all_of_them():
-        slots = frame.slots(start, stop)
-        while len(samples) < len(places) and places[len(samples)] < before + slots:
-            oldest = frame.shift(start, places[len(samples)] - before)
-            samples.append(Sample(series, start, min(frame.shift(oldest, exchange.page_limit), stop)))
-        before += slots
-    return samples
+    parts = list(_parts(connection, examination, exchange))
+    doubtful = [sample for part in parts for sample in part.doubtful]
+    samples = luck.sample(doubtful, min(count, len(doubtful)))
+    # One that is doubtful is among those already.
+    chosen = set(samples)
+    beginnings = [sample for part in parts for sample in part.beginnings if sample not in chosen]
+    samples += luck.sample(beginnings, min(-(-(count - len(samples)) // 2), len(beginnings)))
+    total = sum(part.frame.slots(*span) for part in parts for span in part.spans)
+    places = sorted(luck.randrange(total) for _ in range(count - len(samples) if total else 0))
+    return samples + list(_at(places, parts, exchange.page_limit))
 
 
-def _proven(
-    connection: sqlite3.Connection, examination: Examination, exchange: Exchange
-) -> Iterator[tuple[Series, Timeframe, Span]]:
+def _at(places: Sequence[int], parts: Iterable[_Part], page: int) -> Iterator[Sample]:
+    """Yield the pages at the slots with these numbers, ascending, of all that the parts have."""
+    left, before = iter(places), 0
+    place = next(left, None)
+    for part in parts:
+        frame = part.frame
+        for start, stop in part.spans:
+            slots = frame.slots(start, stop)
+            while place is not None and place < before + slots:
+                oldest = frame.shift(start, place - before)
+                yield Sample(part.series, start, min(frame.shift(oldest, page), stop))
+                place = next(left, None)
+            before += slots
+
+
+class _Part(NamedTuple):
+    """What of one series can be compared."""
+
+    series: Series
+    frame: Timeframe
+    spans: list[Span]
+    """What is covered from the first candle on, oldest first."""
+    beginnings: list[Sample]
+    """What is covered before that."""
+    doubtful: list[Sample]
+    """What is covered provisionally."""
+
+
+def _parts(connection: sqlite3.Connection, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
     for stored in examination.stored.values():
         if stored.proper != stored.series or stored.series.exchange != exchange.name:
             continue
@@ -75,21 +103,46 @@ def _proven(
             exchange.check(stored.series.symbol, frame)
         except RequestError:
             continue  # it can't be asked for such a market, so there is nothing to compare with
-        kept = kept_by(exchange)(frame)
-        (first,) = connection.execute(
-            "SELECT coalesce(min(open_time), 0) FROM candles WHERE series = ? AND open_time BETWEEN 0 AND ?",
-            (stored.id, END),
-        ).fetchone()
-        since = max(first, 0 if kept is None else frame.ceil(examination.now - kept))
-        until = frame.floor(examination.now - AGE_SECONDS)
-        spans = connection.execute(
-            "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
-            (stored.id, until, since),
-        )
-        for start, stop in filter(lambda span: is_span(*span), spans):
-            span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
-            if span[0] < span[1]:
-                yield stored.series, frame, span
+        yield _part(connection, stored, frame, kept_since(exchange, frame, examination.now), examination.now)
+
+
+def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, since: int, now: float) -> _Part:
+    until = frame.floor(now - AGE_SECONDS)
+    part = _Part(stored.series, frame, [], [], [])
+    (first,) = connection.execute(
+        "SELECT min(open_time) FROM candles WHERE series = ? AND open_time BETWEEN 0 AND ?", (stored.id, END)
+    ).fetchone()
+    history = END if first is None else frame.ceil(first)
+    spans = connection.execute(
+        "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
+        (stored.id, until, since),
+    )
+    claims = _claims(connection, stored.id)
+    for start, stop in filter(lambda span: is_span(*span), spans):
+        span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
+        if span[0] >= span[1]:
+            continue
+        if span[0] < history:
+            part.beginnings.append(_above(part, span, min(history, span[1])))
+        if history < span[1]:
+            part.spans.append((max(span[0], history), span[1]))
+        for claim in claims:
+            if span[0] < claim[1] and claim[0] < span[1]:
+                part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
+    return part
+
+
+def _above(part: _Part, span: Span, end: int) -> Sample:
+    """A page that ends with the candle right after an absence, where that is covered too."""
+    return Sample(part.series, span[0], min(part.frame.shift(end, 1), span[1]))
+
+
+def _claims(connection: sqlite3.Connection, number: int) -> list[Span]:
+    """The spans that are covered provisionally; a file of an older version has no place for any."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0]:
+        return []
+    found = connection.execute("SELECT start, stop FROM claims WHERE series = ? ORDER BY start", (number,))
+    return [(start, stop) for start, stop in found if is_span(start, stop)]
 
 
 async def page_before(
@@ -105,28 +158,68 @@ async def page_before(
 
 
 async def compare(
-    snapshot: Snapshot, samples: Iterable[Sample], exchange: Exchange, limiter: RateLimiter, retry: Retry | None
+    snapshot: Snapshot,
+    samples: Iterable[Sample],
+    exchange: Exchange,
+    limiter: RateLimiter,
+    retry: Retry | None,
+    now: float,
 ) -> list[Finding]:
-    """Return how the stored pages differ from the exchange's; a request each, four at once.
+    """Return how the stored pages differ from the exchange's; a request each, over connections of their own.
 
-    A second request where the exchange's answer is improbable (see ``fetch``). Raises ``ExchangeError`` as that does.
+    Four at once. A second request where the exchange's answer is improbable (see ``fetch``), and where it lacks a
+    stored candle or has another. Raises ``ExchangeError`` as that does.
     """
+    there = Anew(exchange)
 
-    async def one(sample: Sample) -> list[Finding]:
+    async def ask(sample: Sample, to: int) -> _Compared | None:
         series, frame = sample.series, Timeframe.of(sample.series.timeframe)
-        chunk = await page_before(sample.to, series.symbol, frame, exchange, limiter, retry)
+        chunk = await page_before(to, series.symbol, frame, there, limiter, retry)
         if chunk.proven is None:
-            return []
-        start, stop = max(sample.start, chunk.proven[0]), chunk.proven[1]
+            return None
+        start, stop = max(sample.start, chunk.proven[0]), min(chunk.proven[1], sample.to)
         stored = await snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
         fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
-        return list(_differences(series, frame, stored, fetched))
+        return _Compared((start, stop), _differences(stored, fetched))
 
-    findings: list[Finding] = []
+    async def one(sample: Sample) -> list[Finding]:
+        frame = Timeframe.of(sample.series.timeframe)
+        first = await ask(sample, sample.to)
+        sure = {} if first is None else {time: each for time, each in first.differences.items() if each[0] is None}
+        # Newest first: a page reaches down, and what it does not reach is asked about by one more.
+        suspects = [] if first is None else sorted(first.differences.keys() - sure.keys(), reverse=True)
+        while suspects:
+            to = min(frame.shift(suspects[0], 1 + exchange.page_limit // 4), frame.floor(now))
+            again = await ask(sample, max(to, frame.shift(suspects[0], 1)))
+            if again is None or not again.span[0] <= suspects[0] < again.span[1]:
+                break  # it says nothing of this one, and so will not of the others
+            reached = again.span[0]
+            sure |= {
+                time: again.differences[time]
+                for time in suspects
+                if first is not None and again.differences.get(time) == first.differences[time]
+            }
+            suspects = [time for time in suspects if time < reached]
+        return [_finding(sample.series, frame, time, *sure[time]) for time in sorted(sure)]
+
+    findings: dict[Finding, None] = {}
     async with from_demand(samples).pipe(map_async(one, ahead=_AHEAD), with_backpressure()) as pages:
         async for found in pages:
-            findings += [finding for finding in found if finding not in findings]
-    return findings
+            findings |= dict.fromkeys(found)
+    return list(findings)
+
+
+_Difference: TypeAlias = tuple[Row | None, Row | None]
+"""What is stored, and what the exchange has; None where there is nothing."""
+
+
+class _Compared(NamedTuple):
+    """What a page has shown."""
+
+    span: Span
+    """What it tells of."""
+    differences: dict[int, _Difference]
+    """By open time."""
 
 
 def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[int, Row]:
@@ -137,19 +230,16 @@ def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[in
     return {row[0]: Row._make(row) for row in rows}
 
 
-def _differences(
-    series: Series, frame: Timeframe, stored: dict[int, Row], fetched: dict[int, Row]
-) -> Iterator[Finding]:
-    for time in sorted(stored.keys() | fetched.keys()):
-        ours, theirs = stored.get(time), fetched.get(time)
-        if ours == theirs:
-            continue
-        kind: Kind = "missing_candle" if ours is None else "extra_candle" if theirs is None else "different_candle"
-        if ours is not None and theirs is not None:
-            names = [name for name, mine, other in zip(Row._fields, ours, theirs, strict=True) if mine != other]
-            values = (f"{name} is {getattr(ours, name)!r}, there {getattr(theirs, name)!r}" for name in names)
-            detail = "; ".join(values)
-        else:
-            detail = "the exchange has it" if ours is None else "the exchange has none"
-        end = to_datetime(frame.shift(time, 1))
-        yield Finding(kind, *series, start=to_datetime(time), stop=end, detail=detail)
+def _differences(stored: dict[int, Row], fetched: dict[int, Row]) -> dict[int, _Difference]:
+    both = {time: (stored.get(time), fetched.get(time)) for time in stored.keys() | fetched.keys()}
+    return {time: (ours, theirs) for time, (ours, theirs) in both.items() if ours != theirs}
+
+
+def _finding(series: Series, frame: Timeframe, time: int, ours: Row | None, theirs: Row | None) -> Finding:
+    kind: Kind = "missing_candle" if ours is None else "extra_candle" if theirs is None else "different_candle"
+    if ours is not None and theirs is not None:
+        names = [name for name, mine, other in zip(Row._fields, ours, theirs, strict=True) if mine != other]
+        detail = "; ".join(f"{name} is {getattr(ours, name)!r}, there {getattr(theirs, name)!r}" for name in names)
+    else:
+        detail = "the exchange has it" if ours is None else "the exchange has none"
+    return Finding(kind, *series, start=to_datetime(time), stop=to_datetime(frame.shift(time, 1)), detail=detail)

@@ -42,7 +42,10 @@ async def verify(
     or ``now`` (UTC seconds). A file that SQLite can't read all of is a finding, and then the only one.
 
     With ``sample`` that many pages, chosen by ``seed``, are read again from ``exchange`` through ``limiter`` (its own
-    rate, where none is given) and compared value by value: a request each, only candles that are over for an hour.
+    rate, where none is given) and compared value by value: a request each over a connection of its own, only candles
+    that are over for an hour. Doubtful absences come first, then what is covered before a series' first candle, then
+    all that is covered alike. A candle that the exchange lacks, or has with other values, is a finding only if a second
+    answer says so too.
 
     Cancelled, it stops within milliseconds. Raises ``RequestError`` where there is no file or the arguments can't be
     meant, ``SchemaError`` for a file of another program or of a newer version, ``StoreError`` where it is no database,
@@ -77,7 +80,12 @@ async def verify(
             there = exchange
             samples = await snapshot.call(lambda connection: choose(connection, examination, there, sample, seed))
             for finding in await compare(
-                snapshot, samples, exchange, limiter or SlidingWindowLimiter(exchange.rate_limit), retry
+                snapshot,
+                samples,
+                exchange,
+                limiter or SlidingWindowLimiter(exchange.rate_limit),
+                retry,
+                examination.now,
             ):
                 tally.add(finding)
     return attrs.evolve(examination.report(tally), samples=len(samples))

@@ -29,6 +29,7 @@ LAYERS = (
     {"holdings", "frames"},
     {"charts"},
     {"opening"},
+    {"asking"},
     {"repairing"},
     {""},
     {"cli"},

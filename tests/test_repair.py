@@ -459,8 +459,10 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ],
         "removed": 1,
         "stored": 1,
+        "revised": 0,
         "requests": 1,
         "failures": [],
+        "absences": None,
     }  # fmt: skip
 
 

@@ -365,7 +365,7 @@ async def test_other_than_the_exchange(path: Path, sim: Simulator) -> None:
     ]
     volume = rows(*SPARSE, times[20], times[20] + 1)[0].volume
     assert report.findings[-1].detail == f"volume is {volume + 1!r}, there {volume!r}"
-    assert sim.stats.requests == 12
+    assert 12 < sim.stats.requests <= 24
 
 
 async def test_only_what_is_old_enough(path: Path, sim: Simulator) -> None:

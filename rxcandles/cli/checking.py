@@ -13,11 +13,12 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
+from rxcandles.cli.findingsfile import read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
-from rxcandles.findings import NOTE_KINDS, Finding, RepairReport, RepairStep, VerificationReport
+from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
 from rxcandles.naming import name_of
 from rxcandles.opening import connect
@@ -30,7 +31,10 @@ __all__ = ["repair", "verify"]
 WRONG: Final = 3
 DAMAGED: Final = 4
 
-_most = click.option("--most", type=click.IntRange(1), default=10, show_default=True, help="Findings shown of a kind.")
+_most = click.option(
+    "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
+)
+_seed = click.option("--seed", type=int, help="Choose the same pages again.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no word where all is well.")
 
 
@@ -42,9 +46,9 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no w
 @options.existing_db
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="Read so many stored pages, chosen at random, from the exchange again and compare them: a request each.",
+    help="Read so many pages, doubtful ones first, then chosen at random, from the exchange again and compare them.",
 )  # fmt: skip
-@click.option("--seed", type=int, help="Choose the same pages again.")
+@_seed
 @options.exchange
 @_most
 @options.as_json
@@ -52,9 +56,13 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no w
 def verify(**asked: Any) -> options.Work:
     """Check a database: the file, the names, every candle, and that the ledger is true. Writes nothing.
 
+    Against the exchange a page is a request, over a connection of its own; where it lacks a stored candle or has
+    another, a second one decides.
+
     \b
     rxcandles verify
     rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
+    rxcandles verify --against-exchange 50 --json > found.json
     """
     return lambda: _verify(**asked)
 
@@ -66,6 +74,15 @@ def verify(**asked: Any) -> options.Work:
 @options.series
 @options.existing_db
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
+    help="Compare so many pages with the exchange first, as verify does, and repair what differs.",
+)  # fmt: skip
+@_seed
+@click.option(
+    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - is stdin."
+)
+@click.option("--absences", is_flag=True, help="Ask about all doubtful absences now, whether it is time or not.")
 @click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
 @options.exchange
 @_most
@@ -77,9 +94,15 @@ def repair(**asked: Any) -> options.Work:
     The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
     and keep a copy. Series of another name than --exchange or --name are left as they are.
 
+    What differs from the exchange stays until its page has come. A candle that the exchange lacks is deleted only when
+    two answers lack it. `rxcandles collect --refetch` asks for all of a span again.
+
     \b
     rxcandles repair --dry-run
     rxcandles repair --db candles.db
+    rxcandles repair --against-exchange 50
+    rxcandles verify --against-exchange 50 --json > found.json; rxcandles repair --from found.json
+    rxcandles repair KRW-BTC 1m --absences
     rxcandles repair --db candles.db --into saved.db
     """
     return lambda: _repair(**asked)
@@ -87,15 +110,13 @@ def repair(**asked: Any) -> options.Work:
 
 def _verify(
     symbol: str | None, timeframe: str | None, db: str, sample: int | None, seed: int | None, exchange: str,
-    base_url: str | None, name: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+    base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    if seed is not None and sample is None:
-        raise RequestError("--seed is given without --against-exchange, which it is for")
-
+    _check_seed(seed, sample)
     options.existing(db)
 
     async def work() -> VerificationReport:
-        check = partial(verify_file, db, symbol, timeframe, most=most)
+        check = partial(verify_file, db, symbol, timeframe, most=_most_of(most, as_json))
         if sample is None:
             return await check()
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
@@ -110,37 +131,58 @@ def _verify(
     return DAMAGED if report.damaged else 0 if report.clean else WRONG
 
 
+def _check_seed(seed: int | None, sample: int | None) -> None:
+    if seed is not None and sample is None:
+        raise RequestError("--seed is given without --against-exchange, which it is for")
+
+
+def _most_of(most: int | None, as_json: bool) -> int:
+    """What is for people is short; what a repair may be made of is not."""
+    return most or (1000 if as_json else 10)
+
+
 def _repair(
-    symbol: str | None, timeframe: str | None, db: str, dry_run: bool, into: str | None, exchange: str,
-    base_url: str | None, name: str | None, rate_limit: Any, most: int, as_json: bool, quiet: bool,
+    symbol: str | None, timeframe: str | None, db: str, dry_run: bool, sample: int | None, seed: int | None,
+    report: str | None, absences: bool, into: str | None, exchange: str, base_url: str | None, name: str | None,
+    rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
+    _check_seed(seed, sample)
     options.existing(db)
+    findings, others = (None, 0) if report is None else read_findings(report)
+    if others and not quiet:
+        click.echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
             progress(how_far)
 
         try:
-            report = asyncio.run(
+            done = asyncio.run(
                 repair_file(
                     db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
-                    dry_run=dry_run, into=into, most=most, progress_callback=told,
+                    dry_run=dry_run, into=into, most=_most_of(most, as_json), progress_callback=told,
+                    findings=findings, sample=sample or 0, seed=seed, absences=absences,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
     if as_json:
-        click.echo(json.dumps({**attrs.asdict(report, filter=_is_flat), "repaired": report.repaired, "dry_run": dry_run,
-                               "before": _plain(report.before), "steps": [attrs.asdict(step) for step in report.steps],
-                               "after": None if report.after is None else _plain(report.after)}))  # fmt: skip
-    elif not (quiet and report.before.clean):
-        for line in _repair_lines(report, into or db, name_of(exchange, base_url, name), dry_run):
+        click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
+    elif not (quiet and done.before.clean and done.repaired):
+        for line in _repair_lines(done, into or db, name_of(exchange, base_url, name), dry_run):
             click.echo(line)
-    return DAMAGED if report.before.damaged else 0 if report.repaired else WRONG
+    return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 
 
-def _is_flat(attribute: attrs.Attribute[Any], value: object) -> bool:
-    return attribute.name in ("removed", "stored", "requests", "failures")
+def _repair_plain(report: RepairReport) -> dict[str, Any]:
+    absences = report.absences and attrs.asdict(report.absences)
+    if absences:
+        absences["until"] = absences["until"] and absences["until"].isoformat()
+    return attrs.asdict(report, recurse=False) | {
+        "repaired": report.repaired, "before": _plain(report.before), "absences": absences,
+        "steps": [attrs.asdict(step) for step in report.steps],
+        "after": None if report.after is None else _plain(report.after),
+    }  # fmt: skip
 
 
 def _plain(report: VerificationReport) -> dict[str, Any]:
@@ -195,7 +237,7 @@ _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
 def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
-    if report.before.clean or report.before.damaged:
+    if report.before.damaged or (report.after == report.before and report.before.clean and not report.requests):
         yield from _lines(report.before)
         return
     yield from _finding_lines(report.before)
@@ -205,7 +247,10 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
     if report.after is not None:
         left = report.after
         requests = counted(report.requests, "request")
-        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored with {requests}"
+        revised = f", {report.revised:,} replaced" if report.revised else ""
+        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
+        if report.absences is not None:
+            yield _absences_line(report.absences)
         yield from report.failures
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
@@ -217,10 +262,20 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db}{source_options(other)}{only}"
 
 
+def _absences_line(asked: AbsencesAsked) -> str:
+    left = f"; {counted(asked.left, 'doubtful absence')} left"
+    until = "" if asked.until is None else f", the last of them until {asked.until:{_TIME}} UTC"
+    healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
+    return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
+
+
 def _step_line(step: RepairStep, would: str) -> str:
     name = f"{step.exchange} {step.symbol} {step.timeframe}"
     if step.action == "remove":
         return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
+    if step.action == "question":
+        what = f"{counted(step.candles, 'candle')} in {counted(step.spans, 'span')}"
+        return f"{name}: {would}asked for anew: {what}, which stay until then"
     return (
         f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
         f"{counted(step.candles, 'candle')}; "

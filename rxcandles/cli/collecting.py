@@ -30,9 +30,10 @@ __all__ = ["asked_for", "collect", "collect_series"]
 
 @click.command()
 @options.several
+@options.refetch
 @options.as_json
-def collect(as_json: bool, **asked: Any) -> options.Work:
-    """Store candles; what is stored already is not fetched again.
+def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
+    """Store candles; what is stored already is not fetched again, except with --refetch.
 
     Several symbols and timeframes are collected at once, under one limit. It exits with 0 only if everything that was
     asked for is held then; the same command again asks for the rest.
@@ -41,11 +42,12 @@ def collect(as_json: bool, **asked: Any) -> options.Work:
     rxcandles collect KRW-BTC 1m --count 200000
     rxcandles collect KRW-BTC KRW-ETH 1m 60m --last 30d
     rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
+    rxcandles collect KRW-BTC 1m --last 2d --refetch
     """
 
     def work() -> int:
         wanted, place, output = asked_for(**asked)
-        return collect_series([wanted], place, output, as_json=as_json)
+        return collect_series([wanted], place, output, as_json=as_json, refetch=refetch)
 
     return work
 
@@ -79,7 +81,13 @@ def asked_for(
 
 
 def collect_series(
-    wanted: Sequence[Wanted], place: Place, output: Output, *, as_json: bool, lines: bool = False
+    wanted: Sequence[Wanted],
+    place: Place,
+    output: Output,
+    *,
+    as_json: bool,
+    lines: bool = False,
+    refetch: bool = False,
 ) -> int:
     """Collect all that is wanted, print what it came to, and return the exit code.
 
@@ -89,7 +97,9 @@ def collect_series(
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
         try:
-            summaries = await provider.collect_many(titles, lambda each, told: board.tell(titles[each], told))
+            summaries = await provider.collect_many(
+                titles, lambda each, told: board.tell(titles[each], told), refetch=refetch
+            )
         except SeveralFailedError as error:
             return {each: error.summaries.get(each) or error.failures[each] for each in titles}
         return {**summaries}

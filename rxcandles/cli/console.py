@@ -72,11 +72,13 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
     start, stop = summary.time_range
     older = summary.stored_older_count
     there = summary.collected_count - (summary.stored_count - older)
+    changed = {"replaced": summary.revised_count, "deleted": summary.removed_count}
     lines = [
         f"{title}: {counted(summary.collected_count, 'candle')} held in {printable(path)}, "
         f"{start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC",
         f"{max(there, 0):,} were there, {summary.stored_count:,} stored now"
         + (f", {older:,} of them older than asked," if older else "")
+        + "".join(f", {number:,} {what}" for what, number in changed.items() if number)
         + f" with {counted(summary.api_calls_made, 'request')} in {summary.duration_seconds:.1f} s"
         + (f", {summary.retries:,} {'retry' if summary.retries == 1 else 'retries'}" if summary.retries else "")
         + (f", {summary.rate_limited:,} times over the rate limit" if summary.rate_limited else ""),

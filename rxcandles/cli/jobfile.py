@@ -27,9 +27,10 @@ LARGEST: Final = 1_000_000
 
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path())
+@options.refetch
 @options.as_json
 @options.told
-def run(file: str, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
+def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
     """Collect what a TOML file says: all its jobs at once, under one limit.
 
     \b
@@ -53,7 +54,8 @@ def run(file: str, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> 
 
     def work() -> int:
         wanted, place = read_jobs(file)
-        return collect_series(wanted, place, Output(quiet, verbose, no_color), as_json=as_json, lines=True)
+        output = Output(quiet, verbose, no_color)
+        return collect_series(wanted, place, output, as_json=as_json, lines=True, refetch=refetch)
 
     return work
 

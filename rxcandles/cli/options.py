@@ -198,6 +198,10 @@ printed: Final = together(
     click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
                  help="csv and jsonl have Upbit's names of the fields."),
 )  # fmt: skip
+refetch: Final = click.option(
+    "--refetch", is_flag=True,
+    help="Fetch all of it again, whatever is stored, and replace that page by page; what is not fetched stays.",
+)  # fmt: skip
 as_json: Final = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout: one object, or one a line for each series."
 )

@@ -24,7 +24,8 @@ __all__ = ["get", "no_reader", "stream"]
 @click.command()
 @options.asked
 @options.printed
-def get(style: str, **asked: Any) -> options.Work:
+@options.refetch
+def get(style: str, refetch: bool, **asked: Any) -> options.Work:
     """Collect candles, then print them.
 
     \b
@@ -36,7 +37,9 @@ def get(style: str, **asked: Any) -> options.Work:
     async def work(provider: CandleDataProvider, progress: LastProgress) -> tuple[Sequence[CandleData], Doubts]:
         config = CollectionConfig(enable_memory_warning=False)
         seen = Seen(job.request)
-        candles = await provider.get_candles(**job.asked, config=config, order=job.order, progress_callback=progress)
+        candles = await provider.get_candles(
+            **job.asked, config=config, order=job.order, progress_callback=progress, refetch=refetch
+        )
         seen.add(candles)
         revised = progress.progress.revised if progress.progress else 0
         return candles, Doubts(await seen.provisional(provider.repository), revised)
@@ -58,7 +61,8 @@ def get(style: str, **asked: Any) -> options.Work:
 @click.command()
 @options.asked
 @options.printed
-def stream(style: str, **asked: Any) -> options.Work:
+@options.refetch
+def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
     """Print candles chunk by chunk while they are collected.
 
     \b
@@ -68,7 +72,8 @@ def stream(style: str, **asked: Any) -> options.Work:
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts:
         seen = Seen(job.request)
-        async with provider.stream_candles(**job.asked, order=job.order, progress_callback=progress) as chunks:
+        chosen = provider.stream_candles(**job.asked, order=job.order, progress_callback=progress, refetch=refetch)
+        async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)

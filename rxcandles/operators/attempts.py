@@ -28,7 +28,7 @@ from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import SETTLE_SECONDS, Row
 from rxcandles.planning import SEAMLESS
-from rxcandles.ports import Exchange, Page, confirm_times, kept_by
+from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
 
@@ -37,6 +37,9 @@ __all__ = ["Attempts", "Found"]
 _log: Final = logging.getLogger("rxcandles.fetch")
 
 _BAN_SECONDS: Final = 60.0
+
+_STORED_AT_ONCE: Final = 1000
+"""Stored candles that are looked up together."""
 
 NEWER: Final = 6
 """Candles that a page is to have from above the stretch that it is asked for, where none is known there."""
@@ -54,16 +57,22 @@ class Found:
     horizon: int | None
     proven: Span | None
     absences: Sequence[Absence]
+    gone: Sequence[int]
     begins: int | None
 
 
 class Attempts:
-    """The attempts at one chunk's page, and what they have cost."""
+    """The attempts at one chunk's page, and what they have cost.
 
-    def __init__(self, exchange: Exchange, chunk: Chunk, witness: Witness) -> None:
+    With ``against``, a page that lacks candles of that store is believed only if the answer before lacked them too.
+    """
+
+    def __init__(self, exchange: Exchange, chunk: Chunk, witness: Witness, against: CandleStore | None = None) -> None:
         self._exchange = exchange
         self._chunk = chunk
         self._witness = witness
+        self._against = against
+        self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
         self._contradictions = 0
@@ -115,6 +124,7 @@ class Attempts:
                 oldest = stop = begins  # the other length tells of more than the page
             absences.append(("beginning", (start, oldest)))
         proven = (start, stop) if start < stop else None
+        gone = await self._gone(proven, rows)
         plan.trend = trend
         self._tally.pages += 1
         if _log.isEnabledFor(logging.DEBUG):
@@ -129,6 +139,7 @@ class Attempts:
                 for kind, span in absences
                 if max(span[0], start) < span[1]
             ],
+            gone=gone,
             begins=begins if start == BEGINNING else None,
         )
 
@@ -187,9 +198,9 @@ class Attempts:
         self, chunk: Chunk, oldest: int, since: int, rows: Sequence[Row], server_time: float | None
     ) -> int | None:
         """Hold against what is known that nothing opens before ``oldest``; return from when on candles may open."""
-        held = chunk.plan.oldest_held
         if oldest == chunk.plan.begins:
             return None
+        held = await self._oldest_held(since, oldest)
         if held is not None and since <= held < oldest:
             raise self._contradiction(
                 f"a page says that nothing is older than {time_text(oldest)}, but a candle of {time_text(held)} is held"
@@ -205,6 +216,31 @@ class Attempts:
             time.time() if server_time is None else server_time,
             self._contradiction,
         )
+
+    async def _oldest_held(self, since: int, oldest: int) -> int | None:
+        chunk = self._chunk
+        if self._against is None or since >= oldest:
+            return chunk.plan.oldest_held
+        series = (chunk.request.symbol, chunk.request.timeframe)
+        rows = await self._against.rows(*series, since, oldest, "oldest_first", 1)
+        return rows[0].open_time if rows else None
+
+    async def _gone(self, proven: Span | None, rows: Sequence[Row]) -> Sequence[int]:
+        """Return the stored candles that the page lacks, as the one before did; raise where that is news."""
+        if self._against is None or proven is None:
+            return ()
+        there = {row.open_time for row in rows}
+        series = (self._chunk.request.symbol, self._chunk.request.timeframe)
+        lacking: list[int] = []
+        start, stop = proven
+        while start < stop:
+            stored = await self._against.rows(*series, start, stop, "newest_first", _STORED_AT_ONCE)
+            lacking += [row.open_time for row in stored if row.open_time not in there]
+            stop = stored[-1].open_time if len(stored) == _STORED_AT_ONCE else start
+        before, self._lacked = self._lacked, frozenset(lacking)
+        if news := self._lacked - before:
+            raise self._contradiction(f"a page lacks the candle of {time_text(max(news))}, which is stored")
+        return lacking
 
     def _contradiction(self, what: str) -> ContradictionError:
         return ContradictionError(f"{self._chunk}: {what}; nothing of it is stored, ask again later")

@@ -21,7 +21,7 @@ from rxcandles.exchanges.witness import Witness
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.operators.attempts import Attempts, Found
-from rxcandles.ports import Exchange
+from rxcandles.ports import CandleStore, Exchange
 
 __all__ = ["Retry", "fetch"]
 
@@ -46,7 +46,12 @@ class Retry:
 
 
 def fetch(
-    exchange: Exchange, *, ahead: int = 8, retry: Retry | None = None, on_failure: Literal["raise", "skip"] = "raise"
+    exchange: Exchange,
+    *,
+    ahead: int = 8,
+    retry: Retry | None = None,
+    on_failure: Literal["raise", "skip"] = "raise",
+    against: CandleStore | None = None,
 ) -> Operator[Chunk, Chunk]:
     """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
 
@@ -59,8 +64,13 @@ def fetch(
     everything before it has come. With ``on_failure="skip"`` the run goes on, and after three such in a row the rest is
     given up. A refusal of the request itself (4xx), and a certificate that can't be verified, are raised at once. No
     wait is longer than two hours, whatever the server says. Disposing cancels the requests under way.
+
+    ``against`` is for asking anew, without ``skip_stored``: the store that holds the span already. A page that lacks
+    candles of it is asked for again over another connection. Those that both answers lack are the chunk's ``gone``.
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
+    if against is not None:
+        check_like("against", against, CandleStore, "rows")
     check_choice("on_failure", on_failure, ("raise", "skip"))
     policy = check_kind("retry", Retry() if retry is None else retry, Retry)
     jitter = tenacity.wait_random_exponential(multiplier=policy.base, max=policy.longest)
@@ -74,7 +84,8 @@ def fetch(
     async def fill(chunk: Chunk) -> Chunk:
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
-        attempts = Attempts(exchange, chunk, witness)
+        chunk.plan.anew |= against is not None
+        attempts = Attempts(exchange, chunk, witness, against)
         try:
             chunk = attrs.evolve(chunk, **attrs.asdict(await tried(attempts), recurse=False))
         except ExchangeError as error:

@@ -16,7 +16,8 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     """Write each chunk's rows to ``store``, with what they prove and what is doubtful of that, in one transaction.
 
     Chunk after chunk. Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk
-    without a proof is passed on as it is. Raises ``StoreError``.
+    without a proof is passed on as it is. What the exchange has no longer (``gone``, where ``fetch`` asks anew) is
+    deleted then, not before. Raises ``StoreError``.
     """
     check_like("store", store, CandleStore, "write")
 
@@ -24,8 +25,11 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         written = Written(0)
         if chunk.proven is not None:
             request = chunk.request
-            written = await store.write(request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
-        chunk = attrs.evolve(chunk, store=store, fresh=int(written), revised=len(written.revised))
+            page = (request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
+            written = await (store.write(*page, gone=chunk.gone) if chunk.gone else store.write(*page))
+        chunk = attrs.evolve(
+            chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
+        )
         chunk.plan.stored(chunk)
         return chunk
 

@@ -11,7 +11,7 @@ import attrs
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_like
+from rxcandles.arguments import check_flag, check_like
 from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.density import Trend, doubtful_gaps
@@ -33,18 +33,20 @@ MOST_LATE: Final = 20
 """Candles that may have come late right above them."""
 
 
-def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
+def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk, Chunk]:
     """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes with nothing to be fetched.
 
     A stored stretch of any length is one chunk and one lookup in the ledger; a few more, when a run begins, tell the
     plan which holes there are and which doubtful absences are due: those are asked about again like holes. All holes
     within a page are one request. A page that reaches stored candles reads the newest of them again.
-    Chunks keep their order; none is dropped. Raises ``StoreError``.
+    With ``absences`` all doubtful ones are asked about again, due or not. Chunks keep their order; none is dropped.
+    Raises ``StoreError``.
     """
+    check_flag("absences", absences)
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
-        return reactivex.defer(lambda _: source.pipe(map_async(Narrowing(store).narrow)))
+        return reactivex.defer(lambda _: source.pipe(map_async(Narrowing(store, absences=absences).narrow)))
 
     return operator
 
@@ -52,8 +54,9 @@ def skip_stored(store: CandleStore) -> Operator[Chunk, Chunk]:
 class Narrowing:
     """One subscription, with what the store knew of each run's span when the run began."""
 
-    def __init__(self, store: CandleStore) -> None:
+    def __init__(self, store: CandleStore, *, absences: bool = False) -> None:
         self._store = store
+        self._absences = absences
         self._looks: WeakKeyDictionary[Plan, Look] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
@@ -83,6 +86,7 @@ class Narrowing:
     async def _look_over(self, plan: Plan) -> Look:
         """Note what is covered and tell the plan where the holes are, before the run's own pages change that."""
         request, store = plan.request, self._store
+        plan.anew |= self._absences
         series = (request.symbol, request.timeframe)
         covered = await store.coverage(*series, *request.span, limit=MOST_HOLES + 1)
         plan.holes = [newer.start for newer in reversed(covered[:-1])]
@@ -92,11 +96,11 @@ class Narrowing:
         start, stop = request.span
         claims = await store.claims(*series, max(0, start - 1), stop)
         now = time.time()
-        due = SpanSet(tuple(claim.span for claim in claims if claim.is_due(now)))
+        due = SpanSet(tuple(claim.span for claim in claims if self._absences or claim.is_due(now)))
         oldest = await store.rows(*series, 0, END, "oldest_first", 1)
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
         first = oldest[0].open_time if oldest else None
-        plan.know(trend, first, await self._begins(plan, first))
+        plan.know(trend, first, None if self._absences else await self._begins(plan, first))
         return Look(SpanSet(tuple(spans)), due, claims)
 
     async def _begins(self, plan: Plan, oldest: int | None) -> int | None:

@@ -34,6 +34,7 @@ class _Sum:
     rate_limited: int = 0
     fresh: int = 0
     revised: int = 0
+    removed: int = 0
     older: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
     failures: Mapping[Span, str] = attrs.field(factory=dict)
@@ -52,6 +53,7 @@ class _Sum:
             self.rate_limited + chunk.rate_limited,
             self.fresh + chunk.fresh,
             self.revised + chunk.revised,
+            self.removed + chunk.removed,
             self.older + max(0, chunk.fresh - max(0, chunk.candles - chunk.held)),
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
             failures,
@@ -102,7 +104,8 @@ async def _held(chunk: Chunk) -> _Held:
     if failed:
         # Pages that ran over the end of their own segment may have brought some of it: the ledger knows.
         covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
-        failed = failed.subtract(covered)
+        # Asked anew, what was covered before is covered still, and not asked anew all the same.
+        failed = failed if plan.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
     elif request.count is not None:
         nth = await store.nth_newest(*series, start, stop, max(1, collected))
@@ -158,6 +161,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         ),
         provisional_spans=tuple(span for each in held for span in each.provisional),
         revised_count=total.revised,
+        removed_count=total.removed,
         stored_older_count=total.older,
     )
 

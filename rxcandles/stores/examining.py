@@ -21,7 +21,7 @@ from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
-from rxcandles.stores.journal import ledger_spans, unfinished_spans
+from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
 from rxcandles.timeframe import BEGINNING, Timeframe, time_text, to_datetime
@@ -217,11 +217,14 @@ class Examination:
             yield _about(stored.series, "unproven_candles", first, frame.shift(last, 1), detail)
 
     def _unfinished(self, stored: Stored) -> Iterator[Finding]:
-        pending = unfinished_spans(self._connection, stored.id)
+        pending = spans_of(self._connection, "unfinished", stored.id)
         if pending:
             for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)):
                 detail = "a repair has taken it out of the ledger and did not fetch it again"
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
+        for start, stop in spans_of(self._connection, "questioned", stored.id):
+            detail = "a repair was to ask for it anew, as the exchange has something else, and did not"
+            yield _about(stored.series, "unfinished_repair", start, stop, detail)
 
     def _claims(self, stored: Stored) -> Iterator[Finding]:
         frame = Timeframe.of(stored.series.timeframe)

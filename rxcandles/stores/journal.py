@@ -1,36 +1,68 @@
-"""What a repair has taken out of the ledger and not fetched again yet.
+"""What a repair is about to ask the exchange for.
 
-A hole in the ledger is in order: nobody may ever have asked for what is in it. So that a repair that was killed in
-between can be told from that, and gone on with, what it is about to fetch is written down in the same transaction, in
-a table that is there only until it is fetched. No version of the schema: a file without it is whole.
+Two kinds: what it has taken out of the ledger and not fetched again yet (``unfinished``), and what it is to ask anew
+while that stays as it is (``questioned``). A hole in the ledger is in order: nobody may ever have asked for what is in
+it. So that a repair that was killed in between can be told from that, and gone on with, it is written down in the same
+transaction, in tables that are there only until it is done. No version of the schema: a file without them is whole.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from rxcandles.spans import SpanSet
+from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.transaction import transaction
 
-__all__ = ["add_unfinished", "is_unsettled", "ledger_spans", "settle", "unfinished_spans"]
+__all__ = ["Matter", "add_matter", "answered", "is_unsettled", "ledger_spans", "remember", "settle", "spans_of"]
 
-_TABLE: Final = """
-    CREATE TABLE IF NOT EXISTS unfinished (
-        series INTEGER NOT NULL REFERENCES series (id),
-        start INTEGER NOT NULL,
-        stop INTEGER NOT NULL,
-        PRIMARY KEY (series, start)
-    ) WITHOUT ROWID
-"""
+Matter: TypeAlias = Literal["unfinished", "questioned"]
+"""What is to be done about spans: fetch what is not in the ledger, or ask anew for what is. Also the table's name."""
+
+_COLUMNS: Final = (
+    "(series INTEGER NOT NULL REFERENCES series (id), start INTEGER NOT NULL, stop INTEGER NOT NULL,"
+    " PRIMARY KEY (series, start)) WITHOUT ROWID"
+)
 
 
-def unfinished_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
+class _Sql(NamedTuple):
+    """The statements about one table."""
+
+    make: str
+    read: str
+    any: str
+    drop: str
+    clear: str
+    add: str
+
+
+_SQL: Final[Mapping[Matter, _Sql]] = {
+    "unfinished": _Sql(
+        "CREATE TABLE IF NOT EXISTS unfinished " + _COLUMNS,
+        "SELECT start, stop FROM unfinished WHERE series = ?",
+        "SELECT EXISTS (SELECT 1 FROM unfinished)",
+        "DROP TABLE unfinished",
+        "DELETE FROM unfinished WHERE series = ?",
+        "INSERT INTO unfinished VALUES (?, ?, ?)",
+    ),
+    "questioned": _Sql(
+        "CREATE TABLE IF NOT EXISTS questioned " + _COLUMNS,
+        "SELECT start, stop FROM questioned WHERE series = ?",
+        "SELECT EXISTS (SELECT 1 FROM questioned)",
+        "DROP TABLE questioned",
+        "DELETE FROM questioned WHERE series = ?",
+        "INSERT INTO questioned VALUES (?, ?, ?)",
+    ),
+}
+
+
+def spans_of(connection: sqlite3.Connection, matter: Matter, series: int) -> SpanSet:
     """Return what is written down for one series."""
-    if not is_unsettled(connection):
+    if not _is_there(connection, matter):
         return SpanSet()
-    return SpanSet(tuple(connection.execute("SELECT start, stop FROM unfinished WHERE series = ?", (series,))))
+    return SpanSet(tuple(connection.execute(_SQL[matter].read, (series,))))
 
 
 def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
@@ -39,31 +71,56 @@ def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
     return SpanSet(tuple(span for span in spans if is_span(*span)))
 
 
-def add_unfinished(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+def add_matter(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
     """Write ``spans`` down; within a transaction of the caller's."""
-    connection.execute(_TABLE)
-    _write(connection, series, unfinished_spans(connection, series).union(spans))
+    connection.execute(_SQL[matter].make)
+    _write(connection, matter, series, spans_of(connection, matter, series).union(spans))
+
+
+def remember(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+    """Write down what is to be fetched as far as the ledger has not got it."""
+    with transaction(connection):
+        add_matter(connection, "unfinished", series, spans)
 
 
 def settle(connection: sqlite3.Connection, series: int, *, give_up: bool = False) -> SpanSet:
-    """Strike out what the ledger has by now, or all, and the table with the last of it; return what is left."""
+    """Strike out what the ledger has by now, or all of both kinds; return what is left to be fetched.
+
+    A table goes with the last of it.
+    """
     with transaction(connection):
-        spans = unfinished_spans(connection, series)
-        if not spans:
-            return spans
-        left = SpanSet() if give_up else spans.subtract(ledger_spans(connection, series))
-        _write(connection, series, left)
-        if not connection.execute("SELECT EXISTS (SELECT 1 FROM unfinished)").fetchone()[0]:
-            connection.execute("DROP TABLE unfinished")
-    return left
+        left = spans_of(connection, "unfinished", series).subtract(ledger_spans(connection, series))
+        _strike(connection, "unfinished", series, SpanSet() if give_up else left)
+        if give_up:
+            _strike(connection, "questioned", series, SpanSet())
+    return SpanSet() if give_up else left
 
 
-def _write(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    connection.execute("DELETE FROM unfinished WHERE series = ?", (series,))
-    connection.executemany("INSERT INTO unfinished VALUES (?, ?, ?)", ((series, *span) for span in spans))
+def answered(connection: sqlite3.Connection, series: int, span: Span) -> None:
+    """Strike out of what is questioned what has been asked anew."""
+    with transaction(connection):
+        left = spans_of(connection, "questioned", series).subtract(SpanSet((span,)))
+        _strike(connection, "questioned", series, left)
+
+
+def _strike(connection: sqlite3.Connection, matter: Matter, series: int, left: SpanSet) -> None:
+    if not _is_there(connection, matter):
+        return
+    _write(connection, matter, series, left)
+    if not connection.execute(_SQL[matter].any).fetchone()[0]:
+        connection.execute(_SQL[matter].drop)
+
+
+def _write(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
+    connection.execute(_SQL[matter].clear, (series,))
+    connection.executemany(_SQL[matter].add, ((series, *span) for span in spans))
 
 
 def is_unsettled(connection: sqlite3.Connection) -> bool:
     """Return whether anything was written down that nobody has settled."""
-    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'unfinished'").fetchone()
+    return any(_is_there(connection, matter) for matter in _SQL)
+
+
+def _is_there(connection: sqlite3.Connection, matter: Matter) -> bool:
+    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (matter,)).fetchone()
     return bool(found[0])

@@ -16,7 +16,7 @@ from rxcandles.findings import RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import SpanSet
 from rxcandles.stores.claiming import put_right
-from rxcandles.stores.journal import add_unfinished, ledger_spans
+from rxcandles.stores.journal import add_matter, ledger_spans
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import BEGINNING, END, Timeframe
@@ -38,6 +38,8 @@ class Mending:
     """Where candles are deleted."""
     fetched: SpanSet
     """To be fetched again, as far as it is not proven then."""
+    questioned: SpanSet = attrs.field(factory=SpanSet)
+    """To be asked anew; it stays as it is until then."""
 
 
 @attrs.frozen
@@ -96,5 +98,7 @@ def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
     )
     put_right(connection, number, frame, int(time.time()))
     if mending.fetched:
-        add_unfinished(connection, number, mending.fetched)
+        add_matter(connection, "unfinished", number, mending.fetched)
+    if mending.questioned:
+        add_matter(connection, "questioned", number, mending.questioned)
     return deleted

@@ -31,7 +31,7 @@ from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
-from rxcandles.stores.journal import settle, unfinished_spans
+from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.writing import write_rows
@@ -135,23 +135,26 @@ class SqliteStore(ImportKeeper):
         proven: Span,
         absences: Sequence[Absence] = (),
         heard: float | None = None,
+        gone: Sequence[int] = (),
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
-        at ``heard`` (UTC seconds; None for now). Returns how many of the rows lie where nothing was covered before, and
-        which have replaced others (``revised``). Raises ``RequestError`` where the first or the last row lies outside.
+        at ``heard`` (UTC seconds; None for now). Rows that are ``gone`` (open times in ``proven``) are deleted. Returns
+        how many of the rows lie where nothing was covered before, which have replaced others (``revised``) and which
+        are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
             inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
         except (TypeError, LookupError):
             inside = False
+        inside = inside and all(start <= opened < stop for opened in gone)
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self._series_id(symbol, timeframe, create=True)
-        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now)
+        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now, gone)
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",
@@ -167,9 +170,11 @@ class SqliteStore(ImportKeeper):
             log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
         for before, after in written.revised:
             self._log_revised(symbol, timeframe, before, after)
+        for row in written.removed:
+            self._log_revised(symbol, timeframe, row, None)
         return written
 
-    def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row) -> None:
+    def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row | None) -> None:
         event = RevisedEvent(
             event="revised",
             exchange=self.exchange,
@@ -177,11 +182,10 @@ class SqliteStore(ImportKeeper):
             timeframe=timeframe.name,
             open_time=time_text(before.open_time),
             before=json.dumps(before[1:]),
-            after=json.dumps(after[1:]),
+            after=json.dumps(after and after[1:]),
         )
-        log_event(
-            _log, logging.INFO, event, "%s %s: the candle of %s is revised", symbol, timeframe, event["open_time"]
-        )
+        message = "%s %s: the candle of %s is " + ("deleted" if after is None else "revised")
+        log_event(_log, logging.INFO, event, message, symbol, timeframe, event["open_time"])
 
     async def _series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
         key = (check_symbol(symbol), Timeframe.of(timeframe).name)
@@ -205,18 +209,26 @@ class SqliteStore(ImportKeeper):
         """Take what can't be trusted out of the store, in one transaction; return how many candles were deleted."""
         return await self._open.call(mend, plan)
 
-    async def unfinished(self) -> dict[Series, SpanSet]:
-        """Return what mending has left to be fetched, by series of this exchange."""
+    async def unsettled(self, matter: Matter) -> dict[Series, SpanSet]:
+        """Return what mending has left to be fetched, or asked anew, by series of this exchange."""
         found = await self._open.rows(
             "SELECT exchange, symbol, timeframe, id FROM series WHERE exchange = ? ORDER BY symbol, timeframe",
             (self.exchange,),
         )
-        spans = {Series(*names): await self._open.call(unfinished_spans, number) for *names, number in found}
+        spans = {Series(*names): await self._open.call(spans_of, matter, number) for *names, number in found}
         return {series: each for series, each in spans.items() if each}
 
     async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
         """Strike out of that what is proven by now, or all where it can't be had; return what is left."""
         return await self._open.call(settle, await self._series_id(symbol, timeframe), give_up=give_up)
+
+    async def remember(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
+        """Write down that what of these spans is not covered is to be fetched, also if this process is stopped."""
+        await self._open.call(remember, await self._series_id(symbol, timeframe), spans)
+
+    async def answered(self, symbol: str, timeframe: Timeframe, span: Span) -> None:
+        """Strike a span that has been asked anew out of what is left of that."""
+        await self._open.call(answered, await self._series_id(symbol, timeframe), span)
 
     # Reading
 

@@ -39,6 +39,8 @@ class _Doubted:
     """What another spelling of the series had."""
     disclaimed: list[Span] = attrs.field(factory=list)
     """No candle is in there, and whether it was ever looked at is not known."""
+    questioned: list[Span] = attrs.field(factory=list)
+    """What the exchange has otherwise."""
     claims: int = 0
     """Those that are wrong; all are put right whenever a ledger is written anew."""
 
@@ -108,6 +110,13 @@ class Untrusted:
             # Its end is false, so nobody knows how far it went; what is sure is its newest candle.
             newest = max(self._opens(stored.id, frame, start, frame.floor(self._examination.now)), default=None)
             doubted.disclaimed.append((start if newest is None else frame.shift(newest, 1), stop))
+        elif finding.kind == "missing_candle":
+            if not any(span[0] <= start < span[1] for span in doubted.untrusted[-1:]):
+                doubted.untrusted.extend(self._emptiness(stored.id, frame, start))
+        elif finding.kind in ("extra_candle", "different_candle"):
+            # A page costs the same as a candle, and what is wrong is seldom alone.
+            half = self._page // 2
+            doubted.questioned.append((max(BEGINNING, frame.shift(start, -half)), frame.shift(stop, half)))
         elif finding.kind == "wrong_count":
             doubted.untrusted.extend(self._miscounted(stored.id, frame, start, stop))
 
@@ -121,6 +130,20 @@ class Untrusted:
         whole = not isinstance(rows, int) or self._count(number, frame, (start, stop)) > rows
         found = [(start, stop)] if whole else _gaps(frame, self._opens(number, frame, start, stop), start, stop)
         return SpanSet(tuple(found)).subtract(SpanSet(tuple(right)))
+
+    def _emptiness(self, number: int, frame: Timeframe, opened: int) -> Iterator[Span]:
+        """All of an absence in which the exchange has a candle: by that nothing of it is proven any more."""
+        sql = (
+            "SELECT (SELECT max(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN 0 AND ?2),"
+            " (SELECT min(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN ?2 + 1 AND ?3)"
+        )
+        older, newer = self._connection.execute(sql, (number, opened, END)).fetchone()
+        if older == opened:
+            return  # it has come since
+        around = (BEGINNING if older is None else frame.shift(int(older), 1), END if newer is None else int(newer))
+        for span in ledger_spans(self._connection, number).intersect(SpanSet((around,))):
+            if span[0] <= opened < span[1]:
+                yield span
 
     def _all_of(self, stored: Stored) -> Iterator[Span]:
         """What a spelling of a series has, by its ledger and by its candles."""
@@ -143,12 +166,13 @@ class Untrusted:
 
     def plan(self) -> RepairPlan:
         """Return what is to be done about all of it."""
-        steps, mendings = [], []
+        steps: list[RepairStep] = []
+        mendings: list[Mending] = []
         for series, doubted in self._series.items():
             mending = self._mending(series, doubted)
             mendings.append(mending)
             if series in self._examination.stored:
-                steps.append(attrs.evolve(self._step(mending), claims=doubted.claims))
+                steps += self._steps(mending, doubted)
         for stored in self._removed:
             candles, spans = (
                 self._connection.execute(f"SELECT count(*) FROM {table} WHERE series = ?", (stored.id,)).fetchone()[0]
@@ -171,7 +195,30 @@ class Untrusted:
             untrusted=untrusted.union(SpanSet(tuple(doubted.disclaimed))),
             dropped=untrusted.intersect(to_be_had).union(worthless),
             fetched=grid_spans(frame, fetched),
+            questioned=grid_spans(frame, self._questioned(series, doubted).intersect(to_be_had)),
         )
+
+    def _questioned(self, series: Series, doubted: _Doubted) -> SpanSet:
+        if not doubted.questioned:
+            return SpanSet()
+        # Nothing that was not asked for before.
+        ledger = ledger_spans(self._connection, self._examination.stored[series].id)
+        return SpanSet(tuple(doubted.questioned)).intersect(ledger)
+
+    def _steps(self, mending: Mending, doubted: _Doubted) -> Iterator[RepairStep]:
+        """What is done about a series: two things at most."""
+        frame, questioned = Timeframe.of(mending.series.timeframe), mending.questioned
+        number = self._examination.stored[mending.series].id
+        if mending.untrusted or doubted.claims or not questioned:
+            yield attrs.evolve(self._step(mending), claims=doubted.claims)
+        if questioned:
+            yield RepairStep(
+                "question",
+                *mending.series,
+                spans=len(questioned),
+                candles=sum(self._count(number, frame, span) for span in questioned),
+                slots=sum(frame.slots(*span) for span in questioned),
+            )
 
     def _step(self, mending: Mending) -> RepairStep:
         number = self._examination.stored[mending.series].id

@@ -32,6 +32,7 @@ _change: Final = itemgetter(slice(_PLAIN, None))
 _MOST_ROWS: Final = 2000
 """Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
 
+_DELETE: Final = "DELETE FROM candles WHERE series = ? AND open_time = ?"
 _SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
 _STORED: Final = f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
@@ -45,11 +46,12 @@ def write_rows(
     proven: Span,
     absences: Sequence[Absence],
     heard: float,
+    gone: Sequence[int] = (),
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
 
-    Waits for other writers. Imported candles in ``proven`` are dropped. Returns how many of the rows lie where nothing
-    was covered before, and which have replaced others.
+    Waits for other writers. Imported candles in ``proven`` are dropped, and the rows that open at a time in ``gone``.
+    Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
     """
     with transaction(connection):
         spans, held = _others(connection, series, proven)
@@ -57,6 +59,7 @@ def write_rows(
         revised = _revised(connection, series, rows) if before and rows else ()
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
+        removed = [row for opened in gone for row in _removed(connection, series, opened)]
         # The exchange's own word on this span takes the place of anybody else's.
         connection.execute(_SUPERSEDE, (series, *proven))
         _merge(connection, series, proven, spans, held)
@@ -66,11 +69,21 @@ def write_rows(
             absences=absences,
             proven=proven,
             opens=(row[0] for row in rows),
-            covered=before,
+            # Where there was a row, its absence is news, however long the slot has been covered.
+            covered=before.subtract(
+                SpanSet(tuple((row.open_time, timeframe.shift(row.open_time, 1)) for row in removed))
+            ),
             heard=heard,
             timeframe=timeframe,
         )
-    return Written(sum(row.open_time not in before for row in rows) if before else len(rows), revised)
+    return Written(sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed)
+
+
+def _removed(connection: sqlite3.Connection, series: int, opened: int) -> list[Row]:
+    """Delete the row, and return it where there was one."""
+    stored = connection.execute(_STORED, (series, opened, opened)).fetchall()
+    connection.execute(_DELETE, (series, opened))
+    return [Row._make(row) for row in stored]
 
 
 def _revised(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> list[tuple[Row, Row]]:

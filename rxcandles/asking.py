@@ -1,0 +1,153 @@
+"""Asking the exchange for what a repair wants of it, series by series."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+
+import attrs
+
+from rxcandles.claims import Claim
+from rxcandles.collector import CandleCollector
+from rxcandles.errors import ExchangeError, IncompleteError, RequestError, RequestRejectedError, WrongServerError
+from rxcandles.findings import AbsencesAsked
+from rxcandles.model import Request
+from rxcandles.ports import Exchange, Series
+from rxcandles.reports import CollectionProgress, CollectionSummary
+from rxcandles.spans import Span, SpanSet
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.journal import Matter
+from rxcandles.timeframe import END, Timeframe, to_datetime
+
+__all__ = ["Asking"]
+
+
+@attrs.define
+class Asking:
+    """Asks anew for what is questioned, fetches what is missing, and asks about what is doubtful.
+
+    All that is written down in the file for it (see ``stores.journal``), also by a repair that was stopped. Why
+    something could not be had is added to ``failures``.
+    """
+
+    _store: SqliteStore
+    _symbol: str | None
+    _timeframe: str | None
+    _progress_callback: Callable[[Request, CollectionProgress], None] | None
+    _now: float | None
+    failures: list[str]
+    stored: int = 0
+    removed: int = 0
+    revised: int = 0
+    requests: int = 0
+    absences: AbsencesAsked = attrs.field(factory=lambda: AbsencesAsked(0, 0, 0, 0, None))
+
+    async def wanted(self, *, absences: bool) -> list[Series]:
+        """Return the series of which something is wanted."""
+        found = dict.fromkeys([*await self._store.unsettled("questioned"), *await self._store.unsettled("unfinished")])
+        if absences:
+            for series in await self._store.series():
+                if series.exchange == self._store.exchange and await self._claims(series):
+                    found[series] = None
+        name = None if self._timeframe is None else Timeframe.of(self._timeframe).name
+        return [
+            series
+            for series in found
+            if (self._symbol is None or self._symbol.casefold() == series.symbol.casefold())
+            and name in (None, series.timeframe)
+        ]
+
+    async def go(self, collector: CandleCollector, exchange: Exchange, *, absences: bool) -> None:
+        """Ask series by series; one that the exchange refuses is given up, any other failure ends it all."""
+        for series in await self.wanted(absences=absences):
+            frame = Timeframe.of(series.timeframe)
+            claims = await self._claims(series) if absences else []
+            try:
+                exchange.check(series.symbol, frame)
+                await self._series(collector, series, frame, claims)
+            except WrongServerError as error:  # which says nothing about the series
+                self.failures.append(str(error))
+                return
+            except (RequestError, RequestRejectedError) as error:
+                self.failures.append(f"{series.symbol} {frame} is given up: {error}")
+                await self._store.settle(series.symbol, frame, give_up=True)
+                continue
+            except (ExchangeError, IncompleteError) as error:
+                self.failures.append(str(error))
+                await self._store.settle(series.symbol, frame)
+                return
+            finally:
+                if claims:
+                    self.absences = await self._outcome(series, frame, claims)
+            if await self._store.settle(series.symbol, frame):
+                self.failures.append(f"{series.symbol} {frame}: by the exchange's clock the last of it is not over yet")
+
+    async def _series(
+        self, collector: CandleCollector, series: Series, frame: Timeframe, claims: Sequence[Claim]
+    ) -> None:
+        for start, stop in (await self._left("questioned", series)).spans[::-1]:
+            await self._collect(collector, series, frame, (start, stop), refetch=True)
+            await self._store.answered(series.symbol, frame, (start, stop))
+        doubtful = SpanSet(tuple(claim.span for claim in claims))
+        if doubtful:
+            # Where a candle comes after all, what is around it has no proof any more until it has been fetched.
+            await self._store.remember(series.symbol, frame, doubtful)
+        covered = SpanSet(
+            tuple((each.start, each.stop) for each in await self._store.coverage(series.symbol, frame, 0, END))
+        )
+        missing = (await self._left("unfinished", series)).subtract(covered)
+        for span in _together(missing.union(doubtful), covered.subtract(doubtful)):
+            await self._collect(collector, series, frame, span, absences=bool(doubtful))
+
+    async def _collect(
+        self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span, **how: bool
+    ) -> None:
+        request = Request(series.symbol, frame, to=to_datetime(span[1]), end=to_datetime(span[0]), now=self._now)
+        callback = None if self._progress_callback is None else partial(self._progress_callback, request)
+        try:
+            summary = await collector.collect(request, callback, **how)
+        except IncompleteError as error:
+            self._count(error.summary)
+            raise
+        self._count(summary)
+
+    def _count(self, summary: CollectionSummary) -> None:
+        self.stored += summary.stored_count
+        self.removed += summary.removed_count
+        self.revised += summary.revised_count
+        self.requests += summary.api_calls_made
+
+    async def _left(self, matter: Matter, series: Series) -> SpanSet:
+        return (await self._store.unsettled(matter)).get(series, SpanSet())
+
+    async def _claims(self, series: Series) -> list[Claim]:
+        try:
+            return await self._store.claims(series.symbol, Timeframe.of(series.timeframe), 0, END)
+        except RequestError:
+            return []  # no request can have such a name
+
+    async def _outcome(self, series: Series, frame: Timeframe, claims: Sequence[Claim]) -> AbsencesAsked:
+        """What is known with one more series asked."""
+        rows = [await self._store.count(series.symbol, frame, *claim.span) for claim in claims]
+        left, told = await self._claims(series), self.absences
+        until = max((to_datetime(min(claim.final, END - 1)) for claim in left), default=None)
+        return AbsencesAsked(
+            asked=told.asked + len(claims),
+            healed=told.healed + sum(count > 0 for count in rows),
+            candles=told.candles + sum(rows),
+            left=told.left + len(left),
+            until=max((each for each in (told.until, until) if each is not None), default=None),
+        )
+
+
+def _together(spans: SpanSet, covered: SpanSet) -> Iterator[Span]:
+    """Yield what of ``spans`` is not covered; as one, with what lies between, where all of that is covered.
+
+    Holes of one page are so fetched by one request, and those of a stretch that was proven before by one collection.
+    """
+    starts = [start for start, _ in spans.union(covered)]
+    for _, holes in groupby(spans.subtract(covered), key=lambda hole: bisect_right(starts, hole[0])):
+        stretch = list(holes)
+        yield (stretch[0][0], stretch[-1][1])
