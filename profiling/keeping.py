@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Final
@@ -180,6 +180,8 @@ class Keeping:
         All that was asked for is there, from the first minute to the last, and what is there is true. Memory and time
         grow with the candles.
         """
+        if self._ill:
+            await self._recover()
         for market in self._markets:
             start, stop = max(market.listed, FIRST), self._until[market.symbol]
             spans = await self._store.coverage(market.symbol, ONE_MINUTE, start, stop)
@@ -188,6 +190,19 @@ class Keeping:
         # A page of a quiet market reaches further back than what was asked for.
         since = BEGIN - (self.days * PIECE + 20 * 1440) * 60
         return audit(self.path, Truth(self._sim.market, since), self.now)
+
+    async def _recover(self) -> None:
+        """Let the exchange be well again: two runs, each after all confirm times, make true what it has left out."""
+        self._sim.illnesses.clear()
+        self._sim.faults.clear()
+        self._healed = self._minute
+        for _ in range(2):
+            self.now += 2 * 3600
+            for symbol in self._symbols:
+                with suppress(UnknownMarketError):
+                    await self._provider.collect_candles_only(
+                        symbol, "1m", end=to_datetime(BEGIN - self.days * PIECE * 60)
+                    )
 
     async def _pass(self, happening: Callable[[], Awaitable[None]] | None) -> None:
         """Collect, then let something else happen; a fault meets the next minute's requests."""

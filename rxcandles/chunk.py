@@ -115,7 +115,7 @@ class Chunk:
     """What the page tells of: by its word, every candle that exists in there is among ``rows``."""
     absences: Sequence[Absence] = attrs.field(default=(), repr=False)
     """What of that is doubtful."""
-    gone: Sequence[int] = attrs.field(default=(), repr=False)
+    gone: Sequence[int] | None = attrs.field(default=None, repr=False)
     """Open times of stored candles that the exchange has no longer, by two answers; storing the page deletes them."""
     begins: int | None = None
     """No candle opens before this time, by the candles of another length; None where that was not asked."""

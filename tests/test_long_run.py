@@ -41,6 +41,15 @@ async def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert days[1].again > days[1].again_requests == 0
 
 
+async def test_an_exchange_that_is_ill(tmp_path: Path) -> None:
+    """Days with a replica that lags, an hour that is lost and maintenance: in the end all of it is true."""
+    async with Keeping(tmp_path / "candles.db", 2, 2 * MINUTES, ill=True) as keeping:
+        days = [await keeping.live() for _ in range(2)]
+        assert await keeping.audit() > 1000
+    assert all(day.ill > 10 for day in days)
+    assert all(day.pages <= 1.1 * day.collections for day in days)
+
+
 async def test_the_log_stays_short(tmp_path: Path) -> None:
     """Thousands of candles stored one by one: the write-ahead log ends and begins anew at 16 MB."""
     wal, minute, longest = tmp_path / "candles.db-wal", Timeframe.of("1m"), 0

@@ -57,7 +57,7 @@ class Found:
     horizon: int | None
     proven: Span | None
     absences: Sequence[Absence]
-    gone: Sequence[int]
+    gone: Sequence[int] | None
     begins: int | None
 
 
@@ -225,10 +225,13 @@ class Attempts:
         rows = await self._against.rows(*series, since, oldest, "oldest_first", 1)
         return rows[0].open_time if rows else None
 
-    async def _gone(self, proven: Span | None, rows: Sequence[Row]) -> Sequence[int]:
-        """Return the stored candles that the page lacks, as the one before did; raise where that is news."""
+    async def _gone(self, proven: Span | None, rows: Sequence[Row]) -> Sequence[int] | None:
+        """Return the stored candles that the page lacks, as the one before did; raise where that is news.
+
+        None where nothing is asked anew.
+        """
         if self._against is None or proven is None:
-            return ()
+            return None
         there = {row.open_time for row in rows}
         series = (self._chunk.request.symbol, self._chunk.request.timeframe)
         lacking: list[int] = []

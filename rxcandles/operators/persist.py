@@ -26,7 +26,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         if chunk.proven is not None:
             request = chunk.request
             page = (request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
-            written = await (store.write(*page, gone=chunk.gone) if chunk.gone else store.write(*page))
+            written = await (store.write(*page) if chunk.gone is None else store.write(*page, gone=chunk.gone))
         chunk = attrs.evolve(
             chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
         )

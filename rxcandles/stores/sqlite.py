@@ -135,7 +135,7 @@ class SqliteStore(ImportKeeper):
         proven: Span,
         absences: Sequence[Absence] = (),
         heard: float | None = None,
-        gone: Sequence[int] = (),
+        gone: Sequence[int] | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
@@ -149,7 +149,7 @@ class SqliteStore(ImportKeeper):
             inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
         except (TypeError, LookupError):
             inside = False
-        inside = inside and all(start <= opened < stop for opened in gone)
+        inside = inside and all(start <= opened < stop for opened in gone or ())
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         began, now = time.monotonic(), time.time() if heard is None else heard

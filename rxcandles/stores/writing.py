@@ -46,20 +46,26 @@ def write_rows(
     proven: Span,
     absences: Sequence[Absence],
     heard: float,
-    gone: Sequence[int] = (),
+    gone: Sequence[int] | None = None,
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
 
     Waits for other writers. Imported candles in ``proven`` are dropped, and the rows that open at a time in ``gone``.
+    A row whose ``timestamp`` is earlier than that of the one stored does not replace it, unless ``gone`` is given: the
+    answer of a server that lags behind has a candle as it stood before its last trades.
     Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
     """
     with transaction(connection):
         spans, held = _others(connection, series, proven)
         before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
         revised = _revised(connection, series, rows) if before and rows else ()
+        stale = {old.open_time for old, new in revised if gone is None and old.timestamp > new.timestamp}
+        if stale:
+            rows = [row for row in rows if row[0] not in stale]
+            revised = [pair for pair in revised if pair[0].open_time not in stale]
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
-        removed = [row for opened in gone for row in _removed(connection, series, opened)]
+        removed = [row for opened in gone or () for row in _removed(connection, series, opened)]
         # The exchange's own word on this span takes the place of anybody else's.
         connection.execute(_SUPERSEDE, (series, *proven))
         _merge(connection, series, proven, spans, held)
@@ -68,7 +74,7 @@ def write_rows(
             series,
             absences=absences,
             proven=proven,
-            opens=(row[0] for row in rows),
+            opens=[*(row[0] for row in rows), *stale],
             # Where there was a row, its absence is news, however long the slot has been covered.
             covered=before.subtract(
                 SpanSet(tuple((row.open_time, timeframe.shift(row.open_time, 1)) for row in removed))
@@ -86,7 +92,7 @@ def _removed(connection: sqlite3.Connection, series: int, opened: int) -> list[R
     return [Row._make(row) for row in stored]
 
 
-def _revised(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+def _revised(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> Sequence[tuple[Row, Row]]:
     """Return the rows that are stored with other values, each with the one that is to replace it."""
     older, newer = sorted((rows[0][0], rows[-1][0]))
     stored = connection.execute(_STORED, (series, older, newer)).fetchall()

@@ -129,6 +129,17 @@ async def test_revised(store: CandleStore) -> None:
     assert await store.rows(SYMBOL, MINUTE, 0, 10**10, "newest_first", 9) == [row(2, 7.5), row(1)]
 
 
+async def test_an_older_version_comes_again(store: CandleStore) -> None:
+    """A candle as it stood before its last trades replaces none that has them, unless it is asked for anew."""
+    younger = row(1, 7.5)._replace(timestamp=row(1).timestamp - 1000)
+    await store.write(SYMBOL, MINUTE, [row(1)], (0, 180))
+    again = await store.write(SYMBOL, MINUTE, [row(2), younger], (0, 240))
+    assert (again, list(again.revised)) == (0, [])
+    assert await store.rows(SYMBOL, MINUTE, 0, 10**10, "newest_first", 9) == [row(2), row(1)]
+    anew = await store.write(SYMBOL, MINUTE, [row(2), younger], (0, 240), gone=())
+    assert list(anew.revised) == [(row(1), younger)]
+
+
 async def test_large_write(store: CandleStore) -> None:
     """More rows than one statement takes are stored all the same."""
     rows = [row(slot) for slot in range(5000, 0, -1)]
