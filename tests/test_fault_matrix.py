@@ -10,6 +10,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
@@ -24,6 +25,7 @@ from rxcandles import operators as ops
 from rxcandles.errors import (
     BannedError,
     ConnectionFailedError,
+    ExchangeError,
     IncompleteError,
     InvalidResponseError,
     RateLimitedError,
@@ -31,7 +33,7 @@ from rxcandles.errors import (
     ServerError,
 )
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.simulator import Market, Simulator, faults
+from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
 from rxcandles.timeframe import to_datetime
 
@@ -117,6 +119,17 @@ LEFT_OUT: dict[str, Fault] = {
         answer, body=served.text if (served := asked.page((asked.to or NOW) - 600, asked.count or 1)) else ""
     ),
 }
+
+
+ILL: dict[str, Illness] = {
+    "maintenance": Illness(empty=True),
+    "hot storage": Illness(keeps=HOUR // 2),
+    "twenty minutes lost": Illness(lost=((TO - 50 * 60, TO - 30 * 60),)),
+    "ten minutes behind": Illness(lag=600),
+    "lacks the newest": Illness(without_newest=1),
+    "all of it": Illness(lag=300, lost=((TO - 50 * 60, TO - 30 * 60),), without_newest=1),
+}
+HOW: dict[str, dict[str, Any]] = {"all": {}, "by request": {"share": 0.3}, "by connection": {"connections": (1, 4)}}
 
 
 async def storage_only(provider: rxcandles.CandleDataProvider) -> int:
@@ -221,6 +234,28 @@ async def test_left_out(bench: Bench, name: str, mode: Any, monkeypatch: pytest.
         await bench.run(mode)
         bench.provisional_ok = False
         assert await bench.run(mode) == COUNT
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("illness", ILL)
+async def test_ill_for_a_while(
+    bench: Bench, illness: str, how: str, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an ill exchange leaves out is believed for a while at most: two later runs bring all of it."""
+    bench.simulator.illnesses.add(ILL[illness], **HOW[how])
+    bench.provisional_ok, ours = True, [time.time()]
+    monkeypatch.setattr("time.time", lambda: ours[0])
+    with suppress(ExchangeError, IncompleteError):
+        await bench.run(mode)
+    bench.simulator.illnesses.clear()
+    for _ in range(2):
+        ours[0] += 2 * HOUR
+        await bench.run(mode)
+    bench.provisional_ok = False
+    bench.simulator.reset_stats()
+    assert await bench.run(mode) == COUNT
+    assert bench.simulator.stats.requests == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
