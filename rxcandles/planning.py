@@ -31,7 +31,7 @@ import attrs
 from rxcandles.chunk import Chunk, Segment, Tally, Ticket
 from rxcandles.density import Trend
 from rxcandles.model import Request, Row
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING
 
 __all__ = ["Plan"]
@@ -88,6 +88,8 @@ class Plan:
         """What the run has cost and brought so far."""
         self.holes: Sequence[int] = ()
         """Newer ends of the holes that lay between stored spans when the run began, oldest first."""
+        self.covered = SpanSet()
+        """What of the request was covered when the run began, as far as that was looked up."""
         self.made = 0
         """Chunks made so far."""
         self.round_trip = 0.0
@@ -377,10 +379,21 @@ class Plan:
         length = self._slots_of(max(shortest, min(LONGEST, int(pages / self._cursors))) * self._stretch)
         if pages <= 2 * shortest or slots < length + self._slots_of(shortest):
             return
-        cut = self._grid.shift(segment.cursor, -length)
+        cut = self._beside_pages(segment, self._grid.shift(segment.cursor, -length))
+        if not segment.lo < cut < segment.cursor:
+            return
         rest = Segment(segment.lo, cut, cut, cut)
         segment.lo = cut
         self._insert(segment, rest, after=True)
+
+    def _beside_pages(self, segment: Segment, cut: int) -> int:
+        """Move a cut that lies in a hole between stored spans to the end of a page there, so that none is cut in two."""
+        holes = SpanSet(((segment.lo, segment.cursor),)).subtract(self.covered)
+        for low, high in holes:
+            if low < cut < high < segment.cursor:
+                pages = round(self._grid.slots(cut, high) / self.page)
+                return max(low, self._grid.shift(high, -pages * self.page))
+        return cut
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""

@@ -93,6 +93,7 @@ class Narrowing:
         spans = [(each.start, each.stop) for each in covered]
         if len(spans) > MOST_HOLES:
             spans.append((0, spans[-1][0]))  # not looked at: taken for covered
+        plan.covered = SpanSet(tuple(spans))
         start, stop = request.span
         claims = await store.claims(*series, max(0, start - 1), stop)
         now = time.time()
@@ -101,7 +102,7 @@ class Narrowing:
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
         first = oldest[0].open_time if oldest else None
         plan.know(trend, first, None if self._absences else await self._begins(plan, first))
-        return Look(SpanSet(tuple(spans)), due, claims)
+        return Look(plan.covered, due, claims)
 
     async def _begins(self, plan: Plan, oldest: int | None) -> int | None:
         """Return the open time of the oldest candle where it is known already that nothing is older."""

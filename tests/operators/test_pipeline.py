@@ -148,6 +148,29 @@ async def test_holes_are_healed_at_their_price(store: SqliteStore) -> None:
     assert sum(summary.overlap_analysis_results.values()) == summary.chunks_processed
 
 
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize("cursors", [1, 2, 3, 8])
+@pytest.mark.parametrize("holes", [((500, 800), (1300, 1360)), ((90, 491), (600, 1000), (1001, 1700)), ((1, 1999),)])
+async def test_holes_cost_no_more_with_several_cursors(
+    store: SqliteStore, holes: tuple[tuple[int, int], ...], cursors: int, order: str
+) -> None:
+    """Each hole costs its slots in pages, however many cursors walk."""
+    exchange = FakeExchange(slots(3000))
+    newer = 0
+    for top, bottom in (*holes, (2000, 2000)):
+        await ops.run(collecting(asks(to=at(newer), end=at(top)), store, exchange).pipe(ops.summarize()))
+        newer = bottom
+    exchange.asked.clear()
+    request = asks(to=at(0), end=at(2000), order=order)
+    chunks = ops.plan_chunks(request, cursors=cursors).pipe(
+        ops.skip_stored(store), ops.fetch(exchange), ops.persist(store), ops.summarize()
+    )
+    summary = await ops.run(chunks)
+    assert summary.collected_count == 2000
+    most = sum(-(-(bottom - top) // 200) for top, bottom in holes)
+    assert len(exchange.asked) <= most + (order == "oldest_first") * len(holes)
+
+
 async def test_many_holes_in_a_page(store: SqliteStore) -> None:
     """Ten holes within a page are one request."""
     exchange = FakeExchange(slots(3000))
