@@ -387,7 +387,7 @@ class Plan:
         self._insert(segment, rest, after=True)
 
     def _beside_pages(self, segment: Segment, cut: int) -> int:
-        """Move a cut that lies in a hole between stored spans to the end of a page there, so that none is cut in two."""
+        """Move a cut that lies in a hole between stored spans to the end of a page there: none is cut in two."""
         holes = SpanSet(((segment.lo, segment.cursor),)).subtract(self.covered)
         for low, high in holes:
             if low < cut < high < segment.cursor:
