@@ -89,10 +89,10 @@ class Attempts:
             raise
 
     async def _believed(self, chunk: Chunk) -> Found:
-        rows, full, server_time = await self._rows(chunk)
-        plan, timeframe = chunk.plan, chunk.request.timeframe
         # What lies between the hole and the candle at its seam was taken for empty: what comes there is new.
         bound = chunk.resume if not chunk.over or chunk.seam is None else chunk.seam
+        rows, full, server_time = await self._rows(chunk, bound)
+        plan, timeframe = chunk.plan, chunk.request.timeframe
         above = [row.open_time for row in rows if row.open_time >= bound]
         if above:
             rows = rows[len(above) :]
@@ -143,21 +143,21 @@ class Attempts:
             begins=begins if start == BEGINNING else None,
         )
 
-    async def _rows(self, chunk: Chunk) -> tuple[list[Row], bool, float | None]:
-        """Return a page's rows, newest first, whether it is full, and the server's time."""
+    async def _rows(self, chunk: Chunk, bound: int) -> tuple[list[Row], bool, float | None]:
+        """Return a page's rows, newest first, whether it is full, and the server's time; some are before ``bound``."""
         further, more = self._further(chunk)
-        timeframe, to = chunk.request.timeframe, chunk.resume
-        if chunk.over and chunk.seam is not None:
-            to = timeframe.shift(chunk.seam, 1)
+        timeframe, to = chunk.request.timeframe, bound
+        if chunk.over:
+            to = timeframe.shift(bound, 1)
         questions = [(to, chunk.ask), (to, chunk.ask + 1)]
         if further:
             questions.insert(0, (min(timeframe.shift(to, further), timeframe.floor(END - 1)), chunk.ask + more))
         for to, ask in questions:
             # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
             checked, server_time = await self._ask(to, min(ask, self._exchange.page_limit))
-            if not checked.full or any(row.open_time < chunk.resume for row in checked.rows):
+            if not checked.full or any(row.open_time < bound for row in checked.rows):
                 return checked.rows, checked.full, server_time
-            # It held nothing but candles from `resume` on, which may be repeated. The next shows what is behind them.
+            # It held nothing but newer candles, which may be repeated. The next question shows what is behind them.
         raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
 
     def _further(self, chunk: Chunk) -> tuple[int, int]:
