@@ -10,7 +10,7 @@
     │   ├── RequestRejectedError       4xx: asking again won't help
     │   │   ├── UnknownMarketError     404: never listed, delisted or renamed away
     │   │   └── WrongServerError       a simulator where an exchange was expected, or the other way round
-    │   ├── InvalidResponseError       an answer that is not what was asked for
+    │   ├── InvalidResponseError       an answer that is not what was asked for: asked again, never stored
     │   │   └── ContradictionError     an answer that contradicts what is known: asked again, never believed
     │   ├── BannedError                418: stop until the block is over
     │   └── PassingError               worth another try
@@ -102,7 +102,11 @@ class WrongServerError(RequestRejectedError):
 
 
 class InvalidResponseError(ExchangeError):
-    """The answer is not what was asked for; nothing of it is stored."""
+    """The answer is not what was asked for: empty, half a page, HTML, another market's, a cache's, or impossible.
+
+    A page is asked for again up to the ``retry`` policy, over other connections, and then this is raised for the last
+    answer, whose beginning the message quotes. Nothing of any of them is stored.
+    """
 
 
 class ContradictionError(InvalidResponseError):

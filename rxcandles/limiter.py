@@ -110,6 +110,7 @@ class SlidingWindowLimiter:
         self._foreign_until = -math.inf
         self._paused_until = -math.inf
         self._calm_at = -math.inf
+        """Up to when a 429 follows on the one before; long past where a request was answered since."""
         self._streak = 0
         self._banned_until = -math.inf
         self._ban_forgotten_at = -math.inf
@@ -196,12 +197,24 @@ class SlidingWindowLimiter:
                 # The next answers that show the same client will be as late as this one: leave it its room till then.
                 self._leave_room(foreign, now, now + self._span + (now - permit.given) + self._guard)
 
+    def answered(self, given: float) -> None:
+        """Hear that the request of a permit was answered as asked, neither by a 429 nor by a 418.
+
+        Where the permit was given after the last pause, the server has let us in again: the next pause is a single
+        window again. What was on its way before that pause says nothing of it.
+        """
+        if given < self._paused_until or self._calm_at == -math.inf:
+            return
+        with self._step():
+            if given >= self._paused_until:
+                self._calm_at = -math.inf
+
     def limited(self, retry_after: float | None = None) -> None:
         """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
 
         A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
-        after a pause doubles the next, up to 32 windows; a window without one makes it a single window again. No pause
-        is longer than a day.
+        after a pause, before any was answered, follows on the one before: it doubles the pause, up to 32 windows. An
+        answer, or a window without a 429, makes it a single window again. No pause is longer than a day.
         """
         pause = self._window if retry_after is None else max(self._window, _told("retry_after", retry_after))
         with self._step():

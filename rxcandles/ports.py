@@ -31,6 +31,8 @@ class Page:
     """Requests the server still allows in this second (its ``Remaining-Req`` header)."""
     delay: float = 0.0
     """Seconds before the request went out, spent on opening a connection."""
+    beginning: str = ""
+    """The first characters of the answer, quoted, for the message where its candles can't be true."""
 
 
 @attrs.frozen
@@ -239,7 +241,11 @@ class CandleStore(Protocol):
 
 
 class RateLimiter(Protocol):
-    """Gives out permits, one a request, and hears what the server says of its limit."""
+    """Gives out permits, one a request, and hears what the server says of its limit.
+
+    It may have a method ``answered`` besides, which hears by a permit (what ``acquire`` has returned) that its request
+    was answered as asked: 429s before and after that don't follow on one another.
+    """
 
     async def acquire(self) -> float:
         """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up."""

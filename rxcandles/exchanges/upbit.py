@@ -13,6 +13,7 @@ from urllib.parse import quote
 from rxcandles.arguments import check_count, check_exchange_name, check_flag, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
+    ConnectionFailedError,
     ExchangeError,
     InvalidResponseError,
     RateLimitedError,
@@ -24,6 +25,7 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
+from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
@@ -71,9 +73,9 @@ class UpbitExchange:
 
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
     ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
-    ``max_body`` bytes, unpacked, is refused. Certificates are verified, and there is no switch for that. Redirects are
-    not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and no
-    ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
+    ``max_body`` bytes, packed or unpacked, is refused. Certificates are verified, and there is no switch for that.
+    Redirects are not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and
+    no ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
     candles' namespace in a store, whatever server they come from: who makes this object says whose candles they are.
     With ``simulated=False`` a server that says it is our simulator is refused (``WrongServerError``), with ``True`` one
     that doesn't; :func:`connect` sets it by the name, None refuses neither. A ``session`` given (for a proxy, or a CA
@@ -185,6 +187,7 @@ class UpbitExchange:
             http_date(answer.date),
             remaining_requests(answer.remaining),
             answer.delay,
+            excerpt(answer.body),
         )
 
     async def markets(self) -> list[Market]:
@@ -209,6 +212,7 @@ class UpbitExchange:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._connections, force_close=anew),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
                 trace_configs=[_sending_traced()],
             )
             if anew:
@@ -224,19 +228,25 @@ class UpbitExchange:
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
         session = self._opened(anew=anew)
+        packed = not getattr(session, "auto_decompress", True)
         began = time.monotonic()
         sent = _Sent(began)
         try:
             async with session.get(
                 URL(self._base + path, encoded=True),
-                headers={"User-Agent": _agent(), "Accept": "application/json", "Cache-Control": "no-cache"},
+                headers={
+                    "User-Agent": _agent(),
+                    "Accept": "application/json",
+                    "Accept-Encoding": ASKED_FOR,
+                    "Cache-Control": "no-cache",
+                },
                 timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),
                 allow_redirects=False,
                 trace_request_ctx=sent,
             ) as response:
                 self._check_server(response, asked)
                 if response.status != 200:
-                    failure = await self._failure(response, asked)
+                    failure = await self._failure(response, asked, packed=packed)
                     failure.status = response.status
                     raise failure
                 headers = response.headers
@@ -244,9 +254,10 @@ class UpbitExchange:
                     # Caches have been seen that don't look at the query; what is in a page proves nothing then.
                     raise InvalidResponseError(
                         f"{asked}: a cache on the way to {self._host} answered, with what it had kept for {age:g} s; "
-                        "nothing of it is stored: go around it, or correct base_url"
+                        "nothing of it is stored: go around it, or correct base_url; it begins with "
+                        f"{excerpt(await _beginning(response, packed=packed))}"
                     )
-                body = await self._body(response, asked)
+                body = await self._body(response, asked, packed=packed)
                 return _Answer(body, headers.get("Date"), headers.get("Remaining-Req"), max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             from rxcandles.exchanges.reasons import connection_failure
@@ -271,20 +282,28 @@ class UpbitExchange:
                 f"{self.name!r}; leave out --exchange {SIMULATED}, and they get a name of their own"
             )
 
-    async def _body(self, response: aiohttp.ClientResponse, asked: str) -> bytes:
-        body = bytearray()
+    async def _body(self, response: aiohttp.ClientResponse, asked: str, *, packed: bool) -> bytes:
+        encoding = response.headers.get("Content-Encoding") if packed else None
+        come = bytearray()
         async for piece in response.content.iter_any():
-            body += piece
-            if len(body) > self._max_body:
+            come += piece
+            if len(come) > self._max_body:
                 response.close()
-                raise InvalidResponseError(
-                    f"{asked}: the answer is longer than max_body, {self._max_body} bytes: {excerpt(bytes(body))}"
-                )
-        return bytes(body)
+                break
+        whole = len(come) <= self._max_body
+        try:
+            body = unpacked(bytes(come), encoding, self._max_body, whole=whole)
+        except UnpackingError as error:
+            raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {error}") from None
+        if not whole or len(body) > self._max_body:
+            raise InvalidResponseError(
+                f"{asked}: the answer is longer than max_body, {self._max_body} bytes: {excerpt(body)}"
+            )
+        return body
 
-    async def _failure(self, response: aiohttp.ClientResponse, asked: str) -> ExchangeError:
+    async def _failure(self, response: aiohttp.ClientResponse, asked: str, *, packed: bool) -> ExchangeError:
         status = response.status
-        body = await _beginning(response)
+        body = await _beginning(response, packed=packed)
         said = error_message(body)
         date = http_date(response.headers.get("Date"))
         wait = retry_after(response.headers.get("Retry-After"), time.time() if date is None else date)
@@ -312,8 +331,8 @@ class UpbitExchange:
         return InvalidResponseError(f"{what} where 200 is expected: {excerpt(body)}")
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """Return the first bytes of an error's body; its status counts even where the body is cut short."""
+async def _beginning(response: aiohttp.ClientResponse, *, packed: bool) -> bytes:
+    """Return the first bytes of a body that is of no use; none where they don't come, or can't be unpacked."""
     import aiohttp
 
     body = b""
@@ -322,7 +341,10 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
             body += piece
     except (aiohttp.ClientError, TimeoutError, OSError):
         pass
-    return body
+    try:
+        return unpacked(body, response.headers.get("Content-Encoding") if packed else None, _ERROR_BYTES, whole=False)
+    except UnpackingError:
+        return b""
 
 
 @cache

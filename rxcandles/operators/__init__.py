@@ -33,7 +33,7 @@ from rxcandles.flow import (
 )
 from rxcandles.operators.between import between
 from rxcandles.operators.deduplicate import deduplicate
-from rxcandles.operators.fetch import Retry, fetch
+from rxcandles.operators.fetch import fetch
 from rxcandles.operators.fill_gaps import fill_gaps
 from rxcandles.operators.from_stream import from_stream
 from rxcandles.operators.guard_plan import guard_plan
@@ -44,6 +44,7 @@ from rxcandles.operators.rate_limit import rate_limit
 from rxcandles.operators.recall import recall
 from rxcandles.operators.report import report
 from rxcandles.operators.resample import resample
+from rxcandles.operators.retrying import Retry
 from rxcandles.operators.skip_stored import skip_stored
 from rxcandles.operators.summarize import summarize
 from rxcandles.operators.tee import tee

@@ -75,7 +75,9 @@ class Attempts:
         self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
-        self._contradictions = 0
+        self._anew = chunk.again
+        """Whether another server is to answer: it goes over a connection of its own."""
+        self._other_questions = 0
         self.requests = 0
         self.retries = 0
         self.rate_limited = 0
@@ -84,8 +86,11 @@ class Attempts:
         """Ask for the page once and return what it proves, or raise why it can't be believed."""
         try:
             return await self._believed(self._chunk)
-        except ContradictionError:
-            self._contradictions += 1
+        except InvalidResponseError as error:
+            # A fault on the way is gone with the connection. What has kept an answer gives it again, though, and must
+            # be asked something else: after a contradiction, and where a new connection has not helped.
+            self._other_questions += self._anew or isinstance(error, ContradictionError)
+            self._anew = True
             raise
 
     async def _believed(self, chunk: Chunk) -> Found:
@@ -162,8 +167,7 @@ class Attempts:
 
     def _further(self, chunk: Chunk) -> tuple[int, int]:
         """Return how many slots above the stretch a page begins, and how many candles more it then asks for."""
-        # Another question after a contradiction, so that nothing that kept an answer can give the same one.
-        further = more = self._contradictions
+        further = more = self._other_questions
         density = chunk.plan.density
         inside = chunk.resume < chunk.request.stop and density is not None and density < SEAMLESS
         if chunk.seam is None and (chunk.again or inside):
@@ -273,14 +277,19 @@ class Attempts:
             return None
 
     def _checked(self, page: Page, timeframe: Timeframe, to: int, count: int) -> CheckedPage:
-        return check_page(
-            page.rows,
-            symbol=self._chunk.request.symbol,
-            timeframe=timeframe,
-            to=to,
-            count=count,
-            server_time=page.server_time,
-        )
+        try:
+            return check_page(
+                page.rows,
+                symbol=self._chunk.request.symbol,
+                timeframe=timeframe,
+                to=to,
+                count=count,
+                server_time=page.server_time,
+            )
+        except InvalidResponseError as error:
+            if page.beginning:
+                error.args = (f"{error}: {page.beginning}",)
+            raise
 
     async def _send(self, timeframe: Timeframe, to: int, count: int) -> Page:
         """Send one request, with a permit; over a connection of its own where the answer is a second one."""
@@ -289,7 +298,7 @@ class Attempts:
         self.requests += 1
         self._tally.requests += 1
         ask = self._exchange.page
-        if chunk.again or self._contradictions:
+        if self._anew:
             ask = getattr(self._exchange, "page_anew", ask)
         sent, page = time.monotonic(), None
         try:
@@ -314,8 +323,11 @@ class Attempts:
             if _log.isEnabledFor(logging.DEBUG):
                 self._log_request(to, count, seconds, page, sys.exception())
         chunk.plan.took(seconds)
-        if limiter is not None and page.remaining is not None:
-            limiter.observe(page.remaining)
+        if limiter is not None:
+            if page.remaining is not None:
+                limiter.observe(page.remaining)
+            if (answered := getattr(limiter, "answered", None)) is not None:
+                answered(given)
         return page
 
     # What is logged
