@@ -7,18 +7,23 @@ callbacks may do what they like, calls from several threads run at once, and Ctr
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import os
+import selectors
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar
 
 from rxcandles.arguments import refusal
 from rxcandles.errors import RequestError, StoreError
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 __all__ = ["Events", "LoopThread", "here"]
 
@@ -125,6 +130,37 @@ class _Call(Generic[_A]):
                 return self._events.get(timeout=_LOOK_UP)
 
 
+class _Selector(selectors.DefaultSelector):
+    """A selector that a forked child leaves alone: what it stopped watching, its parent would not hear of any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a fork of the process that has made it."""
+        return self._process != os.getpid()
+
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+        """Return what is watched; in a forked child nothing, so that nothing is taken away either."""
+        return {} if self.forked else super().get_map()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if not hasattr(os, "fork"):
+        return asyncio.new_event_loop()
+    selector = _Selector()
+    loop = asyncio.SelectorEventLoop(selector)
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not selector.forked:  # else what the child did not close is its parent's
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+    return loop
+
+
 class LoopThread:
     """An event loop that runs in a thread of its own until :meth:`stop`; ``what`` is what errors call it.
 
@@ -141,7 +177,7 @@ class LoopThread:
         self._ending = False
         self._ended = False
         self._fault: BaseException | None = None
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_loop()
         self._thread = threading.Thread(target=self._serve, name=f"rxcandles {what}", daemon=True)
         self._thread.start()
 
@@ -194,7 +230,9 @@ class LoopThread:
         if self._process != os.getpid():
             return
         self._end_soon(last)
-        if not threading.main_thread().is_alive() and threading.current_thread() is not self._thread:
+        if threading.main_thread().is_alive():
+            atexit.register(self._thread.join, _LEAVING)
+        elif threading.current_thread() is not self._thread:
             self._thread.join(_LEAVING)
 
     def _submit(self, call: _Call[Any]) -> None:

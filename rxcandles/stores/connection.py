@@ -106,13 +106,16 @@ class Connection(aiosqlite.Connection):
         longer leads to the file that was opened: before the work, which is then not done, or right after it.
         """
 
+        file = self.file
+        file.check_process()  # whose thread is not there
+
+        # It knows nothing of this object: the thread holds on to the last that it has run.
         def checked(connection: sqlite3.Connection) -> _R:
-            self._check(connection)
+            _check(file, connection)
             result = work(connection, *arguments, **named)
-            self._check(connection)
+            _check(file, connection)
             return result
 
-        self.file.check_process()  # whose thread is not there
         try:
             # aiosqlite has no public way to run a function in its thread; all of its own methods go through this one.
             result: _R = await self._execute(checked, self._conn)  # type: ignore[no-untyped-call]
@@ -120,19 +123,20 @@ class Connection(aiosqlite.Connection):
             raise store_error(self._path, error) from error
         return result
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        try:
-            self.file.check()
-        except StoreError:
-            # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the
-            # -wal is empty, so that it changes nothing of what may be at the path now.
-            with suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            raise
-
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of one statement."""
         return await self.call(lambda connection: connection.execute(sql, parameters).fetchall())
+
+
+def _check(file: OpenedFile, connection: sqlite3.Connection) -> None:
+    try:
+        file.check()
+    except StoreError:
+        # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the -wal is
+        # empty, so that it changes nothing of what may be at the path now.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        raise
 
 
 def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Callable[[], object]) -> None:
