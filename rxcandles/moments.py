@@ -148,7 +148,7 @@ def read_length(name: str, value: Span) -> Length:
     found = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _WRITTEN else None
     number = int(found[1]) if found else 0
     seconds, months = (number * units.get(found[2] if found else "", 0) for units in (_SECONDS, _MONTHS))
-    if not 0 < seconds + months * 30 * 86_400 <= _LONGEST:
+    if seconds + months == 0 or seconds > _LONGEST or months > 1200:
         bare = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip(), re.ASCII)
         hint = f"; {value.strip()}d are days, count={int(value)} candles" if bare else ""
         raise refusal(name, value, f"{_LENGTHS}{hint}")

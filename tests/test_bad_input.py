@@ -268,6 +268,13 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("limiter", (SlidingWindowLimiter(5),), lambda p, v: rxcandles.connect("c.db", share_limit=False, limiter=v)),
     ("share_limit", NO_FLAG, lambda p, v: rxcandles.connect("c.db", share_limit=v)),
     ("durability", ("half", 5, []), lambda p, v: rxcandles.connect("c.db", durability=v)),
+    ("path", NO_PATH, lambda p, v: rxcandles.open(v)),
+    ("rate_limit", NO_RATE, lambda p, v: rxcandles.open("c.db", rate_limit=v)),
+    ("tz", ("Mars", 9, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=1, tz=v)),
+    ("since", ("2024/01/01", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", since=v)),
+    ("until", ("now", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=1, until=v)),
+    ("last", ("30", "1mo", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", last=v)),
+    ("count", NO_COUNT, lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=v)),
     # Frames and files; what is asked of an open store is below
     ("candles", (None, 5, "KRW-BTC", b"KRW-BTC", [5], [None], {}, iter(()), CandleSequence),
      lambda p, v: rxcandles.to_arrow(v)),
