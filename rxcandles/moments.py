@@ -57,7 +57,7 @@ def zone(name: str, value: Zone) -> tzinfo:
             return ZoneInfo(value)
         except (OSError, ValueError, LookupError):  # no such file, no such name, no data
             pass
-    raise refusal(name, value, "name a zone as the time zone database does, such as 'Asia/Seoul', or UTC or KST")
+    raise refusal(name, value, "give a zone as the time zone database names it, such as 'Asia/Seoul', or UTC or KST")
 
 
 def default_zone(tz: Zone | None) -> tzinfo:

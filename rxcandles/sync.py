@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from rxcandles.arguments import refusal
+from rxcandles.arguments import check_kind, refusal
 from rxcandles.estimating import CollectionPlan
 from rxcandles.loopthread import Events, LoopThread, here
 from rxcandles.model import CandleData, Order, Request
@@ -89,7 +89,7 @@ class SyncProvider:
     """
 
     def __init__(self, opening: Opening) -> None:
-        self._name = opening.name
+        self._name = check_kind("opening", opening, Opening).name
         self._thread = thread = LoopThread(opening.name)
         try:
             self.provider: CandleDataProvider = thread.run(lambda: opening)

@@ -274,7 +274,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("since", ("2024/01/01", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", since=v)),
     ("until", ("now", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=1, until=v)),
     ("last", ("30", "1mo", 5, []), lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", last=v)),
-    ("count", NO_COUNT, lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=v)),
+    ("count", NOT_WHOLE, lambda p, v: rxcandles.get_ohlcv("KRW-BTC", "1m", count=v)),
     # Frames and files; what is asked of an open store is below
     ("candles", (None, 5, "KRW-BTC", b"KRW-BTC", [5], [None], {}, iter(()), CandleSequence),
      lambda p, v: rxcandles.to_arrow(v)),
@@ -313,6 +313,9 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("source", (None, 5, [1], ops.batch), lambda p, v: ops.run(v)),
     ("request", (None, "KRW-BTC", Request, {"count": 5}), lambda p, v: ops.plan_chunks(v)),
     ("page", (*NOT_WHOLE, None), lambda p, v: ops.plan_chunks(minutes(count=5), page=v)),
+    ("on_close", NO_FUNCTION,
+     lambda p, v: CandleDataProvider(p.store, p.exchange, SlidingWindowLimiter(1), on_close=v)),
+    ("opening", (5, None, "candles.db"), lambda p, v: rxcandles.SyncProvider(v)),
     ("cursors", (*NOT_WHOLE, None), lambda p, v: ops.plan_chunks(minutes(count=5), cursors=v)),
     ("rate", (0, -1, NAN, INF, True, "10", ENDLESS), lambda p, v: ops.cursors_for(v)),
     ("store", (None, *NO_OBJECT), lambda p, v: ops.skip_stored(v)),

@@ -86,11 +86,11 @@ def test_zones(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_zone("KST") is KST
     assert default_zone(UTC) is UTC
     monkeypatch.setenv("RXCANDLES_TZ", "Mars")
-    with pytest.raises(RequestError, match=r"^RXCANDLES_TZ is 'Mars'; name a zone"):
+    with pytest.raises(RequestError, match=r"^RXCANDLES_TZ is 'Mars'; give a zone"):
         default_zone(None)
-    with pytest.raises(RequestError, match=r"^tz is 9; name a zone"):
+    with pytest.raises(RequestError, match=r"^tz is 9; give a zone"):
         zone("tz", 9)  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match=r"^the zone of since is 'Mars/Base'; name a zone"):
+    with pytest.raises(RequestError, match=r"^the zone of since is 'Mars/Base'; give a zone"):
         read_time("since", "2024-01-01 09:00 Mars/Base")
 
 
