@@ -2,14 +2,21 @@
 
 ::
 
+    frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01")
+
+    with rxcandles.open("candles.db") as candles:
+        newest = candles.get_candles("KRW-BTC", "1m", count=1000)
+
     async with rxcandles.connect("candles.db") as provider:
-        candles = await provider.get_candles("KRW-BTC", "1m", count=1000)
+        newest = await provider.get_candles("KRW-BTC", "1m", count=1000)
 
 Where to look:
 
-* the three modes: ``connect`` opens a ``CandleDataProvider``; ``get_candles`` returns candles, ``stream_candles``
-  yields them chunk by chunk, ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` says before what
-  it would take, ``recommend_mode`` which suits.
+* the doors: ``get_ohlcv`` returns a data frame of pandas, ``open`` gives a provider that needs no ``await``,
+  ``connect`` an asynchronous one (``SyncProvider``, ``CandleDataProvider``).
+* the three modes of both: ``get_candles`` returns candles, ``stream_candles`` yields them chunk by chunk,
+  ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` says before what it would take,
+  ``recommend_mode`` which suits.
 * what is asked for, and what comes: ``Request``, ``Timeframe``, ``CandleData``, ``CollectionSummary``.
 * what is stored already, without asking the exchange: ``stored_candles``, ``overview``, ``coverage_cells``.
 * your own pipelines: ``rxcandles.operators`` has what the modes are composed of, and ``resample``, ``fill_gaps`` and
@@ -77,6 +84,7 @@ from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
+from rxcandles.ohlcv import get_ohlcv
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
@@ -96,6 +104,7 @@ from rxcandles.reports import (
 from rxcandles.sequence import CandleSequence, stored_candles
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
+from rxcandles.sync import SyncProvider, SyncRepository, SyncStream, open
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.verification import verify
 from rxcandles.version import VERSION
@@ -174,6 +183,9 @@ __all__ = [
     "StreamStats",
     "StreamingConfig",
     "StreamingMeta",
+    "SyncProvider",
+    "SyncRepository",
+    "SyncStream",
     "Timeframe",
     "Timer",
     "UnknownMarketError",
@@ -184,8 +196,10 @@ __all__ = [
     "connect",
     "coverage_cells",
     "export_candles",
+    "get_ohlcv",
     "import_candles",
     "in_batches",
+    "open",
     "overview",
     "recommend_mode",
     "repair",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import re
 from binascii import crc32
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
@@ -22,7 +23,9 @@ from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.connection import Durability
 
-__all__ = ["EXCHANGES", "OwnRate", "connect"]
+__all__ = ["EXCHANGES", "Opening", "OwnRate", "connect"]
+
+_Stack: TypeAlias = "AsyncExitStack[bool | None]"
 
 
 class OwnRate(enum.Enum):
@@ -42,8 +45,11 @@ def connect(
     share_limit: bool | None = None,
     durability: Durability = "normal",
     busy_timeout: float = 10.0,
-) -> AbstractAsyncContextManager[CandleDataProvider]:
+) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
+
+    Without a block it is ``provider = await connect("candles.db")``, and in the end ``await provider.close()``; one
+    that is never closed is a ``ResourceWarning``. Without ``await`` it is :func:`rxcandles.open`.
 
     ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
     ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an ``Exchange``, which is
@@ -73,7 +79,8 @@ def connect(
     store = SqliteStore(path, exchange=called, durability=durability, busy_timeout=busy_timeout)
     shared = (isinstance(exchange, str) and key == "upbit") if share_limit is None else share_limit
     lease = _lease(key) if shared and limiter is None else None
-    return _Opening(_opened(store, ready, rate, SlidingWindowLimiter(rate) if limiter is None else limiter, lease))
+    given = SlidingWindowLimiter(rate) if limiter is None else limiter
+    return Opening(store.path, partial(_opened, store, ready, rate, given, lease))
 
 
 def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
@@ -101,43 +108,56 @@ def _lease(key: str) -> str:
     return f"{re.sub('[^A-Za-z0-9._-]', '-', key)[:48]}-{crc32(key.encode()):08x}" if "@" in key else key
 
 
-class _Opening(AbstractAsyncContextManager[CandleDataProvider]):
-    """What ``connect`` returns: a provider once it is entered, and until then an explanation of that."""
+class Opening(AbstractAsyncContextManager[CandleDataProvider], Awaitable[CandleDataProvider]):
+    """What ``connect`` returns: a provider once it is awaited or entered, and until then an explanation of that."""
 
-    def __init__(self, opened: AbstractAsyncContextManager[CandleDataProvider]) -> None:
-        self._opened = opened
+    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[CandleDataProvider, _Stack]]]) -> None:
+        self.name = name
+        """What errors call it: the path of its file."""
+        self._opened: Callable[[], Coroutine[Any, Any, tuple[CandleDataProvider, _Stack]]] | None = opened
+        self._stack: _Stack | None = None
+
+    def __await__(self) -> Generator[Any, None, CandleDataProvider]:
+        return self.__aenter__().__await__()
 
     async def __aenter__(self) -> CandleDataProvider:
-        return await self._opened.__aenter__()
+        opened, self._opened = self._opened, None
+        if opened is None:
+            raise RequestError(f"this has opened {self.name} before; call rxcandles.connect once more for another")
+        provider, self._stack = await opened()
+        return provider
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return await self._opened.__aexit__(kind, error, trace)
+        return None if self._stack is None else await self._stack.__aexit__(kind, error, trace)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"{name!r} is the provider's, which is not open yet; write `async with rxcandles.connect(…) as provider:`, "
-            "or in a notebook `provider = await contextlib.AsyncExitStack().enter_async_context(rxcandles.connect(…))`",
+            "or `provider = await rxcandles.connect(…)` and in the end `await provider.close()`",
             name=name,
             obj=self,
         )
 
     def __enter__(self) -> NoReturn:
-        raise TypeError("a provider is opened asynchronously; write `async with rxcandles.connect(…) as provider:`")
+        raise TypeError(
+            "a provider is opened asynchronously; write `async with rxcandles.connect(…) as provider:`, or without "
+            "await `with rxcandles.open(…) as candles:`"
+        )
 
     def __exit__(self, *_: object) -> None:
         """Never called: nothing was entered."""
 
 
-@asynccontextmanager
 async def _opened(
     store: SqliteStore,
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,
     shared_as: str | None,
-) -> AsyncIterator[CandleDataProvider]:
+) -> tuple[CandleDataProvider, _Stack]:
+    """Return an open provider, and what closes it."""
     async with AsyncExitStack() as stack:
         if shared_as is not None:
             limiter = MachineLimiter(rate, key=shared_as)
@@ -150,4 +170,6 @@ async def _opened(
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
-        yield CandleDataProvider(store, exchange, limiter)
+        closing = stack.pop_all()
+        return CandleDataProvider(store, exchange, limiter, on_close=closing.aclose), closing
+    raise AssertionError("an exit stack without callbacks lets every error through")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +25,7 @@ from rxcandles.sequence import CandleSequence
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import from_datetime
 
-__all__ = ["CandleDataProvider", "LargeCollectionWarning"]
+__all__ = ["CandleDataProvider", "LargeCollectionWarning", "warn_of_many"]
 
 IN_FLIGHT: Final = 4
 """Pages inside a stream at once: being looked up, fetched, stored, read."""
@@ -33,6 +33,19 @@ IN_FLIGHT: Final = 4
 
 class LargeCollectionWarning(UserWarning):
     """More candles were asked for than a list should hold; another mode suits better."""
+
+
+def warn_of_many(request: Request, config: CollectionConfig, *, stacklevel: int) -> None:
+    """Warn whoever asks for more candles than a list should hold, unless ``config`` says not to."""
+    many = request.most > config.max_memory_objects and config.fallback_to_streaming
+    if many and config.enable_memory_warning:
+        warnings.warn(
+            f"get_candles may return {request.most:,} candles, more than max_memory_objects="
+            f"{config.max_memory_objects:,}: they are read from the store as they are used. stream_candles suits "
+            "going through them, collect_candles_only storing them; enable_memory_warning=False hides this.",
+            LargeCollectionWarning,
+            stacklevel=stacklevel,
+        )
 
 
 class CandleDataProvider:
@@ -44,7 +57,7 @@ class CandleDataProvider:
     else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that
     is still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
     ``retry`` says when to ask again, ``cursors`` how many pages of a request may be asked for at once (None: as many as
-    use up the rate).
+    use up the rate). What :func:`connect` has opened is closed by :meth:`close`.
     """
 
     def __init__(
@@ -55,12 +68,24 @@ class CandleDataProvider:
         *,
         retry: Retry | None = None,
         cursors: int | None = None,
+        on_close: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        check_callable("on_close", on_close, optional=True)
         self.repository = store
         """The store."""
         self.exchange = exchange
         self.limiter = limiter
         self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors)
+        self._on_close = on_close
+
+    async def close(self) -> None:
+        """Close what :func:`connect` has opened: the file and the exchange's connections; idempotent.
+
+        It awaits ``on_close``. The parts of a provider that was made from parts are left to whoever made them.
+        """
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            await on_close()
 
     async def get_candles(
         self,
@@ -94,14 +119,7 @@ class CandleDataProvider:
             candles = await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
             meter.log(len(candles))
             return candles
-        if config.enable_memory_warning:
-            warnings.warn(
-                f"get_candles may return {request.most:,} candles, more than max_memory_objects="
-                f"{config.max_memory_objects:,}: they are read from the store as they are used. stream_candles suits "
-                "going through them, collect_candles_only storing them; enable_memory_warning=False hides this.",
-                LargeCollectionWarning,
-                stacklevel=2,
-            )
+        warn_of_many(request, config, stacklevel=3)
         summary = await run(chunks.pipe(summarize()))
         meter.log(summary.collected_count)
         return self._stored(request, summary, config)

@@ -17,7 +17,7 @@ from rxcandles.simulator.market import DEFAULT_MARKETS, Market
 EXAMPLES = Path(__file__).parent / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
 NAMES = {
-    "cron", "etl_parquet", "moving_average", "notebook", "observer", "own_exchange", "own_operator",
+    "cron", "etl_parquet", "first_frame", "moving_average", "notebook", "observer", "own_exchange", "own_operator",
 }  # fmt: skip
 
 Run = Callable[..., str]
@@ -144,6 +144,21 @@ def test_observer(run: Run) -> None:
         "INFO batches 2: 500 candles",
         "INFO batches completed after 2",
     ]
+
+
+def test_first_frame(run: Run) -> None:
+    """The frames are the truth's: its days, its best day in Seoul, and hours of two markets beside each other."""
+    # A day candle opens at 09:00 in Seoul, so that of New Year's Day is not before its midnight.
+    days = market("KRW-BTC").rows("1d", *YEAR_2025)
+    best = max(days, key=lambda row: row.close / row.open)
+    march = (1_740_787_200, 1_743_465_600)
+    hours = [{row.open_time: row.close for row in market(each).rows("60m", *march)} for each in ("KRW-BTC", "KRW-ETH")]
+    printed = run("first_frame").splitlines()
+    assert (
+        printed[0] == f"{len(days)} days, the best {time.strftime('%Y-%m-%d', time.gmtime(best.open_time + 9 * 3600))}"
+    )
+    assert printed[1].startswith(f"({len({*hours[0], *hours[1]})}, 2) correlation ")
+    assert printed[2:] == ["5 chunks", "500 held 4 series"]
 
 
 def test_notebook(run: Run) -> None:

@@ -111,6 +111,8 @@ class Witness:
             if row.open_time >= since and other.shift(row.open_time, 1) <= oldest:
                 raise contradiction(f"{claim}, but there is a {other} candle of {time_text(row.open_time)}")
         if page.rows:
+            if page.rows[-1].open_time < oldest:
+                await self._finer(ask, symbol, timeframe, oldest, since, claim, contradiction)
             return None if page.full else page.rows[-1].open_time
         markets = await self._exchange.markets()
         if not markets:
@@ -118,6 +120,25 @@ class Witness:
         if any(market.symbol == symbol for market in markets):
             raise contradiction(f"{claim}, and sends no candle of any length, but lists the market")
         return None
+
+    async def _finer(
+        self,
+        ask: Ask,
+        symbol: str,
+        timeframe: Timeframe,
+        oldest: int,
+        since: int,
+        claim: str,
+        contradiction: Callable[[str], ContradictionError],
+    ) -> None:
+        """Ask whether there is a shorter candle before ``oldest``, which lies in the first of the longest ones."""
+        other = self._served(symbol, "60m" if timeframe.name in _NEAR else "1d")
+        page = None if other is None else await ask(other, oldest, 1)
+        if other is None or page is None:
+            return
+        for row in page.rows:
+            if row.open_time >= since and other.shift(row.open_time, 1) <= oldest:
+                raise contradiction(f"{claim}, but there is a {other} candle of {time_text(row.open_time)}")
 
     def _served(self, symbol: str, name: str) -> Timeframe | None:
         """Return a timeframe, or None where the exchange has none such of this market."""

@@ -12,7 +12,8 @@ from rxcandles.errors import RequestError
 from rxcandles.importing.columns import Shape, TimeColumn
 from rxcandles.importing.numbers import absent
 from rxcandles.importing.said import Said
-from rxcandles.importing.times import KST, Moment, clock_of, digits_of, in_zone, moment_of, unit_of
+from rxcandles.importing.times import Moment, clock_of, digits_of, in_zone, moment_of, unit_of
+from rxcandles.moments import KST
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["Clock"]

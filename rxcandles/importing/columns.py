@@ -12,7 +12,7 @@ import attrs
 
 from rxcandles.arguments import refusal, shown
 from rxcandles.errors import RequestError
-from rxcandles.importing.times import KST
+from rxcandles.moments import KST
 from rxcandles.stores.schema import COLUMNS
 
 __all__ = ["MARKET", "NEEDED", "Shape", "TimeColumn", "check_columns", "field_called", "plain", "shape_of", "zone_in"]

@@ -20,7 +20,7 @@ from rxcandles.importing.columns import check_columns, shape_of
 from rxcandles.importing.encodings import check_encoding
 from rxcandles.importing.opening import FORMATS, open_source
 from rxcandles.importing.said import Said, check_said
-from rxcandles.importing.times import zone
+from rxcandles.moments import zone
 from rxcandles.ports import CandleStore
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.threads import in_thread

@@ -6,17 +6,13 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from datetime import time as daytime
 from typing import Any, Final, TypeAlias
-from zoneinfo import ZoneInfo
 
-from rxcandles.arguments import refusal
+from rxcandles.moments import KST
 
-__all__ = ["KST", "Moment", "clock_of", "digits_of", "in_zone", "moment_of", "unit_of", "zone"]
+__all__ = ["KST", "Moment", "clock_of", "digits_of", "in_zone", "moment_of", "unit_of"]
 
 Moment: TypeAlias = float | datetime | date
 """UTC seconds where the zone is known; a naive ``datetime``; or a ``date`` that has no time of day."""
-
-KST: Final = timezone(timedelta(hours=9), "KST")
-"""Korea's time, in which pyupbit's frames are, without saying so."""
 
 _WHOLE: Final = re.compile(r"(\d{1,20})(?:\.0*)?", re.ASCII)
 _UNITS: Final = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
@@ -37,20 +33,6 @@ _CLOCK: Final = re.compile(
     r"\s*-?(AM|PM)?",
     re.ASCII | re.IGNORECASE,
 )
-
-
-def zone(name: str, value: str | tzinfo) -> tzinfo:
-    """Return a zone, or raise :class:`RequestError` where there is none of that name; ``KST`` is one."""
-    if isinstance(value, tzinfo):
-        return value
-    if isinstance(value, str):
-        if value in ("UTC", "KST"):
-            return UTC if value == "UTC" else KST
-        try:
-            return ZoneInfo(value)
-        except (OSError, ValueError, LookupError):  # no such file, no such name, no data
-            pass
-    raise refusal(name, value, "name a zone as the time zone database does, such as 'Asia/Seoul', or UTC or KST")
 
 
 def moment_of(value: Any) -> Moment:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 import time
+import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import aiosqlite
@@ -27,6 +31,12 @@ _log: Final = logging.getLogger("rxcandles.store")
 Durability: TypeAlias = Literal["normal", "full"]
 """What a power cut may cost: the last transactions, or none."""
 
+_LEAVING: Final = 5.0
+"""Seconds that the end of the interpreter waits for a file that was left open."""
+
+_STOP: Final = getattr(aiosqlite.core, "_STOP_RUNNING_SENTINEL", None)
+"""What a function returns in a connection's thread to end it."""
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -44,8 +54,25 @@ class Connection(aiosqlite.Connection):
             return connection
 
         super().__init__(connect, iter_chunk_size=64)
+        self._thread.daemon = True  # else an interpreter that has left it open would never end
         self._path = path
         self._ending: asyncio.Future[Any] | None = None
+        self._left: weakref.finalize[..., Connection] | None = None
+
+    def __del__(self) -> None:
+        """Nothing: ``watch`` does what is to be done, also at the end of the interpreter."""
+
+    def watch(self) -> None:
+        """From now on, close the file and warn where nobody has closed it."""
+        connection = self._conn
+
+        def close() -> object:
+            connection.close()
+            return _STOP
+
+        self._left = weakref.finalize(
+            self, _left_open, self._path, self.file, self._thread, partial(self._tx.put_nowait, (None, close))
+        )
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Let the thread end; what it returns, if anything, is done when it has."""
@@ -58,7 +85,11 @@ class Connection(aiosqlite.Connection):
             await self._ending
 
     async def close(self) -> None:
-        """Close the file when what was asked of it before is done."""
+        """Close the file when what was asked of it before is done; in a forked process, leave it to its own."""
+        if self._left is not None:
+            self._left.detach()
+        if self.file.forked:
+            return
         try:
             await self.call(lambda connection: None)
         except StoreError as error:
@@ -75,10 +106,14 @@ class Connection(aiosqlite.Connection):
         longer leads to the file that was opened: before the work, which is then not done, or right after it.
         """
 
+        file = self.file
+        file.check_process()  # whose thread is not there
+
+        # It knows nothing of this object: the thread holds on to the last that it has run.
         def checked(connection: sqlite3.Connection) -> _R:
-            self._check(connection)
+            _check(file, connection)
             result = work(connection, *arguments, **named)
-            self._check(connection)
+            _check(file, connection)
             return result
 
         try:
@@ -88,19 +123,33 @@ class Connection(aiosqlite.Connection):
             raise store_error(self._path, error) from error
         return result
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        try:
-            self.file.check()
-        except StoreError:
-            # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the
-            # -wal is empty, so that it changes nothing of what may be at the path now.
-            with suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            raise
-
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of one statement."""
         return await self.call(lambda connection: connection.execute(sql, parameters).fetchall())
+
+
+def _check(file: OpenedFile, connection: sqlite3.Connection) -> None:
+    try:
+        file.check()
+    except StoreError:
+        # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the -wal is
+        # empty, so that it changes nothing of what may be at the path now.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        raise
+
+
+def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Callable[[], object]) -> None:
+    if file.forked:
+        return
+    close()
+    if not threading.main_thread().is_alive():  # the interpreter is about to end
+        thread.join(_LEAVING)
+    warnings.warn(
+        f"{path} was left open; open it with `async with`, or close its provider or store in the end",
+        ResourceWarning,
+        stacklevel=2,
+    )
 
 
 async def open_connection(database: str, path: str, busy_timeout: float, durability: Durability) -> Connection:
@@ -118,6 +167,7 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
     try:
         await connection.call(_prepare, database, path, busy_timeout, durability)
         connection.file.know_sidecars()
+        connection.watch()
     except BaseException:
         await connection.close()
         raise

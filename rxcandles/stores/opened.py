@@ -22,11 +22,25 @@ class OpenedFile:
     def __init__(self, path: str, name: str) -> None:
         self._path = path
         self._name = name
+        self._process = os.getpid()
         self._known = {"": _identity(path)}
 
     def know_sidecars(self) -> None:
         """Take the ``-wal`` and ``-shm`` that are there now for its own, which they are from its first reading on."""
         self._known |= {suffix: _identity(self._path + suffix) for suffix in _SIDECARS}
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a fork of the process that has opened it."""
+        return self._process != os.getpid()
+
+    def check_process(self) -> None:
+        """Raise ``StoreError`` in a fork of the process that has opened it: SQLite's connections don't live there."""
+        if self.forked:
+            raise StoreError(
+                f"{self._name} was opened by process {self._process}, and this is {os.getpid()}, a fork of it; "
+                "open it again here"
+            )
 
     def check(self, *, absent_ok: bool = False) -> None:
         """Raise ``StoreError`` where it, or a sidecar, has been deleted, moved or replaced; takes some microseconds.

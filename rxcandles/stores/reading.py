@@ -101,6 +101,7 @@ class SqliteReader:
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
+        self._file.check_process()  # before the lock, which another thread may have held when it was forked
         try:
             with self._lock:
                 found = self._connection.execute(sql, parameters).fetchall()

@@ -1,18 +1,28 @@
 """A notebook's session: opened in one cell, used in others and closed in the last, each cell a run of the same loop."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import rxcandles
 
+A = TypeVar("A")
+
+
+async def waited(awaitable: Awaitable[A]) -> A:
+    """What a notebook's cell does with what stands behind ``await``."""
+    return await awaitable
+
+
 with asyncio.Runner() as notebook:
-    cell = notebook.run  # in a notebook write `await …` instead of `cell(…)`
+
+    def cell(awaitable: Awaitable[A]) -> A:
+        """In a notebook write ``await …`` instead of ``cell(…)``."""
+        return notebook.run(waited(awaitable))
 
     # In [1]: open, without a block
-    session = AsyncExitStack()
-    connection = rxcandles.connect("candles.db", exchange="simulated", rate_limit=None)
-    provider = cell(session.enter_async_context(connection))
+    provider = cell(rxcandles.connect("candles.db", exchange="simulated", rate_limit=None))
 
     # In [2]: what would it take?
     end, to = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 3, 1, tzinfo=UTC)
@@ -33,4 +43,4 @@ with asyncio.Runner() as notebook:
         print(held.candles, "stored,", held.no_trade, "without a trade,", held.missing, "missing")
 
     # In [6]: close
-    cell(session.aclose())
+    cell(provider.close())

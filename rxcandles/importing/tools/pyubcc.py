@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from rxcandles.importing.said import Said
-from rxcandles.importing.times import KST
+from rxcandles.moments import KST
 
 __all__ = ["NAME", "by_name"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rxcandles.importing.said import Said
-from rxcandles.importing.times import KST
+from rxcandles.moments import KST
 
 __all__ = ["KOREAN", "NAME", "looks_so"]
 

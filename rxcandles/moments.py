@@ -1,0 +1,218 @@
+"""The one vocabulary of time: ``since``, ``until``, ``last`` and ``count``, and the zone that naive times are in.
+
+A time is a datetime (pandas' ``Timestamp`` is one), a date, or a string: ``2024-01-01``, ``2024-01-01 09:00``,
+``2024-01-01 09:00 KST``, ``2024-01-01T09:00+09:00``. A length is a ``timedelta`` or a string: ``90m 24h 30d 8w 6M 2y``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from rxcandles.arguments import check_count, refusal, shown
+from rxcandles.errors import RequestError
+from rxcandles.model import Order, Request, check_instant
+from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
+
+__all__ = ["KST", "Length", "Span", "Time", "Zone", "asked_for", "default_zone", "read_length", "read_time", "zone"]
+
+Time: TypeAlias = datetime | date | str
+Span: TypeAlias = timedelta | str
+Zone: TypeAlias = tzinfo | str
+
+KST: Final = timezone(timedelta(hours=9), "KST")
+"""Korea's time."""
+
+VARIABLE: Final = "RXCANDLES_TZ"
+"""The environment's zone for naive times, where no other is given."""
+
+_NAMED: Final = re.compile(r"(.*\d)\s*([A-Za-z][A-Za-z_]+(?:[/+-][A-Za-z0-9_+-]+)*|\s[+-]\d{2}:?\d{2})", re.ASCII)
+_LENGTH: Final = re.compile(r"([0-9]{1,10}) ?([smhdwMy])", re.ASCII)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_MONTHS: Final = {"M": 1, "y": 12}
+_LONGEST: Final = 36_525 * 86_400
+"""A hundred years."""
+_WRITTEN: Final = 40
+"""Characters of the longest time or length that is read."""
+
+_TIMES: Final = "write '2024-01-31', '2024-01-31 09:00' or '2024-01-31 09:00 KST', or give a datetime or a date"
+_LENGTHS: Final = "write a number and a unit: 90m (minutes), 24h, 30d, 8w, 6M (months) or 2y, up to a hundred years"
+
+
+def zone(name: str, value: Zone) -> tzinfo:
+    """Return a zone, or raise :class:`RequestError` where there is none of that name; ``KST`` is one."""
+    if isinstance(value, tzinfo):
+        return value
+    if isinstance(value, str):
+        if value in ("UTC", "KST"):
+            return UTC if value == "UTC" else KST
+        try:
+            return ZoneInfo(value)
+        except (OSError, ValueError, LookupError):  # no such file, no such name, no data
+            pass
+    raise refusal(name, value, "give a zone as the time zone database names it, such as 'Asia/Seoul', or UTC or KST")
+
+
+def default_zone(tz: Zone | None) -> tzinfo:
+    """Return the zone given, else that of the environment's ``RXCANDLES_TZ``, else UTC."""
+    if tz is not None:
+        return zone("tz", tz)
+    named = os.environ.get(VARIABLE)
+    return zone(VARIABLE, named) if named else UTC
+
+
+def read_time(name: str, value: Time, tz: tzinfo = UTC) -> datetime:
+    """Return the instant that ``value`` says, in ``tz`` where it has no zone of its own; a date is its midnight.
+
+    Raises :class:`RequestError` that names the argument, for what is no time and for what is before 1970.
+    """
+    if isinstance(value, str):
+        moment = _read(name, value)
+    elif isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - its zone is given below
+    else:
+        raise refusal(name, value, _TIMES)
+    if moment != moment:  # pandas' NaT
+        raise refusal(name, value, _TIMES)
+    if moment.utcoffset() is None:
+        moment = moment.replace(tzinfo=tz)
+    check_instant(name, moment)
+    return moment
+
+
+def _read(name: str, value: str) -> datetime:
+    text = value.strip()
+    named = _NAMED.fullmatch(text) if len(text) <= _WRITTEN else None
+    if named and named[2] != "Z":
+        when, there = named[1], named[2].strip()
+        if there[0] not in "+-":
+            moment = _iso(when)
+            if moment is not None and moment.tzinfo is None:
+                return moment.replace(tzinfo=zone(f"the zone of {name}", there))
+        text = f"{when}{there}"
+    moment = _iso(text)
+    if moment is None:
+        meant = re.sub(r"[./]", "-", text, count=2)
+        meant = f"{meant}-01" if re.fullmatch(r"\d{4}-\d\d", meant, re.ASCII) else meant
+        hint = f"; did you mean {meant!r}?" if _iso(meant) is not None else ""
+        raise refusal(name, value, f"{_TIMES}{hint}")
+    return moment
+
+
+def _iso(text: str) -> datetime | None:
+    # Digits alone would be read as 2024-01-01 where 20240101 is meant, and as a date where seconds are.
+    if len(text) > _WRITTEN or not text.isascii() or not re.match(r"\d{4}-\d\d-\d\d(?!\d)", text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+@attrs.frozen
+class Length:
+    """A length of time: seconds, or months of the calendar."""
+
+    seconds: int
+    months: int
+    text: str
+    """As it was written."""
+
+    def before(self, moment: datetime) -> datetime:
+        """Return the instant so long before ``moment``; months are those of its zone, cut to the month's last day."""
+        if not self.months:
+            return moment - timedelta(seconds=self.seconds)
+        index = moment.year * 12 + moment.month - 1 - self.months
+        year, month = divmod(index, 12)
+        after = datetime(year + (month == 11), (month + 1) % 12 + 1, 1)  # noqa: DTZ001 - a day of the calendar
+        last = (after - timedelta(days=1)).day
+        return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+
+
+def read_length(name: str, value: Span) -> Length:
+    """Return the length that ``value`` says, up to a hundred years; raises :class:`RequestError`."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        if not 1 <= seconds <= _LONGEST:  # also what is no number, as pandas' NaT
+            raise refusal(name, value, _LENGTHS)
+        return Length(int(seconds), 0, str(value))
+    found = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _WRITTEN else None
+    number = int(found[1]) if found else 0
+    seconds, months = (number * units.get(found[2] if found else "", 0) for units in (_SECONDS, _MONTHS))
+    if seconds + months == 0 or seconds > _LONGEST or months > 1200:
+        bare = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip(), re.ASCII)
+        hint = f"; {value.strip()}d are days, count={int(value)} candles" if bare else ""
+        raise refusal(name, value, f"{_LENGTHS}{hint}")
+    return Length(seconds, months, str(value).strip())
+
+
+def asked_for(
+    symbol: str,
+    timeframe: str | Timeframe,
+    *,
+    since: Time | None = None,
+    until: Time | None = None,
+    last: Span | None = None,
+    count: int | None = None,
+    tz: tzinfo = UTC,
+    order: Order = "newest_first",
+    now: float | None = None,
+) -> Request:
+    """Return the request for what ``since``, ``last`` or ``count`` says, back from ``until`` or from now.
+
+    One of the three is needed. ``last`` counts back from the newest candle's end; months and years are those of the
+    calendar in ``tz``. Naive times are in ``tz``. Raises :class:`RequestError` that names the argument and its value.
+    """
+    frame = Timeframe.of(timeframe)
+    clock = time.time() if now is None else now
+    _check_one({"since": since, "last": last, "count": count}, until)
+    to = None if until is None else read_time("until", until, tz)
+    if count is not None:
+        return Request(symbol, frame, check_count("count", count), to, order=order, now=clock)
+    newest = Request(symbol, frame, 1, to, order=order, now=clock).stop
+    if since is not None:
+        end = read_time("since", since, tz)
+        if end.timestamp() >= (clock if to is None else from_datetime(to)):
+            newer = f"now, {to_datetime(int(clock)):%Y-%m-%d %H:%M} UTC" if to is None else f"until, {shown(until)}"
+            raise refusal("since", since, f"that is not before {newer}; give an earlier time")
+        if frame.ceil(end.timestamp()) >= newest:
+            stop = f"{to_datetime(newest):%Y-%m-%d %H:%M} UTC"
+            raise refusal("since", since, f"no {frame} candle from then on has ended by {stop}; give an earlier time")
+    else:
+        assert last is not None
+        end = to_datetime(_opened(frame, newest, read_length("last", last), tz))
+    return Request(symbol, frame, to=to, end=end, order=order, now=clock)
+
+
+def _opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo) -> int:
+    """Return the open time of the oldest of the candles that a length before ``newest`` has begun."""
+    try:
+        start = from_datetime(length.before(to_datetime(newest).astimezone(tz)))
+    except (ValueError, OverflowError):
+        start = -1.0
+    if start < 0:
+        raise refusal("last", length.text, "that is before 1970, with which time begins here; give less")
+    if start > frame.shift(newest, -1):
+        minutes = re.fullmatch(r"([0-9]+) ?m", length.text)
+        meant = f"; {minutes[1]}m are minutes, write {minutes[1]}M for months" if minutes else ""
+        raise refusal("last", length.text, f"that is less than one {frame} candle; give more{meant}")
+    return frame.floor(start)
+
+
+def _check_one(ways: Mapping[str, object], until: object) -> None:
+    given = [name for name, value in ways.items() if value is not None]
+    if not given:
+        alone = "" if until is None else f", and until, {shown(until)}, is only the newer end"
+        raise RequestError(f"nothing says how far back to go{alone}; give since='2024-01-01', last='30d' or count=200")
+    if len(given) > 1:
+        values = " and ".join(f"{name}={shown(ways[name])}" for name in given)
+        raise RequestError(f"{values} are given together; give one of since, last and count")
