@@ -126,6 +126,7 @@ class Collecting(RuleBasedStateMachine):
         self.path = Path(self.folder.name, "candles.db")
         self.runner = asyncio.Runner()
         self.page = 200
+        self.lagged = False
         self.renamed = 0
         self.cache = faults.stale({"Age": "7"})
         self.provider: rxcandles.CandleDataProvider | None = None
@@ -323,7 +324,8 @@ class Collecting(RuleBasedStateMachine):
     def reopen(self, page: int) -> None:
         """Close and open again, with pages of another size."""
         self.run(self._close())
-        self.page = page
+        # A candle that a server behind has sent comes again with a page that has room for it.
+        self.page = max(page, 20) if self.lagged else page
         self.run(self._open())
 
     @rule(asked=asks, fault=st.sampled_from(["stale", *FAULTS]), skipped=st.integers(0, 3), times=st.integers(1, 6))
@@ -360,6 +362,7 @@ class Collecting(RuleBasedStateMachine):
             illness = "maintenance"
         if "behind" in illness and self.page < 20:
             illness = "hot storage"  # such pages have no room for candles that come again
+        self.lagged |= "behind" in illness
         self.sim.illnesses.add(ILLNESSES[illness](self.now), **HOW[how])
         for pause in (minutes * 60, 0):
             with suppress(IncompleteError, ExchangeError):
