@@ -100,6 +100,8 @@ class Plan:
         """Candles fetched so far: the places where a gap could have been seen."""
         self.oldest_held: int | None = None
         """Open time of the oldest candle that the store held when the run began."""
+        self.void: list[Span] = []
+        """What an answer of the run was wrong about, as a later one has shown; it is no longer covered."""
         self.anew = False
         """Whether the run asks for what is covered already, so that this does not tell what it has fetched."""
         self.begins: int | None = None

@@ -118,12 +118,21 @@ class Written(int):
     """Each row that was stored with other values, and the one that has replaced it."""
     removed: Sequence[Row]
     """The rows that were deleted."""
+    void: Sequence[Span]
+    """What is no longer covered: an answer before was wrong about it."""
 
-    def __new__(cls, new: int, revised: Sequence[tuple[Row, Row]] = (), removed: Sequence[Row] = ()) -> Written:
+    def __new__(
+        cls,
+        new: int,
+        revised: Sequence[tuple[Row, Row]] = (),
+        removed: Sequence[Row] = (),
+        void: Sequence[Span] = (),
+    ) -> Written:
         """Return the number with what was revised and removed."""
         written = super().__new__(cls, new)
         written.revised = revised
         written.removed = removed
+        written.void = void
         return written
 
 

@@ -30,6 +30,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         chunk = attrs.evolve(
             chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
         )
+        chunk.plan.void += written.void
         chunk.plan.stored(chunk)
         return chunk
 

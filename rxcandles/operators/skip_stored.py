@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -73,7 +74,7 @@ class Narrowing:
         covered = await self._store.coverage(
             request.symbol, request.timeframe, max(0, chunk.floor - 1), chunk.top + 1, limit=chunk.plan.page + 3
         )
-        covered = _without(covered, look.due)
+        covered = _without(covered, _near(look.due, chunk))
         believed = [span for span in covered if span.start < chunk.top]
         if believed and believed[0].stop >= chunk.top:
             chunk = await self._resume(chunk, believed.pop(0))
@@ -179,6 +180,8 @@ class Narrowing:
         low = max(chunk.floor, grid.shift(chunk.resume, -page))
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
+        if not missing:  # only a ledger whose spans overlap has that
+            return attrs.evolve(chunk, reached=low, ask=0, known=(), overlap="complete_overlap")
         lowest = missing.spans[0][0]
         look.hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
         overlap = chunk.overlap
@@ -187,11 +190,12 @@ class Narrowing:
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
         wanted = page if chunk.want is None else chunk.want - chunk.held
         need = min(page, grid.slots(lowest, chunk.resume), wanted)
-        again = bool(missing.intersect(look.due))
+        again = bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
         below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
         if below:
-            late = sum(grid.slots(*claim.span) for claim in look.claims if claim.stop == lowest)
+            claim = look.by_stop.get(lowest)
+            late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
         chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below])
         return chunk.plan.asking(chunk, need)
@@ -217,6 +221,21 @@ class Look:
     """All doubtful absences."""
     hole: Span | None = None
     """The last hole found."""
+    by_stop: Mapping[int, Claim] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.by_stop = {claim.stop: claim for claim in self.claims}
+
+
+def _near(due: SpanSet, chunk: Chunk) -> SpanSet:
+    """Return what of ``due`` matters to a chunk: the newest below its top, and a page below that."""
+    # All of it at every chunk would take the square of the time.
+    last = bisect_left(due.spans, chunk.top + 1, key=lambda span: span[0])
+    if not last:
+        return SpanSet()
+    lowest = chunk.request.timeframe.shift(min(chunk.low, due.spans[last - 1][0]), -chunk.plan.page)
+    first = bisect_right(due.spans, lowest, hi=last, key=lambda span: span[1])
+    return SpanSet(due.spans[first:last])
 
 
 def _without(covered: Sequence[Covered], due: SpanSet) -> list[Covered]:

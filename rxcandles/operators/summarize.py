@@ -101,6 +101,10 @@ async def _held(chunk: Chunk) -> _Held:
     if store is None:
         return _Held(collected, collected, (start, stop), failed)
     series = (request.symbol, request.timeframe)
+    void = SpanSet(tuple(plan.void)).intersect(SpanSet(((start, stop),)))
+    if void:
+        there = await store.coverage(*series, start, stop)
+        failed = failed.union(void.subtract(SpanSet(tuple((each.start, each.stop) for each in there))))
     if failed:
         # Pages that ran over the end of their own segment may have brought some of it: the ledger knows.
         covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
@@ -168,4 +172,4 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
 
 def _reason(failures: Mapping[Span, str], start: int, stop: int) -> str:
     reasons = [reason for span, reason in failures.items() if span[0] < stop and start < span[1]]
-    return reasons[0] if reasons else "not tried: too many failures in a row"
+    return reasons[0] if reasons else "not asked for again: too many failures in a row, or answers that contradict"

@@ -57,17 +57,21 @@ def hear_again(
     covered: SpanSet,
     heard: float,
     timeframe: Timeframe,
-) -> None:
-    """Keep what is doubtful of an answer, and settle what earlier ones have left doubtful."""
+) -> SpanSet:
+    """Keep what is doubtful of an answer, and settle what earlier ones have left doubtful.
+
+    Returns what is no longer covered, because this answer has shown that the one before was wrong about it.
+    """
     before = read_claims(connection, series, proven[0] - 1, proven[1] + 1)  # those that touch it may become one
     if not before and not absences:
-        return
+        return SpanSet()
     claims, void = hear(before, absences, proven=proven, opens=opens, covered=covered, heard=heard, timeframe=timeframe)
     connection.executemany(
         "DELETE FROM claims WHERE series = ? AND start = ?", ((series, each.start) for each in before)
     )
     add_claims(connection, series, claims)
     uncover(connection, series, void)
+    return void
 
 
 def has_claims(connection: sqlite3.Connection) -> bool:

@@ -69,7 +69,7 @@ def write_rows(
         # The exchange's own word on this span takes the place of anybody else's.
         connection.execute(_SUPERSEDE, (series, *proven))
         _merge(connection, series, proven, spans, held)
-        hear_again(
+        void = hear_again(
             connection,
             series,
             absences=absences,
@@ -82,7 +82,9 @@ def write_rows(
             heard=heard,
             timeframe=timeframe,
         )
-    return Written(sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed)
+    return Written(
+        sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed, void.spans
+    )
 
 
 def _removed(connection: sqlite3.Connection, series: int, opened: int) -> list[Row]:

@@ -340,7 +340,7 @@ async def test_everything_before_an_error_is_delivered(store: SqliteStore) -> No
     exchange = FakeExchange(slots(3000))
 
     def broken(to: int, count: int) -> None:
-        if to <= NEWEST - 600 * MINUTE + MINUTE:
+        if to <= NEWEST - 500 * MINUTE:
             raise InvalidResponseError("nonsense")
 
     exchange.before = broken
