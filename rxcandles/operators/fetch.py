@@ -31,8 +31,9 @@ def fetch(
     what the server says of its limit, and what is answered. A chunk that fails for good is passed on with its
     ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note
     which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after three
-    such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be verified, are raised at once. No
-    wait is longer than two hours, whatever the server says. Disposing cancels the requests under way.
+    such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be verified,
+    are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the requests under
+    way.
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
     check_choice("on_failure", on_failure, ("raise", "skip"))
