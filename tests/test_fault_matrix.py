@@ -21,6 +21,7 @@ import pytest
 
 import rxcandles
 from profiling.audit import Truth, audit
+from profiling.faulty import Unlucky
 from rxcandles import operators as ops
 from rxcandles.errors import (
     BannedError,
@@ -149,7 +150,9 @@ class Bench:
         self.provisional_ok = False
         self.truth = Truth({"KRW-D900": MARKET}.__getitem__, since=TO - 86_400)
 
-    async def run(self, mode: Callable[[rxcandles.CandleDataProvider], Any], url: str | None = None) -> int:
+    async def run(
+        self, mode: Callable[[rxcandles.CandleDataProvider], Any], url: str | None = None, attempts: int = ATTEMPTS
+    ) -> int:
         """Run a mode in pages of 30; afterwards nothing runs, and what is stored is true."""
         exchange = UpbitExchange(
             self.simulator.base_url if url is None else url, timeout=0.2, connect_timeout=0.2, max_body=60_000
@@ -161,7 +164,7 @@ class Bench:
                     store,
                     exchange,
                     rxcandles.SlidingWindowLimiter(None, window=0.01),
-                    retry=ops.Retry(attempts=ATTEMPTS, base=0.001, longest=0.002),
+                    retry=ops.Retry(attempts=attempts, base=0.001, longest=0.002),
                     cursors=2,
                 )
                 return int(await mode(provider))
@@ -289,3 +292,18 @@ async def test_blocks_that_grow(bench: Bench, mode: Any) -> None:
     for seconds in (0.01, 0.02):
         bench.simulator.faults.add(faults.banned(seconds), 1, behind_the_first)
     assert await bench.run(mode) == COUNT
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("seed", range(4))
+async def test_one_answer_in_seven(tmp_path: Path, mode: Any, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 pages of which one answer in seven is faulty, in seven ways: with the usual attempts all of it is held."""
+    unlucky = Unlucky(0.02, seed)
+    monkeypatch.setitem(ASKED, "count", 200 * 30)
+    async with Simulator([MARKET], rate=None, clock=lambda: NOW) as simulator:
+        simulator.faults.add(unlucky)
+        bench = Bench(simulator, tmp_path / "candles.db")
+        bench.truth = Truth({"KRW-D900": MARKET}.__getitem__, since=TO - 7 * 86_400)
+        assert await bench.run(mode, attempts=ops.Retry().attempts) == 200 * 30
+        assert simulator.stats.requests >= 200 + sum(unlucky.struck.values())
+    assert sum(unlucky.struck.values()) > 15
