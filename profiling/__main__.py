@@ -19,6 +19,10 @@ PROGRAMS = {
     "frames": ("frames", "data frames and files of a million stored candles against the same by sqlite3 and by hand"),
     "import": ("importing", "files of each kind imported: microseconds a row, few and many"),
     "export": ("exporting", "ten million candles into each kind of file: seconds, peak RSS"),
+    "faulty": (
+        "faulty",
+        "collecting where one answer in seven is faulty: exit status, candles held, requests, seconds",
+    ),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),

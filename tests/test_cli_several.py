@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+import rxcandles
 from rxcandles.__main__ import main
+from rxcandles.cli.jobs import listed
+from rxcandles.operators import Retry
+from rxcandles.simulator import Simulator, faults
 
 SPAN = ["--to", "2024-01-02", "--since", "2024-01-01"]
 
@@ -295,3 +299,23 @@ def test_bad_files(text: str, says: str, folder: Path, capsys: pytest.CaptureFix
     assert err.startswith("rxcandles: 'jobs.toml'")
     assert err.count("\n") == 1
     assert [each.name for each in folder.iterdir()] == ["jobs.toml"]
+
+
+async def test_listing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing that a glob needs is asked for again where a fault passes; a block or a refusal is told at once."""
+    monkeypatch.setattr("rxcandles.cli.jobs._LISTING", Retry(attempts=4, base=0.001, longest=0.002))
+    async with Simulator(rate=None) as sim, rxcandles.connect(":memory:", "simulated", sim.base_url) as provider:
+        for fault in (faults.status(200, ""), faults.html(), faults.status(502), faults.limited(), faults.drop("body")):
+            sim.faults.add(fault, 3)
+            assert len(await listed(provider)) == len(sim.markets)
+        for fault, error, asked in (
+            (faults.html(), rxcandles.InvalidResponseError, 4),
+            (faults.banned(60), rxcandles.BannedError, 1),
+            (faults.status(400), rxcandles.RequestRejectedError, 1),
+        ):
+            sim.faults.clear()
+            sim.reset_stats()
+            sim.faults.add(fault)
+            with pytest.raises(error):
+                await listed(provider)
+            assert sim.stats.requests == asked

@@ -182,14 +182,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("fault", PASSING)
+FAST = ops.Retry(base=0.001, longest=0.002)
+
+
+@pytest.mark.parametrize("fault", [*PASSING, *WRONG])
 async def test_passing_faults(sim: Simulator, tmp_path: Path, fault: str) -> None:
     """A fault that passes costs a retry, and nothing else."""
     async with rxcandles.SqliteStore(tmp_path / "candles.db") as store, UpbitExchange(sim.base_url) as exchange:
         limiter = rxcandles.SlidingWindowLimiter(None, window=0.01)
-        retry = ops.Retry(base=0.001, longest=0.002)
-        provider = rxcandles.CandleDataProvider(store, exchange, limiter, retry=retry)
-        sim.faults.add(PASSING[fault], times=2)
+        provider = rxcandles.CandleDataProvider(store, exchange, limiter, retry=FAST)
+        sim.faults.add((PASSING | WRONG)[fault], times=2)
         summary = await provider.collect_candles_only("KRW-D998", "1m", count=1000, to=NEWEST)
         assert summary.collected_count == 1000
         # aiohttp itself asks once more where a connection was closed before an answer.
@@ -201,10 +203,11 @@ async def test_passing_faults(sim: Simulator, tmp_path: Path, fault: str) -> Non
 
 @pytest.mark.parametrize("fault", WRONG)
 async def test_wrong_answers(sim: Simulator, tmp_path: Path, fault: str) -> None:
-    """A page that is not what was asked for is never stored; the rest is, and the next run heals just that."""
-    async with rxcandles.connect(tmp_path / "candles.db", "simulated", sim.base_url, rate_limit=None) as provider:
+    """A page that is never what was asked for is not stored; the rest is, and the next run heals just that."""
+    async with rxcandles.SqliteStore(tmp_path / "candles.db") as store, UpbitExchange(sim.base_url) as exchange:
+        provider = rxcandles.CandleDataProvider(store, exchange, rxcandles.SlidingWindowLimiter(None), retry=FAST)
         bad = (NOW - 30) // 60 * 60 - 400 * 60
-        sim.faults.add(WRONG[fault], when=lambda asked: asked.to == bad)
+        sim.faults.add(WRONG[fault], when=lambda asked: asked.to is not None and bad - 60 < asked.to < bad + 600)
         asked = {"symbol": "KRW-D1000", "timeframe": "1m", "count": 1000, "to": NEWEST}
         with pytest.raises(rxcandles.InvalidResponseError):
             await provider.get_candles(**asked)  # type: ignore[arg-type]

@@ -160,6 +160,21 @@ def test_pauses(folder: Path) -> None:
     assert run_virtual(scenario()) == pytest.approx([1, 1, 2, 300, 301])
 
 
+def test_pauses_and_answers(folder: Path) -> None:
+    """An answer to one after a pause ends the doubling for all."""
+
+    async def scenario() -> list[float]:
+        one, other = MachineLimiter(10, folder=folder), MachineLimiter(10, folder=folder)
+        seen = []
+        for _ in range(3):
+            one.limited()
+            seen.append(other.stats().paused_for)
+            other.answered(await other.acquire())
+        return seen
+
+    assert run_virtual(scenario()) == pytest.approx([1, 1, 1])
+
+
 def test_foreign(folder: Path) -> None:
     """The room that one leaves to other clients is left by all."""
 

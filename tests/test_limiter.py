@@ -5,7 +5,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import attrs
 import pytest
@@ -38,6 +38,19 @@ class StrictServer:
         return self.limit - len(self.counted)
 
 
+class MoodyServer(StrictServer):
+    """Refuses some requests besides, by their numbers, for no reason of ours."""
+
+    def __init__(self, refuses: Collection[int]) -> None:
+        super().__init__()
+        self.refuses = refuses
+        self.asked = 0
+
+    def ask(self) -> int | None:
+        self.asked += 1
+        return None if self.asked in self.refuses else super().ask()
+
+
 async def collect(
     limiter: SlidingWindowLimiter, server: StrictServer, pages: int, workers: int, latency: float, jitter: float = 0.0
 ) -> float:
@@ -51,7 +64,7 @@ async def collect(
             left -= 1
             remaining = None
             while remaining is None:
-                await limiter.acquire()
+                given = await limiter.acquire()
                 await asyncio.sleep(latency / 2 + luck.random() * jitter)
                 remaining = server.ask()
                 await asyncio.sleep(latency / 2 + luck.random() * jitter)
@@ -59,6 +72,7 @@ async def collect(
                     limiter.limited()
                 else:
                     limiter.observe(remaining)
+                    limiter.answered(given)
 
     await asyncio.gather(*(work() for _ in range(workers)))
     return loop.time() - begun
@@ -439,6 +453,57 @@ def test_429_grows():
         return [*pauses, limiter.stats().paused_for]
 
     assert pytest.approx(run_virtual(scenario())) == [1, 2, 4, 8, 16, 32, 32, 32, 1]
+
+
+def test_429_after_an_answer():
+    """Where a request was answered between two 429s, the second does not follow on the first: a window is enough."""
+
+    async def scenario() -> list[float]:
+        limiter, pauses = SlidingWindowLimiter(10), []
+        for answered in (False, False, True, False, True, True):
+            given = await limiter.acquire()
+            if answered:
+                limiter.answered(given)
+                await limiter.acquire()
+            limiter.limited()
+            pauses.append(limiter.stats().paused_for)
+            await asyncio.sleep(pauses[-1])
+        return pauses
+
+    assert pytest.approx(run_virtual(scenario())) == [1, 2, 1, 2, 1, 1]
+
+
+def test_429_answers_of_before():
+    """An answer to what was sent before the pause does not say that we are let in again."""
+
+    async def scenario() -> float:
+        limiter = SlidingWindowLimiter(10)
+        before = [await limiter.acquire() for _ in range(3)]
+        limiter.limited()
+        limiter.answered(before[0])
+        await limiter.acquire()
+        limiter.answered(before[1])
+        limiter.limited()
+        return limiter.stats().paused_for
+
+    assert run_virtual(scenario()) == pytest.approx(2)
+
+
+def test_six_429s():
+    """Six single 429s in 200 requests cost less than nine seconds, wherever they fall: each pause begins at a second."""
+
+    async def scenario(refuses: Collection[int], latency: float) -> float:
+        limiter, server = SlidingWindowLimiter(10), MoodyServer(refuses)
+        took = await collect(limiter, server, 200, 8, latency, 0.01)
+        assert (limiter.stats().limited, server.refused) == (len(refuses), 0)
+        return took
+
+    luck = random.Random(5)
+    for latency in (0.03, 0.1, 0.3):
+        alone = run_virtual(scenario((), latency))
+        for _ in range(20):
+            six = luck.sample(range(2, 200), 6)
+            assert run_virtual(scenario(six, latency)) - alone < 9, six
 
 
 def test_429_late():

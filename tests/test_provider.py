@@ -35,6 +35,7 @@ END = datetime(2024, 1, 31)
 STOP = int(from_datetime(END))
 MINUTE = 60
 _MINUTE = Timeframe.of("1m")
+FAST = Retry(attempts=2, base=0.001, longest=0.001)
 
 
 @pytest.fixture
@@ -45,8 +46,7 @@ def exchange() -> FakeExchange:
 @pytest.fixture
 async def provider(exchange: FakeExchange, tmp_path: Path) -> AsyncIterator[CandleDataProvider]:
     async with SqliteStore(tmp_path / "candles.db") as store:
-        retry = Retry(attempts=2, base=0.001, longest=0.001)
-        yield CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=retry, cursors=1)
+        yield CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=FAST, cursors=1)
 
 
 def newest(exchange: FakeExchange, count: int) -> list[CandleData]:
@@ -245,7 +245,7 @@ async def test_error_among_cursors(exchange: FakeExchange, tmp_path: Path) -> No
 
     exchange.before = broken
     async with SqliteStore(tmp_path / "candles.db") as store:
-        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), cursors=4)
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=FAST, cursors=4)
         for order in ("newest_first", "oldest_first"):
             delivered: list[int] = []
             with pytest.raises(InvalidResponseError):

@@ -41,6 +41,7 @@ from rxcandles.__main__ import main
 from rxcandles.errors import InvalidResponseError, RequestError, SchemaError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.operators import Retry
 from rxcandles.simulator import Simulator, faults
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
@@ -319,12 +320,15 @@ async def sim() -> AsyncIterator[Simulator]:
         yield simulator
 
 
+FAST = Retry(base=0.001, longest=0.002)
+
+
 async def sampled(path: Path, sim: Simulator, *series: str, sample: int = 12, seed: int = 0, now: float = NOW) -> Any:
     """Hold some of it against that exchange."""
     limiter = SlidingWindowLimiter(None)
     async with UpbitExchange(sim.base_url) as exchange:
         return await rxcandles.verify(
-            path, *series, exchange=exchange, limiter=limiter, sample=sample, seed=seed, now=now
+            path, *series, exchange=exchange, limiter=limiter, sample=sample, seed=seed, now=now, retry=FAST
         )
 
 

@@ -7,20 +7,41 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
+from rxcandles.errors import BannedError
 from rxcandles.model import Order, Request
 from rxcandles.naming import name_of
 from rxcandles.opening import OwnRate, connect
+from rxcandles.operators.retrying import Retry, tried
+from rxcandles.ports import Market
 from rxcandles.provider import CandleDataProvider
 
-__all__ = ["Interrupted", "Job", "Place", "run_job", "run_several", "titles_of"]
+__all__ = ["Interrupted", "Job", "Place", "listed", "run_job", "run_several", "titles_of"]
 
 _A = TypeVar("_A")
+
+_LISTING: Final = Retry(attempts=4, base=0.25, longest=1.0)
+"""Somebody may be sitting in front of it: where nobody answers, that is said within two seconds."""
+
+
+async def listed(provider: CandleDataProvider) -> list[Market]:
+    """Return the exchange's markets, asked for again where a fault is likely to pass; no block (418) is waited out."""
+
+    async def ask() -> list[Market] | BannedError:
+        try:
+            return await provider.exchange.markets()
+        except BannedError as error:
+            return error
+
+    found = await tried(ask, _LISTING)
+    if isinstance(found, BannedError):
+        raise found
+    return found
 
 
 class Interrupted(KeyboardInterrupt):
@@ -61,7 +82,7 @@ class Place:
 
         async def ask() -> list[Request]:
             async with opening as provider:
-                return requests_for(wanted, await provider.exchange.markets())
+                return requests_for(wanted, await listed(provider))
 
         return asyncio.run(ask())
 

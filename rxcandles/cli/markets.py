@@ -12,7 +12,7 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
-from rxcandles.cli.jobs import Place
+from rxcandles.cli.jobs import Place, listed
 from rxcandles.errors import RequestError
 from rxcandles.ports import Market
 
@@ -32,10 +32,10 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        listed = asyncio.run(_listed(Place(":memory:", **asked)))
-        found = [each for each in listed if fnmatchcase(each.symbol, pattern)]
+        everything = asyncio.run(_listed(Place(":memory:", **asked)))
+        found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
-            raise RequestError(f"no market fits {pattern!r} among {len(listed):,}; write it as 'KRW-*'")
+            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
         for each in found:
             names = (each.symbol.ljust(12), each.english_name, each.local_name)
             click.echo(
@@ -48,4 +48,4 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
 
 async def _listed(place: Place) -> list[Market]:
     async with place.connect() as provider:
-        return await provider.exchange.markets()
+        return await listed(provider)

@@ -76,10 +76,10 @@ async def test_other_ways_to_point(header: str) -> None:
 # Size
 
 
-def bomb() -> bytes:
+def bomb(window: int, megabytes: int = 100) -> bytes:
     """100 MB in 100 kB."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(100)) + packer.flush()
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(megabytes)) + packer.flush()
 
 
 def headers() -> Iterator[bytes]:
@@ -87,17 +87,23 @@ def headers() -> Iterator[bytes]:
     return (b"".join(b"X-%d-%d: %s\r\n" % (piece, line, b"x" * 1000) for line in range(60)) for piece in count())
 
 
-BOMB = bomb()
+BOMB, DEFLATED, BARE = bomb(31), bomb(15), bomb(-15)
+GIGABYTE = bomb(15, 1000)
 MEMBERS = gzip.compress(b"") * 100_000
 """Two megabytes of gzip that unpack to nothing, and take quadratic time where each member is copied along."""
 OK, ERROR = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 500 X\r\n"
 CHUNKED, PACKED = b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n"
+DEFLATE = b"Content-Encoding: deflate\r\n"
 BLANK = b" " * 65_536
 LONG = b"x" * 65_536
 
 
 def sized(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n" % len(body)
+
+
+def in_chunk(body: bytes) -> bytes:
+    return b"%x\r\n" % len(body) + body + b"\r\n"
 
 
 FLOODS: dict[str, tuple[bytes, Iterable[bytes], type[RxCandlesError]]] = {
@@ -109,14 +115,16 @@ FLOODS: dict[str, tuple[bytes, Iterable[bytes], type[RxCandlesError]]] = {
         [BOMB, b"\r\n0\r\n\r\n"],
         InvalidResponseError,
     ),
-    "deflate that unpacks": (
-        OK + b"Content-Encoding: deflate\r\n" + sized(BOMB),
-        [zlib.compress(bytes(100 * MEGABYTE), 9)],
-        InvalidResponseError,
-    ),
+    "deflate that unpacks": (OK + DEFLATE + sized(DEFLATED), [DEFLATED], InvalidResponseError),
+    "deflate without a header": (OK + DEFLATE + sized(BARE), [BARE], InvalidResponseError),
+    "deflate to a gigabyte": (OK + DEFLATE + sized(GIGABYTE), [GIGABYTE], InvalidResponseError),
+    "deflate without end": (OK + DEFLATE + CHUNKED + b"\r\n", repeat(in_chunk(GIGABYTE)), InvalidResponseError),
+    "packed as nobody asked": (OK + b"Content-Encoding: br\r\n" + sized(BOMB), [BOMB], ConnectionFailedError),
+    "packed twice": (OK + b"Content-Encoding: gzip, gzip\r\n" + sized(BOMB), [BOMB], ConnectionFailedError),
     "gzip of many members": (OK + PACKED + sized(MEMBERS), [MEMBERS], ConnectionFailedError),
     "error": (ERROR + b"\r\n", repeat(BLANK), ServerError),
     "error that unpacks": (ERROR + PACKED + sized(BOMB), [BOMB], ServerError),
+    "error that is deflated": (ERROR + DEFLATE + sized(DEFLATED), [DEFLATED], ServerError),
     "error with trailers": (ERROR + CHUNKED + b"\r\n2\r\n[]\r\n0\r\n", headers(), ServerError),
     "headers": (OK, headers(), ConnectionFailedError),
     "one header": (OK + b"X: ", repeat(LONG), ConnectionFailedError),
@@ -141,7 +149,7 @@ def flood(head: bytes, pieces: Iterable[bytes]) -> Answer:
 
 @pytest.mark.parametrize("name", FLOODS)
 async def test_floods(name: str) -> None:
-    """However much is sent, memory stays within a few times ``max_body``, and the connection is closed."""
+    """However much is sent, memory stays within a few times ``max_body``; what has no end is left."""
     head, pieces, expected = FLOODS[name]
     async with (
         raw_server(flood(head, pieces)) as server,
@@ -157,7 +165,26 @@ async def test_floods(name: str) -> None:
         assert type(caught.value) is expected
         assert len(str(caught.value)) < 1000
         assert peak < 8 * MEGABYTE
-        await asyncio.wait_for(server.left.wait(), 10)
+        if not isinstance(pieces, list):
+            await asyncio.wait_for(server.left.wait(), 10)
+
+
+@pytest.mark.parametrize("packed_by_client", [True, False])
+async def test_session_of_ones_own(packed_by_client: bool) -> None:
+    """The bound holds with a session that unpacks by itself, and with one that does not."""
+    async with (
+        raw_server(flood(OK + DEFLATE + sized(GIGABYTE), [GIGABYTE])) as server,
+        aiohttp.ClientSession(auto_decompress=packed_by_client) as session,
+        UpbitExchange(server.url, max_body=MEGABYTE, timeout=5, session=session) as exchange,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidResponseError, match="longer than max_body"):
+                await ask(exchange)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 8 * MEGABYTE
 
 
 async def test_surplus_is_not_read() -> None:

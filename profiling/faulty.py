@@ -1,0 +1,116 @@
+"""Collecting where one answer in seven is faulty: seven kinds of fault, each as often as the others.
+
+``python -m profiling faulty`` runs ``rxcandles collect`` several times, each with other luck, and holds the file
+against the truth. Once nothing is faulty, for comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from profiling.audit import Truth, audit
+from profiling.harness import machine, table
+from rxcandles.simulator import Market, Simulator, faults
+from rxcandles.simulator.answers import Answer, Asked
+from rxcandles.simulator.faults import Fault
+from rxcandles.timeframe import time_text
+
+__all__ = ["KINDS", "Unlucky", "main"]
+
+KINDS: dict[str, Fault] = {
+    "500": faults.status(500, "oops"),
+    "502 in HTML": faults.status(502, "<html><h1>Bad Gateway</h1></html>", content_type="text/html"),
+    "429": faults.limited(),
+    "reset": faults.drop("before"),
+    "cut short": faults.drop("body"),
+    "half a body": faults.truncated(),
+    "empty body": faults.status(200, ""),
+}
+MARKET = Market("KRW-BTC", 0.998)
+TO = 1_770_000_000 // 60 * 60
+
+
+class Unlucky:
+    """A fault that is one of ``KINDS``, by chance, for ``share`` of the requests each; counts what it was."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        self.struck: Counter[str] = Counter()
+        self._share = share
+        self._luck = random.Random(seed)
+
+    def __call__(self, asked: Asked, answer: Answer) -> Answer:
+        """Return the answer, or a faulty one."""
+        drawn = self._luck.random() / self._share if self._share else len(KINDS)
+        if drawn >= len(KINDS):
+            return answer
+        kind = list(KINDS)[int(drawn)]
+        self.struck[kind] += 1
+        return KINDS[kind](asked, answer)
+
+
+async def collect(pages: int, share: float, seed: int, rate: float) -> dict[str, Any]:
+    """Run the command against a faulty exchange; raise where it fails, or where the file is not whole and true."""
+    count, unlucky = pages * 200, Unlucky(share, seed)
+    truth = Truth({MARKET.symbol: MARKET}.__getitem__, since=TO - 2 * count * 60)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "candles.db")
+        async with Simulator([MARKET], rate=None, latency=0.03, clock=lambda: TO + 30) as simulator:
+            simulator.faults.add(unlucky)
+            words = [
+                "collect",
+                MARKET.symbol,
+                "1m",
+                "--count",
+                str(count),
+                "--to",
+                time_text(TO),
+                "--db",
+                str(path),
+                "--json",
+            ]
+            words += ["--exchange", "simulated", "--base-url", simulator.base_url, "--rate-limit", f"{rate:g}"]
+            began = time.perf_counter()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "rxcandles", *words,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            told, errors = await process.communicate()
+            seconds = time.perf_counter() - began
+            requests = simulator.stats.requests
+        assert process.returncode == 0, (seed, process.returncode, errors.decode())
+        summary = json.loads(told)
+        held = audit(path, truth, TO + 30)
+        assert held >= summary["collected_count"] == count, (held, summary)
+    return {
+        "faulty": f"{share * len(KINDS):.0%}",
+        "seed": seed,
+        "exit": process.returncode,
+        "candles held": held,
+        "requests": requests,
+        "faults": sum(unlucky.struck.values()),
+        "429s": unlucky.struck["429"],
+        "retries": summary["retries"],
+        "seconds": seconds,
+    }
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m profiling faulty")
+    parser.add_argument("--pages", type=int, default=200)
+    parser.add_argument("--share", type=float, default=0.02, help="of the answers, for each of the seven kinds")
+    parser.add_argument("--rate", type=float, default=10)
+    parser.add_argument("--runs", type=int, default=10)
+    options = parser.parse_args(arguments)
+    rows = [asyncio.run(collect(options.pages, 0.0, 0, options.rate))]
+    rows += [asyncio.run(collect(options.pages, options.share, seed, options.rate)) for seed in range(options.runs)]
+    print(table(f"{options.pages} pages, {options.rate:g} requests/s, faults: {', '.join(KINDS)}. {machine()}", rows))
+    return 0
