@@ -490,7 +490,7 @@ def test_429_answers_of_before():
 
 
 def test_six_429s():
-    """Six single 429s in 200 requests cost less than nine seconds, wherever they fall: each pause begins at a second."""
+    """Six single 429s in 200 requests cost less than nine seconds, wherever they fall: each pause is a second."""
 
     async def scenario(refuses: Collection[int], latency: float) -> float:
         limiter, server = SlidingWindowLimiter(10), MoodyServer(refuses)

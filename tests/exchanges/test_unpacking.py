@@ -66,9 +66,9 @@ def test_many_members() -> None:
 @pytest.mark.parametrize("way", sorted(WAYS))
 async def test_pages(way: str) -> None:
     """A page comes through however it is packed; only what can be unpacked within the bound is asked for."""
-    async with raw_server(ok(WAYS[way](CANDLES), f"Content-Encoding: {way}")) as server:
-        async with UpbitExchange(server.url) as exchange:
-            page = await exchange.page("KRW-BTC", Timeframe.of("1m"), 1_773_240_060, 200)
+    answer = ok(WAYS[way](CANDLES), f"Content-Encoding: {way}")
+    async with raw_server(answer) as server, UpbitExchange(server.url) as exchange:
+        page = await exchange.page("KRW-BTC", Timeframe.of("1m"), 1_773_240_060, 200)
     assert [row.open for row in page.rows] == [103_600_000.0]
     assert b"\r\naccept-encoding: gzip, deflate\r\n" in server.requests[0].lower()
     assert page.beginning.startswith("""'[{"market":"KRW-BTC",""")
