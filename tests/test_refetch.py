@@ -161,7 +161,7 @@ async def test_a_page_that_fails_stays(sim: Simulator, store: SqliteStore, colle
     old = await stored(store, *DENSE)
     sim.markets["KRW-ETH"] = now = Market("KRW-ETH", base_price=7, seed=9)
     middle = START + 400 * 60
-    sim.faults.add(faults.garbage(), when=lambda asked: asked.to == middle)
+    sim.faults.add(faults.garbage(), when=lambda asked: asked.to is not None and middle <= asked.to < middle + 3600)
     with pytest.raises(IncompleteError) as caught:
         await collector.collect_candles_only(*DENSE, **ASKED, refetch=True)  # type: ignore[arg-type]
     (failed,) = caught.value.summary.failed_spans
