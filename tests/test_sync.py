@@ -171,6 +171,22 @@ def test_a_stream_is_left_early(candles: rxcandles.SyncProvider, how: str) -> No
     assert candles.repository.count("KRW-BTC", "1m", 0, NEWEST + 60) >= 1000
 
 
+def test_a_stream_is_dropped_on_the_loop_itself(candles: rxcandles.SyncProvider, exchange: FakeExchange) -> None:
+    """Wherever the last reference to a stream goes, also in the loop's own thread, its tasks end."""
+    held = [candles.stream_candles("KRW-BTC", "1m", count=2900, to=TO)]
+    next(held[0])
+
+    async def drop() -> None:
+        held.clear()
+        gc.collect()
+        async with asyncio.timeout(10):
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)
+
+    candles.run(drop())
+    assert exchange.under_way == 0
+
+
 def test_two_threads_take_a_stream_in_turn(candles: rxcandles.SyncProvider) -> None:
     """Each chunk goes to one of them; together they have all."""
     config = rxcandles.StreamingConfig(chunk_yield_size=50)
@@ -352,14 +368,13 @@ def test_closed_while_another_thread_waits(tmp_path: Path) -> None:
 
 def test_what_does_not_open(tmp_path: Path, exchange: FakeExchange) -> None:
     """The error is connect's own, and no thread is left behind."""
-    before = threading.active_count()
     (tmp_path / "candles.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError):
         rxcandles.open(tmp_path / "candles.db", exchange)
     with pytest.raises(RequestError, match=r"^rate_limit is -1"):
         rxcandles.open(tmp_path / "other.db", rate_limit=-1)
     assert exchange.closed
-    assert threading.active_count() == before
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("rxcandles")]
     assert not (tmp_path / "other.db").exists()
 
 
