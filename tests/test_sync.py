@@ -543,3 +543,40 @@ def test_forked(tmp_path: Path) -> None:
     assert (code, printed) == (
         0, [refused, refused, "<candles.db, simulated, closed>", "3", "2000 3000", "True"],
     )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no timers that send signals")
+def test_interrupted_at_any_moment(tmp_path: Path) -> None:
+    """Wherever an interrupt hits: nothing of the call or the stream runs on, and nothing hangs."""
+    program = (
+        "import asyncio, random, signal, rxcandles\n"
+        "from fakes import NEWEST, FakeExchange, slots\n"
+        "from rxcandles.timeframe import to_datetime\n"
+        "def interrupt(*_):\n"
+        "    raise KeyboardInterrupt\n"
+        "async def others():\n"
+        "    async with asyncio.timeout(10):\n"
+        "        while len(asyncio.all_tasks()) > 1:\n"
+        "            await asyncio.sleep(0)\n"
+        "def stream(**asked):\n"
+        "    with candles.stream_candles(**asked) as chunks:\n"
+        "        for _ in chunks:\n"
+        "            pass\n"
+        "signal.signal(signal.SIGALRM, interrupt)\n"
+        "moments, exchange, hit = random.Random(7), FakeExchange(slots(3000), latency=0.001), 0\n"
+        "with rxcandles.open('candles.db', exchange) as candles:\n"
+        "    for number in range(120):\n"
+        "        asked = dict(symbol=f'KRW-{number}', timeframe='1m', count=2500, to=to_datetime(NEWEST))\n"
+        "        signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.02))\n"
+        "        try:\n"
+        "            try:\n"
+        "                (candles.get_candles, stream, candles.collect_candles_only)[number % 3](**asked)\n"
+        "            finally:\n"
+        "                signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "        except KeyboardInterrupt:\n"
+        "            hit += 1\n"
+        "        assert exchange.under_way == 0\n"
+        "        candles.run(others())\n"
+        "print(hit > 60)\n"
+    )
+    assert ended(program, tmp_path) == (0, ["True"], "")
