@@ -207,10 +207,10 @@ class LoopThread:
                 call.join()
 
     def later(self, make: Callable[[], Awaitable[object]]) -> None:
-        """Run ``make()`` on the loop as :meth:`run` does, without waiting; nothing is done where it was stopped."""
+        """Run ``make()`` on the loop without waiting, from any thread; nothing is done where it was stopped."""
         if not self.closed:
             with suppress(StoreError):
-                self._submit(_Call(make, SimpleQueue()))
+                self._let_in(_Call(make, SimpleQueue()))
 
     def stop(self, last: Callable[[], Awaitable[object]] | None = None) -> None:
         """Cancel all calls, run ``last()`` on the loop, and return when the thread has ended; idempotent.
@@ -246,6 +246,9 @@ class LoopThread:
                 f"this would wait for itself: it is called on the event loop of {self._what}; await the asynchronous "
                 "provider there"
             )
+        self._let_in(call)
+
+    def _let_in(self, call: _Call[Any]) -> None:
         with self._gate:
             if self._ending:
                 raise StoreError(f"{self._what} is closed; open it again")

@@ -301,8 +301,9 @@ class SyncStream(Iterator[tuple[list[CandleData], StreamingMeta]]):
         return self
 
     def __next__(self) -> tuple[list[CandleData], StreamingMeta]:
+        stream = self._stream
         with self._turn:
-            chunk = self._thread.run(lambda: anext(self._stream, None), self._events)
+            chunk = self._thread.run(lambda: anext(stream, None), self._events)
         if chunk is None:
             raise StopIteration
         return chunk

@@ -171,6 +171,22 @@ def test_a_stream_is_left_early(candles: rxcandles.SyncProvider, how: str) -> No
     assert candles.repository.count("KRW-BTC", "1m", 0, NEWEST + 60) >= 1000
 
 
+def test_a_stream_is_dropped_on_the_loop_itself(candles: rxcandles.SyncProvider, exchange: FakeExchange) -> None:
+    """Wherever the last reference to a stream goes, also in the loop's own thread, its tasks end."""
+    held = [candles.stream_candles("KRW-BTC", "1m", count=2900, to=TO)]
+    next(held[0])
+
+    async def drop() -> None:
+        held.clear()
+        gc.collect()
+        async with asyncio.timeout(10):
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)
+
+    candles.run(drop())
+    assert exchange.under_way == 0
+
+
 def test_two_threads_take_a_stream_in_turn(candles: rxcandles.SyncProvider) -> None:
     """Each chunk goes to one of them; together they have all."""
     config = rxcandles.StreamingConfig(chunk_yield_size=50)
@@ -352,16 +368,13 @@ def test_closed_while_another_thread_waits(tmp_path: Path) -> None:
 
 def test_what_does_not_open(tmp_path: Path, exchange: FakeExchange) -> None:
     """The error is connect's own, and no thread is left behind."""
-    before = set(threading.enumerate())
     (tmp_path / "candles.db").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError):
         rxcandles.open(tmp_path / "candles.db", exchange)
     with pytest.raises(RequestError, match=r"^rate_limit is -1"):
         rxcandles.open(tmp_path / "other.db", rate_limit=-1)
     assert exchange.closed
-    for thread in set(threading.enumerate()) - before:
-        thread.join(10)  # one that is just ending
-        assert not thread.is_alive()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("rxcandles")]
     assert not (tmp_path / "other.db").exists()
 
 
@@ -530,3 +543,40 @@ def test_forked(tmp_path: Path) -> None:
     assert (code, printed) == (
         0, [refused, refused, "<candles.db, simulated, closed>", "3", "2000 3000", "True"],
     )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no timers that send signals")
+def test_interrupted_at_any_moment(tmp_path: Path) -> None:
+    """Wherever an interrupt hits: nothing of the call or the stream runs on, and nothing hangs."""
+    program = (
+        "import asyncio, random, signal, rxcandles\n"
+        "from fakes import NEWEST, FakeExchange, slots\n"
+        "from rxcandles.timeframe import to_datetime\n"
+        "def interrupt(*_):\n"
+        "    raise KeyboardInterrupt\n"
+        "async def others():\n"
+        "    async with asyncio.timeout(10):\n"
+        "        while len(asyncio.all_tasks()) > 1:\n"
+        "            await asyncio.sleep(0)\n"
+        "def stream(**asked):\n"
+        "    with candles.stream_candles(**asked) as chunks:\n"
+        "        for _ in chunks:\n"
+        "            pass\n"
+        "signal.signal(signal.SIGALRM, interrupt)\n"
+        "moments, exchange, hit = random.Random(7), FakeExchange(slots(3000), latency=0.001), 0\n"
+        "with rxcandles.open('candles.db', exchange) as candles:\n"
+        "    for number in range(120):\n"
+        "        asked = dict(symbol=f'KRW-{number}', timeframe='1m', count=2500, to=to_datetime(NEWEST))\n"
+        "        signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.02))\n"
+        "        try:\n"
+        "            try:\n"
+        "                (candles.get_candles, stream, candles.collect_candles_only)[number % 3](**asked)\n"
+        "            finally:\n"
+        "                signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "        except KeyboardInterrupt:\n"
+        "            hit += 1\n"
+        "        assert exchange.under_way == 0\n"
+        "        candles.run(others())\n"
+        "print(hit > 60)\n"
+    )
+    assert ended(program, tmp_path) == (0, ["True"], "")
