@@ -271,6 +271,32 @@ async def test_our_clock_is_wrong(wrong: int, tmp_path: Path) -> None:
     assert (audit.wrong, audit.lost, audit.claims) == (0, 0, 0)
 
 
+async def test_our_clock_is_put_right(tmp_path: Path) -> None:
+    """Two hours slow at first, right ten seconds later: an illness of ten seconds makes nothing final."""
+    truth, path = TRUTHS[1.0], tmp_path / "candles.db"
+    lost = (END - 20 * HOUR, END - 19 * HOUR)
+
+    class Dated(Ill):
+        passed = 0
+
+        def _page(self, timeframe: Timeframe, to: int, count: int, connection: bool | None) -> rxcandles.Page:
+            now = NOW + self.passed
+            return rxcandles.Page(self.view(timeframe, to, count, now, self.illness), now)
+
+    ill, asked = Dated(truth, Illness(lost=(lost,))), {"to": to_datetime(END), "end": to_datetime(END - DAY)}
+    with at(NOW - 2 * HOUR) as clock:
+        await collect(path, ill, asked)
+        ill.passed, clock.now = 10, NOW + 10
+        await collect(path, ill, asked)
+        audit = final_audit(path, truth, clock.now)
+        assert (audit.false_final, audit.wrong, audit.claims) == (0, 0, 1)
+        ill.illness = WELL
+        ill.passed, clock.now = 2 * HOUR, NOW + 2 * HOUR
+        await collect(path, ill, asked)
+        audit = final_audit(path, truth, NOW, END - DAY)
+        assert (audit.lost, audit.claims) == (0, 0)
+
+
 # Files of before
 
 

@@ -416,7 +416,7 @@ def test_command_absences(there: Path, capsys: pytest.CaptureFixture[str]) -> No
     """`repair --absences` says how many were asked about, how many had candles, and what is left until when."""
     span = f"{MIDNIGHT + 36000}, {MIDNIGHT + 39600}"
     now = int(time.time())
-    harm(there, f"INSERT INTO claims VALUES (1, 'gap', {span}, {now}, {now}, 1, {now + 3600}, {now + 3600})")
+    harm(there, f"INSERT INTO claims VALUES (1, 'gap', {span}, {now}, {now}, 1, {now + 3600}, {now + 3600}, NULL)")
     harm(there, f"DELETE FROM candles WHERE open_time >= {MIDNIGHT + 36000} AND open_time < {MIDNIGHT + 39600}")
     harm(there, "UPDATE coverage SET rows = (SELECT count(*) FROM candles)")
     assert main(["repair", "--absences", *SIMULATED, "--json"]) == 0
