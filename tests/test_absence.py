@@ -38,6 +38,8 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.stores import SqliteStore, schema
 from rxcandles.timeframe import Timeframe, to_datetime
 
+pytestmark = pytest.mark.exhaustive
+
 TRUTHS = {density: Truth(START, HISTORY, density, seed=7) for density in (1.0, 0.3, 0.02)}
 FRAME = Timeframe.of("1m")
 TO = to_datetime(NOW)
@@ -51,11 +53,19 @@ def quiet() -> Iterator[None]:
     logging.getLogger("rxcandles").setLevel(logging.NOTSET)
 
 
+TAKING_TURNS = [
+    pytest.param(illness, how, asked, mode, id=f"{illness}-{how}-{asked}-{mode}")
+    for illness in LASTING
+    for way, how in enumerate(HOW)
+    for number, asked in enumerate(REQUESTS)
+    for place, mode in enumerate(MODES)
+    if (number + place) % 3 == way
+]
+"""Each illness in every way, each way with every request and every mode; `python -m profiling absence` tries all."""
+
+
 @pytest.mark.filterwarnings("ignore::rxcandles.LargeCollectionWarning")
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("asked", REQUESTS)
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("illness", LASTING)
+@pytest.mark.parametrize(("illness", "how", "asked", "mode"), TAKING_TURNS)
 async def test_two_later_runs_make_it_true(illness: str, how: str, asked: str, mode: str) -> None:
     """Whatever the illness: nothing is lost or wrong then, nothing false was ever final, and a third asks nothing."""
     # The densities take turns, so that each meets every illness, way, request and mode, if not all at once.

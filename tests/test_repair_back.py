@@ -336,6 +336,7 @@ async def test_absences_stopped_in_between(path: Path, sim: Simulator) -> None:
     assert len(held) == 3000
 
 
+@pytest.mark.usefixtures("no_waits")
 async def test_absences_when_the_exchange_fails(path: Path, sim: Simulator) -> None:
     """Where it can't be asked that is a failure, and the absences stay as doubtful as they were."""
     await lose(path, sim, (START + 300 * 60, START + 360 * 60))

@@ -143,7 +143,8 @@ class SqliteStore(ImportKeeper):
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
         at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
         times in ``proven``) are deleted. Returns how many of the rows lie where nothing was covered before, which have
-        replaced others (``revised``) and which are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
+        replaced others (``revised``) and which are deleted (``removed``). Raises ``RequestError`` where the first or
+        the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
