@@ -35,6 +35,8 @@ from profiling.absence import (
 from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 from rxcandles.errors import ContradictionError, IncompleteError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.operators import Retry
+from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore, schema
 from rxcandles.timeframe import Timeframe, to_datetime
 
@@ -43,6 +45,7 @@ pytestmark = pytest.mark.exhaustive
 TRUTHS = {density: Truth(START, HISTORY, density, seed=7) for density in (1.0, 0.3, 0.02)}
 FRAME = Timeframe.of("1m")
 TO = to_datetime(NOW)
+AT_ONCE = Retry(attempts=4, base=0.0, longest=0.0)
 END = START + HISTORY * MINUTE
 
 
@@ -305,6 +308,49 @@ async def test_our_clock_is_put_right(tmp_path: Path) -> None:
         await collect(path, ill, asked)
         audit = final_audit(path, truth, NOW, END - DAY)
         assert (audit.lost, audit.claims) == (0, 0)
+
+
+# Several cursors whose answers contradict each other
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("page", [10, 30])
+async def test_never_short_without_a_word(mode: str, page: int, tmp_path: Path) -> None:
+    """What a later answer has uncovered a list asks for again, and a stream and a summary tell as an error."""
+    told = 0
+    for seed in range(12):
+        truth = Truth(START, 200, 1.0, seed)
+        end, ill = START + 200 * MINUTE, Ill(truth, Illness(empty=True), seed=seed, share=0.5)
+        ill.page_limit = page
+        with at(end + 65):
+            async with SqliteStore(tmp_path / f"{seed}.db") as store:
+                provider = rxcandles.CandleDataProvider(
+                    store, ill, rxcandles.SlidingWindowLimiter(None), retry=AT_ONCE, cursors=4
+                )
+                asked = {"to": to_datetime(end), "end": to_datetime(START + 30 * MINUTE)}
+                try:
+                    await MODES[mode](provider, asked)
+                except (rxcandles.ExchangeError, IncompleteError):
+                    told += 1
+                else:
+                    held = await store.coverage(SYMBOL, FRAME, START, end)
+                    left = SpanSet(((START + 30 * MINUTE, end),))
+                    assert not left.subtract(SpanSet(tuple((each.start, each.stop) for each in held))), seed
+    assert told < 12
+
+
+async def test_spans_that_overlap(tmp_path: Path) -> None:
+    """A ledger that a foreign hand has left overlapping is read as what it covers together."""
+    truth, path = TRUTHS[1.0], tmp_path / "candles.db"
+    ill, asked = Ill(truth), {"to": to_datetime(END), "end": to_datetime(END - 1000 * MINUTE)}
+    with at(NOW):
+        await collect(path, ill, {"to": to_datetime(END), "end": to_datetime(END - 500 * MINUTE)})
+        with closing(sqlite3.connect(path)) as file:
+            for start in range(END - 490 * MINUTE, END - 300 * MINUTE, 7 * MINUTE):
+                file.execute("INSERT INTO coverage VALUES (1, ?, ?, 60)", (start, start + 60 * MINUTE))
+            file.commit()
+        await collect(path, ill, asked)
+        assert final_audit(path, truth, NOW, END - 1000 * MINUTE).uncovered == 0
 
 
 # Files of before
