@@ -19,6 +19,7 @@ PROGRAMS = {
     "import": ("importing", "files of each kind imported: microseconds a row, few and many"),
     "export": ("exporting", "ten million candles into each kind of file: seconds, peak RSS"),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
+    "signals": ("signals", "commands told to end at random moments: one line, the exit code, nothing half-written"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }

@@ -12,7 +12,7 @@ import rxcandles
 ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
-    {"errors", "version"},
+    {"errors", "version", "stopping"},
     {"arguments", "extras"},
     {"files", "naming", "threads"},
     {"timeframe"},
@@ -30,6 +30,7 @@ LAYERS = (
     {"charts"},
     {"opening"},
     {"repairing"},
+    {"api"},
     {""},
     {"cli"},
     {"__main__"},

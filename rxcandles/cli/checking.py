@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +13,7 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
@@ -101,7 +101,7 @@ def _verify(
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
-    report = asyncio.run(work())
+    report = run_async(work())
     if as_json:
         click.echo(json.dumps(_plain(report)))
     elif not (quiet and report.clean):
@@ -121,7 +121,7 @@ def _repair(
             progress(how_far)
 
         try:
-            report = asyncio.run(
+            report = run_async(
                 repair_file(
                     db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
                     dry_run=dry_run, into=into, most=most, progress_callback=told,

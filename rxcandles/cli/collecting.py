@@ -15,7 +15,7 @@ from rxcandles.cli.asking import Wanted, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_plain, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
-from rxcandles.errors import IncompleteError, SeveralFailedError
+from rxcandles.errors import IncompleteError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate
@@ -100,11 +100,14 @@ def collect_series(
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept, as_json=as_json)
+    unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
-    else:
+    elif len(unreachable) < len(results):
         _print_table({titles[request]: result for request, result in results.items()}, place.kept, output)
+    if unreachable and len(unreachable) == len(results):
+        raise unreachable[0]  # one sentence is enough
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
         message = " ".join(str(error).split())

@@ -174,7 +174,7 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
     console = output.console()
     board: Board
     live = live and not output.quiet and console.is_terminal and not console.is_dumb_terminal
-    with logged(console, quiet=output.quiet, verbose=output.verbose, live=live):
+    with logged(console, quiet=output.quiet, verbose=output.verbose):
         if output.quiet:
             yield Board(expected)
         elif live:

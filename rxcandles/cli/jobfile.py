@@ -27,6 +27,7 @@ LARGEST: Final = 1_000_000
 
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path())
+@options.patience
 @options.as_json
 @options.told
 def run(file: str, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ import attrs
 
 from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
+from rxcandles.cli.running import Interrupted, run_async
 from rxcandles.model import Order, Request
 from rxcandles.naming import name_of
 from rxcandles.opening import OwnRate, connect
@@ -21,10 +21,6 @@ from rxcandles.provider import CandleDataProvider
 __all__ = ["Interrupted", "Job", "Place", "run_job", "run_several", "titles_of"]
 
 _A = TypeVar("_A")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with what is to be said about it."""
 
 
 @attrs.frozen
@@ -63,7 +59,7 @@ class Place:
             async with opening as provider:
                 return requests_for(wanted, await provider.exchange.markets())
 
-        return asyncio.run(ask())
+        return run_async(ask())
 
 
 @attrs.frozen
@@ -159,10 +155,10 @@ def _run(
         async with opening as provider, board.watching(provider.limiter):
             return await work(provider)
 
-    try:
-        return asyncio.run(go())
-    except KeyboardInterrupt:
+    def stopped() -> str:
         what = next(iter(board.series)) if len(board.series) == 1 else f"{len(board.series)} series"
         known = any(each is not None for each in board.series.values())
         held = f"{board.held:,} of {board.total:,} candles are" if known else "what was fetched is"
-        raise Interrupted(f"{what} stopped: {held} in {db}; the same command goes on from there") from None
+        return f"{what} stopped: {held} in {db}; the same command goes on from there"
+
+    return run_async(go(), stopped)

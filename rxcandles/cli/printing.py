@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from rxcandles.cli import options
+from rxcandles.cli import options, outputs
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
@@ -17,7 +16,10 @@ from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
 
-__all__ = ["get", "no_reader", "stream"]
+__all__ = ["get", "stream"]
+
+CUT_SHORT: Final = 141
+"""Exit code of a stream whose reader had enough, as shells report it of other programs (128 + SIGPIPE)."""
 
 
 @click.command()
@@ -39,11 +41,10 @@ def get(style: str, **asked: Any) -> options.Work:
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
         candles = run_job(job, work)
-        try:
-            for line in format_candles(candles, style):
-                click.echo(line)
-        except BrokenPipeError:
-            no_reader()
+        for line in format_candles(candles, style):
+            if outputs.fault() is not None:
+                break
+            click.echo(line)
         return 0
 
     return show
@@ -65,12 +66,9 @@ def stream(style: str, **asked: Any) -> options.Work:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
+                if outputs.fault() is not None:
+                    return CUT_SHORT if outputs.reader_left() else 1
         return 0
 
     # On a terminal the candles themselves show how far it is.
     return lambda: run_job(job, work, live=not sys.stdout.isatty())
-
-
-def no_reader() -> None:
-    """Whoever read our output has enough; Python would complain once more when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

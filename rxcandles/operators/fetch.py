@@ -16,6 +16,7 @@ from rxcandles.errors import (
     ExchangeError,
     PassingError,
     RequestRejectedError,
+    UnreachableError,
 )
 from rxcandles.exchanges.witness import Witness
 from rxcandles.flow import Operator, map_async
@@ -79,7 +80,7 @@ def fetch(
             chunk = attrs.evolve(chunk, **attrs.asdict(await tried(attempts), recurse=False))
         except ExchangeError as error:
             error.add_note(f"{chunk}; asked {attempts.requests} times")
-            if isinstance(error, RequestRejectedError | CertificateError):
+            if isinstance(error, RequestRejectedError | CertificateError | UnreachableError):
                 raise
             attempts.log_failed(error)
             chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)
@@ -122,7 +123,7 @@ def fetch(
 def _may_pass(error: BaseException) -> bool:
     """Whether another try is worth its while, and the wait before it."""
     passes = isinstance(error, PassingError | BannedError | ContradictionError)
-    passes = passes and not isinstance(error, CertificateError)
+    passes = passes and not isinstance(error, CertificateError | UnreachableError)
     return passes and _wait_asked(error) <= LONGEST_WAIT
 
 
