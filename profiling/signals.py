@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "get": ("get", "KRW-ETH", "1m", *SPAN, "--format", "csv", *SIMULATED),
     "stream": ("stream", "KRW-ETH", "1m", *SPAN, "--format", "jsonl", *SIMULATED),
     "export": ("export", "KRW-BTC", "1m", "-o", "out.csv", "--force"),
-    "import": ("import", "in.csv", "--symbol", "KRW-XRP", "--timeframe", "1m"),
+    "import": ("import", "in.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--db", "new.db"),
     "verify": ("verify",),
     "run": ("run", "jobs.toml"),
 }
@@ -69,7 +69,7 @@ class Blow:
 
     @property
     def outcome(self) -> str:
-        """In a word: ``right``, ``late`` (it was done), ``early`` (the interpreter was not up yet), or what is wrong."""
+        """In a word: ``right``, ``late`` (it was done), ``early`` (Python itself had only begun), or what is wrong."""
         if self.left:
             return "part files"
         if "Traceback" in self.told or "Exception ignored" in self.told:

@@ -31,11 +31,13 @@ the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rxcandles.version import VERSION
 
+TYPE_CHECKING = False  # typing itself takes longer than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from rxcandles.api import *  # noqa: F403 - they are what the module gives out
 
 __version__ = VERSION
@@ -45,16 +47,16 @@ def __getattr__(name: str) -> Any:
     """Return a public name: all of them are loaded when the first is used, so that a command starts at once."""
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from rxcandles import api
+    import rxcandles.api  # which also makes the rooms that it loads attributes of this module
 
-    found = vars(api) if name in api.__all__ or name == "__all__" else vars(sys.modules[__name__])
-    if name not in found:
+    found = getattr(rxcandles.api, name, None) if name in {*rxcandles.api.__all__, "__all__"} else globals().get(name)
+    if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found[name]
-    return found[name]
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
-    from rxcandles import api
+    import rxcandles.api
 
-    return sorted({*globals(), *api.__all__})
+    return sorted({*globals(), *rxcandles.api.__all__})
