@@ -30,8 +30,6 @@ the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a 
 
 from __future__ import annotations
 
-import sys
-
 from rxcandles.version import VERSION
 
 TYPE_CHECKING = False  # typing itself takes longer than all of this
