@@ -31,7 +31,7 @@ __all__ = ["CODES", "Blow", "Siege", "unfinished"]
 
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SIMULATED: Final = ("--exchange", "simulated", "--rate-limit", "none")
-SPAN: Final = ("--since", "2024-01-01", "--to", "2024-03-01")
+SPAN: Final = ("--since", "2024-01-01", "--to", "2024-02-01")
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "collect": ("collect", "KRW-ETH", "1m", *SPAN, *SIMULATED),
     "get": ("get", "KRW-ETH", "1m", *SPAN, "--format", "csv", *SIMULATED),
@@ -48,7 +48,7 @@ rate_limit = "none"
 symbols = ["KRW-ETH", "KRW-XRP"]
 timeframes = ["1m"]
 since = 2024-01-01
-to = 2024-02-01
+to = 2024-01-15
 """
 
 
@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> int:
                 | {kind: counts[kind] for kind in kinds}
                 | {"longest end (s)": f"{max((each.took for each in struck), default=0):.2f}"}
             )
+            sys.stderr.write(f"{number.name}: {dict(counts)}\n")
             wrong += [each for each in blows if each.outcome in kinds[3:]]
     sys.stdout.write(table(f"{len(COMMANDS)} commands told to end at random moments. {machine()}", rows) + "\n")
     for each in wrong:
