@@ -158,6 +158,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=200, help="signals of each kind")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    for number in CODES:
+        if signal.getsignal(number) is signal.SIG_IGN:  # as by nohup; a child would ignore it as well
+            signal.signal(number, signal.SIG_DFL)
     rows: list[dict[str, Any]] = []
     wrong: list[Blow] = []
     with tempfile.TemporaryDirectory() as folder:
