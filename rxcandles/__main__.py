@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from rxcandles.stopping import STOPPING
+try:
+    from rxcandles.stopping import STOPPING
+except KeyboardInterrupt:  # the last moment before signals are listened to
+    os.write(2, b"rxcandles: stopped\n")
+    raise SystemExit(130) from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
