@@ -28,26 +28,23 @@ Times are UTC, datetimes aware; spans include their older end, not their newer o
 the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is ``rxcandles --help``.
 """
 
-from __future__ import annotations
-
-from rxcandles.version import VERSION
-
-TYPE_CHECKING = False  # typing itself takes longer than all of this
+TYPE_CHECKING = False  # nothing is imported here, so that a command listens to signals at once
 if TYPE_CHECKING:
     from typing import Any
 
     from rxcandles.api import *  # noqa: F403 - they are what the module gives out
 
-__version__ = VERSION
+    __version__: str
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name: all of them are loaded when the first is used, so that a command starts at once."""
-    if name.startswith("__") and name != "__all__":
+def __getattr__(name: str) -> "Any":
+    """Return a public name: all of them are loaded when the first is used."""
+    if name.startswith("__") and name not in ("__all__", "__version__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import rxcandles.api  # which also makes the rooms that it loads attributes of this module
 
-    found = getattr(rxcandles.api, name, None) if name in {*rxcandles.api.__all__, "__all__"} else globals().get(name)
+    public = {*rxcandles.api.__all__, "__all__", "__version__"}
+    found = getattr(rxcandles.api, name, None) if name in public else globals().get(name)
     if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
@@ -57,4 +54,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     import rxcandles.api
 
-    return sorted({*globals(), *rxcandles.api.__all__})
+    return sorted({*globals(), *rxcandles.api.__all__, "__version__"})

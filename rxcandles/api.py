@@ -73,6 +73,9 @@ from rxcandles.stores import Import, SqliteStore
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.verification import verify
+from rxcandles.version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     "TIMEFRAMES",
