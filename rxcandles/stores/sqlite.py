@@ -100,7 +100,13 @@ class SqliteStore(ImportKeeper):
             began = time.monotonic()
             if self.path == ":memory:":
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
-                self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+                try:
+                    self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+                except OSError as error:
+                    raise StoreError(
+                        f"no folder for temporary files, where {self.path} lies, can be made: {error}; "
+                        "make room, set TMPDIR, or name a file"
+                    ) from error
                 self._database = str(Path(self._folder.name, "candles.db"))
             self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
             event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
