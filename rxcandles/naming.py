@@ -18,6 +18,7 @@ from rxcandles.errors import RequestError
 __all__ = [
     "EXCHANGES",
     "SIMULATED",
+    "SIMULATED_BY",
     "SIMULATED_HEADER",
     "UPBIT_URL",
     "address_of",
@@ -34,6 +35,7 @@ EXCHANGES: Final = ("upbit", SIMULATED)
 UPBIT_URL: Final = "https://api.upbit.com"
 SIMULATED_HEADER: Final = "X-Simulated"
 """The header by which a simulator says in each of its answers that it is one."""
+SIMULATED_BY: Final = "rxcandles"
 
 _WRITTEN: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
 """What an address is written in: ASCII that can be seen, and no more than a host and a path."""

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.naming import EXCHANGES, SIMULATED, UPBIT_URL, address_of, is_own, name_of, says_simulated
@@ -23,7 +24,7 @@ from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.connection import Durability
 
-__all__ = ["EXCHANGES", "Opening", "OwnRate", "connect"]
+__all__ = ["EXCHANGES", "Opening", "OwnRate", "asked_name", "connect"]
 
 _Stack: TypeAlias = "AsyncExitStack[bool | None]"
 
@@ -57,8 +58,9 @@ def connect(
 
     ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
     ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of the exchange's
-    own. A simulator in another process is ``exchange="simulated"`` with its address. Under an exchange's name its first
-    answer is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as one.
+    own. What a simulator makes up is always ``simulated``: without a ``name`` the server is asked first whether it is
+    one (by a ``HEAD`` of its root, for at most three seconds). Under the name of an exchange a simulator's first answer
+    is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as ``"simulated"``.
 
     Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all
     processes of this user on this machine that open the same exchange share its limit, which counts by address; None
@@ -74,13 +76,29 @@ def connect(
     if share_limit is not None:
         check_flag("share_limit", share_limit)
     ready, called, key = _served(exchange, base_url, name)
+    unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
     rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
-    store = SqliteStore(path, exchange=called, durability=durability, busy_timeout=busy_timeout)
+    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout)
+    store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == "upbit") if share_limit is None else share_limit
     lease = _lease(key) if shared and limiter is None else None
     given = SlidingWindowLimiter(rate) if limiter is None else limiter
-    return Opening(store.path, partial(_opened, store, ready, rate, given, lease))
+    simulated = made(exchange=SIMULATED)
+    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown))
+
+
+async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
+    """Return what the candles are called that ``connect`` would store: as :func:`name_of`, with the server asked."""
+    called = name_of(exchange, base_url, name)
+    if base_url is not None and _is_unknown(exchange, base_url, name) and await is_simulator(base_url):
+        return SIMULATED
+    return called
+
+
+def _is_unknown(exchange: str, base_url: str | None, name: str | None) -> bool:
+    """Return whether only the server can say if it is a simulator."""
+    return exchange != SIMULATED and name is None and base_url is not None and not is_own(base_url)
 
 
 def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
@@ -152,13 +170,17 @@ class Opening(AbstractAsyncContextManager[CandleDataProvider], Awaitable[CandleD
 
 async def _opened(
     store: SqliteStore,
+    simulated: SqliteStore,
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,
     shared_as: str | None,
+    unknown: str | None,
 ) -> tuple[CandleDataProvider, _Stack]:
-    """Return an open provider, and what closes it."""
+    """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
+        if unknown is not None and await is_simulator(unknown):
+            store, exchange = simulated, UpbitExchange(unknown, name=SIMULATED, simulated=True)
         if shared_as is not None:
             limiter = MachineLimiter(rate, key=shared_as)
         if exchange is None:

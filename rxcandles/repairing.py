@@ -24,8 +24,7 @@ from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
 from rxcandles.model import Request
-from rxcandles.naming import name_of
-from rxcandles.opening import OwnRate, connect
+from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.ports import Exchange, RateLimiter, kept_by
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress
@@ -109,7 +108,7 @@ async def repair(
     opening = connect(":memory:", exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
     check_path("path", path)
     source = UpbitExchange if isinstance(exchange, str) else exchange
-    whose = name_of(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
+    whose = await asked_name(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
 
     async with AsyncExitStack() as stack:
         if not isinstance(exchange, str):

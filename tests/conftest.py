@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tenacity
 
 pytest_plugins = ("rxcandles.simulator.fixture",)
 
@@ -18,6 +19,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is asked about again at once; what is asked, and how often, stays the same."""
+    monkeypatch.setattr("tenacity.wait_random_exponential", lambda **_: tenacity.wait_none())
 
 
 @pytest.fixture

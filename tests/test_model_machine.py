@@ -22,6 +22,7 @@ from typing import Any, ClassVar, TypeVar
 from unittest.mock import patch
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -35,6 +36,8 @@ from rxcandles.model import SETTLE_SECONDS, CandleData, Request
 from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
 from rxcandles.spans import SpanSet
 from rxcandles.timeframe import to_datetime
+
+pytestmark = pytest.mark.exhaustive
 
 _log = logging.getLogger(__name__)
 _A = TypeVar("_A")
@@ -457,10 +460,24 @@ class Collecting(RuleBasedStateMachine):
 TestCollecting = Collecting.TestCase
 LONG = os.environ.get("RXCANDLES_EXAMPLES")
 TestCollecting.settings = settings(
-    max_examples=int(LONG or 30),
+    max_examples=int(LONG or 18),
     stateful_step_count=30,
     deadline=None,
     derandomize=LONG is None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_second_question_far_above() -> None:
+    """A second question begins far above what it is about: in a dense market it takes more rows to get down there."""
+    state = Collecting()
+    try:
+        state.begin()
+        first = Asked(symbol="KRW-A", timeframe="1d", count=1, to=None, length=None)
+        state.heal(asked=first, fault="truncated", skipped=2, times=5)
+        second = Asked(symbol="KRW-B", timeframe="1m", count=None, to=105, length=151)
+        state.heal(asked=second, fault="cut", skipped=1, times=6)
+        state.true()
+    finally:
+        state.teardown()

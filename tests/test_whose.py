@@ -16,8 +16,8 @@ import rxcandles
 from rxcandles import Row
 from rxcandles.__main__ import main
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.naming import address_of
-from rxcandles.simulator import Answer, Asked, Simulator
+from rxcandles.naming import SIMULATED_HEADER, address_of
+from rxcandles.simulator import Simulator
 from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
@@ -37,9 +37,26 @@ async def sim() -> AsyncIterator[Simulator]:
         yield simulator
 
 
-def silent(_asked: Asked, answer: Answer) -> Answer:
-    """As a server answers that is none of our simulators."""
-    return attrs.evolve(answer, headers={"X-Simulated": None})
+@attrs.frozen
+class Mask:
+    """Hides that the simulators here are simulators, as servers are that are none of ours."""
+
+    _patch: pytest.MonkeyPatch
+
+    def on(self) -> None:
+        """From now on they don't say it."""
+        self._patch.setattr("rxcandles.simulator.server.SIMULATED_HEADER", "X-Nothing")
+        self._patch.setattr("rxcandles.simulator.sending.SIMULATED_HEADER", "X-Nothing")
+
+    def off(self) -> None:
+        """From now on they say it again."""
+        self._patch.setattr("rxcandles.simulator.server.SIMULATED_HEADER", SIMULATED_HEADER)
+        self._patch.setattr("rxcandles.simulator.sending.SIMULATED_HEADER", SIMULATED_HEADER)
+
+
+@pytest.fixture
+def mask(monkeypatch: pytest.MonkeyPatch) -> Mask:
+    return Mask(monkeypatch)
 
 
 def stored(path: Path | str = "candles.db") -> dict[str, int]:
@@ -52,22 +69,38 @@ def stored(path: Path | str = "candles.db") -> dict[str, int]:
     return dict(found)
 
 
-@pytest.mark.parametrize("name", [None, "upbit", "upbit@lab"])
-async def test_a_simulator_is_no_exchange(sim: Simulator, name: str | None) -> None:
+@pytest.mark.parametrize("name", ["upbit", "upbit@lab"])
+async def test_a_simulator_is_no_exchange(sim: Simulator, name: str) -> None:
     """Under an exchange's name its first answer is refused with both names and the command: not retried, not stored."""
     async with rxcandles.connect("candles.db", base_url=sim.base_url, name=name, rate_limit=None) as provider:
-        whose = name or f"upbit@{address_of(sim.base_url)}"
         for ask in (provider.get_candles, provider.collect_candles_only):
             sim.reset_stats()
             with pytest.raises(rxcandles.WrongServerError, match="is a simulator, whose candles are") as caught:
                 await ask("KRW-BTC", "1m", count=150, to=to_datetime(NOW))
-            assert "stored as 'simulated' and never as " + repr(whose) in str(caught.value)
+            assert "stored as 'simulated' and never as " + repr(name) in str(caught.value)
             assert f"--exchange simulated --base-url {sim.base_url} " in str(caught.value)
             assert sim.stats.requests == 1
         with pytest.raises(rxcandles.WrongServerError, match="all markets: "):
             await provider.exchange.markets()
         assert await provider.repository.series() == []
     assert stored() == {}
+
+
+async def test_a_server_says_that_it_is_a_simulator(sim: Simulator) -> None:
+    """Without a name it is asked who it is, which is no request for candles; what it makes up is ``simulated``."""
+    for url, asked in ((sim.base_url, True), (sim.base_url.replace("http://", "HTTP://") + "/", False)):
+        async with rxcandles.connect("candles.db", base_url=url, rate_limit=None) as provider:
+            assert (provider.exchange.name, sim.stats.requests) == ("simulated", 0)
+            summary = await provider.collect_candles_only("KRW-ETH", "1m", count=300, to=to_datetime(NOW - 30))
+            assert (summary.collected_count, summary.api_calls_made > 0) == (300, asked)
+        sim.reset_stats()
+    assert stored() == {"simulated": 300}
+
+
+async def test_who_can_not_be_asked() -> None:
+    """A server that is not there has the name of its address; what goes wrong is told by what asks it for candles."""
+    async with rxcandles.connect("candles.db", base_url="http://127.0.0.1:9", rate_limit=None) as provider:
+        assert provider.exchange.name == "upbit@127.0.0.1:9"
 
 
 @pytest.mark.parametrize(("name", "whose"), [(None, "simulated"), ("lab", "lab"), ("simulated@lab", "simulated@lab")])
@@ -78,9 +111,9 @@ async def test_a_simulator_elsewhere(sim: Simulator, name: str | None, whose: st
     assert stored() == {whose: 300}
 
 
-async def test_what_is_no_simulator_is_not_simulated(sim: Simulator) -> None:
+async def test_what_is_no_simulator_is_not_simulated(mask: Mask, sim: Simulator) -> None:
     """A server that does not say that it is a simulator is refused as one; as the user's own name it may be either."""
-    sim.faults.add(silent)
+    mask.on()
     async with rxcandles.connect("candles.db", "simulated", sim.base_url, rate_limit=None) as provider:
         with pytest.raises(rxcandles.WrongServerError, match="does not say that it is a simulator, so its candles"):
             await provider.collect_candles_only("KRW-ETH", "1m", count=300, to=to_datetime(NOW))
@@ -88,13 +121,13 @@ async def test_what_is_no_simulator_is_not_simulated(sim: Simulator) -> None:
     for _ in range(2):
         async with rxcandles.connect("candles.db", base_url=sim.base_url, name="lab", rate_limit=None) as provider:
             await provider.collect_candles_only("KRW-ETH", "1m", count=100, to=to_datetime(NOW - 30))
-        sim.faults.clear()
+        mask.off()
     assert list(stored()) == ["lab"]
 
 
-async def test_a_server_of_another_address(sim: Simulator) -> None:
+async def test_a_server_of_another_address(mask: Mask, sim: Simulator) -> None:
     """Its candles have a name of their own, and those of the exchange are asked for and kept beside them."""
-    sim.faults.add(silent)
+    mask.on()
     asked = {"symbol": "KRW-ETH", "timeframe": "1m", "count": 200, "to": to_datetime(NOW - 30)}
     url = sim.base_url.replace("http://", "HTTP://") + "/"
     for first in (True, False):
@@ -147,9 +180,9 @@ async def test_limits_belong_to_addresses(sim: Simulator, tmp_path: Path, monkey
     await leases(exchange=UpbitExchange(sim.base_url, name="upbit@[::1]:80"), share_limit=True)
 
 
-async def test_repair_asks_the_source_it_names(sim: Simulator) -> None:
+async def test_repair_asks_the_source_it_names(mask: Mask, sim: Simulator) -> None:
     """Repair goes by the same names: only that source's series are mended, and a wrong server mends none of them."""
-    sim.faults.add(silent)
+    mask.on()
     async with rxcandles.connect("candles.db", base_url=sim.base_url, name="mirror", rate_limit=None) as provider:
         await provider.collect_candles_only("KRW-ETH", "1m", count=200, to=to_datetime(NOW - 30))
     with sqlite3.connect("candles.db") as file:
@@ -157,27 +190,27 @@ async def test_repair_asks_the_source_it_names(sim: Simulator) -> None:
     file.close()
     other = await rxcandles.repair("candles.db", base_url=sim.base_url, rate_limit=None, now=NOW)
     assert (other.steps, other.requests) == ((), 0)
-    sim.faults.clear()
+    mask.off()
     as_simulated = {"base_url": sim.base_url, "rate_limit": None, "now": NOW}
     report = await rxcandles.repair("candles.db", "simulated", name="mirror", **as_simulated)  # type: ignore[arg-type]
     assert report.repaired
     assert stored() == {"mirror": 200}
 
 
-async def test_a_refused_repair_goes_on_later(sim: Simulator) -> None:
+async def test_a_refused_repair_goes_on_later(mask: Mask, sim: Simulator) -> None:
     """What a wrong server was asked for is still to be fetched: it has said nothing about the series."""
-    sim.faults.add(silent)
+    mask.on()
     async with rxcandles.connect("candles.db", base_url=sim.base_url, name="upbit", rate_limit=None) as provider:
         await provider.collect_candles_only("KRW-ETH", "1m", count=200, to=to_datetime(NOW - 30))
     with sqlite3.connect("candles.db") as file:
         file.execute("DELETE FROM candles WHERE open_time % 600 = 0")
     file.close()
-    sim.faults.clear()
+    mask.off()
     how = {"base_url": sim.base_url, "name": "upbit", "rate_limit": None, "now": NOW}
     report = await rxcandles.repair("candles.db", **how)  # type: ignore[arg-type]
     assert not report.repaired
     assert "is a simulator" in report.failures[0]
-    sim.faults.add(silent)
+    mask.on()
     report = await rxcandles.repair("candles.db", **how)  # type: ignore[arg-type]
     assert report.repaired
     assert stored() == {"upbit": 200}
@@ -218,26 +251,24 @@ def server(upbit_simulator: type[Simulator]) -> Iterator[Simulator]:
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("name", [[], ["--name", "upbit"]], ids=["", "upbit"])
-def test_a_simulator_at_the_shell(
-    words: list[str], name: list[str], server: Simulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_simulator_at_the_shell(words: list[str], server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what to write instead, and that works; nothing of the simulator is stored as the exchange's."""
     words = [*words, "--base-url", server.base_url]
-    assert main([*words, *name]) == 1
+    assert main([*words, "--name", "upbit"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
     assert f"write --exchange simulated --base-url {server.base_url} " in err
     assert server.stats.requests == 1
     assert not Path("candles.db").exists() or stored() == {}
-    assert main([*words, "--exchange", "simulated"]) == 0
-    assert not Path("candles.db").exists() or list(stored()) == ["simulated"]
+    for whose in ([], ["--exchange", "simulated"]):
+        assert main([*words, *whose]) == 0
+        assert not Path("candles.db").exists() or list(stored()) == ["simulated"]
 
 
-def test_a_mirror_at_the_shell(server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mirror_at_the_shell(mask: Mask, server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Candles of another address are kept under the name that is told; every command finds them by it."""
-    server.faults.add(silent)
+    mask.on()
     there = ["--base-url", server.base_url]
     own = f"upbit@{address_of(server.base_url)}"
     assert main(["plan", "KRW-ETH", "1m", *SPAN, *there]) == 0
@@ -262,9 +293,9 @@ def test_a_mirror_at_the_shell(server: Simulator, capsys: pytest.CaptureFixture[
     assert "from 'mirror'" in capsys.readouterr().out
 
 
-def test_what_is_left_to_another_source(server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_to_another_source(mask: Mask, server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """What a command did not ask for is told with the options that ask for it."""
-    server.faults.add(silent)
+    mask.on()
     there = ["--base-url", server.base_url]
     assert main(["collect", "KRW-ETH", "1m", *SPAN, *there, "--name", "mirror"]) == 0
     assert (
@@ -283,9 +314,9 @@ def test_what_is_left_to_another_source(server: Simulator, capsys: pytest.Captur
     assert main(["repair", *there, "--name", "mirror", "--rate-limit", "none"]) == 0
 
 
-def test_jobs_name_their_source(server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_jobs_name_their_source(mask: Mask, server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """A file of jobs says it as the options do."""
-    server.faults.add(silent)
+    mask.on()
     jobs = (
         f'[defaults]\nbase_url = "{server.base_url}"\nname = "mirror"\nsince = 2024-01-01\nto = 2024-01-02\n'
         '[[jobs]]\nsymbols = ["KRW-ETH"]\ntimeframes = ["60m"]\n'
@@ -299,13 +330,16 @@ def test_jobs_name_their_source(server: Simulator, capsys: pytest.CaptureFixture
     assert "name is 'mirror'; give base_url with it" in capsys.readouterr().err
 
 
-def test_imports_have_the_name(server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_imports_have_the_name(mask: Mask, server: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     """Imported candles lie beside those of the source that is named, and are compared with that."""
     Path("a.csv").write_text("open_time,open,high,low,close,volume\n2024-01-01T00:00:00,5,6,4,5.5,1\n")
     words = ["import", "a.csv", "--symbol", "KRW-ETH", "--timeframe", "1m", "--base-url", server.base_url]
     assert main(words) == 0
     assert main([*words, "--name", "mirror"]) == 0
     assert main([*words, "--exchange", "simulated", "--check", "1"]) == 3
+    assert main([*words, "--check", "1"]) == 3
+    mask.on()
+    assert main(words) == 0
     capsys.readouterr()
     assert main(["coverage", "--json"]) == 0
     found = [json.loads(line)["exchange"] for line in capsys.readouterr().out.splitlines()]

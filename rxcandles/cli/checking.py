@@ -20,8 +20,7 @@ from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
 from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
-from rxcandles.naming import name_of
-from rxcandles.opening import connect
+from rxcandles.opening import asked_name, connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
 from rxcandles.verification import verify as verify_file
@@ -169,7 +168,7 @@ def _repair(
     if as_json:
         click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
     elif not (quiet and done.before.clean and done.repaired):
-        for line in _repair_lines(done, into or db, name_of(exchange, base_url, name), dry_run):
+        for line in _repair_lines(done, into or db, asyncio.run(asked_name(exchange, base_url, name)), dry_run):
             click.echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 

@@ -110,13 +110,13 @@ def collect_series(
     results = run_several(place, titles, output, work)
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
-        return _tell_one(request, title, results[request], place.kept, output, as_json=as_json)
+        return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
     else:
         told = {titles[request]: result for request, result in results.items()}
-        _print_table(told, place.kept, output)
+        _print_table(told, place.kept(), output)
         _tell_doubts(told, output)
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():

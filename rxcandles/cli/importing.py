@@ -19,8 +19,7 @@ from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
-from rxcandles.naming import name_of
-from rxcandles.opening import connect
+from rxcandles.opening import asked_name, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe
@@ -127,7 +126,7 @@ async def _import(
         if not isinstance(each, Left):
             UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
     opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
-    whose = name_of(exchange, base_url, name)
+    whose = await asked_name(exchange, base_url, name)
     async with AsyncExitStack() as opened:
         store: SqliteStore | None = None
         provider: CandleDataProvider | None = None

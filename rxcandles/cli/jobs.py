@@ -15,8 +15,7 @@ from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_fo
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
 from rxcandles.errors import BannedError
 from rxcandles.model import Order, Request
-from rxcandles.naming import name_of
-from rxcandles.opening import OwnRate, connect
+from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.operators.retrying import Retry, tried
 from rxcandles.ports import Market
 from rxcandles.provider import CandleDataProvider
@@ -58,15 +57,14 @@ class Place:
     rate_limit: float | OwnRate | None = OwnRate.OWN
     name: str | None = None
 
-    @property
     def whose(self) -> str:
-        """What its candles are stored as."""
-        return name_of(self.exchange, self.base_url, self.name)
+        """Return what its candles are stored as; a server of another address is asked who it is."""
+        return asyncio.run(asked_name(self.exchange, self.base_url, self.name))
 
-    @property
     def kept(self) -> str:
-        """Where candles are kept, as people are told: with their name where that is not the exchange's."""
-        return self.db if self.whose == self.exchange else f"{self.db} as {self.whose}"
+        """Return where candles are kept, as people are told: with their name where that is not the exchange's."""
+        whose = self.whose()
+        return self.db if whose == self.exchange else f"{self.db} as {whose}"
 
     def connect(self, **more: Any) -> AbstractAsyncContextManager[CandleDataProvider]:
         """Open the provider; what can't be meant is refused before a file is made."""

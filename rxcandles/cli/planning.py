@@ -50,19 +50,19 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
-            plans, seconds, others = asyncio.run(_plans(place, requests))
+            plans, seconds, others, whose = asyncio.run(_plans(place, requests))
         if as_json:
             for each in plans:
                 click.echo(json.dumps(_plain(each)))
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
-            _print(told, place.whose, None if place.rate_limit is None else seconds, output)
+            _print(told, whose, None if place.rate_limit is None else seconds, output)
         if not output.quiet:
             for series in others:
                 click.echo(
                     f"the database has {series.symbol} {series.timeframe} of {series.exchange!r}, and this is a plan "
-                    f"for {place.whose!r}",
+                    f"for {whose!r}",
                     err=True,
                 )
         return 0
@@ -70,21 +70,22 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     return work
 
 
-async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float, list[Series]]:
-    """Return the plan of each request, the seconds of all at the limit they share, and the series of other exchanges.
+async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float, list[Series], str]:
+    """Return the plan of each request, the seconds of all at the limit they share, series of others, and whose it is.
 
-    Of the latter those whose own plan finds nothing stored.
+    Series of other exchanges are those whose own plan finds nothing stored.
     """
     async with place.connect(share_limit=False) as provider:
+        whose = provider.exchange.name
         plans = [await provider.plan(request, of=len(requests)) for request in requests]
         seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
         bare = {(each.request.symbol, each.request.timeframe.name) for each in plans if not each.stored}
         others = [
             each
             for each in await provider.repository.series()
-            if each.exchange != place.whose and (each.symbol, each.timeframe) in bare
+            if each.exchange != whose and (each.symbol, each.timeframe) in bare
         ]
-        return plans, seconds, others
+        return plans, seconds, others, whose
 
 
 def _plain(plan: CollectionPlan) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Found:
     absences: Sequence[Absence]
     gone: Sequence[int] | None
     begins: int | None
+    said: float | None
 
 
 class Attempts:
@@ -146,6 +147,7 @@ class Attempts:
             ],
             gone=gone,
             begins=begins if start == BEGINNING else None,
+            said=server_time,
         )
 
     async def _rows(self, chunk: Chunk, bound: int) -> tuple[list[Row], bool, float | None]:

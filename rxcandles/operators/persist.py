@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from rxcandles.arguments import check_like
@@ -26,7 +28,10 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         if chunk.proven is not None:
             request = chunk.request
             page = (request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
-            written = await (store.write(*page) if chunk.gone is None else store.write(*page, gone=chunk.gone))
+            more: dict[str, Any] = {} if chunk.gone is None else {"gone": chunk.gone}
+            if chunk.said is not None and (chunk.absences or chunk.again):
+                more["said"] = chunk.said
+            written = await store.write(*page, **more)
         chunk = attrs.evolve(
             chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
         )

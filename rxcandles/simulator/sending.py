@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from rxcandles.naming import SIMULATED_HEADER
+from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Cut
 
 __all__ = ["answer_headers", "send"]
@@ -32,7 +32,7 @@ def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str |
     ``now`` is the server's clock, for ``Date``. The gateway, which answers paths that are not ``known``, adds none of
     the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``. Every answer says that it is simulated.
     """
-    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: "rxcandles"}
+    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: SIMULATED_BY}
     if known:
         headers |= _HEADERS
         if remaining_req is not None:

@@ -31,6 +31,7 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.errors import RequestError
+from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
 from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
@@ -193,6 +194,9 @@ class Simulator:
                 await listener.wait_closed()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "HEAD" and request.path_qs == "/":
+            # Whoever only asks who is here is answered at once: no fault, no limit, and no request that is counted.
+            return web.Response(headers={SIMULATED_HEADER: SIMULATED_BY})
         stats = self.stats
         self._number += 1
         stats.requests += 1

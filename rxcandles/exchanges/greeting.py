@@ -1,0 +1,31 @@
+"""Asking a server, before anything else, whether it is a simulator."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rxcandles.naming import SIMULATED_HEADER
+
+__all__ = ["is_simulator"]
+
+_SECONDS: Final = 3.0
+
+
+async def is_simulator(base_url: str) -> bool:
+    """Return whether the server at ``base_url`` says that it is our simulator, by one ``HEAD`` of its root.
+
+    No proxy is used and no redirect followed. A server that can't be reached within three seconds does not say it:
+    whatever asks it for candles has the better words for that.
+    """
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
+            ) as session,
+            session.head(base_url, allow_redirects=False) as response,
+        ):
+            return SIMULATED_HEADER in response.headers
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return False
