@@ -107,7 +107,7 @@ class SlidingWindowLimiter:
         self._waiting: OrderedDict[asyncio.Future[_Permit | None], None] = OrderedDict()
         self._timer: asyncio.Handle | None = None
         self._looks_at = -math.inf
-        """When that is due. Its ``when`` is not asked: uvloop gives a plain ``Handle``, without one, for what is near."""
+        """When that is due. Not its ``when``: uvloop gives a plain ``Handle``, without one, for what is near."""
         self._foreign = 0
         self._foreign_until = -math.inf
         self._paused_until = -math.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -12,7 +11,6 @@ from rxcandles.cli.charting import chart
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.completing import completion
-from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
 from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
@@ -21,6 +19,7 @@ from rxcandles.cli.markets import markets
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, no_reader, stream
 from rxcandles.cli.simulating import simulate
+from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.errors import RequestError, RxCandlesError
 
 __all__ = ["run_command_line"]
@@ -48,6 +47,7 @@ for _command in (
 
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every mistake is one line on stderr and an exit code, never a traceback."""
+    lenient_streams()
     try:
         work = cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False)
         return work() if callable(work) else 0
@@ -73,6 +73,5 @@ def _has_since(context: click.Context | None) -> bool:
 
 
 def _say(message: str, code: int) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write("rxcandles: " + printable(" ".join(message.split())) + "\n")
+    echo("rxcandles: " + " ".join(message.split()), err=True)
     return code

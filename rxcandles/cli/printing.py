@@ -14,6 +14,7 @@ from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
 from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
+from rxcandles.cli.text import echo
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
@@ -49,7 +50,7 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
         candles, doubts = run_job(job, work)
         try:
             for line in format_candles(candles, style):
-                click.echo(line)
+                echo(line)
         except BrokenPipeError:
             no_reader()
         _tell(job, doubts)
@@ -76,7 +77,7 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
         async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
-                    click.echo(line)
+                    echo(line)
                 seen.add(candles)
         return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
 
