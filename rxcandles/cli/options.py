@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
-from rxcandles.arguments import check_rate
+from rxcandles.arguments import check_path, check_rate
 from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
 from rxcandles.errors import RequestError
@@ -67,7 +67,7 @@ def is_there(db: str) -> bool:
 
 def existing(db: str) -> str:
     """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    if not is_there(db):
+    if not is_there(check_path("--db", db)):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
 

@@ -192,12 +192,15 @@ def _prepare(
         raise
     if header.is_cut_short(access.file):
         raise StoreError(f"{path}: it has been cut short; {DAMAGED}")
-    refuse_strangers(connection, path)
+    try:
+        refuse_strangers(connection, path)
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: names in it are garbled; {DAMAGED}") from error
     if not access.writable:
         if header.version < VERSION:
             raise SchemaError(
-                f"{path} has schema version {header.version}, this rxcandles reads {VERSION}, and it may not be brought "
-                "up to date where it can't be written to; open it once where it can, or copy it there"
+                f"{path} has schema version {header.version}, this rxcandles reads {VERSION}, and it can't be brought "
+                "up to date where it may not be written to; open it once where it may, or copy it there"
             )
         return
     _switch_to_wal(connection, busy_timeout)

@@ -81,6 +81,8 @@ class Snapshot:
             if access.unreadable_by(error):
                 raise unreadable(self.path, error) from error
             # What is damaged or no database is told by whoever reads it.
+        except UnicodeDecodeError:
+            pass  # SQLite's message quotes names that are garbled; so is that
         connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged one is to be told, too
         connection.set_progress_handler(lambda: self._cancelled, _OPERATIONS)
         teach_grid(connection)
