@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -90,18 +91,18 @@ async def test_written_meanwhile(path: Path) -> None:
 @pytest.mark.parametrize("look", [lambda path: SqliteStore.open(path), lambda path: rxcandles.verify(path)])
 async def test_wal_that_cannot_be_read(path: Path, look: Callable[[Path], object]) -> None:
     """What is only in a -wal can't be read where nothing may be written: that is said, and nothing older is shown."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE more (x)")
-        for each in ("", "-wal"):
-            shutil.copy(f"{path}{each}", f"{path.parent}/copy.db{each}")
-    for folder in (path.parent, *path.parent.parents[:3]):
-        folder.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(StoreError, match=r"copy\.db-wal\), which can't be read where nothing may be written"):
-            await look(path.with_name("copy.db"))  # type: ignore[misc]
-    finally:
-        os.seteuid(0)
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE more (x)")
+            for each in ("", "-wal"):
+                shutil.copy(f"{path}{each}", f"{folder}/copy.db{each}")
+        os.chmod(folder, 0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match=r"copy\.db-wal\), which can't be read where nothing may be written"):
+                await look(Path(folder, "copy.db"))  # type: ignore[misc]
+        finally:
+            os.seteuid(0)
 
 
 async def test_old_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
