@@ -18,7 +18,7 @@ from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.cli.terminal import Terminal
-from rxcandles.cli.text import echo
+from rxcandles.cli.text import echo, printable
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
@@ -72,10 +72,12 @@ def _show_coverage(
         blocks = _can_show("".join(mark.block for mark in LEGEND))
         terminal.print(_table([series for series, _ in found]))
         for series, pieces in found:
-            terminal.print()
-            terminal.print(" ".join(series.series), soft_wrap=True)
-            terminal.print(strip(pieces, width, blocks=blocks), soft_wrap=True)
-            terminal.print(axis(pieces[0].start, pieces[-1].stop, width), soft_wrap=True)
+            lines = (
+                Text("\n" + printable(" ".join(series.series))),
+                strip(pieces, width, blocks=blocks),
+                Text(axis(pieces[0].start, pieces[-1].stop, width)),
+            )
+            terminal.print(Text("\n").join(lines), soft_wrap=True)
         terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
     else:
         between = " between these times" if since or to else ""
