@@ -332,10 +332,14 @@ class SqliteStore(ImportKeeper):
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
         found = await self._open.rows(
-            "SELECT exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
+            "SELECT exchange, symbol, timeframe, id FROM series WHERE id IN (SELECT series FROM coverage)"
             " ORDER BY exchange, symbol, timeframe"
         )
-        return [Series(*row) for row in found]
+        # Who lists them will ask about each.
+        self._series |= {
+            (symbol, frame): number for exchange, symbol, frame, number in found if exchange == self.exchange
+        }
+        return [Series(*row[:3]) for row in found]
 
     async def row_size(self) -> tuple[float, str]:
         """Return the bytes that a candle of any series takes on average, and where that is from.
