@@ -29,6 +29,7 @@ from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
+from rxcandles.stores.conditions import COVERED_WITHIN
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
@@ -246,9 +247,8 @@ class SqliteStore(ImportKeeper):
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
         check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
-            "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?"
-            " ORDER BY start DESC LIMIT ?",
-            (await self._series_id(symbol, timeframe), stop, start, -1 if limit is None else limit),
+            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT ?4",
+            (await self._series_id(symbol, timeframe), start, stop, -1 if limit is None else limit),
         )
         return [Covered(*row) for row in found]
 
