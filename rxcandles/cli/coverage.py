@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from rich.text import Text
 from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.running import run_async
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import echo, printable
@@ -64,7 +64,7 @@ def _show_coverage(
     width = min(Terminal().width, WIDEST) if sys.stdout.isatty() else 100
     # A terminal wraps a long line, where a table would cut its columns.
     terminal = Terminal(width=200, no_color=no_color)
-    found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
+    found = run_async(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:
             echo(json.dumps(each))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 
 __all__ = ["simulate"]
@@ -48,5 +49,5 @@ def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
             )
             await asyncio.Event().wait()
 
-    asyncio.run(serve())
+    run_async(serve())
     return 0

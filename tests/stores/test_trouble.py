@@ -202,7 +202,7 @@ async def test_made_by_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_no_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a folder for temporary files, a store without a file says what to do; one with a file needs none."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
-    with pytest.raises(StoreError, match="set TMPDIR, or name a file"):
+    with pytest.raises(StoreError, match="make room, or set TMPDIR"):
         await SqliteStore.open(":memory:")
     async with SqliteStore(tmp_path / "candles.db") as store:
         assert await store.series() == []
