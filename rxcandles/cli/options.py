@@ -69,7 +69,7 @@ def is_there(db: str) -> bool:
 
 def existing(db: str) -> str:
     """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    if "://" in db:
+    if ":/" in db:
         check_path("--db", db)  # which shows no password
     if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
