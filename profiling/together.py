@@ -22,16 +22,16 @@ TO: Final = 1_768_435_200
 """2026-01-15T00:00:00Z"""
 SYMBOL: Final = "KRW-X"
 
-CHILD: Final = """
+CHILD: Final = f"""
 import asyncio, sys, rxcandles
 from rxcandles.timeframe import to_datetime
 async def main(path, url, count, rate):
     async with rxcandles.connect(path, base_url=url, rate_limit=rate) as provider:
         print("ready", flush=True)
         sys.stdin.readline()
-        await provider.collect_candles_only({symbol!r}, "1m", count=count, to=to_datetime({to}))
+        await provider.collect_candles_only({SYMBOL!r}, "1m", count=count, to=to_datetime({TO}))
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) or None))
-""".format(symbol=SYMBOL, to=TO)
+"""
 
 
 async def calls(sim: Simulator, folder: str, several: int, count: int, rate: float | None) -> None:

@@ -128,10 +128,12 @@ class SqliteStore(ImportKeeper):
         connection, self._connection = self._connection, None
         if connection is not None:
             began = time.monotonic()
-            if self._reserves:
-                with suppress(StoreError):  # it ends by itself
-                    await connection.call(release, self._owner, time.time())
-            await connection.close()
+            try:
+                if self._reserves:
+                    with suppress(StoreError):  # it ends by itself
+                        await connection.call(release, self._owner, time.time())
+            finally:
+                await connection.close()
             self._series.clear()
             event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
