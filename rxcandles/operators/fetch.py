@@ -32,7 +32,8 @@ def fetch(
     far the page has reached. What a page leaves out is told too where that is doubtful (``absences``). What fails is
     asked for again as ``retry`` says (:class:`Retry`). So is an invalid answer, over another connection, and with
     another question where that does not help; a page that contradicts what is held, or candles of another length, is
-    asked for with another question at once. Nothing of it is passed on. A 429 is told to the chunk's limiter, as is
+    asked for with another question at once. Nothing of it is passed on. A single candle that can't be true is asked for
+    once more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the chunk's limiter, as is
     what the server says of its limit, and what is answered. A chunk that fails for good is passed on with its
     ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note
     which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after three
@@ -54,7 +55,7 @@ def fetch(
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None
-        attempts = Attempts(exchange, chunk, witness, against)
+        attempts = Attempts(exchange, chunk, witness, against, policy.attempts)
         try:
             found = await tried(attempts.page, policy, attempts.log_retry)
             chunk = attrs.evolve(chunk, **attrs.asdict(found, recurse=False))
@@ -69,6 +70,7 @@ def fetch(
         chunk = attrs.evolve(
             chunk, requests=attempts.requests, retries=attempts.retries, rate_limited=attempts.rate_limited
         )
+        chunk.plan.impossible.update(chunk.impossible)
         return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)

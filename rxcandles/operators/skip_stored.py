@@ -18,7 +18,7 @@ from rxcandles.claims import Claim
 from rxcandles.density import Trend, doubtful_gaps
 from rxcandles.flow import Operator, map_async
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Covered
+from rxcandles.ports import CandleStore, Covered, impossible_in
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, END
 
@@ -103,7 +103,8 @@ class Narrowing:
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
         first = oldest[0].open_time if oldest else None
         plan.know(trend, first, None if self._absences else await self._begins(plan, first))
-        return Look(plan.covered, due, claims)
+        impossible = await impossible_in(store, *series, *request.span)
+        return Look(plan.covered, due, claims, [each.open_time for each in impossible])
 
     async def _begins(self, plan: Plan, oldest: int | None) -> int | None:
         """Return the open time of the oldest candle where it is known already that nothing is older."""
@@ -190,14 +191,15 @@ class Narrowing:
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
         wanted = page if chunk.want is None else chunk.want - chunk.held
         need = min(page, grid.slots(lowest, chunk.resume), wanted)
-        again = bool(missing.intersect(_near(look.due, chunk)))
+        suspects = look.impossible_in(lowest, chunk.resume)
+        again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
         below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
         if below:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
-        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below])
+        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below], suspects=suspects)
         return chunk.plan.asking(chunk, need)
 
     async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:
@@ -219,12 +221,18 @@ class Look:
     """What of that is asked about again."""
     claims: Sequence[Claim]
     """All doubtful absences."""
+    impossible: Sequence[int] = ()
+    """Open times of candles that can't be true, oldest first."""
     hole: Span | None = None
     """The last hole found."""
     by_stop: Mapping[int, Claim] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.by_stop = {claim.stop: claim for claim in self.claims}
+
+    def impossible_in(self, start: int, stop: int) -> frozenset[int]:
+        """Return those in ``[start, stop)``."""
+        return frozenset(self.impossible[bisect_left(self.impossible, start) : bisect_left(self.impossible, stop)])
 
 
 def _near(due: SpanSet, chunk: Chunk) -> SpanSet:

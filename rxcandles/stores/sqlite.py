@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +26,12 @@ from rxcandles.claims import Absence, Claim
 from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
-from rxcandles.ports import Covered, Series, Written
+from rxcandles.ports import Covered, Impossible, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
+from rxcandles.stores.impossible import read_impossible
 from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
@@ -136,12 +137,14 @@ class SqliteStore(ImportKeeper):
         absences: Sequence[Absence] = (),
         heard: float | None = None,
         gone: Sequence[int] | None = None,
+        impossible: Mapping[int, str] | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
-        at ``heard`` (UTC seconds; None for now). Rows that are ``gone`` (open times in ``proven``) are deleted. Returns
-        how many of the rows lie where nothing was covered before, which have replaced others (``revised``) and which
+        at ``heard`` (UTC seconds; None for now). Rows that are ``gone`` (open times in ``proven``) are deleted. The
+        slots of candles that are ``impossible`` (open times, and why) are not covered, but where a candle is held by
+        proof, which stays. Returns how many of the rows lie where nothing was covered before, which have replaced others (``revised``) and which
         are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
@@ -149,12 +152,12 @@ class SqliteStore(ImportKeeper):
             inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
         except (TypeError, LookupError):
             inside = False
-        inside = inside and all(start <= opened < stop for opened in gone or ())
+        inside = inside and all(start <= opened < stop for opened in (*(gone or ()), *(impossible or ())))
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self._series_id(symbol, timeframe, create=True)
-        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now, gone)
+        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now, gone, impossible)
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",
@@ -248,6 +251,11 @@ class SqliteStore(ImportKeeper):
         """Return the absences that are covered provisionally and overlap ``[start, stop)``, whole, oldest first."""
         check_reading(start, stop)
         return await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
+
+    async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
+        """Return the candles of ``[start, stop)`` that are not held, as the exchange's values can't be; oldest first."""
+        check_reading(start, stop)
+        return await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
