@@ -124,7 +124,7 @@ class Covered(NamedTuple):
 
 
 class Impossible(NamedTuple):
-    """A candle that the exchange has with values that can't be. Times are UTC seconds, those of hearing by our clock."""
+    """A candle that the exchange has with values that can't be. Times are UTC seconds, of hearing by our clock."""
 
     open_time: int
     fault: str
@@ -279,7 +279,7 @@ class CandleStore(Protocol):
 async def impossible_in(
     store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int
 ) -> list[Impossible]:
-    """Return the candles of ``[start, stop)`` that are not held as they can't be true; none where a store keeps none."""
+    """Return the candles of ``[start, stop)`` that are not held as they can't be true, if a store keeps such."""
     read: Callable[..., Awaitable[list[Impossible]]] | None = getattr(store, "impossible", None)
     return [] if read is None else await read(symbol, timeframe, start, stop)
 

@@ -69,7 +69,7 @@ def _value_fault(row: Row) -> str | None:
         return "it opens before 1970"
     for name, value in zip(Row._fields, row, strict=True):
         if not _is_number(value) and not (value is None and name in Row._fields[8:]):
-            return f"{name} is {shown(value)}, which is no number"
+            return f"{name} is {shown(value)}, no number that can be"
     prices = (row.open, row.high, row.low, row.close)
     for name, price in zip(("open", "high", "low", "close"), prices, strict=True):
         if not 0 < price < inf:

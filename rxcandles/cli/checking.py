@@ -207,13 +207,26 @@ def _lines(report: VerificationReport) -> Iterator[str]:
         yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
         yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"
     elif report.clean:
-        notes = sum(report.counts.values())
-        told = "is" if notes == 1 else "are"
-        told = f"; {counted(notes, 'absence')} {told} provisional, and will be asked about again" if notes else ""
-        yield f"{seen}; nothing is wrong{told}"
+        yield f"{seen}; nothing is wrong{_notes(report)}"
     else:
         wrong = counted(report.wrong, "finding")
         yield f"{seen}; {wrong}; rxcandles repair --db {report.path} --dry-run says what to do"
+
+
+def _notes(report: VerificationReport) -> str:
+    """What is worth knowing, in a few words each."""
+    told = ""
+    if absences := report.counts.get("provisional_absence", 0):
+        verb = "is" if absences == 1 else "are"
+        told += f"; {counted(absences, 'absence')} {verb} provisional, and will be asked about again"
+    if impossible := report.counts.get("impossible_answer", 0):
+        verb = "is" if impossible == 1 else "are"
+        told += f"; {counted(impossible, 'candle')} {verb} not held, as the exchange's can't be true"
+    if places := report.counts.get("two_scales", 0):
+        told += f"; prices change their scale at {counted(places, 'place')}, see --against-exchange"
+    if refused := report.counts.get("not_compared", 0):
+        told += f"; {refused:,} series could not be compared"
+    return told
 
 
 def _finding_lines(report: VerificationReport) -> Iterator[str]:

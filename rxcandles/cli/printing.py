@@ -13,7 +13,8 @@ from rxcandles.cli import options
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
-from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
+from rxcandles.cli.provisional import Doubts, Seen, impossible_text, tell_doubts
+from rxcandles.cli.text import printable
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
@@ -42,7 +43,8 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
         )
         seen.add(candles)
         revised = progress.progress.revised if progress.progress else 0
-        return candles, Doubts(await seen.provisional(provider.repository), revised)
+        store = provider.repository
+        return candles, Doubts(await seen.provisional(store), revised, await seen.impossible(store))
 
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
@@ -52,8 +54,7 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
                 click.echo(line)
         except BrokenPipeError:
             no_reader()
-        _tell(job, doubts)
-        return 0
+        return _tell(job, doubts)
 
     return show
 
@@ -78,19 +79,23 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
                 seen.add(candles)
-        return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
+        store = provider.repository
+        return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
 
     def show() -> int:
         # On a terminal the candles themselves show how far it is.
-        _tell(job, run_job(job, work, live=not sys.stdout.isatty()))
-        return 0
+        return _tell(job, run_job(job, work, live=not sys.stdout.isatty()))
 
     return show
 
 
-def _tell(job: Job, doubts: Doubts) -> None:
+def _tell(job: Job, doubts: Doubts) -> int:
+    """Say what is not sure; return 1 where a candle is left out."""
     if not job.quiet:
         tell_doubts({job.title: doubts})
+    if doubts.impossible:
+        click.echo(printable(f"rxcandles: {job.title}: {impossible_text(doubts.impossible)}"), err=True)
+    return 1 if doubts.impossible else 0
 
 
 def no_reader() -> None:

@@ -77,7 +77,7 @@ class Attempts:
         self._most = most
         self._made = 0
         self._wide = False
-        """Whether the page is to have more candles than are asked for: of one or two that can't be true it says little."""
+        """Whether the page is to have more candles around what is asked for: a bad one alone says little."""
         self._suspects = chunk.suspects | chunk.plan.impossible.keys()
         """Open times of candles that an answer had with values that can't be."""
         self._chunk = chunk
@@ -171,7 +171,9 @@ class Attempts:
         """Return which of the rows can't be true, and why; raise where that is news and another answer may differ."""
         if not checked.impossible:
             return {}
-        found = {row.open_time: checked.impossible[row.open_time] for row in rows if row.open_time in checked.impossible}
+        found = {
+            row.open_time: checked.impossible[row.open_time] for row in rows if row.open_time in checked.impossible
+        }
         # What is held of them stays, whatever an answer says, so that there is nothing to ask about.
         news = found.keys() - self._suspects - set(chunk.known)
         self._suspects |= found.keys()

@@ -100,7 +100,9 @@ async def _held(chunk: Chunk) -> _Held:
     start = request.start if request.start is not None else min(plan.bottom, stop)
     failed = SpanSet(tuple(plan.failed))
     if store is None:
-        return _Held(collected, collected, (start, stop), failed, impossible=_impossible(plan, (start, stop), SpanSet()))
+        return _Held(
+            collected, collected, (start, stop), failed, impossible=_impossible(plan, (start, stop), SpanSet())
+        )
     series = (request.symbol, request.timeframe)
     void = SpanSet(tuple(plan.void)).intersect(SpanSet(((start, stop),)))
     if void:

@@ -21,10 +21,11 @@ from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
+from rxcandles.stores.impossible import has_impossible, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import plain, proper_names
-from rxcandles.timeframe import BEGINNING, Timeframe, time_text, to_datetime
+from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 
 __all__ = ["Examination", "Stored"]
 
@@ -90,6 +91,8 @@ class Examination:
     def _contents(self) -> Iterator[Finding]:
         claims = has_claims(self._connection)
         claimed = " OR EXISTS (SELECT 1 FROM claims WHERE series = id)" if claims else ""
+        if has_impossible(self._connection):
+            claimed += " OR EXISTS (SELECT 1 FROM impossible WHERE series = id)"
         found = [
             (number, Series(*map(_text, names)))
             for number, *names in self._all(
@@ -120,6 +123,7 @@ class Examination:
                 yield from self._unfinished(stored)
                 if claims:
                     yield from self._claims(stored)
+                yield from self._impossible(stored)
         self.imported = self._imported()
 
     def _imported(self) -> int:
@@ -231,6 +235,12 @@ class Examination:
         for kind, span, detail in examine_claims(self._connection, stored.id, frame):
             start, stop = span or (None, None)
             yield _about(stored.series, kind, start, stop, detail)
+
+    def _impossible(self, stored: Stored) -> Iterator[Finding]:
+        frame = Timeframe.of(stored.series.timeframe)
+        for each in read_impossible(self._connection, stored.id, BEGINNING, END):
+            detail = f"not held, as the exchange's candle can't be true: {each.fault}; the next run asks for it again"
+            yield _about(stored.series, "impossible_answer", each.open_time, frame.shift(each.open_time, 1), detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""

@@ -144,8 +144,8 @@ class SqliteStore(ImportKeeper):
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
         at ``heard`` (UTC seconds; None for now). Rows that are ``gone`` (open times in ``proven``) are deleted. The
         slots of candles that are ``impossible`` (open times, and why) are not covered, but where a candle is held by
-        proof, which stays. Returns how many of the rows lie where nothing was covered before, which have replaced others (``revised``) and which
-        are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
+        proof, which stays. Returns how many of the rows lie where nothing was covered before, which have replaced
+        others (``revised``) and which are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
@@ -253,7 +253,7 @@ class SqliteStore(ImportKeeper):
         return await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
 
     async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
-        """Return the candles of ``[start, stop)`` that are not held, as the exchange's values can't be; oldest first."""
+        """Return the candles of ``[start, stop)`` that are not held as they can't be true, oldest first."""
         check_reading(start, stop)
         return await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
 
