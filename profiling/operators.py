@@ -111,7 +111,7 @@ async def candles(pages: int) -> dict[str, Any]:
             at = (stop - to) // 60
             return Page(rows[at : at + count])
 
-        async def write(self, *_: object) -> int:
+        async def write(self, *_: object, **_more: object) -> int:
             return 200
 
         async def coverage(self, *_: object, limit: int | None = None) -> list[object]:

@@ -113,6 +113,8 @@ class Chunk:
     """Everything in ``[reached, top)`` is known; None before that is settled."""
     horizon: int | None = None
     """By the server's own clock nothing from here on is over yet; None where that is not before ``resume``."""
+    said: float | None = None
+    """What the server's own clock said with the answer (UTC seconds); None where it told no time."""
     proven: Span | None = None
     """What the page tells of: by its word, every candle that exists in there is among ``rows``."""
     absences: Sequence[Absence] = attrs.field(default=(), repr=False)

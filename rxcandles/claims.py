@@ -30,8 +30,9 @@ AbsenceKind: TypeAlias = Literal["head", "gap", "beginning"]
 ABSENCE_KINDS: Final[tuple[AbsenceKind, ...]] = get_args(AbsenceKind)
 
 _SKEW: Final = 60
-"""Seconds by which two clocks may differ. A claim that was first heard later than that from now was stamped by a
-clock that was wrong; it is due at once."""
+"""Seconds by which two clocks may differ in what they say has passed. A claim that was first heard later than that from
+now was stamped by a clock that was wrong; it is due at once. So was one since which the server's clock says that less
+time has passed than ours does; it waits for the rest."""
 
 
 @attrs.frozen
@@ -82,6 +83,8 @@ class Claim:
     """From when on a run asks about it again."""
     final: int
     """From when on an answer that says the same makes it final."""
+    said: int | None = None
+    """What the server's own clock said when all of it had been heard for the first time; None where that is unknown."""
 
     @property
     def span(self) -> Span:
@@ -101,22 +104,22 @@ def hear(
     opens: Iterable[int],
     covered: SpanSet,
     heard: float,
+    said: float | None = None,
     timeframe: Timeframe,
 ) -> tuple[list[Claim], SpanSet]:
     """Return the claims that are left after an answer, and what is no longer covered.
 
     ``claims`` are those that touch the span which the answer tells of, ``proven``, or lie in it. ``opens`` are the open
     times of the answer's rows, ``absences`` what of it is doubtful, ``covered`` what was covered before. What was
-    covered without a claim stays so: an absence is not asked about again once it is final. ``heard`` is our clock.
+    covered without a claim stays so: an absence is not asked about again once it is final. ``heard`` is our clock, and
+    ``said`` the server's, where it is known.
     """
-    before, told = list(claims), list(absences)
+    now, server = int(heard), None if said is None else int(said)
+    before, told = [_put_right(claim, now, server) for claim in claims], list(absences)
     slots = SpanSet(tuple((opened, timeframe.shift(opened, 1)) for opened in opens))
     kept: list[Claim] = []
     void: list[Span] = []
-    now = int(heard)
     for claim in before:
-        if now < claim.first_heard - _SKEW:
-            claim = attrs.evolve(claim, first_heard=now, last_heard=now, final=now + claim.final - claim.first_heard)
         whole, answered = SpanSet((claim.span,)), SpanSet((claim.span,)).intersect(SpanSet((proven,)))
         if whole.intersect(slots):
             void += whole.subtract(answered)  # the answer that made the claim was wrong about it
@@ -130,7 +133,14 @@ def hear(
                 due = claim.first_heard + int(absence.again)
                 kept += [
                     Claim(
-                        absence.kind, *span, claim.first_heard, now, claim.times + 1, due if now < due else final, final
+                        absence.kind,
+                        *span,
+                        claim.first_heard,
+                        now,
+                        claim.times + 1,
+                        due if now < due else final,
+                        final,
+                        claim.said,
                     )
                     for span in again
                 ]
@@ -151,9 +161,25 @@ def hear(
     for absence in told:
         new = SpanSet(((absence.start, absence.stop),)).intersect(SpanSet((proven,))).subtract(covered)
         kept += [
-            Claim(absence.kind, *span, now, now, 1, now + int(absence.again), now + int(absence.final)) for span in new
+            Claim(absence.kind, *span, now, now, 1, now + int(absence.again), now + int(absence.final), server)
+            for span in new
         ]
     return _merged(kept), SpanSet(tuple(void))
+
+
+def _put_right(claim: Claim, now: int, server: int | None) -> Claim:
+    """Return the claim with the times that a right clock of ours would have given it."""
+    heard = claim.first_heard
+    if now < heard - _SKEW:
+        heard = now
+    elif claim.said is not None and server is not None and claim.said < server < claim.said + now - heard - _SKEW:
+        heard = now - (server - claim.said)
+    if heard == claim.first_heard:
+        return claim
+    return attrs.evolve(
+        claim, first_heard=heard, last_heard=min(now, max(heard, claim.last_heard)),
+        final=heard + claim.final - claim.first_heard,
+    )  # fmt: skip
 
 
 def _merged(claims: Sequence[Claim]) -> list[Claim]:
@@ -171,6 +197,7 @@ def _merged(claims: Sequence[Claim]) -> list[Claim]:
                 min(last.times, claim.times),
                 max(last.due, claim.due),
                 max(last.final, claim.final),
+                None if last.said is None or claim.said is None else max(last.said, claim.said),
             )
         else:
             merged.append(claim)

@@ -293,6 +293,11 @@ class Plan:
                 return None
         return (bottom, self.stop)
 
+    @property
+    def ended(self) -> bool:
+        """Whether all of it has been stored, so that nothing more will come."""
+        return self.complete and not self._unstored
+
     # How it goes on
 
     @property

@@ -205,13 +205,15 @@ class CandleStore(Protocol):
         absences: Sequence[Absence] = (),
         heard: float | None = None,
         gone: Sequence[int] | None = None,
+        said: float | None = None,
         impossible: Mapping[int, str] | None = None,
     ) -> Written:
         """Store ``rows`` (newest first), mark ``proven`` as covered and keep what is doubtful of it, all or nothing.
 
         A row stored before is replaced, unless its ``timestamp`` is later and ``gone`` is None. ``absences`` become
         claims, and those that lie in ``proven`` already are heard once more (see :func:`~rxcandles.claims.hear`), at
-        ``heard`` (UTC seconds; None for now). ``gone`` are open times in ``proven`` of stored rows that are deleted.
+        ``heard`` (UTC seconds; None for now), when the server's own clock ``said`` so (None where it tells no time).
+        ``gone`` are open times in ``proven`` of stored rows that are deleted.
         ``impossible`` are open times of candles that can't be true, and why: their slots are not covered, but where a
         row is held by proof, which stays. Returns how many of the rows lie where nothing was covered before.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +15,7 @@ from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
 from rxcandles.operators.guard_plan import guard_request
+from rxcandles.operators.recall import VoidedError
 from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.reports import (
     CollectionConfig,
@@ -27,6 +29,8 @@ from rxcandles.timeframe import from_datetime
 
 __all__ = ["CandleDataProvider", "LargeCollectionWarning", "warn_of_many"]
 
+_RUNS: Final = 3
+"""How often a list is collected where answers contradict what was held: all that is held costs no request."""
 IN_FLIGHT: Final = 4
 """Pages inside a stream at once: being looked up, fetched, stored, read."""
 
@@ -112,15 +116,35 @@ class CandleDataProvider:
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
+        in_hand = request.most <= config.max_memory_objects or not config.fallback_to_streaming
+        if in_hand:
+            guard_request(request, config.max_memory_objects)
+        else:
+            warn_of_many(request, config, stacklevel=3)
+        for _ in range(_RUNS - 1):
+            with suppress(VoidedError):
+                return await self._collected(request, config, progress_callback, refetch=refetch, in_hand=in_hand)
+            refetch = False  # all that is held now has been asked anew
+        return await self._collected(request, config, progress_callback, refetch=refetch, in_hand=in_hand)
+
+    async def _collected(
+        self,
+        request: Request,
+        config: CollectionConfig,
+        progress_callback: Callable[[CollectionProgress], None] | None,
+        *,
+        refetch: bool,
+        in_hand: bool,
+    ) -> Sequence[CandleData]:
         meter = Meter(request, self.exchange.name, "collection")
         chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch).pipe(report(progress_callback))
-        if request.most <= config.max_memory_objects or not config.fallback_to_streaming:
-            guard_request(request, config.max_memory_objects)
+        if in_hand:
             candles = await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
             meter.log(len(candles))
             return candles
-        warn_of_many(request, config, stacklevel=3)
         summary = await run(chunks.pipe(summarize()))
+        if summary.failed_spans:
+            raise VoidedError(f"{request.symbol} {request.timeframe}: {summary.failed_spans[0].reason}; ask again")
         meter.log(summary.collected_count)
         return self._stored(request, summary, config)
 

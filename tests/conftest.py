@@ -6,8 +6,15 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+import tenacity
 
 pytest_plugins = ("rxcandles.simulator.fixture",)
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is asked about again at once; what is asked, and how often, stays the same."""
+    monkeypatch.setattr("tenacity.wait_random_exponential", lambda **_: tenacity.wait_none())
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def _spelled(exchange: str, symbol: str, timeframe: str, of: str) -> Iterable[st
 def claimed(start: object, stop: object, kind: str = "gap", series: str = _DENSE) -> str:
     """A statement that claims a span to be empty, heard once, an hour before ``NOW``."""
     heard = NOW - 3600
-    return f"INSERT INTO claims VALUES ({series}, '{kind}', {start}, {stop}, {heard}, {heard}, 1, {NOW}, {NOW})"
+    return f"INSERT INTO claims VALUES ({series}, '{kind}', {start}, {stop}, {heard}, {heard}, 1, {NOW}, {NOW}, NULL)"
 
 
 def _changed(values: str) -> Harm:

@@ -35,12 +35,17 @@ from profiling.absence import (
 from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 from rxcandles.errors import ContradictionError, IncompleteError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.operators import Retry
+from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore, schema
 from rxcandles.timeframe import Timeframe, to_datetime
+
+pytestmark = pytest.mark.exhaustive
 
 TRUTHS = {density: Truth(START, HISTORY, density, seed=7) for density in (1.0, 0.3, 0.02)}
 FRAME = Timeframe.of("1m")
 TO = to_datetime(NOW)
+AT_ONCE = Retry(attempts=4, base=0.0, longest=0.0)
 END = START + HISTORY * MINUTE
 
 
@@ -51,11 +56,19 @@ def quiet() -> Iterator[None]:
     logging.getLogger("rxcandles").setLevel(logging.NOTSET)
 
 
+TAKING_TURNS = [
+    pytest.param(illness, how, asked, mode, id=f"{illness}-{how}-{asked}-{mode}")
+    for illness in LASTING
+    for way, how in enumerate(HOW)
+    for number, asked in enumerate(REQUESTS)
+    for place, mode in enumerate(MODES)
+    if (number + place) % 3 == way
+]
+"""Each illness in every way, each way with every request and every mode; `python -m profiling absence` tries all."""
+
+
 @pytest.mark.filterwarnings("ignore::rxcandles.LargeCollectionWarning")
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("asked", REQUESTS)
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("illness", LASTING)
+@pytest.mark.parametrize(("illness", "how", "asked", "mode"), TAKING_TURNS)
 async def test_two_later_runs_make_it_true(illness: str, how: str, asked: str, mode: str) -> None:
     """Whatever the illness: nothing is lost or wrong then, nothing false was ever final, and a third asks nothing."""
     # The densities take turns, so that each meets every illness, way, request and mode, if not all at once.
@@ -269,6 +282,75 @@ async def test_our_clock_is_wrong(wrong: int, tmp_path: Path) -> None:
         await collect(path, Dated(truth), {"count": 50})
     audit = final_audit(path, truth, now)
     assert (audit.wrong, audit.lost, audit.claims) == (0, 0, 0)
+
+
+async def test_our_clock_is_put_right(tmp_path: Path) -> None:
+    """Two hours slow at first, right ten seconds later: an illness of ten seconds makes nothing final."""
+    truth, path = TRUTHS[1.0], tmp_path / "candles.db"
+    lost = (END - 20 * HOUR, END - 19 * HOUR)
+
+    class Dated(Ill):
+        passed = 0
+
+        def _page(self, timeframe: Timeframe, to: int, count: int, connection: bool | None) -> rxcandles.Page:
+            now = NOW + self.passed
+            return rxcandles.Page(self.view(timeframe, to, count, now, self.illness), now)
+
+    ill, asked = Dated(truth, Illness(lost=(lost,))), {"to": to_datetime(END), "end": to_datetime(END - DAY)}
+    with at(NOW - 2 * HOUR) as clock:
+        await collect(path, ill, asked)
+        ill.passed, clock.now = 10, NOW + 10
+        await collect(path, ill, asked)
+        audit = final_audit(path, truth, clock.now)
+        assert (audit.false_final, audit.wrong, audit.claims) == (0, 0, 1)
+        ill.illness = WELL
+        ill.passed, clock.now = 2 * HOUR, NOW + 2 * HOUR
+        await collect(path, ill, asked)
+        audit = final_audit(path, truth, NOW, END - DAY)
+        assert (audit.lost, audit.claims) == (0, 0)
+
+
+# Several cursors whose answers contradict each other
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("page", [10, 30])
+async def test_never_short_without_a_word(mode: str, page: int, tmp_path: Path) -> None:
+    """What a later answer has uncovered a list asks for again, and a stream and a summary tell as an error."""
+    told = 0
+    for seed in range(12):
+        truth = Truth(START, 200, 1.0, seed)
+        end, ill = START + 200 * MINUTE, Ill(truth, Illness(empty=True), seed=seed, share=0.5)
+        ill.page_limit = page
+        with at(end + 65):
+            async with SqliteStore(tmp_path / f"{seed}.db") as store:
+                provider = rxcandles.CandleDataProvider(
+                    store, ill, rxcandles.SlidingWindowLimiter(None), retry=AT_ONCE, cursors=4
+                )
+                asked = {"to": to_datetime(end), "end": to_datetime(START + 30 * MINUTE)}
+                try:
+                    await MODES[mode](provider, asked)
+                except (rxcandles.ExchangeError, IncompleteError):
+                    told += 1
+                else:
+                    held = await store.coverage(SYMBOL, FRAME, START, end)
+                    left = SpanSet(((START + 30 * MINUTE, end),))
+                    assert not left.subtract(SpanSet(tuple((each.start, each.stop) for each in held))), seed
+    assert told < 12
+
+
+async def test_spans_that_overlap(tmp_path: Path) -> None:
+    """A ledger that a foreign hand has left overlapping is read as what it covers together."""
+    truth, path = TRUTHS[1.0], tmp_path / "candles.db"
+    ill, asked = Ill(truth), {"to": to_datetime(END), "end": to_datetime(END - 1000 * MINUTE)}
+    with at(NOW):
+        await collect(path, ill, {"to": to_datetime(END), "end": to_datetime(END - 500 * MINUTE)})
+        with closing(sqlite3.connect(path)) as file:
+            for start in range(END - 490 * MINUTE, END - 300 * MINUTE, 7 * MINUTE):
+                file.execute("INSERT INTO coverage VALUES (1, ?, ?, 60)", (start, start + 60 * MINUTE))
+            file.commit()
+        await collect(path, ill, asked)
+        assert final_audit(path, truth, NOW, END - 1000 * MINUTE).uncovered == 0
 
 
 # Files of before

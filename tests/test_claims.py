@@ -31,6 +31,7 @@ def told(
     opens: tuple[int, ...] = (),
     covered: Span | None = None,
     heard: float,
+    said: float | None = None,
 ) -> tuple[list[Claim], SpanSet]:
     return hear(
         claims,
@@ -39,6 +40,7 @@ def told(
         opens=[slot * 60 for slot in opens],
         covered=SpanSet(() if covered is None else (slots(*covered),)),
         heard=heard,
+        said=said,
         timeframe=MINUTE,
     )
 
@@ -68,6 +70,25 @@ def test_a_clock_that_was_wrong() -> None:
     assert claim.is_due(T - 3600)
     ((heard,), _) = told([claim], absent("gap", 100, 160), proven=(0, 200), covered=(0, 200), heard=T - 3600)
     assert (heard.first_heard, heard.times, heard.final) == (T - 3600, 2, T)
+
+
+@pytest.mark.parametrize(
+    ("passed", "left"),
+    [(10, 3590), (3599, 1), (3600, None), (None, None), (0, None), (-5, None)],
+    ids=["ten seconds", "not yet", "an hour", "told no time", "stands still", "runs back"],
+)
+def test_a_clock_that_was_put_right(passed: int | None, left: int | None) -> None:
+    """Our clock was two hours slow: what has passed is what the server's says, where that runs at all."""
+    gap = absent("gap", 100, 160)
+    ((claim,), _) = told([], gap, proven=(0, 200), heard=T - 7200, said=T)
+    assert (claim.first_heard, claim.said) == (T - 7200, T)
+    said = None if passed is None else T + passed
+    heard = T + (passed or 10)
+    claims, _ = told([claim], gap, proven=(0, 200), covered=(0, 200), heard=heard, said=said)
+    assert [claim.final - heard for claim in claims] == ([] if left is None else [left])
+    if left is not None:  # from now on it counts from when it was heard
+        assert claims[0].first_heard == T
+        assert told(claims, gap, proven=(0, 200), covered=(0, 200), heard=T + 3600, said=T + 3600)[0] == []
 
 
 @pytest.mark.parametrize("kind", ["gap", "beginning", "head"])

@@ -283,6 +283,7 @@ def test_ctrl_c() -> None:
     assert simulated("collect", "KRW-ETH", "1m", "--to", to, "--end", newest[-1], "--json") == 0
 
 
+@pytest.mark.usefixtures("no_waits")
 def test_incomplete_exits_1(folder: Path, capsys: pytest.CaptureFixture[str], upbit_simulator: type[Simulator]) -> None:
     """Where something is missing the summary is printed all the same, and the exit code says so."""
     ready, stop = threading.Event(), threading.Event()

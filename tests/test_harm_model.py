@@ -13,6 +13,7 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from harm import MARKETS, NOW, Place, places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ from rxcandles.model import Row
 from rxcandles.simulator import Simulator
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, to_datetime
+
+pytestmark = pytest.mark.exhaustive
 
 LONG = int(os.environ.get("RXCANDLES_EXAMPLES", "0"))
 SERIES = (("KRW-ETH", "1m"), ("KRW-XRP", "1m"), ("KRW-ETH", "1w"), ("KRW-XRP", "1M"))

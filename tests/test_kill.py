@@ -15,6 +15,8 @@ from profiling.counted import counted
 from profiling.kill import Siege
 from rxcandles.stores.connection import Durability
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -22,7 +24,7 @@ def url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.parametrize(("kills", "processes", "durability"), [(110, 1, "normal"), (40, 1, "full"), (50, 2, "normal")])
+@pytest.mark.parametrize(("kills", "processes", "durability"), [(60, 1, "normal"), (20, 1, "full"), (30, 2, "normal")])
 def test_kill(url: str, tmp_path: Path, kills: int, processes: int, durability: Durability) -> None:
     """Each mode is killed, alone and beside another writer of the same file; what is left is true, and goes on."""
     siege = Siege(url, tmp_path, seed=kills, count=600, durability=durability)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 import rxcandles
 from profiling.keeping import Keeping
 from profiling.vitals import traced_heap, vitals
 from rxcandles.model import Row
 from rxcandles.timeframe import Timeframe
 
-MINUTES = 60
+pytestmark = pytest.mark.exhaustive
+
+MINUTES = 40
 """Of a day, with all that befalls a service in one."""
 MOST_GROWN = 100 * 1024
 """Bytes. A KiB left behind by each collection would be three times as much, 25 KB are turned over."""

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, TypeVar
 from unittest.mock import patch
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -35,6 +36,8 @@ from rxcandles.model import SETTLE_SECONDS, CandleData, Request
 from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
 from rxcandles.spans import SpanSet
 from rxcandles.timeframe import to_datetime
+
+pytestmark = pytest.mark.exhaustive
 
 _log = logging.getLogger(__name__)
 _A = TypeVar("_A")
@@ -457,7 +460,7 @@ class Collecting(RuleBasedStateMachine):
 TestCollecting = Collecting.TestCase
 LONG = os.environ.get("RXCANDLES_EXAMPLES")
 TestCollecting.settings = settings(
-    max_examples=int(LONG or 30),
+    max_examples=int(LONG or 18),
     stateful_step_count=30,
     deadline=None,
     derandomize=LONG is None,

@@ -15,6 +15,8 @@ from rxcandles.model import Request
 from rxcandles.planning import Plan
 from rxcandles.timeframe import BEGINNING, to_datetime
 
+pytestmark = pytest.mark.exhaustive
+
 MINUTE = 60
 NOW = 1_700_000_040  # a whole minute
 CLOSED = NOW - MINUTE  # the newest slot that is over and settled

@@ -217,6 +217,7 @@ async def test_an_alias_has_more(path: Path, sim: Simulator) -> None:
     audit(path, TRUTH, NOW)
 
 
+@pytest.mark.usefixtures("no_waits")
 async def test_what_fails_is_left(path: Path, sim: Simulator) -> None:
     """Where the exchange fails the ledger is true, what is missing is still known, and the next repair fetches it."""
     harm(path, *HARMS["two far apart are gone"].done, f"DELETE FROM candles WHERE series = 2 AND open_time = {DAY[0]}")
@@ -235,6 +236,7 @@ async def test_what_fails_is_left(path: Path, sim: Simulator) -> None:
     audit(path, TRUTH, NOW)
 
 
+@pytest.mark.usefixtures("no_waits")
 async def test_collecting_heals(path: Path, sim: Simulator) -> None:
     """What a repair has left any collection that asks for it fetches."""
     harm(path, *HARMS["a candle is gone"].done)

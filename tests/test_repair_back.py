@@ -336,6 +336,7 @@ async def test_absences_stopped_in_between(path: Path, sim: Simulator) -> None:
     assert len(held) == 3000
 
 
+@pytest.mark.usefixtures("no_waits")
 async def test_absences_when_the_exchange_fails(path: Path, sim: Simulator) -> None:
     """Where it can't be asked that is a failure, and the absences stay as doubtful as they were."""
     await lose(path, sim, (START + 300 * 60, START + 360 * 60))
@@ -416,7 +417,7 @@ def test_command_absences(there: Path, capsys: pytest.CaptureFixture[str]) -> No
     """`repair --absences` says how many were asked about, how many had candles, and what is left until when."""
     span = f"{MIDNIGHT + 36000}, {MIDNIGHT + 39600}"
     now = int(time.time())
-    harm(there, f"INSERT INTO claims VALUES (1, 'gap', {span}, {now}, {now}, 1, {now + 3600}, {now + 3600})")
+    harm(there, f"INSERT INTO claims VALUES (1, 'gap', {span}, {now}, {now}, 1, {now + 3600}, {now + 3600}, NULL)")
     harm(there, f"DELETE FROM candles WHERE open_time >= {MIDNIGHT + 36000} AND open_time < {MIDNIGHT + 39600}")
     harm(there, "UPDATE coverage SET rows = (SELECT count(*) FROM candles)")
     assert main(["repair", "--absences", *SIMULATED, "--json"]) == 0

@@ -26,31 +26,32 @@ LATER = 2_000_000_000
 MACHINES = ("UTC", "Asia/Seoul", "America/New_York")
 
 
-def collected(zone: str, folder: Path) -> tuple[list[str], list[tuple[object, ...]]]:
+def collected(zone: str, folder: Path) -> tuple[str, list[tuple[object, ...]]]:
     """What a span over a change to summer time prints, and what it stores, under ``TZ=zone``."""
     folder.mkdir()
-    printed = []
-    for timeframe, to, end in (
-        ("1m", "2024-03-10T09:00", "2024-03-10T05:00"),
-        ("240m", "2024-03-12", "2024-03-09"),
-        ("1w", "2024-04-01", "2024-02-01"),
-        ("1M", "2024-12-01", "2023-06-15"),
-    ):
-        command = ["get", "KRW-BTC", timeframe, "--to", to, "--end", end, "--format", "csv"]
-        done = subprocess.run(
-            [sys.executable, "-m", "rxcandles", *command, "--exchange", "simulated", "--rate-limit", "none"],
-            cwd=folder,
-            env={**os.environ, "TZ": zone},
-            capture_output=True,
-            text=True,
-            check=True,
+    commands = [
+        ["get", "KRW-BTC", timeframe, "--to", to, "--end", end, "--format", "csv", "--exchange", "simulated"]
+        for timeframe, to, end in (
+            ("1m", "2024-03-10T09:00", "2024-03-10T05:00"),
+            ("240m", "2024-03-12", "2024-03-09"),
+            ("1w", "2024-04-01", "2024-02-01"),
+            ("1M", "2024-12-01", "2023-06-15"),
         )
-        printed.append(done.stdout)
+    ]
+    program = "import sys; from rxcandles.__main__ import main; sys.exit(any(main(each) for each in {}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program.format([[*each, "--rate-limit", "none"] for each in commands])],
+        cwd=folder,
+        env={**os.environ, "TZ": zone},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     connection = sqlite3.connect(folder / "candles.db")
     rows = connection.execute("SELECT * FROM candles ORDER BY series, open_time").fetchall()
     rows += connection.execute("SELECT * FROM coverage ORDER BY series, start").fetchall()
     connection.close()
-    return printed, rows
+    return done.stdout, rows
 
 
 def test_same_everywhere(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class Found:
     absences: Sequence[Absence]
     gone: Sequence[int] | None
     begins: int | None
+    said: float | None
     impossible: Mapping[int, str]
 
 
@@ -164,6 +165,7 @@ class Attempts:
             ],
             gone=gone,
             begins=begins if start == BEGINNING else None,
+            said=server_time,
             impossible=impossible,
         )
 

@@ -35,11 +35,11 @@ def fetch(
     asked for with another question at once. Nothing of it is passed on. A single candle that can't be true is asked for
     once more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the chunk's
     limiter, as is what the server says of its limit, and what is answered. A chunk that fails for good is passed on
-    with its ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note
-    which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after three
-    such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be verified,
-    are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the requests under
-    way.
+    with its ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a
+    note which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after
+    three such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be
+    verified, are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the
+    requests under way.
 
     ``against`` is for asking anew, without ``skip_stored``: the store that holds the span already. A page that lacks
     candles of it is asked for again over another connection. Those that both answers lack are the chunk's ``gone``.

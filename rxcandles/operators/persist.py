@@ -29,8 +29,9 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         if chunk.proven is not None:
             request = chunk.request
             page = (request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
-            # Few stores need to know of more.
             more: dict[str, Any] = {} if chunk.gone is None else {"gone": chunk.gone}
+            if chunk.said is not None and (chunk.absences or chunk.again):
+                more["said"] = chunk.said
             if chunk.impossible:
                 more["impossible"] = chunk.impossible
             written = await store.write(*page, **more)

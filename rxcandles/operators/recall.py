@@ -10,12 +10,19 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_count, check_like
 from rxcandles.chunk import Chunk
+from rxcandles.errors import ContradictionError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import plain_time
 
-__all__ = ["recall"]
+__all__ = ["VoidedError", "recall"]
+
+
+class VoidedError(ContradictionError):
+    """What was held of a request when it began is not any more; asked again, all the rest of it is held."""
 
 
 def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[CandleData]]:
@@ -23,7 +30,8 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
 
     They come in lists of up to ``page``, read while the consumer has room; what waits is in the store, not in memory.
     Exactly ``count`` candles where a count was asked for. Oldest first with a ``count``, nothing can be emitted before
-    everything has arrived. Raises ``StoreError``.
+    everything has arrived. Raises ``StoreError``, and at the end ``VoidedError`` where an answer has shown that
+    an earlier one was wrong about a span which is not held any more: the same request asks for that alone.
     """
     check_like("store", store, CandleStore, "rows", "nth_newest")
     page = check_count("page", page)
@@ -63,7 +71,7 @@ class _Reading:
         while limit := self._limit(request.count):
             start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
             if start >= stop:
-                return
+                break
             if newest_first and self._in_hand(chunk, limit):
                 self._position = max(start, chunk.proven[0] if chunk.proven else start)
                 rows = [row for row in chunk.rows if row.open_time >= self._position]
@@ -76,6 +84,22 @@ class _Reading:
             self._emitted += len(rows)
             if rows:
                 yield CandleData.of(request.symbol, request.timeframe.name, rows)
+
+        if chunk.plan.void and chunk.plan.ended:
+            await self._check_void(chunk, ready)
+
+    async def _check_void(self, chunk: Chunk, whole: Span) -> None:
+        """Raise ``ContradictionError`` where something of what was asked for has become uncovered since it was read."""
+        request = chunk.request
+        void = SpanSet(tuple(chunk.plan.void)).intersect(SpanSet((whole,)))
+        there = await self._store.coverage(request.symbol, request.timeframe, *whole) if void else []
+        left = void.subtract(SpanSet(tuple((each.start, each.stop) for each in there)))
+        if left:
+            spans = ", ".join(f"{plain_time(start)} to {plain_time(stop)}" for start, stop in left.spans[:3])
+            raise VoidedError(
+                f"{request.symbol} {request.timeframe}: an answer has shown that an earlier one was wrong about "
+                f"{spans}, which is not held any more; ask again, and only that is asked for"
+            )
 
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
         """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""

@@ -56,6 +56,7 @@ def hear_again(
     opens: Iterable[int],
     covered: SpanSet,
     heard: float,
+    said: float | None,
     timeframe: Timeframe,
 ) -> SpanSet:
     """Keep what is doubtful of an answer, and settle what earlier ones have left doubtful.
@@ -65,7 +66,9 @@ def hear_again(
     before = read_claims(connection, series, proven[0] - 1, proven[1] + 1)  # those that touch it may become one
     if not before and not absences:
         return SpanSet()
-    claims, void = hear(before, absences, proven=proven, opens=opens, covered=covered, heard=heard, timeframe=timeframe)
+    claims, void = hear(
+        before, absences, proven=proven, opens=opens, covered=covered, heard=heard, said=said, timeframe=timeframe
+    )
     connection.executemany(
         "DELETE FROM claims WHERE series = ? AND start = ?", ((series, each.start) for each in before)
     )
@@ -93,6 +96,7 @@ def is_claim(claim: Claim) -> bool:
         and claim.kind in ABSENCE_KINDS
         and all(type(each) is int and each >= 0 for each in numbers)
         and claim.times > 0
+        and (claim.said is None or (type(claim.said) is int and claim.said >= 0))
     )
 
 

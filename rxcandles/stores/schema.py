@@ -15,7 +15,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The columns of a candle, in the order of ``Row``."""
 
-CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "times", "due", "final")
+CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "times", "due", "final", "said")
 """What is kept of each claim, in the order of ``Claim``."""
 
 IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
@@ -118,7 +118,8 @@ _FOURTH: Final = (
     # On one line each: SQLite keeps the text, and all of it should fit the file's first page.
     "CREATE TABLE claims (series INTEGER NOT NULL REFERENCES series (id), kind TEXT NOT NULL, start INTEGER NOT NULL,"
     " stop INTEGER NOT NULL CHECK (stop > start), first_heard INTEGER NOT NULL, last_heard INTEGER NOT NULL,"
-    " times INTEGER NOT NULL, due INTEGER NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (series, start)) WITHOUT ROWID",
+    " times INTEGER NOT NULL, due INTEGER NOT NULL, final INTEGER NOT NULL, said INTEGER,"
+    " PRIMARY KEY (series, start)) WITHOUT ROWID",
 )
 """Absences that are covered provisionally; ``stores.doubtful`` finds those of older files."""
 

@@ -137,15 +137,17 @@ class SqliteStore(ImportKeeper):
         absences: Sequence[Absence] = (),
         heard: float | None = None,
         gone: Sequence[int] | None = None,
+        said: float | None = None,
         impossible: Mapping[int, str] | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
-        at ``heard`` (UTC seconds; None for now). Rows that are ``gone`` (open times in ``proven``) are deleted. The
-        slots of candles that are ``impossible`` (open times, and why) are not covered, but where a candle is held by
-        proof, which stays. Returns how many of the rows lie where nothing was covered before, which have replaced
-        others (``revised``) and which are deleted (``removed``). Raises ``RequestError`` where the first or the last row lies outside.
+        at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
+        times in ``proven``) are deleted. The slots of candles that are ``impossible`` (open times, and why) are not
+        covered, but where a candle is held by proof, which stays. Returns how many of the rows lie where nothing was
+        covered before, which have replaced others (``revised``) and which are deleted (``removed``). Raises
+        ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
@@ -157,7 +159,9 @@ class SqliteStore(ImportKeeper):
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self._series_id(symbol, timeframe, create=True)
-        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now, gone, impossible)
+        written = await self._open.call(
+            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible
+        )
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",

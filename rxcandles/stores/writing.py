@@ -49,6 +49,7 @@ def write_rows(
     absences: Sequence[Absence],
     heard: float,
     gone: Sequence[int] | None = None,
+    said: float | None = None,
     impossible: Mapping[int, str] | None = None,
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
@@ -91,6 +92,7 @@ def write_rows(
                 SpanSet(tuple((row.open_time, timeframe.shift(row.open_time, 1)) for row in removed))
             ),
             heard=heard,
+            said=said,
             timeframe=timeframe,
         )
         uncover(connection, series, slots)

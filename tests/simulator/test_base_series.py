@@ -16,6 +16,8 @@ from rxcandles.simulator import Market
 from rxcandles.simulator.text import UNIT, Candle
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
+pytestmark = pytest.mark.exhaustive
+
 DAY = 86_400
 NOW = 1_790_000_000  # 2026-09-21T14:13:20Z
 DENSITIES = {1.0: 12, 0.998: 12, 0.3: 40, 0.02: 500, 0.0001: 4000}

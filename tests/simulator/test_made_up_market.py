@@ -21,6 +21,8 @@ from rxcandles.simulator import DEFAULT_MARKETS, OUTAGES, Market
 from rxcandles.simulator.printing import MinuteSeries
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
+pytestmark = pytest.mark.exhaustive
+
 DAY = 86_400
 NOW = 1_790_000_000  # 2026-09-21T14:13:20Z
 MINUTE = Timeframe.of("1m")
