@@ -165,11 +165,28 @@ def _number(kind: type[int | float]) -> Callable[[str], int | float | str]:
 
 
 def decode_markets(body: bytes, asked: str) -> list[Market]:
-    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder."""
+    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder.
+
+    A code is taken as it is. An entry without one is left out where others have one.
+    """
     try:
-        return [Market(each.market, each.english_name or "", each.korean_name or "") for each in _markets.decode(body)]
+        try:
+            found = _markets.decode(body)
+        except msgspec.ValidationError:
+            found = [market for each in msgspec.json.decode(body, type=list[Any]) if (market := _market(each))]
+            if not found:
+                raise
     except _UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
+    return [Market(each.market, each.english_name or "", each.korean_name or "") for each in found]
+
+
+def _market(found: Any) -> _Market | None:
+    try:
+        return msgspec.convert(found, _Market)
+    except msgspec.ValidationError:
+        named = isinstance(found, dict) and isinstance(found.get("market"), str)
+        return _Market(found["market"]) if named else None
 
 
 def error_message(body: bytes) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import check_symbol, plain
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
@@ -24,7 +24,7 @@ from rxcandles.stores.examiningclaims import examine_claims
 from rxcandles.stores.impossible import has_impossible, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.schema import COLUMNS
-from rxcandles.stores.spelling import plain, proper_names
+from rxcandles.stores.spelling import proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 
 __all__ = ["Examination", "Stored"]
