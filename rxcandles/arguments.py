@@ -134,7 +134,7 @@ def check_symbol(symbol: str) -> str:
     if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
         raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
     if not symbol.isascii() and (read := plain(symbol)) != symbol:
-        raise refusal("symbol", symbol, f"it is read as {read!r}, and written in other letters")
+        raise refusal("symbol", symbol, f"write {read!r}, which it only looks like")
     if not symbol.isprintable() or " " in symbol or ".." in symbol:
         raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
     return str.__str__(symbol)

@@ -192,9 +192,9 @@ def requests_for(
     found: dict[Request, None] = {}
     for each in wanted:
         for symbol in each.symbols:
-            names = (
-                [symbol] if not has_glob(symbol) else [] if markets is None else _matching(symbol, markets, left_out)
-            )
+            names = [symbol]
+            if has_glob(symbol):
+                names = [] if markets is None else _matching(symbol, markets, left_out)
             for name in names:
                 for timeframe in each.timeframes:
                     found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None

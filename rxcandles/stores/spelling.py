@@ -37,7 +37,8 @@ def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
 
     Those that differ only in letter case, in letters that look alike, in spaces or in the timeframe's alias are one
     series. A code that has both large and small letters after its first part is one of its own: ``KRW-xBTC`` is no
-    spelling of ``KRW-XBTC``. Of the spellings found the one with a lower-case exchange and an upper-case symbol is its name.
+    spelling of ``KRW-XBTC``. Of the spellings found the one with a lower-case exchange and an upper-case symbol is
+    its name.
     """
     names: dict[Series, Series | None] = {series: _proper(series) for series in found}
     alike: defaultdict[tuple[str, str, str], set[Series]] = defaultdict(set)
