@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.chunk import Chunk
-from rxcandles.errors import RequestError
+from rxcandles.errors import (
+    ExchangeError,
+    InvalidResponseError,
+    RequestError,
+    RequestRejectedError,
+    WrongServerError,
+)
 from rxcandles.exchanges.anew import Anew
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
@@ -26,7 +33,7 @@ from rxcandles.stores.reading import rows_sql
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
-__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "page_before"]
+__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "compare_some", "page_before"]
 
 AGE_SECONDS: Final = 3600
 """Only candles that have been over for so long are compared."""
@@ -45,16 +52,22 @@ class Sample(NamedTuple):
 
 
 def choose(
-    connection: sqlite3.Connection, examination: Examination, exchange: Exchange, count: int, seed: int | None
+    connection: sqlite3.Connection,
+    examination: Examination,
+    exchange: Exchange,
+    count: int,
+    seed: int | None,
+    without: Collection[Series] = (),
 ) -> list[Sample]:
     """Return ``count`` pages: doubtful absences first, then beginnings, then all other proven slots alike.
 
     A beginning of history is what is covered before a series' first candle; a page right after it tells of all of it.
     Beginnings are at most half of what the doubtful absences leave. Left out is what is younger than an hour or older
-    than the exchange keeps. The same ``seed`` chooses the same of the same. None where nothing is old enough.
+    than the exchange keeps, and the series ``without`` which it is to be. The same ``seed`` chooses the same of the
+    same. None where nothing is old enough.
     """
     luck = random.Random(seed)  # nosec B311 - chooses what to look at; nothing secret hangs on it
-    parts = list(_parts(connection, examination, exchange))
+    parts = [part for part in _parts(connection, examination, exchange) if part.series not in without]
     doubtful = [sample for part in parts for sample in part.doubtful]
     samples = luck.sample(doubtful, min(count, len(doubtful)))
     # One that is doubtful is among those already.
@@ -157,6 +170,46 @@ async def page_before(
     return await run(page)
 
 
+async def compare_some(
+    snapshot: Snapshot,
+    examination: Examination,
+    exchange: Exchange,
+    limiter: RateLimiter,
+    retry: Retry | None,
+    count: int,
+    seed: int | None,
+) -> tuple[list[Finding], int]:
+    """Choose ``count`` pages, compare them, and return what differs and how many they were.
+
+    A series that the exchange refuses (a market that is delisted) is a note, and others are compared in its place.
+    Raises ``ExchangeError`` as :func:`compare` does, and where all that could be chosen is refused.
+    """
+    findings: dict[Finding, None] = {}
+    refused: dict[Series, ExchangeError] = {}
+    done = 0
+    while done < count:
+        known = frozenset(refused)
+        chosen = partial(
+            choose, examination=examination, exchange=exchange, count=count - done, seed=seed, without=known
+        )
+        samples = await snapshot.call(chosen)
+        found = await compare(snapshot, samples, exchange, limiter, retry, examination.now, refused)
+        findings |= dict.fromkeys(found)
+        done += sum(sample.series not in refused for sample in samples)
+        # An exchange that answers nobody well is not asked about all series in turn.
+        ill = not done and all(isinstance(error, InvalidResponseError) for error in refused.values())
+        if ill or len(refused) == len(known):
+            break
+    if refused and not done:
+        raise next(iter(refused.values()))
+    notes = (_about_all(series, f"it can't be compared: {error}") for series, error in refused.items())
+    return [*findings, *notes], done
+
+
+def _about_all(series: Series, detail: str) -> Finding:
+    return Finding("not_compared", *series, start=None, stop=None, detail=detail)
+
+
 async def compare(
     snapshot: Snapshot,
     samples: Iterable[Sample],
@@ -164,11 +217,13 @@ async def compare(
     limiter: RateLimiter,
     retry: Retry | None,
     now: float,
+    refused: dict[Series, ExchangeError],
 ) -> list[Finding]:
     """Return how the stored pages differ from the exchange's; a request each, over connections of their own.
 
     Four at once. A second request where the exchange's answer is improbable (see ``fetch``), and where it lacks a
-    stored candle or has another. Raises ``ExchangeError`` as that does.
+    stored candle or has another. Series of which it refuses a page are added to ``refused``. Raises ``ExchangeError``
+    for what would keep all others from being compared, too.
     """
     there = Anew(exchange)
 
@@ -180,9 +235,22 @@ async def compare(
         start, stop = max(sample.start, chunk.proven[0]), min(chunk.proven[1], sample.to)
         stored = await snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
         fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
+        for opened in chunk.impossible:  # that it is there is all that can be said
+            stored.pop(opened, None)
         return _Compared((start, stop), _differences(stored, fetched))
 
     async def one(sample: Sample) -> list[Finding]:
+        if sample.series in refused:
+            return []
+        try:
+            return await differing(sample)
+        except WrongServerError:
+            raise
+        except (RequestRejectedError, InvalidResponseError) as error:
+            refused.setdefault(sample.series, error)
+            return []
+
+    async def differing(sample: Sample) -> list[Finding]:
         frame = Timeframe.of(sample.series.timeframe)
         first = await ask(sample, sample.to)
         sure = {} if first is None else {time: each for time, each in first.differences.items() if each[0] is None}

@@ -21,7 +21,8 @@ from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
-from rxcandles.stores.impossible import has_impossible, read_impossible
+from rxcandles.stores.found import found_in
+from rxcandles.stores.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import proper_names
@@ -222,13 +223,17 @@ class Examination:
 
     def _unfinished(self, stored: Stored) -> Iterator[Finding]:
         pending = spans_of(self._connection, "unfinished", stored.id)
+        impossible = impossible_slots(self._connection, stored.id, Timeframe.of(stored.series.timeframe))
         if pending:
-            for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)):
+            for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)).subtract(impossible):
                 detail = "a repair has taken it out of the ledger and did not fetch it again"
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
         for start, stop in spans_of(self._connection, "questioned", stored.id):
             detail = "a repair was to ask for it anew, as the exchange has something else, and did not"
             yield _about(stored.series, "unfinished_repair", start, stop, detail)
+        for kind, start, stop in found_in(self._connection, stored.id):
+            detail = "an earlier comparison with the exchange has found it, and no repair has dealt with it"
+            yield _about(stored.series, kind, start, stop, detail)
 
     def _claims(self, stored: Stored) -> Iterator[Finding]:
         frame = Timeframe.of(stored.series.timeframe)

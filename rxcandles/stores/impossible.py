@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from rxcandles.ports import Impossible
-from rxcandles.spans import Span
+from rxcandles.spans import Span, SpanSet
+from rxcandles.timeframe import BEGINNING, END, Timeframe
 
-__all__ = ["has_impossible", "keep_impossible", "read_impossible"]
+__all__ = ["has_impossible", "impossible_slots", "keep_impossible", "read_impossible"]
 
 _MAKE: Final = (
     "CREATE TABLE IF NOT EXISTS impossible (series INTEGER NOT NULL REFERENCES series (id), open_time INTEGER NOT NULL,"
@@ -43,6 +44,12 @@ def read_impossible(connection: sqlite3.Connection, series: int, start: int, sto
     if not has_impossible(connection):
         return []
     return [Impossible(*row) for row in connection.execute(_READ, (series, start, stop)).fetchall()]
+
+
+def impossible_slots(connection: sqlite3.Connection, series: int, timeframe: Timeframe) -> SpanSet:
+    """Return the slots of all those of a series."""
+    found = read_impossible(connection, series, BEGINNING, END)
+    return SpanSet(tuple((each.open_time, timeframe.shift(each.open_time, 1)) for each in found))
 
 
 def keep_impossible(

@@ -32,7 +32,7 @@ from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.impossible import read_impossible
-from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
+from rxcandles.stores.journal import Matter, answered, question, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.writing import write_rows
@@ -227,11 +227,15 @@ class SqliteStore(ImportKeeper):
 
     async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
         """Strike out of that what is proven by now, or all where it can't be had; return what is left."""
-        return await self._open.call(settle, await self._series_id(symbol, timeframe), give_up=give_up)
+        return await self._open.call(settle, await self._series_id(symbol, timeframe), timeframe, give_up=give_up)
 
     async def remember(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
         """Write down that what of these spans is not covered is to be fetched, also if this process is stopped."""
         await self._open.call(remember, await self._series_id(symbol, timeframe), spans)
+
+    async def question(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
+        """Write down that these spans are to be asked anew, also if this process is stopped."""
+        await self._open.call(question, await self._series_id(symbol, timeframe), spans)
 
     async def answered(self, symbol: str, timeframe: Timeframe, span: Span) -> None:
         """Strike a span that has been asked anew out of what is left of that."""

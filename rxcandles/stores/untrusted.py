@@ -92,6 +92,13 @@ class Untrusted:
         elif finding.kind != "unfinished_repair":
             self._doubt(stored, finding, self._series[stored.series])
 
+    def ask_anew(self, span: Span) -> None:
+        """Question all that is held of ``span`` in all series looked at."""
+        for stored in self._examination.stored.values():
+            ours = stored.proper == stored.series and stored.series.exchange == self._exchange
+            if ours and ledger_spans(self._connection, stored.id).intersect(SpanSet((span,))):
+                self._series[stored.series].questioned.append(span)
+
     def _doubt(self, stored: Stored, finding: Finding, doubted: _Doubted) -> None:
         if finding.kind == "wrong_claim":
             doubted.claims += 1
