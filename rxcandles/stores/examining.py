@@ -24,6 +24,7 @@ from rxcandles.stores.examiningclaims import examine_claims
 from rxcandles.stores.found import found_in
 from rxcandles.stores.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
+from rxcandles.stores.scales import scales
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
@@ -125,6 +126,7 @@ class Examination:
                 if claims:
                     yield from self._claims(stored)
                 yield from self._impossible(stored)
+                yield from self._scales(stored)
         self.imported = self._imported()
 
     def _imported(self) -> int:
@@ -246,6 +248,16 @@ class Examination:
         for each in read_impossible(self._connection, stored.id, BEGINNING, END):
             detail = f"not held, as the exchange's candle can't be true: {each.fault}; the next run asks for it again"
             yield _about(stored.series, "impossible_answer", each.open_time, frame.shift(each.open_time, 1), detail)
+
+    def _scales(self, stored: Stored) -> Iterator[Finding]:
+        frame = Timeframe.of(stored.series.timeframe)
+        for start, before, after, factor in scales(self._connection, stored.id, frame):
+            detail = (
+                f"prices are {10 ** abs(factor):,} times {'higher' if factor > 0 else 'lower'} from here on, "
+                f"{before:,.10g} before and {after:,.10g} after: one part may be from before a redenomination; "
+                "compare it with --against-exchange, or ask anew with repair --refetch"
+            )
+            yield _about(stored.series, "two_scales", start, frame.shift(start, 1), detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""
