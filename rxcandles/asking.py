@@ -20,6 +20,7 @@ from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.journal import Matter
+from rxcandles.stores.spelling import alike
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
 __all__ = ["Asking"]
@@ -67,7 +68,7 @@ class Asking:
         return [
             series
             for series in found
-            if (self._symbol is None or self._symbol.casefold() == series.symbol.casefold())
+            if (self._symbol is None or alike(self._symbol) == alike(series.symbol))
             and name in (None, series.timeframe)
         ]
 

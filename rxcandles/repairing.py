@@ -87,8 +87,8 @@ async def repair(
 
     History that the exchange has restated, such as by a redenomination, is more than a page: where more than a tenth
     of a page that was asked anew has changed, the pages beside it are asked anew, too, up to the first that has not.
-    What ``verify`` has found from the command line is in the file, and repaired by itself. With ``refetch`` all that is
-    held is asked anew, or all of it between two times; what is stored stays until its page has come.
+    With ``refetch`` all that is held is asked anew, or all of it between two times; what is stored stays until its page
+    has come.
 
     With ``absences`` the exchange is asked about all doubtful absences now, over other connections, due or not.
     Candles that it has after all are stored. An answer that says the same makes final only what has had its time.

@@ -16,7 +16,7 @@ import click
 from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
-from rxcandles.cli.findingsfile import read_findings
+from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
@@ -35,7 +35,6 @@ from rxcandles.moments import read_length, read_time
 from rxcandles.opening import asked_name, connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
-from rxcandles.stores.found import keep_findings
 from rxcandles.timeframe import meant_by
 from rxcandles.verification import verify as verify_file
 
@@ -48,7 +47,7 @@ ALL: Final = "all"
 """What ``--refetch`` stands for without a span."""
 
 KEPT: Final = 1000
-"""Findings of a kind that a comparison with the exchange keeps in the database for a repair."""
+"""Findings of a kind that a comparison with the exchange notes for a repair."""
 
 _most = click.option(
     "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
@@ -76,7 +75,8 @@ def verify(**asked: Any) -> options.Work:
     """Check a database: the file, the names, every candle, and that the ledger is true. Changes nothing.
 
     Against the exchange a page is a request, over a connection of its own; where it lacks a stored candle or has
-    another, a second one decides. What differs is noted in the database, and `rxcandles repair` mends it.
+    another, a second one decides. What differs is noted in a file beside the database (candles.db.found.json), which
+    `rxcandles repair` takes up.
 
     \b
     rxcandles verify
@@ -120,7 +120,7 @@ def repair(**asked: Any) -> options.Work:
 
     What differs from the exchange stays until its page has come. A candle that the exchange lacks is deleted only when
     two answers lack it. Where a whole page is restated, the pages beside it are asked for, too; --refetch asks for all.
-    What `verify --against-exchange` has found is in the database, and repaired without further words.
+    What `verify --against-exchange` has found before is repaired without further words.
 
     \b
     rxcandles repair --dry-run
@@ -151,12 +151,13 @@ def _verify(
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
     report = asyncio.run(work())
-    kept = keep_findings(db, report.findings) if sample and EXCHANGE_KINDS & report.counts.keys() else True
+    noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
     report = _first(report, shown)
     if as_json:
         click.echo(json.dumps(_plain(report)))
     elif not (quiet and report.clean):
-        for line in _lines(report, repair="repair" if kept else f"repair --against-exchange {sample}"):
+        differs = bool(EXCHANGE_KINDS & report.counts.keys())
+        for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
             click.echo(line)
     return DAMAGED if report.damaged else 0 if report.clean else WRONG
 
@@ -194,7 +195,7 @@ def _repair(
             symbol, timeframe = refetch, symbol
         else:
             anew = _span(refetch)
-    findings, others = (None, 0) if report is None else read_findings(report)
+    findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
         click.echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     with progress_shown("repairing", quiet=quiet) as progress:
@@ -212,6 +213,8 @@ def _repair(
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
+    if not dry_run and not done.failures and noted_findings(db):
+        forget_findings(db, asyncio.run(asked_name(exchange, base_url, name)), symbol, timeframe)
     if as_json:
         click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
     elif not (quiet and done.before.clean and done.repaired):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from rxcandles.arguments import check_symbol, plain
+from rxcandles.arguments import check_symbol
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
@@ -21,12 +21,11 @@ from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
-from rxcandles.stores.found import found_in
 from rxcandles.stores.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.scales import scales
 from rxcandles.stores.schema import COLUMNS
-from rxcandles.stores.spelling import proper_names
+from rxcandles.stores.spelling import alike, proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 
 __all__ = ["Examination", "Stored"]
@@ -60,7 +59,7 @@ class Examination:
     ) -> None:
         self._connection = connection
         self._path = path
-        self._symbol = None if symbol is None else check_symbol(symbol).casefold()
+        self._symbol = None if symbol is None else alike(check_symbol(symbol))
         self._timeframe = None if timeframe is None else Timeframe.of(timeframe).name
         self._now = now
         self.now = 0.0
@@ -143,7 +142,7 @@ class Examination:
 
     def _meant(self, stored: Stored) -> bool:
         names = stored.proper or stored.series
-        return (self._symbol is None or plain(names.symbol).casefold() == self._symbol) and (
+        return (self._symbol is None or alike(names.symbol) == self._symbol) and (
             self._timeframe is None or names.timeframe == self._timeframe
         )
 
@@ -233,9 +232,6 @@ class Examination:
         for start, stop in spans_of(self._connection, "questioned", stored.id):
             detail = "a repair was to ask for it anew, as the exchange has something else, and did not"
             yield _about(stored.series, "unfinished_repair", start, stop, detail)
-        for kind, start, stop in found_in(self._connection, stored.id):
-            detail = "an earlier comparison with the exchange has found it, and no repair has dealt with it"
-            yield _about(stored.series, kind, start, stop, detail)
 
     def _claims(self, stored: Stored) -> Iterator[Finding]:
         frame = Timeframe.of(stored.series.timeframe)

@@ -16,7 +16,6 @@ from rxcandles.findings import RepairStep
 from rxcandles.ports import Series
 from rxcandles.spans import SpanSet
 from rxcandles.stores.claiming import put_right
-from rxcandles.stores.found import strike_found
 from rxcandles.stores.journal import add_matter, ledger_spans
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.stores.transaction import transaction
@@ -98,7 +97,6 @@ def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
         ((number, *span, number, *span) for span in trusted),
     )
     put_right(connection, number, frame, int(time.time()))
-    strike_found(connection, number, BEGINNING, END)  # what came of it is written down below
     if mending.fetched:
         add_matter(connection, "unfinished", number, mending.fetched)
     if mending.questioned:

@@ -84,6 +84,8 @@ def _jumps(
         if last is not None and not 1 / _SUSPECT < close / last[1] < _SUSPECT:
             yield from connection.execute(_JUMPS.format(grid=grid), (series, last[0], at)).fetchall()
         last = (at, close)
+    if last is not None:
+        yield from connection.execute(_JUMPS.format(grid=grid), (series, last[0], END)).fetchall()
 
 
 def _closes(connection: sqlite3.Connection, series: int, grid: str, where: str, order: str, opened: int) -> list[float]:

@@ -10,7 +10,7 @@ from rxcandles.errors import RequestError
 from rxcandles.ports import Series
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["exchange_of", "proper_names"]
+__all__ = ["alike", "exchange_of", "proper_names"]
 
 
 def _proper(series: Series) -> Series | None:
@@ -49,10 +49,14 @@ def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
     return {series: None if proper is None else best[_key(proper)] for series, proper in names.items()}
 
 
+def alike(symbol: str) -> str:
+    """Return what is the same of all spellings of a code."""
+    quote, dash, base = plain(symbol).partition("-")
+    return f"{quote.casefold()}{dash}{base if base.upper() != base != base.lower() else base.casefold()}"
+
+
 def _key(series: Series) -> tuple[str, str, str]:
-    quote, dash, base = series.symbol.partition("-")
-    base = base if base.upper() != base != base.lower() else base.casefold()
-    return (series.exchange.casefold(), f"{quote.casefold()}{dash}{base}", series.timeframe)
+    return (series.exchange.casefold(), alike(series.symbol), series.timeframe)
 
 
 def _preference(series: Series) -> tuple[bool, bool, Series]:

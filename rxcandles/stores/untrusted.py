@@ -216,8 +216,9 @@ class Untrusted:
         """What is done about a series: two things at most."""
         frame, questioned = Timeframe.of(mending.series.timeframe), mending.questioned
         number = self._examination.stored[mending.series].id
-        if mending.untrusted or doubted.claims or not questioned:
-            yield attrs.evolve(self._step(mending), claims=doubted.claims)
+        step = attrs.evolve(self._step(mending), claims=doubted.claims)
+        if any((step.spans, step.candles, step.slots, step.claims)) or not questioned:
+            yield step
         if questioned:
             yield RepairStep(
                 "question",

@@ -18,7 +18,6 @@ from rxcandles.model import Row
 from rxcandles.ports import Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import hear_again, uncover
-from rxcandles.stores.found import strike_found
 from rxcandles.stores.impossible import keep_impossible
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.transaction import transaction
@@ -97,8 +96,6 @@ def write_rows(
             timeframe=timeframe,
         )
         uncover(connection, series, slots)
-        if gone is not None:
-            strike_found(connection, series, *proven)
         keep_impossible(connection, series, proven, unknown, heard)
     return Written(
         sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed, void.spans
