@@ -467,3 +467,17 @@ TestCollecting.settings = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_a_second_question_far_above() -> None:
+    """A second question begins far above what it is about: in a dense market it takes more rows to get down there."""
+    state = Collecting()
+    try:
+        state.begin()
+        first = Asked(symbol="KRW-A", timeframe="1d", count=1, to=None, length=None)
+        state.heal(asked=first, fault="truncated", skipped=2, times=5)
+        second = Asked(symbol="KRW-B", timeframe="1m", count=None, to=105, length=151)
+        state.heal(asked=second, fault="cut", skipped=1, times=6)
+        state.true()
+    finally:
+        state.teardown()

@@ -64,6 +64,7 @@ class Narrowing:
         """Return the chunk with what the store has of it, and what is to be asked for."""
         if chunk.index == 0 or chunk.plan not in self._looks:
             self._looks[chunk.plan] = await self._look_over(chunk.plan)
+            chunk = chunk.plan.aligned(chunk)
         look = self._looks[chunk.plan]
         hole = look.hole
         # Chunks in the last hole found need no lookup, up to the one that reaches the candles below it.
