@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
@@ -43,6 +44,9 @@ _STORED_AT_ONCE: Final = 1000
 NEWER: Final = 6
 """Candles that a page is to have from above the stretch that it is asked for, where none is known there."""
 
+BELIEVED: Final = 3
+"""Answers that must have a candle with values that can't be, before that is believed of the exchange."""
+
 _DAY: Final = 86_400
 """Seconds by which our own clock may be wrong, where the server does not tell its time."""
 
@@ -66,7 +70,7 @@ class Attempts:
     """The attempts at one chunk's page, and what they have cost.
 
     With ``against``, a page that lacks candles of that store is believed only if the answer before lacked them too.
-    A candle that can't be true is believed to be so when a second answer has it so, or after the last of ``most``
+    A candle that can't be true is believed to be so when three answers had it so, or after the last of ``most``
     attempts.
     """
 
@@ -76,10 +80,12 @@ class Attempts:
         self._exchange = exchange
         self._most = most
         self._made = 0
-        self._wide = False
-        """Whether the page is to have more candles around what is asked for: a bad one alone says little."""
-        self._suspects = chunk.suspects | chunk.plan.impossible.keys()
-        """Open times of candles that an answer had with values that can't be."""
+        self._doubts = False
+        """Whether the attempt has failed by candles that can't be true alone."""
+        self._around = len(chunk.suspects) if len(chunk.suspects) > len(chunk.known) + chunk.over else 0
+        """How many candles a page is to have above what is asked for, of which all may be such that can't be true."""
+        self._heard = Counter(dict.fromkeys(chunk.suspects | chunk.plan.impossible.keys(), BELIEVED))
+        """How many answers had a candle with values that can't be, by open time."""
         self._chunk = chunk
         self._witness = witness
         self._against = against
@@ -96,12 +102,14 @@ class Attempts:
     async def page(self) -> Found:
         """Ask for the page once and return what it proves, or raise why it can't be believed."""
         self._made += 1
+        self._doubts = False
         try:
             return await self._believed(self._chunk)
         except InvalidResponseError as error:
             # A fault on the way is gone with the connection. What has kept an answer gives it again, though, and must
             # be asked something else: after a contradiction, and where a new connection has not helped.
-            self._other_questions += self._anew or isinstance(error, ContradictionError)
+            # Not after a candle that can't be true: what is at the end of a page would be in the next one then.
+            self._other_questions += not self._doubts and (self._anew or isinstance(error, ContradictionError))
             self._anew = True
             raise
 
@@ -169,17 +177,17 @@ class Attempts:
         )
 
     def _impossible(self, chunk: Chunk, checked: CheckedPage, rows: Sequence[Row]) -> dict[int, str]:
-        """Return which of the rows can't be true, and why; raise where that is news and another answer may differ."""
+        """Return which of the rows can't be true, and why; raise where another answer may differ."""
         if not checked.impossible:
             return {}
         found = {
             row.open_time: checked.impossible[row.open_time] for row in rows if row.open_time in checked.impossible
         }
         # What is held of them stays, whatever an answer says, so that there is nothing to ask about.
-        news = found.keys() - self._suspects - set(chunk.known)
-        self._suspects |= found.keys()
-        if news and self._made < self._most:
-            opened = max(news)
+        self._heard.update(found.keys())
+        doubtful = {opened for opened in found if self._heard[opened] < BELIEVED}.difference(chunk.known)
+        if doubtful and self._made < self._most:
+            self._doubts, opened = True, max(doubtful)
             raise InvalidResponseError(
                 f"{chunk}: the candle of {time_text(opened)}: {found[opened]}; it is asked for again"
             )
@@ -207,10 +215,11 @@ class Attempts:
         further = more = self._other_questions
         density = chunk.plan.density
         inside = chunk.resume < chunk.request.stop and chunk.plan.is_sparse
-        if self._wide or (chunk.seam is None and (chunk.again or inside)):
+        if self._around or (chunk.seam is None and (chunk.again or inside)):
             # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
-            further += ceil(NEWER / (density or 1.0))
-            more += 2 * NEWER
+            newer = NEWER + self._around
+            further += ceil(newer / (density or 1.0))
+            more += 2 * newer
         return further, more
 
     def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
@@ -303,7 +312,8 @@ class Attempts:
             page = await self._send(self._chunk.request.timeframe, to, count)
             return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
         except InvalidResponseError:
-            self._wide = count <= NEWER
+            # A few of which most can't be true would be refused for ever; among others they are told.
+            self._around = count if count <= self._exchange.page_limit // 3 else 0
             raise
 
     async def _other(self, timeframe: Timeframe, to: int, count: int) -> CheckedPage | None:

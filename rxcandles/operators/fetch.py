@@ -33,7 +33,7 @@ def fetch(
     asked for again as ``retry`` says (:class:`Retry`). So is an invalid answer, over another connection, and with
     another question where that does not help; a page that contradicts what is held, or candles of another length, is
     asked for with another question at once. Nothing of it is passed on. A single candle that can't be true is asked for
-    once more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the chunk's
+    twice more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the chunk's
     limiter, as is what the server says of its limit, and what is answered. A chunk that fails for good is passed on
     with its ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a
     note which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after
