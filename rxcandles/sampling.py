@@ -1,8 +1,8 @@
 """Stored pages, chosen at random, held against the exchange.
 
-The doubtful absences come first, then the beginnings of history, then everything that is covered, all slots alike. What
-an answer has is proof. What it lacks, and where its values are others, is asked about once more over another
-connection, so that an exchange that is ill while it is asked makes no finding.
+The doubtful absences and changes of scale come first, then the beginnings of history, then everything that is covered,
+all slots alike. What an answer has is proof. What it lacks, and where its values are others, is asked about once more
+over another connection, so that an exchange that is ill while it is asked makes no finding.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination, Stored
 from rxcandles.stores.reading import rows_sql
+from rxcandles.stores.scales import scales
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
@@ -59,7 +60,7 @@ def choose(
     seed: int | None,
     without: Collection[Series] = (),
 ) -> list[Sample]:
-    """Return ``count`` pages: doubtful absences first, then beginnings, then all other proven slots alike.
+    """Return ``count`` pages: doubtful absences and changes of scale, then beginnings, then all other slots alike.
 
     A beginning of history is what is covered before a series' first candle; a page right after it tells of all of it.
     Beginnings are at most half of what the doubtful absences leave. Left out is what is younger than an hour or older
@@ -104,7 +105,7 @@ class _Part(NamedTuple):
     beginnings: list[Sample]
     """What is covered before that."""
     doubtful: list[Sample]
-    """What is covered provisionally."""
+    """What is covered provisionally, and where prices change their scale."""
 
 
 def _parts(connection: sqlite3.Connection, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
@@ -116,10 +117,11 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
             exchange.check(stored.series.symbol, frame)
         except RequestError:
             continue  # it can't be asked for such a market, so there is nothing to compare with
-        yield _part(connection, stored, frame, kept_since(exchange, frame, examination.now), examination.now)
+        since = kept_since(exchange, frame, examination.now)
+        yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
 
-def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, since: int, now: float) -> _Part:
+def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page: int, since: int, now: float) -> _Part:
     until = frame.floor(now - AGE_SECONDS)
     part = _Part(stored.series, frame, [], [], [])
     (first,) = connection.execute(
@@ -130,7 +132,7 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
         "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
         (stored.id, until, since),
     )
-    claims = _claims(connection, stored.id)
+    claims, places = _claims(connection, stored.id), list(scales(connection, stored.id, frame))
     for start, stop in filter(lambda span: is_span(*span), spans):
         span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
         if span[0] >= span[1]:
@@ -142,6 +144,10 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
         for claim in claims:
             if span[0] < claim[1] and claim[0] < span[1]:
                 part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
+        for place in places:
+            # The page before it and the one after: one of the two is from before a redenomination.
+            ends = (place.start, min(frame.shift(place.start, page), span[1]))
+            part.doubtful.extend(Sample(part.series, span[0], end) for end in ends if span[0] < end <= span[1])
     return part
 
 

@@ -290,3 +290,22 @@ async def test_two_scales(rows: list[Row], places: dict[int, str]) -> None:
     found = {each.start: each.detail for each in report.findings if each.kind == "two_scales"}
     assert set(found) == {to_datetime(rows[at].open_time) for at in places}
     assert all(said in detail for said, detail in zip(places.values(), found.values(), strict=True))
+
+
+def test_a_part_that_is_from_before(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was collected before a redenomination is looked at first, and asked anew as far as it reaches."""
+    sim.markets["KRW-BTC"] = Market("KRW-BTC", base_price=500)
+    year = ["--to", "2024-01-01", "--end", "2023-01-01"]
+    assert main(["collect", "KRW-BTC", "60m", *year, *there(sim), "--quiet"]) == 0
+    sim.markets["KRW-BTC"] = Market("KRW-BTC", base_price=5000)
+    week = ["--to", "2024-01-08", "--end", "2024-01-01"]
+    assert main(["collect", "KRW-BTC", "60m", *week, *there(sim), "--quiet"]) == 0
+    assert main(["verify"]) == 0
+    assert "two_scales: simulated KRW-BTC 60m, 2023-12-31 2" in capsys.readouterr().out
+    assert main(["verify", "--against-exchange", "2", *there(sim)]) == 3
+    assert main(["repair", *there(sim), "--json", "--quiet"]) == 0
+    assert (
+        json.loads(capsys.readouterr().out.splitlines()[-1])["revised"] == 8760 - 3
+    )  # a page reads the newest three again
+    assert main(["verify", "--against-exchange", "9", *there(sim)]) == 0
+    assert "two_scales" not in capsys.readouterr().out
