@@ -25,6 +25,7 @@ PROGRAMS = {
         "collecting where one answer in seven is faulty: exit status, candles held, requests, seconds",
     ),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
+    "signals": ("signals", "commands told to end at random moments: one line, the exit code, nothing half-written"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }

@@ -304,8 +304,6 @@ def test_a_part_that_is_from_before(sim: Simulator, capsys: pytest.CaptureFixtur
     assert "two_scales: simulated KRW-BTC 60m, 2023-12-31 2" in capsys.readouterr().out
     assert main(["verify", "--against-exchange", "2", *there(sim)]) == 3
     assert main(["repair", *there(sim), "--json", "--quiet"]) == 0
-    assert (
-        json.loads(capsys.readouterr().out.splitlines()[-1])["revised"] == 8760 - 3
-    )  # a page reads the newest three again
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["revised"] == 8760 - 3  # three were read again
     assert main(["verify", "--against-exchange", "9", *there(sim)]) == 0
     assert "two_scales" not in capsys.readouterr().out
