@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.chunk import Chunk
@@ -132,7 +134,8 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page
         "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
         (stored.id, until, since),
     )
-    claims, places = _claims(connection, stored.id), list(scales(connection, stored.id, frame))
+    claims, at = _claims(connection, stored.id), 0
+    places = list(scales(connection, stored.id, frame))
     for start, stop in filter(lambda span: is_span(*span), spans):
         span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
         if span[0] >= span[1]:
@@ -141,8 +144,10 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page
             part.beginnings.append(_above(part, span, min(history, span[1])))
         if history < span[1]:
             part.spans.append((max(span[0], history), span[1]))
-        for claim in claims:
-            if span[0] < claim[1] and claim[0] < span[1]:
+        while at < len(claims) and claims[at][1] <= span[0]:
+            at += 1
+        for claim in claims[at : bisect_left(claims, span[1], lo=at, key=itemgetter(0))]:
+            if span[0] < claim[1]:
                 part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
         for place in places:
             # The page before it and the one after: one of the two is from before a redenomination.

@@ -19,7 +19,7 @@ from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_fin
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import source_options
-from rxcandles.cli.text import counted
+from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
 from rxcandles.findings import (
     EXCHANGE_KINDS,
@@ -154,11 +154,11 @@ def _verify(
     noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
     report = _first(report, shown)
     if as_json:
-        click.echo(json.dumps(_plain(report)))
+        echo(json.dumps(_plain(report)))
     elif not (quiet and report.clean):
         differs = bool(EXCHANGE_KINDS & report.counts.keys())
         for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
-            click.echo(line)
+            echo(line)
     return DAMAGED if report.damaged else 0 if report.clean else WRONG
 
 
@@ -197,7 +197,7 @@ def _repair(
             anew = _span(refetch)
     findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
-        click.echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+        echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
@@ -216,10 +216,10 @@ def _repair(
     if not dry_run and not done.failures and noted_findings(db):
         forget_findings(db, run_async(asked_name(exchange, base_url, name)), symbol, timeframe)
     if as_json:
-        click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
+        echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
-            click.echo(line)
+            echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 
 

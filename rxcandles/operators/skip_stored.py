@@ -204,12 +204,13 @@ class Narrowing:
         return chunk.plan.asking(chunk, need)
 
     async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:
-        """Return the open times of the newest ``limit`` stored candles in each of the spans."""
-        request, opens = chunk.request, list[int]()
-        for start, stop in reversed(spans.spans):
-            rows = await self._store.rows(request.symbol, request.timeframe, start, stop, "newest_first", limit)
-            opens += [row.open_time for row in rows]
-        return opens
+        """Return the open times of the newest ``limit`` stored candles from the first of the spans to the last."""
+        if not spans:
+            return []
+        # One look for all of them: there may be one for every other slot.
+        series = (chunk.request.symbol, chunk.request.timeframe)
+        rows = await self._store.rows(*series, spans.spans[0][0], spans.spans[-1][1], "newest_first", limit)
+        return [row.open_time for row in rows if row.open_time in spans]
 
 
 @attrs.define

@@ -29,8 +29,9 @@ _ADD: Final = (
 )
 # What is covered has come after all, perhaps by a version that does not know this table.
 _READ: Final = (
-    f"SELECT open_time, fault, first_heard, last_heard, times {_WITHIN} AND NOT EXISTS (SELECT 1 FROM coverage AS held"
-    " WHERE held.series = impossible.series AND held.start <= open_time AND held.stop > open_time) ORDER BY open_time"
+    f"SELECT open_time, fault, first_heard, last_heard, times {_WITHIN} AND coalesce((SELECT stop FROM coverage"
+    " WHERE coverage.series = impossible.series AND start <= open_time ORDER BY start DESC LIMIT 1), 0) <= open_time"
+    " ORDER BY open_time"
 )
 
 

@@ -8,11 +8,11 @@ one opens near where the last one closed.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from math import log10
+from math import inf, log10
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rxcandles.stores.conditions import on_grid_sql
 from rxcandles.timeframe import END, Timeframe
@@ -29,7 +29,7 @@ _LEAST: Final = 3
 """Where there are fewer on one side nobody knows yet."""
 _SUSPECT: Final = 4.0
 """The factor between prices of twenty candles apart from which each is looked at."""
-_MOST: Final = 1000
+_MOST: Final = 100
 """Jumps of a series that are looked at."""
 
 _STEPS: Final = (
@@ -37,11 +37,6 @@ _STEPS: Final = (
     " UNION ALL SELECT (SELECT min(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN at + ?2 AND ?3)"
     " FROM steps WHERE at IS NOT NULL)"
     " SELECT at, (SELECT close FROM candles WHERE series = ?1 AND open_time = at) FROM steps WHERE at IS NOT NULL"
-)
-_JUMPS: Final = (
-    "SELECT open_time, before, open FROM (SELECT open_time, open, lead(close) OVER (ORDER BY open_time DESC) AS before"
-    " FROM candles WHERE series = ? AND open_time BETWEEN ? AND ? AND {grid})"
-    " WHERE before > 0 AND (open > 7 * before OR before > 7 * open) AND open > 0 ORDER BY open_time"
 )
 
 
@@ -58,37 +53,58 @@ class Scale(NamedTuple):
 
 def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[Scale]:
     """Yield the places where another scale begins, oldest first. The connection must have been taught the grid."""
-    grid = on_grid_sql(frame)
-    for opened, before, after in islice(_jumps(connection, series, frame, grid), _MOST):
+    for opened, before, after in islice(_jumps(connection, series, frame), _MOST):
         jump = log10(after / before)
         factor = round(jump)
         if not factor or abs(jump - factor) > _NEAR:
             continue
-        older = _closes(connection, series, grid, "< ?", "DESC", opened)
-        newer = _closes(connection, series, grid, ">= ?", "ASC", opened)
+        older, newer = (_prices(connection.execute(sql, (series, opened))) for sql in _around_sql(frame))
         if min(len(older), len(newer)) < _LEAST:
             continue
         if abs(log10(median(newer) / median(older)) - factor) <= _STAYS:
             yield Scale(opened, before, after, factor)
 
 
-def _jumps(
-    connection: sqlite3.Connection, series: int, frame: Timeframe, grid: str
-) -> Iterator[tuple[int, float, float]]:
+def _jumps(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[tuple[int, float, float]]:
     """Yield where a candle opens far from where the one before closed; what heals within a few is not looked for."""
     # One candle in twenty shows where to look: a look at every one would take as long as all other checks.
     last: tuple[int, float] | None = None
+    stretches: list[tuple[int, int]] = []
     for at, close in connection.execute(_STEPS, (series, max(1, _AROUND * frame.seconds), END)):
-        if not isinstance(close, float | int) or close <= 0 or type(at) is not int:
+        if type(at) is not int or not _is_price(close):
             continue
         if last is not None and not 1 / _SUSPECT < close / last[1] < _SUSPECT:
-            yield from connection.execute(_JUMPS.format(grid=grid), (series, last[0], at)).fetchall()
+            stretches.append((last[0], at))
         last = (at, close)
     if last is not None:
-        yield from connection.execute(_JUMPS.format(grid=grid), (series, last[0], END)).fetchall()
+        stretches.append((last[0], END))
+    for stretch in stretches:
+        for opened, before, after in connection.execute(_jumps_sql(frame), (series, *stretch)).fetchall():
+            if _is_price(before) and _is_price(after):
+                yield opened, before, after
 
 
-def _closes(connection: sqlite3.Connection, series: int, grid: str, where: str, order: str, opened: int) -> list[float]:
-    sql = f"SELECT close FROM candles WHERE series = ? AND open_time {where} AND close > 0 AND {grid}"
-    found = connection.execute(f"{sql} ORDER BY open_time {order} LIMIT {_AROUND}", (series, opened))
-    return [close for (close,) in found if isinstance(close, float | int) and close < float("inf")]
+def _jumps_sql(frame: Timeframe) -> str:
+    return (
+        "SELECT open_time, before, open"
+        " FROM (SELECT open_time, open, lead(close) OVER (ORDER BY open_time DESC) AS before"
+        f" FROM candles WHERE series = ? AND open_time BETWEEN ? AND ? AND {on_grid_sql(frame)})"
+        " WHERE open > 7 * before OR before > 7 * open ORDER BY open_time"
+    )
+
+
+def _around_sql(frame: Timeframe) -> tuple[str, str]:
+    """The statements for the candles before a time, and from it on."""
+    begin = "SELECT close FROM candles WHERE series = ? AND open_time"
+    return (
+        f"{begin} < ? AND {on_grid_sql(frame)} ORDER BY open_time DESC LIMIT {_AROUND}",
+        f"{begin} >= ? AND {on_grid_sql(frame)} ORDER BY open_time LIMIT {_AROUND}",
+    )
+
+
+def _prices(found: Iterable[tuple[Any]]) -> list[float]:
+    return [price for (price,) in found if _is_price(price)]
+
+
+def _is_price(value: object) -> bool:
+    return isinstance(value, float | int) and 0 < value < inf
