@@ -313,7 +313,7 @@ class Attempts:
             return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
         except InvalidResponseError:
             # A few of which most can't be true would be refused for ever; among others they are told.
-            self._around = count if count <= NEWER else 0
+            self._around = max(self._around, count) if count <= NEWER else self._around
             raise
 
     async def _other(self, timeframe: Timeframe, to: int, count: int) -> CheckedPage | None:

@@ -191,12 +191,13 @@ class Narrowing:
             tail = len(known) == 1 and known.spans[0][0] == low
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
         wanted = page if chunk.want is None else chunk.want - chunk.held
-        need = min(page, grid.slots(lowest, chunk.resume), wanted)
+        slots = grid.slots(lowest, chunk.resume)
+        need = min(page, slots, wanted)
         suspects = look.impossible_in(lowest, chunk.resume)
         again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
         below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
-        if below:
+        if below and need == slots:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
