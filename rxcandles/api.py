@@ -5,7 +5,7 @@ from __future__ import annotations
 from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim, ConfirmTimes
 from rxcandles.collector import CandleCollector
-from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
+from rxcandles.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -114,6 +114,7 @@ __all__ = [
     "Import",
     "ImportCheck",
     "ImportReport",
+    "ImportedCandle",
     "ImpossibleSpan",
     "IncompleteError",
     "InvalidCandleError",

@@ -33,7 +33,7 @@ from rxcandles.operators import (
 from rxcandles.operators.skip_stored import Narrowing
 from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, with_imported
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import to_datetime
 
@@ -74,6 +74,7 @@ class CandleCollector:
         self._retry = retry
         self._cursors = cursors
         self._turns = Turns(store, Narrowing(store).renew)
+        self._turns_with_imported: Turns | None = None
 
     def request(
         self,
@@ -98,19 +99,24 @@ class CandleCollector:
         on_plan: Callable[[Plan], object] | None = None,
         refetch: bool = False,
         absences: bool = False,
+        include_imported: bool = False,
     ) -> Observable[Chunk]:
         """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
 
         With ``refetch`` all is fetched, whatever the store has, and replaces that page by page; with ``absences`` what
-        the store lacks, and all that is doubtful of what it holds for empty, due or not. ``of`` is the number of
-        requests that share the rate at the same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
+        the store lacks, and all that is doubtful of what it holds for empty, due or not. With ``include_imported``
+        nothing is fetched that imported candles reach over. ``of`` is the number of requests that share the rate at the
+        same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
         """
         check_kind("request", request, Request)
         check_count("of", of)
-        store, cursors = self._store, self._cursors_of(of)
+        store, turns, cursors = with_imported(self._store, include_imported), self._turns, self._cursors_of(of)
+        seen = getattr(store, "asked_from", store)
+        if include_imported:
+            self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Narrowing(seen).renew)
         chunks = plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan)
         if not check_flag("refetch", refetch):
-            chunks = chunks.pipe(skip_stored(store, absences=absences))
+            chunks = chunks.pipe(skip_stored(seen, absences=absences))
         return chunks.pipe(
             rate_limit(self._limiter),
             fetch(
@@ -118,7 +124,7 @@ class CandleCollector:
                 retry=self._retry,
                 on_failure=on_failure,
                 against=store if refetch else None,
-                turns=None if refetch or absences else self._turns,
+                turns=None if refetch or absences else turns,
             ),
             persist(store),
         )
@@ -172,6 +178,7 @@ class CandleCollector:
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
         *,
         refetch: bool = False,
+        include_imported: bool = False,
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once, in turn as the limiter gives permits, and return their summaries.
 
@@ -179,9 +186,10 @@ class CandleCollector:
         cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
         work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
         end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
-        ``refetch`` is that of ``collect_candles_only``.
+        ``refetch`` is that of ``collect_candles_only``, ``include_imported`` that of ``collect``.
         """
-        check_flag("refetch", refetch)
+        how = {"refetch": check_flag("refetch", refetch)}
+        how["include_imported"] = check_flag("include_imported", include_imported)
         wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
         check_callable("progress_callback", progress_callback, optional=True)
         summaries: dict[Request, CollectionSummary] = {}
@@ -190,7 +198,7 @@ class CandleCollector:
         async def one(request: Request) -> None:
             callback = None if progress_callback is None else partial(progress_callback, request)
             try:
-                summaries[request] = await self.collect(request, callback, of=len(wanted), refetch=refetch)
+                summaries[request] = await self.collect(request, callback, of=len(wanted), **how)
             except RxCandlesError as error:
                 failures[request] = error
 
@@ -215,14 +223,19 @@ class CandleCollector:
         of: int = 1,
         refetch: bool = False,
         absences: bool = False,
+        include_imported: bool = False,
     ) -> CollectionSummary:
         """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate.
 
-        With ``absences`` also what is held for empty by doubtful answers is asked about again, due or not.
+        With ``absences`` also what is held for empty by doubtful answers is asked about again, due or not. With
+        ``include_imported`` imported candles count as held: what they reach over is not fetched.
         """
         check_callable("progress_callback", progress_callback, optional=True)
         meter = Meter(request, self._exchange.name, "storage_only")
-        chunks = self.chunks(request, on_failure="skip", of=of, on_plan=meter, refetch=refetch, absences=absences)
+        chunks = self.chunks(
+            request, on_failure="skip", of=of, on_plan=meter, refetch=refetch, absences=absences,
+            include_imported=include_imported,
+        )  # fmt: skip
         summary = await run(chunks.pipe(report(progress_callback), summarize()))
         if not summary.chunks_processed:
             start, stop = request.span

@@ -1,23 +1,49 @@
-"""Candles that are made here and that no exchange has sent; each says so of itself, and none is ever stored."""
+"""Candles that no exchange has sent: made here, and never stored, or imported. Each says so of itself."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import attrs
 
-from rxcandles.model import CandleData
+from rxcandles.model import CandleData, MarkedRow, Row
 from rxcandles.timeframe import Timeframe, to_datetime
 
-__all__ = ["FilledCandle", "NoTrade", "ResampledCandle"]
+__all__ = ["FilledCandle", "ImportedCandle", "NoTrade", "ResampledCandle", "candles_of"]
+
+
+@attrs.frozen(repr=False)
+class ImportedCandle(CandleData):
+    """A candle of a file that was imported: not proven, as the exchange was not asked for it.
+
+    ``turnover`` and ``timestamp`` are None where the file had none.
+    """
+
+    @property
+    def proven(self) -> bool:
+        """Always False: it is not the exchange's."""
+        return False
+
+
+def candles_of(symbol: str, timeframe: str, rows: Sequence[Row]) -> list[CandleData]:
+    """Return rows of a store as candles, in their order; those that were imported as ``ImportedCandle``."""
+    if not rows or not isinstance(rows[0], MarkedRow):
+        return CandleData.of(symbol, timeframe, rows)
+    marked = cast("Sequence[MarkedRow]", rows)
+    return [(CandleData if row.proven else ImportedCandle)(symbol, timeframe, *cast("Row", row[:-1])) for row in marked]
 
 
 @attrs.frozen(repr=False)
 class ResampledCandle(CandleData):
-    """A candle made of shorter ones; ``complete`` is False where the slot may be cut at the edge of what was asked."""
+    """A candle made of shorter ones; ``complete`` is False where the slot may be cut at the edge of what was asked.
+
+    ``proven`` is False where one of them was imported.
+    """
 
     complete: bool = True
+    proven: bool = True
 
 
 @attrs.frozen(repr=False)

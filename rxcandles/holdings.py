@@ -8,8 +8,9 @@ comes from the ledger, which is read a page at a time; candles are only counted.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -39,6 +40,8 @@ class CoverageCell:
     no_trade: int
     provisional: int = 0
     """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    imported: int = 0
+    """Slots of ``missing`` of which an imported candle is there."""
 
     @property
     def missing(self) -> int:
@@ -188,6 +191,16 @@ async def _claimed(store: CandleStore, symbol: str, timeframe: Timeframe, span: 
     return SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
 
 
+async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Sequence[int]) -> list[int]:
+    """Return how many imported candles are between one edge and the next."""
+    pairs = list(pairwise(edges))
+    if not pairs or not isinstance(store, SqliteStore):
+        return [0] * len(pairs)
+    if not await store.imported_count(symbol, frame, edges[0], edges[-1]):
+        return [0] * len(pairs)
+    return [await store.imported_count(symbol, frame, *pair) for pair in pairs]
+
+
 async def coverage_cells(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
 ) -> list[CoverageCell]:
@@ -218,6 +231,7 @@ async def coverage_cells(
             stored[last] += piece.rows
             known[last] += frame.slots(piece.start, piece.stop)
             last -= 1
+    imported = await _imported(store, symbol, frame, edges)
     return [
         CoverageCell(
             edges[at],
@@ -226,6 +240,7 @@ async def coverage_cells(
             stored[at],
             known[at] - stored[at],
             min(doubted[at], known[at] - stored[at]),
+            imported[at],
         )
         for at in range(number)
     ]

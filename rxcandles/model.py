@@ -136,6 +136,11 @@ class CandleData(_Filling):
         """Whether there was a trade: True of all that an exchange sends, False of what ``ops.fill_gaps`` adds."""
         return True
 
+    @property
+    def proven(self) -> bool:
+        """Whether the exchange has sent it: True, but of an ``ImportedCandle``."""
+        return True
+
     def __repr__(self) -> str:
         times = f"{self.symbol!r}, {self.timeframe!r}, {self.candle_date_time_utc!r}"
         own = [field.name for field in attrs.fields(type(self))][3:]

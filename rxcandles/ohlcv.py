@@ -41,6 +41,7 @@ def get_ohlcv(
     base_url: str | None = None,
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     name: str | None = None,
+    include_imported: bool = False,
 ) -> pandas.DataFrame:
     """Return candles as a data frame of pandas; what the database ``db`` holds already is not fetched again::
 
@@ -55,6 +56,9 @@ def get_ohlcv(
     The frame is :func:`to_pandas`'s: index ``open_time``, oldest first, and ``open``, ``high``, ``low``, ``close``,
     ``volume``, ``turnover``, ``timestamp``. Of several symbols it has a level of columns above these, the symbol:
     ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
+
+    With ``include_imported`` imported candles count as held: what they reach over is not fetched, and a column
+    ``proven`` says which candles are the exchange's.
 
     ``exchange``, ``base_url``, ``rate_limit`` and ``name`` are those of :func:`connect`. Raises ``RequestError`` before
     anything is sent, ``ExtraMissingError`` without pandas, ``IncompleteError`` where some of it could not be had, and
@@ -71,18 +75,20 @@ def get_ohlcv(
         for each in dict.fromkeys(symbols)
     ]
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
-        summaries = _collected(candles, requests, alone=alone)
-        frames = {each.symbol: _frame(candles, each, summary) for each, summary in summaries.items()}
+        summaries = _collected(candles, requests, alone=alone, include_imported=include_imported)
+        frames = {each.symbol: _frame(candles, each, summary, include_imported) for each, summary in summaries.items()}
     frame = frames[requests[0].symbol] if alone else pandas.concat(frames, axis=1, names=["symbol"]).sort_index()
     return frame.tz_convert(there)
 
 
 def _collected(
-    candles: SyncProvider, requests: Sequence[Request], *, alone: bool
+    candles: SyncProvider, requests: Sequence[Request], *, alone: bool, include_imported: bool
 ) -> Mapping[Request, CollectionSummary]:
     """Collect; where all that is missing are candles that can't be true, which is logged, the others will do."""
     try:
-        return {requests[0]: candles.collect(requests[0])} if alone else candles.collect_many(requests)
+        if alone:
+            return {requests[0]: candles.collect(requests[0], include_imported=include_imported)}
+        return candles.collect_many(requests, include_imported=include_imported)
     except IncompleteError as error:
         if error.summary.failed_spans:
             raise
@@ -96,8 +102,13 @@ def _collected(
         return {request: found[request] for request in requests}
 
 
-def _frame(candles: SyncProvider, request: Request, summary: CollectionSummary) -> pandas.DataFrame:
+def _frame(
+    candles: SyncProvider, request: Request, summary: CollectionSummary, include_imported: bool
+) -> pandas.DataFrame:
     start, stop = summary.time_range
     if start >= stop or not summary.collected_count:
         return to_pandas([])
-    return to_pandas(candles.repository.stored_candles(request.symbol, request.timeframe, start, stop))
+    stored = candles.repository.stored_candles(
+        request.symbol, request.timeframe, start, stop, include_imported=include_imported
+    )
+    return to_pandas(stored)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
+from rxcandles.arguments import check_flag, refusal
 from rxcandles.claims import Absence, Claim, ConfirmTimes
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
 
 __all__ = [
+    "IMPORTED",
     "CandleStore",
     "Covered",
     "Exchange",
@@ -28,6 +30,7 @@ __all__ = [
     "Series",
     "Written",
     "impossible_in",
+    "with_imported",
 ]
 
 
@@ -122,6 +125,15 @@ class Covered(NamedTuple):
     stop: int
     rows: int
 
+    @property
+    def imported(self) -> bool:
+        """Whether imported candles reach over some of it, of which nothing is proven: see :func:`with_imported`."""
+        return self.rows == IMPORTED
+
+
+IMPORTED: Final = -2
+"""Rows of what imported candles reach over: they are to be counted."""
+
 
 class Impossible(NamedTuple):
     """A candle that the exchange has with values that can't be. Times are UTC seconds, of hearing by our clock."""
@@ -211,7 +223,8 @@ class CandleStore(Protocol):
 
     All times are UTC seconds, all spans half open. Any method may be cancelled; none leaves a transaction open.
     Each raises ``StoreError`` where the store can't be used. It may have a method ``impossible`` besides, which returns
-    what ``write`` has heard of candles that can't be true, in the words of :class:`Impossible`.
+    what ``write`` has heard of candles that can't be true, in the words of :class:`Impossible`, and ``with_imported``,
+    which returns a store that holds imported candles too (see :func:`with_imported`).
     """
 
     async def write(
@@ -302,6 +315,19 @@ async def impossible_in(
     """Return the candles of ``[start, stop)`` that are not held as they can't be true, if a store keeps such."""
     read: Callable[..., Awaitable[list[Impossible]]] | None = getattr(store, "impossible", None)
     return [] if read is None else await read(symbol, timeframe, start, stop)
+
+
+def with_imported(store: CandleStore, include: bool) -> CandleStore:
+    """Return ``store`` as it is read: with imported candles where they are to be included.
+
+    That is what its method ``with_imported`` returns; a store without one keeps no imported candles.
+    """
+    if not check_flag("include_imported", include):
+        return store
+    made: Callable[[], CandleStore] | None = getattr(store, "with_imported", None)
+    if made is None:
+        raise refusal("store", store, "give a SqliteStore, or leave out include_imported: it keeps no imported candles")
+    return made()
 
 
 class RateLimiter(Protocol):

@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from rxcandles.arguments import check_callable, check_kind
+from rxcandles.arguments import check_callable, check_flag, check_kind
 from rxcandles.collector import CandleCollector
 from rxcandles.estimating import CollectionPlan
 from rxcandles.meter import Meter
@@ -16,7 +17,7 @@ from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
 from rxcandles.operators.guard_plan import guard_request
 from rxcandles.operators.recall import VoidedError
-from rxcandles.ports import CandleStore, Exchange, RateLimiter
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported
 from rxcandles.reports import (
     CollectionConfig,
     CollectionProgress,
@@ -103,6 +104,7 @@ class CandleDataProvider:
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         refetch: bool = False,
+        include_imported: bool = False,
     ) -> Sequence[CandleData]:
         """Collect what is asked for and return it: a list, or more than that lazily.
 
@@ -112,20 +114,26 @@ class CandleDataProvider:
         ``StoreError``; what was fetched before stays in the store, also where this is cancelled. ``RequestError``
         comes before any request. With
         ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
+        With ``include_imported`` imported candles count as held and are among the others as ``ImportedCandle``, whose
+        ``proven`` is False; what they reach over is not asked for.
         """
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
+        check_flag("include_imported", include_imported)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         in_hand = request.most <= config.max_memory_objects or not config.fallback_to_streaming
         if in_hand:
             guard_request(request, config.max_memory_objects)
         else:
             warn_of_many(request, config, stacklevel=3)
+        collected = partial(
+            self._collected, request, config, progress_callback, in_hand=in_hand, include_imported=include_imported
+        )
         for _ in range(_RUNS - 1):
             with suppress(VoidedError):
-                return await self._collected(request, config, progress_callback, refetch=refetch, in_hand=in_hand)
+                return await collected(refetch=refetch)
             refetch = False  # all that is held now has been asked anew
-        return await self._collected(request, config, progress_callback, refetch=refetch, in_hand=in_hand)
+        return await collected(refetch=refetch)
 
     async def _collected(
         self,
@@ -134,19 +142,22 @@ class CandleDataProvider:
         progress_callback: Callable[[CollectionProgress], None] | None,
         *,
         refetch: bool,
+        include_imported: bool,
         in_hand: bool,
     ) -> Sequence[CandleData]:
         meter = Meter(request, self.exchange.name, "collection")
-        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch).pipe(report(progress_callback))
+        store = with_imported(self.repository, include_imported)
+        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch, include_imported=include_imported)
+        chunks = chunks.pipe(report(progress_callback))
         if in_hand:
-            candles = await run(chunks.pipe(recall(self.repository), to_list(config.max_memory_objects)))
+            candles = await run(chunks.pipe(recall(store), to_list(config.max_memory_objects)))
             meter.log(len(candles))
             return candles
         summary = await run(chunks.pipe(summarize()))
         if summary.failed_spans:
             raise VoidedError(f"{request.symbol} {request.timeframe}: {summary.failed_spans[0].reason}; ask again")
         meter.log(summary.collected_count)
-        return self._stored(request, summary, config)
+        return _stored(store, request, summary, config)
 
     def stream_candles(
         self,
@@ -160,6 +171,7 @@ class CandleDataProvider:
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         refetch: bool = False,
+        include_imported: bool = False,
     ) -> CandleStream:
         """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
 
@@ -167,17 +179,20 @@ class CandleDataProvider:
         pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
         Nothing is sent before the first chunk is asked for; leave it early as you like (see :class:`CandleStream`).
         With ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
+        ``include_imported`` is that of :meth:`get_candles`.
         Raises ``RequestError`` at once; the stream raises ``ExchangeError`` and ``StoreError``.
         """
         config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
         check_callable("progress_callback", progress_callback, optional=True)
         request = self.collector.request(symbol, timeframe, count, to, end, order)
         meter, size = Meter(request, self.exchange.name, "streaming"), config.chunk_yield_size
-        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch).pipe(report(progress_callback))
+        store = with_imported(self.repository, include_imported)
+        chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch, include_imported=include_imported)
+        chunks = chunks.pipe(report(progress_callback))
         if not config.enable_backpressure:
             chunks = chunks.pipe(latest())
         stream = chunks.pipe(
-            recall(self.repository, page=min(size, 1000)),
+            recall(store, page=min(size, 1000)),
             batch(size),
             with_backpressure(config.buffer_chunks, in_flight=IN_FLIGHT),
         )
@@ -205,9 +220,12 @@ class CandleDataProvider:
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         *,
         refetch: bool = False,
+        include_imported: bool = False,
     ) -> CollectionSummary:
         """Collect a request, such as one that was planned, into the store; see :meth:`collect_candles_only`."""
-        return await self.collector.collect(request, progress_callback, refetch=refetch)
+        return await self.collector.collect(
+            request, progress_callback, refetch=refetch, include_imported=include_imported
+        )
 
     async def collect_many(
         self,
@@ -215,18 +233,24 @@ class CandleDataProvider:
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
         *,
         refetch: bool = False,
+        include_imported: bool = False,
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
-        return await self.collector.collect_many(requests, progress_callback, refetch=refetch)
+        return await self.collector.collect_many(
+            requests, progress_callback, refetch=refetch, include_imported=include_imported
+        )
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
         """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""
         return await self.collector.plan(request, of=of)
 
-    def _stored(self, request: Request, summary: CollectionSummary, config: CollectionConfig) -> Sequence[CandleData]:
-        if not summary.chunks_processed:
-            return []
-        start, stop = (int(from_datetime(end)) for end in summary.time_range)
-        reader = self.repository.reader(request.symbol, request.timeframe)
-        candles = CandleSequence(reader, request.symbol, request.timeframe.name, start, stop, request.order)
-        return candles if len(candles) > config.max_memory_objects else list(candles)
+
+def _stored(
+    store: CandleStore, request: Request, summary: CollectionSummary, config: CollectionConfig
+) -> Sequence[CandleData]:
+    if not summary.chunks_processed:
+        return []
+    start, stop = (int(from_datetime(end)) for end in summary.time_range)
+    reader = store.reader(request.symbol, request.timeframe)
+    candles = CandleSequence(reader, request.symbol, request.timeframe.name, start, stop, request.order)
+    return candles if len(candles) > config.max_memory_objects else list(candles)

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias, overload
 
 from rxcandles.arguments import check_choice, check_like
+from rxcandles.derived import candles_of
 from rxcandles.model import ORDERS, CandleData, Order, Row, row_fields, span_between
-from rxcandles.ports import CandleStore, RowReader
+from rxcandles.ports import CandleStore, RowReader, with_imported
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 
 __all__ = ["CandleSequence", "Columns", "read_columns", "stored_candles"]
@@ -40,14 +41,18 @@ def stored_candles(
     one_end: datetime | None = None,
     other_end: datetime | None = None,
     order: Order = "oldest_first",
+    *,
+    include_imported: bool = False,
 ) -> CandleSequence:
     """Return what is stored between two instants, the older included, the newer excluded; nothing is asked for.
 
     Everything that is stored where none is given; up to ``one_end`` where only that is. It is read a page at a time
-    when it is used, from a connection of its own. Raises ``RequestError`` for what can't be meant and ``StoreError``
-    where the store can't be read.
+    when it is used, from a connection of its own. With ``include_imported`` imported candles are among them, wherever
+    the exchange was not asked; these are ``ImportedCandle``, whose ``proven`` is False. Raises ``RequestError`` for
+    what can't be meant and ``StoreError`` where the store can't be read.
     """
     check_like("store", store, CandleStore, "reader")
+    store = with_imported(store, include_imported)
     frame = Timeframe.of(timeframe)
     start, stop = span_between(
         frame,
@@ -162,6 +167,11 @@ class CandleSequence(Sequence[CandleData]):
         """The timeframe's name."""
         return self._timeframe
 
+    @property
+    def marked(self) -> bool:
+        """Whether imported candles are among them; then the columns end with ``proven``."""
+        return bool(getattr(self._reader, "marked", False))
+
     def columns(self) -> Iterator[Columns]:
         """Iterate over the columns of the candles, oldest first whatever the order, 1,000 candles at a time.
 
@@ -178,11 +188,11 @@ class CandleSequence(Sequence[CandleData]):
                 positions = positions[::-1]
             width = len(row_fields(self._timeframe))
             for at in range(0, len(positions), PAGE):
-                rows = [self._row(position)[:width] for position in positions[at : at + PAGE]]
-                yield list(zip(*rows, strict=True))
+                rows = [self._row(position) for position in positions[at : at + PAGE]]
+                yield list(zip(*(row[:width] + (row[-1:] if self.marked else ()) for row in rows), strict=True))
 
     def _candle(self, row: Row) -> CandleData:
-        return CandleData(self._symbol, self._timeframe, *row)
+        return candles_of(self._symbol, self._timeframe, [row])[0]
 
     def _find(self, value: object) -> int | None:
         if not isinstance(value, CandleData):

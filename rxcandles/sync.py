@@ -134,6 +134,7 @@ class SyncProvider:
         *,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        include_imported: bool = False,
     ) -> Sequence[CandleData]:
         """Collect what is asked for and return it; see :meth:`CandleDataProvider.get_candles`."""
         events: Events = SimpleQueue()
@@ -145,7 +146,15 @@ class SyncProvider:
         told = here(progress_callback, events)
         return self._thread.run(
             lambda: self.provider.get_candles(
-                symbol, timeframe, count, to, end, config, order=order, progress_callback=told
+                symbol,
+                timeframe,
+                count,
+                to,
+                end,
+                config,
+                order=order,
+                progress_callback=told,
+                include_imported=include_imported,
             ),
             events,
         )
@@ -161,6 +170,7 @@ class SyncProvider:
         *,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        include_imported: bool = False,
     ) -> SyncStream:
         """Return an iterator over ``(candles, meta)``; see :meth:`CandleDataProvider.stream_candles`."""
         events: Events = SimpleQueue()
@@ -168,8 +178,9 @@ class SyncProvider:
 
         async def make() -> CandleStream:
             stream = self.provider.stream_candles(
-                symbol, timeframe, count, to, end, config, order=order, progress_callback=told
-            )
+                symbol, timeframe, count, to, end, config, order=order, progress_callback=told,
+                include_imported=include_imported,
+            )  # fmt: skip
             self._streams.add(stream)
             return stream
 
@@ -192,22 +203,30 @@ class SyncProvider:
         )
 
     def collect(
-        self, request: Request, progress_callback: Callable[[CollectionProgress], None] | None = None
+        self,
+        request: Request,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        include_imported: bool = False,
     ) -> CollectionSummary:
         """Collect a request, such as one that was planned, into the store; see :meth:`collect_candles_only`."""
         events: Events = SimpleQueue()
         told = here(progress_callback, events)
-        return self._thread.run(lambda: self.provider.collect(request, told), events)
+        return self._thread.run(lambda: self.provider.collect(request, told, include_imported=include_imported), events)
 
     def collect_many(
         self,
         requests: Iterable[Request],
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        *,
+        include_imported: bool = False,
     ) -> dict[Request, CollectionSummary]:
         """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
         events: Events = SimpleQueue()
         told = here(progress_callback, events)
-        return self._thread.run(lambda: self.provider.collect_many(requests, told), events)
+        return self._thread.run(
+            lambda: self.provider.collect_many(requests, told, include_imported=include_imported), events
+        )
 
     def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
         """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""
@@ -256,11 +275,15 @@ class SyncRepository:
         one_end: datetime | None = None,
         other_end: datetime | None = None,
         order: Order = "oldest_first",
+        *,
+        include_imported: bool = False,
     ) -> CandleSequence:
         """Return what is stored as a sequence that holds a page in memory; see :func:`rxcandles.stored_candles`."""
 
         async def make() -> CandleSequence:
-            return stored_candles(self._store, symbol, timeframe, one_end, other_end, order)
+            return stored_candles(
+                self._store, symbol, timeframe, one_end, other_end, order, include_imported=include_imported
+            )
 
         return self._thread.run(make)
 

@@ -221,7 +221,7 @@ def test_formats(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     for style in ("table", "csv", "jsonl"):
         first = style != "jsonl"
         assert found[style, "newest_first"][first:] == found[style, "oldest_first"][first:][::-1]
-    assert found["table", "oldest_first"][1].startswith("2024-01-01 00:00:00 ")
+    assert found["table", "oldest_first"][1].startswith("2024-01-01 00:00 ")
 
 
 def test_coverage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,7 +146,7 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", "KRW-QQQ", "60m", "-o", "qqq.csv"]
     for refused in (words, ["chart", "KRW-QQQ", "60m"]):
         assert main(refused) == 2
-        assert "but 1 imported candles, none of them proven; `rxcandles export --imported`" in capsys.readouterr().err
+        assert "but 1 imported candles, none of them proven; --imported takes them" in capsys.readouterr().err
     assert main([*words, "--imported"]) == 0
     assert "KRW-QQQ 60m: 1 candles" in capsys.readouterr().out
     assert [line.rpartition(",")[2] for line in Path("qqq.csv").read_text().splitlines()] == ["proven", "false"]

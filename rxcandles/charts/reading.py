@@ -11,7 +11,8 @@ import attrs
 from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
-from rxcandles.ports import CandleStore
+from rxcandles.model import MarkedRow
+from rxcandles.ports import CandleStore, with_imported
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import Timeframe
 
@@ -31,7 +32,8 @@ class ChartData:
     ``first`` is the open time of slot 0 in UTC seconds, ``slots`` how many there are up to the end, ``slot`` where each
     candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: whoever is in one of them and has
     no candle had no trade. ``provisional`` are those of them that are empty by the word of answers that may have been
-    wrong, until one more confirms it. About 50 bytes a candle.
+    wrong, until one more confirms it. ``imported`` are where candles come from a file that was imported, as places in
+    the columns. About 50 bytes a candle.
     """
 
     symbol: str
@@ -46,6 +48,7 @@ class ChartData:
     close: array[float]
     volume: array[float]
     provisional: tuple[Span, ...] = ()
+    imported: array[int] = attrs.field(factory=lambda: array("I"))
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -61,19 +64,24 @@ async def read_chart(
     timeframe: str | Timeframe,
     since: datetime | None = None,
     to: datetime | None = None,
+    *,
+    include_imported: bool = False,
 ) -> ChartData:
     """Read what is stored from ``since`` (included) to ``to`` (excluded); all that is stored where they are not given.
 
-    Asks no exchange. Raises ``RequestError`` where nothing is stored there or more than a million candles are, before
-    reading any, and ``StoreError``.
+    With ``include_imported`` imported candles are read too, wherever the exchange was not asked. Asks no exchange.
+    Raises ``RequestError`` where nothing is stored there or more than a million candles are, before reading any, and
+    ``StoreError``.
     """
     check_like("store", store, CandleStore)
     frame = Timeframe.of(timeframe)
-    span = await span_held(store, check_symbol(symbol), frame, since, to)
+    check_symbol(symbol)
+    reading = with_imported(store, include_imported)
+    span = await span_held(reading, symbol, frame, since, to)
     if span is None:
         between = " between these times" if since or to else ""
         raise RequestError(f"nothing is stored of {symbol} {frame}{between}; collect it first, or name another series")
-    count, slots = await store.count(symbol, frame, *span), frame.slots(*span)
+    count, slots = await reading.count(symbol, frame, *span), frame.slots(*span)
     if count > MOST or slots > _MOST_SLOTS:
         raise RequestError(
             f"{count:,} candles of {slots:,} slots are too many for a chart, which has {MOST:,} candles at the most; "
@@ -89,10 +97,11 @@ async def read_chart(
     claims = await store.claims(symbol, frame, *span)
     doubted = SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
     columns = [array("d") for _ in range(5)]
-    slot = array("I")
+    slot, imported = array("I"), array("I")
     start, stop = span
     while start < stop:
-        rows = await store.rows(symbol, frame, start, stop, "oldest_first", _PAGE)
+        rows = await reading.rows(symbol, frame, start, stop, "oldest_first", _PAGE)
+        imported.extend(len(slot) + at for at, row in enumerate(rows) if isinstance(row, MarkedRow) and not row.proven)
         times, *values = list(zip(*rows, strict=True))[: 1 + len(columns)] if rows else [(), *[()] * len(columns)]
         if frame.seconds:
             slot.extend((time - first) // frame.seconds for time in times)
@@ -106,4 +115,4 @@ async def read_chart(
     provisional = tuple((frame.slots(first, start), frame.slots(first, stop)) for start, stop in doubted)
     known = tuple(span for span in proven if span[0] < span[1])
     opened, high, low, close, volume = columns
-    return ChartData(symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional)
+    return ChartData(symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported)

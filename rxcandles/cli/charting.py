@@ -17,6 +17,7 @@ from rxcandles.cli.stored import exchange_of
 from rxcandles.cli.text import echo
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
+from rxcandles.ports import with_imported
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, plain_time, to_datetime
 
@@ -31,6 +32,7 @@ __all__ = ["chart"]
 @click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a FILE that ends in .png.")
 @click.option("--title", help="Above the chart; the series' name where not given.")
 @options.whose
+@options.imported
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @options.existing_db
 def chart(**asked: Any) -> options.Work:
@@ -55,6 +57,7 @@ def _chart(
     as_png: bool,
     title: str | None,
     exchange: str | None,
+    include_imported: bool,
     force: bool,
     db: str,
 ) -> int:
@@ -68,7 +71,7 @@ def _chart(
         output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"
     as_png = as_png or output.lower().endswith(".png")
     check_replaceable(output, force=force)
-    data = run_async(_read(options.existing(db), symbol, frame, (since, to, last), exchange))
+    data = run_async(_read(options.existing(db), symbol, frame, (since, to, last), exchange, include_imported))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
     with replacing(output, force=force) as path:
         path.write_bytes(content)
@@ -85,14 +88,15 @@ async def _read(
     frame: Timeframe,
     ends: tuple[datetime | None, datetime | None, timedelta | None],
     exchange: str | None,
+    include_imported: bool,
 ) -> Any:
     from rxcandles import charts
 
-    exchange = await exchange_of(db, symbol, frame, exchange)
+    exchange = await exchange_of(db, symbol, frame, exchange, imported=include_imported)
     async with SqliteStore(db, exchange=exchange) as store:
         since, to, last = ends
         if last is not None:
-            held = await span_held(store, symbol, frame, None, to)
+            held = await span_held(with_imported(store, include_imported), symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
             since = to_datetime(max(stop - last.total_seconds(), BEGINNING))
-        return await charts.read_chart(store, symbol, frame, since, to)
+        return await charts.read_chart(store, symbol, frame, since, to, include_imported=include_imported)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -33,25 +33,60 @@ __all__ = [
 
 FORMATS: Final = ("table", "csv", "jsonl")
 
+_PRICE: Final = 11
+"""Characters of a price: 150,000,000 won."""
 
-def format_candles(candles: Iterable[CandleData], style: str, *, header: bool = True) -> Iterator[str]:
-    """Yield candles as lines of text: aligned columns, CSV, or a JSON object each, by Upbit's field names."""
+
+def format_candles(
+    candles: Sequence[CandleData], style: str, *, header: bool = True, marked: bool = False
+) -> Iterator[str]:
+    """Yield candles as lines of text: columns within 80, CSV, or a JSON object each, by Upbit's field names.
+
+    Where they are ``marked``, the latter two have ``proven`` as their last field, as exported files do.
+    """
+    fields = (*FIELDS, "proven") if marked else FIELDS
     if style == "csv":
         if header:
-            yield ",".join(FIELDS)
+            yield ",".join(fields)
         for candle in candles:
             line = io.StringIO()
-            csv.writer(line, lineterminator="").writerow([getattr(candle, field) for field in FIELDS])
+            values = [getattr(candle, field) for field in FIELDS]
+            values += [str(candle.proven).lower()] if marked else []
+            csv.writer(line, lineterminator="").writerow(values)
             yield line.getvalue()
     elif style == "jsonl":
         for candle in candles:
-            yield json.dumps({field: getattr(candle, field) for field in FIELDS})
+            yield json.dumps({field: getattr(candle, field) for field in fields})
     else:
-        if header:
-            yield f"{'open time (UTC)':19} {'open':>14} {'high':>14} {'low':>14} {'close':>14} {'volume':>18}"
-        for candle in candles:
-            prices = " ".join(f"{price:>14,.10g}" for price in (candle.open, candle.high, candle.low, candle.close))
-            yield f"{candle.open_time:%Y-%m-%d %H:%M:%S} {prices} {candle.volume:>18,.8f}"
+        yield from _columns(candles, header=header, marked=marked)
+
+
+def _columns(candles: Sequence[CandleData], *, header: bool, marked: bool) -> Iterator[str]:
+    seconds = bool(candles) and candles[0].timeframe.endswith("s")
+    form, room = ("%Y-%m-%d %H:%M:%S", 12) if seconds else ("%Y-%m-%d %H:%M", 15)
+    if marked:
+        room -= 2
+    if header:
+        names = " ".join(f"{name:>{_PRICE}}" for name in ("open", "high", "low", "close"))
+        if marked:
+            yield "* imported, not proven"
+        yield f"{'open time (UTC)':{31 - room}} {names} {'volume':>{room}}"
+    for candle in candles:
+        prices = " ".join(_price(each) for each in (candle.open, candle.high, candle.low, candle.close))
+        mark = "" if not marked else "  " if candle.proven else " *"
+        yield f"{candle.open_time:{form}}{mark} {prices} {_amount(candle.volume, room):>{room}}"
+
+
+def _price(value: float) -> str:
+    """Return a price with ten digits, or with fewer where they take more room than there is."""
+    texts = (f"{value:,.{digits}g}" for digits in (10, 9, 8))
+    return f"{next((each for each in texts if len(each) <= _PRICE), f'{value:,.10g}'):>{_PRICE}}"
+
+
+def _amount(value: float, room: int) -> str:
+    """Return an amount with eight decimals, or with fewer where they take more room than there is."""
+    texts = [f"{value:,.{decimals}f}" for decimals in range(8, -1, -1)]
+    return next((each for each in texts if len(each) <= room), texts[-1])
 
 
 def summary_plain(summary: CollectionSummary) -> dict[str, Any]:

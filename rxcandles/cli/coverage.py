@@ -81,7 +81,8 @@ def _show_coverage(
                 Text(axis(pieces[0].start, pieces[-1].stop, width)),
             )
             terminal.print(Text("\n").join(lines), soft_wrap=True)
-        terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
+        cells = {cell for _, pieces, _ in found for cell in pieces}
+        terminal.print(Text("\n") + legend(cells, blocks=blocks, width=width), soft_wrap=True)
     else:
         between = " between these times" if since or to else ""
         echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)

@@ -37,7 +37,7 @@ class _Asked:
     last: timedelta | None
     complete: bool
     force: bool
-    imported: bool
+    include_imported: bool
     db: str
     exchange: str | None
     as_json: bool
@@ -53,7 +53,7 @@ class _Asked:
 @options.stored_span
 @click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-@click.option("--imported", is_flag=True, help="Imported candles too, with a column that says which are proven.")
+@options.imported
 @options.existing_db
 @options.whose
 @options.as_json
@@ -102,15 +102,15 @@ async def _exported(asked: _Asked) -> tuple[Exported, str, int]:
     """Export; return what that came to, whose candles they are, and how many imported ones are left out."""
     check_symbol(asked.symbol)
     frame = Timeframe.of(asked.timeframe)
-    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange, imported=asked.imported)
+    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange, imported=asked.include_imported)
     since = next((each for each in (asked.since, asked.last, asked.end) if each is not None), None)
     async with SqliteStore(asked.db, exchange=exchange) as store:
         done = await export_candles(
             store, asked.symbol, frame, asked.output, since=since, to=asked.to, file_format=asked.style, by=asked.by,
-            complete=asked.complete, force=asked.force, include_imported=asked.imported,
+            complete=asked.complete, force=asked.force, include_imported=asked.include_imported,
         )  # fmt: skip
         ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
-        left_out = 0 if asked.imported else await store.imported_count(asked.symbol, frame, *ends)
+        left_out = 0 if asked.include_imported else await store.imported_count(asked.symbol, frame, *ends)
     return done, exchange, left_out
 
 

@@ -212,6 +212,10 @@ printed: Final = together(
     click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
                  help="csv and jsonl have Upbit's names of the fields."),
 )  # fmt: skip
+imported: Final = click.option(
+    "--imported", "include_imported", is_flag=True,
+    help="Imported candles too, where the exchange was not asked; each is marked as not proven.",
+)  # fmt: skip
 refetch: Final = click.option(
     "--refetch", is_flag=True,
     help="Fetch all of it again, whatever is stored, and replace that page by page; what is not fetched stays.",

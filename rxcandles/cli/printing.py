@@ -28,7 +28,8 @@ CUT_SHORT: Final = 141
 @options.asked
 @options.printed
 @options.refetch
-def get(style: str, refetch: bool, **asked: Any) -> options.Work:
+@options.imported
+def get(style: str, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
     """Collect candles, then print them.
 
     \b
@@ -41,7 +42,12 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
         config = CollectionConfig(enable_memory_warning=False)
         seen = Seen(job.request)
         candles = await provider.get_candles(
-            **job.asked, config=config, order=job.order, progress_callback=progress, refetch=refetch
+            **job.asked,
+            config=config,
+            order=job.order,
+            progress_callback=progress,
+            refetch=refetch,
+            include_imported=include_imported,
         )
         seen.add(candles)
         revised = progress.progress.revised if progress.progress else 0
@@ -51,7 +57,7 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
         candles, doubts = run_job(job, work)
-        for line in format_candles(candles, style):
+        for line in format_candles(candles, style, marked=include_imported):
             if outputs.fault() is not None:
                 break
             echo(line)
@@ -64,7 +70,8 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
 @options.asked
 @options.printed
 @options.refetch
-def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
+@options.imported
+def stream(style: str, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
     """Print candles chunk by chunk while they are collected.
 
     \b
@@ -74,10 +81,16 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts | int:
         seen = Seen(job.request)
-        chosen = provider.stream_candles(**job.asked, order=job.order, progress_callback=progress, refetch=refetch)
+        chosen = provider.stream_candles(
+            **job.asked,
+            order=job.order,
+            progress_callback=progress,
+            refetch=refetch,
+            include_imported=include_imported,
+        )
         async with chosen as chunks:
             async for candles, meta in chunks:
-                for line in format_candles(candles, style, header=meta.chunk_index == 0):
+                for line in format_candles(candles, style, header=meta.chunk_index == 0, marked=include_imported):
                     echo(line)
                 if outputs.fault() is not None:
                     return CUT_SHORT if outputs.reader_left() else 1

@@ -36,9 +36,7 @@ async def exchange_of(
             async with SqliteStore(db, exchange=each.exchange) as store:
                 count += await store.imported_count(symbol, frame, BEGINNING, END)
     if count:
-        raise RequestError(
-            f"{nothing} but {count:,} imported candles, none of them proven; `rxcandles export --imported` writes them"
-        )
+        raise RequestError(f"{nothing} but {count:,} imported candles, none of them proven; --imported takes them")
     meant = _meant(symbol, {*proven, *unproven})
     raise RequestError(nothing + (f"; did you mean {meant!r}?" if meant else "; `rxcandles coverage` shows what is"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -26,14 +26,17 @@ _THIN: Final = _Mark("fewer than half traded", "▄", "+", "cyan")
 _NO_TRADE: Final = _Mark("no trade", "▁", "_", "blue")
 _PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
+_IMPORTED: Final = _Mark("imported", "▓", "i", "bright_black")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _MISSING)
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING)
 """What each character says; what is missing is never hidden behind what isn't, nor what is provisional."""
 
 
 def _mark(cell: CoverageCell) -> _Mark:
     if cell.missing:
+        if cell.imported:
+            return _IMPORTED
         return _MISSING if cell.missing == cell.slots else _PARTLY
     if cell.provisional:
         return _PROVISIONAL
@@ -51,13 +54,21 @@ def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
     return text
 
 
-def legend(*, blocks: bool) -> Text:
-    """Return one line that says what the characters mean."""
-    text = Text()
-    for mark in LEGEND:
+def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: int = 1000) -> Text:
+    """Return what the characters mean, those of ``cells`` if these are given, in lines of at most ``width``."""
+    text, line = Text(), 0
+    shown = LEGEND if cells is None else {_mark(each) for each in cells}
+    for mark in (each for each in LEGEND if each in shown):
+        length = len(mark.what) + 2
+        if line and line + 3 + length > width:
+            text.append("\n")
+            line = 0
+        elif line:
+            text.append("   ")
+            line += 3
         text.append(mark.block if blocks else mark.plain, style=mark.style)
-        text.append(f" {mark.what}   ")
-    text.rstrip()
+        text.append(f" {mark.what}")
+        line += length
     return text
 
 

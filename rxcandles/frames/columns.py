@@ -32,18 +32,20 @@ _NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q
 
 
 def column_names(candles: Sequence[CandleData]) -> tuple[str, ...]:
-    """Return the names of the columns of ``candles``: the last three only for day candles.
+    """Return the names of the columns of ``candles``: ``prev_closing_price`` and so on only for day candles.
 
+    ``proven`` comes last where imported candles are among them.
     Raises :class:`RequestError` where they aren't candles of one series. An empty list has the columns of any.
     """
     if isinstance(candles, CandleSequence):
-        return row_fields(candles.timeframe)
+        return (*row_fields(candles.timeframe), *(["proven"] if candles.marked else []))
     fits = isinstance(candles, Sequence) and all(isinstance(candle, CandleData) for candle in candles)
     series = {(candle.symbol, candle.timeframe) for candle in candles} if fits else set()
     if not fits or len(series) > 1:
         named = f" (these are of {' and '.join(map(' '.join, sorted(series)[:3]))})" if series else ""
         raise refusal("candles", candles, f"give the candles of one series, as a list or a CandleSequence{named}")
-    return row_fields(next(iter(series))[1] if series else "")
+    marked = not all(candle.proven for candle in candles)
+    return (*row_fields(next(iter(series))[1] if series else ""), *(["proven"] if marked else []))
 
 
 def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
@@ -51,10 +53,14 @@ def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
     if isinstance(candles, CandleSequence):
         yield from candles.columns()
         return
-    width = len(column_names(candles))
+    names = column_names(candles)
+    marked = names[-1] == "proven"
+    width = len(names) - marked
     ordered = sorted(candles, key=lambda candle: candle.open_seconds)
     for at in range(0, len(ordered), PAGE):
-        yield list(zip(*(candle.row[:width] for candle in ordered[at : at + PAGE]), strict=True))
+        page = ordered[at : at + PAGE]
+        rows = [(*each.row[:width], each.proven) if marked else each.row[:width] for each in page]
+        yield list(zip(*rows, strict=True))
 
 
 def schema_of(names: Iterable[str], metadata: Mapping[str, str] | None = None) -> pyarrow.Schema:

@@ -17,9 +17,8 @@ from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
-from rxcandles.importing.importer import sqlite_store
 from rxcandles.model import ORDERS, span_between
-from rxcandles.ports import CandleStore, RowReader
+from rxcandles.ports import CandleStore, RowReader, with_imported
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
@@ -97,10 +96,12 @@ async def export_candles(
         raise refusal("file_format", kind, "take another, it has no column that says which candles are proven")
     check_installed(kind)
     covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, 0, 10**12)]
-    reader = store.reader(symbol, frame)
-    if include_imported:
-        reader = sqlite_store(store).reader_with_imported(symbol, frame)
-    elif isinstance(store, SqliteStore) and not (covered or reader.rows(0, 10**12, "oldest_first", 1)):
+    reader = with_imported(store, include_imported).reader(symbol, frame)
+    if (
+        not include_imported
+        and isinstance(store, SqliteStore)
+        and not (covered or reader.rows(0, 10**12, "oldest_first", 1))
+    ):
         imported = await store.imported_count(symbol, frame, 0, 10**12)
         if imported:
             raise RequestError(

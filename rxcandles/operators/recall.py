@@ -10,6 +10,7 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_count, check_like
 from rxcandles.chunk import Chunk
+from rxcandles.derived import candles_of
 from rxcandles.errors import ContradictionError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData
@@ -83,7 +84,7 @@ class _Reading:
                     self._position = rows[-1].open_time + (not newest_first)
             self._emitted += len(rows)
             if rows:
-                yield CandleData.of(request.symbol, request.timeframe.name, rows)
+                yield candles_of(request.symbol, request.timeframe.name, rows)
 
         if chunk.plan.void and chunk.plan.ended:
             await self._check_void(chunk, ready)

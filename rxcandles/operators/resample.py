@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal, TypeAlias, overload
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.arguments import check_choice, check_kind, refusal
-from rxcandles.derived import ResampledCandle
+from rxcandles.derived import ImportedCandle, ResampledCandle
 from rxcandles.flow import Operator
 from rxcandles.model import ORDERS, CandleData, Order, Request
 from rxcandles.operators.stepping import Step, Track, invalid, stepwise
@@ -84,7 +85,9 @@ class _Resampling(Step[CandleData, CandleData]):
         """The slot's first candle, in order; None before any has come."""
         self._far: CandleData | None = None
         """Its last so far."""
-        self._high = self._low = self._volume = self._turnover = 0.0
+        self._high = self._low = self._volume = 0.0
+        self._turnover: float | None = 0.0
+        self._proven = True
 
     def take(self, items: Sequence[CandleData]) -> Iterator[CandleData]:
         for candle in items:
@@ -103,7 +106,7 @@ class _Resampling(Step[CandleData, CandleData]):
             self._high = max(self._high, candle.high)
             self._low = min(self._low, candle.low)
             self._volume += candle.volume
-            self._turnover += candle.turnover
+            self._add(candle)
 
     def finish(self, failed: bool) -> Iterator[CandleData]:
         if self._far is not None:
@@ -114,7 +117,14 @@ class _Resampling(Step[CandleData, CandleData]):
         self._stop = self._target.shift(self._start, 1)
         self._near = self._far = candle
         self._high, self._low = candle.high, candle.low
-        self._volume, self._turnover = candle.volume, candle.turnover
+        self._volume, self._turnover, self._proven = candle.volume, 0.0, True
+        self._add(candle)
+
+    def _add(self, candle: CandleData) -> None:
+        """Take what a candle that was imported may lack."""
+        self._proven = self._proven and candle.proven
+        turnover: float | None = candle.turnover
+        self._turnover = None if turnover is None or self._turnover is None else self._turnover + turnover
 
     def _close(self, *, whole: bool) -> Iterator[CandleData]:
         """Yield the slot's candle; ``whole`` says whether all of its far end was seen."""
@@ -125,11 +135,14 @@ class _Resampling(Step[CandleData, CandleData]):
         if self._partial == "drop" and not complete:
             return
         older, newer = (near, far) if self._oldest_first else (far, near)
-        fields = (
+        fields: tuple[Any, ...] = (
             near.symbol, self._target.name, self._start, older.open, self._high, self._low, newer.close,
             self._volume, self._turnover, newer.timestamp,
         )  # fmt: skip
-        yield ResampledCandle(*fields, complete=complete) if self._partial == "mark" else CandleData(*fields)
+        made: Callable[..., CandleData] = CandleData if self._proven else ImportedCandle
+        if self._partial == "mark":
+            made = partial(ResampledCandle, complete=complete, proven=self._proven)
+        yield made(*fields)
 
     def _reaches(self, candle: CandleData, *, far: bool, asked: bool) -> bool:
         """Say whether the slot is known up to its far or near edge, of which ``candle`` is the nearest."""

@@ -104,7 +104,8 @@ class Narrowing:
             return chunk
         if chunk.seam is None:
             chunk = await self._seam(chunk, covered)
-        return await self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in believed)), look)
+        edge = next((each.stop for each in believed if each.imported), 0)
+        return await self._ask(chunk, SpanSet(tuple((each.start, each.stop) for each in believed)), look, edge)
 
     async def _look_over(self, plan: Plan) -> Look:
         """Note what is covered and tell the plan where the holes are, before the run's own pages change that."""
@@ -186,21 +187,21 @@ class Narrowing:
         """Return the chunk with the oldest candle that is stored right above the hole, without a hole between."""
         request = chunk.request
         for span in covered:
-            if span.start <= chunk.resume < span.stop:
+            if span.start <= chunk.resume < span.stop and not span.imported:
                 found = await self._store.rows(
                     request.symbol, request.timeframe, chunk.resume, span.stop, "oldest_first", 1
                 )
                 return attrs.evolve(chunk, seam=found[0].open_time) if found else chunk
         return chunk
 
-    async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look) -> Chunk:
-        """Ask for as many as there are slots from the newest missing one to the oldest within a page.
+    async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look, edge: int) -> Chunk:
+        """Ask for as many as there are slots from the newest missing one to the oldest within a page, above ``edge``.
 
         And for a few more where candles are stored below: the newest of them come again, with what answers so far have
         left out right above them.
         """
         grid, page = chunk.request.timeframe, chunk.plan.page
-        low = max(chunk.floor, grid.shift(chunk.resume, -page))
+        low = max(chunk.floor, grid.shift(chunk.resume, -page), edge)
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         if not missing:  # only a ledger whose spans overlap has that
@@ -217,7 +218,9 @@ class Narrowing:
         suspects = look.impossible_in(lowest, chunk.resume)
         again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
-        below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
+        below = await self._opens(
+            chunk, SpanSet(tuple(span for span in covered if span[1] == lowest and lowest != edge)), AGAIN
+        )
         if below and need == slots:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)

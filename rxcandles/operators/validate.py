@@ -60,7 +60,10 @@ class _Validating(Step[_C, _C]):
     def _fault(self, candle: CandleData) -> str | None:
         if not candle.traded:
             return "nobody traded in it; validate before you fill gaps"
-        fault = value_fault(candle.row)
+        row = candle.row
+        if not candle.proven:  # a file may lack these
+            row = row._replace(turnover=row.turnover or 0.0, timestamp=row.timestamp or row.open_time * 1000)
+        fault = value_fault(row)
         if fault is None and not Timeframe.of(candle.timeframe).on_grid(candle.open_seconds):
             fault = "its open time is off the grid"
         return fault or self._track.fault(candle)

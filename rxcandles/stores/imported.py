@@ -6,28 +6,36 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import check_count, check_symbol
 from rxcandles.events import ImportEvent, log_event
 from rxcandles.model import MarkedRow, Order, Row
 from rxcandles.ports import Series
+from rxcandles.spans import SpanSet
 from rxcandles.stores.connection import Connection
 from rxcandles.stores.imports import (
     IMPORTED_COUNT_SQL,
     IMPORTED_SERIES_SQL,
     IMPORTS_SQL,
+    NTH_NEWEST_SQL,
     SAMPLE_SQL,
+    SHOWN_COUNT_SQL,
+    STRETCHES_SQL,
     Import,
     Taken,
     marked_sql,
     take_in,
 )
-from rxcandles.stores.reading import SqliteReader, check_reading
+from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading
 from rxcandles.stores.staging import Staging
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["ImportKeeper", "MarkedReader"]
+
+_APART: Final = 200
+"""Slots without an imported candle, as many as a page has at most, from which on a stretch of them is not one."""
+_MONTH: Final = 31 * 86_400
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -83,7 +91,7 @@ class ImportKeeper(ABC):
         """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
         check_reading(start, stop, order, limit)
         span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
-        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=False), (*span, limit))]
+        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=False), (*span, limit, 0))]
 
     async def rows_with_imported(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
@@ -91,13 +99,42 @@ class ImportKeeper(ABC):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, proven and imported: each candle once."""
         check_reading(start, stop, order, limit)
         span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
-        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit))]
+        found = await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit, 0))
+        return [_marked(row) for row in found]
 
     async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
         """Count the imported rows in ``[start, stop)``."""
         check_reading(start, stop)
         series = await self._series_id(symbol, Timeframe.of(timeframe))
         return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
+
+    async def count_with_imported(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
+        """Count the rows in ``[start, stop)``, proven and imported: each candle once."""
+        check_reading(start, stop)
+        series = await self._series_id(symbol, Timeframe.of(timeframe))
+        counts = [await self._open.rows(sql, (series, start, stop)) for sql in (COUNT_SQL, SHOWN_COUNT_SQL)]
+        return sum(int(found[0][0]) for found in counts)
+
+    async def nth_newest_with_imported(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int
+    ) -> int | None:
+        """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, of both kinds, or None."""
+        check_reading(start, stop)
+        check_count("nth", nth)
+        span = (await self._series_id(symbol, timeframe), start, stop)
+        found = await self._open.rows(NTH_NEWEST_SQL, (*span, *span, nth - 1))
+        return found[0][0] if found else None
+
+    async def imported_stretches(self, symbol: str, timeframe: str | Timeframe) -> SpanSet:
+        """Return the spans of imported candles none of which lies more than 200 slots from the next."""
+        frame = Timeframe.of(timeframe)
+        apart = _APART * (frame.seconds or frame.months * _MONTH)
+        found = await self._open.rows(STRETCHES_SQL, (await self._series_id(symbol, frame), apart))
+        # An end, then the beginning after it.
+        edges = [edge for pair in found for edge in pair if edge is not None]
+        return SpanSet(
+            tuple((oldest, frame.shift(newest, 1)) for oldest, newest in zip(edges[::2], edges[1::2], strict=True))
+        )
 
     async def imported_sample(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
@@ -119,9 +156,12 @@ class ImportKeeper(ABC):
 class MarkedReader(SqliteReader):
     """Reads proven and imported rows together; its columns end with whether each is proven."""
 
+    marked = True
+
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
-        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
-        return [Row._make(row[:-1]) for row in self._marked(start, stop, order, limit + offset)[offset:]]
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``: ``MarkedRow``."""
+        check_count("offset", offset, 0)
+        return cast("list[Row]", [_marked(row) for row in self._marked(start, stop, order, limit, offset)])
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
@@ -133,12 +173,12 @@ class MarkedReader(SqliteReader):
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
-        return super().count(start, stop) + int(self._all(IMPORTED_COUNT_SQL, self._series, start, stop)[0][0])
+        return super().count(start, stop) + int(self._all(SHOWN_COUNT_SQL, self._series, start, stop)[0][0])
 
-    def _marked(self, start: int, stop: int, order: Order, limit: int) -> list[Any]:
+    def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
         check_reading(start, stop, order, limit)
         span = (self._series, start, stop)
-        return self._all(marked_sql(order, proven=True), *span, *span, limit)
+        return self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
 
 
 def _marked(row: Sequence[Any]) -> MarkedRow:

@@ -19,7 +19,10 @@ __all__ = [
     "IMPORTED_COUNT_SQL",
     "IMPORTED_SERIES_SQL",
     "IMPORTS_SQL",
+    "NTH_NEWEST_SQL",
     "SAMPLE_SQL",
+    "SHOWN_COUNT_SQL",
+    "STRETCHES_SQL",
     "Import",
     "Taken",
     "marked_sql",
@@ -28,6 +31,12 @@ __all__ = [
 
 _COLUMNS: Final = ", ".join(COLUMNS)
 _WHERE: Final = "WHERE series = ? AND open_time >= ? AND open_time < ?"
+
+_SHOWN: Final = (
+    f"{_WHERE} AND NOT EXISTS (SELECT 1 FROM candles"
+    " WHERE candles.series = imported.series AND candles.open_time = imported.open_time)"
+)
+"""Imported candles that no candle of the exchange stands in for, also where none of them is covered."""
 
 IMPORTED_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_WHERE}"
 IMPORTED_SERIES_SQL: Final = (
@@ -41,6 +50,18 @@ IMPORTS_SQL: Final = (
 )
 
 
+SHOWN_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_SHOWN}"
+STRETCHES_SQL: Final = (
+    # Each candle that begins a stretch with the one before it, then the newest of all.
+    "SELECT before, open_time FROM (SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before"
+    " FROM imported WHERE series = ?1) WHERE before IS NULL OR open_time - before > ?2"
+    " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = ?1"
+)
+"""Where stretches of imported candles begin and end, oldest first, given series and the most seconds between two."""
+NTH_NEWEST_SQL: Final = (
+    f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
+    " ORDER BY open_time DESC LIMIT 1 OFFSET ?"
+)
 SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() LIMIT ?"
 
 
@@ -81,12 +102,15 @@ class Taken(NamedTuple):
 
 
 def marked_sql(order: Order, *, proven: bool) -> str:
-    """Return the statement that reads imported rows, given series, start and stop; with ``proven`` ones twice that."""
-    parts = [f"SELECT {_COLUMNS}, 0 AS proven FROM imported {_WHERE}"]
+    """Return the statement that reads imported rows, given series, start and stop; with ``proven`` ones twice that.
+
+    Then come limit and offset.
+    """
+    parts = [f"SELECT {_COLUMNS}, 0 AS proven FROM imported {_SHOWN if proven else _WHERE}"]
     if proven:
         parts.insert(0, f"SELECT {_COLUMNS}, 1 AS proven FROM candles {_WHERE}")
     direction = "DESC" if order == "newest_first" else "ASC"
-    return f"{' UNION ALL '.join(parts)} ORDER BY open_time {direction} LIMIT ?"
+    return f"{' UNION ALL '.join(parts)} ORDER BY open_time {direction} LIMIT ? OFFSET ?"
 
 
 def take_in(

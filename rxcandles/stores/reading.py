@@ -58,6 +58,9 @@ class SqliteReader:
     open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
     """
 
+    marked = False
+    """Whether its rows are ``MarkedRow``, and its columns end with ``proven``."""
+
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
         self.width = len(row_fields(timeframe.name))

@@ -39,6 +39,7 @@ from rxcandles.stores.journal import Matter, answered, question, remember, settl
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.reserving import release, reserve
+from rxcandles.stores.withimported import WithImported
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe, time_text
 
@@ -389,6 +390,10 @@ class SqliteStore(ImportKeeper):
     def reader_with_imported(self, symbol: str, timeframe: Timeframe) -> MarkedReader:
         """Return such a reader of proven and imported rows together; its columns end with whether each is proven."""
         return self._reader(MarkedReader, symbol, timeframe)
+
+    def with_imported(self) -> WithImported:
+        """Return this store as one in which imported candles are held too, wherever the exchange was not asked."""
+        return WithImported(self)
 
     def _reader(self, kind: type[_R], symbol: str, timeframe: Timeframe) -> _R:
         check_symbol(symbol)
