@@ -95,13 +95,14 @@ class Page:
             self._loaded = True
         return message
 
-    async def open(self, address: str, *, width: int = 1200, height: int = 700, dark: bool = False) -> None:
-        """Show a chart in a window of that size, and wait until it has drawn."""
+    async def open(
+        self, address: str, *, width: int = 1200, height: int = 700, dark: bool = False, scale: float = 1
+    ) -> None:
+        """Show a chart in a window of that size (``scale`` device pixels each), and wait until it has drawn."""
         self.address, self._loaded = address, False
         for room in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{room}.enable")
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        await self.call("Emulation.setDeviceMetricsOverride", **size)
+        await self.resize(width, height, scale)
         await self.theme(dark)
         await self.call("Page.navigate", url=address)
         while not self._loaded:
@@ -111,6 +112,11 @@ class Page:
             " : requestAnimationFrame(look); look(); })"
         )
         await self.drawn()
+
+    async def resize(self, width: int, height: int, scale: float = 1) -> None:
+        """Give the window another size, in pixels of ``scale`` device pixels each."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        await self.call("Emulation.setDeviceMetricsOverride", **size)
 
     async def theme(self, dark: bool) -> None:
         """Prefer a dark or a light colour scheme."""

@@ -455,6 +455,9 @@ STORED: list[tuple[str, tuple[Any, ...], Callable[[SqliteStore, Any], Any]]] = [
     ("timeframe", ("2m", None), lambda s, v: rxcandles.stored_candles(s, "KRW-BTC", v, T, T + DAY)),
     ("one_end", NO_INSTANT, lambda s, v: rxcandles.stored_candles(s, "KRW-BTC", "1m", v, T)),
     ("order", NO_ORDER, lambda s, v: rxcandles.stored_candles(s, "KRW-BTC", "1m", T, T + DAY, v)),
+    ("include_imported", NO_FLAG, lambda s, v: rxcandles.stored_candles(s, "KRW-BTC", "1m", include_imported=v)),
+    ("include_imported", NO_FLAG, lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", include_imported=v)),
+    ("offset", (-1, True), lambda s, v: s.reader_with_imported("KRW-BTC", MINUTE).rows(0, 60, "newest_first", 5, v)),
     ("offset", (-1, True), lambda s, v: s.reader("KRW-BTC", MINUTE).rows(0, 60, "newest_first", 5, v)),
 ]  # fmt: skip
 

@@ -5,29 +5,25 @@ The page makes the same bars in the browser (``assets/page.js``), so that it car
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import Final
 
 import attrs
 
 from rxcandles.arguments import check_count, check_kind
 from rxcandles.charts.reading import ChartData
-from rxcandles.spans import Span
 from rxcandles.timeframe import Timeframe, to_datetime
 
-__all__ = ["Bars", "Level", "bars", "fitting", "ladder", "shares"]
+__all__ = ["Bars", "Level", "bars", "fitting", "ladder"]
 
 _DAY: Final = 86_400
 _MONDAY: Final = 4 * _DAY
 _LENGTHS: Final = (
     ("1s", 1), ("5s", 5), ("15s", 15), ("30s", 30), ("1m", 60), ("3m", 180), ("5m", 300), ("15m", 900), ("30m", 1800),
-    ("1h", 3600), ("4h", 14_400), ("12h", 43_200), ("1d", _DAY), ("1w", 7 * _DAY), ("4w", 28 * _DAY),
+    ("1h", 3600), ("4h", 14_400), ("12h", 43_200), ("1d", _DAY), ("3d", 3 * _DAY), ("1w", 7 * _DAY), ("4w", 28 * _DAY),
 )  # fmt: skip
 _MONTHS: Final = (("1M", 1), ("3M", 3), ("1y", 12), ("10y", 120))
-_FEW: Final = 300
-"""Bars that fit any window: there is no coarser level than the first with as few."""
+_FEW: Final = 40
+"""Bars that fit any window, wide enough to be seen: there is no coarser level than the first with as few."""
 
 
 @attrs.frozen
@@ -43,7 +39,8 @@ class Level:
 class Bars:
     """The bars of a level that have a candle, oldest first: the true open, high, low and close of what is in each.
 
-    ``bar`` are their numbers, ``volume`` sums, ``stored`` how many candles each is made of.
+    ``bar`` are their numbers, ``volume`` sums, ``stored`` how many candles each is made of, ``imported`` how many of
+    those were imported.
     """
 
     bar: list[int]
@@ -53,6 +50,7 @@ class Bars:
     close: list[float]
     volume: list[float]
     stored: list[int]
+    imported: list[int]
 
 
 def ladder(timeframe: str | Timeframe, first: int, slots: int) -> list[Level]:
@@ -74,7 +72,7 @@ def ladder(timeframe: str | Timeframe, first: int, slots: int) -> list[Level]:
             moment = to_datetime(first)
             since = moment.year * 12 + moment.month - 1
         else:
-            since = first - (_MONDAY if length > _DAY else 0)
+            since = first - (_MONDAY if length >= 7 * _DAY else 0)
         levels.append(Level(name, length // unit, since % length // unit))
     return levels
 
@@ -89,10 +87,10 @@ def bars(data: ChartData, level: Level) -> Bars:
     """Return the bars of one ``level`` of ``data``, oldest first; takes a microsecond a candle."""
     check_kind("data", data, ChartData)
     check_kind("level", level, Level)
-    found = Bars([], [], [], [], [], [], [])
+    found, foreign = Bars([], [], [], [], [], [], [], []), set(data.imported)
     last = -1
     rows = zip(data.slot, data.open, data.high, data.low, data.close, data.volume, strict=True)
-    for slot, first, high, low, close, volume in rows:
+    for at, (slot, first, high, low, close, volume) in enumerate(rows):
         bar = (slot + level.phase) // level.factor
         if bar != last:
             last = bar
@@ -103,43 +101,12 @@ def bars(data: ChartData, level: Level) -> Bars:
             found.close.append(close)
             found.volume.append(volume)
             found.stored.append(1)
+            found.imported.append(int(at in foreign))
         else:
             found.high[-1] = max(found.high[-1], high)
             found.low[-1] = min(found.low[-1], low)
             found.close[-1] = close
             found.volume[-1] += volume
             found.stored[-1] += 1
+            found.imported[-1] += at in foreign
     return found
-
-
-def shares(data: ChartData, level: Level, made: Bars) -> list[tuple[float, float, float]]:
-    """Return for every bar, with candles or not, which share of its slots is stored, is sure, and is proven.
-
-    What is proven but not sure is empty by the word of answers that may have been wrong.
-    """
-    stored = dict(zip(made.bar, made.stored, strict=True))
-    known, doubted = _Before(data.proven), _Before(data.provisional)
-    found = []
-    for bar in range((data.slots - 1 + level.phase) // level.factor + 1):
-        start = max(0, bar * level.factor - level.phase)
-        stop = min(data.slots, (bar + 1) * level.factor - level.phase)
-        count = stored.get(bar, 0)
-        proven = known.at(stop) - known.at(start)
-        sure = max(count, proven - (doubted.at(stop) - doubted.at(start)))
-        proven = max(count, proven)
-        found.append((count / (stop - start), sure / (stop - start), proven / (stop - start)))
-    return found
-
-
-class _Before:
-    """Counts the slots of ascending spans before any slot."""
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans = spans
-        self._starts = [start for start, _ in spans]
-        self._sums = [0, *accumulate(stop - start for start, stop in spans)]
-
-    def at(self, slot: int) -> int:
-        """Return their number."""
-        at = bisect_left(self._starts, slot) - 1
-        return 0 if at < 0 else self._sums[at] + min(slot, self._spans[at][1]) - self._spans[at][0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rxcandles.arguments import check_count, check_flag, check_kind
-from rxcandles.charts.levels import bars, fitting, shares
+from rxcandles.charts.levels import Level, bars, fitting
 from rxcandles.charts.reading import ChartData
+from rxcandles.charts.strip import Counts, Kinds, columns
 from rxcandles.extras import need
 from rxcandles.timeframe import to_datetime
 
@@ -15,14 +17,19 @@ __all__ = ["png"]
 
 _KOREAN: Final = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 _DPI: Final = 100
-_BAR_PIXELS: Final = 4
+_BAR_PIXELS: Final = 5
+_TICK_PIXELS: Final = 170
+"""Room of a time at the axis."""
+_KST: Final = 9 * 3600
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5",
+    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "imported": "#7d848d",
+    "imported up": "#a9afb7", "imported down": "#5f6670",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0",
+    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "imported": "#99a0a9",
+    "imported up": "#c3c8ce", "imported down": "#7c838c",
 }  # fmt: skip
 """The colours of ``assets/page.css``."""
 
@@ -49,18 +56,24 @@ def png(
     FigureCanvasAgg(figure)
     upper, lower, strip = figure.subplots(3, 1, sharex=True, height_ratios=[15, 4, 1])
     rising = [close >= first for first, close in zip(made.open, made.close, strict=True)]
-    colour = [colours["up" if up else "down"] for up in rising]
+    colour = [
+        colours[("imported " if foreign else "") + ("up" if up else "down")]
+        for up, foreign in zip(rising, made.imported, strict=True)
+    ]
     upper.vlines(made.bar, made.low, made.high, colors=colour, linewidth=0.8)
     bodies = [abs(close - first) for first, close in zip(made.open, made.close, strict=True)]
     upper.bar(
         made.bar, bodies, 0.8, list(map(min, made.open, made.close)), color=colour, edgecolor=colour, linewidth=0.6
     )
     lower.bar(made.bar, made.volume, 0.8, color=colour, alpha=0.6)
-    _coverage(strip, shares(data, level, made), colours)
     bar_name = "" if level.factor == 1 else f"   each bar {level.name}"
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in title) + bar_name
     # "$" begins no formula here.
-    upper.set_title(shown, loc="left", color=colours["text"], fontsize=12, family=_families(), parse_math=False)
+    figure.suptitle(
+        f"{shown}\n{_last(data, '  ' if width >= 700 else chr(10))}",
+        x=0.01, ha="left", color=colours["text"], fontsize=10 if width >= 500 else 8, family=_families(),
+        parse_math=False,
+    )  # fmt: skip
     for axes, name in ((upper, "price"), (lower, "volume"), (strip, "")):
         _plain(axes, name, colours)
     for axes in (upper, lower):
@@ -68,9 +81,11 @@ def png(
     strip.set_yticks([])
     total = (data.slots - 1 + level.phase) // level.factor + 1
     strip.set_xlim(-0.5 - 0.01 * total, total - 0.5 + 0.01 * total)
-    ticks = sorted({round(at * (total - 1) / 6) for at in range(7)})
+    number = max(1, min(6, width // _TICK_PIXELS - 1))
+    ticks = sorted({round(at * (total - 1) / number) for at in range(number + 1)})
     strip.set_xticks(ticks, [_moment(data, max(0, at * level.factor - level.phase)) for at in ticks])
     strip.set_xlabel("UTC", color=colours["text"])
+    _coverage(figure, strip, data, level, colours)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI, facecolor=colours["back"], metadata={"Software": "rxcandles"})
     return written.getvalue()
@@ -84,20 +99,60 @@ def _families() -> list[str]:
     return ["DejaVu Sans", *(name for name in _KOREAN if name in there)]
 
 
-def _coverage(axes: Any, found: list[tuple[float, float, float]], colours: dict[str, str]) -> None:
-    axes.set_ylim(0, 1)
-    heights_of: dict[str, list[float]] = {"missing": [], "empty by one answer": [], "no trade": [], "stored": []}
-    for stored, sure, known in found:
-        # However little is missing or not sure, it shows.
-        top = 0.8 if known < 1 else 1.0
-        most = top - 0.2 if sure < known else top
-        shares_of = (float(known < 1), min(known, top), min(sure, most), min(stored, most))
-        for column, height in zip(heights_of.values(), shares_of, strict=True):
-            column.append(height)
-    for name, heights in heights_of.items():
-        edges = [at - 0.5 for at in range(len(found) + 1)]
-        axes.stairs(heights, edges, fill=True, color=colours[name], label=name, linewidth=0)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.9, -0.9), ncols=4, frameon=False, labelcolor=colours["text"])
+def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: dict[str, str]) -> None:
+    """Fill the strip's pixels, each column of them by what its slots are; whoever looks can trust the areas."""
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import Patch
+
+    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing")
+    whole = counts.between(0, data.slots)
+    handles = [
+        Patch(color=colours[name], label=f"{name} {_percent(share / data.slots)}")
+        for name, share in zip(names, whole, strict=True)
+        if share
+    ]
+    columns_of_it = len(handles) if figure.get_figwidth() * _DPI >= 900 else 2
+    figure.legend(
+        handles=handles, loc="outside lower right", ncols=columns_of_it, frameon=False, labelcolor=colours["text"]
+    )
+    figure.draw_without_rendering()  # only now it is known where everything is
+    figure.set_layout_engine("none")
+    box, (first, last) = axes.get_window_extent(), axes.get_xlim()
+    left, right, bottom, top = (round(each) for each in (box.x0, box.x1, box.y0, box.y1))
+
+    def slot_at(x: int) -> float:
+        return float((first + (x - box.x0) / box.width * (last - first) + 0.5) * level.factor - level.phase)
+
+    height = top - bottom
+    found = columns(counts, [slot_at(x) for x in range(left, right + 1)], height)
+    shades = [to_rgba(colours[name]) for name in names]
+    stacks = [_stack(each, shades, height) for each in found]
+    pixels = [[stack[y] for stack in stacks] for y in range(height - 1, -1, -1)]
+    figure.figimage(pixels, left, bottom, origin="upper", zorder=5)
+
+
+def _stack(kinds: Kinds | None, shades: Sequence[Any], height: int) -> list[Any]:
+    """Return one column from its bottom up; clear where there is no slot."""
+    found = [shade for shade, number in zip(shades, kinds or (), strict=False) for _ in range(int(number))]
+    return found + [(0.0, 0.0, 0.0, 0.0)] * (height - len(found))
+
+
+def _percent(share: float) -> str:
+    return "<0.1 %" if share < 0.001 else ">99.9 %" if 0.999 < share < 1 else f"{share:.1%}".replace("%", " %")
+
+
+def _last(data: ChartData, between: str) -> str:
+    """What the last candle is, in Korean time as well."""
+    if not len(data):
+        return ""
+    opened, there = data.open_time(data.slot[-1]), _KST
+    prices = "  ".join(f"{name} {each[-1]:,.10g}" for name, each in zip("OHLC", _prices(data), strict=True))
+    times = f"last {to_datetime(opened):%Y-%m-%d %H:%M} UTC, {to_datetime(opened + there):%m-%d %H:%M} KST"
+    return f"{times}{between}{prices}"
+
+
+def _prices(data: ChartData) -> tuple[Sequence[float], ...]:
+    return data.open, data.high, data.low, data.close
 
 
 def _plain(axes: Any, name: str, colours: dict[str, str]) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rxcandles import RequestError, Row, SqliteStore, Timeframe
 from rxcandles.charts import MOST, Level, bars, ladder, read_chart
-from rxcandles.charts.levels import fitting, shares
+from rxcandles.charts.levels import fitting
+from rxcandles.charts.strip import Counts, columns
 from rxcandles.spans import SpanSet
 from rxcandles.timeframe import TIMEFRAMES, to_datetime
 
@@ -63,7 +64,7 @@ def test_bars_against_a_slow_model(
 ) -> None:
     """A bar has the first open, the last close, the extremes and the sum of the candles that are in its slots.
 
-    Its shares are those of its slots that are stored, sure, and proven.
+    Slots are counted by what they are, each as one thing, and a strip has as many pixels of each.
     """
     level = Level("some", factor, phase % factor)
     spans = SpanSet(tuple((start, min(start + length, len(traded))) for start, length in proven)).spans
@@ -75,22 +76,25 @@ def test_bars_against_a_slow_model(
     made = bars(data, level)
     there = dict(zip(data.slot, zip(data.open, data.high, data.low, data.close, data.volume, strict=True), strict=True))
     found = iter(zip(made.bar, made.open, made.high, made.low, made.close, made.volume, made.stored, strict=True))
-    told = iter(shares(data, level, made))
     for bar in range((data.slots - 1 + level.phase) // factor + 1):
         slots = [slot for slot in range(data.slots) if (slot + level.phase) // factor == bar]
         inside = [there[slot] for slot in slots if slot in there]
-        stored, sure, proved = next(told)
-        assert stored == pytest.approx(len(inside) / len(slots))
-        assert proved == pytest.approx(max(len(inside), len(known & set(slots))) / len(slots))
-        surely = len(known & set(slots)) - len(doubted & set(slots))
-        assert sure == pytest.approx(max(len(inside), surely) / len(slots))
+        assert list(Counts(data).between(slots[0], slots[-1] + 1)) == [
+            len(inside), 0, len([slot for slot in slots if slot in known - doubted and slot not in there]),
+            len(doubted & set(slots)), len([slot for slot in slots if slot not in known and slot not in there]),
+        ]  # fmt: skip
         if inside:
             number, first, high, low, last, volume, count = next(found)
             assert (number, first, last, count) == (bar, inside[0][0], inside[-1][3], len(inside))
             assert (high, low) == (max(each[1] for each in inside), min(each[2] for each in inside))
             assert volume == pytest.approx(sum(each[4] for each in inside))
     assert next(found, None) is None
-    assert next(told, None) is None
+    kinds = Counts(data).between(0, data.slots)
+    edges = [data.slots * at / 37 for at in range(38)]
+    strip = columns(Counts(data), edges, 11)
+    assert all(each is not None and sum(each) == 11 for each in strip)
+    for kind, pixels in zip(kinds, zip(*strip, strict=True), strict=True):  # type: ignore[arg-type]
+        assert sum(pixels) == pytest.approx(kind / data.slots * 11 * 37, abs=1.0 + 1e-6)
 
 
 @pytest.mark.parametrize("frame", TIMEFRAMES, ids=str)
@@ -109,8 +113,8 @@ def test_levels_open_where_candles_of_that_length_do(frame: Timeframe) -> None:
             assert (moment.month, moment.year % 10) == (1, 0)
         elif level.name == "4w":
             assert moment.weekday() == 0
-        elif level.name in ("5s", "15s", "30s", "12h"):
-            assert opened % {"5s": 5, "15s": 15, "30s": 30, "12h": 43_200}[level.name] == 0
+        elif level.name in ("5s", "15s", "30s", "12h", "3d"):
+            assert opened % {"5s": 5, "15s": 15, "30s": 30, "12h": 43_200, "3d": 259_200}[level.name] == 0
         else:
             assert Timeframe.of(level.name).floor(opened) == opened
 
@@ -120,10 +124,10 @@ async def test_the_finest_that_fits() -> None:
     async with SqliteStore(":memory:") as store:
         await fill(store, written(3000), (0, 3000))
         data = await read_chart(store, "KRW-BTC", "1m")
-    assert [fitting(data, most).name for most in (3000, 2999, 1000, 700, 1)] == ["1m", "3m", "3m", "5m", "15m"]
+    assert [fitting(data, most).name for most in (3000, 2999, 1000, 700, 1)] == ["1m", "3m", "3m", "5m", "4h"]
 
 
-@pytest.mark.parametrize(("timeframe", "names"), [("1M", ["1M"]), ("1d", ["1d", "1w"])])
+@pytest.mark.parametrize(("timeframe", "names"), [("1M", ["1M", "3M", "1y"]), ("1d", ["1d", "3d", "1w", "4w"])])
 async def test_calendars(timeframe: str, names: list[str]) -> None:
     """Long candles have their places on the calendar."""
     frame = Timeframe.of(timeframe)

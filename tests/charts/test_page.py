@@ -7,10 +7,13 @@ import io
 import json
 import math
 import re
+from array import array
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 from chartdata import FIRST, chart_of, whole, written
 from PIL import Image
@@ -18,6 +21,7 @@ from PIL import Image
 from profiling.browser import Page, opened
 from rxcandles import charts
 from rxcandles.charts import ChartData, bars, ladder
+from rxcandles.charts.strip import Counts
 from rxcandles.timeframe import to_datetime
 
 ASSETS = Path(charts.__file__).parent / "assets"
@@ -92,9 +96,11 @@ async def test_shows_all_then_as_much_as_can_be_told_apart(browser: str, tmp_pat
     data = gaps()
     async with shown(browser, tmp_path, data) as page:
         state = await page.evaluate("rxcandles")
-        assert state["view"] == {"from": -20, "to": 2020}
+        view = state["view"]
+        assert view["from"] == pytest.approx(2000 - view["to"])
+        assert view["from"] <= -20
         level = next(each for each in ladder("1m", FIRST, 2000) if each.name == state["level"])
-        assert state["width"] * level.factor / 2040 >= 3
+        assert state["width"] * level.factor / (view["to"] - view["from"]) >= 4
         assert state["visible"] == len(bars(data, level).bar)
         assert state["range"][0] == f"{to_datetime(FIRST - 60 * level.phase):%Y-%m-%d %H:%M}"
         await page.evaluate("rxcandles.show(100, 200)")
@@ -107,6 +113,7 @@ async def test_shows_all_then_as_much_as_can_be_told_apart(browser: str, tmp_pat
 async def test_zooms_and_moves(browser: str, tmp_path: Path) -> None:
     """The wheel zooms around the cursor, dragging takes the chart along, keys do both, and 0 shows all again."""
     async with shown(browser, tmp_path, gaps()) as page:
+        whole = await page.evaluate("rxcandles.view")
         await page.evaluate("rxcandles.show(900, 1100)")
         await page.drawn()
         view, width = await page.evaluate("[rxcandles.view, rxcandles.width]")
@@ -127,7 +134,8 @@ async def test_zooms_and_moves(browser: str, tmp_path: Path) -> None:
             assert new["to"] - new["from"] == pytest.approx(length * times)
             assert (new["from"] + new["to"] - old["from"] - old["to"]) / 2 == pytest.approx(moved * length, abs=1e-6)
         await page.press("0")
-        assert await page.evaluate("rxcandles.view") == {"from": -20, "to": 2020}
+        again = await page.evaluate("rxcandles.view")  # the scale of prices may have become as wide as they need
+        assert (again["from"], again["to"]) == pytest.approx((whole["from"], whole["to"]), abs=10)
         await page.press("Home")
         assert (await page.evaluate("rxcandles.view"))["from"] == 0
 
@@ -177,6 +185,66 @@ async def test_gaps_are_gaps(browser: str, tmp_path: Path) -> None:
             strip[DOUBTED] = (0xE3, 0x8F, 0xB5)
             kind = next((each for each in (DOUBTED, NO_TRADE, MISSING) if slot in each), None)
             assert strip[kind] in colours(picture, x, range(596, 614)), slot
+
+
+STRIP = {
+    "stored": (0x7A, 0x9C, 0xC6), "imported": (0x7D, 0x84, 0x8D), "no-trade": (0xE0, 0xB0, 0x4C),
+    "provisional": (0xE3, 0x8F, 0xB5), "missing": (0x94, 0x67, 0xB5),
+}  # fmt: skip
+
+
+async def test_a_strip_is_true_at_any_width(browser: str, tmp_path: Path) -> None:
+    """At five widths and two device ratios the colours of the strip have the areas of what they stand for.
+
+    Its columns meet, nothing of it is hidden or cut, and all of the page is in the window.
+    """
+    rows = [
+        row
+        for row in written(20_000, traded=0.998)[::-1]
+        if (row.open_time - FIRST) // 60 not in (9000, 9001, 9002, 9100)
+    ]
+    data = chart_of(rows, (0, 9000), (9003, 15_000), (17_000, 20_000), provisional=((9100, 9101),))
+    data = attrs.evolve(data, imported=array("I", [at for at, slot in enumerate(data.slot) if 15_000 <= slot < 17_000]))
+    truth = Counts(data).between(0, 20_000)
+    (tmp_path / "chart.html").write_text(charts.html(data), encoding="utf-8")
+    async with opened(browser) as page:
+        await page.open((tmp_path / "chart.html").as_uri(), width=400, height=640)
+        for width in (400, 320, 640, 1200, 1900):
+            for scale in (1, 2):
+                await page.resize(width, 640, scale)
+                await page.press("0")
+                state = await page.evaluate("rxcandles")
+                assert list(state["shares"].values()) == pytest.approx([each / 20_000 for each in truth])
+                left, top, right, bottom = (scale * each for each in await page.evaluate("rxcandles.strip()"))
+                assert bottom - top >= 16 * scale
+                picture = Image.open(io.BytesIO(await page.picture())).convert("RGB")
+                strip = picture.crop((round(left), round(top), round(right), round(bottom)))
+                found = Counter(strip.get_flattened_data())
+                area = sum(found[colour] for colour in STRIP.values())
+                for kind, colour in STRIP.items():
+                    share = truth[list(STRIP).index(kind)] / 20_000
+                    assert found[colour] / area == pytest.approx(share, abs=0.001), (width, scale, kind)
+                middle = strip.crop((60, strip.height // 2, strip.width - 60, strip.height // 2 + 1))
+                assert set(middle.get_flattened_data()) <= set(STRIP.values())
+                size = await page.evaluate(
+                    "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+                )
+                assert size == [width, 640]
+                view = state["view"]
+                level = next(each for each in ladder("1m", FIRST, 20_000) if each.name == state["level"])
+                assert state["width"] * level.factor / (view["to"] - view["from"]) >= 4
+        assert page.trouble == []
+
+
+async def test_the_last_candle_and_korean_time(browser: str, tmp_path: Path) -> None:
+    """Without a cursor the last candle's values are shown, with its time there and in Korea."""
+    data = gaps()
+    async with shown(browser, tmp_path, data) as page:
+        text = await page.evaluate("document.getElementById('values').textContent")
+        last = FIRST + 60 * 1999
+        assert text.startswith(f"last {to_datetime(last):%Y-%m-%d %H:%M} UTC, ")
+        assert f"{to_datetime(last + 9 * 3600):%H:%M} KST" in text
+        assert f"C {data.close[-1]:,.0f} " in text
 
 
 async def test_light_and_dark(browser: str, tmp_path: Path) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from array import array
 from collections import Counter
 
+import attrs
 import pytest
 from chartdata import FIRST, chart_of, written
 from PIL import Image
 
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
+from rxcandles.charts.strip import Counts
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
-PINK = (0xE3, 0x8F, 0xB5)
+PINK, GREY = (0xE3, 0x8F, 0xB5), (0x7D, 0x84, 0x8D)
 
 
 def day(provisional: tuple[tuple[int, int], ...] = ()) -> ChartData:
@@ -48,6 +51,22 @@ def test_what_is_empty_by_one_answer_has_a_colour() -> None:
     none, half, one = (counted(charts.png(day(spans)))[PINK] for spans in ((), ((333, 500),), ((400, 401),)))
     assert half > 1500
     assert none < one < half
+
+
+def test_the_strip_is_true_in_a_narrow_picture() -> None:
+    """Two slots in a thousand without a trade are as much of the strip, and imported candles have their colour."""
+    rows = [row for row in written(20_000, traded=0.998)[::-1] if (row.open_time - FIRST) // 60 < 20_000]
+    data = chart_of(rows, (0, 10_000), slots=20_000)
+    data = attrs.evolve(data, imported=array("I", [at for at, slot in enumerate(data.slot) if slot >= 10_000]))
+    picture = Image.open(io.BytesIO(charts.png(data, width=400, height=400))).convert("RGB")
+    seen: Counter[tuple[int, ...]] = Counter()
+    for y in range(picture.height):
+        line = Counter(picture.crop((0, y, picture.width, y + 1)).get_flattened_data())
+        if line[BLUE] > 60 and line[GREY] > 60:  # not a sample of the legend
+            seen += Counter({each: line[each] for each in (BLUE, AMBER, VIOLET, GREY)})
+    truth = Counts(data).between(0, 20_000)
+    found = [seen[each] / seen.total() for each in (BLUE, GREY, AMBER, VIOLET)]
+    assert found == pytest.approx([truth[at] / 20_000 for at in (0, 1, 2, 4)], abs=0.002)
 
 
 def test_one_candle_and_odd_titles() -> None:

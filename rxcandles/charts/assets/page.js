@@ -6,11 +6,14 @@
   const meta = JSON.parse(document.getElementById("meta").textContent);
   const base = columns(await unpacked(document.getElementById("data").textContent));
   const proven = sums(meta.proven), doubted = sums(meta.provisional);
+  // These count candles, by their places in the columns.
+  const imported = sums(meta.imported);
+  const within = sums(meta.proven.map((span) => span.map((slot) => below(base.slot, slot))));
   const levels = meta.levels.map(() => null);
   const root = document.getElementById("chart");
   const state = (window.rxcandles = {
     candles: meta.candles, slots: meta.slots, levels: meta.levels.map((each) => each.name), bars: bars, known: known,
-    show: show, view: null, width: null, level: null, range: null, visible: null, crosshair: null,
+    counts: counts, strip: where, show: show, view: null, width: null, level: null, range: null, visible: null, crosshair: null,
   });
 
   // Data
@@ -88,6 +91,30 @@
     return before(proven, slot);
   }
 
+  const KINDS = ["stored", "imported", "no-trade", "provisional", "missing"];
+
+  /** Slots of each of `KINDS` before `slot`, which may be within one. */
+  function upTo(slot) {
+    const whole = Math.floor(slot), at = below(base.slot, whole);
+    const part = base.slot[at] === whole ? slot - whole : 0;
+    const of = (spans) => before(spans, at) + (part && part * (before(spans, at + 1) - before(spans, at)));
+    const held = at + part, foreign = of(imported), known = before(proven, slot), empty = known - of(within);
+    const doubtful = before(doubted, slot);
+    return [held - foreign, foreign, empty - doubtful, doubtful, slot - held - empty];
+  }
+
+  /** The same from `first` to `last`, which are of this kind. */
+  function between(first, last) {
+    // What adds up to nothing does so but for the last digits.
+    return last.map((count, at) => (count - first[at] > 1e-6 ? count - first[at] : 0));
+  }
+
+  /** The same of the slots `[first, last)`. */
+  function counts(first, last) {
+    [first, last] = [first, last].map((slot) => Math.min(Math.max(slot, 0), meta.slots));
+    return between(upTo(first), upTo(last));
+  }
+
   /** Number of slots in `[first, last)` that are empty by the word of answers that may have been wrong. */
   function provisionalIn(first, last) {
     return before(doubted, last) - before(doubted, first);
@@ -97,13 +124,13 @@
   function bars(number) {
     if (levels[number]) return levels[number];
     const { factor, phase } = meta.levels[number];
-    const bar = [], open = [], high = [], low = [], close = [], volume = [], count = [];
+    const bar = [], open = [], high = [], low = [], close = [], volume = [], count = [], foreign = [];
     for (let i = 0, at = -1; i < meta.candles; i++) {
       const k = Math.floor((base.slot[i] + phase) / factor);
       if (at < 0 || bar[at] !== k) {
         at++;
         bar.push(k); open.push(base.open[i]); high.push(base.high[i]); low.push(base.low[i]); close.push(base.close[i]);
-        volume.push(base.volume[i]); count.push(1);
+        volume.push(base.volume[i]); count.push(1); foreign.push(before(imported, i));
       } else {
         if (base.high[i] > high[at]) high[at] = base.high[i];
         if (base.low[i] < low[at]) low[at] = base.low[i];
@@ -112,7 +139,9 @@
         count[at]++;
       }
     }
-    levels[number] = { bar: bar, open: open, high: high, low: low, close: close, volume: volume, count: count };
+    // How many of a bar's candles were imported: of all before the next bar's first, less those before its own.
+    for (let at = 0; at < foreign.length; at++) foreign[at] = (foreign[at + 1] ?? before(imported, meta.candles)) - foreign[at];
+    levels[number] = { bar: bar, open: open, high: high, low: low, close: close, volume: volume, count: count, imported: foreign };
     return levels[number];
   }
 
@@ -123,14 +152,18 @@
 
   // Drawing
 
+  const WIDE = 4; // pixels of a bar: a body of three, and one between two
   const { createChart, CandlestickSeries, HistogramSeries } = LightweightCharts;
   const withSeconds = meta.seconds && meta.seconds < 60;
   const moment = (time) => new Date(time * 1000).toISOString().slice(0, withSeconds ? 19 : 16).replace("T", " ");
+  const korean = (time) => {
+    const there = moment(time + 9 * 3600);
+    return there.slice(0, 10) === moment(time).slice(0, 10) ? there.slice(11) : there.slice(5);
+  };
   const price = (value) => value.toLocaleString("en-US", { maximumFractionDigits: meta.decimals });
   const amount = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 8 });
   const exact = (value) => value.toLocaleString("en-US", { minimumFractionDigits: meta.decimals, maximumFractionDigits: meta.decimals });
   const quiet = { lastValueVisible: false, priceLineVisible: false };
-  const full = { ...quiet, priceScaleId: "", base: 0, autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 1 } }) };
 
   const chart = createChart(root, {
     autoSize: true, handleScroll: false, handleScale: false,
@@ -140,35 +173,28 @@
     timeScale: { timeVisible: !meta.opens && meta.seconds < 86400, secondsVisible: withSeconds, minBarSpacing: 0.01 },
   });
   const candles = chart.addSeries(CandlestickSeries,
-    { ...quiet, priceFormat: { type: "custom", formatter: exact, minMove: 10 ** -meta.decimals } }, 0);
+    { ...quiet, lastValueVisible: true, priceFormat: { type: "custom", formatter: exact, minMove: 10 ** -meta.decimals } }, 0);
   const volume = chart.addSeries(HistogramSeries, { ...quiet, priceFormat: { type: "volume" } }, 1);
-  const missing = chart.addSeries(HistogramSeries, full, 2);
-  const provisional = chart.addSeries(HistogramSeries, full, 2);
-  const noTrade = chart.addSeries(HistogramSeries, full, 2);
-  const stored = chart.addSeries(HistogramSeries, full, 2);
+  chart.addPane(true);
   [0.76, 0.19, 0.05].forEach((share, at) => chart.panes()[at].setStretchFactor(share));
-  for (const each of [missing, provisional, noTrade, stored]) each.priceScale().applyOptions({ scaleMargins: { top: 0, bottom: 0 } });
 
   let colours = {};
   const dark = matchMedia("(prefers-color-scheme: dark)");
   function paint() {
     const of = getComputedStyle(document.documentElement);
     const colour = (name) => of.getPropertyValue("--" + name).trim();
-    colours = { up: colour("up") + "99", down: colour("down") + "99" };
+    colours = { up: colour("up") + "99", down: colour("down") + "99", foreignUp: colour("imported-up"), foreignDown: colour("imported-down") };
+    for (const kind of KINDS) colours[kind] = colour(kind);
     const line = { color: colour("line") };
     const label = { labelBackgroundColor: colour("label") };
     chart.applyOptions({
       layout: { background: { color: colour("back") }, textColor: colour("text"), panes: { separatorColor: line.color } },
       grid: { vertLines: line, horzLines: line },
       crosshair: { vertLine: label, horzLine: label },
-      timeScale: { borderColor: line.color }, rightPriceScale: { borderColor: line.color },
+      timeScale: { borderColor: line.color }, rightPriceScale: { borderColor: line.color, entireTextOnly: true },
     });
     const [up, down] = [colour("up"), colour("down")];
     candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false });
-    missing.applyOptions({ color: colour("missing") });
-    provisional.applyOptions({ color: colour("provisional") });
-    noTrade.applyOptions({ color: colour("no-trade") });
-    stored.applyOptions({ color: colour("stored") });
     held = null;
   }
 
@@ -176,47 +202,139 @@
   let held = null;
 
   function fill(number, start, stop) {
-    const { factor, phase } = meta.levels[number];
     const data = bars(number);
-    const rows = { candles: [], volume: [], missing: [], provisional: [], noTrade: [], stored: [] };
+    const rows = { candles: [], volume: [] };
     let at = below(data.bar, start);
     for (let k = start; k < stop; k++) {
       const time = opens(number, k);
-      const first = Math.max(0, k * factor - phase), last = Math.min(meta.slots, (k + 1) * factor - phase);
-      const there = data.bar[at] === k;
-      const count = there ? data.count[at] : 0;
-      const proved = Math.max(count, known(last) - known(first));
-      const sure = Math.max(count, known(last) - known(first) - provisionalIn(first, last));
-      // One on top of the other, so that the shares of the slots add up to the whole; however little is missing or not
-      // sure, it shows.
-      const whole = last - first, top = proved < whole ? 0.8 : 1, most = sure < proved ? top - 0.2 : top;
-      if (proved < whole) rows.missing.push({ time: time, value: 1 });
-      if (sure < proved) rows.provisional.push({ time: time, value: Math.min(proved / whole, top) });
-      if (count < sure) rows.noTrade.push({ time: time, value: Math.min(sure / whole, most) });
-      if (there) {
-        rows.stored.push({ time: time, value: Math.min(count / whole, most) });
-        rows.candles.push({ time: time, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at] });
-        rows.volume.push({ time: time, value: data.volume[at], color: data.close[at] < data.open[at] ? colours.down : colours.up });
-        at++;
-      } else {
+      if (data.bar[at] !== k) {
         rows.candles.push({ time: time });
+        continue;
       }
+      const falls = data.close[at] < data.open[at];
+      const candle = { time: time, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at] };
+      let colour = falls ? colours.down : colours.up;
+      if (data.imported[at]) {
+        colour = falls ? colours.foreignDown : colours.foreignUp;
+        candle.color = candle.wickColor = colour;
+      }
+      rows.candles.push(candle);
+      rows.volume.push({ time: time, value: data.volume[at], color: colour });
+      at++;
     }
     candles.setData(rows.candles);
     volume.setData(rows.volume);
-    missing.setData(rows.missing);
-    provisional.setData(rows.provisional);
-    noTrade.setData(rows.noTrade);
-    stored.setData(rows.stored);
     held = { number: number, start: start, stop: stop };
+  }
+
+  // The strip has a canvas of its own between those of its pane, whose pixels are the screen's, wherever it is.
+  let canvas = null;
+
+  /** Lay the strip's canvas over its pane, by whole pixels of the screen; return where they begin there. */
+  function laid() {
+    if (!canvas) {
+      const first = chart.panes()[2].getHTMLElement()?.querySelector("canvas");
+      if (!first) return null;
+      canvas = document.createElement("canvas");
+      canvas.style.cssText = "position: absolute; z-index: 1; pointer-events: none;";
+      first.after(canvas);
+      new ResizeObserver(() => show(state.view.from, state.view.to)).observe(first.parentElement);
+    }
+    const place = canvas.parentElement.getBoundingClientRect(), ratio = window.devicePixelRatio;
+    const [left, top, right, bottom] = [place.left, place.top, place.right, place.bottom].map((edge) => Math.round(edge * ratio));
+    const size = { left: left / ratio - place.left, top: top / ratio - place.top, width: (right - left) / ratio, height: (bottom - top) / ratio };
+    for (const [name, pixels] of Object.entries(size)) canvas.style[name] = `${pixels}px`;
+    if (canvas.width !== right - left) canvas.width = right - left;
+    if (canvas.height !== bottom - top) canvas.height = bottom - top;
+    return size.left;
+  }
+
+  /** Where on the page the strip is: left, top, right, bottom. */
+  function where() {
+    const place = canvas.getBoundingClientRect();
+    return [place.left, place.top, place.right, place.bottom];
+  }
+
+  /** Draw the strip of coverage: each column of pixels is divided as the slots are that it stands for.
+   *
+   * Columns meet at the edges of pixels, and what of a share is no whole pixel goes over to the next column: so the area
+   * of a colour is its share, at any width, and nothing is drawn larger than it is.
+   */
+  function strip() {
+    const left = laid();
+    if (left === null) return;
+    const context = canvas.getContext("2d"), { width, height } = canvas;
+    context.clearRect(0, 0, width, height);
+    const step = (state.view.to - state.view.from) / (state.width * window.devicePixelRatio);
+    const from = state.view.from + left * window.devicePixelRatio * step;
+    const rest = KINDS.map(() => 0);
+    const clamped = (slot) => Math.min(Math.max(slot, 0), meta.slots);
+    let slot = clamped(from), first = upTo(slot), begun = 0, run = null;
+    const flush = (end) => {
+      for (let at = 0, y = height; run && at < run.length; at++) {
+        if (!run[at]) continue;
+        context.fillStyle = colours[KINDS[at]];
+        context.fillRect(begun, y -= run[at], end - begun, run[at]);
+      }
+    };
+    for (let x = 0; x < width; x++) {
+      const next = clamped(from + (x + 1) * step), last = upTo(next), slots = next - slot;
+      const pixels = slots > 0 ? divided(between(first, last), (height * slots) / step, height, rest) : null;
+      if (!pixels || !run || pixels.some((count, at) => count !== run[at])) {
+        flush(x);
+        begun = x;
+        run = pixels;
+      }
+      slot = next;
+      first = last;
+    }
+    flush(width);
+  }
+
+  /** Return `counts` as whole pixels, `room` of them in all and at most `most`; `rest` is what is owed from before. */
+  function divided(counts, room, most, rest) {
+    const slots = counts.reduce((sum, count) => sum + count, 0);
+    const alone = counts.findIndex((count) => count === slots);
+    if (alone >= 0 && Math.abs(room - most) < 1e-6) {
+      // As nearly everywhere: all of one kind.
+      return counts.map((_, at) => (at === alone ? most : 0));
+    }
+    const wanted = counts.map((count, at) => (count * room) / slots + rest[at]);
+    const pixels = wanted.map((value, at) => (counts[at] > 0 ? Math.max(0, Math.floor(value + 1e-9)) : 0));
+    let left = Math.min(most, Math.round(room)) - pixels.reduce((sum, count) => sum + count, 0);
+    for (; left; left -= Math.sign(left)) {
+      let best = -1;
+      for (let at = 0; at < counts.length; at++) {
+        if (counts[at] <= 0 || (left < 0 && !pixels[at])) continue;
+        if (best < 0 || Math.sign(left) * (wanted[at] - pixels[at] - wanted[best] + pixels[best]) > 0) best = at;
+      }
+      if (best < 0) break;
+      pixels[best] += Math.sign(left);
+    }
+    for (let at = 0; at < counts.length; at++) rest[at] = wanted[at] - pixels[at];
+    return pixels;
+  }
+
+  /** Tell beside each kind which share of what is seen it has. */
+  function tellShares() {
+    const found = counts(state.view.from, state.view.to), slots = found.reduce((sum, count) => sum + count, 0);
+    state.shares = Object.fromEntries(KINDS.map((kind, at) => [kind, slots ? found[at] / slots : 0]));
+    for (const kind of KINDS) {
+      const share = state.shares[kind] * 100;
+      const text = `${share > 0 && share < 0.1 ? "<0.1" : share < 100 && share > 99.9 ? ">99.9" : share.toFixed(1)} %`;
+      const label = document.getElementById(kind), value = label.lastElementChild;
+      if (value.textContent === text) continue;
+      label.hidden = share === 0;
+      value.textContent = text;
+    }
   }
 
   function draw() {
     drawn = null;
     const width = Math.max(chart.timeScale().width(), 100);
     const { from, to } = state.view;
-    // The finest level whose bars are wide enough to be told apart.
-    let number = meta.levels.findIndex((each) => (width * each.factor) / (to - from) >= 3);
+    // The finest level whose bars are wide enough for the body of a candle to be seen.
+    let number = meta.levels.findIndex((each) => (width * each.factor) / (to - from) >= WIDE);
     if (number < 0) number = meta.levels.length - 1;
     const { factor, phase } = meta.levels[number];
     const left = (from + phase) / factor, right = (to + phase) / factor;
@@ -234,12 +352,33 @@
     state.range = [moment(opens(number, start)), moment(opens(number, Math.max(start, stop - 1)))];
     state.visible = below(data.bar, stop) - below(data.bar, start);
     document.getElementById("level").textContent = number ? `each bar ${state.level}` : "";
+    strip();
+    tellShares();
+    tell();
   }
 
   chart.subscribeCrosshairMove((event) => {
     state.crosshair = event.point && held && event.logical !== undefined ? valuesAt(held.number, held.start + Math.round(event.logical)) : null;
-    document.getElementById("values").textContent = state.crosshair ? told(state.crosshair) : "";
+    tell();
   });
+
+  /** Tell the values under the crosshair, or those of the last candle. */
+  let said = null;
+  function tell() {
+    const last = bars(0).bar.at(-1);
+    const at = state.crosshair ?? (last === undefined ? null : { ...valuesAt(0, last), last: true });
+    // What belongs together stays on one line.
+    const text = at ? told(at) : "";
+    if (text === said) return;
+    said = text;
+    const parts = text.split(/(  |\n)/).map((text, place) => {
+      const part = document.createElement("span");
+      part.textContent = text;
+      part.className = place % 2 ? "" : "whole";
+      return part;
+    });
+    document.getElementById("values").replaceChildren(...parts);
+  }
 
   function valuesAt(number, k) {
     const { factor, phase } = meta.levels[number];
@@ -249,31 +388,41 @@
     const found = { time: opens(number, k), missing: Math.max(0, last - first - (known(last) - known(first))),
       provisional: provisionalIn(first, last) };
     if (data.bar[at] !== k) return found;
-    return { ...found, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at], volume: data.volume[at] };
+    return { ...found, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at], volume: data.volume[at],
+      imported: data.imported[at] };
   }
 
   function told(at) {
     const values = at.open === undefined ? (at.missing ? "missing" : at.provisional ? "empty by one answer" : "no trade")
       : `O ${price(at.open)}  H ${price(at.high)}  L ${price(at.low)}  C ${price(at.close)}  V ${amount(at.volume)}`;
-    return `${moment(at.time)}  ${values}${at.open !== undefined && at.missing ? `  (${at.missing.toLocaleString("en-US")} slots missing)` : ""}`;
+    const missing = Math.max(0, at.missing - (at.imported ?? 0));
+    const more = at.open === undefined ? [] : [
+      ...(at.imported ? ["imported"] : []), ...(missing ? [`${missing.toLocaleString("en-US")} slots missing`] : []),
+    ];
+    const times = `${at.last ? "last " : ""}${moment(at.time)} UTC, ${korean(at.time)} KST`;
+    return `${times}\n${values}${more.length ? `  (${more.join(", ")})` : ""}`;
   }
 
   // Moving
 
   let drawn = null;
   function show(from, to) {
-    const length = Math.min(Math.max(to - from, 10), Math.max(meta.slots * 1.05, 12));
+    const length = Math.min(Math.max(to - from, 10), Math.max(meta.slots * 1.2, 12));
     const middle = Math.min(Math.max((from + to) / 2, 0), meta.slots);
     state.view = { from: middle - length / 2, to: middle + length / 2 };
     drawn ??= requestAnimationFrame(draw);
   }
-  const all = () => show(-0.01 * meta.slots, 1.01 * meta.slots);
+  /** Show all, with room beside it for half of a label of the axis. */
+  function all() {
+    const width = Math.max(chart.timeScale().width(), 100), margin = Math.max(0.01, 28 / width) * meta.slots;
+    show(-margin, meta.slots + margin);
+  }
   const pan = (slots) => show(state.view.from + slots, state.view.to + slots);
   const length = () => state.view.to - state.view.from;
 
   /** Make what is seen `times` as long; what is at `share` of the width stays there. */
   function zoom(times, share) {
-    const wanted = Math.min(Math.max(length() * times, 10), Math.max(meta.slots * 1.05, 12));
+    const wanted = Math.min(Math.max(length() * times, 10), Math.max(meta.slots * 1.2, 12));
     const from = state.view.from + share * (length() - wanted);
     show(from, from + wanted);
   }

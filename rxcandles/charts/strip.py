@@ -1,0 +1,123 @@
+"""The strip of coverage, pixel by pixel: what share of each column is stored, imported, without a trade, or missing.
+
+The page draws the same (``assets/page.js``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
+
+from rxcandles.charts.reading import ChartData
+from rxcandles.spans import Span
+
+__all__ = ["Counts", "Kinds", "columns", "runs"]
+
+_NOTHING: Final = 1e-6
+"""Slots below which a count is nothing but the last digits of a sum."""
+
+
+class Kinds(NamedTuple):
+    """Slots, or pixels, by what they are."""
+
+    stored: float
+    imported: float
+    no_trade: float
+    provisional: float
+    missing: float
+
+
+class Counts:
+    """Counts the slots of ``data``, by what they are, up to any place in time."""
+
+    def __init__(self, data: ChartData) -> None:
+        self._slot = data.slot
+        self._slots = data.slots
+        self._proven, self._doubted = _Before(data.proven), _Before(data.provisional)
+        # These count candles, by their places in the columns.
+        self._imported = _Before(runs(data.imported))
+        self._within = _Before([(self._place(start), self._place(stop)) for start, stop in data.proven])
+
+    def between(self, first: float, last: float) -> Kinds:
+        """Return how many slots of each kind are from ``first`` to ``last``, which may be within one."""
+        return _less(self._up_to(self._inside(last)), self._up_to(self._inside(first)))
+
+    def _inside(self, slot: float) -> float:
+        return min(max(slot, 0.0), float(self._slots))
+
+    def _place(self, slot: int) -> int:
+        return bisect_left(self._slot, slot)
+
+    def _up_to(self, slot: float) -> Kinds:
+        whole = int(slot)
+        at = self._place(whole)
+        part = slot - whole if at < len(self._slot) and self._slot[at] == whole else 0.0
+        imported, within = (
+            spans.at(at) + part * (spans.at(at + 1) - spans.at(at)) for spans in (self._imported, self._within)
+        )
+        held, empty, doubted = at + part, self._proven.at(slot) - within, self._doubted.at(slot)
+        return Kinds(held - imported, imported, empty - doubted, doubted, slot - held - empty)
+
+
+def columns(counts: Counts, edges: Sequence[float], height: int) -> list[Kinds | None]:
+    """Return the pixels of each kind in the columns between ``edges`` (in slots) of a strip ``height`` pixels high.
+
+    Columns share their edges, and what of a share is no whole pixel goes over to the next column: so the area of a kind
+    is its share, at any width, and nothing is drawn larger than it is. None for a column without a slot.
+    """
+    found: list[Kinds | None] = []
+    rest = [0.0] * len(Kinds._fields)
+    for first, last in pairwise(edges):
+        kinds = counts.between(first, last)
+        slots = sum(kinds)
+        found.append(_divided(kinds, height * slots / (last - first), height, rest) if slots else None)
+    return found
+
+
+def _divided(counts: Kinds, room: float, most: int, rest: list[float]) -> Kinds:
+    """Return ``counts`` as whole pixels, ``room`` of them in all; ``rest`` is what is owed from before, then after."""
+    slots = sum(counts)
+    wanted = [count * room / slots + owed for count, owed in zip(counts, rest, strict=True)]
+    pixels = [max(0, int(value + 1e-9)) if count else 0 for count, value in zip(counts, wanted, strict=True)]
+    left = min(most, round(room)) - sum(pixels)
+    while left:
+        sign = 1 if left > 0 else -1
+        able = [at for at, count in enumerate(counts) if count and (sign > 0 or pixels[at])]
+        if not able:
+            break
+        pixels[max(able, key=lambda at: sign * (wanted[at] - pixels[at]))] += sign
+        left -= sign
+    rest[:] = [value - number for value, number in zip(wanted, pixels, strict=True)]
+    return Kinds(*pixels)
+
+
+def _less(more: Kinds, less: Kinds) -> Kinds:
+    differences = (mine - theirs for mine, theirs in zip(more, less, strict=True))
+    return Kinds(*(each if each > _NOTHING else 0.0 for each in differences))
+
+
+def runs(places: Sequence[int]) -> list[Span]:
+    """Return ascending numbers as the fewest spans."""
+    found: list[Span] = []
+    for place in places:
+        if found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        else:
+            found.append((place, place + 1))
+    return found
+
+
+class _Before:
+    """Counts what of ascending spans is before any place."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._starts = [start for start, _ in spans]
+        self._sums = [0, *accumulate(stop - start for start, stop in spans)]
+
+    def at(self, place: float) -> float:
+        """Return how much."""
+        at = bisect_left(self._starts, place) - 1
+        return 0 if at < 0 else self._sums[at] + min(place, self._spans[at][1]) - self._spans[at][0]
