@@ -100,12 +100,13 @@ class Turns:
         Raises the error of a flight that it has waited for and that has failed for good: a copy with a traceback of
         its own.
         """
-        key, fresh = _key(chunk), False
+        key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
         while chunk.ask:
             other = self._other(key, chunk)
             if other is not None:
                 await _over(other)
-            elif (left := await self._reserve(key, chunk)) > 0:
+            elif (left := await self._reserve(key, chunk)) > 0 and time.monotonic() < until:
+                # By our own count as well: the clock that reservations go by may have been set back since.
                 await asyncio.sleep(min(left, random.uniform(*_POLL)))
             elif fresh or not self._is_touched(key, chunk):
                 if self._other(key, chunk) is None:  # none has come up meanwhile
@@ -126,7 +127,8 @@ class Turns:
     def _other(self, key: Key, chunk: Chunk) -> Flight | None:
         """Return a flight of another run that brings some of the chunk."""
         for flight in self._flights.get(key, ()):
-            apart = flight.span[1] <= chunk.low or chunk.resume <= flight.span[0]
+            low, high = _span(chunk)
+            apart = flight.span[1] <= low or high <= flight.span[0]
             if not (apart or flight.over.done() or flight.plan() is chunk.plan):
                 return flight
         return None
@@ -138,7 +140,7 @@ class Turns:
             self._landed[key] = self._landed.get(key, SpanSet()).union(SpanSet((span,)))
 
         flight = Flight(
-            span=(chunk.low, chunk.resume),
+            span=_span(chunk),
             plan=weakref.ref(chunk.plan),
             come=loop.create_future(),
             over=loop.create_future(),
@@ -153,7 +155,7 @@ class Turns:
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:
         """Whether some of what the chunk asks for may have been stored since it was looked up."""
-        if self._landed.get(key, SpanSet()).intersect(SpanSet(((chunk.low, chunk.resume),))):
+        if self._landed.get(key, SpanSet()).intersect(SpanSet((_span(chunk),))):
             return True
         return any(each.held for each in self._windows(key) if each.has(chunk))
 
@@ -167,9 +169,10 @@ class Turns:
         if self._store is None or any(each.has(chunk) for each in windows):
             return 0.0
         request, until = chunk.request, time.monotonic() + LASTS / 2
-        low = max(chunk.floor, request.timeframe.shift(chunk.resume, -AHEAD * chunk.plan.page))
-        ahead = (min(low, chunk.low), chunk.resume)
-        wanted = (chunk.low, chunk.resume)
+        wanted = low, high = _span(chunk)
+        if chunk.want is None:
+            low = min(low, max(chunk.floor, request.timeframe.shift(high, -AHEAD * chunk.plan.page)))
+        ahead = (low, high)
         reserved = await self._store.reserve(request.symbol, request.timeframe, wanted, ahead, LASTS)
         if not reserved.left:
             self._reserved[key] = [*self._windows(key), _Window(ahead, until, reserved.held)]
@@ -188,7 +191,13 @@ class _Window:
 
     def has(self, chunk: Chunk) -> bool:
         """Whether a chunk lies in it."""
-        return self.span[0] <= chunk.low and chunk.resume <= self.span[1]
+        low, high = _span(chunk)
+        return self.span[0] <= low and high <= self.span[1]
+
+
+def _span(chunk: Chunk) -> Span:
+    """Return what a chunk asks for, if each slot has a candle."""
+    return (max(chunk.low, chunk.request.timeframe.shift(chunk.resume, -chunk.ask)), chunk.resume)
 
 
 def _key(chunk: Chunk) -> Key:
