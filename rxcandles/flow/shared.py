@@ -1,0 +1,111 @@
+"""Which flow a subscription runs in, and the flow of what several listen to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from reactivex import abc
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
+
+from rxcandles.errors import RequestError
+from rxcandles.flow.budget import IN_FLIGHT, Flow, Holder
+from rxcandles.flow.route import Route
+
+__all__ = ["SharedFlow", "join", "on_loop_of"]
+
+
+class SharedFlow(Flow):
+    """The flow of a source that several listen to, through ``rx.share`` or ``rx.publish``.
+
+    It has room while each of them has, so the slowest sets the pace. It belongs to none of them: who leaves first takes
+    nothing with him, and with the last one that leaves it ends.
+    """
+
+    def __init__(self, route: Route, loop: asyncio.AbstractEventLoop, in_flight: int) -> None:
+        super().__init__(in_flight, loop=loop)
+        self._route = route
+        self._listening: dict[Flow, abc.DisposableBase] = {}
+        self._listeners()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a source may emit: here and in every flow that listens."""
+        return super().has_room and all([flow.has_room for flow in self._listeners()])
+
+    @property
+    def inside(self) -> int:
+        """Items inside, here and in every flow that listens."""
+        return super().inside + sum([flow.inside for flow in self._listeners()])
+
+    def serves(self, route: Route) -> bool:
+        """Say whether the same listen there as here."""
+        return self._route.subjects == route.subjects
+
+    def _shut(self, below: Sequence[Holder]) -> bool:
+        return super()._shut(below) or not all([flow.has_room for flow in self._listeners()])
+
+    def _listeners(self) -> list[Flow]:
+        flows = self._route.flows()
+        if len(flows) != len(self._listening) or any(flow not in self._listening for flow in flows):
+            for flow in flows:
+                if flow not in self._listening:
+                    self._listening[flow] = flow.on_room(self.let_in)
+                    flow.shared.append(self)
+            for flow in [flow for flow in self._listening if flow not in flows]:
+                self._listening.pop(flow).dispose()
+        return flows
+
+
+def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -> tuple[Flow, Route]:
+    """Return the flow that a subscription runs in, and the route of its items.
+
+    It is the subscriber's own, which comes with ``scheduler``, or the one that the items arrive in; where several may
+    listen, one that is shared; where nobody downstream made one, a new one. Raises :class:`RequestError` where an
+    operator on the way can't be bounded, and where there is no event loop to run on.
+    """
+    route = Route(observer)
+    given = scheduler if isinstance(scheduler, Flow) else None
+    flows = route.flows()
+    if isinstance(given, SharedFlow) and given.serves(route):
+        return given, route
+    if route.subjects:
+        near = given or (flows[0] if flows else None)
+        loop = _running_loop() if near is None else near.loop
+        return SharedFlow(route, loop, IN_FLIGHT if near is None else near.in_flight), route
+    if given is None:
+        given = flows[0] if flows else Flow(loop=_running_loop())
+    return given, route
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RequestError(
+            "the pipeline was subscribed to in a thread without an event loop, and nothing behind it has one; leave Rx "
+            "by ops.with_backpressure() or ops.run(), or subscribe within a coroutine"
+        ) from None
+
+
+def on_loop_of(
+    flow: Flow, observer: abc.ObserverBase[Any], subscribe: Callable[[], abc.DisposableBase]
+) -> abc.DisposableBase:
+    """Call ``subscribe`` on the flow's loop, at once where this is its thread; so is what it returns disposed of.
+
+    What it raises there goes to ``observer``.
+    """
+    slot = SingleAssignmentDisposable()
+
+    def begin() -> None:
+        try:
+            slot.disposable = subscribe()
+        except Exception as error:
+            observer.on_error(error)
+
+    if flow.here:
+        slot.disposable = subscribe()
+    else:
+        flow.post(begin)
+    return Disposable(lambda: flow.do(slot.dispose))
