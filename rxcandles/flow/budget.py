@@ -79,6 +79,8 @@ class Flow(AsyncIOScheduler):
         """Whether it has been left: nothing more is let in."""
         self.shared: list[Flow] = []
         """Flows that this one listens to, beside others."""
+        self.reader: object = None
+        """Who reads this flow and others by turns, where somebody does."""
         self.held = 0
         self._next_look = SOONEST
         self._looks = False
@@ -150,6 +152,10 @@ class Flow(AsyncIOScheduler):
     def inside(self) -> int:
         """Items that asynchronous stages have in hand."""
         return self.held
+
+    def readers(self) -> list[object]:
+        """Return who reads several flows by turns, once for each flow."""
+        return [] if self.reader is None else [self.reader]
 
     def hold(self) -> None:
         """Count one more item as inside."""
@@ -240,8 +246,11 @@ class Flow(AsyncIOScheduler):
         return Disposable(forget)
 
     def wake(self) -> None:
-        """Tell every source that there may be room."""
-        for wake in tuple(self._wakers):
+        """Tell every source that there may be room, another one first each time, so that none takes all of it."""
+        wakers = tuple(self._wakers)
+        if len(wakers) > 1:
+            self._wakers.append(self._wakers.pop(0))
+        for wake in wakers:
             wake()
 
     @property
@@ -337,6 +346,8 @@ class Inbox:
         self._flow.post(self._next)
 
     def _next(self) -> None:
-        self._pending[0]()
-        self._pending.popleft()
+        try:
+            self._pending[0]()
+        finally:
+            self._pending.popleft()
         self._flow.arrived()

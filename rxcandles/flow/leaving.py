@@ -6,12 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import attrs
 from reactivex import Observable
 
 from rxcandles.arguments import check_count, check_kind
+from rxcandles.errors import MemoryLimitError
 from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats, Inbox
 from rxcandles.flow.reading import Reading
 from rxcandles.flow.route import End
@@ -19,6 +20,14 @@ from rxcandles.flow.route import End
 __all__ = ["Stream", "run", "with_backpressure"]
 
 _A = TypeVar("_A")
+
+MOST_WAITING: Final = 1_000_000
+"""Items that may wait for a reader at once, where they come although nobody has asked for them."""
+
+_BY_THE_CLOCK: Final = (
+    "what rx.interval, rx.buffer_with_time and the like emit comes whether there is room or not: read faster, or put "
+    "ops.latest() behind them"
+)
 
 
 async def run(source: Observable[_A], *, in_flight: int = IN_FLIGHT) -> _A:
@@ -60,9 +69,9 @@ class Stream(AsyncIterator[_A], Generic[_A]):
     block's own exception comes out.
     """
 
-    def __init__(self, source: Observable[_A], buffer: int, in_flight: int) -> None:
+    def __init__(self, source: Observable[_A], buffer: int, in_flight: int = IN_FLIGHT, reader: object = None) -> None:
         check_kind("source", source, Observable)
-        self._bridge: _Bridge[_A] = _Bridge(buffer)
+        self._bridge: _Bridge[_A] = _Bridge(buffer, reader)
         self._items = Reading(_iterate(source, self._bridge, in_flight), self._bridge.stop)
 
     def __aiter__(self) -> Stream[_A]:
@@ -106,8 +115,9 @@ class Stream(AsyncIterator[_A], Generic[_A]):
 class _Bridge(End, Generic[_A]):
     """Where the pipeline's items wait for their consumer."""
 
-    def __init__(self, buffer: int) -> None:
+    def __init__(self, buffer: int, reader: object) -> None:
         self.buffer = buffer
+        self.reader = reader
         self.ready: deque[_A] = deque()
         self.peak = 0
         self.ended = False
@@ -118,6 +128,7 @@ class _Bridge(End, Generic[_A]):
     def open(self, in_flight: int) -> Flow:
         """Return the flow in which items arrive from now on."""
         self.flow = Flow(in_flight)
+        self.flow.reader = self.reader
         self._inbox = Inbox(self.flow)
         return self.flow
 
@@ -135,6 +146,9 @@ class _Bridge(End, Generic[_A]):
 
     def _accept(self, item: _A) -> None:
         if self.ended:
+            return
+        if len(self.ready) >= MOST_WAITING:
+            self._end(MemoryLimitError(f"{MOST_WAITING:,} items wait for their reader; {_BY_THE_CLOCK}"))
             return
         self.ready.append(item)
         self.peak = max(self.peak, len(self.ready))

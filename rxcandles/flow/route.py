@@ -2,8 +2,8 @@
 
 Operators of Rx know nothing of demand, and some keep items in queues of their own: ``observe_on`` until its thread has
 time, ``delay`` until the time has come, ``concat_map`` until it is their turn. Such a queue has no bound, and nothing
-tells a source of it. What an operator passes its items on to is in its ``on_next``, though: that leads from one
-observer to the next, down to a stage or a way out of ours. What is found on this way says which flow the items arrive
+tells a source of it. What an operator passes its items on to is in its functions, though: they lead from one observer
+to the next, down to a stage or a way out of ours. What is found on this way says which flow the items arrive
 in, what waits, where several listen, and what can't be bounded at all.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from types import FunctionType, MethodType
@@ -73,8 +73,8 @@ class Route:
     def __init__(self, observer: abc.ObserverBase[Any]) -> None:
         self._observer = observer
         self.ends: list[End] = []
-        self.subjects: list[Subject[Any]] = []
-        """Where listeners come and go."""
+        self._forks: dict[object, Callable[[], Iterable[Subject[Any]]]] = {}
+        """What has listeners that come and go: how to get at its subjects, by what they were found at."""
         self._queues: list[_Queue] = []
         self._listeners: list[list[Any]] = []
         self._find()
@@ -83,11 +83,16 @@ class Route:
     def plain(self) -> bool:
         """Whether no operator of Rx behind keeps items, and nobody may come to listen."""
         further = (end.route for end in self.ends)
-        return not self._queues and not self.subjects and all(route is None or route.plain for route in further)
+        return not self._queues and not self._forks and all(route is None or route.plain for route in further)
+
+    @property
+    def forks(self) -> list[object]:
+        """Where listeners come and go."""
+        return list(self._forks)
 
     def flows(self) -> list[Flow]:
         """Return the flows of all ends that still run, each once."""
-        if self.subjects and [subject.observers for subject in self.subjects] != self._listeners:
+        if self._forks and self._listening() != self._listeners:
             self._find()
         found = dict.fromkeys(end.flow for end in self.ends if end.flow is not None)
         return [flow for flow in found if not flow.closed]
@@ -99,7 +104,7 @@ class Route:
         return any(end.route is not None and end.route.full(limit, now) for end in self.ends)
 
     def _find(self) -> None:
-        self.ends, self.subjects, self._queues = [], [], []
+        self.ends, self._forks, self._queues = [], {}, []
         seen: set[int] = set()
         ahead: list[Any] = [self._observer]
         while ahead and len(seen) < FARTHEST:
@@ -117,31 +122,53 @@ class Route:
                 ahead.append(here.func)
             elif isinstance(here, abc.ObserverBase):
                 ahead += self._behind_observer(here)
-        self._listeners = [list(subject.observers) for subject in self.subjects]
+        self._listeners = [list(observers) for observers in self._listening()]
+
+    def _listening(self) -> list[list[Any]]:
+        return [subject.observers for subjects in self._forks.values() for subject in subjects()]
 
     def _behind_observer(self, here: abc.ObserverBase[Any]) -> Iterable[Any]:
         if isinstance(here, Subject):
             if isinstance(here, ReplaySubject) and here.buffer_size == sys.maxsize and here._window == timedelta.max:
                 raise _unbounded("replay", "it keeps all that ever comes; give it a buffer_size or a window")
-            self.subjects.append(here)
+            subject = here
+            self._forks[here] = lambda: (subject,)
             return list(here.observers)
         if isinstance(here, AutoDetachObserver):
-            return [here._on_next]
+            return [here._on_next, here._on_completed]  # what is folded comes on at the end only
         if isinstance(here, ScheduledObserver):
             queue = here
             self._queues.append(_Queue(lambda: len(queue.queue), may_stay=False))
             return [here.observer]
         further = [here._handler_on_next] if isinstance(here, Observer) else []
-        return [*further, *(each for each in vars(here).values() if _leads_on(each))]
+        return [*further, *(each for each in getattr(here, "__dict__", {}).values() if _leads_on(each))]
 
     def _behind_function(self, here: FunctionType) -> Iterable[Any]:
         cells = _cells(here)
-        name = (here.__module__ or "", here.__qualname__)
-        if name[0] in _UNBOUNDED:
-            raise _unbounded(*_UNBOUNDED[name[0]])
-        if name in _QUEUES:
-            self._queues.append(_QUEUES[name](cells))
-        return [each for each in cells.values() if _leads_on(each)]
+        module, name = here.__module__ or "", here.__qualname__
+        if module in _UNBOUNDED:
+            raise _unbounded(*_UNBOUNDED[module])
+        if module == "reactivex.run":
+            raise RequestError("Observable.run() would block the event loop for ever; write `await ops.run(source)`")
+        if (module, name) in _QUEUES:
+            self._queues.append(_QUEUES[module, name](cells))
+        part = _PARTS.get((module, here.__name__))
+        if part is None or part not in cells:
+            return _leading(cells)
+        self._forks[here] = lambda: _subjects(_cells(here)[part])
+        return [*(each for subject in self._forks[here]() for each in subject.observers), *_leading(cells)]
+
+
+def _leading(cells: Mapping[str, Any]) -> list[Any]:
+    # `ops.tee` closes over a list of those that it shows all to.
+    several = [each for value in cells.values() if isinstance(value, list | tuple) for each in value]
+    return [each for each in (*cells.values(), *several) if _leads_on(each)]
+
+
+def _subjects(found: Any) -> Sequence[Subject[Any]]:
+    if isinstance(found, Subject):
+        return (found,)
+    return list(found.values() if isinstance(found, Mapping) else found)
 
 
 def _leads_on(value: object) -> bool:
@@ -194,3 +221,13 @@ _QUEUES: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any]], _Queue]]] 
     ),
 }
 """What keeps items in a queue, by the module and the name of its ``on_next``; from what that closes over."""
+
+_PARTS: Final[Mapping[tuple[str, str], str]] = {
+    ("reactivex.operators._groupbyuntil", "on_next"): "writers",
+    ("reactivex.operators._window", "on_next_window"): "window_subject",
+    ("reactivex.operators._window", "on_next"): "window",
+    ("reactivex.operators._windowwithcount", "on_next"): "q",
+    ("reactivex.operators._windowwithtime", "on_next"): "queue",
+    ("reactivex.operators._windowwithtimeorcount", "on_next"): "s",
+}
+"""What deals its items out to groups or windows, each with listeners of its own, and the name it has for those."""

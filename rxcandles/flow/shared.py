@@ -41,7 +41,7 @@ class SharedFlow(Flow):
 
     def serves(self, route: Route) -> bool:
         """Say whether the same listen there as here."""
-        return self._route.subjects == route.subjects
+        return self._route.forks == route.forks
 
     def _shut(self, below: Sequence[Holder]) -> bool:
         return super()._shut(below) or not all([flow.has_room for flow in self._listeners()])
@@ -55,7 +55,17 @@ class SharedFlow(Flow):
                     flow.shared.append(self)
             for flow in [flow for flow in self._listening if flow not in flows]:
                 self._listening.pop(flow).dispose()
+            readers = [reader for flow in flows for reader in flow.readers()]
+            if len(set(readers)) < len(readers):
+                raise RequestError(
+                    "two sources of one ops.merge_by_time come from one rx.share or rx.publish, where each would wait "
+                    "for the other; give it the shared source once, or make a source for each without sharing"
+                )
         return flows
+
+    def readers(self) -> list[object]:
+        """Return who reads several flows by turns, once for each flow."""
+        return [reader for flow in self._listeners() for reader in flow.readers()]
 
 
 def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -> tuple[Flow, Route]:
@@ -70,7 +80,7 @@ def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -
     flows = route.flows()
     if isinstance(given, SharedFlow) and given.serves(route):
         return given, route
-    if route.subjects:
+    if route.forks and (flows or given is None):
         near = given or (flows[0] if flows else None)
         loop = _running_loop() if near is None else near.loop
         return SharedFlow(route, loop, IN_FLIGHT if near is None else near.in_flight), route

@@ -12,7 +12,7 @@ import reactivex
 from reactivex import Observable
 
 from rxcandles.arguments import check_choice, check_kind
-from rxcandles.flow import Stream, from_async_iterable, with_backpressure
+from rxcandles.flow import Stream, from_async_iterable
 from rxcandles.model import ORDERS, CandleData, Order
 from rxcandles.operators.stepping import Track
 
@@ -43,7 +43,8 @@ async def _merged(
     sources: Sequence[Observable[Sequence[CandleData]]], order: Order
 ) -> AsyncGenerator[Sequence[CandleData], None]:
     async with AsyncExitStack() as stack:
-        heads = [_Head(number, source, order) for number, source in enumerate(sources)]
+        reader = object()
+        heads = [_Head(number, source, order, reader) for number, source in enumerate(sources)]
         for head in heads:
             await stack.enter_async_context(head.stream)
         # Together, so that many series take no longer to begin than the slowest.
@@ -76,8 +77,10 @@ async def _merged(
 class _Head:
     """One source and its next candle."""
 
-    def __init__(self, number: int, source: Observable[Sequence[CandleData]], order: Order) -> None:
-        self.stream: Stream[Sequence[CandleData]] = with_backpressure(1)(source)
+    def __init__(
+        self, number: int, source: Observable[Sequence[CandleData]], order: Order, reader: object
+    ) -> None:
+        self.stream: Stream[Sequence[CandleData]] = Stream(source, 1, reader=reader)
         self.candle: CandleData | None = None
         self.error: Exception | None = None
         self._number = number
