@@ -80,4 +80,3 @@ def left_early() -> RequestError:
         "this stream was left before its end, so what was read of it is not all; read it inside the block, and let the "
         "block end after the reader has"
     )
-

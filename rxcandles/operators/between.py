@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice, refusal
-from rxcandles.model import ORDERS, CandleData, Order, check_instant
-from rxcandles.operators.stepping import Step, Track, stepwise
+from rxcandles.arguments import refusal
+from rxcandles.model import CandleData, Order, check_instant
+from rxcandles.operators.stepping import Passing, Step, Track, check_order, stepwise
+from rxcandles.stretch import Narrowed, Stretch
 
 __all__ = ["between"]
 
@@ -20,35 +21,44 @@ _C = TypeVar("_C", bound=CandleData)
 
 
 def between(
-    start: datetime | None = None, stop: datetime | None = None, *, order: Order = "newest_first"
+    start: datetime | None = None, stop: datetime | None = None, *, order: Order | None = None
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
     The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
     several series, in ``order`` of time, which is kept; one against it is an :class:`InvalidCandleError`. Naive
-    datetimes mean UTC. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
+    datetimes mean UTC; the order is the run's own, else newest first. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
     """
-    check_choice("order", order, ORDERS)
+    check_order(order)
     low = 0.0 if start is None else check_instant("start", start)
     high = inf if stop is None else check_instant("stop", stop)
     if low >= high:
         raise refusal("stop", stop, f"give a time after start, {start}")
     make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, order)
-    return stepwise(make)
+    return stepwise("between", make)
 
 
-class _Narrowing(Step[_C, _C]):
-    def __init__(self, low: float, high: float, order: Order) -> None:
+class _Narrowing(Passing[_C]):
+    def __init__(self, low: float, high: float, order: Order | None) -> None:
         self._low = low
         self._high = high
-        self._oldest_first = order == "oldest_first"
         self._track = Track(order, several=True)
+        self._narrowed: Narrowed | None = None
+
+    def learn(self, items: Stretch[Any]) -> None:
+        self._track.learn(items)
+
+    def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
+        if self._narrowed is None or self._narrowed.whole is not items.origin:
+            self._narrowed = Narrowed(items.origin, self._low, self._high)
+        span = None if items.span is None else self._narrowed.cut(items.span)
+        return Stretch(made, self._narrowed, span, items.number)
 
     def take(self, items: Sequence[_C]) -> Iterator[_C]:
         for candle in items:
             self._track.check(candle)
             if self._low <= candle.open_seconds < self._high:
                 yield candle
-            elif (candle.open_seconds >= self._high) == self._oldest_first:
+            elif (candle.open_seconds >= self._high) == (self._track.order == "oldest_first"):
                 self.over = True
                 return

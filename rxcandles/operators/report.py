@@ -12,6 +12,7 @@ from reactivex import operators as rx
 from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.reports import CollectionProgress
 from rxcandles.timeframe import to_datetime
 
@@ -38,6 +39,7 @@ def report(
 
             def tell(chunk: Chunk) -> None:
                 nonlocal done, held
+                check_chunk("report", chunk)
                 done += 1
                 held += chunk.candles
                 callback(_progress(chunk, done, held, clock() - began))

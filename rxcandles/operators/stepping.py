@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reactivex import Observable, abc
 
+from rxcandles.arguments import check_choice
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
-from rxcandles.model import CandleData, Order
+from rxcandles.model import ORDERS, CandleData, Order
+from rxcandles.operators.pieces import check_lists
+from rxcandles.stretch import Stretch
 from rxcandles.timeframe import time_text
 
-__all__ = ["Step", "Track", "invalid", "stepwise"]
+__all__ = ["Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
+_C = TypeVar("_C", bound=CandleData)
 # What is generic in its candles spells out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
 
 
@@ -34,9 +38,16 @@ class Step(ABC, Generic[_A, _B]):
         """Yield what is held, at the end or before an error."""
         return ()
 
+    def learn(self, items: Stretch[Any]) -> None:
+        """Hear what a list knows of its run, before it is taken."""
 
-def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequence[_B]]:
-    """Emit what the steps give, a list for a list, none that is empty; ``make`` is called for each subscription.
+    def shape(self, items: Stretch[Any], made: list[_B]) -> list[_B]:
+        """Return what was made of a list that knows its stretch, with what is known of that."""
+        return made
+
+
+def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequence[_B]]:
+    """Emit what the steps give, a list for a list, none that is empty; ``make`` is called a subscription.
 
     Synchronous: nothing is held of which the step does not say so, and demand passes by. What is held comes before an
     error.
@@ -47,23 +58,37 @@ def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequenc
             observer: abc.ObserverBase[Sequence[_B]], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             step = make()
+            last: Stretch[Any] | None = None
+            emitted = True
 
             def on_next(items: Sequence[_A]) -> None:
+                nonlocal last
                 made: list[_B] = []
                 try:
+                    check_lists(name, items)
+                    if isinstance(items, Stretch):
+                        last = items.after(None if emitted else last)
+                        step.learn(last)
+                    else:
+                        last = None
                     made.extend(step.take(items))
                 except Exception as error:
                     end(made, error)
                     return
                 if step.over:
                     end(made, None)
-                elif made:
-                    observer.on_next(made)
+                else:
+                    emit(made)
+
+            def emit(made: list[_B]) -> None:
+                nonlocal emitted
+                emitted = bool(made)
+                if made:
+                    observer.on_next(made if last is None else step.shape(last, made))
 
             def end(made: list[_B], error: Exception | None) -> None:
                 made.extend(step.finish(error is not None))
-                if made:
-                    observer.on_next(made)
+                emit(made)
                 if error is None:
                     observer.on_completed()
                 else:
@@ -76,13 +101,32 @@ def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequenc
     return operator
 
 
+class Passing(Step[_C, _C]):
+    """A step that hands candles on as they are: what their lists know stays true."""
+
+    def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
+        return items.holding(made)
+
+
+def check_order(order: Order | None) -> None:
+    """Raise :class:`RequestError` where ``order`` is none; None is for the order of the run."""
+    if order is not None:
+        check_choice("order", order, ORDERS)
+
+
 class Track:
     """Whether each candle belongs behind the one before; ``several`` series may come mixed, in order of time."""
 
-    def __init__(self, order: Order, *, several: bool = False) -> None:
-        self._order = order
+    def __init__(self, order: Order | None, *, several: bool = False) -> None:
+        self._given = order
+        self.order: Order = order or "newest_first"
         self._several = several
         self.last: CandleData | None = None
+
+    def learn(self, items: Sequence[Any]) -> None:
+        """Take over the order of the run that a list comes from, where none was given and the list knows it."""
+        if self._given is None and isinstance(items, Stretch):
+            self.order = items.origin.order
 
     def fault(self, candle: CandleData) -> str | None:
         """Return why ``candle`` can't follow; None, and remember it as the last, where it can."""
@@ -94,11 +138,11 @@ class Track:
                     return f"those before are of {last.symbol} {last.timeframe}; take each series by itself"
                 if later == 0:
                     return "it is repeated; ops.deduplicate() drops what is"
-            if later < 0 if self._order == "oldest_first" else later > 0:
-                other = "newest_first" if self._order == "oldest_first" else "oldest_first"
+            if later < 0 if self.order == "oldest_first" else later > 0:
+                other = "newest_first" if self.order == "oldest_first" else "oldest_first"
                 return (
                     f"it comes after the one of {time_text(last.open_seconds)}, which is not "
-                    f"{self._order.replace('_', ' ')}; give order={other!r} where all come so"
+                    f"{self.order.replace('_', ' ')}; give order={other!r} where all come so"
                 )
         self.last = candle
         return None

@@ -11,6 +11,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxcandles.arguments import check_callable
 from rxcandles.flow import Operator, join, map_async
+from rxcandles.operators.pieces import check_lists
 
 __all__ = ["to_sink"]
 
@@ -42,6 +43,7 @@ def to_sink(write: Callable[[Sequence[_A]], Awaitable[object]]) -> Operator[Sequ
 
             async def hand_over(items: Sequence[_A]) -> int:
                 nonlocal taken, waiting
+                check_lists("to_sink", items)
                 await write(items)
                 taken += len(items)
                 waiting -= 1

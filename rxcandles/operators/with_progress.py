@@ -12,6 +12,7 @@ from reactivex import operators as rx
 
 from rxcandles.arguments import check_callable, check_count
 from rxcandles.model import CandleData
+from rxcandles.operators.pieces import check_lists
 from rxcandles.reports import CandleProgress
 
 __all__ = ["with_progress"]
@@ -43,6 +44,7 @@ def with_progress(
 
             def tell(items: Sequence[_C]) -> None:
                 nonlocal lists, candles
+                check_lists("with_progress", items)
                 if not items:
                     return
                 lists += 1

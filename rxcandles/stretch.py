@@ -1,0 +1,164 @@
+"""Lists of candles that know which stretch of time they hold all candles of, and how the run goes that they are from.
+
+So order and span travel with a stream, and nobody has to say them again. The lists are lists: what makes new ones of
+them, such as ``[each for each in candles if …]``, knows nothing any more, and what comes behind takes care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, SupportsIndex, TypeVar, overload
+
+import attrs
+
+from rxcandles.model import CandleData, Order
+from rxcandles.spans import Span
+
+__all__ = ["Narrowed", "Origin", "Stretch", "Told"]
+
+_C = TypeVar("_C", bound=CandleData)
+
+
+class Told(Protocol):
+    """What a run tells of itself, at any moment."""
+
+    @property
+    def order(self) -> Order:
+        """The order of all its candles."""
+        ...
+
+    @property
+    def failed(self) -> Sequence[Span]:
+        """Spans that could not be had and were passed over."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """The number of the last list so far."""
+        ...
+
+    @property
+    def edge(self) -> int:
+        """How far the run has come: between the last list and here no candle exists."""
+        ...
+
+
+@attrs.define(eq=False)
+class Origin(Told):
+    """What the source of a run tells of it."""
+
+    order: Order
+    failed: Sequence[Span] = ()
+    last: int = 0
+    edge: int = 0
+
+
+@attrs.frozen(eq=False)
+class Narrowed(Told):
+    """A run of which only the time from ``low`` to ``high`` is wanted."""
+
+    whole: Told
+    low: float
+    high: float
+
+    @property
+    def order(self) -> Order:
+        """The order of all its candles."""
+        return self.whole.order
+
+    @property
+    def failed(self) -> Sequence[Span]:
+        """Spans that could not be had and were passed over."""
+        return self.whole.failed
+
+    @property
+    def last(self) -> int:
+        """The number of the last list so far."""
+        return self.whole.last
+
+    @property
+    def edge(self) -> int:
+        """How far the run has come, within what is wanted."""
+        return self.cut((self.whole.edge, self.whole.edge))[0]
+
+    def cut(self, span: Span) -> Span:
+        """Return what of ``span`` is wanted."""
+        start, stop = (int(min(max(end, -(-self.low // 1)), self.high)) for end in span)
+        return start, stop
+
+
+class Stretch(list[_C]):
+    """All candles that exist in ``span``, in the order of the run; None where nobody can tell.
+
+    ``number`` is which list of the run it is; None where it is only the first part of one. A copy is a plain list.
+    """
+
+    __slots__ = ("number", "origin", "span")
+
+    def __init__(
+        self, candles: Iterable[_C], origin: Told, span: Span | None = None, number: int | None = None
+    ) -> None:
+        super().__init__(candles)
+        self.origin = origin
+        self.span = span
+        self.number = number
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    @property
+    def final(self) -> bool:
+        """Whether no list of the run has come after it so far."""
+        return self.number == self.origin.last
+
+    def holding(self, candles: Iterable[_C]) -> Stretch[_C]:
+        """Return a list of these candles, which are all that matter of this one's."""
+        return Stretch(candles, self.origin, self.span, self.number)
+
+    def follows(self, before: Stretch[Any]) -> bool:
+        """Say whether this begins right where ``before`` ends."""
+        if self.span is None or before.span is None or self.origin is not before.origin:
+            return False
+        if self.origin.order == "oldest_first":
+            return before.span[1] == self.span[0]
+        return before.span[0] == self.span[1]
+
+    def after(self, before: Stretch[Any] | None) -> Stretch[_C]:
+        """Return this with the stretch of ``before``, of which no candle is left, where that is right before it."""
+        if before is None or not self.follows(before):
+            return self
+        return Stretch(self, self.origin, _both(before.span, self.span), self.number)
+
+    def __iadd__(self, other: Iterable[_C]) -> Any:
+        if isinstance(other, Stretch) and other.follows(self):
+            self.span, self.number = _both(self.span, other.span), other.number
+            self.extend(other)
+            return self
+        return [*self, *other]
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> _C: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[_C]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> _C | list[_C]:
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        part = super().__getitem__(index)
+        first, last, step = index.indices(len(self))
+        if step != 1 or not part or self.span is None:
+            return part
+        upward = self.origin.order == "oldest_first"
+        near, far = self.span if upward else self.span[::-1]
+        if first > 0:
+            near = super().__getitem__(first - 1).open_seconds + upward
+        if last < len(self):
+            far = part[-1].open_seconds + upward
+        return Stretch(
+            part, self.origin, (near, far) if upward else (far, near), None if last < len(self) else self.number
+        )
+
+
+def _both(one: Span | None, other: Span | None) -> Span | None:
+    if one is None or other is None:
+        return None
+    return min(one[0], other[0]), max(one[1], other[1])
