@@ -10,6 +10,7 @@ PROGRAMS = {
     "modes": ("v6", "each mode in turn with the system that they replace: wall, CPU, peak RSS"),
     "memory": ("memory", "resident memory over candles collected; memray runs (--memray), drawn (--plot)"),
     "floor": ("floor", "storage-only in turn with hand-written code that does nothing else"),
+    "clients": ("clients", "ten clients of other people, row for row beside what is stored"),
     "peers": ("peers", "ccxt and pyupbit into SQLite in turn with storage-only"),
     "limit": ("limit", "how close to the limit requests run, 15 to 300 ms away, drawn (--plot)"),
     "sparse": ("sparse", "requests against full pages needed, by density"),
@@ -24,6 +25,7 @@ PROGRAMS = {
         "collecting where one answer in seven is faulty: exit status, candles held, requests, seconds",
     ),
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
+    "signals": ("signals", "commands told to end at random moments: one line, the exit code, nothing half-written"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }

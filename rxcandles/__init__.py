@@ -35,182 +35,30 @@ Times are UTC, datetimes aware; spans include their older end, not their newer o
 the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is ``rxcandles --help``.
 """
 
-from rxcandles.chunk import Chunk
-from rxcandles.claims import Claim, ConfirmTimes
-from rxcandles.collector import CandleCollector
-from rxcandles.derived import FilledCandle, NoTrade, ResampledCandle
-from rxcandles.errors import (
-    BannedError,
-    CertificateError,
-    ConnectionFailedError,
-    ContradictionError,
-    ExchangeError,
-    ExtraMissingError,
-    IncompleteError,
-    InvalidCandleError,
-    InvalidResponseError,
-    MemoryLimitError,
-    PassingError,
-    RateLimitedError,
-    RequestError,
-    RequestRejectedError,
-    RxCandlesError,
-    SchemaError,
-    ServerError,
-    SeveralFailedError,
-    StageCancelledError,
-    StoreError,
-    UnknownMarketError,
-    UnprovenError,
-    WrongServerError,
-)
-from rxcandles.estimating import CollectionPlan
-from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
-from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
-from rxcandles.frames import (
-    Exported,
-    export_candles,
-    in_batches,
-    to_arrow,
-    to_ccxt,
-    to_freqtrade,
-    to_pandas,
-    to_polars,
-    to_pyupbit,
-)
-from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
-from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
-from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
-from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
-from rxcandles.monitor import MemoryMonitor, Timer
-from rxcandles.ohlcv import get_ohlcv
-from rxcandles.opening import connect
-from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
-from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
-from rxcandles.repairing import repair
-from rxcandles.reports import (
-    CandleProgress,
-    CollectionConfig,
-    CollectionProgress,
-    CollectionSummary,
-    FailedSpan,
-    ProvisionalSpan,
-    StreamingConfig,
-    StreamingMeta,
-    StreamStats,
-    recommend_mode,
-)
-from rxcandles.sequence import CandleSequence, stored_candles
-from rxcandles.stores import Import, SqliteStore
-from rxcandles.streaming import CandleStream
-from rxcandles.sync import SyncProvider, SyncRepository, SyncStream, open
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
-from rxcandles.verification import verify
-from rxcandles.version import VERSION
+TYPE_CHECKING = False  # nothing is imported here, so that a command listens to signals at once
+if TYPE_CHECKING:
+    from typing import Any
 
-__version__ = VERSION
+    from rxcandles.api import *  # noqa: F403 - they are what the module gives out
 
-__all__ = [
-    "TIMEFRAMES",
-    "BannedError",
-    "CandleCollector",
-    "CandleData",
-    "CandleDataProvider",
-    "CandleProgress",
-    "CandleSequence",
-    "CandleStore",
-    "CandleStream",
-    "CertificateError",
-    "Chunk",
-    "Claim",
-    "CollectionConfig",
-    "CollectionPlan",
-    "CollectionProgress",
-    "CollectionSummary",
-    "ConfirmTimes",
-    "ConnectionFailedError",
-    "ContradictionError",
-    "CoverageCell",
-    "Covered",
-    "Exchange",
-    "ExchangeError",
-    "Exported",
-    "ExtraMissingError",
-    "FailedSpan",
-    "FilledCandle",
-    "Finding",
-    "Flow",
-    "FlowStats",
-    "Import",
-    "ImportCheck",
-    "ImportReport",
-    "IncompleteError",
-    "InvalidCandleError",
-    "InvalidResponseError",
-    "LargeCollectionWarning",
-    "LimiterStats",
-    "MachineLimiter",
-    "MarkedRow",
-    "Market",
-    "MemoryLimitError",
-    "MemoryMonitor",
-    "NoTrade",
-    "Order",
-    "Page",
-    "PassingError",
-    "ProvisionalSpan",
-    "RateLimitedError",
-    "RateLimiter",
-    "RepairReport",
-    "RepairStep",
-    "Request",
-    "RequestError",
-    "RequestRejectedError",
-    "ResampledCandle",
-    "Row",
-    "RxCandlesError",
-    "SchemaError",
-    "Series",
-    "SeriesOverview",
-    "ServerError",
-    "SeveralFailedError",
-    "SlidingWindowLimiter",
-    "SqliteStore",
-    "StageCancelledError",
-    "StoreError",
-    "Stream",
-    "StreamStats",
-    "StreamingConfig",
-    "StreamingMeta",
-    "SyncProvider",
-    "SyncRepository",
-    "SyncStream",
-    "Timeframe",
-    "Timer",
-    "UnknownMarketError",
-    "UnprovenError",
-    "VerificationReport",
-    "WrongServerError",
-    "check_imported",
-    "connect",
-    "coverage_cells",
-    "export_candles",
-    "get_ohlcv",
-    "import_candles",
-    "in_batches",
-    "open",
-    "overview",
-    "recommend_mode",
-    "repair",
-    "run",
-    "stored_candles",
-    "to_arrow",
-    "to_ccxt",
-    "to_freqtrade",
-    "to_pandas",
-    "to_polars",
-    "to_pyupbit",
-    "verify",
-    "with_backpressure",
-]
+    __version__: str
+
+
+def __getattr__(name: str) -> "Any":
+    """Return a public name: all of them are loaded when the first is used."""
+    if name.startswith("__") and name not in ("__all__", "__version__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import rxcandles.api  # which also makes the rooms that it loads attributes of this module
+
+    public = {*rxcandles.api.__all__, "__all__", "__version__"}
+    found = getattr(rxcandles.api, name, None) if name in public else globals().get(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    import rxcandles.api
+
+    return sorted({*globals(), *rxcandles.api.__all__, "__version__"})

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+
+try:
+    from rxcandles.stopping import STOPPING
+except KeyboardInterrupt:  # the last moment before signals are listened to
+    os.write(2, b"rxcandles: stopped\n")
+    raise SystemExit(130) from None
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 a bad request, 130 interrupted."""
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 a bad request, 130 interrupted.
+
+    Without ``arguments`` it is this process's own: signals end it in order, and its outputs may be closed or full.
+    """
+    if arguments is not None:
+        return _run(arguments)
+    STOPPING.listen()
+    _keep_outputs_apart()
+    code = _run(None)
+    STOPPING.deafen()
+    from rxcandles.cli.running import threads_left
+
+    if STOPPING.number is not None or threads_left():
+        os._exit(code)  # nobody waits for a thread that nobody needs, such as one that resolves a name
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         from rxcandles.cli import run_command_line
     except ModuleNotFoundError as error:
@@ -17,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"rxcandles: the command line needs {error.name}: pip install 'rxcandles[cli]'\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
     return run_command_line(arguments)
+
+
+def _keep_outputs_apart() -> None:
+    """Give a closed stdin, stdout or stderr to the null device: the next file opened would else be written to as it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
 
 
 if __name__ == "__main__":

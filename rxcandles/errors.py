@@ -15,7 +15,8 @@
     │   ├── BannedError                418: stop until the block is over
     │   └── PassingError               worth another try
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
-    │       │   └── CertificateError   nobody vouches for the server: a person has to mend that, not another try
+    │       │   ├── CertificateError   nobody vouches for the server: a person has to mend that, not another try
+    │       │   └── UnreachableError   nothing has ever answered, and patience is over
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
     ├── StoreError                     the database can't be opened, read or written, or is no longer there
@@ -60,6 +61,7 @@ __all__ = [
     "StoreError",
     "UnknownMarketError",
     "UnprovenError",
+    "UnreachableError",
     "WrongServerError",
 ]
 
@@ -136,11 +138,20 @@ class PassingError(ExchangeError):
 
 
 class ConnectionFailedError(PassingError):
-    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer."""
+    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer.
+
+    ``why`` is the reason alone, where it is known.
+    """
+
+    why: str | None = None
 
 
 class CertificateError(ConnectionFailedError):
     """The server's certificate can't be verified: nothing was sent, and trying again changes nothing."""
+
+
+class UnreachableError(ConnectionFailedError):
+    """The server was never reached, and was tried for as long as was to be waited for it; trying again is up to you."""
 
 
 class ServerError(PassingError):

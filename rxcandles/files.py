@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 from rxcandles.arguments import check_flag, check_path, refusal, shown
-from rxcandles.errors import RequestError
+from rxcandles.errors import RequestError, StoreError
 
-__all__ = ["check_replaceable", "replacing"]
+__all__ = ["check_replaceable", "remove_unfinished", "replacing", "temporary_folder"]
+
+_UNFINISHED: Final[set[Path]] = set()
+"""What is not to stay, whatever happens."""
 
 
 def check_replaceable(path: str | Path, *, force: bool) -> Path:
@@ -38,6 +44,7 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
     """
     target = check_replaceable(path, force=force)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    _UNFINISHED.add(temporary)
     try:
         yield temporary
         with temporary.open("rb+") as written:
@@ -45,3 +52,29 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+        _UNFINISHED.discard(temporary)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder where the system has its temporary files; it goes with the block. Raises ``StoreError``."""
+    try:
+        folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(f"no folder for temporary files can be made: {error}; make room, or set TMPDIR") from error
+    path = Path(folder.name)
+    _UNFINISHED.add(path)
+    try:
+        with folder:
+            yield path
+    finally:
+        _UNFINISHED.discard(path)
+
+
+def remove_unfinished() -> None:
+    """Remove all that is unfinished, for a process that ends at once; in any thread, at any moment."""
+    for path in [*_UNFINISHED]:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)

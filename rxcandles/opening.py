@@ -59,7 +59,7 @@ def connect(
     ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
     ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of the exchange's
     own. What a simulator makes up is always ``simulated``: without a ``name`` the server is asked first whether it is
-    one (by a ``HEAD`` of its root, for at most three seconds). Under the name of an exchange a simulator's first answer
+    one (by a ``HEAD`` of its root, for at most two seconds). Under the name of an exchange a simulator's first answer
     is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as ``"simulated"``.
 
     Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all

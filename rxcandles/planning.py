@@ -29,7 +29,7 @@ from typing import NamedTuple
 import attrs
 
 from rxcandles.chunk import Chunk, Segment, Tally, Ticket
-from rxcandles.density import Trend
+from rxcandles.density import Trend, is_unlikely
 from rxcandles.model import Request, Row
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING
@@ -39,9 +39,6 @@ __all__ = ["Plan"]
 LONGEST = 32
 SHORTEST = 4
 """Pages in the longest and, where some slots are empty, the shortest segment laid for several cursors."""
-
-DENSE = 0.99
-"""Density from which a segment of one page is sure to be one page."""
 
 SEAMLESS = 0.995
 """Density from which the candle at a seam is not read again: a gap behind it is so unlikely that it is doubtful."""
@@ -107,6 +104,7 @@ class Plan:
         self.begins: int | None = None
         """Where the market's history begins, as far as that had been heard when the run began; None for unknown."""
         self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors
+        self._heard = False
         self._wake = wake
         self._grid = request.timeframe
         self._bottom = request.start if request.start is not None else self._grid.ceil(BEGINNING)
@@ -183,6 +181,7 @@ class Plan:
         """Hear what a chunk has reached; return how many candles of the request that is."""
         if self._open.pop(chunk.index, None) is None or chunk.reached is None:
             return 0
+        self._heard = True
         segment, shared = chunk.segment, 0
         if chunk.horizon is not None:
             self.stop = min(self.stop, chunk.horizon)
@@ -300,7 +299,8 @@ class Plan:
 
     @property
     def _cursors(self) -> int:
-        return max(1, self._cursors_at(self.round_trip))
+        # What is stored is known by the time of the first answer: a cut before would be in the middle of a page.
+        return max(1, self._cursors_at(self.round_trip)) if self._heard else 1
 
     @property
     def _arrived(self) -> int:
@@ -353,8 +353,13 @@ class Plan:
 
         A page that lacks its newest candle is then told by that, which nothing else shows where many slots are empty.
         """
-        over = chunk.seam is not None and self.page > 1 and (chunk.again or (self._known and self._density < SEAMLESS))
+        over = chunk.seam is not None and self.page > 1 and (chunk.again or self.is_sparse)
         return attrs.evolve(chunk, ask=min(self.page, need + over), over=int(over))
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether an empty slot is nothing unusual; else a page that lacks its newest candle shows that by itself."""
+        return self._known and self._density < SEAMLESS and not is_unlikely(1, self.trend)
 
     @property
     def density(self) -> float | None:
@@ -382,7 +387,7 @@ class Plan:
         """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
         slots = self._grid.slots(segment.lo, segment.cursor)
         pages = (slots * self._density if need is None else need) / self.page
-        shortest = 1 if self._density > DENSE else SHORTEST
+        shortest = SHORTEST if self.is_sparse else 1
         length = self._slots_of(max(shortest, min(LONGEST, int(pages / self._cursors))) * self._stretch)
         if pages <= 2 * shortest or slots < length + self._slots_of(shortest):
             return
@@ -395,12 +400,36 @@ class Plan:
 
     def _beside_pages(self, segment: Segment, cut: int) -> int:
         """Move a cut that lies in a hole between stored spans to the end of a page there: none is cut in two."""
-        holes = SpanSet(((segment.lo, segment.cursor),)).subtract(self.covered)
-        for low, high in holes:
-            if low < cut < high < segment.cursor:
-                pages = round(self._grid.slots(cut, high) / self.page)
-                return max(low, self._grid.shift(high, -pages * self.page))
-        return cut
+        low, high = self._hole_at(cut, (segment.lo, segment.cursor))
+        if self._upward:
+            if not segment.lo < low:
+                return cut
+            pages = max(1, round(self._grid.slots(low, cut) / self._slots_of(1)))
+            return min(high, self._grid.shift(low, self._slots_of(pages)))
+        if not high < segment.cursor:
+            return cut
+        pages = round(self._grid.slots(cut, high) / self.page)
+        return max(low, self._grid.shift(high, -pages * self.page))
+
+    def _hole_at(self, time: int, within: Span) -> Span:
+        """Return the hole between stored spans around a time, or nothing where that is stored."""
+        spans = self.covered.spans
+        above = bisect_right(spans, time, key=lambda span: span[0])
+        low = spans[above - 1][1] if above else within[0]
+        high = spans[above][0] if above < len(spans) else within[1]
+        return (max(low, within[0]), min(high, within[1])) if low < time else (time, time)
+
+    def aligned(self, chunk: Chunk) -> Chunk:
+        """Return the first chunk, which was cut off before the holes were known, cut beside the pages of one."""
+        if not self._upward or self._heard or len(self._segments) < 2:
+            return chunk
+        segment, above = self._segments[0], self._segments[1]
+        whole = Segment(segment.lo, above.hi, above.hi, above.hi)
+        cut = self._beside_pages(whole, segment.hi)
+        segment.hi = segment.cursor = segment.stored = above.lo = cut
+        low = max(segment.lo, self._grid.shift(cut, -self.page))
+        ask = min(self.page, self._grid.slots(low, cut), chunk.want or self.page)
+        return attrs.evolve(chunk, top=cut, low=low, resume=cut, ask=ask)
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""
@@ -410,7 +439,9 @@ class Plan:
             length = max(length, slots // 2)  # newer candles are known: halve the way to the oldest
         if slots <= length:
             return segment
-        cut = self._grid.shift(segment.lo, length)
+        cut = self._beside_pages(segment, self._grid.shift(segment.lo, length))
+        if cut >= segment.cursor:
+            return segment
         lower = Segment(segment.lo, cut, cut, cut)
         segment.lo = cut
         self._insert(segment, lower, after=False)

@@ -193,7 +193,7 @@ def test_plan_sends_and_makes_nothing(
 ) -> None:
     """A plan is made without a request, and without a database where there is none."""
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    assert main(["plan", "KRW-BTC", "KRW-ETH", "1m", *SPAN, "--base-url", address]) == 0
+    assert main(["plan", "KRW-BTC", "KRW-ETH", "1m", *SPAN, "--base-url", address, "--name", "mirror"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["KRW-BTC", "1m", "1,440", "0", "1,440", "1", "8", "144", "kB"]
     assert lines[-1].startswith("16 requests, 0:00:01 at the rate limit; at most ")

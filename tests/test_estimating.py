@@ -182,7 +182,7 @@ async def test_not_kept(cursors: int) -> None:
     assert plan.not_kept[1] == plan.missing[-1][0]
     assert plan.requests == 15
     assert plan.missing_slots == pytest.approx(3000, abs=2)
-    assert summary.collected_count == pytest.approx(4000, abs=1)
+    assert summary.collected_count == pytest.approx(4000, abs=2)
     assert len(exchange.asked) <= 20 + 5 * cursors
 
 

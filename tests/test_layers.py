@@ -12,7 +12,7 @@ import rxcandles
 ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
-    {"errors", "version"},
+    {"errors", "version", "stopping"},
     {"arguments", "extras"},
     {"files", "naming", "threads", "loopthread"},
     {"timeframe"},
@@ -32,6 +32,7 @@ LAYERS = (
     {"asking"},
     {"repairing", "sync"},
     {"ohlcv"},
+    {"api"},
     {""},
     {"cli"},
     {"__main__"},

@@ -19,7 +19,7 @@ from rawserver import ok, raw_server
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.errors import ConnectionFailedError, RequestError, RxCandlesError
+from rxcandles.errors import ConnectionFailedError, RequestError, RxCandlesError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
@@ -121,19 +121,32 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Any:
     return put
 
 
-async def test_proxies_of_the_environment(proxied: Any) -> None:
-    """A proxy of the environment is not used, unless the user gives a session that does."""
+async def test_proxies_of_the_environment(proxied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment is used, with its password, but for this machine's own addresses and NO_PROXY."""
     async with raw_server(ok(b"[]")) as proxy, raw_server(ok(b"[]")) as server:
         proxied(proxy.url)
         async with UpbitExchange(server.url) as exchange:
             assert await exchange.markets() == []
         assert (proxy.connections, len(server.requests)) == (0, 1)
-        async with (
-            aiohttp.ClientSession(trust_env=True) as session,
-            UpbitExchange(server.url, session=session) as exchange,
-        ):
+        async with UpbitExchange("http://api.example") as exchange:
             assert await exchange.markets() == []
         assert (proxy.connections, len(server.requests)) == (1, 1)
+        assert proxy.requests[0].startswith(b"GET http://api.example/v1/market/all ")
+        assert b"Proxy-Authorization: Basic " in proxy.requests[0]
+        monkeypatch.setenv("NO_PROXY", "api.example")
+        async with UpbitExchange("http://api.example", patience=0.01) as exchange:
+            with pytest.raises(UnreachableError):
+                await exchange.markets()
+        assert proxy.connections == 1
+
+
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "http://", "http://host:99999", "ftp://host"])
+def test_proxies_that_cannot_be_used(url: str, proxied: Any) -> None:
+    """A proxy that can't be used is said, without its password."""
+    proxied(url)
+    with pytest.raises(RequestError, match="HTTPS_PROXY names no proxy that can be used") as caught:
+        UpbitExchange()
+    assert [shape for shape in SHAPES if shape in str(caught.value)] == []
 
 
 def told(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import click
 
-from rxcandles import __version__
+from rxcandles.cli import outputs
 from rxcandles.cli.charting import chart
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
@@ -19,15 +20,22 @@ from rxcandles.cli.importing import import_file
 from rxcandles.cli.jobfile import run
 from rxcandles.cli.markets import markets
 from rxcandles.cli.planning import plan
-from rxcandles.cli.printing import get, no_reader, stream
+from rxcandles.cli.printing import get, stream
 from rxcandles.cli.simulating import simulate
 from rxcandles.errors import RequestError, RxCandlesError
+from rxcandles.exchanges.contact import PATIENCE
+from rxcandles.files import remove_unfinished
+from rxcandles.stopping import STOPPING
+from rxcandles.version import VERSION
 
 __all__ = ["run_command_line"]
 
+SHORT: Final = 1.5
+"""Seconds to try to reach a server that was never reached, where ``--patience`` says nothing: people wait for it."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="rxcandles")
+@click.version_option(VERSION, prog_name="rxcandles")
 def cli() -> None:
     """Collect exchange candles into a SQLite file, completely, and print them.
 
@@ -47,25 +55,45 @@ for _command in (
 
 
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; every mistake is one line on stderr and an exit code, never a traceback."""
+    """Run one command; every mistake is one line on stderr and an exit code, never a traceback.
+
+    Without ``arguments`` stdout and stderr are this command's own, and a fault of theirs ends nothing.
+    """
+    if arguments is not None:
+        return _ended(lambda: _done(list(arguments)))
+    outputs.guard()
+    STOPPING.before_leaving(remove_unfinished)
+    code = _ended(lambda: _done(None))
+    fault = outputs.finish()
+    if fault is None:
+        return code
+    return _say(f"stdout can't be written to: {fault.strerror}", code or 1)
+
+
+def _done(arguments: list[str] | None) -> int:
+    work = cli.main(arguments, "rxcandles", standalone_mode=False)
+    return work() if callable(work) else 0
+
+
+def _ended(work: Callable[[], int]) -> int:
+    """Return the exit code of a command, and say why where it could not do its work."""
+    patience = PATIENCE.set(SHORT)
     try:
-        work = cli.main(None if arguments is None else list(arguments), "rxcandles", standalone_mode=False)
-        return work() if callable(work) else 0
+        return work()
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has_since(error.ctx):
             error = click.UsageError(f"{error.message} Did you mean --since?", error.ctx)
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)
-    except RxCandlesError as error:
+    except (RxCandlesError, OSError) as error:
         return _say(str(error), 1)
-    except KeyboardInterrupt as error:
-        return _say(str(error) or "stopped", 130)
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            return _say(str(error), 1)
-        no_reader()
-        return 1  # not everything that was asked for is held
+    except (KeyboardInterrupt, click.Abort) as error:
+        if STOPPING.number is not None and STOPPING.said():
+            return STOPPING.code
+        return _say(str(error) or "stopped", STOPPING.code)
+    finally:
+        PATIENCE.reset(patience)
 
 
 def _has_since(context: click.Context | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
+from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import exchange_of
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
@@ -67,7 +67,7 @@ def _chart(
         output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"
     as_png = as_png or output.lower().endswith(".png")
     check_replaceable(output, force=force)
-    data = asyncio.run(_read(options.existing(db), symbol, frame, (since, to, last), exchange))
+    data = run_async(_read(options.existing(db), symbol, frame, (since, to, last), exchange))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
     with replacing(output, force=force) as path:
         path.write_bytes(content)

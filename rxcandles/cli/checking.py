@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +14,7 @@ from rxcandles.cli import options
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.findingsfile import read_findings
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import source_options
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError
@@ -121,7 +121,7 @@ def _verify(
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
-    report = asyncio.run(work())
+    report = run_async(work())
     if as_json:
         click.echo(json.dumps(_plain(report)))
     elif not (quiet and report.clean):
@@ -156,7 +156,7 @@ def _repair(
             progress(how_far)
 
         try:
-            done = asyncio.run(
+            done = run_async(
                 repair_file(
                     db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
                     dry_run=dry_run, into=into, most=_most_of(most, as_json), progress_callback=told,
@@ -168,7 +168,7 @@ def _repair(
     if as_json:
         click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
     elif not (quiet and done.before.clean and done.repaired):
-        for line in _repair_lines(done, into or db, asyncio.run(asked_name(exchange, base_url, name)), dry_run):
+        for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
             click.echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 

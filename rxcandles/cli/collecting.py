@@ -16,7 +16,7 @@ from rxcandles.cli.console import printable, show_table, summary_plain, summary_
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.cli.provisional import Doubts, tell_doubts
-from rxcandles.errors import IncompleteError, SeveralFailedError
+from rxcandles.errors import IncompleteError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate
@@ -111,13 +111,16 @@ def collect_series(
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
+    unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
     if as_json:
         for request, result in results.items():
             click.echo(json.dumps(_plain(request, result)))
-    else:
+    elif len(unreachable) < len(results):
         told = {titles[request]: result for request, result in results.items()}
         _print_table(told, place.kept(), output)
         _tell_doubts(told, output)
+    if unreachable and len(unreachable) == len(results):
+        raise unreachable[0]  # one sentence is enough
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
         message = " ".join(str(error).split())

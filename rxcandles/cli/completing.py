@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.running import run_async
 from rxcandles.errors import RxCandlesError
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
@@ -63,7 +63,7 @@ def _stored(context: click.Context) -> list[Series]:
     if not options.is_there(path):
         return []
     with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
-        return asyncio.run(_series(path))
+        return run_async(_series(path))
     return []
 
 

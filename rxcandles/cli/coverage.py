@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from rich.text import Text
 from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.running import run_async
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
@@ -65,7 +65,7 @@ def _show_coverage(
     terminal = Console(
         width=200, highlight=False, markup=False, no_color=no_color or None, force_terminal=sys.stdout.isatty()
     )
-    found = asyncio.run(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
+    found = run_async(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:
             click.echo(json.dumps(each))

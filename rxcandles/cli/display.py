@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from rxcandles.errors import RequestError
 from rxcandles.limiter import LimiterStats
 from rxcandles.ports import RateLimiter
 from rxcandles.reports import CollectionProgress
+from rxcandles.stopping import STOPPING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -174,7 +176,7 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
     console = output.console()
     board: Board
     live = live and not output.quiet and console.is_terminal and not console.is_dumb_terminal
-    with logged(console, quiet=output.quiet, verbose=output.verbose, live=live):
+    with logged(console, quiet=output.quiet, verbose=output.verbose):
         if output.quiet:
             yield Board(expected)
         elif live:
@@ -183,6 +185,7 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
             from rxcandles.cli.picture import Picture
 
             board = Board(expected)
+            STOPPING.before_leaving(partial(os.write, 2, b"\x1b[?25h"))  # the picture has hidden the cursor
             # What goes to stdout meanwhile must not go to stderr, which is where the picture is.
             redirect = sys.stdout is not None and sys.stdout.isatty()
             with Live(Picture(board), console=console, refresh_per_second=8, transient=True, redirect_stdout=redirect):

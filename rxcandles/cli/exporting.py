@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
+from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import exchange_of, source_options
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
@@ -72,7 +72,7 @@ def export(**asked: Any) -> options.Work:
 def _export(asked: _Asked) -> int:
     check_one({"since": asked.since, "last": asked.last, "end": asked.end})
     options.existing(asked.db)
-    done, exchange, left_out = asyncio.run(_exported(asked))
+    done, exchange, left_out = run_async(_exported(asked))
     title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"
     if done.missing:
         where = _where(asked.db, exchange)

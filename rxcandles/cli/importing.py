@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,6 +14,7 @@ from rxcandles.cli import options
 from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
 from rxcandles.cli.importfiles import Left, files_of
+from rxcandles.cli.running import run_async
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
@@ -103,7 +103,7 @@ def import_file(
     reading = {
         "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
     }  # fmt: skip
-    return lambda: asyncio.run(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+    return lambda: run_async(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
 
 
 async def _import(

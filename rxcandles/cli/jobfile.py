@@ -28,6 +28,7 @@ LARGEST: Final = 1_000_000
 @click.command()
 @click.argument("file", metavar="FILE", type=click.Path())
 @options.refetch
+@options.patience
 @options.as_json
 @options.told
 def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:

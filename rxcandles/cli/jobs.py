@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ import attrs
 
 from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
+from rxcandles.cli.running import Interrupted, run_async
 from rxcandles.errors import BannedError
 from rxcandles.model import Order, Request
 from rxcandles.opening import OwnRate, asked_name, connect
@@ -43,10 +43,6 @@ async def listed(provider: CandleDataProvider) -> list[Market]:
     return found
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with what is to be said about it."""
-
-
 @attrs.frozen
 class Place:
     """Where candles are kept, and where they come from."""
@@ -59,7 +55,7 @@ class Place:
 
     def whose(self) -> str:
         """Return what its candles are stored as; a server of another address is asked who it is."""
-        return asyncio.run(asked_name(self.exchange, self.base_url, self.name))
+        return run_async(asked_name(self.exchange, self.base_url, self.name))
 
     def kept(self) -> str:
         """Return where candles are kept, as people are told: with their name where that is not the exchange's."""
@@ -82,7 +78,7 @@ class Place:
             async with opening as provider:
                 return requests_for(wanted, await listed(provider))
 
-        return asyncio.run(ask())
+        return run_async(ask())
 
 
 @attrs.frozen
@@ -183,10 +179,10 @@ def _run(
         async with opening as provider, board.watching(provider.limiter):
             return await work(provider)
 
-    try:
-        return asyncio.run(go())
-    except KeyboardInterrupt:
+    def stopped() -> str:
         what = next(iter(board.series)) if len(board.series) == 1 else f"{len(board.series)} series"
         known = any(each is not None for each in board.series.values())
         held = f"{board.held:,} of {board.total:,} candles are" if known else "what was fetched is"
-        raise Interrupted(f"{what} stopped: {held} in {db}; the same command goes on from there") from None
+        return f"{what} stopped: {held} in {db}; the same command goes on from there"
+
+    return run_async(go(), stopped)

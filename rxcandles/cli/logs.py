@@ -14,20 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["logged"]
 
-LEVELS: Final = (logging.WARNING, logging.INFO, logging.DEBUG)
+LEVELS: Final = (logging.ERROR, logging.INFO, logging.DEBUG)
 
 
 @contextmanager
-def logged(console: Console, *, quiet: bool, verbose: int, live: bool) -> Iterator[None]:
-    """Print what the library logs while the block runs: warnings, with ``verbose`` more; nothing where quiet.
+def logged(console: Console, *, quiet: bool, verbose: int) -> Iterator[None]:
+    """Print what the library logs while the block runs: errors, with ``verbose`` all of it; nothing where quiet.
 
-    A ``live`` picture shows pauses and counts retries, so that only errors are printed above it. What fails in the end
-    is said by the command itself.
+    Faults that pass are counted where progress is shown, and what fails in the end is said by the command itself.
     """
     logger = logging.getLogger("rxcandles")
-    level = LEVELS[min(verbose, len(LEVELS) - 1)]
-    if not verbose and (quiet or live):
-        level = logging.CRITICAL + 1 if quiet else logging.ERROR
+    level = logging.CRITICAL + 1 if quiet else LEVELS[min(verbose, len(LEVELS) - 1)]
     handler, before = _Printed(console), logger.level
     handler.setLevel(level)
     logger.addHandler(handler)

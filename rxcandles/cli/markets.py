@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
 from rxcandles.cli.jobs import Place, listed
+from rxcandles.cli.running import run_async
 from rxcandles.errors import RequestError
 from rxcandles.ports import Market
 
@@ -32,7 +32,7 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        everything = asyncio.run(_listed(Place(":memory:", **asked)))
+        everything = run_async(_listed(Place(":memory:", **asked)))
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
             raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")

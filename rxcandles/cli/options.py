@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ from rxcandles.arguments import check_rate
 from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
 from rxcandles.errors import RequestError
+from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.naming import EXCHANGES
 from rxcandles.opening import OwnRate
 from rxcandles.timeframe import TIMEFRAMES
@@ -103,8 +105,17 @@ def _words(context: click.Context, parameter: click.Parameter, incomplete: str) 
     return _stored_symbols(context, parameter, incomplete) + _timeframes(context, parameter, incomplete)
 
 
+def _patient(context: click.Context, parameter: click.Parameter, value: timedelta | None) -> None:
+    if value is not None:
+        PATIENCE.set(min(value.total_seconds(), 86_400.0))
+
+
 db: Final = click.option("--db", default=DB, show_default=True, help="The database file; made where it is absent.")
 existing_db: Final = click.option("--db", default=DB, show_default=True, help="The database file.")
+patience: Final = click.option(
+    "--patience", type=_as_type(read_duration), metavar="TIME", expose_value=False, callback=_patient,
+    help="How long to try where nothing ever answers, as at a boot: 30s, 5m.  [default: 1.5s]",
+)  # fmt: skip
 exchange: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
                  help="simulated starts a simulated Upbit in this process."),
@@ -114,6 +125,7 @@ exchange: Final = together(
                  help="What candles of --base-url are stored as; upbit where it is a mirror or proxy of Upbit."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Requests a second, or none; the exchange's own where not given."),
+    patience,
 )  # fmt: skip
 series: Final = together(
     click.argument("symbol", required=False, shell_complete=_stored_symbols),

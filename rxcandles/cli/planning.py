@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +16,7 @@ from rxcandles.cli.console import printable, show_table
 from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
+from rxcandles.cli.running import run_async
 from rxcandles.cli.text import counted
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
@@ -49,8 +49,8 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         requests = place.requests([wanted])
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
-        with logged(output.console(), quiet=output.quiet, verbose=output.verbose, live=False):
-            plans, seconds, others, whose = asyncio.run(_plans(place, requests))
+        with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
+            plans, seconds, others, whose = run_async(_plans(place, requests))
         if as_json:
             for each in plans:
                 click.echo(json.dumps(_plain(each)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from rxcandles.cli import options
+from rxcandles.cli import options, outputs
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
@@ -18,7 +17,10 @@ from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
 
-__all__ = ["get", "no_reader", "stream"]
+__all__ = ["get", "stream"]
+
+CUT_SHORT: Final = 141
+"""Exit code of a stream whose reader had enough, as shells report it of other programs (128 + SIGPIPE)."""
 
 
 @click.command()
@@ -47,11 +49,10 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
         candles, doubts = run_job(job, work)
-        try:
-            for line in format_candles(candles, style):
-                click.echo(line)
-        except BrokenPipeError:
-            no_reader()
+        for line in format_candles(candles, style):
+            if outputs.fault() is not None:
+                break
+            click.echo(line)
         _tell(job, doubts)
         return 0
 
@@ -70,19 +71,24 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
     """
     job = Job(**asked)
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts:
+    async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts | int:
         seen = Seen(job.request)
         chosen = provider.stream_candles(**job.asked, order=job.order, progress_callback=progress, refetch=refetch)
         async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
                     click.echo(line)
+                if outputs.fault() is not None:
+                    return CUT_SHORT if outputs.reader_left() else 1
                 seen.add(candles)
         return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
 
     def show() -> int:
         # On a terminal the candles themselves show how far it is.
-        _tell(job, run_job(job, work, live=not sys.stdout.isatty()))
+        done = run_job(job, work, live=not sys.stdout.isatty())
+        if isinstance(done, int):
+            return done
+        _tell(job, done)
         return 0
 
     return show
@@ -91,8 +97,3 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
 def _tell(job: Job, doubts: Doubts) -> None:
     if not job.quiet:
         tell_doubts({job.title: doubts})
-
-
-def no_reader() -> None:
-    """Whoever read our output has enough; Python would complain once more when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.running import run_async
 
 __all__ = ["simulate"]
 
@@ -47,5 +48,5 @@ def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
             )
             await asyncio.Event().wait()
 
-    asyncio.run(serve())
+    run_async(serve())
     return 0

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxcandles.naming import SIMULATED_HEADER
+from rxcandles.exchanges.proxies import proxy_for
+from rxcandles.naming import SIMULATED_HEADER, check_url
 
 __all__ = ["is_simulator"]
 
-_SECONDS: Final = 3.0
+_SECONDS: Final = 2.0
 
 
 async def is_simulator(base_url: str) -> bool:
     """Return whether the server at ``base_url`` says that it is our simulator, by one ``HEAD`` of its root.
 
-    No proxy is used and no redirect followed. A server that can't be reached within three seconds does not say it:
-    whatever asks it for candles has the better words for that.
+    No redirect is followed. A server that can't be reached within two seconds does not say it: whatever asks it for
+    candles has the better words for that.
     """
     import aiohttp
 
@@ -24,7 +25,7 @@ async def is_simulator(base_url: str) -> bool:
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
             ) as session,
-            session.head(base_url, allow_redirects=False) as response,
+            session.head(base_url, allow_redirects=False, proxy=proxy_for(check_url(base_url))) as response,
         ):
             return SIMULATED_HEADER in response.headers
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):

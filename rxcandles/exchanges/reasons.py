@@ -21,7 +21,10 @@ def connection_failure(error: Exception, what: str, *, timeout: float, connect_t
         )
     if isinstance(error, aiohttp.ServerFingerprintMismatch):
         return CertificateError(f"{what}: TLS failed, for its certificate is not the one that the session expects")
-    return ConnectionFailedError(f"{what}: {_reason(error, timeout, connect_timeout)}")
+    why = _reason(error, timeout, connect_timeout)
+    failed = ConnectionFailedError(f"{what}: {why}")
+    failed.why = why
+    return failed
 
 
 def _reason(error: Exception, timeout: float, connect_timeout: float) -> str:
@@ -33,6 +36,8 @@ def _reason(error: Exception, timeout: float, connect_timeout: float) -> str:
         return f"TLS failed ({getattr(error.os_error, 'reason', None) or type(error).__name__})"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the host's name can't be resolved"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"the proxy can't be reached ({os.strerror(error.errno) if error.errno else type(error).__name__})"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     if isinstance(error, aiohttp.ClientResponseError):

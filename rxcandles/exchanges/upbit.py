@@ -23,8 +23,10 @@ from rxcandles.errors import (
     UnknownMarketError,
     WrongServerError,
 )
+from rxcandles.exchanges.contact import PATIENCE, Contact
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
+from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
@@ -57,14 +59,18 @@ class _Sent:
         self.at = at
 
 
-def _sending_traced() -> aiohttp.TraceConfig:
+def _traced(contact: Contact) -> aiohttp.TraceConfig:
     import aiohttp
 
     async def sent(_session: object, context: SimpleNamespace, _params: object) -> None:
         context.trace_request_ctx.at = time.monotonic()
 
+    async def connected(_session: object, _context: SimpleNamespace, _params: object) -> None:
+        contact.reached = True
+
     config = aiohttp.TraceConfig()
     config.on_request_headers_sent.append(sent)
+    config.on_connection_create_end.append(connected)
     return config
 
 
@@ -74,12 +80,14 @@ class UpbitExchange:
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
     ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
     ``max_body`` bytes, packed or unpacked, is refused. Certificates are verified, and there is no switch for that.
-    Redirects are not followed, proxies of the environment are not used, an answer that a cache had kept is refused, and
-    no ``Origin`` is sent: with one, Upbit allows a request in ten seconds (documented 2024-07-17). ``name`` is the
+    Redirects are not followed, an answer that a cache had kept is refused, and no ``Origin`` is sent: with one, Upbit
+    allows a request in ten seconds (documented 2024-07-17). ``name`` is the
     candles' namespace in a store, whatever server they come from: who makes this object says whose candles they are.
     With ``simulated=False`` a server that says it is our simulator is refused (``WrongServerError``), with ``True`` one
-    that doesn't; :func:`connect` sets it by the name, None refuses neither. A ``session`` given (for a proxy, or a CA
-    of your own) is used and left open.
+    that doesn't; :func:`connect` sets it by the name, None refuses neither. A proxy that the environment names
+    (``HTTPS_PROXY``, ``NO_PROXY``) is used, but for this machine's own addresses. A ``session`` given (for a CA of your
+    own) is used as it is and left open. A server that was never reached is tried for ``patience`` seconds, then
+    ``UnreachableError``; None for as many tries as any request has.
     Raises ``RequestError`` for arguments that can't be meant.
     """
 
@@ -99,6 +107,7 @@ class UpbitExchange:
         name: str = "upbit",
         simulated: bool | None = None,
         session: aiohttp.ClientSession | None = None,
+        patience: float | None = None,
     ) -> None:
         parts = check_url(base_url)
         self.name = check_exchange_name("name", name)
@@ -118,6 +127,10 @@ class UpbitExchange:
         self._session = session
         self._anew: aiohttp.ClientSession | None = None
         self._own = session is None
+        self._proxy = proxy_for(parts) if session is None else None
+        if patience is not None:
+            check_number("patience", patience, 0, 86_400)
+        self._contact = Contact(parts.hostname or self._host, PATIENCE.get() if patience is None else patience)
         self._closed = False
 
     async def __aenter__(self) -> UpbitExchange:
@@ -213,7 +226,7 @@ class UpbitExchange:
                 connector=aiohttp.TCPConnector(limit=self._connections, force_close=anew),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                trace_configs=[_sending_traced()],
+                trace_configs=[_traced(self._contact)],
             )
             if anew:
                 self._anew = session
@@ -222,14 +235,17 @@ class UpbitExchange:
         return session
 
     async def _get(self, path: str, asked: str, *, anew: bool = False) -> _Answer:
+        if self._closed:
+            raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
+        return await self._contact.made(lambda: self._answer(path, asked, anew=anew))
+
+    async def _answer(self, path: str, asked: str, *, anew: bool) -> _Answer:
         import aiohttp
         from yarl import URL
 
-        if self._closed:
-            raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
         session = self._opened(anew=anew)
         packed = not getattr(session, "auto_decompress", True)
-        began = time.monotonic()
+        began, connect = time.monotonic(), self._contact.left
         sent = _Sent(began)
         try:
             async with session.get(
@@ -240,8 +256,9 @@ class UpbitExchange:
                     "Accept-Encoding": ASKED_FOR,
                     "Cache-Control": "no-cache",
                 },
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect_timeout, connect=connect),
                 allow_redirects=False,
+                proxy=self._proxy,
                 trace_request_ctx=sent,
             ) as response:
                 self._check_server(response, asked)
@@ -263,9 +280,8 @@ class UpbitExchange:
             from rxcandles.exchanges.reasons import connection_failure
 
             what = f"{asked}: no whole answer from {self._host}"
-            raise connection_failure(
-                error, what, timeout=self._timeout, connect_timeout=self._connect_timeout
-            ) from error
+            within = self._connect_timeout if connect is None else round(min(connect, self._connect_timeout), 1)
+            raise connection_failure(error, what, timeout=self._timeout, connect_timeout=within) from error
 
     def _check_server(self, response: aiohttp.ClientResponse, asked: str) -> None:
         """Raise ``WrongServerError`` where the candles would be stored as what they are not."""

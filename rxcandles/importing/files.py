@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 
 import attrs
 
-from rxcandles.errors import RequestError, StoreError
+from rxcandles.errors import RequestError
+from rxcandles.files import temporary_folder
 
 __all__ = ["KINDS", "PACKED", "OpenedFile", "check_unpacked", "kind_by_content", "kind_of", "opened"]
 
@@ -85,7 +85,7 @@ def opened(path: Path, where: str) -> Iterator[OpenedFile]:
         file.seek(0)
         name, there = path.name, path
         if head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-            folder = Path(kept.enter_context(_folder()))
+            folder = kept.enter_context(temporary_folder())
             size = path.stat().st_size
             try:
                 with _unpacking(file, path, where, head) as (packed, name):
@@ -104,13 +104,6 @@ def opened(path: Path, where: str) -> Iterator[OpenedFile]:
 def kind_by_content(head: bytes) -> str | None:
     """Return how a file is read by its first bytes, whatever its name."""
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-
-
-def _folder() -> TemporaryDirectory[str]:
-    try:
-        return TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise StoreError(f"no folder for temporary files can be made: {error}; make room, or set TMPDIR") from error
 
 
 @contextmanager

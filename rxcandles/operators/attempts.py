@@ -27,7 +27,6 @@ from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, Ret
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import SETTLE_SECONDS, Row
-from rxcandles.planning import SEAMLESS
 from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
@@ -171,7 +170,7 @@ class Attempts:
         """Return how many slots above the stretch a page begins, and how many candles more it then asks for."""
         further = more = self._other_questions
         density = chunk.plan.density
-        inside = chunk.resume < chunk.request.stop and density is not None and density < SEAMLESS
+        inside = chunk.resume < chunk.request.stop and chunk.plan.is_sparse
         if chunk.seam is None and (chunk.again or inside):
             # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
             further += ceil(NEWER / (density or 1.0))

@@ -8,7 +8,7 @@ import attrs
 
 from rxcandles.arguments import check_choice, check_kind, check_like
 from rxcandles.chunk import Chunk
-from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedError
+from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedError, UnreachableError
 from rxcandles.exchanges.witness import Witness
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.attempts import Attempts
@@ -62,7 +62,7 @@ def fetch(
             chunk = attrs.evolve(chunk, **attrs.asdict(found, recurse=False))
         except ExchangeError as error:
             error.add_note(f"{chunk}; asked {attempts.requests} times")
-            if isinstance(error, RequestRejectedError | CertificateError):
+            if isinstance(error, RequestRejectedError | CertificateError | UnreachableError):
                 raise
             attempts.log_failed(error)
             chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)

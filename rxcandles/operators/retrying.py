@@ -9,7 +9,14 @@ import attrs
 import tenacity
 
 from rxcandles.arguments import check_count, check_number
-from rxcandles.errors import BannedError, CertificateError, ExchangeError, InvalidResponseError, PassingError
+from rxcandles.errors import (
+    BannedError,
+    CertificateError,
+    ExchangeError,
+    InvalidResponseError,
+    PassingError,
+    UnreachableError,
+)
 from rxcandles.model import LONGEST_WAIT
 
 __all__ = ["Retry", "tried"]
@@ -78,7 +85,7 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
 def _may_pass(error: BaseException) -> bool:
     """Whether another try is worth its while, and the wait before it."""
     passes = isinstance(error, PassingError | BannedError | InvalidResponseError)
-    passes = passes and not isinstance(error, CertificateError)
+    passes = passes and not isinstance(error, CertificateError | UnreachableError)
     return passes and _wait_asked(error) <= LONGEST_WAIT
 
 

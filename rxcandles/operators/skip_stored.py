@@ -66,6 +66,7 @@ class Narrowing:
         check_chunk("skip_stored", chunk)
         if chunk.index == 0 or chunk.plan not in self._looks:
             self._looks[chunk.plan] = await self._look_over(chunk.plan)
+            chunk = chunk.plan.aligned(chunk)
         look = self._looks[chunk.plan]
         hole = look.hole
         # Chunks in the last hole found need no lookup, up to the one that reaches the candles below it.

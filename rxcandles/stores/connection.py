@@ -161,9 +161,12 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
     connection = Connection(database, path, busy_timeout)
     try:
         await connection
-    except sqlite3.Error as error:
-        await connection.ended()  # aiosqlite itself does not wait for it
-        raise store_error(path, error) from error
+    except BaseException as error:
+        # aiosqlite itself does not wait for it; who is cancelled does too, as long as SQLite takes to open a file.
+        await asyncio.shield(connection.ended())
+        if isinstance(error, sqlite3.Error):
+            raise store_error(path, error) from error
+        raise
     try:
         await connection.call(_prepare, database, path, busy_timeout, durability)
         connection.file.know_sidecars()

@@ -6,9 +6,9 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, TypeVar, get_args
 
@@ -25,6 +25,7 @@ from rxcandles.arguments import (
 from rxcandles.claims import Absence, Claim
 from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
+from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series, Written
 from rxcandles.spans import Span, SpanSet
@@ -72,7 +73,7 @@ class SqliteStore(ImportKeeper):
         check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability
         self._database = str(Path(path).absolute())
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder = ExitStack()
         self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
 
@@ -100,9 +101,14 @@ class SqliteStore(ImportKeeper):
             began = time.monotonic()
             if self.path == ":memory:":
                 # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
-                self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
-                self._database = str(Path(self._folder.name, "candles.db"))
-            self._connection = await open_connection(self._database, self.path, self._busy_timeout, self._durability)
+                self._database = str(self._folder.enter_context(temporary_folder()) / "candles.db")
+            try:
+                self._connection = await open_connection(
+                    self._database, self.path, self._busy_timeout, self._durability
+                )
+            except BaseException:
+                self._folder.close()
+                raise
             event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: open", self.path)
         return self
@@ -121,9 +127,7 @@ class SqliteStore(ImportKeeper):
             self._series.clear()
             event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.cleanup()
+        self._folder.close()
 
     # Writing
 

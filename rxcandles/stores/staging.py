@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
-from rxcandles.errors import RequestError, StoreError
+from rxcandles.errors import RequestError
+from rxcandles.files import temporary_folder
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
 from rxcandles.timeframe import time_text
@@ -52,11 +52,8 @@ class Staging:
         """Rows that came, repeated ones too."""
 
     def __enter__(self) -> Staging:
-        try:
-            self._folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
-        except OSError as error:
-            raise StoreError(f"no folder for temporary files can be made: {error}; make room, or set TMPDIR") from error
-        self.path = str(Path(self._folder.name, "staged.db"))
+        self._folder = ExitStack()
+        self.path = str(self._folder.enter_context(temporary_folder()) / "staged.db")
         """The file, whose table is ``staged``."""
         try:
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -67,7 +64,7 @@ class Staging:
                 f"CREATE TABLE staged (open_time INTEGER PRIMARY KEY, {', '.join(COLUMNS[1:])}, place, other)"
             )
         except sqlite3.Error as error:
-            self._folder.cleanup()
+            self._folder.close()
             raise store_error(self.path, error) from error
         return self
 
@@ -75,7 +72,7 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def add(self, rows: Sequence[StagedRow]) -> None:
         """Add rows; :class:`StoreError` where there is no room for them."""

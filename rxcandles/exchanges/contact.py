@@ -1,0 +1,67 @@
+"""Whether anything has ever answered, and how long to try until it does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Final, TypeVar
+
+from rxcandles.errors import CertificateError, ConnectionFailedError, UnreachableError
+
+__all__ = ["PATIENCE", "Contact"]
+
+PATIENCE: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
+"""Seconds to try to reach a server that has never been reached; None for as many tries as any request has."""
+
+_PAUSE: Final = 0.25
+_LONGEST: Final = 5.0
+"""Seconds between tries, twice as many each time, and at most."""
+
+_A = TypeVar("_A")
+
+
+class Contact:
+    """The contact of one client with its server, shared by all of its requests.
+
+    Who is offline should hear it soon, and who was connected a minute ago will be again. So a server that has never
+    been reached is tried for ``patience`` seconds, by all requests together; then ``UnreachableError``, which nobody
+    retries, and from then on at each first failure. With the first connection all that is over. None for no such limit.
+    """
+
+    def __init__(self, host: str, patience: float | None) -> None:
+        self.reached = patience is None
+        """Whether a connection was ever made, so that it is worth waiting for another."""
+        self._host = host
+        self._patience = patience or 0.0
+        self._until: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that making a connection may take; None where that is not limited here."""
+        if self.reached:
+            return None
+        if self._until is None:
+            self._until = time.monotonic() + self._patience
+        return max(0.1, self._until - time.monotonic())
+
+    async def made(self, ask: Callable[[], Awaitable[_A]]) -> _A:
+        """Return ``ask()``, tried again as long as there is patience and nothing was ever reached."""
+        pause = _PAUSE
+        while True:
+            left = self.left
+            try:
+                return await ask()
+            except CertificateError:
+                raise
+            except ConnectionFailedError as error:
+                if left is None or self.reached:
+                    raise
+                if self._until is not None and time.monotonic() + pause >= self._until:
+                    raise UnreachableError(
+                        f"{self._host} can't be reached: {error.why or error}; check the network and the address, or "
+                        "give it longer: --patience 5m"
+                    ) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST)
