@@ -129,7 +129,8 @@ class Stretch(list[_C]):
             return self
         return Stretch(self, self.origin, _both(before.span, self.span), self.number)
 
-    def __iadd__(self, other: Iterable[_C]) -> Any:
+    # What does not follow makes a plain list.
+    def __iadd__(self, other: Iterable[_C]) -> Any:  # type: ignore[override, misc]
         if isinstance(other, Stretch) and other.follows(self):
             self.span, self.number = _both(self.span, other.span), other.number
             self.extend(other)

@@ -99,7 +99,7 @@ class Route:
 
     def full(self, limit: int, now: float) -> bool:
         """Say whether ``limit`` items or more wait in some queue of Rx on the way, beyond the next ends too."""
-        if any([queue.full(limit, now) for queue in self._queues]):
+        if any(queue.full(limit, now) for queue in self._queues):
             return True
         return any(end.route is not None and end.route.full(limit, now) for end in self.ends)
 

@@ -32,7 +32,7 @@ class SharedFlow(Flow):
     @property
     def has_room(self) -> bool:
         """Whether a source may emit: here and in every flow that listens."""
-        return super().has_room and all([flow.has_room for flow in self._listeners()])
+        return super().has_room and all(flow.has_room for flow in self._listeners())
 
     @property
     def inside(self) -> int:
@@ -44,7 +44,7 @@ class SharedFlow(Flow):
         return self._route.forks == route.forks
 
     def _shut(self, below: Sequence[Holder]) -> bool:
-        return super()._shut(below) or not all([flow.has_room for flow in self._listeners()])
+        return super()._shut(below) or not all(flow.has_room for flow in self._listeners())
 
     def _listeners(self) -> list[Flow]:
         flows = self._route.flows()

@@ -26,8 +26,9 @@ def between(
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
     The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
-    several series, in ``order`` of time, which is kept; one against it is an :class:`InvalidCandleError`. Naive
-    datetimes mean UTC; the order is the run's own, else newest first. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
+    several series, in ``order`` of time (the run's own, else newest first), which is kept; one against it is an
+    :class:`InvalidCandleError`. Naive datetimes mean UTC. Synchronous; one candle is held. Raises
+    :class:`RequestError` for an empty span.
     """
     check_order(order)
     low = 0.0 if start is None else check_instant("start", start)

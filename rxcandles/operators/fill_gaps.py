@@ -37,10 +37,10 @@ def fill_gaps(
 def fill_gaps(
     policy: Literal["flat", "null"] = "flat", *, order: Order | None = None, size: int = 1000
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
-    """Put something into every slot between two candles of one series that has none; order kept: the run's own, else newest first.
+    """Put something into every slot between two candles of one series that has none.
 
-    ``"flat"``: a :class:`FilledCandle` at the close of the older of the two, whichever comes first; ``"null"``: a
-    :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored. Before the first candle and after the last
+    The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
+    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored. Before the first candle and after the last
     nothing is filled, since nothing is known of it.
 
     A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such

@@ -26,7 +26,8 @@ def merge_by_time(
 ) -> Observable[Sequence[CandleData]]:
     """Emit the candles of all ``sources``, each in ``order``, as one stream in that order.
 
-    That is the order of their runs, else newest first.     At equal times in the order of the sources. Every source runs in a flow of its own that has room for one list, which
+    That is the order of their runs, else newest first. At equal times candles come in the order of the sources. Every
+    source runs in a flow of its own that has room for one list, which
     waits while another is in hand; beside these is what its own asynchronous stages hold. Candles are emitted when
     nothing can come before them any more, in lists of up to what is in hand, so the slowest source sets the pace. A
     source that has ended is no longer waited for.
@@ -54,7 +55,8 @@ async def _merged(
             for head in heads:
                 group.create_task(head.advance())
         alive = [head for head in heads if head.alive]
-        found = order or next((head.order for head in alive if head.order is not None), "newest_first")
+        known: list[Order] = [head.order for head in alive if head.order is not None]
+        found: Order = order or (known[0] if known else "newest_first")
         for head in alive:
             head.go(found)
         origin = Origin(found)

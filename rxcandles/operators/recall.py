@@ -31,8 +31,8 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     """Emit the candles of the request, stored and new, in the request's order, as soon as none can come before them.
 
     They come in lists of up to ``page``, read while the consumer has room; what waits is in the store, not in memory.
-    Exactly ``count`` candles where a count was asked for. The lists know the order and which stretch of time they hold
-    all candles of, and operators of ours behind go by that. Oldest first with a ``count``, nothing can be emitted before
+    Exactly ``count`` candles where a count was asked for. The lists know the order, and which stretch of time they hold
+    all candles of: operators of ours behind go by that. Oldest first with a ``count``, nothing can be emitted before
     everything has arrived. Raises ``StoreError``, and at the end ``VoidedError`` where an answer has shown that
     an earlier one was wrong about a span which is not held any more: the same request asks for that alone.
     """

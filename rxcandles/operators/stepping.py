@@ -105,6 +105,7 @@ class Passing(Step[_C, _C]):
     """A step that hands candles on as they are: what their lists know stays true."""
 
     def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
+        """Return what is left with all that its list knows."""
         return items.holding(made)
 
 
