@@ -40,8 +40,8 @@ def fill_gaps(
     """Put something into every slot between two candles of one series that has none.
 
     The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
-    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored. Before the first candle and after the last
-    nothing is filled, since nothing is known of it.
+    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is
+    ever stored. Before the first candle and after the last nothing is filled, since nothing is known of it.
 
     A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such
     list are held, and the loop gets a turn between lists. An error comes after all that was before it; disposing stops

@@ -30,7 +30,7 @@ def with_progress(
 
     ``total`` is how many candles are expected, for the time that remains. Where it stands in the pipeline is what it
     counts: in front of ``resample`` the short candles, behind it the long ones. It is called on the event loop, so a
-    slow callback slows the run. One that is an ``async def`` is awaited, and its exception ends the run as its error. An
+    slow callback slows the run. One that is an ``async def`` is awaited. Its exception ends the run as its error. An
     empty list is passed on untold. Counters only are held.
     """
     check_callable("callback", callback)
