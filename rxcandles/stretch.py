@@ -7,6 +7,7 @@ them, such as ``[each for each in candles if …]``, knows nothing any more, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import ceil, inf
 from typing import Any, Protocol, SupportsIndex, TypeVar, overload
 
 import attrs
@@ -14,7 +15,7 @@ import attrs
 from rxcandles.model import CandleData, Order
 from rxcandles.spans import Span
 
-__all__ = ["Narrowed", "Origin", "Stretch", "Told"]
+__all__ = ["Origin", "Passed", "Stretch", "Told"]
 
 _C = TypeVar("_C", bound=CandleData)
 
@@ -53,13 +54,16 @@ class Origin(Told):
     edge: int = 0
 
 
-@attrs.frozen(eq=False)
-class Narrowed(Told):
-    """A run of which only the time from ``low`` to ``high`` is wanted."""
+@attrs.define(eq=False)
+class Passed(Told):
+    """What an operator that leaves candles out tells of a run, of which the time from ``low`` to ``high`` may pass."""
 
     whole: Told
-    low: float
-    high: float
+    low: float = 0.0
+    high: float = inf
+    last: int = 0
+    heard: Stretch[Any] | None = None
+    """The last list that has come to the operator, whether anything is left of it or not."""
 
     @property
     def order(self) -> Order:
@@ -72,19 +76,23 @@ class Narrowed(Told):
         return self.whole.failed
 
     @property
-    def last(self) -> int:
-        """The number of the last list so far."""
-        return self.whole.last
-
-    @property
     def edge(self) -> int:
-        """How far the run has come, within what is wanted."""
-        return self.cut((self.whole.edge, self.whole.edge))[0]
+        """How far the run has come, within what may pass."""
+        heard = self.heard
+        if heard is None or heard.span is None or heard.final:
+            edge = self.whole.edge
+        else:
+            edge = heard.span[1 if self.order == "oldest_first" else 0]
+        return self._within(edge)
 
-    def cut(self, span: Span) -> Span:
-        """Return what of ``span`` is wanted."""
-        start, stop = (int(min(max(end, -(-self.low // 1)), self.high)) for end in span)
-        return start, stop
+    def passing(self, of: Stretch[Any], candles: Iterable[_C]) -> Stretch[_C]:
+        """Return the next list: the candles that are left of one."""
+        self.last += 1
+        span = None if of.span is None else (self._within(of.span[0]), self._within(of.span[1]))
+        return Stretch(candles, self, span, self.last)
+
+    def _within(self, time: int) -> int:
+        return int(min(max(time, ceil(self.low)), self.high))
 
 
 class Stretch(list[_C]):
@@ -111,14 +119,12 @@ class Stretch(list[_C]):
         """Whether no list of the run has come after it so far."""
         return self.number == self.origin.last
 
-    def holding(self, candles: Iterable[_C]) -> Stretch[_C]:
-        """Return a list of these candles, which are all that matter of this one's."""
-        return Stretch(candles, self.origin, self.span, self.number)
-
     def follows(self, before: Stretch[Any]) -> bool:
-        """Say whether this begins right where ``before`` ends."""
+        """Say whether this begins right where ``before`` ends, or is more of the same stretch."""
         if self.span is None or before.span is None or self.origin is not before.origin:
             return False
+        if self.span == before.span:
+            return True
         if self.origin.order == "oldest_first":
             return before.span[1] == self.span[0]
         return before.span[0] == self.span[1]
@@ -135,7 +141,10 @@ class Stretch(list[_C]):
             self.span, self.number = _both(self.span, other.span), other.number
             self.extend(other)
             return self
-        return [*self, *other]
+        joined = [*self, *other]
+        if isinstance(other, Stretch) and other.origin.order == self.origin.order:
+            return Stretch(joined, self.origin)
+        return joined
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> _C: ...

@@ -13,7 +13,7 @@ from reactivex import Observable
 from rxcandles.arguments import refusal
 from rxcandles.model import CandleData, Order, check_instant
 from rxcandles.operators.stepping import Passing, Step, Track, check_order, stepwise
-from rxcandles.stretch import Narrowed, Stretch
+from rxcandles.stretch import Stretch
 
 __all__ = ["between"]
 
@@ -41,25 +41,19 @@ def between(
 
 class _Narrowing(Passing[_C]):
     def __init__(self, low: float, high: float, order: Order | None) -> None:
-        self._low = low
-        self._high = high
+        self.low = low
+        self.high = high
         self._track = Track(order, several=True)
-        self._narrowed: Narrowed | None = None
 
     def learn(self, items: Stretch[Any]) -> None:
+        super().learn(items)
         self._track.learn(items)
-
-    def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
-        if self._narrowed is None or self._narrowed.whole is not items.origin:
-            self._narrowed = Narrowed(items.origin, self._low, self._high)
-        span = None if items.span is None else self._narrowed.cut(items.span)
-        return Stretch(made, self._narrowed, span, items.number)
 
     def take(self, items: Sequence[_C]) -> Iterator[_C]:
         for candle in items:
             self._track.check(candle)
-            if self._low <= candle.open_seconds < self._high:
+            if self.low <= candle.open_seconds < self.high:
                 yield candle
-            elif (candle.open_seconds >= self._high) == (self._track.order == "oldest_first"):
+            elif (candle.open_seconds >= self.high) == (self._track.order == "oldest_first"):
                 self.over = True
                 return

@@ -206,7 +206,7 @@ class _Seen:
             self.span = None
         elif last is None or self.span is None:
             self.span = items.span
-        elif items.follows(last) or (items.origin is last.origin and items.span == last.span):
+        elif items.follows(last):
             self.span = min(self.span[0], items.span[0]), max(self.span[1], items.span[1])
         else:
             self.before, self.span = self.span, items.span

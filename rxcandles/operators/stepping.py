@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable, abc
@@ -13,7 +14,7 @@ from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
 from rxcandles.model import ORDERS, CandleData, Order
 from rxcandles.operators.pieces import check_lists
-from rxcandles.stretch import Stretch
+from rxcandles.stretch import Passed, Stretch
 from rxcandles.timeframe import time_text
 
 __all__ = ["Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
@@ -68,7 +69,7 @@ def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_
                     check_lists(name, items)
                     if isinstance(items, Stretch):
                         last = items.after(None if emitted else last)
-                        step.learn(last)
+                        step.learn(items)
                     else:
                         last = None
                     made.extend(step.take(items))
@@ -102,11 +103,22 @@ def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_
 
 
 class Passing(Step[_C, _C]):
-    """A step that hands candles on as they are: what their lists know stays true."""
+    """A step that hands candles on as they are: what their lists know stays true of what is left."""
+
+    low, high = 0.0, inf
+    """The time that may pass."""
+    _passed: Passed | None = None
+
+    def learn(self, items: Stretch[Any]) -> None:
+        """Hear how far the run has come."""
+        if self._passed is None or self._passed.whole is not items.origin:
+            self._passed = Passed(items.origin, self.low, self.high)
+        self._passed.heard = items
 
     def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
-        """Return what is left with all that its list knows."""
-        return items.holding(made)
+        """Return what is left as the next list."""
+        assert self._passed is not None
+        return self._passed.passing(items, made)
 
 
 def check_order(order: Order | None) -> None:

@@ -49,6 +49,7 @@ class _Validating(Passing[_C]):
         self._track = Track(order)
 
     def learn(self, items: Stretch[Any]) -> None:
+        super().learn(items)
         self._track.learn(items)
 
     def take(self, items: Sequence[_C]) -> Iterator[_C]:
