@@ -64,6 +64,8 @@ class Passed(Told):
     last: int = 0
     heard: Stretch[Any] | None = None
     """The last list that has come to the operator, whether anything is left of it or not."""
+    _near: int | None = None
+    """Where the next list begins; None where that is not known."""
 
     @property
     def order(self) -> Order:
@@ -79,17 +81,27 @@ class Passed(Told):
     def edge(self) -> int:
         """How far the run has come, within what may pass."""
         heard = self.heard
-        if heard is None or heard.span is None or heard.final:
-            edge = self.whole.edge
-        else:
-            edge = heard.span[1 if self.order == "oldest_first" else 0]
-        return self._within(edge)
+        far = None if heard is None or heard.final else heard.far
+        return self._within(self.whole.edge if far is None else far)
 
-    def passing(self, of: Stretch[Any], candles: Iterable[_C]) -> Stretch[_C]:
-        """Return the next list: the candles that are left of one."""
+    def hear(self, of: Stretch[Any]) -> None:
+        """Hear of a list that has come to the operator."""
+        if self.heard is None or not of.follows(self.heard):
+            self._near = of.near
+        self.heard = of
+
+    def passing(self, candles: Sequence[_C], *, held: bool = False) -> Stretch[_C]:
+        """Return the next list: the ``candles`` that are left of those that have come; some may be ``held`` back."""
         self.last += 1
-        span = None if of.span is None else (self._within(of.span[0]), self._within(of.span[1]))
-        return Stretch(candles, self, span, self.last)
+        upward = self.order == "oldest_first"
+        far = None if self.heard is None else self.heard.far
+        if held and far is not None:
+            far = candles[-1].open_seconds + upward
+        near, self._near = self._near, far
+        if near is None or far is None:
+            return Stretch(candles, self, None, self.last)
+        near, far = self._within(near), self._within(far)
+        return Stretch(candles, self, (near, far) if upward else (far, near), self.last)
 
     def _within(self, time: int) -> int:
         return int(min(max(time, ceil(self.low)), self.high))
@@ -119,21 +131,19 @@ class Stretch(list[_C]):
         """Whether no list of the run has come after it so far."""
         return self.number == self.origin.last
 
-    def follows(self, before: Stretch[Any]) -> bool:
-        """Say whether this begins right where ``before`` ends, or is more of the same stretch."""
-        if self.span is None or before.span is None or self.origin is not before.origin:
-            return False
-        if self.span == before.span:
-            return True
-        if self.origin.order == "oldest_first":
-            return before.span[1] == self.span[0]
-        return before.span[0] == self.span[1]
+    @property
+    def near(self) -> int | None:
+        """The end of the span that comes first in the order."""
+        return None if self.span is None else self.span[self.origin.order == "newest_first"]
 
-    def after(self, before: Stretch[Any] | None) -> Stretch[_C]:
-        """Return this with the stretch of ``before``, of which no candle is left, where that is right before it."""
-        if before is None or not self.follows(before):
-            return self
-        return Stretch(self, self.origin, _both(before.span, self.span), self.number)
+    @property
+    def far(self) -> int | None:
+        """The end of the span that comes last in the order."""
+        return None if self.span is None else self.span[self.origin.order == "oldest_first"]
+
+    def follows(self, before: Stretch[Any]) -> bool:
+        """Say whether this begins right where ``before`` ends."""
+        return self.origin is before.origin and self.near is not None and self.near == before.far
 
     # What does not follow makes a plain list.
     def __iadd__(self, other: Iterable[_C]) -> Any:  # type: ignore[override, misc]

@@ -55,5 +55,10 @@ class _Last(Passing[_C]):
                 yield held
 
     def finish(self, failed: bool) -> Iterator[_C]:
-        if self._held is not None:
-            yield self._held
+        held, self._held = self._held, None
+        if held is not None:
+            yield held
+
+    @property
+    def holds(self) -> bool:
+        return self._held is not None

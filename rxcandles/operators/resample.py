@@ -133,10 +133,10 @@ class _Resampling(Step[CandleData, CandleData]):
             yield from self._close(whole=self._reaches(self._far, self._seen.span, far=True, asked=not failed))
             self._near = self._far = None
 
-    def shape(self, items: Stretch[Any], made: list[CandleData]) -> list[CandleData]:
+    def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
         if self._told is None:
-            self._told = Origin(self._track.order, items.origin.failed)
+            self._told = Origin(self._track.order, self._seen.failed)
             self._edge = self._settled(first=True)
         before, self._edge = self._edge, self._settled()
         self._told.last, self._told.edge = self._told.last + 1, self._edge
@@ -226,5 +226,9 @@ class _Seen:
 
     def lacks(self, start: int, stop: int) -> bool:
         """Say whether something between is known to be missing."""
-        failed = () if self._last is None else self._last.origin.failed
-        return any(span[0] < stop and start < span[1] for span in failed)
+        return any(span[0] < stop and start < span[1] for span in self.failed)
+
+    @property
+    def failed(self) -> Sequence[Span]:
+        """Spans that the run has passed over."""
+        return () if self._last is None else self._last.origin.failed

@@ -42,8 +42,8 @@ class Step(ABC, Generic[_A, _B]):
     def learn(self, items: Stretch[Any]) -> None:
         """Hear what a list knows of its run, before it is taken."""
 
-    def shape(self, items: Stretch[Any], made: list[_B]) -> list[_B]:
-        """Return what was made of a list that knows its stretch, with what is known of that."""
+    def shape(self, made: list[_B]) -> list[_B]:
+        """Return what was made, of lists that know their stretch, with what is known of it."""
         return made
 
 
@@ -59,19 +59,16 @@ def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_
             observer: abc.ObserverBase[Sequence[_B]], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             step = make()
-            last: Stretch[Any] | None = None
-            emitted = True
+            knows = False
 
             def on_next(items: Sequence[_A]) -> None:
-                nonlocal last
+                nonlocal knows
                 made: list[_B] = []
                 try:
                     check_lists(name, items)
+                    knows = isinstance(items, Stretch)
                     if isinstance(items, Stretch):
-                        last = items.after(None if emitted else last)
                         step.learn(items)
-                    else:
-                        last = None
                     made.extend(step.take(items))
                 except Exception as error:
                     end(made, error)
@@ -82,10 +79,8 @@ def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_
                     emit(made)
 
             def emit(made: list[_B]) -> None:
-                nonlocal emitted
-                emitted = bool(made)
                 if made:
-                    observer.on_next(made if last is None else step.shape(last, made))
+                    observer.on_next(step.shape(made) if knows else made)
 
             def end(made: list[_B], error: Exception | None) -> None:
                 made.extend(step.finish(error is not None))
@@ -113,12 +108,17 @@ class Passing(Step[_C, _C]):
         """Hear how far the run has come."""
         if self._passed is None or self._passed.whole is not items.origin:
             self._passed = Passed(items.origin, self.low, self.high)
-        self._passed.heard = items
+        self._passed.hear(items)
 
-    def shape(self, items: Stretch[Any], made: list[_C]) -> list[_C]:
+    @property
+    def holds(self) -> bool:
+        """Whether a candle is held back."""
+        return False
+
+    def shape(self, made: list[_C]) -> list[_C]:
         """Return what is left as the next list."""
         assert self._passed is not None
-        return self._passed.passing(items, made)
+        return self._passed.passing(made, held=self.holds)
 
 
 def check_order(order: Order | None) -> None:
