@@ -24,7 +24,6 @@ class Reading(Generic[_A]):
     def __init__(self, items: AsyncGenerator[_A, None], stop: Callable[[Exception], None]) -> None:
         self._items = items
         self._stop = stop
-        self._begun = False
         self._ended = False
         """Whether the generator has come to its end, by itself or with an error."""
         self._left = False
@@ -47,7 +46,6 @@ class Reading(Generic[_A]):
             )
         if self._left:
             raise left_early()
-        self._begun = True
         self._read = asyncio.get_running_loop().create_future()
         try:
             return await step()
@@ -66,7 +64,7 @@ class Reading(Generic[_A]):
 
     async def close(self) -> None:
         """End it and return when it has ended; a read that is under way raises :class:`RequestError`."""
-        if not self._ended and self._begun:
+        if not self._ended:
             self._left = True
             self._stop(left_early())
         while self._read is not None:
