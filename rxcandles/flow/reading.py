@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rxcandles.errors import RequestError
 
@@ -17,8 +17,9 @@ class Reading(Generic[_A]):
     """An asynchronous generator that one reader at a time may ask, and that anybody may end at any moment.
 
     Python's own generators raise a bare ``RuntimeError`` in both cases. Who ends it calls ``stop`` first, which has to
-    make a read that is under way come back. A read after an early end raises as well: what was read is not all there
-    is, and nobody should take it for that.
+    make a read that is under way come back. A task that reads on although another one has ended it, or although a read
+    was cancelled, hears of that: what was read is not all there is, and nobody should take it for that. Who ends it
+    himself finds it at its end, as with any generator.
     """
 
     def __init__(self, items: AsyncGenerator[_A, None], stop: Callable[[Exception], None]) -> None:
@@ -26,7 +27,12 @@ class Reading(Generic[_A]):
         self._stop = stop
         self._ended = False
         """Whether the generator has come to its end, by itself or with an error."""
-        self._left = False
+        self._cut_off = False
+        """Whether a read was cancelled, and the generator with it."""
+        self._reader: asyncio.Task[Any] | None = None
+        """The task that has read last."""
+        self._abandoned: asyncio.Task[Any] | None = None
+        """The task that was reading when another one ended it."""
         self._read: asyncio.Future[None] | None = None
         """Done when the read under way has come back; None where there is none."""
 
@@ -44,7 +50,8 @@ class Reading(Generic[_A]):
                 "this stream is being read already; one reader a stream: open another one, or let one task read and "
                 "hand the items on through an asyncio.Queue"
             )
-        if self._left:
+        self._reader = asyncio.current_task()
+        if self._cut_off or (self._abandoned is not None and self._abandoned is self._reader):
             raise left_early()
         self._read = asyncio.get_running_loop().create_future()
         try:
@@ -55,7 +62,7 @@ class Reading(Generic[_A]):
         except BaseException as error:
             # A generator that has raised is over; the next read of it would look like a good end.
             self._ended = isinstance(error, Exception)
-            self._left = not self._ended
+            self._cut_off = not self._ended
             raise
         finally:
             read, self._read = self._read, None
@@ -65,7 +72,8 @@ class Reading(Generic[_A]):
     async def close(self) -> None:
         """End it and return when it has ended; a read that is under way raises :class:`RequestError`."""
         if not self._ended:
-            self._left = True
+            if self._reader is not asyncio.current_task():
+                self._abandoned = self._reader
             self._stop(left_early())
         while self._read is not None:
             await asyncio.wait([self._read])

@@ -12,7 +12,7 @@ from reactivex import Observable
 
 from rxcandles.arguments import refusal
 from rxcandles.model import CandleData, Order, check_instant
-from rxcandles.operators.stepping import Passing, Step, Track, check_order, stepwise
+from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, stepwise
 from rxcandles.stretch import Stretch
 
 __all__ = ["between"]
@@ -21,7 +21,7 @@ _C = TypeVar("_C", bound=CandleData)
 
 
 def between(
-    start: datetime | None = None, stop: datetime | None = None, *, order: Order | None = None
+    start: datetime | None = None, stop: datetime | None = None, *, order: AnyOrder = "of_the_run"
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
@@ -30,12 +30,12 @@ def between(
     :class:`InvalidCandleError`. Naive datetimes mean UTC. Synchronous; one candle is held. Raises
     :class:`RequestError` for an empty span.
     """
-    check_order(order)
+    known = check_order(order)
     low = 0.0 if start is None else check_instant("start", start)
     high = inf if stop is None else check_instant("stop", stop)
     if low >= high:
         raise refusal("stop", stop, f"give a time after start, {start}")
-    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, order)
+    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, known)
     return stepwise("between", make)
 
 

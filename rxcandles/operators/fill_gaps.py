@@ -15,7 +15,7 @@ from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData, Order
 from rxcandles.operators.pieces import check_lists
-from rxcandles.operators.stepping import Track, check_order
+from rxcandles.operators.stepping import AnyOrder, Track, check_order
 from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import Timeframe
 
@@ -28,14 +28,14 @@ Fill: TypeAlias = Callable[[str, str, int, CandleData], Slot]
 
 @overload
 def fill_gaps(
-    policy: Literal["flat"] = ..., *, order: Order | None = ..., size: int = ...
+    policy: Literal["flat"] = ..., *, order: AnyOrder = ..., size: int = ...
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]]: ...
 @overload
 def fill_gaps(
-    policy: Literal["null"], *, order: Order | None = ..., size: int = ...
+    policy: Literal["null"], *, order: AnyOrder = ..., size: int = ...
 ) -> Operator[Sequence[CandleData], Sequence[Slot]]: ...
 def fill_gaps(
-    policy: Literal["flat", "null"] = "flat", *, order: Order | None = None, size: int = 1000
+    policy: Literal["flat", "null"] = "flat", *, order: AnyOrder = "of_the_run", size: int = 1000
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
     """Put something into every slot between two candles of one series that has none.
 
@@ -48,13 +48,13 @@ def fill_gaps(
     at the next list. Raises :class:`InvalidCandleError` for candles out of order or of several series.
     """
     check_choice("policy", policy, ("flat", "null"))
-    check_order(order)
+    known = check_order(order)
     check_count("size", size)
     fill: Fill = _flat if policy == "flat" else _null
 
     def operator(source: Observable[Sequence[CandleData]]) -> Observable[Sequence[CandleData]]:
         # With "null" there are NoTrades among them; the overloads say so.
-        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, order, size).fill)))
+        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, known, size).fill)))
 
     return operator
 

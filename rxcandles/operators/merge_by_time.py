@@ -15,14 +15,14 @@ from rxcandles.arguments import check_kind
 from rxcandles.flow import Stream, from_async_iterable
 from rxcandles.model import CandleData, Order
 from rxcandles.operators.pieces import check_lists
-from rxcandles.operators.stepping import Track, check_order
+from rxcandles.operators.stepping import AnyOrder, Track, check_order
 from rxcandles.stretch import Origin, Stretch
 
 __all__ = ["merge_by_time"]
 
 
 def merge_by_time(
-    *sources: Observable[Sequence[CandleData]], order: Order | None = None
+    *sources: Observable[Sequence[CandleData]], order: AnyOrder = "of_the_run"
 ) -> Observable[Sequence[CandleData]]:
     """Emit the candles of all ``sources``, each in ``order``, as one stream in that order.
 
@@ -38,8 +38,8 @@ def merge_by_time(
     """
     for number, source in enumerate(sources):
         check_kind(f"sources[{number}]", source, Observable)
-    check_order(order)
-    return reactivex.defer(lambda _: from_async_iterable(_merged(sources, order)))
+    known = check_order(order)
+    return reactivex.defer(lambda _: from_async_iterable(_merged(sources, known)))
 
 
 async def _merged(

@@ -9,7 +9,7 @@ from rxcandles.arguments import check_choice, check_kind, refusal
 from rxcandles.derived import ResampledCandle
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order, Request
-from rxcandles.operators.stepping import Step, Track, check_order, invalid, stepwise
+from rxcandles.operators.stepping import AnyOrder, Step, Track, check_order, invalid, stepwise
 from rxcandles.spans import Span
 from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import Timeframe
@@ -25,18 +25,18 @@ PARTIAL: Final = ("drop", "keep", "mark")
 def resample(
     timeframe: str | Timeframe,
     *,
-    order: Order | None = ...,
+    order: AnyOrder = ...,
     partial: Literal["drop", "keep"] = ...,
     request: Request | None = ...,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]]: ...
 @overload
 def resample(
-    timeframe: str | Timeframe, *, order: Order | None = ..., partial: Literal["mark"], request: Request | None = ...
+    timeframe: str | Timeframe, *, order: AnyOrder = ..., partial: Literal["mark"], request: Request | None = ...
 ) -> Operator[Sequence[CandleData], Sequence[ResampledCandle]]: ...
 def resample(
     timeframe: str | Timeframe,
     *,
-    order: Order | None = None,
+    order: AnyOrder = "of_the_run",
     partial: Partial = "drop",
     request: Request | None = None,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[ResampledCandle]]:
@@ -59,11 +59,11 @@ def resample(
     ``request`` tells, :class:`InvalidCandleError` for candles out of order, of several series, or filled in.
     """
     target = Timeframe.of(timeframe)
-    check_order(order)
+    known = check_order(order)
     check_choice("partial", partial, PARTIAL)
     if request is not None:
         _check_fits(check_kind("request", request, Request).timeframe, target)
-    return stepwise("resample", lambda: _Resampling(target, order, partial, request))
+    return stepwise("resample", lambda: _Resampling(target, known, partial, request))
 
 
 def _check_fits(given: Timeframe, target: Timeframe) -> None:

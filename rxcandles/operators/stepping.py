@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
 
@@ -17,11 +17,15 @@ from rxcandles.operators.pieces import check_lists
 from rxcandles.stretch import Passed, Stretch
 from rxcandles.timeframe import time_text
 
-__all__ = ["Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
+__all__ = ["AnyOrder", "Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 _C = TypeVar("_C", bound=CandleData)
+AnyOrder: TypeAlias = Order | Literal["of_the_run"]
+"""An order, or that which the lists of a run know; newest first where they don't."""
+
+OF_THE_RUN: Final = "of_the_run"
 # What is generic in its candles spells out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
 
 
@@ -121,10 +125,10 @@ class Passing(Step[_C, _C]):
         return self._passed.passing(made, held=self.holds)
 
 
-def check_order(order: Order | None) -> None:
-    """Raise :class:`RequestError` where ``order`` is none; None is for the order of the run."""
-    if order is not None:
-        check_choice("order", order, ORDERS)
+def check_order(order: AnyOrder) -> Order | None:
+    """Return ``order``, None for that of the run, or raise :class:`RequestError` where it is neither."""
+    check_choice("order", order, (*ORDERS, OF_THE_RUN))
+    return None if order == OF_THE_RUN else order
 
 
 class Track:

@@ -11,7 +11,7 @@ from reactivex import Observable
 from rxcandles.arguments import check_choice, refusal
 from rxcandles.errors import InvalidCandleError
 from rxcandles.model import CandleData, Order
-from rxcandles.operators.stepping import Passing, Step, Track, check_order, invalid, stepwise
+from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, invalid, stepwise
 from rxcandles.rules import value_fault
 from rxcandles.stretch import Stretch
 from rxcandles.timeframe import Timeframe
@@ -24,7 +24,7 @@ OnError: TypeAlias = Literal["raise", "drop"] | Callable[[CandleData, InvalidCan
 
 
 def validate(
-    on_error: OnError = "raise", *, order: Order | None = None
+    on_error: OnError = "raise", *, order: AnyOrder = "of_the_run"
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let only possible candles of one series pass, in strict ``order``: the run's own, else newest first.
 
@@ -38,8 +38,8 @@ def validate(
         if not isinstance(on_error, str):
             raise refusal("on_error", on_error, "take 'raise', 'drop' or a function")
         check_choice("on_error", on_error, ("raise", "drop"))
-    check_order(order)
-    make: Callable[[], Step[Any, Any]] = partial(_Validating, on_error, order)
+    known = check_order(order)
+    make: Callable[[], Step[Any, Any]] = partial(_Validating, on_error, known)
     return stepwise("validate", make)
 
 
