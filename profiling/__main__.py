@@ -27,6 +27,7 @@ PROGRAMS = {
     "kill": ("kill", "collecting, killed at random moments: nothing stored is lost or wrong"),
     "signals": ("signals", "commands told to end at random moments: one line, the exit code, nothing half-written"),
     "chart": ("chart", "the page of a chart: size, time to open, frames a second while it is dragged"),
+    "costs": ("costs", "what each cost depends on, doubled and doubled again: straight lines"),
     "growth": ("growth", "time and memory a candle from 10,000 on, drawn (--plot)"),
 }
 

@@ -42,6 +42,11 @@ _B = TypeVar("_B")
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/\[\]-]{0,99}", re.ASCII)
+_URL: Final = re.compile(
+    r"([a-z][a-z0-9+.-]+)://|(s3|gs|gcs|azure?|abfss?|https?|s?ftp|file|sqlite|postgres(?:ql)?|mysql|duckdb):/",
+    re.ASCII | re.IGNORECASE,
+)
+"""The second is what is left of an address in a ``Path``."""
 _LONGEST: Final = 80
 _MOST: Final = sys.float_info.max
 
@@ -149,7 +154,15 @@ def check_exchange_name(name: str, value: str) -> str:
 
 
 def check_path(name: str, value: str | Path) -> str:
-    """Return ``value`` as a ``str``, or raise :class:`RequestError` where no file can be called so."""
+    """Return ``value`` as a ``str``, or raise :class:`RequestError` where no file can be called so.
+
+    An address (``s3://…``, ``postgresql://…``) is none; it is not shown, since there may be a password in it.
+    """
+    if isinstance(value, str | Path) and (found := _URL.match(str(value))):
+        raise RequestError(
+            f"{name} is an address ({found[1] or found[2]}://…), and only files on this machine can be used so far; "
+            "give the path of one, such as ./candles.db"
+        )
     try:
         fits = isinstance(value, str | Path) and str(value) != "" and b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:

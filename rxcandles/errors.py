@@ -30,7 +30,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pickle  # nosec B403
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,43 @@ __all__ = [
 
 
 class RxCandlesError(Exception):
-    """The root of this library's errors."""
+    """The root of this library's errors.
+
+    Each survives pickling and copying, as between processes, with its attributes, notes and cause; of a cause, or a
+    series' failure, that can't be pickled itself, what it says.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made again: not by its own ``__init__``, which may want more than the message."""
+        return _remade, (type(self), self.args, self._state(), _portable(self.__cause__), self.__suppress_context__)
+
+    def _state(self) -> dict[str, Any]:
+        return self.__dict__ | {"__notes__": [*self.__notes__]} if hasattr(self, "__notes__") else self.__dict__
+
+
+def _remade(
+    kind: type[RxCandlesError],
+    arguments: tuple[Any, ...],
+    state: dict[str, Any],
+    cause: BaseException | None,
+    suppressed: bool,
+) -> RxCandlesError:
+    error = kind.__new__(kind, *arguments)
+    Exception.__init__(error, *arguments)
+    for name, value in state.items():
+        setattr(error, name, value)
+    error.__cause__ = cause
+    error.__suppress_context__ = suppressed
+    return error
+
+
+def _portable(error: BaseException | None) -> BaseException | None:
+    """Return ``error``, or one with its text where it can't be pickled or not be made again, which is tried."""
+    try:
+        pickle.loads(pickle.dumps(error))  # nosec B301  # noqa: S301
+    except Exception:  # whatever somebody else's class raises
+        return RxCandlesError(f"{type(error).__name__}: {error}")
+    return error
 
 
 class RequestError(RxCandlesError, ValueError):
@@ -179,6 +216,9 @@ class StageCancelledError(RxCandlesError):
 class ExtraMissingError(RxCandlesError, ImportError):
     """A package that only some need is not installed; the message names the extra that brings it."""
 
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "name": self.name, "path": self.path}
+
 
 class UnprovenError(RxCandlesError):
     """What is to be exported is not all proven; ``missing`` are the spans that aren't, in UTC seconds, oldest first."""
@@ -210,3 +250,7 @@ class SeveralFailedError(RxCandlesError):
         super().__init__(f"{len(failures)} of {len(failures) + len(summaries)} series failed; the first: {first}")
         self.summaries = summaries
         self.failures = failures
+
+    def _state(self) -> dict[str, Any]:
+        failures = {request: _portable(error) for request, error in self.failures.items()}
+        return {**super()._state(), "summaries": dict(self.summaries), "failures": failures}

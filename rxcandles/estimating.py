@@ -9,9 +9,11 @@ again, is asked about in the walk too, and taken for empty: mostly it is.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Final, overload
 
 import attrs
@@ -22,7 +24,7 @@ from rxcandles.limiter import LimiterStats
 from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, RateLimiter
+from rxcandles.ports import CandleStore, Covered, RateLimiter
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
@@ -99,9 +101,7 @@ async def estimate(
     Raises ``StoreError``.
     """
     check_kind("request", request, Request)
-    covered = [
-        (each.start, each.stop) for each in await store.coverage(request.symbol, request.timeframe, *request.span)
-    ]
+    covered = await store.coverage(request.symbol, request.timeframe, *request.span)
     missing, stored = await _missing(request, store, covered)
     older = [(start, min(stop, kept_since)) for start, stop in missing if start < kept_since]
     missing = [(max(start, kept_since), stop) for start, stop in missing if stop > kept_since]
@@ -137,12 +137,12 @@ def seconds_at_limit(limiter: RateLimiter, requests: int) -> float:
     return max(0, requests - 1) // stats.capacity * (stats.window + stats.guard)
 
 
-async def _missing(request: Request, store: CandleStore, covered: Sequence[Span]) -> tuple[list[Span], int]:
+async def _missing(request: Request, store: CandleStore, covered: Sequence[Covered]) -> tuple[list[Span], int]:
     """Return what is missing of a request, newest first, and how many of its candles are stored."""
     grid = request.timeframe
     bottom = grid.ceil(BEGINNING) if request.start is None else request.start
     top, need, stored, missing = request.stop, request.most, 0, []
-    for start, stop in [*covered, (bottom, bottom)]:
+    for start, stop, rows in [*covered, Covered(bottom, bottom, 0)]:
         hole = (max(stop, bottom), top)
         slots = grid.slots(*hole)
         if slots >= need:
@@ -152,7 +152,8 @@ async def _missing(request: Request, store: CandleStore, covered: Sequence[Span]
             missing.append(hole)
         need -= slots
         if need > 0 and max(start, bottom) < min(stop, top):
-            found = await store.count(request.symbol, grid, max(start, bottom), min(stop, top))
+            whole = bottom <= start and stop <= top  # then the ledger knows
+            found = rows if whole else await store.count(request.symbol, grid, max(start, bottom), min(stop, top))
             stored += min(found, need)
             need -= min(found, need)
         top = min(top, max(start, bottom))
@@ -222,7 +223,8 @@ def _answered(chunk: Chunk, empty: SpanSet) -> Chunk:
         return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
     rows, at = [], chunk.resume
     while len(rows) < ask:
-        at = next((start for start, stop in empty if start < at <= stop), at)
+        if at - 1 in empty:
+            at = empty.spans[bisect_left(empty.spans, at, key=itemgetter(0)) - 1][0]
         if at <= grid.ceil(BEGINNING):
             return attrs.evolve(chunk, rows=rows, reached=chunk.floor)
         at = grid.shift(at, -1)

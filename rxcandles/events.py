@@ -243,7 +243,7 @@ class CollectedEvent(OfSeries):
 
 
 class LeaseEvent(TypedDict):
-    """WARNING (INFO for ``damaged`` and ``old``): what is the matter with the file of a shared limit."""
+    """WARNING (INFO for ``damaged`` and ``old``): what is the matter with the file of a shared limit, or its folder."""
 
     event: Literal["lease"]
     path: str | None

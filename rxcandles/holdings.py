@@ -87,7 +87,8 @@ async def overview(
     check_ends(since, to)
     row_bytes, source = await store.row_size()
     found = []
-    for series in sorted({*await store.series(), *await store.imported_series()}):
+    unproven = {*await store.imported_series()}
+    for series in sorted({*await store.series(), *unproven}):
         frame = Timeframe.of(series.timeframe)
         if (
             series.exchange != store.exchange
@@ -99,7 +100,7 @@ async def overview(
             BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
             END if to is None else int(frame.ceil(check_instant("to", to))),
         )
-        imported = await store.imported_count(series.symbol, frame, *ends)
+        imported = await store.imported_count(series.symbol, frame, *ends) if series in unproven else 0
         span = await span_held(store, series.symbol, frame, since, to)
         if span is None and imported:
             [oldest] = await store.imported(series.symbol, frame, *ends, "oldest_first", 1)

@@ -19,7 +19,6 @@ import logging
 import os
 import stat
 import struct
-import tempfile
 import time
 import zlib
 from collections import Counter, deque
@@ -32,6 +31,7 @@ from rxcandles.arguments import check_name, check_path
 from rxcandles.errors import StoreError
 from rxcandles.events import LeaseEvent, log_event
 from rxcandles.limiter import SlidingWindowLimiter, _clock, _Permit
+from rxcandles.ownfolder import own_folders
 
 try:
     import fcntl
@@ -84,17 +84,18 @@ class MachineLimiter(SlidingWindowLimiter):
     """Gives at most ``rate`` permits in any ``window`` seconds to all processes of this user on this machine together.
 
     Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``) and the same ``folder``; by default
-    ``rxcandles-<uid>`` in the folder for temporary files (so ``TMPDIR`` must agree), made with mode 0700. Each keeps to
-    its own ``rate``, ``window`` and ``guard`` among the permits of all. Everything else is as in
+    ``rxcandles`` in a folder of the user's own (``XDG_RUNTIME_DIR``, else ``XDG_CACHE_HOME`` or ``~/.cache``), made
+    with mode 0700. Each keeps to its own ``rate``, ``window`` and ``guard`` among the permits of all. Else it is as
     :class:`SlidingWindowLimiter`, first come, first served within a process; ``stats`` counts this process only, but
     shows everybody's pause and use of the window (it reads the file, a tenth of a millisecond). A file that is
     damaged, or from before the last boot, is begun anew. There is nothing to close. Needs a loop whose clock is
     ``time.monotonic``, as asyncio's and uvloop's are.
 
-    Where there is no file locking (Windows), and while the file can't be read, written or locked (a process that was
-    stopped in the middle of a step holds it: a quarter of a second is waited, every five) later on, the limiter goes on
-    for its process alone and logs a warning. Raises ``RequestError`` for a rate, window, guard or key that can't be
-    meant, and ``StoreError`` where the folder or file can't be used, or another user could write there.
+    Where there is no file locking (Windows) or no folder of the user's own (no home), and while the file can't be read,
+    written or locked (a process that was stopped in the middle of a step holds it: a quarter of a second is waited,
+    every five) later on, the limiter goes on for its process alone and logs a warning. Raises ``RequestError`` for a
+    rate, window, guard or key that can't be meant, and ``StoreError`` where the ``folder`` given or the file in it
+    can't be used, or another user could write there.
     """
 
     def __init__(
@@ -119,28 +120,46 @@ class MachineLimiter(SlidingWindowLimiter):
         self._seats: dict[int, float] = {}
         self._lock_again = 0.0
         self._alone = fcntl is None
+        self._path: Path | None = None
         if self._alone:
             event = LeaseEvent(event="lease", path=None, problem="no locking")
             message = "this system has no fcntl: the rate of %r is kept by each process for itself"
             log_event(_log, logging.WARNING, event, message, key)
-            return
-        self._folder = Path(tempfile.gettempdir(), f"rxcandles-{os.geteuid()}") if folder is None else Path(folder)
-        self._path = self._folder / f"{key}.lease"
+        elif folder is not None:
+            self._use(Path(folder, f"{key}.lease"))
+        else:
+            self._use_own(key)
+
+    def _use(self, path: Path) -> None:
+        self._path = path
         try:
-            os.close(self._open())
+            os.close(self._open(path))
         except OSError as error:
             raise StoreError(
-                f"{self._path} can't be used to share a rate limit: {error}; mend that, or give another folder"
+                f"{path} can't be used to share a rate limit: {error}; mend that, or give another folder"
             ) from error
+
+    def _use_own(self, key: str) -> None:
+        """Use the first folder of the user's own that can be used, or none: that must not stop a collection."""
+        problem = "no folder of your own was found; XDG_CACHE_HOME may name one"
+        for folder in own_folders():
+            try:
+                return self._use(folder / f"{key}.lease")
+            except StoreError as error:
+                problem = str(error)
+        self._path, self._alone = None, True
+        event = LeaseEvent(event="lease", path=None, problem="unusable")
+        message = "the rate of %r is kept by each process for itself: %s"
+        log_event(_log, logging.WARNING, event, message, key, problem)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        if fcntl is None or self._file is not None or time.monotonic() < self._lock_again:
+        if self._path is None or self._file is not None or time.monotonic() < self._lock_again:
             yield
             return
         self._older = []
         try:
-            found = self._take_over()
+            found = self._take_over(self._path)
             yield
             if found is not None:
                 self._keep(found)
@@ -149,10 +168,10 @@ class MachineLimiter(SlidingWindowLimiter):
             if file is not None:
                 os.close(file)  # which unlocks it
 
-    def _take_over(self) -> bytes | None:
+    def _take_over(self, path: Path) -> bytes | None:
         """Lock the file and take over what it holds; return that, or None where it can't be used."""
         try:
-            self._file = self._lock()
+            self._file = self._lock(path)
             found = os.read(self._file, os.fstat(self._file).st_size)
         except (OSError, StoreError) as error:
             self._fault(error)
@@ -161,8 +180,8 @@ class MachineLimiter(SlidingWindowLimiter):
             return found
         read = _read(found)
         if read is None or read[0].written > _clock() + _AHEAD:
-            event = LeaseEvent(event="lease", path=str(self._path), problem="damaged" if read is None else "old")
-            log_event(_log, logging.INFO, event, "%s is %s; begun anew", self._path, event["problem"])
+            event = LeaseEvent(event="lease", path=str(path), problem="damaged" if read is None else "old")
+            log_event(_log, logging.INFO, event, "%s is %s; begun anew", path, event["problem"])
             return b""
         state, self._seats, permits = read
         if state.number < self._number:
@@ -186,7 +205,7 @@ class MachineLimiter(SlidingWindowLimiter):
             return
         until = min(self._seats.pop(self._seat, 0.0), now + _STILL_THERE)  # who got a permit will soon ask for another
         self._seats = {seat: until for seat, until in self._seats.items() if until > now}
-        until = until if self._timer is None else self._timer.when() + _STILL_THERE
+        until = until if self._timer is None else self._looks_at + _STILL_THERE
         if until > now and len(self._seats) < _SEATS:
             self._seats[self._seat] = until
         new = self._bytes(now)
@@ -238,11 +257,11 @@ class MachineLimiter(SlidingWindowLimiter):
             self._mine.popleft()
         return super()._give(now)
 
-    def _lock(self) -> int:
+    def _lock(self, path: Path) -> int:
         """Open the file and lock it; again where it was deleted between the two."""
         until = time.monotonic() + _LOCK_WAIT
         while True:
-            file = self._open()
+            file = self._open(path)
             try:
                 # Asked for again and again: a lock that is waited for would stop this loop for as long as it is held.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -261,17 +280,17 @@ class MachineLimiter(SlidingWindowLimiter):
                 raise
             os.close(file)
 
-    def _open(self) -> int:
+    def _open(self, path: Path) -> int:
         # Opened anew in each step: a file held open would be shared with a forked child, and its lock with it.
         try:
-            folder = os.lstat(self._folder)
+            folder = os.lstat(path.parent)
         except FileNotFoundError:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            folder = os.lstat(self._folder)
-        _check(self._folder, folder, folder=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            os.makedirs(path.parent, mode=0o700, exist_ok=True)
+            folder = os.lstat(path.parent)
+        _check(path.parent, folder, folder=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
-            _check(self._path, os.fstat(file), folder=False)
+            _check(path, os.fstat(file), folder=False)
         except BaseException:
             os.close(file)
             raise

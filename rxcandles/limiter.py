@@ -105,7 +105,9 @@ class SlidingWindowLimiter:
         self._trips: deque[float] = deque(maxlen=_TRIPS)
         self._unanswered: deque[_Permit] = deque()
         self._waiting: OrderedDict[asyncio.Future[_Permit | None], None] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._looks_at = -math.inf
+        """When that is due. Not its ``when``: uvloop gives a plain ``Handle``, without one, for what is near."""
         self._foreign = 0
         self._foreign_until = -math.inf
         self._paused_until = -math.inf
@@ -147,7 +149,7 @@ class SlidingWindowLimiter:
             place: asyncio.Future[_Permit | None] = loop.create_future()
             self._waiting[place] = None
             if self._timer is None:
-                self._timer = loop.call_at(self._due(now), self._wake)
+                self._look_again(loop, self._due(now))
         try:
             permit = await place
         except asyncio.CancelledError:
@@ -333,7 +335,7 @@ class SlidingWindowLimiter:
                 now = loop.time()
                 due, refusal = self._due(now), self._refusal(now)
                 if due > now and refusal is None:
-                    self._timer = loop.call_at(due, self._wake)
+                    self._look_again(loop, due)
                     return
                 del self._waiting[place]
                 if place.done():
@@ -342,6 +344,10 @@ class SlidingWindowLimiter:
                     place.set_result(self._give(now))
                 else:
                     place.set_exception(refusal)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        self._looks_at = when
+        self._timer = loop.call_at(when, self._wake)
 
     def _leave(self, place: asyncio.Future[_Permit | None]) -> None:
         with self._step():

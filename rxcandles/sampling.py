@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.chunk import Chunk
@@ -117,7 +119,7 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
         "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
         (stored.id, until, since),
     )
-    claims = _claims(connection, stored.id)
+    claims, at = _claims(connection, stored.id), 0
     for start, stop in filter(lambda span: is_span(*span), spans):
         span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
         if span[0] >= span[1]:
@@ -126,8 +128,10 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
             part.beginnings.append(_above(part, span, min(history, span[1])))
         if history < span[1]:
             part.spans.append((max(span[0], history), span[1]))
-        for claim in claims:
-            if span[0] < claim[1] and claim[0] < span[1]:
+        while at < len(claims) and claims[at][1] <= span[0]:
+            at += 1
+        for claim in claims[at : bisect_left(claims, span[1], lo=at, key=itemgetter(0))]:
+            if span[0] < claim[1]:
                 part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
     return part
 

@@ -6,8 +6,9 @@ and ascending, so that two sets that cover the same seconds are equal.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import TypeAlias
 
 import attrs
@@ -38,9 +39,12 @@ class SpanSet:
         return SpanSet((*self.spans, *other.spans))
 
     def intersect(self, other: SpanSet) -> SpanSet:
-        """Return what is in both."""
+        """Return what is in both; takes as long as there are spans of both where they meet."""
+        if not self.spans or not other.spans:
+            return SpanSet()
+        start, stop = max(self.spans[0][0], other.spans[0][0]), min(self.spans[-1][1], other.spans[-1][1])
         result = []
-        mine, theirs = iter(self.spans), iter(other.spans)
+        mine, theirs = iter(self._around(start, stop)), iter(other._around(start, stop))
         a, b = next(mine, None), next(theirs, None)
         while a and b:
             result.append((max(a[0], b[0]), min(a[1], b[1])))
@@ -51,15 +55,21 @@ class SpanSet:
         return SpanSet(tuple(result))
 
     def subtract(self, other: SpanSet) -> SpanSet:
-        """Return what is here and not in ``other``."""
+        """Return what is here and not in ``other``; takes as long as ``intersect``."""
         if not self.spans:
             return self
-        edges = [self.spans[0][0], *(edge for span in other.spans for edge in span), self.spans[-1][1]]
+        start, stop = self.spans[0][0], self.spans[-1][1]
+        edges = [start, *(edge for span in other._around(start, stop) for edge in span), stop]
         gaps = SpanSet(tuple(zip(edges[::2], edges[1::2], strict=True)))
         return self.intersect(gaps)
 
+    def _around(self, start: int, stop: int) -> tuple[Span, ...]:
+        """Return the spans that overlap ``[start, stop)``, whole."""
+        first = bisect_right(self.spans, start, key=itemgetter(1))
+        return self.spans[first : bisect_left(self.spans, stop, lo=first, key=itemgetter(0))]
+
     def __contains__(self, time: int) -> bool:
-        position = bisect_right(self.spans, time, key=lambda span: span[0])
+        position = bisect_right(self.spans, time, key=itemgetter(0))
         return position > 0 and time < self.spans[position - 1][1]
 
     def __iter__(self) -> Iterator[Span]:

@@ -87,7 +87,7 @@ class Stopping:
             for do in self._before:
                 try:
                     do()
-                except Exception:  # noqa: S110 - the process ends, and the next may matter more
+                except Exception:  # noqa: S110  # nosec B110 - the process ends, and the next may matter more
                     pass
             text = "stopped" if self._words is None else self._words()
             # Not by sys.stderr: it may be what was interrupted.

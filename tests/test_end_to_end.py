@@ -359,7 +359,7 @@ def test_connect_refuses(arguments: dict[str, object], message: str, tmp_path: P
 
 async def test_shared_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two providers of one exchange that share its limit draw no 429 together; other servers share nothing unasked."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     async with Simulator(MARKETS, rate=20, clock=lambda: NOW) as sim:
 
         async def collect(name: str, symbol: str) -> int:

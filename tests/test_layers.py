@@ -14,7 +14,7 @@ ROOT = Path(rxcandles.__file__).parent
 LAYERS = (
     {"errors", "version", "stopping"},
     {"arguments", "extras"},
-    {"files", "naming", "threads", "loopthread"},
+    {"files", "naming", "ownfolder", "threads", "loopthread"},
     {"timeframe"},
     {"spans", "events"},
     {"model", "claims", "density"},

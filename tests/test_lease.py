@@ -19,7 +19,7 @@ import test_limiter
 from test_limiter import StrictServer, collect, times
 from virtualloop import run_virtual
 
-from rxcandles import lease
+from rxcandles import lease, ownfolder
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.lease import MachineLimiter
 from rxcandles.ports import RateLimiter
@@ -271,11 +271,82 @@ def test_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         MachineLimiter(1, folder=folder)
 
 
-def test_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By default the file lies in a folder of the user's own among the temporary ones."""
-    monkeypatch.setattr(lease.tempfile, "gettempdir", lambda: str(tmp_path))
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder, of a user who is not logged in."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "absent"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    return folder
+
+
+def test_own_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the file lies in the user's runtime folder, else in that for caches; no temporary one is needed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    own, cache = tmp_path / "run", tmp_path / "cache"
     MachineLimiter(1)
-    assert [f"rxcandles-{os.geteuid()}"] == [path.name for path in tmp_path.iterdir()]
+    assert (home / ".cache" / "rxcandles").stat().st_mode & 0o777 == 0o700
+    cache.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    MachineLimiter(1)
+    own.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(own))
+    MachineLimiter(1)
+    places = [home / ".cache", cache, own]
+    assert [(place / "rxcandles" / "upbit.lease").is_file() for place in places] == [True] * 3
+
+
+def test_next_own_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that can't be used leaves the place to the next."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "rxcandles").symlink_to(home)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
+    MachineLimiter(1)
+    assert (home / ".cache" / "rxcandles" / "upbit.lease").is_file()
+
+
+def spoil_nothing(home: Path) -> None:
+    home.rmdir()
+
+
+def spoil_link(home: Path) -> None:
+    (home / ".cache").mkdir()
+    (home / ".cache" / "rxcandles").symlink_to(home)
+
+
+def spoil_mode(home: Path) -> None:
+    (home / ".cache" / "rxcandles").mkdir(parents=True)
+    (home / ".cache" / "rxcandles").chmod(0o777)
+
+
+def spoil_file(home: Path) -> None:
+    (home / ".cache").write_text("no folder")
+
+
+@pytest.mark.parametrize("spoil", [spoil_nothing, spoil_link, spoil_mode, spoil_file])
+def test_no_own_folder(home: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture) -> None:
+    """Where none can be used, the rate is kept by each process for itself, and one warning says so."""
+    spoil(home)
+    assert run_virtual(times(MachineLimiter(1), 3)) == [0, 1.03, 2.06]
+    [message] = caplog.messages
+    assert message.startswith("the rate of 'upbit' is kept by each process for itself: ")
+
+
+def test_foreign_own_folder(home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What is another user's is left alone: a home as ``sudo`` keeps it, and a folder that somebody else has made."""
+    owner = home.stat().st_uid
+    (home / ".cache" / "rxcandles").mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert run_virtual(times(MachineLimiter(1), 2)) == [0, 1.03]
+    assert len(caplog.messages) == 1
+    monkeypatch.setattr(ownfolder, "_is_own", lambda path: True)
+    assert run_virtual(times(MachineLimiter(1), 2)) == [0, 1.03]
+    assert f"belongs to user {owner}" in caplog.messages[-1]
+    assert list((home / ".cache" / "rxcandles").iterdir()) == []
 
 
 def test_no_fcntl(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -73,25 +73,28 @@ async def test_nothing_but_the_database_is_written(tmp_path: Path) -> None:
     """A run writes the database named and the shared limit's file, reaches loopback alone, and starts no program."""
     database, temporary = tmp_path / "some candles.db", tmp_path / "tmp"
     temporary.mkdir()
+    own = tmp_path / "run"
+    own.mkdir()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-B", "-c", WATCHED, str(database), cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(own)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await process.communicate()
     assert err.decode().split() == ["RequestError"] * 3
     wrote, reached, ran = json.loads(out)
-    folder = temporary / f"rxcandles-{os.geteuid()}"
+    folder = own / "rxcandles"
     assert set(wrote) - {str(folder)} == {str(database), str(folder / "simulated.lease")}
     assert reached == ["127.0.0.1"]
     assert ran == []
-    assert set(os.listdir(tmp_path)) == {"some candles.db", "tmp"}
+    assert set(os.listdir(tmp_path)) == {"some candles.db", "tmp", "run"}
+    assert os.listdir(temporary) == []
     assert (folder.stat().st_mode & 0o777, (folder / "simulated.lease").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_name_of_an_exchange_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shared limit's file is named after the exchange; a name that is no plain file name is refused."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
     async def opening() -> None:
         exchange = FakeExchange([])

@@ -162,7 +162,7 @@ async def test_two_sources_in_one_series(sim: Simulator) -> None:
 
 async def test_limits_belong_to_addresses(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit is shared by all that open the same address, whatever they call it; the real one is shared unasked."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
     def found() -> set[str]:
         return {path.name for path in tmp_path.glob("*/*.lease")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -13,7 +12,6 @@ from rxcandles.cli.charting import chart
 from rxcandles.cli.checking import repair, verify
 from rxcandles.cli.collecting import collect
 from rxcandles.cli.completing import completion
-from rxcandles.cli.console import printable
 from rxcandles.cli.coverage import coverage
 from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
@@ -22,6 +20,7 @@ from rxcandles.cli.markets import markets
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, stream
 from rxcandles.cli.simulating import simulate
+from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.files import remove_unfinished
@@ -60,6 +59,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
     Without ``arguments`` stdout and stderr are this command's own, and a fault of theirs ends nothing.
     """
     if arguments is not None:
+        lenient_streams()
         return _ended(lambda: _done(list(arguments)))
     outputs.guard()
     STOPPING.before_leaving(remove_unfinished)
@@ -101,6 +101,5 @@ def _has_since(context: click.Context | None) -> bool:
 
 
 def _say(message: str, code: int) -> int:
-    if sys.stderr is not None:
-        sys.stderr.write("rxcandles: " + printable(" ".join(message.split())) + "\n")
+    echo("rxcandles: " + " ".join(message.split()), err=True)
     return code

@@ -14,6 +14,7 @@ from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import exchange_of
+from rxcandles.cli.text import echo
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
 from rxcandles.stores import SqliteStore
@@ -73,8 +74,8 @@ def _chart(
         path.write_bytes(content)
     start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
     megabytes = Path(output).stat().st_size / 1e6
-    click.echo(f"{symbol} {frame}: {len(data):,} candles, {start} to {stop} UTC, {megabytes:,.2f} MB")
-    click.echo(printable(output))
+    echo(f"{symbol} {frame}: {len(data):,} candles, {start} to {stop} UTC, {megabytes:,.2f} MB")
+    echo(printable(output))
     return 0
 
 

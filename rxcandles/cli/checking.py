@@ -16,7 +16,7 @@ from rxcandles.cli.findingsfile import read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import source_options
-from rxcandles.cli.text import counted
+from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
 from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.model import Request
@@ -123,10 +123,10 @@ def _verify(
 
     report = run_async(work())
     if as_json:
-        click.echo(json.dumps(_plain(report)))
+        echo(json.dumps(_plain(report)))
     elif not (quiet and report.clean):
         for line in _lines(report):
-            click.echo(line)
+            echo(line)
     return DAMAGED if report.damaged else 0 if report.clean else WRONG
 
 
@@ -149,7 +149,7 @@ def _repair(
     options.existing(db)
     findings, others = (None, 0) if report is None else read_findings(report)
     if others and not quiet:
-        click.echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+        echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
@@ -166,10 +166,10 @@ def _repair(
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
     if as_json:
-        click.echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
+        echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
-            click.echo(line)
+            echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 
 

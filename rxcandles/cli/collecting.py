@@ -16,6 +16,7 @@ from rxcandles.cli.console import printable, show_table, summary_plain, summary_
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.cli.provisional import Doubts, tell_doubts
+from rxcandles.cli.text import echo
 from rxcandles.errors import IncompleteError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
@@ -106,7 +107,7 @@ def collect_series(
 
     if not output.quiet:
         for line in _not_kept(titles):
-            click.echo(line, err=True)
+            echo(line, err=True)
     results = run_several(place, titles, output, work)
     if len(titles) == 1 and not lines:
         [(request, title)] = titles.items()
@@ -114,7 +115,7 @@ def collect_series(
     unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
     if as_json:
         for request, result in results.items():
-            click.echo(json.dumps(_plain(request, result)))
+            echo(json.dumps(_plain(request, result)))
     elif len(unreachable) < len(results):
         told = {titles[request]: result for request, result in results.items()}
         _print_table(told, place.kept(), output)
@@ -124,7 +125,7 @@ def collect_series(
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
         message = " ".join(str(error).split())
-        click.echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
+        echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
     return 1 if failed else 0
 
 
@@ -133,7 +134,7 @@ def _tell_one(
 ) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
     if isinstance(summary, CollectionSummary):
-        click.echo(json.dumps(_named(request, summary)) if as_json else summary_text(summary, title, db))
+        echo(*([json.dumps(_named(request, summary))] if as_json else summary_text(summary, title, db).splitlines()))
     if not as_json:
         _tell_doubts({title: result}, output)
     if isinstance(result, Exception):
@@ -174,4 +175,4 @@ def _named(request: Request, summary: object) -> dict[str, Any]:
 def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:
     show_table(summary_table(results), no_color=output.no_color)
     held = sum(not isinstance(result, Exception) for result in results.values())
-    click.echo(f"{held:,} of {len(results):,} series are held in {printable(db)}")
+    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
@@ -12,11 +13,14 @@ from rxcandles.cli import options
 from rxcandles.cli.running import run_async
 from rxcandles.errors import RxCandlesError
 from rxcandles.ports import Series
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.snapshot import Snapshot
 
 __all__ = ["completion", "stored_names", "stored_symbols"]
 
 SHELLS: Final = ("bash", "zsh", "fish")
+
+_PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
+"""Letters and digits of any script, and signs that mean nothing to a shell."""
 
 
 @click.command()
@@ -55,7 +59,8 @@ def stored_names(context: click.Context, incomplete: str) -> list[str]:
 
 
 def _begin_so(words: Iterable[str], beginning: str) -> list[str]:
-    return sorted(each for each in words if each.startswith(beginning))
+    """Return the words that begin so and that no shell does anything with: what is completed is run as it stands."""
+    return sorted(each for each in words if each.startswith(beginning) and _PLAIN.fullmatch(each))
 
 
 def _stored(context: click.Context) -> list[Series]:
@@ -68,5 +73,11 @@ def _stored(context: click.Context) -> list[Series]:
 
 
 async def _series(path: str) -> list[Series]:
-    async with SqliteStore(path) as store:
-        return await store.series()
+    # Whoever presses Tab has asked for nothing to be written.
+    async with Snapshot(path) as snapshot:
+        return await snapshot.call(
+            lambda connection: [
+                Series(*map(str, names))
+                for names in connection.execute("SELECT exchange, symbol, timeframe FROM series").fetchall()
+            ]
+        )

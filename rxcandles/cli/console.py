@@ -88,11 +88,9 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
 
 def show_table(table: Table, *, no_color: bool = False) -> None:
     """Print a table on stdout: as wide as the terminal, with colours there only; up to 200 columns elsewhere."""
-    from rich.console import Console
+    from rxcandles.cli.terminal import Terminal
 
-    terminal = sys.stdout.isatty()
-    width = None if terminal else 200
-    Console(width=width, no_color=no_color or None, force_terminal=terminal, highlight=False).print(table)
+    Terminal(width=None if sys.stdout.isatty() else 200, no_color=no_color).print(table)
 
 
 def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,8 @@ from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.running import run_async
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
+from rxcandles.cli.terminal import Terminal
+from rxcandles.cli.text import echo, printable
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
@@ -60,27 +61,27 @@ def _show_coverage(
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
     check_ends(since, to)
-    width = min(Console().width, WIDEST) if sys.stdout.isatty() else 100
+    width = min(Terminal().width, WIDEST) if sys.stdout.isatty() else 100
     # A terminal wraps a long line, where a table would cut its columns.
-    terminal = Console(
-        width=200, highlight=False, markup=False, no_color=no_color or None, force_terminal=sys.stdout.isatty()
-    )
+    terminal = Terminal(width=200, no_color=no_color)
     found = run_async(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
     if as_json:
         for each in found:
-            click.echo(json.dumps(each))
+            echo(json.dumps(each))
     elif found:
         blocks = _can_show("".join(mark.block for mark in LEGEND))
         terminal.print(_table([series for series, _ in found]))
         for series, pieces in found:
-            terminal.print()
-            terminal.print(" ".join(series.series), soft_wrap=True)
-            terminal.print(strip(pieces, width, blocks=blocks), soft_wrap=True)
-            terminal.print(axis(pieces[0].start, pieces[-1].stop, width), soft_wrap=True)
+            lines = (
+                Text("\n" + printable(" ".join(series.series))),
+                strip(pieces, width, blocks=blocks),
+                Text(axis(pieces[0].start, pieces[-1].stop, width)),
+            )
+            terminal.print(Text("\n").join(lines), soft_wrap=True)
         terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
     else:
         between = " between these times" if since or to else ""
-        click.echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
+        echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
     return 0
 
 

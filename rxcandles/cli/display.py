@@ -51,10 +51,9 @@ class Output:
 
     def console(self) -> Console:
         """Return the console on stderr: colours on a terminal only, and not where they are off."""
-        from rich.console import Console
+        from rxcandles.cli.terminal import Terminal
 
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        return Console(stderr=True, no_color=self.no_color or None, force_terminal=terminal, highlight=False)
+        return Terminal(stderr=True, no_color=self.no_color)
 
 
 class LastProgress:

@@ -16,6 +16,7 @@ from rxcandles.cli.asking import check_one
 from rxcandles.cli.console import printable
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import exchange_of, source_options
+from rxcandles.cli.text import echo
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
@@ -77,7 +78,7 @@ def _export(asked: _Asked) -> int:
     if done.missing:
         where = _where(asked.db, exchange)
         spans = ", ".join(_text(*span) for span in done.missing[:3]) + (", …" if len(done.missing) > 3 else "")
-        click.echo(
+        echo(
             f"rxcandles: {title} is not complete: {len(done.missing):,} "
             f"{'spans are' if len(done.missing) > 1 else 'span is'} not proven ({spans}); "
             f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{where}` "
@@ -85,15 +86,15 @@ def _export(asked: _Asked) -> int:
             err=True,
         )
     if left_out:
-        click.echo(
+        echo(
             f"rxcandles: {left_out:,} imported candles are left out, none of them proven; --imported writes them too",
             err=True,
         )
     if asked.as_json:
-        click.echo(_json(done))
+        echo(_json(done))
     else:
         where = str(done.paths[0]) if len(done.paths) == 1 else f"{len(done.paths):,} files in {asked.output}"
-        click.echo(f"{title}: {done.rows:,} candles, {_text(*done.span)} UTC, in {printable(where)}")
+        echo(f"{title}: {done.rows:,} candles, {_text(*done.span)} UTC, in {printable(where)}")
     return 0
 
 

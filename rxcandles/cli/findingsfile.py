@@ -25,6 +25,8 @@ def read_findings(path: str) -> tuple[list[Finding], int]:
 
     ``RequestError`` says what can't be meant, and where.
     """
+    if path != "-":
+        check_path("--from", path)
     try:
         report = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
@@ -41,7 +43,7 @@ def read_findings(path: str) -> tuple[list[Finding], int]:
 def _text(path: str) -> bytes:
     if path == "-":
         return sys.stdin.buffer.read(LARGEST + 1)[:LARGEST]
-    if not Path(check_path("--from", path)).is_file():
+    if not Path(path).is_file():
         raise RequestError(f"there is no file {path!r}; make one with `rxcandles verify --against-exchange 50 --json`")
     with open(path, "rb") as file:
         content = file.read(LARGEST + 1)

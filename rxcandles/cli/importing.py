@@ -15,6 +15,7 @@ from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
 from rxcandles.cli.importfiles import Left, files_of
 from rxcandles.cli.running import run_async
+from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
@@ -147,7 +148,7 @@ async def _import(
                 failed = True
                 continue
             if not as_json:
-                click.echo(_text(report, f"{each.symbol} {each.timeframe}", db))
+                echo(_text(report, f"{each.symbol} {each.timeframe}", db))
                 for note in report.notes:
                     _tell(f"{report.source}: {note}")
             found = None
@@ -161,14 +162,14 @@ async def _import(
             if as_json:
                 named = {"symbol": each.symbol, "timeframe": Timeframe.of(each.timeframe).name}
                 check = None if found is None else attrs.asdict(found)
-                click.echo(json.dumps(named | attrs.asdict(report) | {"check": check}))
+                echo(json.dumps(named | attrs.asdict(report) | {"check": check}))
             elif found is not None:
-                click.echo("\n".join((_found(found), *map(printable, found.examples))))
+                echo(_found(found), *found.examples)
     return 2 if failed else WRONG if differs else 0
 
 
 def _tell(message: str) -> None:
-    click.echo(f"rxcandles: {printable(' '.join(message.split()))}", err=True)
+    echo(f"rxcandles: {printable(' '.join(message.split()))}", err=True)
 
 
 def _found(found: ImportCheck) -> str:

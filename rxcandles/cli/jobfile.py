@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from rxcandles.arguments import check_count, check_path, check_rate, refusal
+from rxcandles.arguments import check_count, check_path, check_rate, refusal, shown
 from rxcandles.cli import options
 from rxcandles.cli.asking import WAYS, Wanted, ends_of, read_duration, read_time
 from rxcandles.cli.collecting import collect_series
@@ -23,6 +23,9 @@ __all__ = ["read_jobs", "run"]
 
 LARGEST: Final = 1_000_000
 """Bytes of a file of jobs; a larger one is something else."""
+
+DEEPEST: Final = 100
+"""Dots in a line of it."""
 
 
 @click.command()
@@ -66,9 +69,14 @@ def read_jobs(path: str) -> tuple[list[Wanted], Place]:
     import tomllib
 
     text = _text(check_path("FILE", path))
+    # Python's reader takes the square of the time for a name of many parts.
+    if any(line.count(".") > DEEPEST and not line.lstrip().startswith("#") for line in text.splitlines()):
+        raise RequestError(f"{path!r} is no TOML file of jobs: a line of it has more than {DEEPEST} dots")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise RequestError(f"{path!r} is no TOML file of jobs: its values lie too deep in each other") from None
+    except ValueError as error:  # also of a number with too many digits
         raise RequestError(f"{path!r} is no TOML: {error}") from None
     try:
         return _jobs(content)
@@ -127,7 +135,7 @@ def _check_names(where: str, found: Iterable[str], known: Iterable[str], elsewhe
             raise RequestError(f"{where} has {name!r}, which holds for the whole file; write it under [defaults]")
         near = get_close_matches(name, list(known), 1, 0.5)
         raise RequestError(
-            f"{where} has {name!r}, which means nothing here; "
+            f"{where} has {shown(name)}, which means nothing here; "
             + (f"did you mean {near[0]!r}?" if near else f"take {', '.join(known)}")
         )
 

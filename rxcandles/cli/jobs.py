@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -162,10 +163,11 @@ def run_several(
 def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
     """Return the names of series, told apart by a number where one is asked for twice."""
     titles: dict[Request, str] = {}
-    for request in requests:
+    asked: Counter[str] = Counter()
+    for request in dict.fromkeys(requests):
         title = f"{request.symbol} {request.timeframe}"
-        others = sum(each == title or each.startswith(f"{title} (") for each in titles.values())
-        titles[request] = f"{title} ({others + 1})" if others else title
+        asked[title] += 1
+        titles[request] = title if asked[title] == 1 else f"{title} ({asked[title]})"
     return titles
 
 

@@ -13,6 +13,7 @@ from rxcandles.cli import options
 from rxcandles.cli.console import printable
 from rxcandles.cli.jobs import Place, listed
 from rxcandles.cli.running import run_async
+from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.ports import Market
 
@@ -38,9 +39,7 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
             raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
         for each in found:
             names = (each.symbol.ljust(12), each.english_name, each.local_name)
-            click.echo(
-                json.dumps(attrs.asdict(each)) if as_json else printable("  ".join(filter(None, names)).rstrip())
-            )
+            echo(json.dumps(attrs.asdict(each)) if as_json else printable("  ".join(filter(None, names)).rstrip()))
         return 0
 
     return work

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
-from rxcandles.arguments import check_rate
+from rxcandles.arguments import check_path, check_rate
 from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
 from rxcandles.errors import RequestError
@@ -69,6 +69,8 @@ def is_there(db: str) -> bool:
 
 def existing(db: str) -> str:
     """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
+    if ":/" in db:
+        check_path("--db", db)  # which shows no password
     if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
+from rxcandles.cli.text import printable
 from rxcandles.limiter import LimiterStats
 from rxcandles.reports import CollectionProgress
 
@@ -95,11 +96,11 @@ def _most_of_interest(series: Mapping[str, CollectionProgress | None], room: int
 def _row(title: str, progress: CollectionProgress | None, wide: bool) -> list[Text | ProgressBar]:
     if progress is None:
         waits = [Text("")] * (3 if wide else 2) + [Text("waits", style="dim"), Text(""), Text("")]
-        return [Text(title, style="dim"), ProgressBar(total=1, completed=0), *waits]
+        return [Text(printable(title), style="dim"), ProgressBar(total=1, completed=0), *waits]
     held, total, done = progress.collected_count, progress.total_count, is_done(progress)
     candles = [Text(_held_of(progress))] if wide else []
     return [
-        Text(title),
+        Text(printable(title)),
         _bar(held, total),
         Text(share(held, total), style="green" if done else ""),
         *candles,

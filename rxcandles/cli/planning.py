@@ -17,7 +17,7 @@ from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
 from rxcandles.cli.running import run_async
-from rxcandles.cli.text import counted
+from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
@@ -53,14 +53,14 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
             plans, seconds, others, whose = run_async(_plans(place, requests))
         if as_json:
             for each in plans:
-                click.echo(json.dumps(_plain(each)))
+                echo(json.dumps(_plain(each)))
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
             _print(told, whose, None if place.rate_limit is None else seconds, output)
         if not output.quiet:
             for series in others:
-                click.echo(
+                echo(
                     f"the database has {series.symbol} {series.timeframe} of {series.exchange!r}, and this is a plan "
                     f"for {whose!r}",
                     err=True,
@@ -116,7 +116,7 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
     for title, each in plans.items():
         if each.not_kept is not None:
             start, stop = each.not_kept
-            click.echo(
+            echo(
                 f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; {start:%Y-%m-%d %H:%M:%S} to "
                 f"{stop:%Y-%m-%d %H:%M:%S} UTC is not counted"
             )
@@ -126,7 +126,7 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
     )
     at_limit = "no limit" if seconds is None else f"{clock(seconds)} at the rate limit"
     memory = sum(each.memory_bytes for each in every)
-    click.echo(
+    echo(
         f"{counted(requests - again, 'request')}{_again(again)}, {at_limit}; at most {size(memory)} of memory and "
         f"{size(disk)} of disk; from {exchange!r}"
     )
@@ -139,14 +139,14 @@ def _again(requests: int) -> str:
 def _print_spans(plan: CollectionPlan) -> None:
     for start, stop in plan.missing[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        click.echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
     if len(plan.missing) > SPANS:
-        click.echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
+        echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        click.echo(f"asked again: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"asked again: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
     if len(plan.doubtful) > SPANS:
-        click.echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
+        echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 
 
 def size(count: float) -> str:

@@ -13,6 +13,7 @@ from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
 from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
+from rxcandles.cli.text import echo
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig
@@ -52,7 +53,7 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
         for line in format_candles(candles, style):
             if outputs.fault() is not None:
                 break
-            click.echo(line)
+            echo(line)
         _tell(job, doubts)
         return 0
 
@@ -77,7 +78,7 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
         async with chosen as chunks:
             async for candles, meta in chunks:
                 for line in format_candles(candles, style, header=meta.chunk_index == 0):
-                    click.echo(line)
+                    echo(line)
                 if outputs.fault() is not None:
                     return CUT_SHORT if outputs.reader_left() else 1
                 seen.add(candles)

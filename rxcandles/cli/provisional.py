@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import attrs
-import click
 
-from rxcandles.cli.text import counted, printable
+from rxcandles.cli.text import counted, echo, printable
 from rxcandles.model import CandleData, Request
 from rxcandles.operators.summarize import provisional_spans
 from rxcandles.ports import CandleStore
@@ -70,9 +69,9 @@ def tell_doubts(found: Mapping[str, Doubts], *, now: float | None = None) -> Non
 def _tell(lines: Mapping[str, str], what: str) -> None:
     told = [f"{title}: {line}" for title, line in lines.items() if line]
     for line in told[:LINES]:
-        click.echo(printable(line), err=True)
+        echo(printable(line), err=True)
     if len(told) > LINES:
-        click.echo(f"and {len(told) - LINES:,} series more {what}", err=True)
+        echo(f"and {len(told) - LINES:,} series more {what}", err=True)
 
 
 def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:

@@ -9,6 +9,7 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.running import run_async
+from rxcandles.cli.text import echo
 
 __all__ = ["simulate"]
 
@@ -42,7 +43,7 @@ def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
 
     async def serve() -> None:
         async with Simulator(rate=rate_limit, latency=latency, port=port) as simulator:
-            click.echo(
+            echo(
                 f"{simulator.base_url}  (try: rxcandles collect KRW-BTC 1m --count 1000 "
                 f"--exchange simulated --base-url {simulator.base_url}; Ctrl-C stops it)"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from rich.text import Text
@@ -43,10 +44,10 @@ def _mark(cell: CoverageCell) -> _Mark:
 
 def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
     """Return ``width`` characters, oldest first; each is a cell, or several are where there are fewer cells."""
+    marks = [_mark(each) for each in cells]
     text = Text()
-    for at in range(width):
-        mark = _mark(cells[at * len(cells) // width])
-        text.append(mark.block if blocks else mark.plain, style=mark.style)
+    for mark, same in groupby(marks[at * len(cells) // width] for at in range(width)):
+        text.append((mark.block if blocks else mark.plain) * len(list(same)), style=mark.style)
     return text
 
 

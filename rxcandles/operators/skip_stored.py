@@ -192,11 +192,12 @@ class Narrowing:
             tail = len(known) == 1 and known.spans[0][0] == low
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
         wanted = page if chunk.want is None else chunk.want - chunk.held
-        need = min(page, grid.slots(lowest, chunk.resume), wanted)
+        slots = grid.slots(lowest, chunk.resume)
+        need = min(page, slots, wanted)
         again = bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
         below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
-        if below:
+        if below and need == slots:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
@@ -204,12 +205,13 @@ class Narrowing:
         return chunk.plan.asking(chunk, need)
 
     async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:
-        """Return the open times of the newest ``limit`` stored candles in each of the spans."""
-        request, opens = chunk.request, list[int]()
-        for start, stop in reversed(spans.spans):
-            rows = await self._store.rows(request.symbol, request.timeframe, start, stop, "newest_first", limit)
-            opens += [row.open_time for row in rows]
-        return opens
+        """Return the open times of the newest ``limit`` stored candles from the first of the spans to the last."""
+        if not spans:
+            return []
+        # One look for all of them: there may be one for every other slot.
+        series = (chunk.request.symbol, chunk.request.timeframe)
+        rows = await self._store.rows(*series, spans.spans[0][0], spans.spans[-1][1], "newest_first", limit)
+        return [row.open_time for row in rows if row.open_time in spans]
 
 
 @attrs.define

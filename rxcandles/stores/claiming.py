@@ -13,7 +13,7 @@ import attrs
 
 from rxcandles.claims import ABSENCE_KINDS, Absence, AbsenceKind, Claim, ConfirmTimes, hear
 from rxcandles.spans import Span, SpanSet
-from rxcandles.stores.conditions import is_span
+from rxcandles.stores.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span
 from rxcandles.stores.schema import CLAIM_COLUMNS
 from rxcandles.timeframe import BEGINNING, Timeframe
 
@@ -29,9 +29,7 @@ __all__ = [
     "uncover",
 ]
 
-CLAIMS_SQL: Final = (
-    f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? AND start < ? AND stop > ? ORDER BY start"
-)
+CLAIMS_SQL: Final = f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE {CLAIMED_WITHIN} ORDER BY start"
 _ADD: Final = f"INSERT INTO claims (series, {', '.join(CLAIM_COLUMNS)}) VALUES (?{', ?' * len(CLAIM_COLUMNS)})"
 _WITHIN: Final = "FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 _COUNT: Final = f"SELECT count(*) {_WITHIN}"
@@ -39,7 +37,7 @@ _COUNT: Final = f"SELECT count(*) {_WITHIN}"
 
 def read_claims(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Claim]:
     """Return the claims that overlap ``[start, stop)``, oldest first."""
-    return [Claim(*row) for row in connection.execute(CLAIMS_SQL, (series, stop, start)).fetchall()]
+    return [Claim(*row) for row in connection.execute(CLAIMS_SQL, (series, start, stop)).fetchall()]
 
 
 def add_claims(connection: sqlite3.Connection, series: int, claims: Iterable[Claim]) -> None:
@@ -106,7 +104,7 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
     One of which nobody can say what it says becomes one that is due at once: to drop it would be to believe it.
     """
     covered = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,)).fetchall()
-    free, kept = SpanSet(tuple(covered)), list[Claim]()
+    ledger, kept, reach = SpanSet(tuple(covered)), list[Claim](), BEGINNING
     for claim in list(stored_claims(connection, series)):
         if not is_span(*claim.span):
             continue
@@ -116,9 +114,10 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
         if not is_claim(claim):
             kind: AbsenceKind = "beginning" if claim.start == BEGINNING else "gap"
             claim = Claim(kind, *span, now, now, 1, now, now + int(ConfirmTimes().gap))
-        left = SpanSet((span,)).intersect(free).subtract(traded)
+        # What of an earlier claim was not kept is not covered, or has a candle.
+        left = SpanSet(((max(span[0], reach), span[1]),)).intersect(ledger).subtract(traded)
         kept += [attrs.evolve(claim, start=start, stop=stop) for start, stop in left]
-        free = free.subtract(left)
+        reach = max(reach, span[1])
     connection.execute("DELETE FROM claims WHERE series = ?", (series,))
     add_claims(connection, series, kept)
 
@@ -131,7 +130,7 @@ def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None
             left_of_it = SpanSet((claim.span,)).subtract(SpanSet(((start, stop),)))
             add_claims(connection, series, (attrs.evolve(claim, start=first, stop=last) for first, last in left_of_it))
         touched = connection.execute(
-            "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?", (series, stop, start)
+            f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", (series, start, stop)
         ).fetchall()
         for first, last in touched:
             connection.execute("DELETE FROM coverage WHERE series = ? AND start = ?", (series, first))

@@ -9,7 +9,20 @@ from rxcandles.rules import finite, possible
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.timeframe import BEGINNING, END, Timeframe
 
-__all__ = ["is_span", "on_grid_sql", "sound_sql", "teach_grid"]
+__all__ = ["CLAIMED_WITHIN", "COVERED_WITHIN", "is_span", "on_grid_sql", "sound_sql", "teach_grid"]
+
+# Spans lie apart, so that only the last one to begin before a stretch can reach into it. Without that bound all older
+# ones would be looked at, for every page.
+COVERED_WITHIN: Final = (
+    "series = ?1 AND start < ?3 AND stop > ?2"
+    " AND start >= coalesce((SELECT max(start) FROM coverage WHERE series = ?1 AND start <= ?2), 0)"
+)
+"""The condition that a covered span overlaps a stretch, given series, start and stop of that."""
+CLAIMED_WITHIN: Final = (
+    "series = ?1 AND start < ?3 AND stop > ?2"
+    " AND start >= coalesce((SELECT max(start) FROM claims WHERE series = ?1 AND start <= ?2), 0)"
+)
+"""The same of a claim."""
 
 
 class _Sql:

@@ -16,12 +16,14 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 
 import aiosqlite
 
-from rxcandles.errors import StoreError
+from rxcandles.errors import SchemaError, StoreError
 from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.access import Access, access_to, unreadable
 from rxcandles.stores.doubtful import find_doubtful
 from rxcandles.stores.header import read_header
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import APPLICATION_ID, CLAIMS_SINCE, MIGRATIONS, VERSION
+from rxcandles.stores.strangers import refuse_strangers
 from rxcandles.stores.trouble import DAMAGED, is_busy, store_error
 
 __all__ = ["Connection", "Durability", "open_connection"]
@@ -46,11 +48,15 @@ class Connection(aiosqlite.Connection):
 
     file: OpenedFile
     """What it has open, from its opening on."""
+    access: Access
+    """What may be done with it."""
 
     def __init__(self, database: str, path: str, busy_timeout: float) -> None:
         def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(database, timeout=busy_timeout, isolation_level=None)
-            self.file = OpenedFile(database, path)
+            self.access = access = access_to(database)
+            target = database if access.writable else access.uri("rw")
+            connection = sqlite3.connect(target, timeout=busy_timeout, isolation_level=None, uri=not access.writable)
+            self.file = OpenedFile(database, path, frozen=access.frozen)
             return connection
 
         super().__init__(connect, iter_chunk_size=64)
@@ -155,8 +161,9 @@ def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Cal
 async def open_connection(database: str, path: str, busy_timeout: float, durability: Durability) -> Connection:
     """Return a connection to a file that is of this version now; ``path`` is what errors call it.
 
-    Raises ``SchemaError`` for a file of a newer version or of another program, which it leaves as it is, and
-    ``StoreError`` where the file can't be opened.
+    Where the file may not be written to, it is for reading only. Raises ``SchemaError`` for a file of a newer version
+    or of another program, or that would run something of its own, which it leaves as it is, and ``StoreError`` where
+    the file can't be opened.
     """
     connection = Connection(database, path, busy_timeout)
     try:
@@ -168,7 +175,7 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
             raise store_error(path, error) from error
         raise
     try:
-        await connection.call(_prepare, database, path, busy_timeout, durability)
+        await connection.call(_prepare, connection.access, path, busy_timeout, durability)
         connection.file.know_sidecars()
         connection.watch()
     except BaseException:
@@ -178,10 +185,27 @@ async def open_connection(database: str, path: str, busy_timeout: float, durabil
 
 
 def _prepare(
-    connection: sqlite3.Connection, database: str, path: str, busy_timeout: float, durability: Durability
+    connection: sqlite3.Connection, access: Access, path: str, busy_timeout: float, durability: Durability
 ) -> None:
-    if read_header(connection, path, "name a file of its own for candles").is_cut_short(database):
+    try:
+        header = read_header(connection, path, "name a file of its own for candles")
+    except sqlite3.OperationalError as error:
+        if access.unreadable_by(error):
+            raise unreadable(path, error) from error
+        raise
+    if header.is_cut_short(access.file):
         raise StoreError(f"{path}: it has been cut short; {DAMAGED}")
+    try:
+        refuse_strangers(connection, path)
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: names in it are garbled; {DAMAGED}") from error
+    if not access.writable:
+        if header.version < VERSION:
+            raise SchemaError(
+                f"{path} has schema version {header.version}, this rxcandles reads {VERSION}, and it can't be brought "
+                "up to date where it may not be written to; open it once where it may, or copy it there"
+            )
+        return
     _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints

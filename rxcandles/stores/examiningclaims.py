@@ -11,7 +11,7 @@ from rxcandles.claims import Claim
 from rxcandles.findings import Kind
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import is_claim, stored_claims
-from rxcandles.stores.conditions import is_span, on_grid_sql
+from rxcandles.stores.conditions import COVERED_WITHIN, is_span, on_grid_sql
 from rxcandles.stores.reading import COUNT_SQL
 from rxcandles.timeframe import BEGINNING, Timeframe, time_text
 
@@ -47,8 +47,7 @@ def _fault(connection: sqlite3.Connection, series: int, frame: Timeframe, claim:
         return f"from {time_text(start)} to {time_text(stop)}, where no {frame} candle opens"
     if start < reach:
         return f"it overlaps one that ends at {time_text(reach)}"
-    touched = "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ?"
-    spans = connection.execute(touched, (series, stop, start))
+    spans = connection.execute(f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", (series, start, stop))
     if SpanSet((claim.span,)).subtract(SpanSet(tuple(span for span in spans if is_span(*span)))):
         return "it reaches out of the ledger, which does not cover all of it"
     (rows,) = connection.execute(f"{COUNT_SQL} AND {on_grid_sql(frame)}", (series, start, stop)).fetchone()

@@ -17,10 +17,14 @@ _SIDECARS: Final = ("-wal", "-shm")
 
 
 class OpenedFile:
-    """The file that ``path`` leads to when this is made, right after it was opened; ``name`` is what errors call it."""
+    """The file that ``path`` leads to when this is made, right after it was opened; ``name`` is what errors call it.
 
-    def __init__(self, path: str, name: str) -> None:
+    One that is ``frozen`` is read as if nobody could write to it, so it must not change either.
+    """
+
+    def __init__(self, path: str, name: str, *, frozen: bool = False) -> None:
         self._path = path
+        self._frozen = _content(path) if frozen else None
         self._name = name
         self._process = os.getpid()
         self._known = {"": _identity(path)}
@@ -47,6 +51,7 @@ class OpenedFile:
 
         ``absent_ok`` is for reading: what is gone, but not replaced, is still read as it was.
         """
+        self.check_content()
         for suffix, known in self._known.items():
             found = _identity(self._path + suffix)
             if found != known and known is not None and not (found is None and absent_ok):
@@ -55,6 +60,19 @@ class OpenedFile:
                     " the file that was opened, and nothing more goes there: put it back or do without it, open the"
                     " store again, and the same request brings the rest"
                 )
+
+    def check_content(self) -> None:
+        """Raise ``StoreError`` where one that is frozen has been written to all the same."""
+        if self._frozen is not None and _content(self._path) not in (self._frozen, None):
+            raise StoreError(f"{self._name} was written to while it was read; ask again")
+
+
+def _content(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 from rxcandles.arguments import check_choice, check_count
 from rxcandles.model import ORDERS, Order, Row, row_fields
+from rxcandles.stores.access import access_to
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
@@ -63,14 +63,15 @@ class SqliteReader:
         self.width = len(row_fields(timeframe.name))
         self._columns_sql = rows_sql("oldest_first", self.width)
         try:
+            access = access_to(database)
             # Not to be made where it is absent.
             self._connection = sqlite3.connect(
-                f"{Path(database).as_uri()}?mode=rw", isolation_level=None, check_same_thread=False, uri=True
+                access.uri("rw"), isolation_level=None, check_same_thread=False, uri=True
             )
         except sqlite3.Error as error:
             raise store_error(name, error) from error
         self._lock = Lock()
-        self._file = OpenedFile(database, name)
+        self._file = OpenedFile(database, name, frozen=access.frozen)
         weakref.finalize(self, self._connection.close)
         found = self._all(
             "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",

@@ -11,7 +11,10 @@ from typing import Final, TypeVar
 
 from rxcandles.arguments import check_path
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.stores.access import access_to, unreadable
 from rxcandles.stores.conditions import teach_grid
+from rxcandles.stores.opened import OpenedFile
+from rxcandles.stores.strangers import refuse_strangers
 from rxcandles.stores.trouble import DAMAGED, store_error
 from rxcandles.threads import in_thread
 
@@ -26,8 +29,9 @@ _OPERATIONS: Final = 10_000
 class Snapshot:
     """A database file as it is when the block is entered, whatever is written meanwhile; never written to.
 
-    SQLite keeps what others write in ``-wal`` as long as the block lasts, and may leave that file and ``-shm`` behind,
-    empty. Raises ``RequestError`` where there is no file and ``StoreError`` where it is no database.
+    SQLite keeps what others write in ``-wal`` as long as the block lasts; no such file is left behind that was not
+    there before. Raises ``RequestError`` where there is no file, ``StoreError`` where it is no database, or part of it
+    can't be read here, and ``SchemaError`` where it would run something of its own.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -57,9 +61,11 @@ class Snapshot:
     def _open(self) -> None:
         if not Path(self.path).is_file():
             raise RequestError(f"there is no database {self.path!r}; name one, or collect candles into it first")
+        access = access_to(str(Path(self.path).absolute()))
         try:
+            # Only who may write takes -wal and -shm away in the end; what others left in a -wal is not ours to move.
             self._connection = connection = sqlite3.connect(
-                f"{Path(self.path).absolute().as_uri()}?mode=ro",
+                access.uri("ro" if access.unfinished else "rw"),
                 uri=True,
                 timeout=10.0,
                 isolation_level=None,
@@ -67,6 +73,16 @@ class Snapshot:
             )
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
+        self._file = OpenedFile(access.file, self.path, frozen=access.frozen)
+        connection.execute("PRAGMA query_only = ON")
+        try:
+            refuse_strangers(connection, self.path)
+        except sqlite3.Error as error:
+            if access.unreadable_by(error):
+                raise unreadable(self.path, error) from error
+            # What is damaged or no database is told by whoever reads it.
+        except UnicodeDecodeError:
+            pass  # SQLite's message quotes names that are garbled; so is that
         connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged one is to be told, too
         connection.set_progress_handler(lambda: self._cancelled, _OPERATIONS)
         teach_grid(connection)
@@ -90,7 +106,9 @@ class Snapshot:
         if self._connection is None:
             raise StoreError(f"{self.path} is closed; open it first")
         try:
-            return work(self._connection)
+            result = work(self._connection)
+            self._file.check_content()
+            return result
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
         except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled

@@ -30,6 +30,7 @@ from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
+from rxcandles.stores.conditions import COVERED_WITHIN
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
@@ -244,9 +245,8 @@ class SqliteStore(ImportKeeper):
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
         check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
-            "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?"
-            " ORDER BY start DESC LIMIT ?",
-            (await self._series_id(symbol, timeframe), stop, start, -1 if limit is None else limit),
+            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT ?4",
+            (await self._series_id(symbol, timeframe), start, stop, -1 if limit is None else limit),
         )
         return [Covered(*row) for row in found]
 
@@ -330,10 +330,14 @@ class SqliteStore(ImportKeeper):
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
         found = await self._open.rows(
-            "SELECT exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
+            "SELECT exchange, symbol, timeframe, id FROM series WHERE id IN (SELECT series FROM coverage)"
             " ORDER BY exchange, symbol, timeframe"
         )
-        return [Series(*row) for row in found]
+        # Who lists them will ask about each.
+        self._series |= {
+            (symbol, frame): number for exchange, symbol, frame, number in found if exchange == self.exchange
+        }
+        return [Series(*row[:3]) for row in found]
 
     async def row_size(self) -> tuple[float, str]:
         """Return the bytes that a candle of any series takes on average, and where that is from.

@@ -9,8 +9,11 @@ somebody asked for them once, and to drop them would lose them silently.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+from operator import itemgetter
 
 import attrs
 
@@ -45,6 +48,22 @@ class _Doubted:
     """Those that are wrong; all are put right whenever a ledger is written anew."""
 
 
+class _Ledger:
+    """What the ledger of a series says, with its spans as they are: some may overlap."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+        sql = "SELECT start, stop, rows FROM coverage WHERE series = ? ORDER BY start"
+        self._spans = [each for each in connection.execute(sql, (number,)) if is_span(*each[:2])]
+        self._reached = list(accumulate((stop for _, stop, _ in self._spans), max))
+        self.covered = SpanSet(tuple((start, stop) for start, stop, _ in self._spans))
+
+    def around(self, start: int, stop: int) -> Iterator[tuple[int, int, object]]:
+        """Yield the spans that overlap ``[start, stop)``, each with the rows it says."""
+        first = bisect_right(self._reached, start)
+        last = bisect_left(self._spans, stop, key=itemgetter(0))
+        return (each for each in self._spans[first:last] if each[1] > start)
+
+
 class Untrusted:
     """Collects what can't be trusted finding by finding, through the connection that it is found with.
 
@@ -71,6 +90,7 @@ class Untrusted:
         self._series: defaultdict[Series, _Doubted] = defaultdict(_Doubted)
         self._removed: list[Stored] = []
         self._orphans = False
+        self._read: tuple[int, _Ledger] | None = None
 
     def add(self, finding: Finding) -> None:
         """Take in one more finding; a note is none."""
@@ -121,10 +141,7 @@ class Untrusted:
             doubted.untrusted.extend(self._miscounted(stored.id, frame, start, stop))
 
     def _miscounted(self, number: int, frame: Timeframe, start: int, stop: int) -> Iterable[Span]:
-        spans = self._connection.execute(
-            "SELECT start, stop, rows FROM coverage WHERE series = ? AND start < ? AND stop > ?", (number, stop, start)
-        ).fetchall()
-        counts = {(first, last): rows for first, last, rows in spans if is_span(first, last)}
+        counts = {(first, last): rows for first, last, rows in self._ledger(number).around(start, stop)}
         right = {span for span, rows in counts.items() if self._count(number, frame, span) == rows}
         rows = counts[start, stop]
         whole = not isinstance(rows, int) or self._count(number, frame, (start, stop)) > rows
@@ -141,9 +158,15 @@ class Untrusted:
         if older == opened:
             return  # it has come since
         around = (BEGINNING if older is None else frame.shift(int(older), 1), END if newer is None else int(newer))
-        for span in ledger_spans(self._connection, number).intersect(SpanSet((around,))):
+        for span in self._ledger(number).covered.intersect(SpanSet((around,))):
             if span[0] <= opened < span[1]:
                 yield span
+
+    def _ledger(self, number: int) -> _Ledger:
+        """The ledger of a series, kept until another's is wanted: findings come series by series."""
+        if self._read is None or self._read[0] != number:
+            self._read = number, _Ledger(self._connection, number)
+        return self._read[1]
 
     def _all_of(self, stored: Stored) -> Iterator[Span]:
         """What a spelling of a series has, by its ledger and by its candles."""

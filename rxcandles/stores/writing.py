@@ -18,6 +18,7 @@ from rxcandles.model import Row
 from rxcandles.ports import Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import hear_again
+from rxcandles.stores.conditions import COVERED_WITHIN
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import Timeframe
@@ -108,8 +109,8 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
     """The covered spans that ``proven`` touches, and the rows in them outside of it."""
     start, stop = proven
     spans, held = [], 0
-    sql = "SELECT start, stop, rows FROM coverage WHERE series = ? AND start <= ? AND stop >= ?"
-    for first, last, rows in connection.execute(sql, (series, stop, start)).fetchall():
+    sql = f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN}"
+    for first, last, rows in connection.execute(sql, (series, start - 1, stop + 1)).fetchall():
         spans.append((first, last))
         if first < stop and start < last:
             within = (series, max(first, start), min(last, stop))

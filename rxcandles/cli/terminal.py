@@ -1,0 +1,37 @@
+"""Tables and pictures on stdout or stderr: what is drawn by rich, with nothing obeyed that stands in a name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from rxcandles.cli.text import printable
+
+__all__ = ["Terminal"]
+
+
+class Terminal(Console):
+    """A console of rich's: as wide as the terminal, with colours there only; up to ``width`` columns elsewhere.
+
+    Text that is given as a string is shown as it is: it is no markup, and what a terminal would act on is written out.
+    """
+
+    def __init__(self, *, stderr: bool = False, no_color: bool = False, width: int | None = None) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        terminal = stream is not None and stream.isatty()
+        super().__init__(
+            stderr=stderr,
+            width=width,
+            no_color=no_color or None,
+            force_terminal=terminal,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Return a string as it is drawn, also one that is in a cell of a table."""
+        return super().render_str(printable(text), **how)

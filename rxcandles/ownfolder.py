@@ -1,0 +1,37 @@
+"""Folders that are this user's own, for what the processes of one user on one machine share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["own_folders"]
+
+
+def own_folders() -> Iterator[Path]:
+    """Yield where this package may keep a small file that no other user can get in the way of, the best place first.
+
+    That is ``rxcandles`` in the folder that the system makes for each user who is logged in (``XDG_RUNTIME_DIR``),
+    else in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder). Those that are not there, or
+    belong to somebody else, are left out: a variable may be another user's, after ``sudo``. Nothing is made here.
+    """
+    # A program that cron starts has no such variable, but shares with those that have; systemd makes the folder.
+    run = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    if _is_own(run):
+        yield Path(run, "rxcandles")
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    home = os.path.expanduser("~")
+    if _is_own(cache):
+        yield Path(cache, "rxcandles")
+    elif _is_own(home):
+        caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+        yield Path(home, caches, "rxcandles")
+
+
+def _is_own(path: str) -> bool:
+    try:
+        return os.path.isabs(path) and os.path.isdir(path) and os.stat(path).st_uid == os.geteuid()
+    except (OSError, ValueError):  # a NUL in it
+        return False

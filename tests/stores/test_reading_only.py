@@ -1,0 +1,153 @@
+"""Files that may only be read: a folder mounted read only, or another user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import rxcandles
+from rxcandles.__main__ import main
+from rxcandles.errors import SchemaError, StoreError
+from rxcandles.stores import SqliteStore, access
+from rxcandles.timeframe import Timeframe, to_datetime
+
+MINUTE = Timeframe.of("1m")
+SERIES = ["KRW-D900", "1m"]
+
+
+@pytest.fixture
+def path(stored: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "theirs" / "candles.db"
+    path.parent.mkdir()
+    shutil.copy(stored, path)
+    return path
+
+
+@pytest.fixture
+def read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folder may not be written to; the tests' user may be one who may all, so it is SQLite's word that is kept."""
+    monkeypatch.setattr(access, "_may_write", lambda path: False)
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+    yield
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+@pytest.mark.usefixtures("read_only")
+def test_commands(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only reads works, and leaves nothing behind; what writes says that it may not."""
+    monkeypatch.chdir(tmp_path)
+    span = ["--last", "20m"]
+    commands = [
+        ["coverage"],
+        ["coverage", "--json"],
+        ["verify"],
+        ["plan", *SERIES, "--since", "2024-01-01", "--to", "2024-01-02"],
+        ["export", *SERIES, "-o", "a.csv"],
+        ["chart", *SERIES, *span, "-o", "a.html"],
+    ]
+    assert [main([*each, "--db", str(path)]) for each in commands] == [0] * len(commands)
+
+
+@pytest.mark.usefixtures("read_only")
+async def test_store(path: Path) -> None:
+    """A store reads all, and refuses to write in words."""
+    async with SqliteStore(path) as store:
+        [covered] = await store.coverage("KRW-D900", MINUTE, 0, 10**11)
+        reader = store.reader("KRW-D900", MINUTE)
+        assert reader.count(*covered[:2]) == covered.rows > 0
+        with pytest.raises(StoreError, match="may not be written to; check the permissions"):
+            await store.write("KRW-D900", MINUTE, [], (0, 60))
+
+
+@pytest.mark.usefixtures("read_only")
+async def test_get(path: Path) -> None:
+    """Candles that are all held can be had; no request is sent for them."""
+    async with rxcandles.connect(path, base_url="http://127.0.0.1:9", name="upbit", rate_limit=None) as provider:
+        [covered] = await provider.repository.coverage("KRW-D900", MINUTE, 0, 10**11)
+        candles = await provider.get_candles("KRW-D900", "1m", count=30, to=to_datetime(covered.stop))
+        assert len(candles) == 30
+
+
+@pytest.mark.usefixtures("read_only")
+async def test_written_meanwhile(path: Path) -> None:
+    """Who has all the rights writes to it while it is read: an error, and not a mixture of two moments."""
+    async with SqliteStore(path) as store:
+        reader = store.reader("KRW-D900", MINUTE)
+        os.utime(path, (1, 1))
+        with pytest.raises(StoreError, match="was written to while it was read; ask again"):
+            await store.series()
+        with pytest.raises(StoreError, match="was written to while it was read; ask again"):
+            reader.count(0, 60)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("look", [lambda path: SqliteStore.open(path), lambda path: rxcandles.verify(path)])
+async def test_wal_that_cannot_be_read(path: Path, look: Callable[[Path], object]) -> None:
+    """What is only in a -wal can't be read where nothing may be written: that is said, and nothing older is shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE more (x)")
+            for each in ("", "-wal"):
+                shutil.copy(f"{path}{each}", f"{folder}/copy.db{each}")
+        os.chmod(folder, 0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match=r"copy\.db-wal\), which can't be read where nothing may be written"):
+                await look(Path(folder, "copy.db"))  # type: ignore[misc]
+        finally:
+            os.seteuid(0)
+
+
+async def test_old_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of an older version can't be brought up to date where it may not be written to, and that is said."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 3")
+    monkeypatch.setattr(access, "_may_write", lambda path: False)
+    with pytest.raises(SchemaError, match="has schema version 3, .* open it once where it may"):
+        await SqliteStore.open(path)
+
+
+async def test_verify_leaves_nothing(path: Path) -> None:
+    """A check by who may write leaves the folder as it was."""
+    assert (await rxcandles.verify(path)).candles > 0
+    assert [each.name for each in path.parent.iterdir()] == ["candles.db"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:s3cret@host/db", "sqlite:///s3cret.db", "s3://s3cret/a.db", "HTTP://me:s3cret@host/a.db",
+        Path("postgresql://me:s3cret@host/db"),
+    ],
+)  # fmt: skip
+def test_addresses(
+    address: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address is refused as a database and as a file, and no password in it is shown."""
+    monkeypatch.chdir(tmp_path)
+    for use in (SqliteStore, rxcandles.connect, rxcandles.open):
+        with pytest.raises(rxcandles.RequestError, match=r"is an address \(\w+://…\)") as caught:
+            use(address)
+        assert "s3cret" not in str(caught.value)
+    for words in (
+        *(
+            [*command, "--db", address]
+            for command in (["coverage"], ["verify"], ["repair"], ["collect", *SERIES, "--count", "5"])
+        ),
+        *(
+            [*command, address]
+            for command in (["repair", "--from"], ["run"], ["chart", *SERIES, "-o"], ["export", *SERIES, "-o"])
+        ),
+    ):
+        assert main([str(each) for each in words]) == 2
+        out, err = capsys.readouterr()
+        assert "s3cret" not in out + err
+        assert " is an address (" in err or " there is no database 'candles.db'" in err
+    assert list(tmp_path.iterdir()) == []
