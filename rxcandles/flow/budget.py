@@ -11,7 +11,6 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from threading import get_ident
@@ -24,7 +23,7 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxcandles.arguments import check_count
 
-__all__ = ["Flow", "FlowStats", "Holder", "Inbox"]
+__all__ = ["IN_FLIGHT", "Flow", "FlowStats", "Holder"]
 
 _A = TypeVar("_A")
 
@@ -70,11 +69,12 @@ class Flow(AsyncIOScheduler):
     thread of its loop: what comes from another one is brought there.
     """
 
-    def __init__(self, in_flight: int = IN_FLIGHT, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = asyncio.get_running_loop() if loop is None else loop
+    def __init__(self, in_flight: int = IN_FLIGHT, *, beside: Flow | None = None) -> None:
+        self._loop = asyncio.get_running_loop() if beside is None else beside.loop
         super().__init__(self._loop)
         self.in_flight = check_count("in_flight", in_flight)
-        self._thread = get_ident()
+        self.thread: int = get_ident() if beside is None else beside.thread
+        """The thread of its loop."""
         self.closed = False
         """Whether it has been left: nothing more is let in."""
         self.shared: list[Flow] = []
@@ -83,7 +83,7 @@ class Flow(AsyncIOScheduler):
         """Who reads this flow and others by turns, where somebody does."""
         self.held = 0
         self._next_look = SOONEST
-        self._looks = False
+        self.looks = False
         self._peak = 0
         self._pauses: set[object] = set()
         self._wakers: list[Callable[[], None]] = []
@@ -100,7 +100,7 @@ class Flow(AsyncIOScheduler):
     @property
     def here(self) -> bool:
         """Whether this is the thread of its loop."""
-        return get_ident() == self._thread
+        return get_ident() == self.thread
 
     def do(self, call: Callable[[], object]) -> None:
         """Call on the loop: at once where this is its thread."""
@@ -139,7 +139,7 @@ class Flow(AsyncIOScheduler):
 
     def child(self) -> Flow:
         """Return a flow of its own budget, which this one's pauses do not reach and whose end is this one's."""
-        child = Flow(self.in_flight, loop=self._loop)
+        child = Flow(self.in_flight, beside=self)
         self._children.append(child)
         return child
 
@@ -207,19 +207,19 @@ class Flow(AsyncIOScheduler):
         if not full(self.in_flight, self._loop.time()):
             self._next_look = SOONEST
             return False
-        if not self._looks and not self.closed:
-            self._looks = True
+        if not self.looks and not self.closed:
+            self.looks = True
             self._loop.call_later(self._next_look, self._look)
             self._next_look = min(LATEST, 2 * self._next_look)
         return True
 
     def _look(self) -> None:
-        self._looks = False
+        self.looks = False
         self.let_in()
 
     def arrived(self) -> None:
         """Hear that an item has come through, so that what was full may not be so any more."""
-        if self._looks:
+        if self.looks:
             self._next_look = SOONEST
             self._loop.call_soon(self.let_in)
 
@@ -326,28 +326,3 @@ class Flow(AsyncIOScheduler):
             tasks=sum(len(flow._tasks) for flow in everyone),
             paused=bool(self._pauses),
         )
-
-
-class Inbox:
-    """Brings calls to a flow's loop in the order in which they were made; at once where they are made there."""
-
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._pending: deque[Callable[[], object]] = deque()
-
-    def __call__(self, call: Callable[[_A], object], item: _A) -> None:
-        """Call with ``item`` on the loop."""
-        # What is made on the loop must not overtake what came before it from another thread.
-        if self._flow.here and not self._pending:
-            call(item)
-            self._flow.arrived()
-            return
-        self._pending.append(lambda: call(item))
-        self._flow.post(self._next)
-
-    def _next(self) -> None:
-        try:
-            self._pending[0]()
-        finally:
-            self._pending.popleft()
-        self._flow.arrived()

@@ -8,8 +8,9 @@ from typing import TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxcandles.flow.budget import Flow, Inbox
+from rxcandles.flow.budget import Flow
 from rxcandles.flow.demand import Supply, on_demand
+from rxcandles.flow.inbox import Inbox
 from rxcandles.flow.route import End
 from rxcandles.flow.shared import join, on_loop_of
 

@@ -13,7 +13,8 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_count, check_kind
 from rxcandles.errors import MemoryLimitError
-from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats, Inbox
+from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats
+from rxcandles.flow.inbox import Inbox
 from rxcandles.flow.reading import Reading
 from rxcandles.flow.route import End
 

@@ -15,7 +15,8 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from rxcandles.arguments import check_callable, check_count, check_flag
 from rxcandles.errors import StageCancelledError
 from rxcandles.events import UnfinishedEvent, log_event
-from rxcandles.flow.budget import Flow, Inbox
+from rxcandles.flow.budget import Flow
+from rxcandles.flow.inbox import Inbox
 from rxcandles.flow.route import End, Route
 from rxcandles.flow.shared import join, on_loop_of
 

@@ -23,8 +23,8 @@ class SharedFlow(Flow):
     nothing with him, and with the last one that leaves it ends.
     """
 
-    def __init__(self, route: Route, loop: asyncio.AbstractEventLoop, in_flight: int) -> None:
-        super().__init__(in_flight, loop=loop)
+    def __init__(self, route: Route, beside: Flow | None) -> None:
+        super().__init__(IN_FLIGHT if beside is None else beside.in_flight, beside=beside)
         self._route = route
         self._listening: dict[Flow, abc.DisposableBase] = {}
         self._listeners()
@@ -80,22 +80,21 @@ def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -
     flows = route.flows()
     if isinstance(given, SharedFlow) and given.serves(route):
         return given, route
+    near = given or (flows[0] if flows else None)
+    if near is None:
+        _check_loop()
     if route.forks and (flows or given is None):
-        near = given or (flows[0] if flows else None)
-        loop = _running_loop() if near is None else near.loop
-        return SharedFlow(route, loop, IN_FLIGHT if near is None else near.in_flight), route
-    if given is None:
-        given = flows[0] if flows else Flow(loop=_running_loop())
-    return given, route
+        return SharedFlow(route, near), route
+    return near or Flow(), route
 
 
-def _running_loop() -> asyncio.AbstractEventLoop:
+def _check_loop() -> None:
     try:
-        return asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         raise RequestError(
             "the pipeline was subscribed to in a thread without an event loop, and nothing behind it has one; leave Rx "
-            "by ops.with_backpressure() or ops.run(), or subscribe within a coroutine"
+            "by ops.with_backpressure() or ops.run(), and not by subscribe(), where rx.subscribe_on stands in it"
         ) from None
 
 

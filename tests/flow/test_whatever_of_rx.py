@@ -232,6 +232,8 @@ THREADS: dict[str, Op] = {
     ),
     "shared_there": piped(rx.share(), rx.observe_on(POOL)),
     "there_shared": piped(rx.observe_on(POOL), rx.share()),
+    "subscribed_there_shared": piped(rx.subscribe_on(POOL), rx.share()),
+    "subscribed_there_latest": piped(map_async(step), rx.subscribe_on(POOL), rx.share(), map_async(step)),
 }
 
 
