@@ -41,7 +41,7 @@ class SharedFlow(Flow):
 
     def serves(self, route: Route) -> bool:
         """Say whether the same listen there as here."""
-        return self._route.forks == route.forks
+        return not self.closed and self._route.forks == route.forks
 
     def _shut(self, below: Sequence[Holder]) -> bool:
         return super()._shut(below) or not all(flow.has_room for flow in self._listeners())
@@ -78,8 +78,10 @@ def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -
     route = Route(observer)
     given = scheduler if isinstance(scheduler, Flow) else None
     flows = route.flows()
-    if isinstance(given, SharedFlow) and given.serves(route):
-        return given, route
+    # What is subscribed to item by item, as in a `flat_map`, runs in one shared flow, not in one for each.
+    for shared in (given, *(shared for flow in flows for shared in flow.shared)):
+        if isinstance(shared, SharedFlow) and shared.serves(route):
+            return shared, route
     near = given or (flows[0] if flows else None)
     if near is None:
         _check_loop()

@@ -108,6 +108,7 @@ KEEPS_ALL: dict[str, Op] = {
     "concat_map": rx.concat_map(lambda value: reactivex.timer(0.01).pipe(rx.map(lambda _: value))),
     "concat_map_ours": rx.concat_map(lambda value: from_demand([value]).pipe(map_async(step))),
     "share": rx.share(),
+    "share_behind_flat_map": piped(rx.flat_map(lambda value: from_demand([value]).pipe(map_async(step))), rx.share()),
     "publish_ref_count": piped(rx.publish(), rx.ref_count()),
     "publish_mapper": rx.publish(
         lambda shared: reactivex.merge(
@@ -309,6 +310,22 @@ def test_sharing() -> None:
         got = await asyncio.gather(eat(few, 0, 5), eat(more, 0.1, 30), eat(all_of_it, 0.01))
         assert got == [ALL[:5], ALL[:30], ALL]
         assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(scenario())
+
+
+def test_one_shared_flow() -> None:
+    """Thousands of inner pipelines in front of a share run in one flow, not in one each that is kept."""
+
+    async def scenario() -> None:
+        inner = rx.flat_map(lambda value: from_demand([value]).pipe(map_async(step)))
+        (stream,) = streams(Source().observable.pipe(inner, rx.share()), 1)
+        async with stream:
+            got = [await anext(stream) for _ in range(N)]
+            flow = stream._bridge.flow
+            assert flow is not None
+            assert len(flow.shared) == 1
+        assert sorted(got) == ALL
 
     run_virtual(scenario())
 
