@@ -14,6 +14,7 @@ from rxcandles.spans import Span
 from rxcandles.timeframe import plain_time
 
 if TYPE_CHECKING:
+    from rxcandles.operators.turns import Flight
     from rxcandles.planning import Plan
 
 __all__ = ["Chunk", "Segment", "Tally", "Ticket"]
@@ -137,6 +138,8 @@ class Chunk:
     """Answers 429 among the requests."""
     failure: Exception | None = None
     """Why nothing came, where the pipeline goes on without."""
+    flight: Flight | None = attrs.field(default=None, repr=False)
+    """What others wait for that want some of it; it is told when the page is stored."""
     ticket: Ticket = attrs.field(factory=Ticket, repr=False)
 
     @property

@@ -30,6 +30,8 @@ from rxcandles.operators import (
     skip_stored,
     summarize,
 )
+from rxcandles.operators.skip_stored import Narrowing
+from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -71,6 +73,7 @@ class CandleCollector:
         self._limiter = limiter
         self._retry = retry
         self._cursors = cursors
+        self._turns = Turns(store, Narrowing(store).renew)
 
     def request(
         self,
@@ -110,7 +113,13 @@ class CandleCollector:
             chunks = chunks.pipe(skip_stored(store, absences=absences))
         return chunks.pipe(
             rate_limit(self._limiter),
-            fetch(self._exchange, retry=self._retry, on_failure=on_failure, against=store if refetch else None),
+            fetch(
+                self._exchange,
+                retry=self._retry,
+                on_failure=on_failure,
+                against=store if refetch else None,
+                turns=None if refetch or absences else self._turns,
+            ),
             persist(store),
         )
 

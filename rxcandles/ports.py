@@ -163,6 +163,24 @@ class RowReader(Protocol):
         ...
 
 
+class Reserved(NamedTuple):
+    """What has come of a wish to reserve a span."""
+
+    left: float
+    """Seconds until the reservation of somebody else ends; 0.0 where it is reserved now."""
+    held: bool
+    """Whether some of the span is covered already."""
+
+
+@runtime_checkable
+class Reserving(Protocol):
+    """What a store may have besides, if several processes write to it: reservations of what is about to be fetched."""
+
+    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
+        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved some of ``wanted``, a part of it."""
+        ...
+
+
 @runtime_checkable
 class CandleStore(Protocol):
     """Where candles and their coverage are kept, for one exchange.

@@ -494,7 +494,7 @@ def test_command_into(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A damaged file exits 4 and says how; into a new one it is saved and completed."""
     whole = contents(there)
     values = bytes_of(there)
-    put(there, values[: 8 * 4096] + b"\xa5" * 4096 + values[9 * 4096 :])
+    put(there, values[: 12 * 4096] + b"\xa5" * 4096 + values[13 * 4096 :])
     assert main(["repair", *SIMULATED]) == 4
     assert "--into NEW" in capsys.readouterr().out
     assert main(["repair", *SIMULATED, "--into", "new.db"]) == 0

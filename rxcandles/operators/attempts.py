@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import ceil
 from typing import Final
 
@@ -66,13 +66,22 @@ class Attempts:
     """The attempts at one chunk's page, and what they have cost.
 
     With ``against``, a page that lacks candles of that store is believed only if the answer before lacked them too.
+    ``permitted`` is awaited between the first permit and its request, and may raise why that is not to be sent.
     """
 
-    def __init__(self, exchange: Exchange, chunk: Chunk, witness: Witness, against: CandleStore | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        chunk: Chunk,
+        witness: Witness,
+        against: CandleStore | None = None,
+        permitted: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._exchange = exchange
         self._chunk = chunk
         self._witness = witness
         self._against = against
+        self._permitted = permitted
         self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
@@ -297,6 +306,8 @@ class Attempts:
         """Send one request, with a permit; over a connection of its own where the answer is a second one."""
         chunk, symbol, limiter = self._chunk, self._chunk.request.symbol, self._chunk.limiter
         given = 0.0 if limiter is None else await limiter.acquire()
+        if self._permitted is not None and not self.requests:
+            await self._permitted()
         self.requests += 1
         self._tally.requests += 1
         ask = self._exchange.page

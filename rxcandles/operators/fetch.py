@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import attrs
@@ -14,6 +15,7 @@ from rxcandles.flow import Operator, map_async
 from rxcandles.operators.attempts import Attempts
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.operators.retrying import Retry, tried
+from rxcandles.operators.turns import TurnLost, Turns
 from rxcandles.ports import CandleStore, Exchange
 
 __all__ = ["fetch"]
@@ -26,6 +28,7 @@ def fetch(
     retry: Retry | None = None,
     on_failure: Literal["raise", "skip"] = "raise",
     against: CandleStore | None = None,
+    turns: Turns | None = None,
 ) -> Operator[Chunk, Chunk]:
     """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
 
@@ -43,6 +46,7 @@ def fetch(
 
     ``against`` is for asking anew, without ``skip_stored``: the store that holds the span already. A page that lacks
     candles of it is asked for again over another connection. Those that both answers lack are the chunk's ``gone``.
+    ``turns`` are shared by pipelines that end in one store: what one of them has in flight the others wait for.
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
     if against is not None:
@@ -56,11 +60,25 @@ def fetch(
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None
-        attempts = Attempts(exchange, chunk, witness, against)
+        attempts, flight = Attempts(exchange, chunk, witness, against), None
         try:
+            if turns is not None:
+                chunk, flight = await turns.take(chunk)
+                if flight is None:
+                    return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+                chunk = attrs.evolve(chunk, flight=flight)
+                attempts = Attempts(exchange, chunk, witness, against, partial(turns.check, chunk, flight))
             found = await tried(attempts.page, policy, attempts.log_retry)
             chunk = attrs.evolve(chunk, **attrs.asdict(found, recurse=False))
+            if flight is not None:
+                flight.answered()
+        except TurnLost:
+            if flight is not None:
+                flight.end()
+            return await fill(attrs.evolve(chunk, flight=None))
         except ExchangeError as error:
+            if flight is not None:
+                flight.end(error)
             error.add_note(f"{chunk}; asked {attempts.requests} times")
             if isinstance(error, RequestRejectedError | CertificateError | UnreachableError):
                 raise
@@ -68,6 +86,10 @@ def fetch(
             chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)
             if on_failure == "raise":
                 chunk.plan.fail(chunk, error)
+        except BaseException:
+            if flight is not None:
+                flight.end()
+            raise
         chunk = attrs.evolve(
             chunk, requests=attempts.requests, retries=attempts.retries, rate_limited=attempts.rate_limited
         )

@@ -39,6 +39,8 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         )
         chunk.plan.void += written.void
         chunk.plan.stored(chunk)
+        if chunk.flight is not None:
+            chunk.flight.stored(chunk.proven)
         return chunk
 
     return map_async(write, finish=True)

@@ -77,7 +77,27 @@ class Narrowing:
         covered = await self._store.coverage(
             request.symbol, request.timeframe, max(0, chunk.floor - 1), chunk.top + 1, limit=chunk.plan.page + 3
         )
-        covered = _without(covered, _near(look.due, chunk))
+        return await self._narrowed(chunk, _without(covered, _near(look.due, chunk)), look)
+
+    async def renew(self, chunk: Chunk) -> Chunk:
+        """Return the chunk narrowed anew, as others may have stored some of it since."""
+        request, plan, store = chunk.request, chunk.plan, self._store
+        if chunk.resume < chunk.top:
+            plan.tally.stored_before -= await self._spared(chunk, chunk.resume, chunk.held)
+        low = max(chunk.floor, request.timeframe.shift(chunk.top, -plan.page))
+        ask = min(plan.page, request.timeframe.slots(low, chunk.top), chunk.want or plan.page)
+        chunk = attrs.evolve(
+            chunk, low=low, resume=chunk.top, ask=ask, seam=chunk.segment.seam, over=0, known=(), again=False, held=0,
+            overlap="no_overlap", reached=None,
+        )  # fmt: skip
+        series, start = (request.symbol, request.timeframe), max(0, low - 1)
+        claims = await store.claims(*series, start, chunk.top)
+        now = time.time()
+        due = SpanSet(tuple(claim.span for claim in claims if self._absences or claim.is_due(now)))
+        covered = await store.coverage(*series, max(0, chunk.floor - 1), chunk.top + 1, limit=plan.page + 3)
+        return await self._narrowed(chunk, _without(covered, due), Look(SpanSet(), due, claims))
+
+    async def _narrowed(self, chunk: Chunk, covered: list[Covered], look: Look) -> Chunk:
         believed = [span for span in covered if span.start < chunk.top]
         if believed and believed[0].stop >= chunk.top:
             chunk = await self._resume(chunk, believed.pop(0))

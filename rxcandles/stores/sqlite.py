@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
-from rxcandles.ports import Covered, Series, Written
+from rxcandles.ports import Covered, Reserved, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.conditions import COVERED_WITHIN
@@ -36,6 +37,7 @@ from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
+from rxcandles.stores.reserving import release, reserve
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe, time_text
 
@@ -77,6 +79,8 @@ class SqliteStore(ImportKeeper):
         self._folder = ExitStack()
         self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
+        self._owner = random.getrandbits(62)
+        self._reserves = False
 
     @classmethod
     async def open(
@@ -124,7 +128,12 @@ class SqliteStore(ImportKeeper):
         connection, self._connection = self._connection, None
         if connection is not None:
             began = time.monotonic()
-            await connection.close()
+            try:
+                if self._reserves:
+                    with suppress(StoreError):  # it ends by itself
+                        await connection.call(release, self._owner, time.time())
+            finally:
+                await connection.close()
             self._series.clear()
             event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
@@ -180,6 +189,15 @@ class SqliteStore(ImportKeeper):
         for row in written.removed:
             self._log_revised(symbol, timeframe, row, None)
         return written
+
+    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
+        """Reserve ``ahead`` for ``seconds``, at most 3, unless another store has reserved some of ``wanted``, a part.
+
+        What is reserved is given up when the store is closed.
+        """
+        self._reserves = True
+        series, now = await self._series_id(symbol, timeframe, create=True), time.time()
+        return await self._open.call(reserve, series, self._owner, wanted, ahead, now, seconds)
 
     def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row | None) -> None:
         event = RevisedEvent(
