@@ -66,6 +66,8 @@ class Passed(Told):
     """The last list that has come to the operator, whether anything is left of it or not."""
     _near: int | None = None
     """Where the next list begins; None where that is not known."""
+    _torn: bool = False
+    """Whether something is missing right behind the candle that is held back."""
 
     @property
     def order(self) -> Order:
@@ -84,10 +86,10 @@ class Passed(Told):
         far = None if heard is None or heard.final else heard.far
         return self._within(self.whole.edge if far is None else far)
 
-    def hear(self, of: Stretch[Any]) -> None:
-        """Hear of a list that has come to the operator."""
+    def hear(self, of: Stretch[Any], *, held: bool = False) -> None:
+        """Hear of a list that has come to the operator, while a candle of one before is ``held`` back or not."""
         if self.heard is None or not of.follows(self.heard):
-            self._near = of.near
+            self._near, self._torn = None if held else of.near, held
         self.heard = of
 
     def passing(self, candles: Sequence[_C], *, held: bool = False) -> Stretch[_C]:
@@ -98,8 +100,12 @@ class Passed(Told):
         if held and far is not None:
             far = candles[-1].open_seconds + upward
         near, self._near = self._near, far
+        torn, self._torn = self._torn, False
+        if torn and self.heard is not None and len(candles) == 1:
+            self._near = self.heard.near  # only the candle from before what is missing has gone out
         if near is None or far is None:
-            return Stretch(candles, self, None, self.last)
+            unsure = torn or (self.heard is not None and self.heard.unsure)
+            return Stretch(candles, self, None, self.last if unsure else None)
         near, far = self._within(near), self._within(far)
         return Stretch(candles, self, (near, far) if upward else (far, near), self.last)
 
@@ -110,7 +116,8 @@ class Passed(Told):
 class Stretch(list[_C]):
     """All candles that exist in ``span``, in the order of the run; None where nobody can tell.
 
-    ``number`` is which list of the run it is; None where it is only the first part of one. A copy is a plain list.
+    ``number`` is which list of the run it is; None where it is only the first part of one, or of no run. A copy is a
+    plain list.
     """
 
     __slots__ = ("number", "origin", "span")
@@ -130,6 +137,11 @@ class Stretch(list[_C]):
     def final(self) -> bool:
         """Whether no list of the run has come after it so far."""
         return self.number == self.origin.last
+
+    @property
+    def unsure(self) -> bool:
+        """Whether candles of the run may be missing inside."""
+        return self.span is None and self.number is not None
 
     @property
     def near(self) -> int | None:
@@ -153,7 +165,7 @@ class Stretch(list[_C]):
             return self
         joined = [*self, *other]
         if isinstance(other, Stretch) and other.origin.order == self.origin.order:
-            return Stretch(joined, self.origin)
+            return Stretch(joined, self.origin, None, self.number if other.number is None else other.number)
         return joined
 
     @overload
@@ -165,8 +177,10 @@ class Stretch(list[_C]):
             return super().__getitem__(index)
         part = super().__getitem__(index)
         first, last, step = index.indices(len(self))
-        if step != 1 or not part or self.span is None:
+        if step != 1 or not part:
             return part
+        if self.span is None:
+            return Stretch(part, self.origin, None, self.number)
         upward = self.origin.order == "oldest_first"
         near, far = self.span if upward else self.span[::-1]
         if first > 0:

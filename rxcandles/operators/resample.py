@@ -142,7 +142,7 @@ class _Resampling(Step[CandleData, CandleData]):
         self._told.last, self._told.edge = self._told.last + 1, self._edge
         span = (min(before, self._edge), max(before, self._edge))
         known = self._seen.span is not None and not self._seen.torn
-        return Stretch(made, self._told, span if known else None, self._told.last)
+        return Stretch(made, self._told, span if known else None, self._told.last if known or self._seen.torn else None)
 
     def _settled(self, *, first: bool = False) -> int:
         """Return how far the longer candles are settled; where they begin, for the ``first``."""
@@ -197,25 +197,27 @@ class _Seen:
         """That of those before, where a list is missing between."""
         self.torn = False
         self._last: Stretch[Any] | None = None
-        self._cut = False
+        self._cut = self._unsure = False
 
     def add(self, items: Stretch[Any]) -> None:
         """Take in one more list."""
         last, self._last = self._last, items
+        self._unsure = items.unsure
         if items.span is None:
-            self.span = None
-        elif last is None or self.span is None:
+            self.before, self.span = self.span, None
+            self.torn |= self._unsure
+        elif last is None:
             self.span = items.span
-        elif items.follows(last):
+        elif self.span is not None and items.follows(last):
             self.span = min(self.span[0], items.span[0]), max(self.span[1], items.span[1])
         else:
             self.before, self.span = self.span, items.span
             self._cut = self.torn = True
 
     def cut(self) -> bool:
-        """Say whether a list is missing right before this candle; it is told once."""
+        """Say whether something may be missing right before this candle; that a list is missing is told once."""
         cut, self._cut = self._cut, False
-        return cut
+        return cut or self._unsure
 
     def end(self) -> None:
         """Hear that nothing comes any more: where the run has come further without a candle, so has this."""

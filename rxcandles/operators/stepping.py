@@ -112,7 +112,7 @@ class Passing(Step[_C, _C]):
         """Hear how far the run has come."""
         if self._passed is None or self._passed.whole is not items.origin:
             self._passed = Passed(items.origin, self.low, self.high)
-        self._passed.hear(items)
+        self._passed.hear(items, held=self.holds)
 
     @property
     def holds(self) -> bool:
