@@ -94,7 +94,8 @@ def collect_series(
 
     One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
     """
-    titles = titles_of(place.requests(wanted))
+    left_out: list[str] = []
+    titles = titles_of(place.requests(wanted, left_out))
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
         try:
@@ -108,8 +109,8 @@ def collect_series(
     if not output.quiet:
         for line in _not_kept(titles):
             echo(line, err=True)
-    results = run_several(place, titles, output, work)
-    if len(titles) == 1 and not lines:
+    results = run_several(place, titles, output, work) if titles else {}
+    if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
     unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
@@ -126,7 +127,9 @@ def collect_series(
     for title, error in failed.items():
         message = " ".join(str(error).split())
         echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
-    return 1 if failed else 0
+    for each in left_out:
+        echo(f"rxcandles: {each}", err=True)
+    return 1 if failed or left_out else 0
 
 
 def _tell_one(

@@ -63,6 +63,10 @@ def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
         {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
         for each in summary.failed_spans
     ]
+    plain["impossible_spans"] = [
+        {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
+        for each in summary.impossible_spans
+    ]
     plain["provisional_spans"] = [plain_span(each) for each in summary.provisional_spans]
     return plain
 

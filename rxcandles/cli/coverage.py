@@ -15,11 +15,13 @@ from rich.text import Text
 from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import echo, printable
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
+from rxcandles.ports import Impossible
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
 
@@ -70,10 +72,11 @@ def _show_coverage(
             echo(json.dumps(each))
     elif found:
         blocks = _can_show("".join(mark.block for mark in LEGEND))
-        terminal.print(_table([series for series, _ in found]))
-        for series, pieces in found:
+        terminal.print(_table([series for series, *_ in found]))
+        for series, pieces, impossible in found:
             lines = (
                 Text("\n" + printable(" ".join(series.series))),
+                *([Text(printable(impossible_text(impossible)))] if impossible else []),
                 strip(pieces, width, blocks=blocks),
                 Text(axis(pieces[0].start, pieces[-1].stop, width)),
             )
@@ -97,8 +100,12 @@ async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any
                 if width is None:
                     found.append(await _plain(store, each, asked[2:]))
                 else:
-                    found.append((each, await _cells(store, each, width)))
+                    found.append((each, await _cells(store, each, width), await _impossible(store, each)))
     return found
+
+
+async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
+    return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
 
 
 async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequence[CoverageCell]:
@@ -124,11 +131,23 @@ async def _plain(
         "provisional": series.provisional,
         "holes": series.holes,
         "missing_slots": series.missing,
+        "impossible_slots": series.impossible,
         "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
         "spans": spans[::-1],
         "claims": [_claim(each) for each in claims],
+        "impossible": [
+            {
+                "start": plain_time(each.open_time),
+                "stop": plain_time(frame.shift(each.open_time, 1)),
+                "reason": each.fault,
+                "first_heard": plain_time(each.first_heard),
+                "last_heard": plain_time(each.last_heard),
+                "times": each.times,
+            }
+            for each in await _impossible(store, series)
+        ],
     }
 
 
@@ -151,6 +170,7 @@ def _span(series: SeriesOverview) -> tuple[int, int]:
 def _table(found: Sequence[SeriesOverview]) -> Table:
     imported = any(each.imported for each in found)
     provisional = any(each.provisional for each in found)
+    impossible = any(each.impossible for each in found)
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "symbol", "timeframe"):
         table.add_column(name, no_wrap=True)
@@ -162,6 +182,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
         *(["provisional"] if provisional else []),
         "holes",
         "missing",
+        *(["impossible"] if impossible else []),
         *(["imported"] if imported else []),
         "bytes",
     ):
@@ -174,6 +195,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
             *([each.provisional] if provisional else []),
             each.holes,
             each.missing,
+            *([each.impossible] if impossible else []),
             *([each.imported] if imported else []),
             each.size,
         )

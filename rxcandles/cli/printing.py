@@ -12,7 +12,7 @@ from rxcandles.cli import options, outputs
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import LastProgress
 from rxcandles.cli.jobs import Job, run_job
-from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
+from rxcandles.cli.provisional import Doubts, Seen, impossible_text, tell_doubts
 from rxcandles.cli.text import echo
 from rxcandles.model import CandleData
 from rxcandles.provider import CandleDataProvider
@@ -45,7 +45,8 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
         )
         seen.add(candles)
         revised = progress.progress.revised if progress.progress else 0
-        return candles, Doubts(await seen.provisional(provider.repository), revised)
+        store = provider.repository
+        return candles, Doubts(await seen.provisional(store), revised, await seen.impossible(store))
 
     def show() -> int:
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
@@ -54,8 +55,7 @@ def get(style: str, refetch: bool, **asked: Any) -> options.Work:
             if outputs.fault() is not None:
                 break
             echo(line)
-        _tell(job, doubts)
-        return 0
+        return _tell(job, doubts)
 
     return show
 
@@ -82,19 +82,23 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
                 if outputs.fault() is not None:
                     return CUT_SHORT if outputs.reader_left() else 1
                 seen.add(candles)
-        return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
+        store = provider.repository
+        return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
 
     def show() -> int:
         # On a terminal the candles themselves show how far it is.
         done = run_job(job, work, live=not sys.stdout.isatty())
         if isinstance(done, int):
             return done
-        _tell(job, done)
-        return 0
+        return _tell(job, done)
 
     return show
 
 
-def _tell(job: Job, doubts: Doubts) -> None:
+def _tell(job: Job, doubts: Doubts) -> int:
+    """Say what is not sure; return 1 where a candle is left out."""
     if not job.quiet:
         tell_doubts({job.title: doubts})
+    if doubts.impossible:
+        echo(f"rxcandles: {job.title}: {impossible_text(doubts.impossible)}", err=True)
+    return 1 if doubts.impossible else 0

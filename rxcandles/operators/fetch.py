@@ -36,13 +36,14 @@ def fetch(
     far the page has reached. What a page leaves out is told too where that is doubtful (``absences``). What fails is
     asked for again as ``retry`` says (:class:`Retry`). So is an invalid answer, over another connection, and with
     another question where that does not help; a page that contradicts what is held, or candles of another length, is
-    asked for with another question at once. Nothing of it is passed on. A 429 is told to the chunk's limiter, as is
-    what the server says of its limit, and what is answered. A chunk that fails for good is passed on with its
-    ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a note
-    which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after three
-    such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be verified,
-    are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the requests under
-    way.
+    asked for with another question at once. Nothing of it is passed on. A single candle that can't be true is asked for
+    twice more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the chunk's
+    limiter, as is what the server says of its limit, and what is answered. A chunk that fails for good is passed on
+    with its ``failure``. It ends the run: the plan asks for nothing behind it and raises the ``ExchangeError``, with a
+    note which chunk it was, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after
+    three such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be
+    verified, are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the
+    requests under way.
 
     ``against`` is for asking anew, without ``skip_stored``: the store that holds the span already. A page that lacks
     candles of it is asked for again over another connection. Those that both answers lack are the chunk's ``gone``.
@@ -60,14 +61,15 @@ def fetch(
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None
-        attempts, flight = Attempts(exchange, chunk, witness, against), None
+        attempts, flight = Attempts(exchange, chunk, witness, against, policy.attempts), None
         try:
             if turns is not None:
                 chunk, flight = await turns.take(chunk)
                 if flight is None:
                     return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
                 chunk = attrs.evolve(chunk, flight=flight)
-                attempts = Attempts(exchange, chunk, witness, against, partial(turns.check, chunk, flight))
+                permitted = partial(turns.check, chunk, flight)
+                attempts = Attempts(exchange, chunk, witness, against, policy.attempts, permitted)
             found = await tried(attempts.page, policy, attempts.log_retry)
             chunk = attrs.evolve(chunk, **attrs.asdict(found, recurse=False))
             if flight is not None:
@@ -93,6 +95,7 @@ def fetch(
         chunk = attrs.evolve(
             chunk, requests=attempts.requests, retries=attempts.retries, rate_limited=attempts.rate_limited
         )
+        chunk.plan.impossible.update(chunk.impossible)
         return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)

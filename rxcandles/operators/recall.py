@@ -118,7 +118,8 @@ class _Reading:
 
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
         """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
-        fetched = chunk.proven is not None and not chunk.held
+        # What could not be true may be held from before.
+        fetched = chunk.proven is not None and not chunk.held and not chunk.impossible
         return fetched and self._position == chunk.top and len(chunk.rows) <= limit
 
     async def _first(self, chunk: Chunk, start: int) -> int:
