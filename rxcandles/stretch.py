@@ -6,7 +6,7 @@ them, such as ``[each for each in candles if …]``, knows nothing any more, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil, inf
 from typing import Any, Protocol, SupportsIndex, TypeVar, overload
 
@@ -49,9 +49,15 @@ class Origin(Told):
     """What the source of a run tells of it."""
 
     order: Order
-    failed: Sequence[Span] = ()
+    lacking: Callable[[], Sequence[Span]] = tuple
+    """What could not be had, as of now."""
     last: int = 0
     edge: int = 0
+
+    @property
+    def failed(self) -> Sequence[Span]:
+        """Spans that could not be had and were passed over."""
+        return self.lacking()
 
 
 @attrs.define(eq=False)

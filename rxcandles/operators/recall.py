@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import reactivex
@@ -56,6 +57,12 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     return operator
 
 
+def _lacking(plan: Plan) -> Sequence[Span]:
+    """Return what of a run is not there although it was asked for: spans that failed, candles that can't be true."""
+    grid = plan.request.timeframe
+    return [*plan.failed, *((time, grid.shift(time, 1)) for time in plan.impossible)]
+
+
 class _Reading:
     """One run: how far its candles have been emitted."""
 
@@ -77,7 +84,7 @@ class _Reading:
             self._position = await self._first(chunk, ready[0]) if not newest_first else ready[1]
             self._handed_out = self._position
         if self._origin is None:
-            self._origin = Origin(request.order, chunk.plan.failed)
+            self._origin = Origin(request.order, partial(_lacking, chunk.plan))
         while limit := self._limit(request.count):
             start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
             if start >= stop:

@@ -49,8 +49,8 @@ def resample(
     The first and the last may be cut by the edge of what was asked for. One is complete where a candle opens right at
     its edge, or where the lists say that they hold all of it, as those of ``recall`` and of the provider's streams do.
     Others are dropped; with ``partial="keep"`` they are emitted like any, and with ``"mark"`` all are
-    :class:`ResampledCandle`, which say so. A slot with a span that was skipped (``on_failure="skip"``), or of which a
-    list is missing, is not complete.
+    :class:`ResampledCandle`, which say so. A slot with a span that was skipped (``on_failure="skip"``), with a candle
+    that could not be true, or of which a list is missing, is not complete.
 
     Give ``order`` (else newest first) and ``request`` only for lists that are copies of such lists, or of another
     origin: the request with which the candles were asked for, where nothing has narrowed them since.
@@ -136,7 +136,7 @@ class _Resampling(Step[CandleData, CandleData]):
     def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
         if self._told is None:
-            self._told = Origin(self._track.order, self._seen.failed)
+            self._told = Origin(self._track.order, lambda: self._seen.failed)
             self._edge = self._settled(first=True)
         before, self._edge = self._edge, self._settled()
         self._told.last, self._told.edge = self._told.last + 1, self._edge

@@ -126,7 +126,7 @@ def test_what_is_narrowed_is_not_called_whole(run: Any, order: Order, gaps: int,
 
         def failing() -> Iterator[Stretch[CandleData]]:
             for each in told(traded - {number}, first, stop, size, order, gaps):
-                each.origin.failed = (failed,)  # type: ignore[misc]
+                each.origin.lacking = lambda: (failed,)  # type: ignore[attr-defined]
                 yield each
 
         got = complete(failing())
