@@ -13,16 +13,23 @@ from typing import Any
 import pytest
 import reactivex
 from candlelists import START, market, ordered
+from fakes import NEWEST, NOW, FakeExchange
+from fakes import slots as minutes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import Observable
 from reactivex import operators as rx
+from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
+from rxcandles.collector import CandleCollector
 from rxcandles.derived import ResampledCandle
 from rxcandles.errors import InvalidCandleError
+from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.model import ORDERS, CandleData, Order
+from rxcandles.ports import Page
+from rxcandles.stores import SqliteStore
 from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import Timeframe, to_datetime
 
@@ -186,6 +193,33 @@ def test_from_the_provider(order: Order, tmp_path: Path) -> None:
             assert await times(recalled.pipe(ops.resample("1d"))) == days
 
     asyncio.run(scenario())
+
+
+class Glitching(FakeExchange):
+    """An exchange that has one candle with values that can't be."""
+
+    async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
+        """The page, with what is wrong in it."""
+        page = await super().page(symbol, timeframe, to, count)
+        return Page([each._replace(high=1.0) if each.open_time == NEWEST - 3000 else each for each in page.rows], NOW)
+
+
+def test_a_candle_that_cannot_be_true(tmp_path: Path) -> None:
+    """The longer candle with its slot is marked as not complete; those beside it are."""
+
+    async def scenario() -> None:
+        async with SqliteStore(tmp_path / "a.db") as store:
+            request = rxcandles.Request(
+                "KRW-BTC", "1m", to=to_datetime(NEWEST), end=to_datetime(NEWEST - 6000), now=NOW
+            )
+            limiter = SlidingWindowLimiter(None)
+            chunks = CandleCollector(store, Glitching(minutes(150)), limiter).chunks(request, on_failure="skip")
+            marked = chunks.pipe(ops.recall(store), ops.resample("5m", partial="mark"), ops.to_list(99))
+            partial = [each.open_seconds for each in await ops.run(marked) if not each.complete]
+            assert FIVE.floor(NEWEST - 3000) in partial
+            assert len(partial) == 3  # and those that the two ends cut
+
+    run_virtual(scenario())
 
 
 def test_an_order_that_is_given_counts() -> None:
