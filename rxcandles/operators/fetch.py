@@ -13,6 +13,7 @@ from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedErr
 from rxcandles.exchanges.witness import Witness
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.attempts import Attempts
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.operators.retrying import Retry, tried
 from rxcandles.operators.turns import TurnLost, Turns
 from rxcandles.ports import CandleStore, Exchange
@@ -56,6 +57,7 @@ def fetch(
     witness = Witness(exchange)
 
     async def fill(chunk: Chunk) -> Chunk:
+        check_chunk("fetch", chunk)
         if not chunk.ask:
             return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None

@@ -9,6 +9,7 @@ import attrs
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore, Written
 
 __all__ = ["persist"]
@@ -25,6 +26,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
+        check_chunk("persist", chunk)
         written = Written(0)
         if chunk.proven is not None:
             request = chunk.request

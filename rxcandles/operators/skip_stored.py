@@ -17,6 +17,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.density import Trend, doubtful_gaps
 from rxcandles.flow import Operator, map_async
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered, impossible_in
 from rxcandles.spans import Span, SpanSet
@@ -62,6 +63,7 @@ class Narrowing:
 
     async def narrow(self, chunk: Chunk) -> Chunk:
         """Return the chunk with what the store has of it, and what is to be asked for."""
+        check_chunk("skip_stored", chunk)
         if chunk.index == 0 or chunk.plan not in self._looks:
             self._looks[chunk.plan] = await self._look_over(chunk.plan)
             chunk = chunk.plan.aligned(chunk)
