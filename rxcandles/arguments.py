@@ -32,6 +32,7 @@ __all__ = [
     "check_rate",
     "check_span",
     "check_symbol",
+    "misplaced",
     "plain",
     "refusal",
     "shown",
@@ -70,6 +71,15 @@ def shown(value: object) -> str:
 def refusal(name: str, value: object, allowed: str) -> RequestError:
     """Return the error for an argument: ``allowed`` says what to give instead."""
     return RequestError(f"{name} is {shown(value)}; {allowed}")
+
+
+def misplaced(operator: str, came: object, takes: str, instead: str = "") -> RequestError:
+    """Return the error for an item that an operator can't take: ``instead`` says what to do."""
+    kind = type(came).__name__
+    article = "an" if kind[:1].lower() in tuple("aeiou") else "a"
+    return RequestError(
+        f"ops.{operator} takes {takes}, and {article} {kind} came{f'; {instead}' if instead else f', {shown(came)}'}"
+    )
 
 
 def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> int:

@@ -151,18 +151,18 @@ class CandleCollector:
         count: int | None = None,
         to: datetime | None = None,
         end: datetime | None = None,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
 
-        ``progress_callback`` is called for every chunk, on the event loop. A page that fails for good does not keep the
-        rest from being collected, nor does a candle that can't be true the others of its page: then
-        :class:`IncompleteError` is raised, which carries the summary with its ``failed_spans`` and
-        ``impossible_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and ``ExchangeError``
-        where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and the same
-        request goes on from there.
+        ``progress_callback`` is called for every chunk, on the event loop; one that is an ``async def`` is awaited.
+        A page that fails for good does not keep the rest from being collected, nor does a candle that can't be true
+        the others of its page: then :class:`IncompleteError` is raised, which carries the summary with its
+        ``failed_spans`` and ``impossible_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and
+        ``ExchangeError`` where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and
+        the same request goes on from there.
 
         With ``refetch`` all of it is asked for again, whatever is stored, and replaces that page by page. What is
         stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
@@ -175,7 +175,7 @@ class CandleCollector:
     async def collect_many(
         self,
         requests: Iterable[Request],
-        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        progress_callback: Callable[[Request, CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
         include_imported: bool = False,
@@ -218,7 +218,7 @@ class CandleCollector:
     async def collect(
         self,
         request: Request,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         of: int = 1,
         refetch: bool = False,

@@ -102,7 +102,7 @@ class CandleDataProvider:
         config: CollectionConfig | None = None,
         *,
         order: Order = "newest_first",
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
         include_imported: bool = False,
     ) -> Sequence[CandleData]:
@@ -139,7 +139,7 @@ class CandleDataProvider:
         self,
         request: Request,
         config: CollectionConfig,
-        progress_callback: Callable[[CollectionProgress], None] | None,
+        progress_callback: Callable[[CollectionProgress], object] | None,
         *,
         refetch: bool,
         include_imported: bool,
@@ -169,7 +169,7 @@ class CandleDataProvider:
         config: StreamingConfig | None = None,
         *,
         order: Order = "newest_first",
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
         include_imported: bool = False,
     ) -> CandleStream:
@@ -205,7 +205,7 @@ class CandleDataProvider:
         count: int | None = None,
         to: datetime | None = None,
         end: datetime | None = None,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> CollectionSummary:
@@ -217,7 +217,7 @@ class CandleDataProvider:
     async def collect(
         self,
         request: Request,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
         include_imported: bool = False,
@@ -230,7 +230,7 @@ class CandleDataProvider:
     async def collect_many(
         self,
         requests: Iterable[Request],
-        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        progress_callback: Callable[[Request, CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
         include_imported: bool = False,

@@ -28,6 +28,7 @@ from rxcandles.events import FailedEvent, ImpossibleEvent, OfSeries, PageEvent, 
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.operators.answered import brought_home, check_answer
 from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
@@ -149,7 +150,7 @@ class Attempts:
                 absences.append(("gap", top))
             else:
                 # Chance may have made it, or the page lacks its newest candle: one that is known shows which.
-                return await self._believed(attrs.evolve(chunk, over=1, ask=min(plan.page, chunk.ask + 1)))
+                return await self._believed(chunk.but(over=1, ask=min(plan.page, chunk.ask + 1)))
         start, begins = reached, None
         if not full:
             start = self._kept_since(timeframe, rows, server_time)
@@ -363,7 +364,7 @@ class Attempts:
             ask = getattr(self._exchange, "page_anew", ask)
         sent, page = time.monotonic(), None
         try:
-            page = await ask(symbol, timeframe, to, count)
+            page = check_answer(await ask(symbol, timeframe, to, count), lambda: self._page_text(timeframe, to, count))
         except RateLimitedError as error:
             self.rate_limited += 1
             self._tally.rate_limited += 1
@@ -377,6 +378,12 @@ class Attempts:
                 raise passing from error
             limiter.banned(error.seconds)
             raise
+        except Exception as error:
+            # What is not this library's own comes from an exchange of somebody else's.
+            told = brought_home(error, self._page_text(timeframe, to, count))
+            if told is error:
+                raise
+            raise told from error
         finally:
             seconds = time.monotonic() - sent
             if limiter is not None:
@@ -390,6 +397,10 @@ class Attempts:
             if (answered := getattr(limiter, "answered", None)) is not None:
                 answered(given)
         return page
+
+    def _page_text(self, timeframe: Timeframe, to: int, count: int) -> str:
+        symbol = self._chunk.request.symbol
+        return f"{self._exchange.name}: {symbol} {timeframe}, the page of {count} before {time_text(to)}"
 
     # What is logged
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore, Written
 
 __all__ = ["persist"]
@@ -25,6 +24,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
+        check_chunk("persist", chunk)
         written = Written(0)
         if chunk.proven is not None:
             request = chunk.request
@@ -35,9 +35,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
             if chunk.impossible:
                 more["impossible"] = chunk.impossible
             written = await store.write(*page, **more)
-        chunk = attrs.evolve(
-            chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
-        )
+        chunk = chunk.but(store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed))
         chunk.plan.void += written.void
         chunk.plan.stored(chunk)
         if chunk.flight is not None:

@@ -15,6 +15,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import Request
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
 from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ImpossibleSpan, ProvisionalSpan
@@ -75,11 +76,16 @@ def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk,
             async def finish(total: _Sum) -> CollectionSummary:
                 return await _summary(total, lambda: clock() - began)
 
-            return source.pipe(rx.reduce(_Sum.add, _Sum()), map_async(finish))
+            return source.pipe(rx.reduce(_added, _Sum()), map_async(finish))
 
         return reactivex.defer(subscribed)
 
     return operator
+
+
+def _added(total: _Sum, chunk: Chunk) -> _Sum:
+    check_chunk("summarize", chunk)
+    return total.add(chunk)
 
 
 @attrs.frozen

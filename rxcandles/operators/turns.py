@@ -12,8 +12,9 @@ import copy
 import random
 import time
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -24,8 +25,11 @@ from rxcandles.spans import Span, SpanSet
 
 __all__ = ["Flight", "TurnLost", "Turns"]
 
-AHEAD: Final = 4
+AHEAD: Final = 8
 """Pages reserved at once, so that little is written down."""
+
+WINDOWS: Final = 16
+"""Reservations that are remembered: as many as there may be cursors, of two runs."""
 
 LASTS: Final = 2.5
 """Seconds that a reservation lasts. When it is half over it counts no more for who has it."""
@@ -58,6 +62,8 @@ class Flight:
     """Done when it is stored or never will be; with the error where it has failed for good."""
     began: float
     landed: Callable[[Span], object]
+    dropped: weakref.finalize[Any, Any] | None = None
+    """Ends it when nobody has its chunk any more, which will then never be stored."""
 
     def answered(self) -> None:
         """Hear that the page has come and waits to be stored."""
@@ -73,6 +79,8 @@ class Flight:
     def end(self, error: Exception | None = None) -> None:
         """Hear that it is over: stored, given up, or failed."""
         self.answered()
+        if self.dropped is not None:
+            self.dropped.detach()  # it would keep the error, and so the whole run, for as long as the process lives
         if not self.over.done():
             if error is None:
                 self.over.set_result(None)
@@ -92,7 +100,7 @@ class Turns:
         self._renew = renew
         self._flights: dict[Key, list[Flight]] = {}
         self._landed: dict[Key, SpanSet] = {}
-        self._reserved: dict[Key, list[_Window]] = {}
+        self._reserved: dict[Key, deque[_Window]] = {}
 
     async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
         """Return the chunk when it is its turn, narrowed to what is still lacking, and its flight if it is to fly.
@@ -100,12 +108,13 @@ class Turns:
         Raises the error of a flight that it has waited for and that has failed for good: a copy with a traceback of
         its own.
         """
-        key, fresh = _key(chunk), False
+        key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
         while chunk.ask:
             other = self._other(key, chunk)
             if other is not None:
                 await _over(other)
-            elif (left := await self._reserve(key, chunk)) > 0:
+            elif (left := await self._reserve(key, chunk)) > 0 and time.monotonic() < until:
+                # By our own count as well: the clock that reservations go by may have been set back since.
                 await asyncio.sleep(min(left, random.uniform(*_POLL)))
             elif fresh or not self._is_touched(key, chunk):
                 if self._other(key, chunk) is None:  # none has come up meanwhile
@@ -126,7 +135,8 @@ class Turns:
     def _other(self, key: Key, chunk: Chunk) -> Flight | None:
         """Return a flight of another run that brings some of the chunk."""
         for flight in self._flights.get(key, ()):
-            apart = flight.span[1] <= chunk.low or chunk.resume <= flight.span[0]
+            low, high = _span(chunk)
+            apart = flight.span[1] <= low or high <= flight.span[0]
             if not (apart or flight.over.done() or flight.plan() is chunk.plan):
                 return flight
         return None
@@ -138,7 +148,7 @@ class Turns:
             self._landed[key] = self._landed.get(key, SpanSet()).union(SpanSet((span,)))
 
         flight = Flight(
-            span=(chunk.low, chunk.resume),
+            span=_span(chunk),
             plan=weakref.ref(chunk.plan),
             come=loop.create_future(),
             over=loop.create_future(),
@@ -147,32 +157,38 @@ class Turns:
         )
         flights.append(flight)
         flight.over.add_done_callback(lambda _: flights.remove(flight))
-        # A chunk that nobody has any more will never be stored.
-        weakref.finalize(chunk.ticket, _dropped, loop, flight).atexit = False
+        flight.dropped = weakref.finalize(chunk.ticket, _dropped, loop, flight)
+        flight.dropped.atexit = False
         return flight
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:
         """Whether some of what the chunk asks for may have been stored since it was looked up."""
-        if self._landed.get(key, SpanSet()).intersect(SpanSet(((chunk.low, chunk.resume),))):
+        if self._landed.get(key, SpanSet()).intersect(SpanSet((_span(chunk),))):
             return True
-        return any(each.held for each in self._windows(key) if each.has(chunk))
+        window = self._window(key, chunk)
+        return window is not None and window.held
 
-    def _windows(self, key: Key) -> list[_Window]:
-        now = time.monotonic()
-        return [each for each in self._reserved.get(key, ()) if each.until > now]
+    def _window(self, key: Key, chunk: Chunk) -> _Window | None:
+        """Return what is reserved for us and has all of the chunk."""
+        (low, high), now = _span(chunk), time.monotonic()
+        for window in self._reserved.get(key, ()):
+            if window.span[0] <= low and high <= window.span[1] and window.until > now:
+                return window
+        return None
 
     async def _reserve(self, key: Key, chunk: Chunk) -> float:
         """Return 0.0 where the chunk is reserved for us, else seconds to wait at most."""
-        windows = self._windows(key)
-        if self._store is None or any(each.has(chunk) for each in windows):
+        if self._store is None or self._window(key, chunk) is not None:
             return 0.0
         request, until = chunk.request, time.monotonic() + LASTS / 2
-        low = max(chunk.floor, request.timeframe.shift(chunk.resume, -AHEAD * chunk.plan.page))
-        ahead = (min(low, chunk.low), chunk.resume)
-        wanted = (chunk.low, chunk.resume)
+        wanted = low, high = _span(chunk)
+        most = AHEAD * chunk.plan.page
+        slots = most if chunk.want is None else min(most, chunk.want)
+        low = min(low, max(chunk.floor, request.timeframe.shift(high, -slots)))
+        ahead = (low, high)
         reserved = await self._store.reserve(request.symbol, request.timeframe, wanted, ahead, LASTS)
         if not reserved.left:
-            self._reserved[key] = [*self._windows(key), _Window(ahead, until, reserved.held)]
+            self._reserved.setdefault(key, deque(maxlen=WINDOWS)).appendleft(_Window(ahead, until, reserved.held))
         return reserved.left
 
 
@@ -186,9 +202,10 @@ class _Window:
     held: bool
     """Whether some of it was covered then."""
 
-    def has(self, chunk: Chunk) -> bool:
-        """Whether a chunk lies in it."""
-        return self.span[0] <= chunk.low and chunk.resume <= self.span[1]
+
+def _span(chunk: Chunk) -> Span:
+    """Return what a chunk asks for, if each slot has a candle."""
+    return (max(chunk.low, chunk.request.timeframe.shift(chunk.resume, -chunk.ask)), chunk.resume)
 
 
 def _key(chunk: Chunk) -> Key:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.parquet import ParquetWriter
 
@@ -11,17 +12,17 @@ import rxcandles
 from rxcandles import operators as ops
 
 
-def transform(hours):
+def transform(hours: rxcandles.Candles) -> pa.Table:
     table = rxcandles.to_arrow(hours)
     return table.append_column("range", pc.subtract(table["high"], table["low"]))
 
 
-async def main(days):
+async def main(days: int) -> None:
     end = datetime(2025, 1, 1, tzinfo=UTC)
     to = end + timedelta(days=days)
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:
         minutes = provider.stream_candles("KRW-XRP", "1m", to=to, end=end, order="oldest_first")
-        hours = ops.from_stream(minutes).pipe(ops.resample("60m", order="oldest_first"), ops.batch(240))
+        hours = ops.from_stream(minutes).pipe(ops.resample("60m"), ops.batch(240))
         with ParquetWriter("hours.parquet", transform([]).schema) as writer, rxcandles.MemoryMonitor() as monitor:
             async with hours.pipe(ops.with_backpressure()) as batches:
                 async for batch in batches:
