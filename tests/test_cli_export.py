@@ -152,8 +152,9 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.rpartition(",")[2] for line in Path("qqq.csv").read_text().splitlines()] == ["proven", "false"]
     assert main(["coverage"]) == 0
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split()[-2:] == ["imported", "bytes"]
+    assert table[0].split()[-1] == "imported"
     assert [line.split()[-2] for line in table[1:3]] == ["0", "1"]
+    assert (table[2].split()[-1], "▓ imported" in table[-1]) == ("▓", True)
     assert main(["coverage", "KRW-QQQ", "60m", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [found[name] for name in ("imported", "candles", "missing_slots", "spans")] == [1, 0, 1, []]

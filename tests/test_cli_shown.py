@@ -110,6 +110,22 @@ def test_picture(width: int) -> None:
     assert "123,461 of 201,005 candles" in text
     assert "24 requests, 6 retries" in text
     assert "8 of 10 requests a second, 3 waiting" in text
+    assert max(len(bar) for bar in re.findall("[━╸╺]+", text)) <= 40
+
+
+@pytest.mark.parametrize("width", [20, 36, 50])
+def test_narrow_picture(width: int) -> None:
+    """Where there is little room the labels stay whole, and what there is no room for is left out whole."""
+    board = Board({"KRW-BTC 240m": 200_000, "KRW-ETH 1m": 5, "KRW-XRP 1m": 1000})
+    board.tell("KRW-BTC 240m", progress(123_456, 200_000, before=40_000, gaps=7))
+    board.limit = LimiterStats(10.0, 24, 3, 0, 0, 0, 0.0, 8, 10, 1, 1.0, 0.01)
+    lines = drawn(board, width)
+    assert max(map(len, lines)) <= width
+    if width > 20:
+        assert [line[:12].strip() for line in lines[1:4]] == ["KRW-BTC 240m", "KRW-ETH 1m", "KRW-XRP 1m"]
+        assert re.search(r" 61% .*0:01:23$", lines[1].rstrip())
+        assert "123,456 of 201,005 candles" in "\n".join(lines)
+        assert "…" not in "\n".join(lines)
 
 
 def test_picture_at_the_end() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from rxcandles import Row, SqliteStore, Timeframe
 from rxcandles.__main__ import main
 from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.holdings import CoverageCell
@@ -50,15 +53,18 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return tmp_path
 
 
-def test_the_command(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The table, then a strip with its axis for each series; between two times where they are given; and as JSON."""
+def test_the_command(stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line a series with its strip, one ruler; between two times where they are given; and as JSON."""
+    monkeypatch.setenv("COLUMNS", "160")
     assert main(["coverage", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "missing" in lines[0]
-    assert "bytes" in lines[0]
-    picture = lines[lines.index("simulated KRW-DOGE 1m") + 1]
-    assert (len(picture), picture[:24], picture[30:45], picture[-24:]) == (100, "▄" * 24, "·" * 15, "·" * 24)
-    assert lines[lines.index(picture) + 1].startswith("|2024-01-01")
+    assert lines[0].split() == [
+        "exchange", "series", "from", "(UTC)", "to", "(UTC)", "candles", "no", "trade",
+        "provisional", "holes", "missing", "bytes",
+    ]  # fmt: skip
+    picture = lines[1].split()[-1]
+    assert re.fullmatch(r"▄+░?·+▒?▄+░?·+", picture)
+    assert lines[2] == " " * lines[1].index(picture) + axis(1_704_067_200, 1_704_412_800, len(picture))
     assert "\x1b" not in "".join(lines)
     assert main(["coverage", "--json", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -70,6 +76,32 @@ def test_the_command(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "nothing is stored between these times\n"
     assert main(["coverage", "--since", "2025-01-01", "--to", "2024-01-01"]) == 2
     assert "not after since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [40, 50, 80, 120, 200])
+async def test_many_series_in_any_width(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of 20 series is one line, no line is wider than the terminal, and no time is cut in the middle."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+    minute, start = Timeframe.of("1m"), 1_704_067_200
+    async with SqliteStore("candles.db") as store:
+        for number in range(20):
+            first = start + 86_400 * number + 420
+            rows = [Row(first + 60 * slot, 5, 5, 5, 5, 5, 5, 5) for slot in range(199, -1, -1)]
+            await store.write(f"KRW-{number:02}", minute, rows, (first, first + 12_000))
+    assert await asyncio.to_thread(main, ["coverage"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    for number, line in enumerate(lines[1:21]):
+        assert re.match(rf"(upbit +)?KRW-{number:02} 1m ", line)
+        assert "█" in line
+        assert re.fullmatch(r"(\S+ +)+?((\d{4}-\d\d-\d\d( \d\d:\d\d)? +){0,2})[0-9, ]+█+", line)
+        assert re.search(r"\d{4}-\d\d-\d\d", line) or width < 80
+    assert [line.count("|") > 0 for line in lines].count(True) == 1
+    assert lines[21].lstrip().startswith("|2024-01-01")
+    assert lines[22:] == ["", "█ stored"]
 
 
 def test_without_utf8(stored: Path) -> None:

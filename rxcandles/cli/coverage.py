@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
+import attrs
 import click
-from rich.table import Table
 from rich.text import Text
 
 from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.covered import Layout
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
-from rxcandles.cli.strip import LEGEND, axis, legend, strip
+from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import echo, printable
 from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
 from rxcandles.ports import Impossible
+from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
 
 __all__ = ["coverage"]
 
 WIDEST: Final = 160
-"""Characters of a strip where the terminal is wider; what is no terminal counts as 100."""
+"""Characters of a line where the terminal is wider."""
 
 
 @click.command()
@@ -63,54 +66,80 @@ def _show_coverage(
     if timeframe is not None:
         timeframe = Timeframe.of(timeframe).name
     check_ends(since, to)
-    width = min(Terminal().width, WIDEST) if sys.stdout.isatty() else 100
-    # A terminal wraps a long line, where a table would cut its columns.
-    terminal = Terminal(width=200, no_color=no_color)
-    found = run_async(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
+    asked = (symbol, timeframe, since, to)
     if as_json:
+        found: list[Any] = run_async(_found(options.existing(db), asked, _plain))
         for each in found:
             echo(json.dumps(each))
-    elif found:
-        blocks = _can_show("".join(mark.block for mark in LEGEND))
-        terminal.print(_table([series for series, *_ in found]))
-        for series, pieces, impossible in found:
-            lines = (
-                Text("\n" + printable(" ".join(series.series))),
-                *([Text(printable(impossible_text(impossible)))] if impossible else []),
-                strip(pieces, width, blocks=blocks),
-                Text(axis(pieces[0].start, pieces[-1].stop, width)),
-            )
-            terminal.print(Text("\n").join(lines), soft_wrap=True)
-        cells = {cell for _, pieces, _ in found for cell in pieces}
-        terminal.print(Text("\n") + legend(cells, blocks=blocks, width=width), soft_wrap=True)
+    elif found := run_async(_found(options.existing(db), asked, _drawn)):
+        _show(db, found, no_color=no_color)
     else:
         between = " between these times" if since or to else ""
         echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
     return 0
 
 
-async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any]:
-    """Each series with its cells, or as what JSON says of it where there is no ``width``."""
+def _show(db: str, found: Sequence[_Drawn], *, no_color: bool) -> None:
+    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
+    width = min(Terminal().width, WIDEST)
+    terminal = Terminal(width=width, no_color=no_color)
+    layout = Layout({each.series: each.span for each in found}, width)
+    cells = run_async(_cells(db, layout, found))
+    blocks = _can_show("".join(mark.block for mark in LEGEND))
+    for line in layout.lines(cells, blocks=blocks, width=width):
+        terminal.print(line, soft_wrap=True)
+    for each in found:
+        if each.impossible:
+            text = Text(printable(f"{' '.join(each.series.series)}: {impossible_text(each.impossible)}"))
+            terminal.print(text, soft_wrap=True)
+
+
+async def _found(db: str, asked: tuple[Any, ...], told: Callable[..., Awaitable[Any]]) -> list[Any]:
+    """Return what is told of each series, whoever's."""
     found: list[Any] = []
     async with SqliteStore(db) as store:
         held = {*await store.series(), *await store.imported_series()}
         exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in await overview(store, *asked):
-                if width is None:
-                    found.append(await _plain(store, each, asked[2:]))
-                else:
-                    found.append((each, await _cells(store, each, width), await _impossible(store, each)))
+            found += [await told(store, each, asked[2:]) for each in await overview(store, *asked)]
     return found
+
+
+@attrs.frozen
+class _Drawn:
+    """A series, the span of its strip, and what is told below."""
+
+    series: SeriesOverview
+    span: Span
+    impossible: Sequence[Impossible]
+
+
+async def _drawn(store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> _Drawn:
+    """Return a series with the span that it and what is imported of it have together."""
+    frame, (start, stop) = Timeframe.of(series.series.timeframe), _span(series)
+    if series.imported:
+        since, to = (None if end is None else int(from_datetime(end)) for end in ends)
+        asked = (series.series.symbol, frame, since or BEGINNING, END if to is None else to)
+        [oldest] = await store.imported(*asked, "oldest_first", 1)
+        [newest] = await store.imported(*asked, "newest_first", 1)
+        start, stop = min(start, oldest.open_time), max(stop, frame.shift(newest.open_time, 1))
+    return _Drawn(series, (start, stop), await _impossible(store, series))
+
+
+async def _cells(db: str, layout: Layout, found: Sequence[_Drawn]) -> list[Sequence[CoverageCell]]:
+    cells: list[Sequence[CoverageCell]] = []
+    for exchange, some in groupby(found, lambda each: each.series.series.exchange):
+        async with SqliteStore(db, exchange=exchange) as store:
+            for each in some:
+                first, stop = layout.place(each.series)
+                series = each.series.series
+                cells.append(await coverage_cells(store, series.symbol, series.timeframe, each.span, stop - first))
+    return cells
 
 
 async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
     return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
-
-
-async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequence[CoverageCell]:
-    return await coverage_cells(store, series.series.symbol, series.series.timeframe, _span(series), width)
 
 
 async def _plain(
@@ -166,45 +195,6 @@ def _claim(claim: Claim) -> dict[str, object]:
 
 def _span(series: SeriesOverview) -> tuple[int, int]:
     return int(series.start.timestamp()), int(series.stop.timestamp())
-
-
-def _table(found: Sequence[SeriesOverview]) -> Table:
-    imported = any(each.imported for each in found)
-    provisional = any(each.provisional for each in found)
-    impossible = any(each.impossible for each in found)
-    table = Table(box=None, pad_edge=False)
-    for name in ("exchange", "symbol", "timeframe"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "from (UTC)",
-        "to (UTC)",
-        "candles",
-        "no trade",
-        *(["provisional"] if provisional else []),
-        "holes",
-        "missing",
-        *(["impossible"] if impossible else []),
-        *(["imported"] if imported else []),
-        "bytes",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in found:
-        ends = [plain_time(end.timestamp()).removesuffix(":00") for end in (each.start, each.stop)]
-        counts = (
-            each.candles,
-            each.no_trade,
-            *([each.provisional] if provisional else []),
-            each.holes,
-            each.missing,
-            *([each.impossible] if impossible else []),
-            *([each.imported] if imported else []),
-            each.size,
-        )
-        # The whole file by its rows is no measurement.
-        about = "" if each.size_source == "dbstat" else "~"
-        *numbers, size = (f"{count:,}" for count in counts)
-        table.add_row(*each.series, *ends, *numbers, about + size)
-    return table
 
 
 def _can_show(text: str) -> bool:

@@ -1,0 +1,135 @@
+"""What series a database holds as a table: a line for each, its strip in the last column, one ruler below them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+from rich.text import Text
+
+from rxcandles.cli.strip import axis, legend, strip
+from rxcandles.cli.text import printable
+from rxcandles.holdings import CoverageCell, SeriesOverview
+from rxcandles.naming import EXCHANGES
+from rxcandles.spans import Span
+from rxcandles.timeframe import plain_time
+
+__all__ = ["Layout"]
+
+LEAST: Final = 24
+"""Characters of a strip at least: two dates stand under it; a third of a terminal that is narrower than usual."""
+MOST: Final = 100
+"""And at most."""
+GAP: Final = 2
+TIGHT: Final = 1
+"""Spaces between two columns; where there is no room for more, one."""
+
+
+@attrs.frozen
+class _Column:
+    name: str
+    rank: int
+    """What there is no room for is left out, the highest first; ``--json`` has it all."""
+    text: Callable[[SeriesOverview], str]
+    left: bool = False
+
+
+def _count(of: Callable[[SeriesOverview], int]) -> Callable[[SeriesOverview], str]:
+    return lambda each: f"{of(each):,}"
+
+
+def _date_of(text: Callable[[SeriesOverview], str]) -> Callable[[SeriesOverview], str]:
+    return lambda each: text(each)[:10]
+
+
+def _size(each: SeriesOverview) -> str:
+    # The whole file by its rows is no measurement.
+    return ("" if each.size_source == "dbstat" else "~") + f"{each.size:,}"
+
+
+_FROM: Final = _Column("from (UTC)", 4, lambda each: plain_time(each.start.timestamp()).removesuffix(":00"))
+_TO: Final = _Column("to (UTC)", 5, lambda each: plain_time(each.stop.timestamp()).removesuffix(":00"))
+_COLUMNS: Final = (
+    _Column("exchange", 9, lambda each: each.series.exchange, left=True),
+    _Column("series", 0, lambda each: f"{each.series.symbol} {each.series.timeframe}", left=True),
+    _FROM,
+    _TO,
+    _Column("candles", 3, _count(lambda each: each.candles)),
+    _Column("no trade", 7, _count(lambda each: each.no_trade)),
+    _Column("provisional", 2, _count(lambda each: each.provisional)),
+    _Column("holes", 8, _count(lambda each: each.holes)),
+    _Column("missing", 1, _count(lambda each: each.missing)),
+    _Column("impossible", 2, _count(lambda each: each.impossible)),
+    _Column("imported", 2, _count(lambda each: each.imported)),
+    _Column("bytes", 10, _size),
+)
+_WHERE_THERE: Final = ("provisional", "impossible", "imported")
+"""Columns that are there only where one of their counts is not 0."""
+
+
+class Layout:
+    """Which columns there is room for in ``width`` characters, and where each series' strip is."""
+
+    def __init__(self, spans: Mapping[SeriesOverview, Span], width: int) -> None:
+        """Lay out the series, each with the span that its strip has."""
+        self._spans, self._found = spans, [*spans]
+        found = self._found
+        columns = [
+            each
+            for each in _COLUMNS
+            if each.name not in _WHERE_THERE or any(each.text(series) != "0" for series in found)
+        ]
+        if {each.series.exchange for each in found} != {EXCHANGES[0]}:
+            columns[0] = attrs.evolve(columns[0], rank=0)
+        least = max(LEAST // 2, min(LEAST, width // 3))
+        self._columns, self._gap = _fitting(columns, found, width - least)
+        self._offset = sum(self._width(each) + self._gap for each in self._columns)
+        self.strip = max(least, min(MOST, width - self._offset))
+        """Characters of the strips."""
+        self._start = min(start for start, _ in spans.values())
+        self._stop = max(stop for _, stop in spans.values())
+
+    def place(self, series: SeriesOverview) -> tuple[int, int]:
+        """Return the first character of a series' strip, and the one behind its last."""
+        start, stop = self._spans[series]
+        scale = self.strip / (self._stop - self._start)
+        first = min(int((start - self._start) * scale), self.strip - 1)
+        return first, max(first + 1, min(self.strip, -int((self._start - stop) * scale // 1)))
+
+    def lines(self, cells: Sequence[Sequence[CoverageCell]], *, blocks: bool, width: int) -> Iterator[Text]:
+        """Yield the table with the cells of each series' strip, the ruler, and what the characters mean."""
+        yield Text(self._line([each.name for each in self._columns]).rstrip())
+        for series, pieces in zip(self._found, cells, strict=True):
+            first, stop = self.place(series)
+            yield Text(self._line([printable(each.text(series)) for each in self._columns]) + " " * first).append_text(
+                strip(pieces, stop - first, blocks=blocks) if pieces else Text("")
+            )
+        yield Text(" " * self._offset + axis(self._start, self._stop, self.strip))
+        yield Text("")
+        yield legend((cell for pieces in cells for cell in pieces), blocks=blocks, width=width)
+
+    def _line(self, texts: Sequence[str]) -> str:
+        padded = (
+            text.ljust(self._width(each)) if each.left else text.rjust(self._width(each))
+            for text, each in zip(texts, self._columns, strict=True)
+        )
+        return "".join(text + " " * self._gap for text in padded)
+
+    def _width(self, column: _Column) -> int:
+        return _width(column, self._found)
+
+
+def _fitting(columns: list[_Column], found: Sequence[SeriesOverview], room: int) -> tuple[list[_Column], int]:
+    """Return the columns that fit, with times as dates and less space where they don't otherwise; and that space."""
+    dates = [attrs.evolve(each, text=_date_of(each.text)) if each in (_FROM, _TO) else each for each in columns]
+    for some, gap in ((columns, GAP), (columns, TIGHT), (dates, GAP), (dates, TIGHT)):
+        if sum(_width(each, found) + gap for each in some) <= room:
+            return some, gap
+    while len(dates) > 1 and sum(_width(each, found) + TIGHT for each in dates) > room:
+        dates.remove(max(dates, key=lambda each: each.rank))
+    return dates, TIGHT
+
+
+def _width(column: _Column, found: Sequence[SeriesOverview]) -> int:
+    return max(len(column.name), *(len(printable(column.text(each))) for each in found))
