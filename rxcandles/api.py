@@ -52,6 +52,7 @@ from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
 from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
+from rxcandles.notebook import ProgressBar
 from rxcandles.ohlcv import get_ohlcv
 from rxcandles.opening import connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
@@ -131,6 +132,7 @@ __all__ = [
     "Order",
     "Page",
     "PassingError",
+    "ProgressBar",
     "ProvisionalSpan",
     "RateLimitedError",
     "RateLimiter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -35,12 +35,13 @@ from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, with_imported
 from rxcandles.reports import CollectionProgress, CollectionSummary
+from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["CandleCollector"]
 
 
-class CandleCollector:
+class CandleCollector(Titled):
     """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy.
 
     ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate.
@@ -75,6 +76,11 @@ class CandleCollector:
         self._cursors = cursors
         self._turns = Turns(store, Narrowing(store).renew)
         self._turns_with_imported: Turns | None = None
+
+    def _told(self) -> Mapping[str, object]:
+        store = getattr(self._store, "path", type(self._store).__name__)
+        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
+        return {"exchange": self._exchange.name, "store": f"into {store}", "limit": limit_text(rate)}
 
     def request(
         self,

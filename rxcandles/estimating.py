@@ -25,6 +25,7 @@ from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered, RateLimiter
+from rxcandles.showing import Brief
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
@@ -46,8 +47,8 @@ AT_ONCE: Final = 16
 """Pages that a run which only stores has in memory at most: 8 under way, and as many on their way to the store."""
 
 
-@attrs.frozen
-class CollectionPlan:
+@attrs.frozen(repr=False)
+class CollectionPlan(Brief):
     """What collecting a request would take; made before anything is sent or written."""
 
     request: Request

@@ -9,6 +9,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
+from rxcandles.showing import Brief
+
 __all__ = [
     "EXCHANGE_KINDS",
     "FILE_KINDS",
@@ -80,8 +82,8 @@ EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_
 """Those that only the exchange can show."""
 
 
-@attrs.frozen
-class Finding:
+@attrs.frozen(repr=False)
+class Finding(Brief):
     """One thing that is wrong, or a note."""
 
     kind: Kind
@@ -96,8 +98,8 @@ class Finding:
     """In words, with the values."""
 
 
-@attrs.frozen
-class VerificationReport:
+@attrs.frozen(repr=False)
+class VerificationReport(Brief):
     """What a check has looked at, and what it found."""
 
     path: str
@@ -131,8 +133,8 @@ class VerificationReport:
         return bool(FILE_KINDS & self.counts.keys())
 
 
-@attrs.frozen
-class RepairStep:
+@attrs.frozen(repr=False)
+class RepairStep(Brief):
     """What a repair does to one series of the file."""
 
     action: Literal["distrust", "remove", "question"]
@@ -167,8 +169,8 @@ class AbsencesAsked:
     """When the last of them can be final; None where there is none."""
 
 
-@attrs.frozen
-class RepairReport:
+@attrs.frozen(repr=False)
+class RepairReport(Brief):
     """What a repair has done, or in a dry run would do."""
 
     before: VerificationReport

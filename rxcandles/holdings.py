@@ -19,11 +19,22 @@ from rxcandles.arguments import check_count, check_kind, check_like, check_span,
 from rxcandles.errors import RequestError
 from rxcandles.model import check_instant
 from rxcandles.ports import CandleStore, Covered, Series, impossible_in
+from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 
-__all__ = ["CoverageCell", "SeriesOverview", "check_ends", "coverage_cells", "covered_within", "overview", "span_held"]
+__all__ = [
+    "CoverageCell",
+    "CoverageCells",
+    "Overview",
+    "SeriesOverview",
+    "check_ends",
+    "coverage_cells",
+    "covered_within",
+    "overview",
+    "span_held",
+]
 
 LEDGER_PAGE: Final = 1000
 """Spans of the ledger in memory at once."""
@@ -49,8 +60,8 @@ class CoverageCell:
         return self.slots - self.stored - self.no_trade
 
 
-@attrs.frozen
-class SeriesOverview:
+@attrs.frozen(repr=False)
+class SeriesOverview(Brief):
     """One series between two open times, the older included: its slots by what they are, and the gaps that are missing.
 
     ``size`` are the bytes that its candles take in the file: their share, by number, of the table that all series are
@@ -74,13 +85,45 @@ class SeriesOverview:
     """Slots of ``missing`` whose candles the exchange has with values that can't be; the next run asks again."""
 
 
+class CoverageCells(list[CoverageCell]):
+    """Pieces of a series' time, which a notebook shows as a strip."""
+
+    def _repr_html_(self) -> str:
+        return strip_html([_kinds(each) for each in self])
+
+
+def _kinds(cell: CoverageCell) -> dict[str, float]:
+    return {
+        "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
+        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported),
+    }  # fmt: skip
+
+
+class Overview(list[SeriesOverview]):
+    """A list of series, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no trade", "missing", "imported", "")
+        return table_html(f"{len(self):,} series", [_row(each) for each in self], head)
+
+
+def _row(each: SeriesOverview) -> tuple[object, ...]:
+    kinds = {
+        "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
+        "missing": each.missing,
+    }  # fmt: skip
+    exchange, symbol, timeframe = each.series
+    counts = (each.candles, each.no_trade, each.missing, each.imported)
+    return (exchange, f"{symbol} {timeframe}", each.start, each.stop, *counts, bar_html(kinds.items()))
+
+
 async def overview(
     store: SqliteStore,
     symbol: str | None = None,
     timeframe: str | Timeframe | None = None,
     since: datetime | None = None,
     to: datetime | None = None,
-) -> list[SeriesOverview]:
+) -> Overview:
     """Return what ``store`` holds of each series of its exchange, by name, or of those of one ``symbol``/``timeframe``.
 
     From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
@@ -91,7 +134,7 @@ async def overview(
     wanted = None if symbol is None else check_symbol(symbol), None if timeframe is None else Timeframe.of(timeframe)
     check_ends(since, to)
     row_bytes, source = await store.row_size()
-    found = []
+    found = Overview()
     unproven = {*await store.imported_series()}
     for series in sorted({*await store.series(), *unproven}):
         frame = Timeframe.of(series.timeframe)
@@ -203,7 +246,7 @@ async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Se
 
 async def coverage_cells(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
-) -> list[CoverageCell]:
+) -> CoverageCells:
     """Return ``span`` in ``number`` pieces of as many slots, one more or less, oldest first: a coverage strip's.
 
     Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
@@ -232,7 +275,7 @@ async def coverage_cells(
             known[last] += frame.slots(piece.start, piece.stop)
             last -= 1
     imported = await _imported(store, symbol, frame, edges)
-    return [
+    return CoverageCells(
         CoverageCell(
             edges[at],
             edges[at + 1],
@@ -243,4 +286,4 @@ async def coverage_cells(
             imported[at],
         )
         for at in range(number)
-    ]
+    )

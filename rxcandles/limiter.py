@@ -16,6 +16,7 @@ import math
 import time
 from bisect import insort
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final, NamedTuple
 
@@ -25,6 +26,7 @@ from rxcandles.arguments import check_number, check_rate
 from rxcandles.errors import BannedError, ExchangeError, RateLimitedError
 from rxcandles.events import BannedEvent, LimitedEvent, log_event
 from rxcandles.model import LONGEST_WAIT
+from rxcandles.showing import Brief, Titled, limit_text
 
 __all__ = ["LimiterStats", "SlidingWindowLimiter"]
 
@@ -57,8 +59,8 @@ class _Permit(NamedTuple):
     number: int
 
 
-@attrs.frozen
-class LimiterStats:
+@attrs.frozen(repr=False)
+class LimiterStats(Brief):
     """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is."""
 
     rate: float | None
@@ -87,7 +89,7 @@ class LimiterStats:
     """Seconds added to the window now, for the spread of the requests' delays."""
 
 
-class SlidingWindowLimiter:
+class SlidingWindowLimiter(Titled):
     """Gives at most ``rate`` permits in any ``window`` seconds, first come, first served.
 
     ``rate`` may have a fraction: 2.5 a second is 2 in 0.8 s, 0.5 is 1 in 2 s. None sets no limit, but pauses hold.
@@ -120,6 +122,9 @@ class SlidingWindowLimiter:
         self._number = self._permits = self._returned = 0
         self._foreign_seen = self._limited_seen = self._banned_seen = 0
         self._fit()
+
+    def _told(self) -> Mapping[str, object]:
+        return {"limit": limit_text(self._rate)}
 
     @property
     def rate(self) -> float | None:

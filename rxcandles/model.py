@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -11,8 +11,9 @@ import attrs
 
 from rxcandles.arguments import check_choice, check_count, check_number, check_symbol, refusal, shown
 from rxcandles.errors import RequestError
+from rxcandles.showing import Titled
 from rxcandles.spans import Span
-from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
+from rxcandles.timeframe import END, Timeframe, from_datetime, plain_time, to_datetime
 
 __all__ = [
     "LONGEST_WAIT",
@@ -254,8 +255,8 @@ def span_between(timeframe: Timeframe, **ends: datetime) -> Span:
     return start, stop
 
 
-@attrs.frozen(init=False)
-class Request:
+@attrs.frozen(init=False, repr=False)
+class Request(Titled):
     """What is asked for: ``count``, ``to``+``count``, ``to``+``end``, or ``end``.
 
     ``to`` and ``end`` are the two ends of a span in either order: the older is included, the newer excluded.
@@ -309,6 +310,15 @@ class Request:
                 )
         stop = min(stop, frame.floor(max(clock - SETTLE_SECONDS, 0)))
         self.__attrs_init__(symbol, frame, start if start is None else min(start, stop), stop, count, order)
+
+    def _told(self) -> Mapping[str, object]:
+        until = plain_time(self.stop)
+        start = "" if self.start is None else f"from {plain_time(self.start)} to {until} UTC"
+        return {
+            "series": f"{self.symbol} {self.timeframe}",
+            "what": start or f"{self.count:,} candles before {until} UTC",
+            "order": self.order.replace("_", " "),
+        }
 
     @property
     def span(self) -> Span:

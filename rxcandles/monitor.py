@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from rxcandles.arguments import check_number
+from rxcandles.showing import Titled
 
 __all__ = ["MemoryMonitor", "Timer", "resident_memory"]
 
@@ -29,7 +31,7 @@ def resident_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-class MemoryMonitor:
+class MemoryMonitor(Titled):
     """Samples resident memory while the block runs: ``with MemoryMonitor() as monitor: … monitor.peak_memory``.
 
     In bytes of RSS for the whole process, every ``interval`` seconds (10 ms) in a thread of its own; a peak shorter
@@ -42,6 +44,9 @@ class MemoryMonitor:
         self._interval = check_number("interval", interval, 0, 3600, above=True)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def _told(self) -> Mapping[str, object]:
+        return {"peak": f"{self.peak_memory / 1e6:,.1f} MB at most", "growth": f"{self.growth / 1e6:,.1f} MB more"}
 
     @property
     def growth(self) -> int:
@@ -68,12 +73,15 @@ class MemoryMonitor:
             self.peak_memory = max(self.peak_memory, resident_memory())
 
 
-class Timer:
+class Timer(Titled):
     """Measures how long the block takes: ``with Timer() as timer: … timer.elapsed`` (seconds, also while it runs)."""
 
     def __init__(self) -> None:
         self._began = self._ended = 0.0
         self._running = False
+
+    def _told(self) -> Mapping[str, object]:
+        return {"elapsed": f"{self.elapsed:.3f} s"}
 
     @property
     def elapsed(self) -> float:

@@ -14,6 +14,7 @@ import attrs
 from rxcandles.arguments import check_flag, refusal
 from rxcandles.claims import Absence, Claim, ConfirmTimes
 from rxcandles.model import CandleData, Order, Row
+from rxcandles.showing import Brief
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
 
@@ -34,8 +35,8 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class Page:
+@attrs.frozen(repr=False)
+class Page(Brief):
     """One answer of an exchange: what it sent, and what its headers said."""
 
     rows: Sequence[Row]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from rxcandles.reports import (
     StreamingConfig,
 )
 from rxcandles.sequence import CandleSequence
+from rxcandles.showing import Titled, limit_text
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import from_datetime
 
@@ -53,7 +54,7 @@ def warn_of_many(request: Request, config: CollectionConfig, *, stacklevel: int)
         )
 
 
-class CandleDataProvider:
+class CandleDataProvider(Titled):
     """Hands out candles, from the store where it has them and from the exchange where it doesn't.
 
     ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
@@ -82,6 +83,13 @@ class CandleDataProvider:
         self.limiter = limiter
         self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors)
         self._on_close = on_close
+
+    def _told(self) -> Mapping[str, object]:
+        return {
+            "store": getattr(self.repository, "path", type(self.repository).__name__),
+            "exchange": self.exchange.name,
+            "limit": limit_text(getattr(self.limiter, "rate", self.exchange.rate_limit)),
+        }
 
     async def close(self) -> None:
         """Close what :func:`connect` has opened: the file and the exchange's connections; idempotent.

@@ -10,6 +10,7 @@ import attrs
 
 from rxcandles.arguments import check_choice, check_count, check_flag
 from rxcandles.errors import RequestError
+from rxcandles.showing import Brief
 
 __all__ = [
     "OVERLAP_STATES",
@@ -70,8 +71,8 @@ class StreamingConfig:
     the same few chunks are in memory."""
 
 
-@attrs.frozen
-class StreamingMeta:
+@attrs.frozen(repr=False)
+class StreamingMeta(Brief):
     """Where in a stream a chunk stands."""
 
     chunk_index: int
@@ -85,8 +86,8 @@ class StreamingMeta:
     is_final_chunk: bool
 
 
-@attrs.frozen
-class CollectionProgress:
+@attrs.frozen(repr=False)
+class CollectionProgress(Brief):
     """How far a collection has come; made for every chunk."""
 
     current_chunk: int
@@ -115,8 +116,8 @@ class CollectionProgress:
     """Candles that were stored with other values before."""
 
 
-@attrs.frozen
-class CandleProgress:
+@attrs.frozen(repr=False)
+class CandleProgress(Brief):
     """How far a stream of candles has come; made for every list."""
 
     candles: int
@@ -143,8 +144,8 @@ class CandleProgress:
         return self.elapsed_seconds / self.candles * max(0, self.total_count - self.candles)
 
 
-@attrs.frozen
-class StreamStats:
+@attrs.frozen(repr=False)
+class StreamStats(Brief):
     """A snapshot of a stream of candles; before its start all zeros but ``expected``, after its end what it came to."""
 
     chunks: int
@@ -187,8 +188,8 @@ class StreamStats:
     """Seconds since the first chunk was asked for, until the end."""
 
 
-@attrs.frozen
-class FailedSpan:
+@attrs.frozen(repr=False)
+class FailedSpan(Brief):
     """A span that could not be fetched, and why."""
 
     start: datetime
@@ -196,8 +197,8 @@ class FailedSpan:
     reason: str
 
 
-@attrs.frozen
-class ImpossibleSpan:
+@attrs.frozen(repr=False)
+class ImpossibleSpan(Brief):
     """The slot of a candle that the exchange has with values that can't be: it is not held, and asked for again."""
 
     start: datetime
@@ -206,8 +207,8 @@ class ImpossibleSpan:
     """What of it can't be, with the values."""
 
 
-@attrs.frozen
-class ProvisionalSpan:
+@attrs.frozen(repr=False)
+class ProvisionalSpan(Brief):
     """A span that is empty by the word of answers that may have been wrong, until one more answer confirms it."""
 
     start: datetime
@@ -226,8 +227,8 @@ class ProvisionalSpan:
     """From then on the next run that asks for it asks about it once more."""
 
 
-@attrs.frozen
-class CollectionSummary:
+@attrs.frozen(repr=False)
+class CollectionSummary(Brief):
     """What a storage-only collection has done."""
 
     collected_count: int

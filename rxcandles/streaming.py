@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from types import TracebackType
 
@@ -10,11 +10,12 @@ from rxcandles.flow import Reading, Stream
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData
 from rxcandles.reports import StreamingMeta, StreamStats
+from rxcandles.showing import Titled
 
 __all__ = ["CandleStream"]
 
 
-class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None]):
+class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta], None]):
     """Chunks of candles with their place in the stream: ``async for candles, meta in stream``.
 
     Nothing runs before the first chunk is asked for. A chunk is delivered when it is known whether it is the final one.
@@ -62,6 +63,10 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def _told(self) -> Mapping[str, object]:
+        stats = self.stats()
+        return {"candles": f"{stats.candles:,} of {stats.expected:,} candles", "chunks": f"{stats.chunks:,} chunks"}
 
     def stats(self) -> StreamStats:
         """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment, no I/O."""

@@ -15,7 +15,7 @@ import inspect
 import threading
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -40,6 +40,7 @@ from rxcandles.reports import (
     StreamStats,
 )
 from rxcandles.sequence import CandleSequence, stored_candles
+from rxcandles.showing import Titled
 from rxcandles.stores.connection import Durability
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import Timeframe
@@ -80,7 +81,7 @@ def open(
     )
 
 
-class SyncProvider:
+class SyncProvider(Titled):
     """Hands out candles as :class:`CandleDataProvider` does, and waits for them; made by :func:`rxcandles.open`.
 
     Any number of threads may use it at once; they share the limit. Callbacks are called in the thread of the call.
@@ -119,9 +120,9 @@ class SyncProvider:
         self._left.detach()
         self._thread.stop(self._close)
 
-    def __repr__(self) -> str:
+    def _told(self) -> Mapping[str, object]:
         state = "closed" if self._thread.closed else "open"
-        return f"<{self._name}, {self.provider.exchange.name}, {state}>"
+        return {"store": self._name, "exchange": self.provider.exchange.name, "state": state}
 
     def get_candles(
         self,
@@ -250,12 +251,16 @@ class SyncProvider:
                 coroutine.close()  # one that was refused is not "never awaited"
 
 
-class SyncRepository:
+class SyncRepository(Titled):
     """A store that is read without ``await``; nothing is asked for. It is the ``repository`` of a provider."""
 
     def __init__(self, store: CandleStore, thread: LoopThread) -> None:
         self._store = store
         self._thread = thread
+
+    def _told(self) -> Mapping[str, object]:
+        store = self._store
+        return {"store": getattr(store, "path", ""), "exchange": getattr(store, "exchange", "")}
 
     def get_candles_by_range(
         self,
@@ -304,7 +309,7 @@ class SyncRepository:
         return self._thread.run(lambda: self._store.count(symbol, frame, start, stop))
 
 
-class SyncStream(Iterator[tuple[list[CandleData], StreamingMeta]]):
+class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
     """Chunks of candles with their place in the stream: ``for candles, meta in candles.stream_candles(…)``.
 
     Between two chunks the collection goes on in its own thread, until ``buffer_chunks`` wait. Leave it early as you
@@ -345,6 +350,9 @@ class SyncStream(Iterator[tuple[list[CandleData], StreamingMeta]]):
         if not self._thread.closed:
             with self._turn:
                 self._thread.run(self._stream.aclose)
+
+    def _told(self) -> Mapping[str, object]:
+        return self._stream._told()
 
     def stats(self) -> StreamStats:
         """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment."""

@@ -13,7 +13,7 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors", "version", "stopping"},
-    {"arguments", "extras"},
+    {"arguments", "extras", "showing"},
     {"files", "naming", "ownfolder", "threads", "loopthread"},
     {"timeframe"},
     {"spans", "events"},
@@ -23,7 +23,7 @@ LAYERS = (
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},
     {"sequence", "streaming", "estimating"},
-    {"collector", "sampling"},
+    {"collector", "sampling", "notebook"},
     {"verification", "importing"},
     {"provider"},
     {"holdings", "frames"},

@@ -11,6 +11,7 @@ import attrs
 
 from rxcandles.arguments import check_count, check_kind
 from rxcandles.charts.reading import ChartData
+from rxcandles.showing import Brief
 from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["Bars", "Level", "bars", "fitting", "ladder"]
@@ -35,8 +36,8 @@ class Level:
     phase: int
 
 
-@attrs.frozen(eq=False)
-class Bars:
+@attrs.frozen(eq=False, repr=False)
+class Bars(Brief):
     """The bars of a level that have a candle, oldest first: the true open, high, low and close of what is in each.
 
     ``bar`` are their numbers, ``volume`` sums, ``stored`` how many candles each is made of, ``imported`` how many of

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from datetime import datetime
+from html import escape
 from typing import Final
 
 import attrs
@@ -13,20 +15,24 @@ from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
 from rxcandles.model import MarkedRow
 from rxcandles.ports import CandleStore, with_imported
+from rxcandles.showing import Titled
 from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import Timeframe
+from rxcandles.timeframe import Timeframe, plain_time
 
 __all__ = ["MOST", "ChartData", "read_chart"]
 
 MOST: Final = 1_000_000
 """Most candles of a chart: more make a page that browsers open slowly, and no picture shows them."""
 
+SHOWN: Final = 200_000
+"""Most candles of a chart that a notebook shows by itself, which keeps the whole page: 4 MB."""
+
 _PAGE: Final = 10_000
 _MOST_SLOTS: Final = 2**32 - 1
 
 
-@attrs.frozen(eq=False)
-class ChartData:
+@attrs.frozen(eq=False, repr=False)
+class ChartData(Titled):
     """Candles of one series, oldest first, in columns of equal length; time is counted in slots from ``first`` on.
 
     ``first`` is the open time of slot 0 in UTC seconds, ``slots`` how many there are up to the end, ``slot`` where each
@@ -52,6 +58,24 @@ class ChartData:
 
     def __len__(self) -> int:
         return len(self.slot)
+
+    def _told(self) -> Mapping[str, object]:
+        start, stop = (plain_time(self.open_time(slot)) for slot in (0, self.slots))
+        return {
+            "series": f"{self.symbol} {self.timeframe}",
+            "candles": f"{len(self):,} candles",
+            "span": f"{start} to {stop} UTC",
+        }
+
+    def _repr_html_(self) -> str:
+        """Return the chart itself, in a frame of its own, as a notebook shows it; in words where it is large."""
+        from rxcandles.charts.page import html
+
+        if len(self) > SHOWN:
+            return super()._repr_html_()
+        page = escape(html(self))
+        size = "width: 100%; height: 560px; border: 0"
+        return f'<iframe sandbox="allow-scripts" style="{size}" srcdoc="{page}"></iframe>'
 
     def open_time(self, slot: int) -> int:
         """Return the open time of a slot in UTC seconds."""

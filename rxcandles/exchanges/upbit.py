@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from types import SimpleNamespace, TracebackType
@@ -31,6 +32,7 @@ from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
+from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import END, Timeframe, time_text
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def _traced(contact: Contact) -> aiohttp.TraceConfig:
     return config
 
 
-class UpbitExchange:
+class UpbitExchange(Titled):
     """Candles of Upbit, or of a server that speaks like it at ``base_url``.
 
     Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
@@ -143,6 +145,9 @@ class UpbitExchange:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _told(self) -> Mapping[str, object]:
+        return {"name": self.name, "limit": limit_text(self.rate_limit)}
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
         """Raise ``RequestError`` where Upbit can have no such market or timeframe; sends nothing.

@@ -11,7 +11,7 @@ never what came out: an item that a user's ``filter`` drops is simply no longer 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from threading import get_ident
 from typing import Any, Final, Protocol, TypeVar
@@ -22,6 +22,7 @@ from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxcandles.arguments import check_count
+from rxcandles.showing import Brief, Titled
 
 __all__ = ["IN_FLIGHT", "Flow", "FlowStats", "Holder"]
 
@@ -35,8 +36,8 @@ LATEST: Final = 0.05
 """Seconds until a queue of Rx is looked at again: at first, and at most."""
 
 
-@attrs.frozen
-class FlowStats:
+@attrs.frozen(repr=False)
+class FlowStats(Brief):
     """A snapshot of a running pipeline."""
 
     held: int
@@ -60,7 +61,7 @@ class Holder(Protocol):
     """Items that it has in hand now."""
 
 
-class Flow(AsyncIOScheduler):
+class Flow(Titled, AsyncIOScheduler):
     """The scheduler and the budget of one running pipeline, on one event loop.
 
     A source emits only while fewer than ``in_flight`` items are held and nobody has paused it. An operator that
@@ -91,6 +92,9 @@ class Flow(AsyncIOScheduler):
         self._stages: list[Holder] = []
         self._tasks: dict[asyncio.Task[Any], bool] = {}
         self._children: list[Flow] = []
+
+    def _told(self) -> Mapping[str, object]:
+        return {"held": f"{self.held} held", "state": "closed" if self.closed else "open"}
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Final, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from rxcandles.flow.budget import IN_FLIGHT, Flow, FlowStats
 from rxcandles.flow.inbox import Inbox
 from rxcandles.flow.reading import Reading
 from rxcandles.flow.route import End
+from rxcandles.showing import Titled
 
 __all__ = ["Stream", "run", "with_backpressure"]
 
@@ -58,7 +59,7 @@ def with_backpressure(buffer: int = 2, *, in_flight: int = IN_FLIGHT) -> Callabl
     return lambda source: Stream(source, buffer, in_flight)
 
 
-class Stream(AsyncIterator[_A], Generic[_A]):
+class Stream(Titled, AsyncIterator[_A], Generic[_A]):
     """A running pipeline as an asynchronous iterator; nothing runs before the first item is asked for.
 
     Leave it by ``async with`` and every task has stopped afterwards, whatever happened. A bare ``async for`` is
@@ -104,6 +105,10 @@ class Stream(AsyncIterator[_A], Generic[_A]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def _told(self) -> Mapping[str, object]:
+        stats = self.stats()
+        return {"in flight": f"{stats.held} in flight", "waiting": f"{stats.waiting} waiting"}
 
     def stats(self) -> FlowStats:
         """Return a snapshot of the pipeline; at any moment, before its start and after its end too."""

@@ -20,6 +20,7 @@ from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_fil
 from rxcandles.model import ORDERS, span_between
 from rxcandles.ports import CandleStore, RowReader, with_imported
 from rxcandles.sequence import Columns, read_columns
+from rxcandles.showing import Brief
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.threads import in_thread
@@ -34,8 +35,8 @@ BY: Final = ("month",)
 _MONTH: Final = Timeframe.of("1M")
 
 
-@attrs.frozen
-class Exported:
+@attrs.frozen(repr=False)
+class Exported(Brief):
     """What an export came to."""
 
     paths: tuple[Path, ...]

@@ -13,6 +13,7 @@ from rxcandles.importing.importer import sqlite_store
 from rxcandles.model import MarkedRow, Row
 from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_by
 from rxcandles.sampling import AGE_SECONDS, page_before
+from rxcandles.showing import Brief
 from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["ImportCheck", "check_imported"]
@@ -22,8 +23,8 @@ _MOST: Final = 10
 _MOST_ROWS: Final = 100_000
 
 
-@attrs.frozen
-class ImportCheck:
+@attrs.frozen(repr=False)
+class ImportCheck(Brief):
     """What a comparison of imported candles with the exchange's came to."""
 
     pages: int

@@ -22,6 +22,7 @@ from rxcandles.importing.opening import FORMATS, open_source
 from rxcandles.importing.said import Said, check_said
 from rxcandles.moments import zone
 from rxcandles.ports import CandleStore
+from rxcandles.showing import Brief
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.threads import in_thread
 from rxcandles.timeframe import END, Timeframe
@@ -29,8 +30,8 @@ from rxcandles.timeframe import END, Timeframe
 __all__ = ["FORMATS", "ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
 
 
-@attrs.frozen
-class ImportReport:
+@attrs.frozen(repr=False)
+class ImportReport(Brief):
     """What an import came to."""
 
     source: str

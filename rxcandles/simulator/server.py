@@ -32,6 +32,7 @@ from rxcandles.arguments import (
 )
 from rxcandles.errors import RequestError
 from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
+from rxcandles.showing import Titled
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
 from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
@@ -68,7 +69,7 @@ class Stats:
     peak: int = 0
 
 
-class Simulator:
+class Simulator(Titled):
     """An Upbit on this machine: candles and markets as the exchange serves them, limits and faults included::
 
         async with Simulator(rate=None) as sim:

@@ -29,6 +29,7 @@ from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, l
 from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
+from rxcandles.showing import Titled
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.conditions import COVERED_WITHIN
@@ -50,7 +51,7 @@ _log: Final = logging.getLogger("rxcandles.store")
 _R = TypeVar("_R", bound=SqliteReader)
 
 
-class SqliteStore(ImportKeeper):
+class SqliteStore(ImportKeeper, Titled):
     """A ``CandleStore`` in one SQLite file (WAL), for the candles of one exchange.
 
     Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other
@@ -140,6 +141,10 @@ class SqliteStore(ImportKeeper):
             event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         self._folder.close()
+
+    def _told(self) -> Mapping[str, object]:
+        state = "closed" if self._connection is None else "open"
+        return {"file": self.path, "exchange": self.exchange, "state": state}
 
     # Writing
 
