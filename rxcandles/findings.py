@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import attrs
+
+from rxcandles.plain import to_plain
 
 __all__ = [
     "EXCHANGE_KINDS",
@@ -89,6 +91,10 @@ class Finding:
     detail: str
     """In words, with the values."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class VerificationReport:
@@ -124,6 +130,10 @@ class VerificationReport:
         """Whether the file itself is at fault, so that its contents were not checked and can't be repaired in place."""
         return bool(FILE_KINDS & self.counts.keys())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        return {**to_plain(self), "clean": self.clean, "damaged": self.damaged}
+
 
 @attrs.frozen
 class RepairStep:
@@ -144,6 +154,10 @@ class RepairStep:
     claims: int = 0
     """Wrong claims, which are cut to what can be or dropped."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class AbsencesAsked:
@@ -159,6 +173,10 @@ class AbsencesAsked:
     """Doubtful absences that there are now: those that have not had their time, and new ones."""
     until: datetime | None
     """When the last of them can be final; None where there is none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen
@@ -186,6 +204,13 @@ class RepairReport:
     def repaired(self) -> bool:
         """Whether all is well in the end."""
         return not self.failures and (self.before if self.after is None else self.after).clean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        return {
+            **to_plain(self), "repaired": self.repaired, "before": self.before.to_dict(),
+            "after": None if self.after is None else self.after.to_dict(),
+        }  # fmt: skip
 
 
 class Tally:

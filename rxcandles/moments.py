@@ -21,7 +21,19 @@ from rxcandles.errors import RequestError
 from rxcandles.model import Order, Request, check_instant
 from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
-__all__ = ["KST", "Length", "Span", "Time", "Zone", "asked_for", "default_zone", "read_length", "read_time", "zone"]
+__all__ = [
+    "KST",
+    "Length",
+    "Span",
+    "Time",
+    "Zone",
+    "asked_for",
+    "default_zone",
+    "opened",
+    "read_length",
+    "read_time",
+    "zone",
+]
 
 Time: TypeAlias = datetime | date | str
 Span: TypeAlias = timedelta | str
@@ -189,22 +201,25 @@ def asked_for(
             raise refusal("since", since, f"no {frame} candle from then on has ended by {stop}; give an earlier time")
     else:
         assert last is not None
-        end = to_datetime(_opened(frame, newest, read_length("last", last), tz))
+        end = to_datetime(opened(frame, newest, read_length("last", last), tz))
     return Request(symbol, frame, to=to, end=end, order=order, now=clock)
 
 
-def _opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo) -> int:
-    """Return the open time of the oldest of the candles that a length before ``newest`` has begun."""
+def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: str = "last") -> int:
+    """Return the open time of the oldest of the candles that a length before ``newest`` has begun.
+
+    Raises :class:`RequestError` for less than one candle, with a word on ``6m``, which may be meant as months.
+    """
     try:
         start = from_datetime(length.before(to_datetime(newest).astimezone(tz)))
     except (ValueError, OverflowError):
         start = -1.0
     if start < 0:
-        raise refusal("last", length.text, "that is before 1970, with which time begins here; give less")
+        raise refusal(name, length.text, "that is before 1970, with which time begins here; give less")
     if start > frame.shift(newest, -1):
         minutes = re.fullmatch(r"([0-9]+) ?m", length.text)
         meant = f"; {minutes[1]}m are minutes, write {minutes[1]}M for months" if minutes else ""
-        raise refusal("last", length.text, f"that is less than one {frame} candle; give more{meant}")
+        raise refusal(name, length.text, f"that is less than one {frame} candle; give more{meant}")
     return frame.floor(start)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from rxcandles.arguments import check_choice, check_count, check_flag
 from rxcandles.errors import RequestError
+from rxcandles.plain import to_plain
 
 __all__ = [
     "OVERLAP_STATES",
@@ -83,6 +84,10 @@ class StreamingMeta:
     """Open times of the chunk's oldest and newest candle."""
     is_final_chunk: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class CollectionProgress:
@@ -113,6 +118,10 @@ class CollectionProgress:
     revised: int = 0
     """Candles that were stored with other values before."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class CandleProgress:
@@ -140,6 +149,10 @@ class CandleProgress:
         if self.total_count is None:
             return None
         return self.elapsed_seconds / self.candles * max(0, self.total_count - self.candles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen
@@ -185,6 +198,10 @@ class StreamStats:
     elapsed_seconds: float
     """Seconds since the first chunk was asked for, until the end."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class FailedSpan:
@@ -193,6 +210,10 @@ class FailedSpan:
     start: datetime
     stop: datetime
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen
@@ -213,6 +234,10 @@ class ProvisionalSpan:
     """How many answers have said so."""
     asks_again: datetime
     """From then on the next run that asks for it asks about it once more."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen
@@ -246,6 +271,10 @@ class CollectionSummary:
     """Candles that were stored before and that the exchange has no longer, by two answers to asking anew."""
     stored_older_count: int = 0
     """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 SCENARIO_MODES: Final[Mapping[str, str]] = {

@@ -13,10 +13,10 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors", "version", "stopping"},
-    {"arguments", "extras"},
+    {"arguments", "extras", "plain"},
     {"files", "naming", "ownfolder", "threads", "loopthread"},
     {"timeframe"},
-    {"spans", "events"},
+    {"spans", "events", "which"},
     {"model", "claims", "density"},
     {"ports", "reports", "rules", "findings", "derived", "moments"},
     {"chunk"},

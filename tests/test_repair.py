@@ -453,6 +453,8 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report["after"]["clean"] is True
     del report["before"], report["after"]
     assert report == {
+        "schema": "rxcandles/repair/1",
+        "stopped": False,
         "repaired": True,
         "dry_run": False,
         "steps": [

@@ -17,6 +17,7 @@ from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
 from rxcandles.cli.jobfile import run
 from rxcandles.cli.markets import markets
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, stream
 from rxcandles.cli.simulating import simulate
@@ -63,6 +64,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         return _ended(lambda: _done(list(arguments)))
     outputs.guard()
     STOPPING.before_leaving(remove_unfinished)
+    STOPPING.before_leaving(OBJECTS.write_stopped)
     code = _ended(lambda: _done(None))
     fault = outputs.finish()
     if fault is None:
@@ -78,6 +80,7 @@ def _done(arguments: list[str] | None) -> int:
 def _ended(work: Callable[[], int]) -> int:
     """Return the exit code of a command, and say why where it could not do its work."""
     patience = PATIENCE.set(SHORT)
+    OBJECTS.begin()
     try:
         return work()
     except click.ClickException as error:
@@ -91,6 +94,7 @@ def _ended(work: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if STOPPING.number is not None and STOPPING.said():
             return STOPPING.code
+        echo(*OBJECTS.stopped())
         return _say(str(error) or "stopped", STOPPING.code)
     finally:
         PATIENCE.reset(patience)

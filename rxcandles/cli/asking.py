@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -16,22 +16,21 @@ from rxcandles.arguments import refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
+from rxcandles.moments import Length, opened
 from rxcandles.ports import Market
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
+from rxcandles.which import Which, has_glob
 
 __all__ = [
     "Wanted",
+    "check_length",
     "check_one",
     "ends_of",
     "ends_on",
-    "has_glob",
-    "read_duration",
-    "read_time",
     "requests_for",
     "sorted_words",
+    "which_of",
 ]
-
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 WAYS: Final = ("count", "since", "last", "end")
 """The ways to say how far back, of which one is given."""
@@ -40,30 +39,10 @@ _ANY: Final = "KRW-BTC"
 """Any symbol, to check what else is asked for."""
 
 
-def read_time(value: str) -> datetime:
-    """Return the instant that ``value`` says in ISO 8601, in UTC where it names no zone."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise RequestError(
-            f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00"
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def read_duration(value: str) -> timedelta:
-    """Return the time that ``value`` says: a whole number and s, m, h, d or w, up to a hundred years."""
-    found = re.fullmatch(r"([0-9]{1,10})([smhdw])", value, re.ASCII)
-    seconds = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < seconds <= 36_525 * 86_400:
-        raise RequestError(f"{value!r} is no time to go back; write it as 90m, 24h, 30d or 8w, up to a hundred years")
-    return timedelta(seconds=seconds)
-
-
 def ends_of(
     count: int | None = None,
     since: datetime | None = None,
-    last: timedelta | None = None,
+    last: Length | None = None,
     to: datetime | None = None,
     end: datetime | None = None,
     *,
@@ -76,24 +55,38 @@ def ends_of(
     """
     values = dict(zip(WAYS, (count, since, last, end), strict=True))
     if not check_one(values, dashes=dashes):
-        alone = "" if to is None else f", and {dashes}to is only one end"
-        raise RequestError(
-            f"nothing says how far back to go{alone}; give {', '.join(dashes + name for name in WAYS[:-1])} "
-            f"or {dashes}{WAYS[-1]}"
-        )
+        alone = "" if to is None else f", and {dashes}until is only the newer end"
+        raise RequestError(f"nothing says how far back to go{alone}; give {dashes}since, {dashes}last or {dashes}count")
     newer = datetime.now(UTC) if to is None else to
     if since is not None:
         if since >= newer:
-            until = "now" if to is None else f"{dashes}to, {_said(to)}"
+            until = "now" if to is None else f"{dashes}until, {_said(to)}"
             raise RequestError(f"{dashes}since is {_said(since)}, which is not before {until}; give an earlier time")
         end = since
     elif last is not None:
-        if from_datetime(newer) < last.total_seconds():
+        if not _is_since_1970(last, newer):
             raise RequestError(
                 f"{dashes}last is {_said(last)}, back to before 1970, with which time begins here; give less"
             )
         return {"to": to, "last": last}
     return {"count": count, "to": to, "end": end}
+
+
+def check_length(last: Length, timeframe: Timeframe) -> None:
+    """Raise :class:`RequestError` where ``--last`` is shorter than a candle, with what may have been meant."""
+    months = last.months or last.seconds / (28 * 86_400)
+    short = months < timeframe.months if timeframe.months else not last.months and last.seconds < timeframe.seconds
+    if short:
+        number = last.text[:-1].strip()
+        meant = f"m is minutes: did you mean {number}M, {number} months?" if last.text[-1] == "m" else "give more"
+        raise RequestError(f"--last is {last.text}, which is shorter than one {timeframe} candle; {meant}")
+
+
+def _is_since_1970(last: Length, newer: datetime) -> bool:
+    try:
+        return from_datetime(last.before(newer)) >= 0
+    except (ValueError, OverflowError):
+        return False
 
 
 def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
@@ -115,15 +108,15 @@ def ends_on(timeframe: str, ends: Mapping[str, Any], now: float | None = None) -
         return dict(ends)
     to, frame = ends["to"], Timeframe.of(timeframe)
     stop = Request(_ANY, frame, 1, to, now=now).stop
-    start = frame.floor(stop - ends["last"].total_seconds())
-    return {"to": to, "end": to_datetime(max(0, start))}
+    last = ends["last"]
+    check_length(last, frame)
+    start = opened(frame, stop, last, ends.get("tz", UTC), name="--last")
+    return {"to": to, "end": to_datetime(start)}
 
 
 def _said(value: object) -> str:
-    if isinstance(value, timedelta):
-        seconds = round(value.total_seconds())
-        unit = max((unit for unit in UNITS if seconds % UNITS[unit] == 0), key=UNITS.__getitem__)
-        return f"{seconds // UNITS[unit]}{unit}"
+    if isinstance(value, Length):
+        return value.text
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -137,9 +130,12 @@ def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
     return symbols, timeframes
 
 
-def has_glob(symbol: str) -> bool:
-    """Whether ``symbol`` stands for several, as names of files do in a shell: ``KRW-*``."""
-    return any(each in symbol for each in "*?[")
+def which_of(words: Iterable[str], symbols: Iterable[str] = (), timeframes: Iterable[str] = ()) -> Which:
+    """Return which stored series are meant: by words in any order, and by lists that say which of the two they are."""
+    some, others = sorted_words(words)
+    some += [each for listed in symbols for each in listed.split(",")]
+    others += [each for listed in timeframes for each in listed.split(",")]
+    return Which.of(some, others)
 
 
 @attrs.frozen

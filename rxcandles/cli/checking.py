@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-import attrs
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.asking import which_of
+from rxcandles.cli.coverage import lacking_text, overviews
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.findingsfile import read_findings
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
-from rxcandles.cli.stored import source_options
+from rxcandles.cli.stored import check_there, named_in, source_options
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
 from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
@@ -24,11 +25,13 @@ from rxcandles.opening import asked_name, connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
 from rxcandles.verification import verify as verify_file
+from rxcandles.which import Which
 
 __all__ = ["repair", "verify"]
 
 WRONG: Final = 3
 DAMAGED: Final = 4
+INCOMPLETE: Final = 1
 
 _most = click.option(
     "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
@@ -41,7 +44,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no w
     epilog="Exit codes: 0 nothing is wrong, 1 it could not be checked, 2 a bad request, 3 names, candles or the ledger "
     "are wrong (rxcandles repair), 4 the file itself is damaged."
 )
-@options.series
+@options.stored_series
 @options.existing_db
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
@@ -50,6 +53,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no w
 @_seed
 @options.exchange
 @_most
+@click.option("--complete", is_flag=True, help="Exit with 1 also where a series has holes that were never asked for.")
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
@@ -70,7 +74,7 @@ def verify(**asked: Any) -> options.Work:
     epilog="Exit codes: 0 nothing is left to repair, 1 it could not be done, 2 a bad request, 3 something is left, "
     "4 the file itself is damaged (--into)."
 )
-@options.series
+@options.stored_series
 @options.existing_db
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
@@ -108,26 +112,42 @@ def repair(**asked: Any) -> options.Work:
 
 
 def _verify(
-    symbol: str | None, timeframe: str | None, db: str, sample: int | None, seed: int | None, exchange: str,
+    words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
+    sample: int | None, seed: int | None, exchange: str,
     base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
+    complete: bool,
 ) -> int:  # fmt: skip
     _check_seed(seed, sample)
     options.existing(db)
+    which = which_of(words, symbols, timeframes)
 
     async def work() -> VerificationReport:
-        check = partial(verify_file, db, symbol, timeframe, most=_most_of(most, as_json))
+        check = partial(verify_file, db, which.symbols or None, which.timeframes or None, most=_most_of(most, as_json))
         if sample is None:
             return await check()
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
-    report = run_async(work())
     if as_json:
-        echo(json.dumps(_plain(report)))
+        OBJECTS.expect("verify", lambda: [{"path": db}])
+    report = run_async(work())
+    if not report.damaged:
+        check_there(db, which, run_async(named_in(db)) if str(which) else ())
+    lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
+    if as_json:
+        OBJECTS.begin()
+        OBJECTS.show("verify", report.to_dict())
     elif not (quiet and report.clean):
         for line in _lines(report):
             echo(line)
-    return DAMAGED if report.damaged else 0 if report.clean else WRONG
+    for line in lacking:
+        echo(f"rxcandles: {line}", err=True)
+    return DAMAGED if report.damaged else WRONG if not report.clean else INCOMPLETE if lacking else 0
+
+
+async def _lacking(db: str, which: Which) -> list[str]:
+    """Return a line for each series of which something is missing between its ends."""
+    return [lacking_text(each) for each in await overviews(db, which) if each.missing]
 
 
 def _check_seed(seed: int | None, sample: int | None) -> None:
@@ -141,15 +161,19 @@ def _most_of(most: int | None, as_json: bool) -> int:
 
 
 def _repair(
-    symbol: str | None, timeframe: str | None, db: str, dry_run: bool, sample: int | None, seed: int | None,
+    words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
+    dry_run: bool, sample: int | None, seed: int | None,
     report: str | None, absences: bool, into: str | None, exchange: str, base_url: str | None, name: str | None,
     rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     _check_seed(seed, sample)
     options.existing(db)
+    which = which_of(words, symbols, timeframes)
     findings, others = (None, 0) if report is None else read_findings(report)
     if others and not quiet:
         echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+    if as_json:
+        OBJECTS.expect("repair", lambda: [{"path": db, "dry_run": dry_run}])
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
@@ -158,41 +182,23 @@ def _repair(
         try:
             done = run_async(
                 repair_file(
-                    db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
+                    db, exchange, base_url, rate_limit, name=name,
+                    symbol=which.symbols or None, timeframe=which.timeframes or None,
                     dry_run=dry_run, into=into, most=_most_of(most, as_json), progress_callback=told,
                     findings=findings, sample=sample or 0, seed=seed, absences=absences,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
+    if not done.before.damaged:
+        check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
     if as_json:
-        echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
+        OBJECTS.begin()
+        OBJECTS.show("repair", {**done.to_dict(), "dry_run": dry_run})
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
             echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
-
-
-def _repair_plain(report: RepairReport) -> dict[str, Any]:
-    absences = report.absences and attrs.asdict(report.absences)
-    if absences:
-        absences["until"] = absences["until"] and absences["until"].isoformat()
-    return attrs.asdict(report, recurse=False) | {
-        "repaired": report.repaired, "before": _plain(report.before), "absences": absences,
-        "steps": [attrs.asdict(step) for step in report.steps],
-        "after": None if report.after is None else _plain(report.after),
-    }  # fmt: skip
-
-
-def _plain(report: VerificationReport) -> dict[str, Any]:
-    findings = [
-        attrs.asdict(each)
-        | {"start": each.start and each.start.isoformat(), "stop": each.stop and each.stop.isoformat()}
-        for each in report.findings
-    ]
-    return attrs.asdict(report, recurse=False) | {
-        "clean": report.clean, "damaged": report.damaged, "counts": dict(report.counts), "findings": findings
-    }  # fmt: skip
 
 
 def _lines(report: VerificationReport) -> Iterator[str]:

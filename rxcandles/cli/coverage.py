@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import attrs
 import click
 from rich.table import Table
 from rich.text import Text
 
-from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.asking import which_of
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.stored import check_there, source_options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
 from rxcandles.cli.terminal import Terminal
-from rxcandles.cli.text import echo, printable
-from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
+from rxcandles.cli.text import counted, echo, printable
+from rxcandles.errors import RequestError
+from rxcandles.holdings import (
+    CoverageCell,
+    SeriesOverview,
+    check_ends,
+    coverage_cells,
+    covered_within,
+    ends_held,
+    overview,
+)
+from rxcandles.plain import plain_span
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
+from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time, to_datetime
+from rxcandles.which import Which
 
 __all__ = ["coverage"]
 
@@ -30,12 +43,14 @@ WIDEST: Final = 160
 
 
 @click.command()
-@options.series
+@options.stored_series
 @options.stretch
 @options.existing_db
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans and claims."
 )
+@click.option("--complete", is_flag=True, help="Exit with 1 where something is missing, and name it on stderr.")
+@options.quiet
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
     """Show what is stored and proven, and what is missing in between.
@@ -48,56 +63,88 @@ def coverage(**asked: Any) -> options.Work:
 
 
 def _show_coverage(
-    symbol: str | None,
-    timeframe: str | None,
+    words: Sequence[str],
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
     since: datetime | None,
     to: datetime | None,
     db: str,
     as_json: bool,
+    complete: bool,
+    quiet: bool,
     no_color: bool,
 ) -> int:
-    if symbol is not None:
-        check_symbol(symbol)
-    if timeframe is not None:
-        timeframe = Timeframe.of(timeframe).name
+    which = which_of(words, symbols, timeframes)
     check_ends(since, to)
     width = min(Terminal().width, WIDEST) if sys.stdout.isatty() else 100
+    if as_json:
+        OBJECTS.expect("coverage")
+    found = run_async(_found(options.existing(db), which, (since, to), None if as_json or quiet else width))
+    if not found:
+        between = " between these times" if since or to else ""
+        name = f" of {which}" if str(which) else ""
+        raise RequestError(f"nothing is stored{name}{between} in {db!r}")
+    if as_json:
+        OBJECTS.begin()
+        for _, plain in found:
+            OBJECTS.show("coverage", plain)
+    elif not quiet:
+        _show(found, width, no_color=no_color)
+    lacking = [each for each, _ in found if each.missing] if complete else []
+    for each in lacking:
+        echo(f"rxcandles: {lacking_text(each)}", err=True)
+    return 1 if lacking else 0
+
+
+def lacking_text(series: SeriesOverview) -> str:
+    """Return what is missing of a series in one sentence, with the command that fetches it."""
+    (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
+    since, until = (f"{each:%Y-%m-%dT%H:%M:%S}" for each in ends)
+    return (
+        f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
+        f"{counted(series.holes, 'hole')}; "
+        f"`rxcandles collect {symbol} {frame} --since {since} --until {until}{source_options(exchange)}` fetches them"
+    )
+
+
+def _show(found: Sequence[tuple[SeriesOverview, Sequence[CoverageCell]]], width: int, *, no_color: bool) -> None:
     # A terminal wraps a long line, where a table would cut its columns.
     terminal = Terminal(width=200, no_color=no_color)
-    found = run_async(_found(options.existing(db), (symbol, timeframe, since, to), None if as_json else width))
-    if as_json:
-        for each in found:
-            echo(json.dumps(each))
-    elif found:
-        blocks = _can_show("".join(mark.block for mark in LEGEND))
-        terminal.print(_table([series for series, _ in found]))
-        for series, pieces in found:
-            lines = (
-                Text("\n" + printable(" ".join(series.series))),
-                strip(pieces, width, blocks=blocks),
-                Text(axis(pieces[0].start, pieces[-1].stop, width)),
-            )
-            terminal.print(Text("\n").join(lines), soft_wrap=True)
-        terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
-    else:
-        between = " between these times" if since or to else ""
-        echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
-    return 0
+    blocks = _can_show("".join(mark.block for mark in LEGEND))
+    terminal.print(_table([series for series, _ in found]))
+    for series, pieces in found:
+        lines = (
+            Text("\n" + printable(" ".join(series.series))),
+            strip(pieces, width, blocks=blocks),
+            Text(axis(pieces[0].start, pieces[-1].stop, width)),
+        )
+        terminal.print(Text("\n").join(lines), soft_wrap=True)
+    terminal.print(Text("\n") + legend(blocks=blocks), soft_wrap=True)
 
 
-async def _found(db: str, asked: tuple[Any, ...], width: int | None) -> list[Any]:
-    """Each series with its cells, or as what JSON says of it where there is no ``width``."""
-    found: list[Any] = []
+async def overviews(
+    db: str, which: Which, ends: tuple[datetime | None, datetime | None] = (None, None)
+) -> list[SeriesOverview]:
+    """Return what a database holds of the series that are meant, of all exchanges."""
+    return [each for each, _ in await _found(db, which, ends, 0)]
+
+
+async def _found(
+    db: str, which: Which, ends: tuple[datetime | None, datetime | None], width: int | None
+) -> list[tuple[SeriesOverview, Any]]:
+    """Each series with its cells, or with what JSON says of it where there is no ``width``."""
+    found: list[tuple[SeriesOverview, Any]] = []
     async with SqliteStore(db) as store:
         held = {*await store.series(), *await store.imported_series()}
+        check_there(db, which, held)
         exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in await overview(store, *asked):
+            for each in await overview(store, which.symbols or None, which.timeframes or None, *ends):
                 if width is None:
-                    found.append(await _plain(store, each, asked[2:]))
+                    found.append((each, await _plain(store, each, ends)))
                 else:
-                    found.append((each, await _cells(store, each, width)))
+                    found.append((each, await _cells(store, each, width) if width else ()))
     return found
 
 
@@ -114,12 +161,14 @@ async def _plain(
     start = BEGINNING if since is None else int(from_datetime(since))
     stop = END - 1 if to is None else int(from_datetime(to))
     claims = await store.claims(series.series.symbol, frame, start, stop)
-    spans = [{"from": plain_time(start), "to": plain_time(stop), "candles": rows} async for start, stop, rows in proven]
+    spans = [{**_ends(start, stop), "candles": rows} async for start, stop, rows in proven]
+    held = await ends_held(store, series.series.symbol, frame, _span(series))
     return {
         **series.series._asdict(),
-        "from": plain_time(series.start.timestamp()),
-        "to": plain_time(series.stop.timestamp()),
+        "start": series.start,
+        "stop": series.stop,
         "candles": series.candles,
+        **attrs.asdict(held),
         "no_trade": series.no_trade,
         "provisional": series.provisional,
         "holes": series.holes,
@@ -135,13 +184,16 @@ async def _plain(
 def _claim(claim: Claim) -> dict[str, object]:
     return {
         "kind": claim.kind,
-        "start": plain_time(claim.start),
-        "stop": plain_time(claim.stop),
-        "first_heard": plain_time(claim.first_heard),
-        "last_heard": plain_time(claim.last_heard),
+        **_ends(claim.start, claim.stop),
+        "first_heard": to_datetime(claim.first_heard),
+        "last_heard": to_datetime(claim.last_heard),
         "times": claim.times,
-        "asks_again": plain_time(claim.due),
+        "asks_again": to_datetime(claim.due),
     }
+
+
+def _ends(start: float, stop: float) -> dict[str, str]:
+    return plain_span(to_datetime(start), to_datetime(stop))
 
 
 def _span(series: SeriesOverview) -> tuple[int, int]:

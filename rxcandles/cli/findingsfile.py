@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from rxcandles.arguments import check_path, refusal
-from rxcandles.cli.asking import read_time
+from rxcandles.cli.timewords import time_said
 from rxcandles.errors import RequestError
 from rxcandles.findings import KINDS, Finding, Kind
 
@@ -73,7 +73,7 @@ def _moment(where: str, value: Mapping[str, Any], name: str) -> datetime | None:
     if value.get(name) is None:
         return None
     try:
-        return read_time(_word(where, value, name))
+        return time_said(_word(where, value, name))
     except RequestError as error:
         raise RequestError(f"{where}.{name}: {error}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,6 +13,7 @@ from rxcandles.cli import options
 from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
 from rxcandles.cli.importfiles import Left, files_of
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
@@ -127,6 +127,8 @@ async def _import(
         if not isinstance(each, Left):
             UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
     opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
+    if as_json:
+        OBJECTS.expect("import")
     whose = await asked_name(exchange, base_url, name)
     async with AsyncExitStack() as opened:
         store: SqliteStore | None = None
@@ -162,9 +164,13 @@ async def _import(
             if as_json:
                 named = {"symbol": each.symbol, "timeframe": Timeframe.of(each.timeframe).name}
                 check = None if found is None else attrs.asdict(found)
-                echo(json.dumps(named | attrs.asdict(report) | {"check": check}))
+                OBJECTS.show(
+                    "import",
+                    {"exchange": whose, **named, "candles": report.new, **attrs.asdict(report), "check": check},
+                )
             elif found is not None:
                 echo(_found(found), *found.examples)
+    OBJECTS.begin()
     return 2 if failed else WRONG if differs else 0
 
 

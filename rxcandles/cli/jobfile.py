@@ -13,10 +13,11 @@ import click
 
 from rxcandles.arguments import check_count, check_path, check_rate, refusal, shown
 from rxcandles.cli import options
-from rxcandles.cli.asking import WAYS, Wanted, ends_of, read_duration, read_time
+from rxcandles.cli.asking import WAYS, Wanted, ends_of
 from rxcandles.cli.collecting import collect_series
 from rxcandles.cli.display import Output
 from rxcandles.cli.jobs import Place
+from rxcandles.cli.timewords import length_said, time_said
 from rxcandles.errors import RequestError
 
 __all__ = ["read_jobs", "run"]
@@ -158,7 +159,7 @@ def _rate(name: str, value: Any) -> float | None:
 
 def _moment(name: str, value: object) -> datetime:
     if isinstance(value, str):
-        value = _read(read_time, name, value)
+        value = _read(time_said, name, value)
     if isinstance(value, datetime):
         return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
     if isinstance(value, date):
@@ -179,6 +180,6 @@ _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "symbols": _words, "timeframes": _words, "count": check_count, "since": _moment,
-    "last": partial(_read, read_duration), "to": _moment, "end": _moment,
+    "last": partial(_read, length_said), "to": _moment, "end": _moment,
 }  # fmt: skip
 """What a job may say, in the order of errors."""

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import click
 
 from rxcandles.arguments import check_path, check_rate
-from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
+from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.naming import EXCHANGES
@@ -115,7 +115,7 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
 db: Final = click.option("--db", default=DB, show_default=True, help="The database file; made where it is absent.")
 existing_db: Final = click.option("--db", default=DB, show_default=True, help="The database file.")
 patience: Final = click.option(
-    "--patience", type=_as_type(read_duration), metavar="TIME", expose_value=False, callback=_patient,
+    "--patience", type=_as_type(patience_said), metavar="TIME", expose_value=False, callback=_patient,
     help="How long to try where nothing ever answers, as at a boot: 30s, 5m.  [default: 1.5s]",
 )  # fmt: skip
 exchange: Final = together(
@@ -129,10 +129,13 @@ exchange: Final = together(
                  help="Requests a second, or none; the exchange's own where not given."),
     patience,
 )  # fmt: skip
-series: Final = together(
-    click.argument("symbol", required=False, shell_complete=_stored_symbols),
-    click.argument("timeframe", required=False, shell_complete=_timeframes),
-)
+stored_series: Final = together(
+    click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
+    click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
+                 help="Markets, with commas or given again; 'KRW-*' are all that are stored."),
+    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
+                 help="Timeframes; all that are stored where none is given."),
+)  # fmt: skip
 one_series: Final = together(
     click.argument("symbol", shell_complete=_stored_symbols),
     click.argument("timeframe", shell_complete=_timeframes),
@@ -143,44 +146,42 @@ of_series: Final = together(
     click.option("--timeframe", shell_complete=_timeframes,
                  help="Their length; by the names of the files if not given."),
 )  # fmt: skip
-stretch: Final = together(
-    click.option(
-        "--since", type=_as_type(read_time), metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."
-    ),
-    click.option("--to", type=_as_type(read_time), metavar="TIME", help="Up to here, exclusive."),
-)
-stored_span: Final = together(
-    click.option("--since", type=_as_type(read_time), metavar="TIME",
-                 help="The older end (ISO 8601, UTC without a zone); the oldest candle if not given."),
-    click.option("--last", type=_as_type(read_duration), metavar="TIME",
-                 help="So long back from the newer end: 90m, 24h, 30d, 8w."),
-    click.option("--to", type=_as_type(read_time), metavar="TIME",
-                 help="The newer end; the end of what is stored if not given."),
-    click.option("--end", type=_as_type(read_time), metavar="TIME", help="The other end, in either order."),
+_UNTIL_HELP: Final = "The newer end, not included; {} if not given."
+_end: Final = click.option("--end", type=time_option, hidden=True, help="The other end, in either order.")
+"""The other end, in either order: the document's word, which stays."""
+
+
+def _until(default: str) -> Option:
+    return click.option(
+        "--until", "--to", "to", cls=Word, type=time_option, metavar="TIME", help=_UNTIL_HELP.format(default)
+    )
+
+
+def _since(default: str) -> Option:
+    help_text = "The older end: 2024-01-31, '2024-01-31 09:00', '2024-01-31 09:00 KST'" + default
+    return click.option("--since", type=time_option, metavar="TIME", help=help_text)
+
+
+last: Final = click.option(
+    "--last", type=length_option, metavar="LENGTH",
+    help="How far back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (months), 2y.",
 )  # fmt: skip
+stretch: Final = together(_since("."), _until("the end of what is stored"), zone_option)
+stored_span: Final = together(
+    _since("; the oldest candle if not given."), last, _until("the end of what is stored"), _end, zone_option
+)
 ends: Final = together(
-    click.option("--count", type=int, help="Candles that exist, back from --to or now."),
-    click.option("--since", type=_as_type(read_time), metavar="TIME",
-                 help="The older end (ISO 8601, UTC without a zone)."),
-    click.option("--last", type=_as_type(read_duration), metavar="TIME",
-                 help="So long back from --to or the newest final candle: 90m, 24h, 30d, 8w; 3m are three of 1m."),
-    click.option("--to", type=_as_type(read_time), metavar="TIME", help="The newer end; now if not given."),
-    click.option("--end", type=_as_type(read_time), metavar="TIME",
-                 help="The other end, in either order. The older end is included, the newer excluded."),
+    click.option("--count", type=count_option, metavar="N", help="How many candles, back from the newer end."),
+    _since("."), last, _until("now"), _end, zone_option,
 )  # fmt: skip
 whose: Final = click.option(
     "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,
     help="Whose candles, as `rxcandles coverage` names them, where the database has this series of several.",
 )  # fmt: skip
-last: Final = click.option(
-    "--last",
-    type=_as_type(read_duration),
-    metavar="TIME",
-    help="So long back from --to, or from the newest that is stored: 90m, 24h, 30d, 8w.",
-)
+quiet: Final = click.option("-q", "--quiet", is_flag=True, help="Print nothing where all is well.")
 no_color: Final = click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR says the same.")
 told: Final = together(
-    click.option("-q", "--quiet", is_flag=True, help="Nothing but errors and results."),
+    quiet,
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
     no_color,
 )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import click
 
 from rxcandles.cli import options, outputs
+from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import format_candles
-from rxcandles.cli.display import LastProgress
-from rxcandles.cli.jobs import Job, run_job
+from rxcandles.cli.display import Board, LastProgress
+from rxcandles.cli.jobs import Job, run_job, run_several, titles_of
 from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
 from rxcandles.cli.text import echo
-from rxcandles.model import CandleData
+from rxcandles.model import CandleData, Order, Request
 from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionConfig
+from rxcandles.reports import CollectionConfig, CollectionProgress
+from rxcandles.timeframe import to_datetime
 
 __all__ = ["get", "stream"]
 
@@ -25,39 +28,83 @@ CUT_SHORT: Final = 141
 
 
 @click.command()
-@options.asked
+@options.several
 @options.printed
 @options.refetch
-def get(style: str, refetch: bool, **asked: Any) -> options.Work:
-    """Collect candles, then print them.
+def get(style: str, order: Order, refetch: bool, **asked: Any) -> options.Work:
+    """Collect candles, then print them. What is stored already is not fetched again.
+
+    Of several series the candles come one series after the other; where their timeframes differ, csv and jsonl say
+    them in a last column.
 
     \b
     rxcandles get KRW-BTC 1m --count 10
     rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv > btc.csv
+    rxcandles get KRW-BTC KRW-ETH 60m --last 1d
     """
-    job = Job(**asked)
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> tuple[Sequence[CandleData], Doubts]:
-        config = CollectionConfig(enable_memory_warning=False)
-        seen = Seen(job.request)
-        candles = await provider.get_candles(
-            **job.asked, config=config, order=job.order, progress_callback=progress, refetch=refetch
-        )
-        seen.add(candles)
-        revised = progress.progress.revised if progress.progress else 0
-        return candles, Doubts(await seen.provisional(provider.repository), revised)
+    def work() -> int:
+        wanted, place, output = asked_for(**asked)
+        titles = titles_of(place.requests([wanted]))
 
-    def show() -> int:
+        async def collected(provider: CandleDataProvider, board: Board) -> list[tuple[Request, _Got]]:
+            return [
+                (each, await _got(provider, each, order, partial(board.tell, title), refetch=refetch))
+                for each, title in titles.items()
+            ]
+
+        got = run_several(place, titles, output, collected)
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
-        candles, doubts = run_job(job, work)
-        for line in format_candles(candles, style):
-            if outputs.fault() is not None:
-                break
-            echo(line)
-        _tell(job, doubts)
+        several_timeframes = len({each.timeframe for each in titles}) > 1
+        for number, (request, (candles, _)) in enumerate(got):
+            if style == "table" and len(got) > 1:
+                echo(f"{titles[request]}:")
+            last = request.timeframe.name if several_timeframes and style != "table" else None
+            for line in _lines(candles, style, last, header=style == "table" or number == 0):
+                if outputs.fault() is not None:
+                    return 0
+                echo(line)
+        if not output.quiet:
+            tell_doubts({titles[request]: doubts for request, (_, doubts) in got})
         return 0
 
-    return show
+    return work
+
+
+_Got: TypeAlias = tuple[Sequence[CandleData], Doubts]
+
+
+async def _got(
+    provider: CandleDataProvider,
+    request: Request,
+    order: Order,
+    tell: Callable[[CollectionProgress], None],
+    *,
+    refetch: bool,
+) -> _Got:
+    """Collect and return the candles of one request, and what of it is not sure."""
+    progress, seen = LastProgress(tell), Seen(request)
+    end = None if request.start is None else to_datetime(request.start)
+    candles: Sequence[CandleData] = []
+    if request.start != request.stop:
+        candles = await provider.get_candles(
+            request.symbol, request.timeframe.name, request.count, to_datetime(request.stop), end,
+            CollectionConfig(enable_memory_warning=False), order=order, progress_callback=progress, refetch=refetch,
+        )  # fmt: skip
+    seen.add(candles)
+    revised = progress.progress.revised if progress.progress else 0
+    return candles, Doubts(await seen.provisional(provider.repository), revised)
+
+
+def _lines(candles: Sequence[CandleData], style: str, timeframe: str | None, *, header: bool) -> Iterator[str]:
+    """Yield the lines of one series, with its timeframe at the end where one is given."""
+    for number, line in enumerate(format_candles(candles, style, header=header)):
+        if timeframe is None:
+            yield line
+        elif style == "csv":
+            yield f"{line},{'timeframe' if header and number == 0 else timeframe}"
+        else:
+            yield f'{line[:-1]}, "timeframe": "{timeframe}"}}'
 
 
 @click.command()

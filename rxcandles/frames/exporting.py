@@ -15,6 +15,7 @@ import attrs
 from rxcandles.arguments import check_choice, check_flag, check_like, check_path, check_symbol, refusal
 from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
+from rxcandles.frames.own import is_own
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
 from rxcandles.importing.importer import sqlite_store
@@ -77,10 +78,10 @@ async def export_candles(
 
     What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
     an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
-    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
-    waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
-    no candle is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
-    written: months before that are whole then.
+    whole: that of an earlier export of the same series, and of any other file only with ``force``. Runs in a thread and
+    holds 50,000 rows at a time; who is cancelled waits until it has stopped, and leaves no part of a file. Raises
+    ``RequestError`` for what can't be meant or where no candle is stored, ``ExtraMissingError`` without pyarrow,
+    ``StoreError``, and ``OSError`` where the file can't be written: months before that are whole then.
     """
     check_like("store", store, CandleStore)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
@@ -204,12 +205,15 @@ class _Job:
             for folder in {path.parent for path, _ in files}:
                 folder.mkdir(parents=True, exist_ok=True)
         for path, _ in files:
-            check_replaceable(path, force=self.force)
+            check_replaceable(path, force=self._may_replace(path))
         rows = 0
         for path, span in files:
-            with replacing(path, force=self.force) as temporary:
+            with replacing(path, force=self._may_replace(path)) as temporary:
                 rows += write_file(temporary, self.kind, self._of(span), self._pages(span, stopped))
         return tuple(path for path, _ in files), rows
+
+    def _may_replace(self, path: Path) -> bool:
+        return self.force or (path.is_file() and is_own(path, self.kind, self.exchange, self.symbol, self.frame))
 
     def _pages(self, span: Span, stopped: threading.Event) -> Iterator[Columns]:
         for page in read_columns(self.reader, *span):
