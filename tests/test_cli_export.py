@@ -156,7 +156,7 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[-2] for line in table[1:3]] == ["0", "1"]
     assert main(["coverage", "KRW-QQQ", "60m", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [found[name] for name in ("imported", "candles", "missing_slots", "spans")] == [1, 0, 1, []]
+    assert [found[name] for name in ("imported", "candles", "missing_slots", "proven_spans")] == [1, 0, 1, []]
     assert [found[name] for name in ("start", "stop")] == ["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"]
     assert main(["coverage", "KRW-BTC"]) == 0
     assert "imported" not in capsys.readouterr().out

@@ -34,17 +34,30 @@ SHORT: Final = 1.5
 """Seconds to try to reach a server that was never reached, where ``--patience`` says nothing: people wait for it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True
+)
 @click.version_option(VERSION, prog_name="rxcandles")
-def cli() -> None:
-    """Collect exchange candles into a SQLite file, completely, and print them.
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
     rxcandles collect KRW-BTC 1m --count 20000
     rxcandles plan KRW-BTC KRW-ETH 1m --last 30d
-    rxcandles get KRW-BTC 1d --end 2024-01-01 --format csv
+    rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv
     rxcandles coverage
+
+    \b
+    Words:
+      series      one market in one timeframe, such as KRW-BTC 1m (m is minutes, M months)
+      slot        the time of one candle; without a trade in it there is no candle
+      proven      the exchange was asked: every candle that exists there is stored
+      missing     nobody asked yet; collecting again fetches it
+      provisional empty by one answer, and asked about again later
     """
+    if context.invoked_subcommand is None:
+        echo(*context.get_help().splitlines())
 
 
 for _command in (

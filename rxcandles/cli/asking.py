@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, 
 from rxcandles.which import Which, has_glob
 
 __all__ = [
+    "WAYS",
     "Wanted",
+    "check_all_said",
     "check_length",
     "check_one",
     "ends_of",
@@ -120,6 +123,10 @@ def _said(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def _written(value: object) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if isinstance(value, datetime) else _said(value)
+
+
 def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the symbols among ``words``, each perhaps a list with commas, and what is or looks like a timeframe."""
     symbols: list[str] = []
@@ -136,6 +143,32 @@ def which_of(words: Iterable[str], symbols: Iterable[str] = (), timeframes: Iter
     some += [each for listed in symbols for each in listed.split(",")]
     others += [each for listed in timeframes for each in listed.split(",")]
     return Which.of(some, others)
+
+
+def check_all_said(
+    command: str, symbols: Sequence[str], timeframes: Sequence[str], way: tuple[str, object], to: object = None
+) -> None:
+    """Raise :class:`RequestError` that says at once all that is missing, with a command that would work.
+
+    ``way`` is how far back to go: an option and its value, None where none is given.
+    """
+    option, value = way
+    newer = "" if to is None else "; --until is only the newer end"
+    missing = [
+        *(["which market (SYMBOL)"] if not symbols else []),
+        *(["which timeframe (TIMEFRAME)"] if not timeframes else []),
+        *([f"how far back to go (--since, --last or --count{newer})"] if value is None else []),
+    ]
+    if missing:
+        *others, last = missing
+        what = f"{', '.join(others)} and {last}" if others else last
+        words = [*map(_quoted, symbols[:3] or ["KRW-BTC"]), *(timeframes[:3] or ["60m"])]
+        back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
+        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word)
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.asking import Wanted, ends_of, sorted_words
+from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
@@ -52,13 +52,14 @@ def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        wanted, place, output = asked_for(**asked)
+        wanted, place, output = asked_for("collect", **asked)
         return collect_series([wanted], place, output, as_json=as_json, refetch=refetch)
 
     return work
 
 
 def asked_for(
+    command: str,
     words: Sequence[str],
     symbols: Sequence[str],
     timeframes: Sequence[str],
@@ -78,9 +79,13 @@ def asked_for(
 ) -> tuple[Wanted, Place, Output]:
     """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
     some, others = sorted_words(words)
+    some += [each for listed in symbols for each in listed.split(",")]
+    others += [each for listed in timeframes for each in listed.split(",")]
+    ways = {"count": count, "since": since, "last": last, "end": end}
+    check_all_said(command, some, others, next((way for way in ways.items() if way[1] is not None), ("", None)), to)
     wanted = Wanted(
-        some + [each for listed in symbols for each in listed.split(",")],
-        others + [each for listed in timeframes for each in listed.split(",")],
+        some,
+        others,
         ends_of(count, since, last, to, end),
     )
     return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)

@@ -176,7 +176,7 @@ async def _plain(
         "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
-        "spans": spans[::-1],
+        "proven_spans": spans[::-1],
         "claims": [_claim(each) for each in claims],
     }
 

@@ -104,7 +104,13 @@ def import_file(
     reading = {
         "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
     }  # fmt: skip
-    return lambda: run_async(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+
+    def work() -> int:
+        if as_json:
+            OBJECTS.expect("import")
+        return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+
+    return work
 
 
 async def _import(
@@ -127,8 +133,6 @@ async def _import(
         if not isinstance(each, Left):
             UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
     opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
-    if as_json:
-        OBJECTS.expect("import")
     whose = await asked_name(exchange, base_url, name)
     async with AsyncExitStack() as opened:
         store: SqliteStore | None = None

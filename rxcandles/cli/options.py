@@ -137,8 +137,8 @@ stored_series: Final = together(
                  help="Timeframes; all that are stored where none is given."),
 )  # fmt: skip
 one_series: Final = together(
-    click.argument("symbol", shell_complete=_stored_symbols),
-    click.argument("timeframe", shell_complete=_timeframes),
+    click.argument("symbol", required=False, shell_complete=_stored_symbols),
+    click.argument("timeframe", required=False, shell_complete=_timeframes),
 )
 of_series: Final = together(
     click.option("--symbol", shell_complete=_stored_symbols,

@@ -45,7 +45,7 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        wanted, place, output = asked_for(**asked)
+        wanted, place, output = asked_for("plan", **asked)
         requests = place.requests([wanted])
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import click
 
 from rxcandles.cli import options, outputs
+from rxcandles.cli.asking import WAYS, check_all_said
 from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import Board, LastProgress
@@ -44,7 +45,7 @@ def get(style: str, order: Order, refetch: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        wanted, place, output = asked_for(**asked)
+        wanted, place, output = asked_for("get", **asked)
         titles = titles_of(place.requests([wanted]))
 
         async def collected(provider: CandleDataProvider, board: Board) -> list[tuple[Request, _Got]]:
@@ -117,6 +118,9 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
     \b
     rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz
     """
+    way = next(((way, asked[way]) for way in WAYS if asked[way] is not None), ("", None))
+    symbols, timeframes = ([asked[name]] if asked[name] else [] for name in ("symbol", "timeframe"))
+    check_all_said("stream", symbols, timeframes, way, asked["to"])
     job = Job(**asked)
 
     async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts | int:

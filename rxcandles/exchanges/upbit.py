@@ -26,6 +26,7 @@ from rxcandles.errors import (
 from rxcandles.exchanges.contact import PATIENCE, Contact
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
+from rxcandles.exchanges.meant import MONEY, meant_symbol
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
@@ -149,9 +150,10 @@ class UpbitExchange:
         A code is QUOTE-BASE in capital letters and digits: ``KRW-BTC`` is Bitcoin in Korean won.
         """
         check_symbol(symbol)
-        if not _CODE.fullmatch(symbol):
-            upper = f"; did you mean {symbol.upper()!r}?" if _CODE.fullmatch(symbol.upper()) else ""
-            raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{upper}")
+        if not _CODE.fullmatch(symbol) or symbol.rpartition("-")[2] in MONEY:
+            meant = meant_symbol(symbol)
+            hint = f"; did you mean {meant!r}?" if meant is not None else ""
+            raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{hint}")
         Timeframe.of(timeframe)
 
     @staticmethod
