@@ -11,6 +11,7 @@ PROGRAMS = {
     "memory": ("memory", "resident memory over candles collected; memray runs (--memray), drawn (--plot)"),
     "floor": ("floor", "storage-only in turn with hand-written code that does nothing else"),
     "clients": ("clients", "ten clients of other people, row for row beside what is stored"),
+    "together": ("together", "the same candles asked for by several at once: requests"),
     "peers": ("peers", "ccxt and pyupbit into SQLite in turn with storage-only"),
     "limit": ("limit", "how close to the limit requests run, 15 to 300 ms away, drawn (--plot)"),
     "sparse": ("sparse", "requests against full pages needed, by density"),

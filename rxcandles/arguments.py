@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from operator import index
 from pathlib import Path
@@ -31,6 +32,8 @@ __all__ = [
     "check_rate",
     "check_span",
     "check_symbol",
+    "misplaced",
+    "plain",
     "refusal",
     "shown",
 ]
@@ -38,7 +41,13 @@ __all__ = [
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
-_SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}", re.ASCII)
+_SYMBOL: Final = re.compile(r"""[\w$][^"'`\\,;%*?\[\]{}<>|]{0,39}""")
+"""What a code can be: short, and of nothing that a glob, a table or a path acts on."""
+_LATIN: Final = str.maketrans(
+    # Cyrillic and Greek capitals that are drawn as Latin ones, then hyphens, dashes and the minus sign.
+    "АВЕЅІЈКМНОРԚСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—―−",
+    "ABESIJKMHOPQCTYXABEZHIKMNOPTYX-------",
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/\[\]-]{0,99}", re.ASCII)
 _URL: Final = re.compile(
@@ -62,6 +71,15 @@ def shown(value: object) -> str:
 def refusal(name: str, value: object, allowed: str) -> RequestError:
     """Return the error for an argument: ``allowed`` says what to give instead."""
     return RequestError(f"{name} is {shown(value)}; {allowed}")
+
+
+def misplaced(operator: str, came: object, takes: str, instead: str = "") -> RequestError:
+    """Return the error for an item that an operator can't take: ``instead`` says what to do."""
+    kind = type(came).__name__
+    article = "an" if kind[:1].lower() in tuple("aeiou") else "a"
+    return RequestError(
+        f"ops.{operator} takes {takes}, and {article} {kind} came{f'; {instead}' if instead else f', {shown(came)}'}"
+    )
 
 
 def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> int:
@@ -122,10 +140,29 @@ def _either(choices: Sequence[str]) -> str:
 
 
 def check_symbol(symbol: str) -> str:
-    """Return ``symbol`` as a plain ``str``, or raise :class:`RequestError` where no market can be called so."""
+    """Return ``symbol`` as a plain ``str``, or raise :class:`RequestError` where no market can be called so.
+
+    An exchange's codes are its own (``KRW-xBTC``, ``KRW-$MYRO``, names in Chinese). Refused is what could do harm: more
+    than 40 characters, what is not shown (controls, spaces, marks of direction), quotes, globs, path separators other
+    than ``/``, a first character that is no letter, digit or ``$``, and what looks like another code but is not.
+    """
     if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
         raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
+    if not symbol.isascii() and (read := plain(symbol)) != symbol:
+        raise refusal("symbol", symbol, f"write {read!r}, which it only looks like")
+    if not symbol.isprintable() or " " in symbol or ".." in symbol:
+        raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
     return str.__str__(symbol)
+
+
+def plain(name: str) -> str:
+    """Return ``name`` in the letters it is read as: Latin ones where that is possible, and no spaces."""
+    letters = unicodedata.normalize("NFKC", name).translate(_LATIN)
+    return _seen(letters) if _seen(letters).isascii() else _seen(name)
+
+
+def _seen(name: str) -> str:
+    return "".join(letter for letter in name if unicodedata.category(letter)[0] not in "ZC")
 
 
 def check_name(name: str, value: str) -> str:

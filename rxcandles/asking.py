@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from typing import Final
 
 import attrs
 
@@ -24,6 +25,15 @@ from rxcandles.which import Which
 
 __all__ = ["Asking"]
 
+PAGE: Final = 200
+"""Candles that are asked anew beside a page that has changed."""
+
+RESTATED: Final = 0.1
+"""The share of candles of which more must have changed for their neighbours to be suspected."""
+
+PAGES: Final = 50
+"""The most pages that are asked anew before it is written down that they were."""
+
 
 @attrs.define
 class Asking:
@@ -38,6 +48,8 @@ class Asking:
     _progress_callback: Callable[[Request, CollectionProgress], None] | None
     _now: float | None
     failures: list[str]
+    spreads: bool = True
+    """Whether pages beside what is restated are asked anew, too."""
     stored: int = 0
     removed: int = 0
     revised: int = 0
@@ -81,9 +93,9 @@ class Asking:
     async def _series(
         self, collector: CandleCollector, series: Series, frame: Timeframe, claims: Sequence[Claim]
     ) -> None:
-        for start, stop in (await self._left("questioned", series)).spans[::-1]:
-            await self._collect(collector, series, frame, (start, stop), refetch=True)
-            await self._store.answered(series.symbol, frame, (start, stop))
+        for span in (await self._left("questioned", series)).spans[::-1]:
+            if await self._anew(collector, series, frame, span) and self.spreads:
+                await self._spread(collector, series, frame, span)
         doubtful = SpanSet(tuple(claim.span for claim in claims))
         if doubtful:
             # Where a candle comes after all, what is around it has no proof any more until it has been fetched.
@@ -95,6 +107,51 @@ class Asking:
         for span in _together(missing.union(doubtful), covered.subtract(doubtful)):
             await self._collect(collector, series, frame, span, absences=bool(doubtful))
 
+    async def _anew(self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span) -> bool:
+        """Ask for a span anew, some pages at a time; say whether so much has changed that it is restated."""
+        start, stop = span
+        changed = candles = 0
+        while start < stop:
+            # By candles, not by slots: of a long emptiness nothing is gained by asking for it in pieces.
+            oldest = await self._store.nth_newest(series.symbol, frame, start, stop, PAGES * PAGE)
+            part = (start if oldest is None else oldest, stop)
+            before = await self._store.count(series.symbol, frame, *part)
+            changed -= self.revised + self.removed
+            await self._collect(collector, series, frame, part, refetch=True)
+            await self._store.answered(series.symbol, frame, part)
+            after = await self._store.count(series.symbol, frame, *part)
+            changed += self.revised + self.removed + abs(after - before)
+            candles += max(before, after)
+            stop = part[0]
+        return changed > RESTATED * candles
+
+    async def _spread(self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span) -> None:
+        """Ask anew what lies before and after a span that is restated, more at a time, up to what is not."""
+        for older in (True, False):
+            edge, candles = span[0] if older else span[1], PAGE
+            while True:
+                spans = await self._store.coverage(series.symbol, frame, *((0, edge) if older else (edge, END)))
+                beside = SpanSet(((0, edge) if older else (edge, END),))
+                held = SpanSet(tuple((each.start, each.stop) for each in spans)).intersect(beside)
+                if not held:
+                    break
+                end = await self._reaching(series, frame, held, candles, older=older)
+                parts = held.intersect(SpanSet(((end, edge) if older else (edge, end),)))
+                await self._store.question(series.symbol, frame, parts)
+                changed = [await self._anew(collector, series, frame, part) for part in parts]
+                if not any(changed):
+                    break
+                edge, candles = end, min(candles * 2, PAGES * PAGE)
+
+    async def _reaching(self, series: Series, frame: Timeframe, held: SpanSet, candles: int, *, older: bool) -> int:
+        """Return how far so many candles reach, from the newest end of what is held down, or from its oldest up."""
+        start, stop = held.spans[0][0], held.spans[-1][1]
+        if older:
+            found = await self._store.nth_newest(series.symbol, frame, start, stop, candles)
+            return start if found is None else found
+        rows = await self._store.rows(series.symbol, frame, start, stop, "oldest_first", candles)
+        return stop if len(rows) < candles else frame.shift(rows[-1].open_time, 1)
+
     async def _collect(
         self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span, **how: bool
     ) -> None:
@@ -104,7 +161,9 @@ class Asking:
             summary = await collector.collect(request, callback, **how)
         except IncompleteError as error:
             self._count(error.summary)
-            raise
+            if error.summary.failed_spans:
+                raise
+            return  # all others of the page are held; that one can't be true is a note of the next check
         self._count(summary)
 
     def _count(self, summary: CollectionSummary) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +14,7 @@ from rxcandles.spans import Span
 from rxcandles.timeframe import plain_time
 
 if TYPE_CHECKING:
+    from rxcandles.operators.turns import Flight
     from rxcandles.planning import Plan
 
 __all__ = ["Chunk", "Segment", "Tally", "Ticket"]
@@ -98,7 +99,9 @@ class Chunk:
     known: Sequence[int] = attrs.field(default=(), repr=False)
     """Open times of stored candles that a page must have, as far down as it reaches."""
     again: bool = False
-    """Whether a doubtful absence is asked about once more."""
+    """Whether a doubtful absence, or a candle that could not be true, is asked about once more."""
+    suspects: frozenset[int] = attrs.field(default=frozenset(), repr=False)
+    """Open times of candles that could not be true when they came before; once more is enough to believe it."""
     held: int = 0
     """Candles stored in ``[resume, top)`` before."""
     overlap: str = "no_overlap"
@@ -119,6 +122,8 @@ class Chunk:
     """What of that is doubtful."""
     gone: Sequence[int] | None = attrs.field(default=None, repr=False)
     """Open times of stored candles that the exchange has no longer, by two answers; storing the page deletes them."""
+    impossible: Mapping[int, str] = attrs.field(factory=dict, repr=False)
+    """Why candles of the page can't be true, by open time; they exist, and are not among ``rows``."""
     begins: int | None = None
     """No candle opens before this time, by the candles of another length; None where that was not asked."""
     candles: int = 0
@@ -137,6 +142,8 @@ class Chunk:
     """Answers 429 among the requests."""
     failure: Exception | None = None
     """Why nothing came, where the pipeline goes on without."""
+    flight: Flight | None = attrs.field(default=None, repr=False)
+    """What others wait for that want some of it; it is told when the page is stored."""
     ticket: Ticket = attrs.field(factory=Ticket, repr=False)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -30,6 +30,8 @@ from rxcandles.operators import (
     skip_stored,
     summarize,
 )
+from rxcandles.operators.skip_stored import Narrowing
+from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -71,6 +73,7 @@ class CandleCollector:
         self._limiter = limiter
         self._retry = retry
         self._cursors = cursors
+        self._turns = Turns(store, Narrowing(store).renew)
 
     def request(
         self,
@@ -110,7 +113,13 @@ class CandleCollector:
             chunks = chunks.pipe(skip_stored(store, absences=absences))
         return chunks.pipe(
             rate_limit(self._limiter),
-            fetch(self._exchange, retry=self._retry, on_failure=on_failure, against=store if refetch else None),
+            fetch(
+                self._exchange,
+                retry=self._retry,
+                on_failure=on_failure,
+                against=store if refetch else None,
+                turns=None if refetch or absences else self._turns,
+            ),
             persist(store),
         )
 
@@ -136,17 +145,18 @@ class CandleCollector:
         count: int | None = None,
         to: datetime | None = None,
         end: datetime | None = None,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
 
-        ``progress_callback`` is called for every chunk, on the event loop. A page that fails for good does not keep the
-        rest from being collected: then :class:`IncompleteError` is raised, which carries the summary with its
-        ``failed_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and ``ExchangeError``
-        where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and the same
-        request goes on from there.
+        ``progress_callback`` is called for every chunk, on the event loop; one that is an ``async def`` is awaited.
+        A page that fails for good does not keep the rest from being collected, nor does a candle that can't be true
+        the others of its page: then :class:`IncompleteError` is raised, which carries the summary with its
+        ``failed_spans`` and ``impossible_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and
+        ``ExchangeError`` where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and
+        the same request goes on from there.
 
         With ``refetch`` all of it is asked for again, whatever is stored, and replaces that page by page. What is
         stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
@@ -159,7 +169,7 @@ class CandleCollector:
     async def collect_many(
         self,
         requests: Iterable[Request],
-        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        progress_callback: Callable[[Request, CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> dict[Request, CollectionSummary]:
@@ -200,7 +210,7 @@ class CandleCollector:
     async def collect(
         self,
         request: Request,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         of: int = 1,
         refetch: bool = False,
@@ -218,16 +228,33 @@ class CandleCollector:
             start, stop = request.span
             summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
         meter.log(summary.collected_count, len(summary.failed_spans))
-        if summary.failed_spans:
-            spans = ", ".join(
-                f"{each.start:%Y-%m-%d %H:%M:%S} to {each.stop:%Y-%m-%d %H:%M:%S}" for each in summary.failed_spans[:3]
-            )
-            more = f" and {len(summary.failed_spans) - 3} more" if len(summary.failed_spans) > 3 else ""
-            held, reason = f"{summary.collected_count:,} candles are held", summary.failed_spans[0].reason
-            what = (
-                f"{held}; not fetched again, and left as it was, is {spans}{more} ({reason}); ask again for just that"
-                if refetch or absences
-                else f"{held}, but not {spans}{more} ({reason}); ask again for just those"
-            )
-            raise IncompleteError(f"{request.symbol} {request.timeframe}: {what}", summary)
+        if summary.failed_spans or summary.impossible_spans:
+            told = _incomplete(summary, again=refetch or absences)
+            raise IncompleteError(f"{request.symbol} {request.timeframe}: {told}", summary)
         return summary
+
+
+def _incomplete(summary: CollectionSummary, *, again: bool) -> str:
+    """Return in words what is held and what is not; ``again``: what is held was asked for once more."""
+    held, missing = f"{summary.collected_count:,} candles are held", []
+    if failed := summary.failed_spans:
+        spans = _some([f"{_moment(each.start)} to {_moment(each.stop)}" for each in failed])
+        ask = f"ask again for just {'that' if again else 'those'}"
+        missing.append(
+            f"not fetched again, and left as it was, is {spans} ({failed[0].reason}); {ask}"
+            if again
+            else f"but not {spans} ({failed[0].reason}); {ask}"
+        )
+    if impossible := summary.impossible_spans:
+        spans = _some([_moment(each.start) for each in impossible])
+        whose = "whose candle" if len(impossible) == 1 else "whose candles"
+        missing.append(f"but not {spans}, {whose} can't be true ({impossible[0].reason}); the next run asks again")
+    return f"{held}{';' if again and failed else ','} {'; and '.join(missing)}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -231,7 +231,8 @@ class UnprovenError(RxCandlesError):
 class IncompleteError(RxCandlesError):
     """A collection has finished all it could and some spans are missing.
 
-    ``summary`` says what is held; ``summary.failed_spans`` what is not. The same request again asks for just those.
+    ``summary`` says what is held; ``summary.failed_spans`` and ``summary.impossible_spans`` what is not. The same
+    request again asks for just those.
     """
 
     def __init__(self, message: str, summary: CollectionSummary) -> None:

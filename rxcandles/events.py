@@ -10,6 +10,7 @@ request     DEBUG    fetch      a request was sent, and answered, failed or canc
 page        DEBUG    fetch      a page was accepted
 retry       WARNING  fetch      a page will be asked for again
 failed      ERROR    fetch      a page failed for good
+impossible  WARNING  fetch      a candle of a page can't be true, and is not stored
 429         WARNING  limiter    the exchange said that its limit was passed
 418         WARNING  limiter    the exchange has blocked this address
 commit      DEBUG    store      rows and what they prove were stored
@@ -45,6 +46,7 @@ __all__ = [
     "CommitEvent",
     "FailedEvent",
     "ImportEvent",
+    "ImpossibleEvent",
     "LeaseEvent",
     "LimitedEvent",
     "MigrateEvent",
@@ -133,6 +135,13 @@ class FailedEvent(OfSeries):
     """Requests sent for it."""
     error: str
     status: int | None
+
+
+class ImpossibleEvent(OfSeries):
+    """WARNING: a candle of a page can't be true; it is not stored, its slot not covered, and later runs ask for it."""
+
+    event: Literal["impossible"]
+    open_time: str
 
 
 class LimitedEvent(TypedDict):
@@ -264,6 +273,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "page": PageEvent,
         "retry": RetryEvent,
         "failed": FailedEvent,
+        "impossible": ImpossibleEvent,
         "429": LimitedEvent,
         "418": BannedEvent,
         "commit": CommitEvent,

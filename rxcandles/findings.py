@@ -46,8 +46,11 @@ Kind: TypeAlias = Literal[
     "extra_candle",
     "different_candle",
     "provisional_absence",
+    "impossible_answer",
+    "two_scales",
+    "not_compared",
 ]
-"""What can be found, in the order of a report. All but the last are wrong.
+"""What can be found, in the order of a report. All but the notes are wrong.
 
 * the file: ``damaged_file`` SQLite can't read all of it, ``wrong_schema`` a table is not as it was made;
 * names: ``orphaned_rows`` belong to no series, ``unreachable_series`` has a name that no request can have,
@@ -60,7 +63,10 @@ Kind: TypeAlias = Literal[
   which can't be, ``unfinished_repair`` a repair was to fetch and was stopped;
 * against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
   has, ``different_candle`` both have, with other values;
-* a note: ``provisional_absence`` is empty by the word of answers that may have been wrong, until one more confirms it.
+* notes: ``provisional_absence`` is empty by the word of answers that may have been wrong, until one more confirms it,
+  ``impossible_answer`` is not held as the exchange's candle can't be true, until a run gets a better one,
+  ``two_scales`` is a place where all prices change by a power of ten and stay so: history before it, or after it, may
+  have been restated since, ``not_compared`` could not be held against the exchange, which refuses it.
 """
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -68,8 +74,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
 """Those that keep everything else from being checked."""
 
-NOTE_KINDS: Final = frozenset({"provisional_absence"})
-"""Those that are worth knowing and not wrong: the next run that asks for them asks again."""
+NOTE_KINDS: Final = frozenset({"provisional_absence", "impossible_answer", "two_scales", "not_compared"})
+"""Those that are worth knowing and not wrong."""
 
 
 EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_candle"})

@@ -17,7 +17,7 @@ import attrs
 from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.model import check_instant
-from rxcandles.ports import CandleStore, Covered, Series
+from rxcandles.ports import CandleStore, Covered, Series, impossible_in
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
@@ -78,6 +78,8 @@ class SeriesOverview:
     """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
     provisional: int = 0
     """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    impossible: int = 0
+    """Slots of ``missing`` whose candles the exchange has with values that can't be; the next run asks again."""
 
 
 async def overview(
@@ -134,6 +136,7 @@ async def _overview(
     return SeriesOverview(
         series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
         round(candles * row_bytes), source, imported, min(doubted, known - candles),
+        len(await impossible_in(store, series.symbol, frame, *span)),
     )  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rxcandles.arguments import check_each, check_symbol
-from rxcandles.errors import RequestError
+from rxcandles.errors import IncompleteError, RequestError, SeveralFailedError
 from rxcandles.extras import need
 from rxcandles.frames import to_pandas
 from rxcandles.model import Request
@@ -71,10 +71,29 @@ def get_ohlcv(
         for each in dict.fromkeys(symbols)
     ]
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
-        summaries = {requests[0]: candles.collect(requests[0])} if alone else candles.collect_many(requests)
+        summaries = _collected(candles, requests, alone=alone)
         frames = {each.symbol: _frame(candles, each, summary) for each, summary in summaries.items()}
     frame = frames[requests[0].symbol] if alone else pandas.concat(frames, axis=1, names=["symbol"]).sort_index()
     return frame.tz_convert(there)
+
+
+def _collected(
+    candles: SyncProvider, requests: Sequence[Request], *, alone: bool
+) -> Mapping[Request, CollectionSummary]:
+    """Collect; where all that is missing are candles that can't be true, which is logged, the others will do."""
+    try:
+        return {requests[0]: candles.collect(requests[0])} if alone else candles.collect_many(requests)
+    except IncompleteError as error:
+        if error.summary.failed_spans:
+            raise
+        return {requests[0]: error.summary}
+    except SeveralFailedError as error:
+        found = {**error.summaries}
+        for request, failure in error.failures.items():
+            if not isinstance(failure, IncompleteError) or failure.summary.failed_spans:
+                raise
+            found[request] = failure.summary
+        return {request: found[request] for request in requests}
 
 
 def _frame(candles: SyncProvider, request: Request, summary: CollectionSummary) -> pandas.DataFrame:

@@ -99,6 +99,8 @@ class Plan:
         """Open time of the oldest candle that the store held when the run began."""
         self.void: list[Span] = []
         """What an answer of the run was wrong about, as a later one has shown; it is no longer covered."""
+        self.impossible: dict[int, str] = {}
+        """Why candles of the exchange can't be true, by open time, as far as pages of the run have had such."""
         self.anew = False
         """Whether the run asks for what is covered already, so that this does not tell what it has fetched."""
         self.begins: int | None = None

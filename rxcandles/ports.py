@@ -5,7 +5,7 @@ Each is a Protocol; anything of the same shape can take its place. None of them 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -16,7 +16,19 @@ from rxcandles.model import CandleData, Order, Row
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
 
-__all__ = ["CandleStore", "Covered", "Exchange", "Market", "Page", "RateLimiter", "RowReader", "Series", "Written"]
+__all__ = [
+    "CandleStore",
+    "Covered",
+    "Exchange",
+    "Impossible",
+    "Market",
+    "Page",
+    "RateLimiter",
+    "RowReader",
+    "Series",
+    "Written",
+    "impossible_in",
+]
 
 
 @attrs.frozen
@@ -111,6 +123,18 @@ class Covered(NamedTuple):
     rows: int
 
 
+class Impossible(NamedTuple):
+    """A candle that the exchange has with values that can't be. Times are UTC seconds, of hearing by our clock."""
+
+    open_time: int
+    fault: str
+    """In words, with the values."""
+    first_heard: int
+    last_heard: int
+    times: int
+    """How many runs have had it so."""
+
+
 class Written(int):
     """How many of the rows written lie where nothing was covered before, and which replaced others or are deleted."""
 
@@ -163,12 +187,31 @@ class RowReader(Protocol):
         ...
 
 
+class Reserved(NamedTuple):
+    """What has come of a wish to reserve a span."""
+
+    left: float
+    """Seconds until the reservation of somebody else ends; 0.0 where it is reserved now."""
+    held: bool
+    """Whether some of the span is covered already."""
+
+
+@runtime_checkable
+class Reserving(Protocol):
+    """What a store may have besides, if several processes write to it: reservations of what is about to be fetched."""
+
+    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
+        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved some of ``wanted``, a part of it."""
+        ...
+
+
 @runtime_checkable
 class CandleStore(Protocol):
     """Where candles and their coverage are kept, for one exchange.
 
     All times are UTC seconds, all spans half open. Any method may be cancelled; none leaves a transaction open.
-    Each raises ``StoreError`` where the store can't be used.
+    Each raises ``StoreError`` where the store can't be used. It may have a method ``impossible`` besides, which returns
+    what ``write`` has heard of candles that can't be true, in the words of :class:`Impossible`.
     """
 
     async def write(
@@ -181,6 +224,7 @@ class CandleStore(Protocol):
         heard: float | None = None,
         gone: Sequence[int] | None = None,
         said: float | None = None,
+        impossible: Mapping[int, str] | None = None,
     ) -> Written:
         """Store ``rows`` (newest first), mark ``proven`` as covered and keep what is doubtful of it, all or nothing.
 
@@ -188,7 +232,8 @@ class CandleStore(Protocol):
         claims, and those that lie in ``proven`` already are heard once more (see :func:`~rxcandles.claims.hear`), at
         ``heard`` (UTC seconds; None for now), when the server's own clock ``said`` so (None where it tells no time).
         ``gone`` are open times in ``proven`` of stored rows that are deleted.
-        Returns how many of the rows lie where nothing was covered before.
+        ``impossible`` are open times of candles that can't be true, and why: their slots are not covered, but where a
+        row is held by proof, which stays. Returns how many of the rows lie where nothing was covered before.
         """
         ...
 
@@ -249,6 +294,14 @@ class CandleStore(Protocol):
 
     async def close(self) -> None:
         """Close the store; idempotent."""
+
+
+async def impossible_in(
+    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int
+) -> list[Impossible]:
+    """Return the candles of ``[start, stop)`` that are not held as they can't be true, if a store keeps such."""
+    read: Callable[..., Awaitable[list[Impossible]]] | None = getattr(store, "impossible", None)
+    return [] if read is None else await read(symbol, timeframe, start, stop)
 
 
 class RateLimiter(Protocol):

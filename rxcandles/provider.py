@@ -101,7 +101,7 @@ class CandleDataProvider:
         config: CollectionConfig | None = None,
         *,
         order: Order = "newest_first",
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
     ) -> Sequence[CandleData]:
         """Collect what is asked for and return it: a list, or more than that lazily.
@@ -131,7 +131,7 @@ class CandleDataProvider:
         self,
         request: Request,
         config: CollectionConfig,
-        progress_callback: Callable[[CollectionProgress], None] | None,
+        progress_callback: Callable[[CollectionProgress], object] | None,
         *,
         refetch: bool,
         in_hand: bool,
@@ -158,7 +158,7 @@ class CandleDataProvider:
         config: StreamingConfig | None = None,
         *,
         order: Order = "newest_first",
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
     ) -> CandleStream:
         """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
@@ -190,7 +190,7 @@ class CandleDataProvider:
         count: int | None = None,
         to: datetime | None = None,
         end: datetime | None = None,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> CollectionSummary:
@@ -202,7 +202,7 @@ class CandleDataProvider:
     async def collect(
         self,
         request: Request,
-        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> CollectionSummary:
@@ -212,7 +212,7 @@ class CandleDataProvider:
     async def collect_many(
         self,
         requests: Iterable[Request],
-        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        progress_callback: Callable[[Request, CollectionProgress], object] | None = None,
         *,
         refetch: bool = False,
     ) -> dict[Request, CollectionSummary]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from datetime import datetime
+from math import ceil
 from pathlib import Path
 
 import attrs
@@ -17,18 +19,20 @@ from rxcandles.arguments import (
     check_kind,
     check_number,
     check_path,
+    refusal,
 )
 from rxcandles.asking import Asking
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
-from rxcandles.model import Request
+from rxcandles.model import Request, check_instant
 from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.ports import Exchange, RateLimiter, kept_by
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress
-from rxcandles.sampling import choose, compare
+from rxcandles.sampling import compare_some
+from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.journal import is_unsettled
@@ -36,7 +40,7 @@ from rxcandles.stores.mending import RepairPlan
 from rxcandles.stores.salvage import salvage
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.untrusted import Untrusted
-from rxcandles.timeframe import END
+from rxcandles.timeframe import BEGINNING, END
 from rxcandles.verification import verify
 from rxcandles.which import Names, Which
 
@@ -63,6 +67,7 @@ async def repair(
     sample: int = 0,
     seed: int | None = None,
     absences: bool = False,
+    refetch: bool | tuple[datetime, datetime] = False,
 ) -> RepairReport:
     """Repair what ``verify`` finds in a database, and return what was done and what is left.
 
@@ -81,6 +86,11 @@ async def repair(
     with other values, a page is asked anew: what is stored stays until then, and is deleted only when a second answer,
     over another connection, lacks it too.
 
+    History that the exchange has restated, such as by a redenomination, is more than a page: where more than a tenth
+    of a page that was asked anew has changed, the pages beside it are asked anew, too, up to the first that has not.
+    With ``refetch`` all that is held is asked anew, or all of it between two times; what is stored stays until its page
+    has come.
+
     With ``absences`` the exchange is asked about all doubtful absences now, over other connections, due or not.
     Candles that it has after all are stored. An answer that says the same makes final only what has had its time.
 
@@ -93,6 +103,7 @@ async def repair(
     check_count("most", most)
     check_flag("dry_run", dry_run)
     check_flag("absences", absences)
+    anew = _anew(refetch)
     check_count("sample", sample, 0, 1_000_000)
     if seed is not None:
         check_count("seed", seed, -(10**12))
@@ -133,7 +144,7 @@ async def repair(
                     await look.compare(snapshot, await provider(), sample, seed)
                 except ExchangeError as error:
                     failures.append(f"not compared with the exchange: {error}")
-            before, plan, done = await snapshot.call(lambda connection: look.end(connection, given))
+            before, plan, done = await snapshot.call(lambda connection: look.end(connection, given, anew))
         report = RepairReport(
             before=before,
             steps=plan.steps,
@@ -149,7 +160,7 @@ async def repair(
             return attrs.evolve(report, after=before)
         async with SqliteStore(path, exchange=whose) as store:
             removed = await store.mend(plan)
-            asking = Asking(store, which, progress_callback, now, failures)
+            asking = Asking(store, which, progress_callback, now, failures, spreads=anew is None)
             if await asking.wanted(absences=absences):
                 opened = await provider()
                 collector = CandleCollector(store, opened.exchange, opened.limiter)
@@ -209,13 +220,12 @@ class _Look:
 
     async def compare(self, snapshot: Snapshot, there: CandleDataProvider, sample: int, seed: int | None) -> None:
         """Hold some of it against the exchange."""
-        exchange, examination = there.exchange, self._examination
-        samples = await snapshot.call(lambda connection: choose(connection, examination, exchange, sample, seed))
-        self._compared = await compare(snapshot, samples, exchange, there.limiter, None, examination.now)
-        self._samples = len(samples)
+        self._compared, self._samples = await compare_some(
+            snapshot, self._examination, there.exchange, there.limiter, None, sample, seed
+        )
 
     def end(
-        self, connection: sqlite3.Connection, given: Iterable[Finding]
+        self, connection: sqlite3.Connection, given: Iterable[Finding], anew: Span | None
     ) -> tuple[VerificationReport, RepairPlan, bool]:
         """Return what is wrong, what is to be done about it, and whether that is nothing."""
         for finding in self._compared:
@@ -224,7 +234,24 @@ class _Look:
         if not report.damaged:
             for finding in (*self._compared, *given):
                 self._untrusted.add(finding)
+            if anew is not None:
+                self._untrusted.ask_anew(anew)
         return report, self._untrusted.plan(), report.clean and not is_unsettled(connection)
+
+
+def _anew(refetch: bool | tuple[datetime, datetime]) -> Span | None:
+    """Return the span of which all is asked anew, or None."""
+    if isinstance(refetch, bool):
+        return (BEGINNING, END - 1) if refetch else None
+    try:
+        older, newer = sorted(check_instant("refetch", each) for each in refetch)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise refusal("refetch", refetch, "take True, or two datetimes") from None
+    if older == newer:
+        raise refusal("refetch", refetch, "take True, or two datetimes that are apart")
+    return int(older), ceil(newer)
 
 
 def _given(findings: VerificationReport | Iterable[Finding] | None) -> list[Finding]:

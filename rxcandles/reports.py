@@ -19,6 +19,7 @@ __all__ = [
     "CollectionProgress",
     "CollectionSummary",
     "FailedSpan",
+    "ImpossibleSpan",
     "ProvisionalSpan",
     "StreamStats",
     "StreamingConfig",
@@ -217,6 +218,16 @@ class FailedSpan:
 
 
 @attrs.frozen
+class ImpossibleSpan:
+    """The slot of a candle that the exchange has with values that can't be: it is not held, and asked for again."""
+
+    start: datetime
+    stop: datetime
+    reason: str
+    """What of it can't be, with the values."""
+
+
+@attrs.frozen
 class ProvisionalSpan:
     """A span that is empty by the word of answers that may have been wrong, until one more answer confirms it."""
 
@@ -265,6 +276,8 @@ class CollectionSummary:
     failed_spans: tuple[FailedSpan, ...] = ()
     provisional_spans: tuple[ProvisionalSpan, ...] = ()
     """What of the request is taken for empty until a later answer confirms it, oldest first."""
+    impossible_spans: tuple[ImpossibleSpan, ...] = ()
+    """Slots of the request whose candles can't be true, oldest first; all others of their pages are held."""
     revised_count: int = 0
     """Candles that were stored with other values before: the exchange had changed them since."""
     removed_count: int = 0

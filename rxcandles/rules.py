@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any, Final
 
+from rxcandles.arguments import shown
 from rxcandles.model import Row
 from rxcandles.timeframe import END
 
@@ -54,11 +55,21 @@ def value_fault(row: Row) -> str | None:
         return f"a value is no number that can be: {error}"
 
 
+def _is_number(value: Any) -> bool:
+    try:
+        return bool(value < 0 or value >= 0 or value != value) and not isinstance(value, bool)
+    except TypeError:
+        return False
+
+
 def _value_fault(row: Row) -> str | None:
     if type(row.open_time) is not int:
         return f"open_time is {row.open_time!r}, not a whole number of seconds"
     if row.open_time < 0:
         return "it opens before 1970"
+    for name, value in zip(Row._fields, row, strict=True):
+        if not _is_number(value) and not (value is None and name in Row._fields[8:]):
+            return f"{name} is {shown(value)}, no number that can be"
     prices = (row.open, row.high, row.low, row.close)
     for name, price in zip(("open", "high", "low", "close"), prices, strict=True):
         if not 0 < price < inf:

@@ -1,8 +1,8 @@
 """Stored pages, chosen at random, held against the exchange.
 
-The doubtful absences come first, then the beginnings of history, then everything that is covered, all slots alike. What
-an answer has is proof. What it lacks, and where its values are others, is asked about once more over another
-connection, so that an exchange that is ill while it is asked makes no finding.
+The doubtful absences and changes of scale come first, then the beginnings of history, then everything that is covered,
+all slots alike. What an answer has is proof. What it lacks, and where its values are others, is asked about once more
+over another connection, so that an exchange that is ill while it is asked makes no finding.
 """
 
 from __future__ import annotations
@@ -10,12 +10,19 @@ from __future__ import annotations
 import random
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.chunk import Chunk
-from rxcandles.errors import RequestError
+from rxcandles.errors import (
+    ExchangeError,
+    InvalidResponseError,
+    RequestError,
+    RequestRejectedError,
+    WrongServerError,
+)
 from rxcandles.exchanges.anew import Anew
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
@@ -25,10 +32,11 @@ from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination, Stored
 from rxcandles.stores.reading import rows_sql
+from rxcandles.stores.scales import scales
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END, Timeframe, to_datetime
 
-__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "page_before"]
+__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "compare_some", "page_before"]
 
 AGE_SECONDS: Final = 3600
 """Only candles that have been over for so long are compared."""
@@ -47,16 +55,22 @@ class Sample(NamedTuple):
 
 
 def choose(
-    connection: sqlite3.Connection, examination: Examination, exchange: Exchange, count: int, seed: int | None
+    connection: sqlite3.Connection,
+    examination: Examination,
+    exchange: Exchange,
+    count: int,
+    seed: int | None,
+    without: Collection[Series] = (),
 ) -> list[Sample]:
-    """Return ``count`` pages: doubtful absences first, then beginnings, then all other proven slots alike.
+    """Return ``count`` pages: doubtful absences and changes of scale, then beginnings, then all other slots alike.
 
     A beginning of history is what is covered before a series' first candle; a page right after it tells of all of it.
     Beginnings are at most half of what the doubtful absences leave. Left out is what is younger than an hour or older
-    than the exchange keeps. The same ``seed`` chooses the same of the same. None where nothing is old enough.
+    than the exchange keeps, and the series ``without`` which it is to be. The same ``seed`` chooses the same of the
+    same. None where nothing is old enough.
     """
     luck = random.Random(seed)  # nosec B311 - chooses what to look at; nothing secret hangs on it
-    parts = list(_parts(connection, examination, exchange))
+    parts = [part for part in _parts(connection, examination, exchange) if part.series not in without]
     doubtful = [sample for part in parts for sample in part.doubtful]
     samples = luck.sample(doubtful, min(count, len(doubtful)))
     # One that is doubtful is among those already.
@@ -93,7 +107,7 @@ class _Part(NamedTuple):
     beginnings: list[Sample]
     """What is covered before that."""
     doubtful: list[Sample]
-    """What is covered provisionally."""
+    """What is covered provisionally, and where prices change their scale."""
 
 
 def _parts(connection: sqlite3.Connection, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
@@ -105,10 +119,11 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
             exchange.check(stored.series.symbol, frame)
         except RequestError:
             continue  # it can't be asked for such a market, so there is nothing to compare with
-        yield _part(connection, stored, frame, kept_since(exchange, frame, examination.now), examination.now)
+        since = kept_since(exchange, frame, examination.now)
+        yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
 
-def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, since: int, now: float) -> _Part:
+def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page: int, since: int, now: float) -> _Part:
     until = frame.floor(now - AGE_SECONDS)
     part = _Part(stored.series, frame, [], [], [])
     (first,) = connection.execute(
@@ -120,6 +135,7 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
         (stored.id, until, since),
     )
     claims, at = _claims(connection, stored.id), 0
+    places = list(scales(connection, stored.id, frame))
     for start, stop in filter(lambda span: is_span(*span), spans):
         span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
         if span[0] >= span[1]:
@@ -133,6 +149,10 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, sinc
         for claim in claims[at : bisect_left(claims, span[1], lo=at, key=itemgetter(0))]:
             if span[0] < claim[1]:
                 part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
+        for place in places:
+            # The page before it and the one after: one of the two is from before a redenomination.
+            ends = (place.start, min(frame.shift(place.start, page), span[1]))
+            part.doubtful.extend(Sample(part.series, span[0], end) for end in ends if span[0] < end <= span[1])
     return part
 
 
@@ -161,6 +181,46 @@ async def page_before(
     return await run(page)
 
 
+async def compare_some(
+    snapshot: Snapshot,
+    examination: Examination,
+    exchange: Exchange,
+    limiter: RateLimiter,
+    retry: Retry | None,
+    count: int,
+    seed: int | None,
+) -> tuple[list[Finding], int]:
+    """Choose ``count`` pages, compare them, and return what differs and how many they were.
+
+    A series that the exchange refuses (a market that is delisted) is a note, and others are compared in its place.
+    Raises ``ExchangeError`` as :func:`compare` does, and where all that could be chosen is refused.
+    """
+    findings: dict[Finding, None] = {}
+    refused: dict[Series, ExchangeError] = {}
+    done = 0
+    while done < count:
+        known = frozenset(refused)
+        chosen = partial(
+            choose, examination=examination, exchange=exchange, count=count - done, seed=seed, without=known
+        )
+        samples = await snapshot.call(chosen)
+        found = await compare(snapshot, samples, exchange, limiter, retry, examination.now, refused)
+        findings |= dict.fromkeys(found)
+        done += sum(sample.series not in refused for sample in samples)
+        # An exchange that answers nobody well is not asked about all series in turn.
+        ill = not done and all(isinstance(error, InvalidResponseError) for error in refused.values())
+        if ill or len(refused) == len(known):
+            break
+    if refused and not done:
+        raise next(iter(refused.values()))
+    notes = (_about_all(series, f"it can't be compared: {error}") for series, error in refused.items())
+    return [*findings, *notes], done
+
+
+def _about_all(series: Series, detail: str) -> Finding:
+    return Finding("not_compared", *series, start=None, stop=None, detail=detail)
+
+
 async def compare(
     snapshot: Snapshot,
     samples: Iterable[Sample],
@@ -168,11 +228,13 @@ async def compare(
     limiter: RateLimiter,
     retry: Retry | None,
     now: float,
+    refused: dict[Series, ExchangeError],
 ) -> list[Finding]:
     """Return how the stored pages differ from the exchange's; a request each, over connections of their own.
 
     Four at once. A second request where the exchange's answer is improbable (see ``fetch``), and where it lacks a
-    stored candle or has another. Raises ``ExchangeError`` as that does.
+    stored candle or has another. Series of which it refuses a page are added to ``refused``. Raises ``ExchangeError``
+    for what would keep all others from being compared, too.
     """
     there = Anew(exchange)
 
@@ -184,9 +246,22 @@ async def compare(
         start, stop = max(sample.start, chunk.proven[0]), min(chunk.proven[1], sample.to)
         stored = await snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
         fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
+        for opened in chunk.impossible:  # that it is there is all that can be said
+            stored.pop(opened, None)
         return _Compared((start, stop), _differences(stored, fetched))
 
     async def one(sample: Sample) -> list[Finding]:
+        if sample.series in refused:
+            return []
+        try:
+            return await differing(sample)
+        except WrongServerError:
+            raise
+        except (RequestRejectedError, InvalidResponseError) as error:
+            refused.setdefault(sample.series, error)
+            return []
+
+    async def differing(sample: Sample) -> list[Finding]:
         frame = Timeframe.of(sample.series.timeframe)
         first = await ask(sample, sample.to)
         sure = {} if first is None else {time: each for time, each in first.differences.items() if each[0] is None}

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from types import TracebackType
 
-from rxcandles.flow import Stream
+from rxcandles.flow import Reading, Stream
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData
 from rxcandles.reports import StreamingMeta, StreamStats
@@ -20,22 +20,25 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
     Nothing runs before the first chunk is asked for. A chunk is delivered when it is known whether it is the final one.
     Leave it early as you like; used as ``async with``, every task has stopped when the block is left. Raises
     ``ExchangeError`` or ``StoreError`` after everything that came before was delivered.
+
+    One reader a stream: a second task that asks meanwhile gets a ``RequestError``, and the first goes on. A task that
+    still reads when the block is left, or reads on after that, gets a ``RequestError`` too: what it has is not all.
     """
 
     def __init__(self, stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None) -> None:
         self._stream = stream
         self._meter = meter
-        self._chunks = _chunks(stream, meter, size, count)
+        self._chunks = Reading(_chunks(stream, meter, size, count), stream.stop)
 
     def __aiter__(self) -> CandleStream:
         return self
 
     async def __anext__(self) -> tuple[list[CandleData], StreamingMeta]:
-        return await anext(self._chunks)
+        return await self._chunks.next()
 
     async def asend(self, value: None) -> tuple[list[CandleData], StreamingMeta]:
         """Return the next chunk, as an asynchronous generator does; ``value`` is ignored."""
-        return await self._chunks.asend(value)
+        return await self._chunks.next()
 
     async def athrow(
         self,
@@ -45,11 +48,11 @@ class CandleStream(AsyncGenerator[tuple[list[CandleData], StreamingMeta], None])
     ) -> tuple[list[CandleData], StreamingMeta]:
         """Raise an exception where the stream stands, as an asynchronous generator does; it ends the stream."""
         error = typ if isinstance(typ, BaseException) else val if isinstance(val, BaseException) else typ()
-        return await self._chunks.athrow(error.with_traceback(tb) if tb is not None else error)
+        return await self._chunks.throw(error.with_traceback(tb) if tb is not None else error)
 
     async def aclose(self) -> None:
         """Stop: return when every task of the stream has ended."""
-        await self._chunks.aclose()
+        await self._chunks.close()
         await self._stream.aclose()
 
     async def __aenter__(self) -> CandleStream:

@@ -13,7 +13,7 @@ from rxcandles.findings import FILE_KINDS, Tally, VerificationReport
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.operators import Retry
 from rxcandles.ports import Exchange, RateLimiter
-from rxcandles.sampling import choose, compare
+from rxcandles.sampling import compare_some
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END
@@ -47,11 +47,12 @@ async def verify(
     rate, where none is given) and compared value by value: a request each over a connection of its own, only candles
     that are over for an hour. Doubtful absences come first, then what is covered before a series' first candle, then
     all that is covered alike. A candle that the exchange lacks, or has with other values, is a finding only if a second
-    answer says so too.
+    answer says so too. A series that the exchange refuses, a market that is delisted, is a note (``not_compared``), and
+    others are compared in its place.
 
     Cancelled, it stops within milliseconds. Raises ``RequestError`` where there is no file or the arguments can't be
     meant, ``SchemaError`` for a file of another program or of a newer version, ``StoreError`` where it is no database,
-    and ``ExchangeError`` where a page can't be had.
+    and ``ExchangeError`` where nothing can be had.
     """
     which = Which.of(symbol, timeframe)
     check_count("most", most)
@@ -78,17 +79,10 @@ async def verify(
 
     async with Snapshot(path) as snapshot:
         examination, tally = await snapshot.call(look)
-        samples = []
+        compared = 0
         if sample and exchange is not None and not FILE_KINDS & tally.counts.keys():
-            there = exchange
-            samples = await snapshot.call(lambda connection: choose(connection, examination, there, sample, seed))
-            for finding in await compare(
-                snapshot,
-                samples,
-                exchange,
-                limiter or SlidingWindowLimiter(exchange.rate_limit),
-                retry,
-                examination.now,
-            ):
+            given = limiter or SlidingWindowLimiter(exchange.rate_limit)
+            differing, compared = await compare_some(snapshot, examination, exchange, given, retry, sample, seed)
+            for finding in differing:
                 tally.add(finding)
-    return attrs.evolve(examination.report(tally), samples=len(samples))
+    return attrs.evolve(examination.report(tally), samples=compared)

@@ -42,10 +42,8 @@ class Which:
         return Which(symbols, tuple(each if has_glob(each) else Timeframe.of(each).name for each in timeframes))
 
     def fits(self, symbol: str, timeframe: str) -> bool:
-        """Whether a series is meant. Capital and small letters of a symbol are the same."""
-        return _fits_any(symbol.casefold(), [each.casefold() for each in self.symbols]) and _fits_any(
-            timeframe, self.timeframes
-        )
+        """Whether a series is meant. Capital and small letters are the same but in a base that has both (``xBTC``)."""
+        return _fits_any(_folded(symbol), map(_folded, self.symbols)) and _fits_any(timeframe, self.timeframes)
 
     def exact(self) -> bool:
         """Whether each series is named, and none by a glob."""
@@ -78,6 +76,11 @@ def _several(name: str, value: Names) -> tuple[str, ...]:
         if not isinstance(each, str) or len(each) > LONGEST or not each:
             raise refusal(name, each, "give a name or a glob in quotes, such as 'KRW-BTC' or 'KRW-*'")
     return tuple(dict.fromkeys(names))
+
+
+def _folded(symbol: str) -> str:
+    quote, dash, base = symbol.partition("-")
+    return f"{quote.casefold()}{dash}{base if base.upper() != base != base.lower() else base.casefold()}"
 
 
 def _fits_any(name: str, patterns: Iterable[str]) -> bool:

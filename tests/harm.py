@@ -284,7 +284,7 @@ HARMS: dict[str, Harm] = {
         tuple(_spelled("upbit", "KRW-ETH", "2h", _HOURS)), (("unreachable_series", "KRW-ETH", "2h", None, None),), 0
     ),
     "a symbol that can't be": Harm(
-        tuple(_spelled("upbit", "이더리움", "1m", _DENSE)), (("unreachable_series", "이더리움", "1m", None, None),), 0
+        tuple(_spelled("upbit", "KRW-*", "1m", _DENSE)), (("unreachable_series", "KRW-*", "1m", None, None),), 0
     ),
     "a claim where candles are": Harm(
         (claimed(AT, AT + 600),), (("wrong_claim", *DENSE, AT, AT + 600),), 0

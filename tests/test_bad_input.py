@@ -182,7 +182,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("count", (0, True, "5"), lambda p, v: p.provider.stream_candles("KRW-BTC", "1m", v)),
     ("count", (0, True, "5"), lambda p, v: p.provider.collect_candles_only("KRW-BTC", "1m", v)),
     ("count", (0, True, "5"), lambda p, v: p.provider.collector.collect_only("KRW-BTC", "1m", v)),
-    ("symbol", ("krw-btc", "KRWBTC", "KRW-A-B", "KRW/../A", "KRW_BTC", "KRW-" + "A" * 21, None),
+    ("symbol", ("krw-btc", "KRWBTC", "BTC-KRW", "KRW/../A", "KRW_BTC", "KRW-" + "A" * 41, None),
      lambda p, v: p.provider.get_candles(v, "1m", 5)),
     ("timeframe", ("1H", None, []), lambda p, v: p.provider.stream_candles("KRW-BTC", v, 5)),
     ("to", ("2024-01-01", date(2024, 1, 1)), lambda p, v: p.provider.collect_candles_only("KRW-BTC", "1m", 5, v)),

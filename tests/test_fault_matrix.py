@@ -99,21 +99,25 @@ LASTING: dict[str, tuple[Fault, type[Exception]]] = {
     "repeated": (faults.repeated(), InvalidResponseError),
     "off the grid": (faults.misaligned(), InvalidResponseError),
     "from the future": (faults.future(), InvalidResponseError),
-    "NaN": (faults.nan(), InvalidResponseError),
-    "infinite": (faults.edit("high_price", "1e999"), InvalidResponseError),
-    "negative volume": (faults.negative_volume(), InvalidResponseError),
-    "high below low": (faults.high_below_low(), InvalidResponseError),
-    "price of zero": (faults.edit("low_price", "0.0"), InvalidResponseError),
-    "text for a price": (faults.edit("trade_price", '"1"'), InvalidResponseError),
-    "a missing field": (faults.edit("trade_price", "null"), InvalidResponseError),
     "another unit": (faults.edit("unit", "5"), InvalidResponseError),
     "a time that is none": (faults.edit("candle_date_time_utc", '"2026-02-30T00:00:00"'), InvalidResponseError),
-    "a number too long": (faults.edit("timestamp", "9" * 40), InvalidResponseError),
     "the clock an hour behind": (
         lambda asked, answer: attrs.evolve(answer, headers={"Date": formatdate(TO - 60 * COUNT * 2, usegmt=True)}),
         InvalidResponseError,
     ),
 }
+
+IMPOSSIBLE: dict[str, Fault] = {
+    "NaN": faults.nan(),
+    "infinite": faults.edit("high_price", "1e999"),
+    "negative volume": faults.negative_volume(),
+    "high below low": faults.high_below_low(),
+    "price of zero": faults.edit("low_price", "0.0"),
+    "text for a price": faults.edit("trade_price", '"1"'),
+    "a missing field": faults.edit("trade_price", "null"),
+    "a number too long": faults.edit("timestamp", "9" * 40),
+}
+"""Values that can't be, in the newest candle of a page."""
 
 LEFT_OUT: dict[str, Fault] = {
     "an empty list": faults.status(200, "[]"),
@@ -151,7 +155,7 @@ async def streaming(provider: rxcandles.CandleDataProvider) -> int:
 MODES = [storage_only, collection, streaming]
 ATTEMPTS = 3
 REFUSED = [name for name, (_, expected) in LASTING.items() if expected is RequestRejectedError]
-TEMPORARY = PASSING | {name: fault for name, (fault, _) in LASTING.items() if name not in REFUSED}
+TEMPORARY = PASSING | IMPOSSIBLE | {name: fault for name, (fault, _) in LASTING.items() if name not in REFUSED}
 
 
 class Bench:
@@ -237,6 +241,27 @@ async def test_lasts(bench: Bench, name: str, mode: Any, caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+async def test_one_candle_of_each_page(bench: Bench, name: str, mode: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """All others come, storage-only tells which are missing, and they come when the fault is gone."""
+    bench.simulator.faults.add(IMPOSSIBLE[name])
+    if mode is storage_only:
+        with pytest.raises(IncompleteError, match="can't be true") as caught:
+            await bench.run(mode)
+        summary = caught.value.summary
+        assert summary.impossible_spans
+        assert (summary.failed_spans, summary.collected_count) == ((), COUNT)
+    else:
+        assert await bench.run(mode) == COUNT
+    assert any(record.__dict__.get("event") == "impossible" for record in caplog.records)
+    bench.simulator.faults.clear()
+    assert await bench.run(mode) == COUNT
+    bench.simulator.reset_stats()
+    assert await bench.run(mode) == COUNT
+    assert bench.simulator.stats.requests == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", LEFT_OUT)
 async def test_left_out(bench: Bench, name: str, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page leaves out is not taken for what does not exist: at once where it contradicts what is known.
@@ -286,7 +311,6 @@ async def test_ill_for_a_while(
         "cut short, sound": """'[{"market":"KRW-D900",""",
         "another market": """'[{"market":"KRW-OTHER",""",
         "unordered": """'[{"market":"KRW-D900",""",
-        "negative volume": """'[{"market":"KRW-D900",""",
         "kept by a cache": """'[{"market":"KRW-D900",""",
     }.items(),
 )

@@ -18,7 +18,7 @@ LAYERS = (
     {"timeframe"},
     {"spans", "events", "which"},
     {"model", "claims", "density"},
-    {"ports", "reports", "rules", "findings", "derived", "moments"},
+    {"ports", "reports", "rules", "findings", "derived", "moments", "stretch"},
     {"chunk"},
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},

@@ -319,6 +319,9 @@ class Collecting(RuleBasedStateMachine):
                 fine |= ContradictionError | IncompleteError
             assert not isinstance(result, BaseException) or isinstance(result, fine), result
             await self._close()
+            with closing(sqlite3.connect(self.path)) as file, suppress(sqlite3.OperationalError):
+                file.execute("DELETE FROM reservations")  # as they end by themselves where the clock goes on
+                file.commit()
             await self._open()
 
         self.run(work())

@@ -480,7 +480,7 @@ def test_command_leaves_something(there: Path, capsys: pytest.CaptureFixture[str
         out[0],
         "of exchange simulated, which this did not ask: rxcandles repair --db candles.db --exchange simulated",
     ]
-    assert main(["repair", "KRW-BTC"]) == 0
+    assert main(["repair", "KRW-BTC"]) == 2  # there is no such series
 
 
 def test_command_refuses(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -496,7 +496,7 @@ def test_command_into(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A damaged file exits 4 and says how; into a new one it is saved and completed."""
     whole = contents(there)
     values = bytes_of(there)
-    put(there, values[: 8 * 4096] + b"\xa5" * 4096 + values[9 * 4096 :])
+    put(there, values[: 12 * 4096] + b"\xa5" * 4096 + values[13 * 4096 :])
     assert main(["repair", *SIMULATED]) == 4
     assert "--into NEW" in capsys.readouterr().out
     assert main(["repair", *SIMULATED, "--into", "new.db"]) == 0

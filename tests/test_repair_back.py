@@ -212,10 +212,16 @@ async def test_a_well_second_answer_decides(path: Path, sim: Simulator) -> None:
 
 
 async def test_the_exchange_fails(path: Path, sim: Simulator) -> None:
-    """Where it can't be compared, that is a failure, and the rest is repaired."""
+    """Where one market can't be compared it is said, and all others are; where none can, that is a failure."""
     harm(path, "UPDATE coverage SET rows = rows + 1")
     del sim.markets["KRW-XRP"]
     done = await repaired(path, sim, sample=20, seed=0)
+    told = [(each.symbol, each.detail) for each in done.before.findings if each.kind == "not_compared"]
+    assert [symbol for symbol, _ in told] == ["KRW-XRP"]
+    assert told[0][1].startswith("it can't be compared: there is no market 'KRW-XRP'")
+    assert done.before.samples == 20
+    harm(path, "UPDATE coverage SET rows = rows + 1")
+    done = await repaired(path, sim, sample=20, seed=0, symbol="KRW-XRP")
     assert any(each.startswith("not compared with the exchange: there is no market") for each in done.failures)
     assert not done.repaired
     assert done.after is not None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.arguments import refusal
+from rxcandles.arguments import check_symbol, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
@@ -152,6 +152,7 @@ def check_all_said(
 
     ``way`` is how far back to go: an option and its value, None where none is given.
     """
+    check_names(symbols, timeframes)
     option, value = way
     newer = "" if to is None else "; --until is only the newer end"
     missing = [
@@ -183,15 +184,7 @@ class Wanted:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
             raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
-        for timeframe in self.timeframes:
-            if (meant := meant_by(timeframe)) is not None:
-                raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
-            Timeframe.of(timeframe)
-        for symbol in self.symbols:
-            if not has_glob(symbol):
-                UpbitExchange().check(symbol, TIMEFRAMES[0])
-            elif not re.fullmatch(r"[A-Z0-9*?\[\]!-]{1,40}", symbol, re.ASCII):
-                raise refusal("symbol", symbol, "write capital letters, digits, - and *, ? or [...], such as 'KRW-*'")
+        check_names(self.symbols, self.timeframes)
         if not self.timeframes:
             names = " ".join(each.name for each in TIMEFRAMES)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
@@ -199,23 +192,62 @@ class Wanted:
             Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
 
 
-def requests_for(wanted: Iterable[Wanted], markets: Sequence[Market] | None = None) -> list[Request]:
-    """Return a request for each series, each once; globs are held against the ``markets`` (None: are left out)."""
+def check_names(symbols: Iterable[str], timeframes: Iterable[str]) -> None:
+    """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market is called."""
+    for timeframe in timeframes:
+        if (meant := meant_by(timeframe)) is not None:
+            raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
+        Timeframe.of(timeframe)
+    for symbol in symbols:
+        if not has_glob(symbol):
+            UpbitExchange().check(symbol, TIMEFRAMES[0])
+        else:
+            _check_glob(symbol)
+
+
+def _check_glob(glob: str) -> None:
+    """Refuse a pattern that no code can fit, or that is written in small letters only."""
+    allowed = "write a market's code with *, ? or [...], such as 'KRW-*'"
+    if glob.islower():
+        raise refusal("symbol", glob, f"{allowed}; did you mean {glob.upper()!r}?")
+    try:
+        check_symbol(re.sub(r"[*?\[\]!]", "x", glob))
+    except RequestError:
+        raise refusal("symbol", glob, allowed) from None
+
+
+def requests_for(
+    wanted: Iterable[Wanted], markets: Sequence[Market] | None = None, left_out: list[str] | None = None
+) -> list[Request]:
+    """Return a request for each series, each once; globs are held against the ``markets`` (None: are left out).
+
+    A market that is listed under a code which could do harm is named in ``left_out``, and why; it stops no other.
+    """
     now = time.time()
     found: dict[Request, None] = {}
     for each in wanted:
         for symbol in each.symbols:
-            names = [symbol] if not has_glob(symbol) else [] if markets is None else _matching(symbol, markets)
+            names = [symbol]
+            if has_glob(symbol):
+                names = [] if markets is None else _matching(symbol, markets, left_out)
             for name in names:
                 for timeframe in each.timeframes:
                     found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None
     return list(found)
 
 
-def _matching(glob: str, markets: Sequence[Market]) -> list[str]:
+def _matching(glob: str, markets: Sequence[Market], left_out: list[str] | None) -> list[str]:
     names = [market.symbol for market in markets]
-    found = [name for name in names if fnmatchcase(name, glob)]
-    if not found:
+    listed = [name for name in names if fnmatchcase(name, glob)]
+    found = []
+    for name in listed:
+        try:
+            UpbitExchange().check(name, TIMEFRAMES[0])
+            found.append(name)
+        except RequestError as error:
+            if left_out is not None:
+                left_out.append(f"listed, and left out: {error}")
+    if not listed:
         near = get_close_matches(re.sub(r"[*?]", "", glob), names, 3, 0.3)
         quotes = sorted({name.split("-")[0] for name in names})
         there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+import attrs
 import click
 
+from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
 from rxcandles.cli.coverage import lacking_text, overviews
 from rxcandles.cli.display import progress_shown
-from rxcandles.cli.findingsfile import read_findings
+from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import check_there, named_in, source_options
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
-from rxcandles.findings import NOTE_KINDS, AbsencesAsked, Finding, RepairReport, RepairStep, VerificationReport
+from rxcandles.findings import (
+    EXCHANGE_KINDS,
+    NOTE_KINDS,
+    AbsencesAsked,
+    Finding,
+    RepairReport,
+    RepairStep,
+    VerificationReport,
+)
 from rxcandles.model import Request
+from rxcandles.moments import read_length, read_time
 from rxcandles.opening import asked_name, connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
+from rxcandles.timeframe import meant_by
 from rxcandles.verification import verify as verify_file
 from rxcandles.which import Which
 
@@ -32,6 +46,12 @@ __all__ = ["repair", "verify"]
 WRONG: Final = 3
 DAMAGED: Final = 4
 INCOMPLETE: Final = 1
+
+ALL: Final = "all"
+"""What ``--refetch`` stands for without a span."""
+
+KEPT: Final = 1000
+"""Findings of a kind that a comparison with the exchange notes for a repair."""
 
 _most = click.option(
     "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
@@ -57,10 +77,11 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no w
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
-    """Check a database: the file, the names, every candle, and that the ledger is true. Writes nothing.
+    """Check a database: the file, the names, every candle, and that the ledger is true. Changes nothing.
 
     Against the exchange a page is a request, over a connection of its own; where it lacks a stored candle or has
-    another, a second one decides.
+    another, a second one decides. What differs is noted in a file beside the database (candles.db.found.json), which
+    `rxcandles repair` takes up.
 
     \b
     rxcandles verify
@@ -85,6 +106,11 @@ def verify(**asked: Any) -> options.Work:
 @click.option(
     "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - is stdin."
 )
+@click.option(
+    "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
+    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01 (UTC). What is "
+    "stored stays until its page has come.",
+)  # fmt: skip
 @click.option("--absences", is_flag=True, help="Ask about all doubtful absences now, whether it is time or not.")
 @click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
 @options.exchange
@@ -98,7 +124,8 @@ def repair(**asked: Any) -> options.Work:
     and keep a copy. Series of another name than --exchange or --name are left as they are.
 
     What differs from the exchange stays until its page has come. A candle that the exchange lacks is deleted only when
-    two answers lack it. `rxcandles collect --refetch` asks for all of a span again.
+    two answers lack it. Where a whole page is restated, the pages beside it are asked for, too; --refetch asks for all.
+    What `verify --against-exchange` has found before is repaired without further words.
 
     \b
     rxcandles repair --dry-run
@@ -106,6 +133,7 @@ def repair(**asked: Any) -> options.Work:
     rxcandles repair --against-exchange 50
     rxcandles verify --against-exchange 50 --json > found.json; rxcandles repair --from found.json
     rxcandles repair KRW-BTC 1m --absences
+    rxcandles repair KRW-BTC 1m --refetch 2024-01-01/2024-02-01
     rxcandles repair --db candles.db --into saved.db
     """
     return lambda: _repair(**asked)
@@ -121,8 +149,11 @@ def _verify(
     options.existing(db)
     which = which_of(words, symbols, timeframes)
 
+    shown = _most_of(most, as_json)
+
     async def work() -> VerificationReport:
-        check = partial(verify_file, db, which.symbols or None, which.timeframes or None, most=_most_of(most, as_json))
+        most_kept = shown if sample is None else max(shown, KEPT)
+        check = partial(verify_file, db, which.symbols or None, which.timeframes or None, most=most_kept)
         if sample is None:
             return await check()
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
@@ -131,6 +162,8 @@ def _verify(
     if as_json:
         OBJECTS.expect("verify", lambda: [{"path": db}])
     report = run_async(work())
+    noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
+    report = _first(report, shown)
     if not report.damaged:
         check_there(db, which, run_async(named_in(db)) if str(which) else ())
     lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
@@ -138,7 +171,8 @@ def _verify(
         OBJECTS.begin()
         OBJECTS.show("verify", report.to_dict())
     elif not (quiet and report.clean):
-        for line in _lines(report):
+        differs = bool(EXCHANGE_KINDS & report.counts.keys())
+        for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
             echo(line)
     for line in lacking:
         echo(f"rxcandles: {line}", err=True)
@@ -148,6 +182,16 @@ def _verify(
 async def _lacking(db: str, which: Which) -> list[str]:
     """Return a line for each series of which something is missing between its ends."""
     return [lacking_text(each) for each in await overviews(db, which) if each.missing]
+
+
+def _first(report: VerificationReport, most: int) -> VerificationReport:
+    """Return a report with no more findings of each kind."""
+    left, shown = Counter[str](), []
+    for each in report.findings:
+        left[each.kind] += 1
+        if left[each.kind] <= most:
+            shown.append(each)
+    return attrs.evolve(report, findings=tuple(shown))
 
 
 def _check_seed(seed: int | None, sample: int | None) -> None:
@@ -163,13 +207,19 @@ def _most_of(most: int | None, as_json: bool) -> int:
 def _repair(
     words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
     dry_run: bool, sample: int | None, seed: int | None,
-    report: str | None, absences: bool, into: str | None, exchange: str, base_url: str | None, name: str | None,
-    rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
+    report: str | None, refetch: str | None, absences: bool, into: str | None, exchange: str,
+    base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     _check_seed(seed, sample)
     options.existing(db)
+    anew: bool | tuple[datetime, datetime] = refetch is not None
+    if refetch is not None and refetch != ALL:
+        if not _is_span(refetch):  # it stands before the series, without a span
+            words = (refetch, *words)
+        else:
+            anew = _span(refetch)
     which = which_of(words, symbols, timeframes)
-    findings, others = (None, 0) if report is None else read_findings(report)
+    findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
         echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     if as_json:
@@ -185,13 +235,15 @@ def _repair(
                     db, exchange, base_url, rate_limit, name=name,
                     symbol=which.symbols or None, timeframe=which.timeframes or None,
                     dry_run=dry_run, into=into, most=_most_of(most, as_json), progress_callback=told,
-                    findings=findings, sample=sample or 0, seed=seed, absences=absences,
+                    findings=findings, sample=sample or 0, seed=seed, absences=absences, refetch=anew,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
     if not done.before.damaged:
         check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
+    if not dry_run and not done.failures and noted_findings(db):
+        forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
     if as_json:
         OBJECTS.begin()
         OBJECTS.show("repair", {**done.to_dict(), "dry_run": dry_run})
@@ -201,7 +253,31 @@ def _repair(
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
 
 
-def _lines(report: VerificationReport) -> Iterator[str]:
+def _is_span(text: str) -> bool:
+    """Whether a word is meant as a span: it is no timeframe, and no market is called so."""
+    return text[:1].isdecimal() and meant_by(text) is None and "-" not in text[:4]
+
+
+def _span(text: str) -> tuple[datetime, datetime]:
+    """Return the times that ``30d``, ``2024-01-01`` or ``2024-01-01/2024-02-01`` say; up to now without a second."""
+    now = datetime.now(UTC)
+    older, slash, newer = text.partition("/")
+    try:
+        start = read_length("--refetch", text).before(now)
+    except RequestError:
+        try:
+            start = read_time("--refetch", older)
+            now = read_time("--refetch", newer) if slash else now
+        except RequestError:
+            raise refusal(
+                "--refetch", text, "write 30d, 2024-01-01 (up to now) or 2024-01-01/2024-02-01, or nothing for all"
+            ) from None
+    if start >= now:
+        raise refusal("--refetch", text, "give a time before the other one, or before now")
+    return start, now
+
+
+def _lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[str]:
     yield from _finding_lines(report)
     sampled = f", {counted(report.samples, 'page')} compared with the exchange" if report.samples else ""
     imported = f", {counted(report.imported, 'imported candle')}, none proven" if report.imported else ""
@@ -213,13 +289,26 @@ def _lines(report: VerificationReport) -> Iterator[str]:
         yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
         yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"
     elif report.clean:
-        notes = sum(report.counts.values())
-        told = "is" if notes == 1 else "are"
-        told = f"; {counted(notes, 'absence')} {told} provisional, and will be asked about again" if notes else ""
-        yield f"{seen}; nothing is wrong{told}"
+        yield f"{seen}; nothing is wrong{_notes(report)}"
     else:
         wrong = counted(report.wrong, "finding")
-        yield f"{seen}; {wrong}; rxcandles repair --db {report.path} --dry-run says what to do"
+        yield f"{seen}; {wrong}; rxcandles {repair} --db {report.path} --dry-run says what to do"
+
+
+def _notes(report: VerificationReport) -> str:
+    """What is worth knowing, in a few words each."""
+    told = ""
+    if absences := report.counts.get("provisional_absence", 0):
+        verb = "is" if absences == 1 else "are"
+        told += f"; {counted(absences, 'absence')} {verb} provisional, and will be asked about again"
+    if impossible := report.counts.get("impossible_answer", 0):
+        verb = "is" if impossible == 1 else "are"
+        told += f"; {counted(impossible, 'candle')} {verb} not held, as the exchange's can't be true"
+    if places := report.counts.get("two_scales", 0):
+        told += f"; prices change their scale at {counted(places, 'place')}, see --against-exchange"
+    if refused := report.counts.get("not_compared", 0):
+        told += f"; {refused:,} series could not be compared"
+    return told
 
 
 def _finding_lines(report: VerificationReport) -> Iterator[str]:

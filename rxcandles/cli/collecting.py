@@ -104,7 +104,8 @@ def collect_series(
 
     One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
     """
-    titles = titles_of(place.requests(wanted))
+    left_out: list[str] = []
+    titles = titles_of(place.requests(wanted, left_out))
     progress: dict[Request, CollectionProgress] = {}
     ends: dict[Request, EndsHeld] = {}
     if as_json:
@@ -132,13 +133,13 @@ def collect_series(
     if not output.quiet:
         for line in _not_kept(titles):
             echo(line, err=True)
-    results = run_several(place, titles, output, work)
+    results = run_several(place, titles, output, work) if titles else {}
     if as_json:
         OBJECTS.begin()
         whose = place.whose()
         for request, result in results.items():
             OBJECTS.show("collect", {"exchange": whose, **_plain(request, result, ends[request])})
-    if len(titles) == 1 and not lines:
+    if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
     unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
@@ -152,7 +153,9 @@ def collect_series(
     for title, error in failed.items():
         message = " ".join(str(error).split())
         echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
-    return 1 if failed else 0
+    for each in left_out:
+        echo(f"rxcandles: {each}", err=True)
+    return 1 if failed or left_out else 0
 
 
 def _tell_one(

@@ -16,6 +16,7 @@ from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
 from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
 from rxcandles.cli.stored import check_there, source_options
 from rxcandles.cli.strip import LEGEND, axis, legend, strip
@@ -32,6 +33,7 @@ from rxcandles.holdings import (
     overview,
 )
 from rxcandles.plain import plain_span
+from rxcandles.ports import Impossible
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time, to_datetime
 from rxcandles.which import Which
@@ -82,13 +84,15 @@ def _show_coverage(
     found = run_async(_found(options.existing(db), which, (since, to), None if as_json or quiet else width))
     if not found:
         between = " between these times" if since or to else ""
-        name = f" of {which}" if str(which) else ""
-        raise RequestError(f"nothing is stored{name}{between} in {db!r}")
+        if str(which):
+            raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
+        if not (as_json or quiet):
+            echo(f"nothing is stored{between}")
     if as_json:
         OBJECTS.begin()
         for _, plain in found:
             OBJECTS.show("coverage", plain)
-    elif not quiet:
+    elif found and not quiet:
         _show(found, width, no_color=no_color)
     lacking = [each for each, _ in found if each.missing] if complete else []
     for each in lacking:
@@ -107,14 +111,15 @@ def lacking_text(series: SeriesOverview) -> str:
     )
 
 
-def _show(found: Sequence[tuple[SeriesOverview, Sequence[CoverageCell]]], width: int, *, no_color: bool) -> None:
+def _show(found: Sequence[tuple[SeriesOverview, Any]], width: int, *, no_color: bool) -> None:
     # A terminal wraps a long line, where a table would cut its columns.
     terminal = Terminal(width=200, no_color=no_color)
     blocks = _can_show("".join(mark.block for mark in LEGEND))
     terminal.print(_table([series for series, _ in found]))
-    for series, pieces in found:
+    for series, (pieces, impossible) in found:
         lines = (
             Text("\n" + printable(" ".join(series.series))),
+            *([Text(printable(impossible_text(impossible)))] if impossible else []),
             strip(pieces, width, blocks=blocks),
             Text(axis(pieces[0].start, pieces[-1].stop, width)),
         )
@@ -144,8 +149,13 @@ async def _found(
                 if width is None:
                     found.append((each, await _plain(store, each, ends)))
                 else:
-                    found.append((each, await _cells(store, each, width) if width else ()))
+                    cells = await _cells(store, each, width) if width else ()
+                    found.append((each, (cells, await _impossible(store, each))))
     return found
+
+
+async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
+    return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
 
 
 async def _cells(store: SqliteStore, series: SeriesOverview, width: int) -> Sequence[CoverageCell]:
@@ -173,11 +183,22 @@ async def _plain(
         "provisional": series.provisional,
         "holes": series.holes,
         "missing_slots": series.missing,
+        "impossible_slots": series.impossible,
         "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
         "proven_spans": spans[::-1],
         "claims": [_claim(each) for each in claims],
+        "impossible": [
+            {
+                **_ends(each.open_time, frame.shift(each.open_time, 1)),
+                "reason": each.fault,
+                "first_heard": to_datetime(each.first_heard),
+                "last_heard": to_datetime(each.last_heard),
+                "times": each.times,
+            }
+            for each in await _impossible(store, series)
+        ],
     }
 
 
@@ -203,6 +224,7 @@ def _span(series: SeriesOverview) -> tuple[int, int]:
 def _table(found: Sequence[SeriesOverview]) -> Table:
     imported = any(each.imported for each in found)
     provisional = any(each.provisional for each in found)
+    impossible = any(each.impossible for each in found)
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "symbol", "timeframe"):
         table.add_column(name, no_wrap=True)
@@ -214,6 +236,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
         *(["provisional"] if provisional else []),
         "holes",
         "missing",
+        *(["impossible"] if impossible else []),
         *(["imported"] if imported else []),
         "bytes",
     ):
@@ -226,6 +249,7 @@ def _table(found: Sequence[SeriesOverview]) -> Table:
             *([each.provisional] if provisional else []),
             each.holes,
             each.missing,
+            *([each.impossible] if impossible else []),
             *([each.imported] if imported else []),
             each.size,
         )

@@ -1,20 +1,25 @@
-"""The findings of ``rxcandles verify --json``, read back for ``rxcandles repair --from``."""
+"""Findings for ``rxcandles repair``: those of ``verify --json``, and those that ``verify`` has noted beside a file."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from rxcandles.arguments import check_path, refusal
+import attrs
+
+from rxcandles.arguments import check_path, plain, refusal
 from rxcandles.cli.timewords import time_said
 from rxcandles.errors import RequestError
-from rxcandles.findings import KINDS, Finding, Kind
+from rxcandles.files import replacing
+from rxcandles.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
+from rxcandles.which import Which
 
-__all__ = ["read_findings"]
+__all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
 
 LARGEST: Final = 100_000_000
 """Bytes of a report; a larger one is something else."""
@@ -38,6 +43,48 @@ def read_findings(path: str) -> tuple[list[Finding], int]:
     counts = report.get("counts", {})
     counted = sum(each for each in counts.values() if type(each) is int) if isinstance(counts, dict) else 0
     return findings, max(0, counted - len(findings))
+
+
+def note_findings(db: str, findings: Iterable[Finding]) -> bool:
+    """Note what only the exchange can show, beside what is noted already; say whether that could be done."""
+    return _note(db, [*noted_findings(db), *(each for each in findings if each.kind in EXCHANGE_KINDS)])
+
+
+def _note(db: str, findings: Iterable[Finding]) -> bool:
+    plain = [
+        attrs.asdict(each)
+        | {"start": each.start and each.start.isoformat(), "stop": each.stop and each.stop.isoformat()}
+        for each in dict.fromkeys(findings)
+    ]
+    try:
+        with replacing(_note_of(db), force=True) as path:
+            path.write_text(json.dumps({"path": db, "findings": plain}), encoding="utf-8")
+    except OSError:  # where one may only read
+        return False
+    return True
+
+
+def noted_findings(db: str) -> list[Finding]:
+    """Return what is noted about a database; nothing where no note can be read."""
+    try:
+        return read_findings(_note_of(db))[0]
+    except (RequestError, OSError):
+        return []
+
+
+def forget_findings(db: str, exchange: str, which: Which) -> None:
+    """Strike out of the note about a database what a repair of these series has dealt with; with the last, the file."""
+    noted = noted_findings(db)
+    left = [each for each in noted if each.exchange != exchange or not which.fits(plain(each.symbol), each.timeframe)]
+    if left and left != noted:
+        _note(db, left)
+    elif not left:
+        with suppress(OSError):
+            Path(_note_of(db)).unlink(missing_ok=True)
+
+
+def _note_of(db: str) -> str:
+    return f"{db}.found.json"
 
 
 def _text(path: str) -> bytes:

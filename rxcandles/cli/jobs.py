@@ -69,8 +69,11 @@ class Place:
         """Open the provider; what can't be meant is refused before a file is made."""
         return connect(self.db, self.exchange, self.base_url, self.rate_limit, name=self.name, **more)
 
-    def requests(self, wanted: Iterable[Wanted]) -> list[Request]:
-        """Return a request for each series; the exchange is asked for its markets where there are globs."""
+    def requests(self, wanted: Iterable[Wanted], left_out: list[str] | None = None) -> list[Request]:
+        """Return a request for each series; the exchange is asked for its markets where there are globs.
+
+        Why a market that is listed can't be asked for is added to ``left_out``.
+        """
         wanted = list(wanted)
         requests = requests_for(wanted)
         if not any(has_glob(symbol) for each in wanted for symbol in each.symbols):
@@ -79,7 +82,7 @@ class Place:
 
         async def ask() -> list[Request]:
             async with opening as provider:
-                return requests_for(wanted, await listed(provider))
+                return requests_for(wanted, await listed(provider), left_out)
 
         return run_async(ask())
 

@@ -46,7 +46,10 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
 
     def work() -> int:
         wanted, place, output = asked_for("plan", **asked)
-        requests = place.requests([wanted])
+        left_out: list[str] = []
+        requests = place.requests([wanted], left_out)
+        for line in left_out:
+            echo(line, err=True)
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
         if as_json:

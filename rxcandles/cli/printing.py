@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +15,7 @@ from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import Board, LastProgress
 from rxcandles.cli.jobs import Job, run_job, run_several, titles_of
-from rxcandles.cli.provisional import Doubts, Seen, tell_doubts
+from rxcandles.cli.provisional import Doubts, Seen, impossible_text, tell_doubts
 from rxcandles.cli.text import echo
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.provider import CandleDataProvider
@@ -46,7 +46,10 @@ def get(style: str, order: Order, refetch: bool, **asked: Any) -> options.Work:
 
     def work() -> int:
         wanted, place, output = asked_for("get", **asked)
-        titles = titles_of(place.requests([wanted]))
+        left_out: list[str] = []
+        titles = titles_of(place.requests([wanted], left_out))
+        for line in left_out:
+            echo(line, err=True)
 
         async def collected(provider: CandleDataProvider, board: Board) -> list[tuple[Request, _Got]]:
             return [
@@ -65,9 +68,7 @@ def get(style: str, order: Order, refetch: bool, **asked: Any) -> options.Work:
                 if outputs.fault() is not None:
                     return 0
                 echo(line)
-        if not output.quiet:
-            tell_doubts({titles[request]: doubts for request, (_, doubts) in got})
-        return 0
+        return _tell({titles[request]: doubts for request, (_, doubts) in got}, quiet=output.quiet) or bool(left_out)
 
     return work
 
@@ -94,7 +95,8 @@ async def _got(
         )  # fmt: skip
     seen.add(candles)
     revised = progress.progress.revised if progress.progress else 0
-    return candles, Doubts(await seen.provisional(provider.repository), revised)
+    store = provider.repository
+    return candles, Doubts(await seen.provisional(store), revised, await seen.impossible(store))
 
 
 def _lines(candles: Sequence[CandleData], style: str, timeframe: str | None, *, header: bool) -> Iterator[str]:
@@ -133,19 +135,24 @@ def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
                 if outputs.fault() is not None:
                     return CUT_SHORT if outputs.reader_left() else 1
                 seen.add(candles)
-        return Doubts(await seen.provisional(provider.repository), chunks.stats().revised)
+        store = provider.repository
+        return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
 
     def show() -> int:
         # On a terminal the candles themselves show how far it is.
         done = run_job(job, work, live=not sys.stdout.isatty())
         if isinstance(done, int):
             return done
-        _tell(job, done)
-        return 0
+        return _tell({job.title: done}, quiet=job.quiet)
 
     return show
 
 
-def _tell(job: Job, doubts: Doubts) -> None:
-    if not job.quiet:
-        tell_doubts({job.title: doubts})
+def _tell(found: Mapping[str, Doubts], *, quiet: bool) -> int:
+    """Say what is not sure; return 1 where a candle is left out."""
+    if not quiet:
+        tell_doubts(found)
+    impossible = {title: doubts.impossible for title, doubts in found.items() if doubts.impossible}
+    for title, candles in impossible.items():
+        echo(f"rxcandles: {title}: {impossible_text(candles)}", err=True)
+    return 1 if impossible else 0

@@ -12,11 +12,11 @@ import attrs
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.model import CandleData, Request
 from rxcandles.operators.summarize import provisional_spans
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, Impossible, impossible_in
 from rxcandles.reports import CollectionSummary, ProvisionalSpan
 from rxcandles.timeframe import BEGINNING, from_datetime, plain_time, to_datetime
 
-__all__ = ["Doubts", "Seen", "provisional_text", "revised_text", "tell_doubts"]
+__all__ = ["Doubts", "Seen", "impossible_text", "provisional_text", "revised_text", "tell_doubts"]
 
 LINES: Final = 3
 """Series that have a line of their own where several are collected."""
@@ -28,6 +28,7 @@ class Doubts:
 
     provisional: Sequence[ProvisionalSpan] = ()
     revised: int = 0
+    impossible: Sequence[Impossible] = ()
 
     @staticmethod
     def of(summary: CollectionSummary) -> Doubts:
@@ -42,6 +43,13 @@ class Seen:
         self._request = request
         self._count = 0
         self._oldest = request.stop
+
+    async def impossible(self, store: CandleStore) -> list[Impossible]:
+        """Return which candles in between could not be true."""
+        start = self._request.start if self._request.start is not None else self._oldest
+        if start >= self._request.stop:
+            return []
+        return await impossible_in(store, self._request.symbol, self._request.timeframe, start, self._request.stop)
 
     def add(self, candles: Sequence[CandleData]) -> None:
         """Hear of some more; only their ends are looked at."""
@@ -91,6 +99,16 @@ def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:
         text = f"{counted(largest.slots, 'slot')} before {stop} UTC {verb} empty by {_answers(largest)}"
         text += f", and {more}" if others else ""
     return f"{text}; {_again(spans, now)}"
+
+
+def impossible_text(found: Sequence[Impossible]) -> str:
+    """Return one sentence on candles that are left out as they can't be true; empty for none."""
+    if not found:
+        return ""
+    times = ", ".join(plain_time(each.open_time) for each in found[:LINES])
+    more = f" and {len(found) - LINES:,} more" if len(found) > LINES else ""
+    whose = "the candle of" if len(found) == 1 else "the candles of"
+    return f"left out: {whose} {times}{more} UTC can't be true ({found[0].fault}); the next run asks again"
 
 
 def revised_text(count: int) -> str:

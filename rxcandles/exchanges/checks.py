@@ -1,9 +1,12 @@
-"""The gate that every page of any exchange passes before it is stored: nothing impossible gets through."""
+"""The gate that every page of any exchange passes before it is stored: a page that can't be is refused.
+
+A candle that can't be, in a page that can, is told and no more: the others are true all the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -14,22 +17,27 @@ from rxcandles.timeframe import Timeframe, time_text
 
 __all__ = ["CheckedPage", "check_page"]
 
+_Asked: TypeAlias = tuple[str, Timeframe, int, int]
+"""Symbol, timeframe, ``to`` and ``count``."""
+
 _CLOCK_SPREAD: Final = 5
 """Seconds that the clock of the ``Date`` header, whole seconds of a front server, may lie behind the candles'."""
 
 
 @attrs.frozen
 class CheckedPage:
-    """A page that makes sense."""
+    """A page that makes sense, but for some of its candles."""
 
     rows: list[Row]
-    """Newest first, every open time before the ``to`` that was asked with."""
+    """Newest first, every open time before the ``to`` that was asked with; those that can't be true are among them."""
     full: bool
     """Whether the exchange sent as many rows as were asked for, so that older ones may exist.
 
     A full page may have fewer rows than ``count``, or none at all, where it began with rows at ``to``: it then still
     proves only what its rows reach. One that is not full proves that nothing older exists.
     """
+    impossible: Mapping[int, str] = attrs.field(factory=dict)
+    """Why a candle can't be true, by open time: it exists, and nobody knows its values. Never more than half."""
 
 
 def check_page(
@@ -39,11 +47,14 @@ def check_page(
 
     Refused, naming the row: more rows than ``count``; open times that don't strictly descend, are off the
     timeframe's grid, before 1970, at or after ``to``, or more than 5 seconds after ``server_time`` (UTC
-    seconds; None: not known); prices
-    that are not finite and positive or that lie outside low and high; a negative or infinite volume or turnover; a
-    ``timestamp`` more than a day before the open time (it may well be after the candle's end). Rows at the head that
+    seconds; None: not known). Rows at the head that
     open exactly at ``to`` are dropped instead: a page that repeats the last row of the one before was seen in
     collected data.
+
+    A candle is impossible where a price is not finite and positive or lies outside low and high, a volume or turnover
+    is negative or infinite, the ``timestamp`` is more than a day before the open time (it may well be after the
+    candle's end), or something is no number at all. One such among others is told (``impossible``); a page with more
+    of them than of others is refused.
     """
     full = len(page_rows) >= count
     asked = (symbol, timeframe, to, count)
@@ -53,27 +64,55 @@ def check_page(
     while seam < len(page_rows) and page_rows[seam].open_time == to:
         seam += 1
     rows = list(page_rows[seam:])
+    impossible = {} if _sound(rows, timeframe, to) else _impossible(rows, asked)
+    if rows and server_time is not None and rows[0].open_time > server_time + _CLOCK_SPREAD:
+        raise _refusal(asked, rows[0], f"it opens in the future: the server's clock says {time_text(server_time)}")
+    return CheckedPage(rows, full, impossible)
+
+
+def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
+    """Say whether all is well, as it is with nearly every page."""
     on_grid = timeframe.on_grid
-    before = to
-    row = None
     try:
-        for row in rows:
-            opened, first, high, low, last, volume, turnover, stamp, previous, change, rate = row
-            if not (opened < before and on_grid(opened)):
-                raise _refusal(asked, row, _time_fault(row, before, to))
+        for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:
             if not (
-                possible(opened, first, high, low, last, volume, turnover, stamp)
+                opened < before
+                and on_grid(opened)
+                and possible(opened, first, high, low, last, volume, turnover, stamp)
                 and type(stamp) is int
                 and type(opened) is int
                 and (previous is change is rate is None or all(map(finite, filter(None, (previous, change, rate)))))
             ):
-                raise _refusal(asked, row, value_fault(row))
+                return False
             before = opened
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _refusal(asked, row, f"a value is no number that can be: {error}") from error
-    if rows and server_time is not None and rows[0].open_time > server_time + _CLOCK_SPREAD:
-        raise _refusal(asked, rows[0], f"it opens in the future: the server's clock says {time_text(server_time)}")
-    return CheckedPage(rows, full)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _impossible(rows: Sequence[Row], asked: _Asked) -> dict[int, str]:
+    """Return what is wrong with candles, by open time; raise where it is the page that is wrong."""
+    _, timeframe, to, _ = asked
+    before = to
+    impossible: dict[int, str] = {}
+    for row in rows:
+        try:
+            fault = value_fault(row)
+            opened = row.open_time
+            if type(opened) is not int or opened < 0:
+                raise _refusal(asked, row, fault)
+            if not (opened < before and timeframe.on_grid(opened)):
+                raise _refusal(asked, row, _time_fault(row, before, to))
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise _refusal(asked, None, f"a row is no candle: {error}") from error
+        if fault is not None:
+            impossible[opened] = fault
+        before = opened
+    if 2 * len(impossible) > len(rows):
+        [opened, fault], *_ = impossible.items()
+        more = f", and of {len(rows)} candles {len(impossible) - 1} more can't be" if len(impossible) > 1 else ""
+        raise _refusal(asked, next(row for row in rows if row.open_time == opened), f"{fault}{more}")
+    return impossible
 
 
 def _time_fault(row: Row, before: int, to: int) -> str:
@@ -84,7 +123,7 @@ def _time_fault(row: Row, before: int, to: int) -> str:
     return "it is repeated" if row.open_time == before else f"it comes after an older one, {time_text(before)}"
 
 
-def _refusal(asked: tuple[str, Timeframe, int, int], row: Row | None, what: str | None) -> InvalidResponseError:
+def _refusal(asked: _Asked, row: Row | None, what: str | None) -> InvalidResponseError:
     symbol, timeframe, to, count = asked
     candle = "" if row is None else f"the candle of {time_text(row.open_time)}: "
     return InvalidResponseError(

@@ -6,10 +6,13 @@ eight decimals or, below 1e-6, in E-notation (``0E-8``).
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from math import inf, isfinite
+from typing import Any, Final
 
 import msgspec
 
@@ -48,6 +51,14 @@ class _Candle(msgspec.Struct, gc=False):
     change_rate: float | None = None
 
 
+class _Named(msgspec.Struct, gc=False):
+    """What a candle must have to be one."""
+
+    market: str
+    candle_date_time_utc: str
+    unit: int | None = None
+
+
 class _Market(msgspec.Struct, gc=False):
     market: str
     korean_name: str | None = None
@@ -63,10 +74,15 @@ class _ErrorBody(msgspec.Struct):
     error: _Error
 
 
+_VALUES: Final = tuple(name for name in _Candle.__struct_fields__ if name not in _Named.__struct_fields__)
+_VALUE: Final = 40
+"""Characters of a value that is no number."""
+_DIGITS: Final = 60
+"""Characters of a number that is none of a candle's."""
 _candles: Final = msgspec.json.Decoder(list[_Candle])
 _markets: Final = msgspec.json.Decoder(list[_Market])
 _errors: Final = msgspec.json.Decoder(_ErrorBody)
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE: Final = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders raise; the last for text that is nested too deeply."""
 
 
@@ -74,12 +90,17 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
     """Return the rows of a page in the order they were sent.
 
     Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array
-    of candles, or where one is of another market or another unit. Whether they make sense is ``check_page``'s matter.
+    of candles, or where one is of another market or another unit. Whether they make sense is ``check_page``'s matter:
+    a candle of which a value is no number has that value as it was sent.
     """
     try:
-        candles = _candles.decode(body)
+        candles: Sequence[_Candle] = _candles.decode(body)
     except _UNREADABLE as error:
-        raise InvalidResponseError(f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}") from error
+        try:
+            candles = _one_by_one(body)
+        except _UNREADABLE:
+            message = f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}"
+            raise InvalidResponseError(message) from error
     unit = int(timeframe.name[:-1]) if timeframe.name.endswith("m") else None
     rows: list[Row] = []
     make, hour, within, keep = tuple.__new__, _hour, _within, rows.append  # half of the time goes to this loop
@@ -108,12 +129,64 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
     return rows
 
 
+def _one_by_one(body: bytes) -> list[_Candle]:
+    """Return the candles of a page of which not every value is what it should be; raise where it is no page."""
+    found = json.loads(body.decode(), parse_int=_number(int), parse_float=_number(float), parse_constant=str)
+    if not isinstance(found, list):
+        raise msgspec.ValidationError("no array")
+    candles, wrong = [], 0
+    for each in found:
+        try:
+            candles.append(msgspec.convert(each, _Candle))
+        except msgspec.ValidationError:
+            named, wrong = msgspec.convert(each, _Named), wrong + 1
+            if 2 * wrong > len(found):
+                raise
+            values = {name: _as_sent(each.get(name)) for name in _VALUES}
+            candles.append(_Candle(named.market, named.candle_date_time_utc, unit=named.unit, **values))
+    return candles
+
+
+def _as_sent(value: object) -> Any:
+    """Return a number, or None, as it is, and what else there may be in words, which no check takes for a number."""
+    if isinstance(value, int | float | None) and not isinstance(value, bool):
+        return value
+    return (value if isinstance(value, str) else json.dumps(value))[:_VALUE]
+
+
+def _number(kind: type[int | float]) -> Callable[[str], int | float | str]:
+    """Return what reads a number, and leaves one that no candle has as it is written."""
+
+    def read(text: str) -> int | float | str:
+        number = kind(text) if len(text) < _DIGITS else inf
+        return number if isfinite(number) else text[:_VALUE]
+
+    return read
+
+
 def decode_markets(body: bytes, asked: str) -> list[Market]:
-    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder."""
+    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder.
+
+    A code is taken as it is. An entry without one is left out where others have one.
+    """
     try:
-        return [Market(each.market, each.english_name or "", each.korean_name or "") for each in _markets.decode(body)]
+        try:
+            found = _markets.decode(body)
+        except msgspec.ValidationError:
+            found = [market for each in msgspec.json.decode(body, type=list[Any]) if (market := _market(each))]
+            if not found:
+                raise
     except _UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
+    return [Market(each.market, each.english_name or "", each.korean_name or "") for each in found]
+
+
+def _market(found: Any) -> _Market | None:
+    try:
+        return msgspec.convert(found, _Market)
+    except msgspec.ValidationError:
+        named = isinstance(found, dict) and isinstance(found.get("market"), str)
+        return _Market(found["market"]) if named else None
 
 
 def error_message(body: bytes) -> str:

@@ -26,7 +26,6 @@ from rxcandles.errors import (
 from rxcandles.exchanges.contact import PATIENCE, Contact
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
-from rxcandles.exchanges.meant import MONEY, meant_symbol
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UpbitExchange"]
 
-_CODE: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
+_QUOTES: Final = ("KRW", "USDT", "BTC")
+"""What Upbit's markets are priced in, as the first part of their codes."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
 _SECONDS_KEPT: Final = (89 - 2) * 86_400
 _ERROR_BYTES: Final = 4096
@@ -147,12 +147,14 @@ class UpbitExchange:
     def check(self, symbol: str, timeframe: Timeframe) -> None:
         """Raise ``RequestError`` where Upbit can have no such market or timeframe; sends nothing.
 
-        A code is QUOTE-BASE in capital letters and digits: ``KRW-BTC`` is Bitcoin in Korean won.
+        A code is QUOTE-BASE: ``KRW-BTC`` is Bitcoin in Korean won. The base is what is listed, in whatever letters
+        (``KRW-xBTC``); what is plainly another way to write a code is refused with the code that it seems to mean.
         """
         check_symbol(symbol)
-        if not _CODE.fullmatch(symbol) or symbol.rpartition("-")[2] in MONEY:
-            meant = meant_symbol(symbol)
-            hint = f"; did you mean {meant!r}?" if meant is not None else ""
+        money, _, base = symbol.partition("-")
+        if not (money and base) or money != money.upper() or base == "KRW" or "/" in symbol:
+            meant = _meant(symbol)
+            hint = "" if meant is None else f"; did you mean {meant!r}?"
             raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{hint}")
         Timeframe.of(timeframe)
 
@@ -191,11 +193,12 @@ class UpbitExchange:
         before = time_text(to)
         asked = f"{symbol} {timeframe}, {count} before {before}"
         # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
-        query = f"market={symbol}&to={quote(before, safe='')}&count={count}"
+        query = f"market={quote(symbol, safe='')}&to={quote(before, safe='')}&count={count}"
         try:
             answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked, anew=anew)
         except UnknownMarketError as error:
-            error.args = (f"there is no market {symbol!r} at {self.name}: {error}",)
+            hint = f"; did you mean {symbol.upper()!r}?" if symbol.upper() != symbol else ""
+            error.args = (f"there is no market {symbol!r} at {self.name}: {error}{hint}",)
             raise
         return Page(
             decode_candles(answer.body, symbol, timeframe, asked),
@@ -371,6 +374,21 @@ def _agent() -> str:
         return f"rxcandles/{metadata.version('rxcandles')}"
     except metadata.PackageNotFoundError:  # a checkout that was never installed
         return "rxcandles"
+
+
+def _meant(symbol: str) -> str | None:
+    """Return Upbit's code for what is written otherwise: ``btc-krw``, ``KRW_BTC``, ``BTC/KRW``, ``BTCKRW``, ``BTC``."""
+    if not re.fullmatch(r"[A-Z0-9]+(?:[-_/:.][A-Z0-9]+)?", symbol.upper(), re.ASCII):
+        return None
+    parts = re.split("[-_/:.]", symbol.upper())
+    if len(parts) == 1:
+        [name] = parts
+        ends = [(each, name.removeprefix(each)) for each in _QUOTES if name.startswith(each)]
+        ends += [(each, name.removesuffix(each)) for each in _QUOTES if name.endswith(each)]
+        parts = list(next((pair for pair in ends if pair[1]), (_QUOTES[0], name)))
+    one, other = parts
+    turned = other in _QUOTES and (one not in _QUOTES or _QUOTES.index(other) < _QUOTES.index(one))
+    return f"{other}-{one}" if turned else f"{one}-{other}"
 
 
 def _path(timeframe: Timeframe) -> str:

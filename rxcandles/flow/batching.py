@@ -7,19 +7,21 @@ from typing import TypeVar
 
 from reactivex import Observable, abc
 
-from rxcandles.arguments import check_count
+from rxcandles.arguments import check_count, misplaced
 from rxcandles.errors import MemoryLimitError
 
 __all__ = ["batch", "to_list"]
 
 _A = TypeVar("_A")
 
+_RECALL = "where chunks come, put ops.recall(store) before it"
+
 
 def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]]]:
     """Regroup the emitted sequences into lists of ``size``; the last may be shorter.
 
     At most ``size`` - 1 elements wait. What waits is emitted before an error is passed on, so that what came before
-    it is delivered.
+    it is delivered. Lists are joined by ``+=`` and cut by slices, so that a class of them may keep what it knows.
     """
     size = check_count("size", size)
 
@@ -31,7 +33,13 @@ def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]
 
             def on_next(items: Sequence[_A]) -> None:
                 nonlocal held
-                held.extend(items)
+                if not isinstance(items, Sequence):
+                    observer.on_error(misplaced("batch", items, "lists", _RECALL))
+                    return
+                if held:
+                    held += items
+                else:
+                    held = items[:] if isinstance(items, list) else list(items)
                 if len(held) < size:
                     return
                 whole = len(held) - len(held) % size
@@ -76,6 +84,9 @@ def to_list(limit: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[
             everything: list[_A] = []
 
             def on_next(items: Sequence[_A]) -> None:
+                if not isinstance(items, Sequence):
+                    observer.on_error(misplaced("to_list", items, "lists", _RECALL))
+                    return
                 if len(everything) + len(items) > limit:
                     observer.on_error(
                         MemoryLimitError(f"more than {limit:,} came for one list; stream them, or raise the limit")

@@ -10,16 +10,21 @@ from reactivex.disposable import CompositeDisposable
 
 from rxcandles.flow.budget import Flow
 from rxcandles.flow.demand import Supply, on_demand
+from rxcandles.flow.inbox import Inbox
+from rxcandles.flow.route import End
+from rxcandles.flow.shared import join, on_loop_of
 
 __all__ = ["latest"]
 
 _A = TypeVar("_A")
 
 
-class _Latest(Supply[_A]):
+class _Latest(End, Supply[_A]):
     """The newest item that has not been taken, and the end once it has."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], flow: Flow) -> None:
+        self.flow = flow
+        self._inbox = Inbox(flow)
         self._wake = wake
         self._item: tuple[_A] | None = None
         self._over = False
@@ -27,14 +32,20 @@ class _Latest(Supply[_A]):
         self.done = False
 
     def on_next(self, item: _A) -> None:
+        self._inbox(self._replace, item)
+
+    def on_error(self, error: Exception) -> None:
+        self._inbox(self._end, error)
+
+    def on_completed(self) -> None:
+        self._inbox(self._end, None)
+
+    def _replace(self, item: _A) -> None:
         self._item = (item,)
         self._wake()
 
-    def on_error(self, error: Exception) -> None:
+    def _end(self, error: Exception | None) -> None:
         self._error = error
-        self.on_completed()
-
-    def on_completed(self) -> None:
         self._over = True
         self._wake()
 
@@ -59,21 +70,21 @@ def latest() -> Callable[[Observable[_A]], Observable[_A]]:
 
     def operator(source: Observable[_A]) -> Observable[_A]:
         def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            flow = Flow.of(scheduler)
+            flow, _ = join(scheduler, observer)
             upstream = CompositeDisposable()
 
             def make(wake: Callable[[], None]) -> _Latest[_A]:
-                supply: _Latest[_A] = _Latest(wake)
+                supply: _Latest[_A] = _Latest(wake, flow.child())
                 # From the loop, not from here: an item that came at once would wake a supply that isn't there yet.
                 flow.schedule(
                     lambda *_: upstream.add(
-                        source.subscribe(supply.on_next, supply.on_error, supply.on_completed, scheduler=flow.child())
+                        source.subscribe(supply.on_next, supply.on_error, supply.on_completed, scheduler=supply.flow)
                     )
                 )
                 return supply
 
             downstream = on_demand(make).subscribe(observer, scheduler=flow)
-            return CompositeDisposable(downstream, upstream)
+            return CompositeDisposable(downstream, on_loop_of(flow, observer, lambda: upstream))
 
         return Observable(subscribe)
 

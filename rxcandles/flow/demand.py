@@ -9,7 +9,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxcandles.arguments import refusal
-from rxcandles.flow.budget import Flow
+from rxcandles.flow.shared import join, on_loop_of
 
 __all__ = ["Supply", "from_demand", "on_demand"]
 
@@ -67,8 +67,10 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
     """
 
     def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-        flow = Flow.of(scheduler)
+        flow, route = join(scheduler, observer)
+        full = None if route.plain else route.full
         busy = stopped = again = False
+        supply: Supply[_A]
 
         def finish(error: Exception | None = None) -> None:
             nonlocal stopped
@@ -81,7 +83,7 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
         def emit() -> bool:
             """Emit once; say whether there may be more at once."""
             taken = supply.take()
-            if taken is None and not supply.done and flow.held == 0:
+            if taken is None and not supply.done and flow.inside == 0:
                 supply.idle()
                 taken = supply.take()
             if taken is not None:
@@ -93,13 +95,16 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
 
         def drain(*_: object) -> None:
             nonlocal busy, again
+            if not flow.here:
+                flow.post(drain)
+                return
             if busy or stopped:
                 again = True
                 return
             busy = True
             burst = BURST
             try:
-                while not stopped and flow.has_room:
+                while not stopped and flow.has_room and not (full is not None and flow.is_full(full)):
                     if not burst:
                         flow.schedule(drain)
                         return
@@ -117,7 +122,11 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
             nonlocal stopped
             stopped = True
 
-        supply = make(drain)
-        return CompositeDisposable(flow.on_room(drain), flow.schedule(drain), Disposable(dispose))
+        def begin() -> abc.DisposableBase:
+            nonlocal supply
+            supply = make(drain)
+            return CompositeDisposable(flow.on_room(drain), flow.schedule(drain))
+
+        return CompositeDisposable(Disposable(dispose), on_loop_of(flow, observer, begin))
 
     return Observable(subscribe)

@@ -16,6 +16,9 @@ from rxcandles.arguments import check_callable, check_count, check_flag
 from rxcandles.errors import StageCancelledError
 from rxcandles.events import UnfinishedEvent, log_event
 from rxcandles.flow.budget import Flow
+from rxcandles.flow.inbox import Inbox
+from rxcandles.flow.route import End, Route
+from rxcandles.flow.shared import join, on_loop_of
 
 __all__ = ["Operator", "concat_map_async", "map_async"]
 
@@ -58,17 +61,17 @@ def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Oper
 
     async def all_of(item: _A, stage: _Stage[_A, _B]) -> Callable[[], None]:
         async with aclosing(function(item)) as results:
-            await stage.flow.room(stage.below)
+            await stage.room()
             async for result in results:
                 if not stage.stopped:
                     stage.observer.on_next(result)
-                await stage.flow.room(stage.below)
+                await stage.room()
         return lambda: None
 
     return _in_order(all_of, 1, False)
 
 
-class _Stage(Generic[_A, _B]):
+class _Stage(End, Generic[_A, _B]):
     """One subscription: its items wait, run in tasks, and are settled first in, first out."""
 
     def __init__(
@@ -78,9 +81,13 @@ class _Stage(Generic[_A, _B]):
         finish: bool,
         observer: abc.ObserverBase[_B],
         flow: Flow,
+        route: Route,
     ) -> None:
         self.observer = observer
-        self.flow = flow
+        self.flow: Flow = flow
+        self.route: Route = route
+        self._full = None if route.plain else route.full
+        self._inbox = Inbox(flow)
         self.below = flow.enter(self)
         self.held = 0
         self.stopped = False
@@ -93,19 +100,29 @@ class _Stage(Generic[_A, _B]):
         self._source_over = False
         self._source_error: Exception | None = None
 
+    async def room(self) -> None:
+        """Wait until what comes behind has room."""
+        await self.flow.room(self.below, self._full)
+
     def on_next(self, item: _A) -> None:
-        if self.stopped:
+        self._inbox(self._accept, item)
+
+    def on_error(self, error: Exception) -> None:
+        self._inbox(self._source_ended, error)
+
+    def on_completed(self) -> None:
+        self._inbox(self._source_ended, None)
+
+    def _accept(self, item: _A) -> None:
+        if self.stopped or self.flow.closed:
             return
         self.held += 1
         self.flow.hold()
         self._waiting.append(item)
         self._start()
 
-    def on_error(self, error: Exception) -> None:
+    def _source_ended(self, error: Exception | None) -> None:
         self._source_error = error
-        self.on_completed()
-
-    def on_completed(self) -> None:
         self._source_over = True
         self._settle()
 
@@ -177,9 +194,14 @@ def _in_order(
 ) -> Operator[_A, _B]:
     def operator(source: Observable[_A]) -> Observable[_B]:
         def subscribe(observer: abc.ObserverBase[_B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            stage = _Stage(work, ahead, finish, observer, Flow.of(scheduler))
-            subscription = source.subscribe(stage.on_next, stage.on_error, stage.on_completed, scheduler=stage.flow)
-            return CompositeDisposable(subscription, Disposable(stage.dispose))
+            flow, route = join(scheduler, observer)
+
+            def begin() -> abc.DisposableBase:
+                stage = _Stage(work, ahead, finish, observer, flow, route)
+                subscription = source.subscribe(stage.on_next, stage.on_error, stage.on_completed, scheduler=flow)
+                return CompositeDisposable(subscription, Disposable(stage.dispose))
+
+            return on_loop_of(flow, observer, begin)
 
         return Observable(subscribe)
 

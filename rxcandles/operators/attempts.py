@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import ceil
 from typing import Final
 
@@ -23,10 +24,11 @@ from rxcandles.errors import (
     PassingError,
     RateLimitedError,
 )
-from rxcandles.events import FailedEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
+from rxcandles.events import FailedEvent, ImpossibleEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
 from rxcandles.exchanges.checks import CheckedPage, check_page
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.operators.answered import brought_home, check_answer
 from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_by
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
@@ -42,6 +44,9 @@ _STORED_AT_ONCE: Final = 1000
 
 NEWER: Final = 6
 """Candles that a page is to have from above the stretch that it is asked for, where none is known there."""
+
+BELIEVED: Final = 3
+"""Answers that must have a candle with values that can't be, before that is believed of the exchange."""
 
 _DAY: Final = 86_400
 """Seconds by which our own clock may be wrong, where the server does not tell its time."""
@@ -59,19 +64,40 @@ class Found:
     gone: Sequence[int] | None
     begins: int | None
     said: float | None
+    impossible: Mapping[int, str]
 
 
 class Attempts:
     """The attempts at one chunk's page, and what they have cost.
 
     With ``against``, a page that lacks candles of that store is believed only if the answer before lacked them too.
+    A candle that can't be true is believed to be so when three answers had it so, or after the last of ``most``
+    attempts. ``permitted`` is awaited between the first permit and its request, and may raise why that is not to be
+    sent.
     """
 
-    def __init__(self, exchange: Exchange, chunk: Chunk, witness: Witness, against: CandleStore | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        chunk: Chunk,
+        witness: Witness,
+        against: CandleStore | None = None,
+        most: int = 1,
+        permitted: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._exchange = exchange
+        self._most = most
+        self._made = 0
+        self._doubts = False
+        """Whether the attempt has failed by candles that can't be true alone."""
+        self._around = len(chunk.suspects) if len(chunk.suspects) > len(chunk.known) + chunk.over else 0
+        """How many candles a page is to have above what is asked for, of which all may be such that can't be true."""
+        self._heard = Counter(dict.fromkeys(chunk.suspects | chunk.plan.impossible.keys(), BELIEVED))
+        """How many answers had a candle with values that can't be, by open time."""
         self._chunk = chunk
         self._witness = witness
         self._against = against
+        self._permitted = permitted
         self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
@@ -84,19 +110,23 @@ class Attempts:
 
     async def page(self) -> Found:
         """Ask for the page once and return what it proves, or raise why it can't be believed."""
+        self._made += 1
+        self._doubts = False
         try:
             return await self._believed(self._chunk)
         except InvalidResponseError as error:
             # A fault on the way is gone with the connection. What has kept an answer gives it again, though, and must
             # be asked something else: after a contradiction, and where a new connection has not helped.
-            self._other_questions += self._anew or isinstance(error, ContradictionError)
+            # Not after a candle that can't be true: what is at the end of a page would be in the next one then.
+            self._other_questions += not self._doubts and (self._anew or isinstance(error, ContradictionError))
             self._anew = True
             raise
 
     async def _believed(self, chunk: Chunk) -> Found:
         # What lies between the hole and the candle at its seam was taken for empty: what comes there is new.
         bound = chunk.resume if not chunk.over or chunk.seam is None else chunk.seam
-        rows, full, server_time = await self._rows(chunk, bound)
+        checked, server_time = await self._rows(chunk, bound)
+        rows, full = checked.rows, checked.full
         plan, timeframe = chunk.plan, chunk.request.timeframe
         above = [row.open_time for row in rows if row.open_time >= bound]
         if above:
@@ -106,6 +136,7 @@ class Attempts:
         self._check_known(chunk, rows, above, reached)
         if rows and rows[0].open_time >= stop:
             rows = [row for row in rows if row.open_time < stop]
+        impossible = self._impossible(chunk, checked, rows)
         nearest = [above[-1]] if above and bound <= stop else []
         opens = [*nearest, *(row.open_time for row in rows)]
         gaps, trend = doubtful_gaps(opens, timeframe, plan.trend, max(plan.page, plan.places))
@@ -134,6 +165,10 @@ class Attempts:
         self._tally.pages += 1
         if _log.isEnabledFor(logging.DEBUG):
             self._log_page(len(rows), reached, proven)
+        if impossible:
+            # Until here they were candles: that they exist is sure.
+            self._log_impossible(impossible)
+            rows = [row for row in rows if row.open_time not in impossible]
         return Found(
             rows=rows,
             reached=reached,
@@ -147,10 +182,28 @@ class Attempts:
             gone=gone,
             begins=begins if start == BEGINNING else None,
             said=server_time,
+            impossible=impossible,
         )
 
-    async def _rows(self, chunk: Chunk, bound: int) -> tuple[list[Row], bool, float | None]:
-        """Return a page's rows, newest first, whether it is full, and the server's time; some are before ``bound``."""
+    def _impossible(self, chunk: Chunk, checked: CheckedPage, rows: Sequence[Row]) -> dict[int, str]:
+        """Return which of the rows can't be true, and why; raise where another answer may differ."""
+        if not checked.impossible:
+            return {}
+        found = {
+            row.open_time: checked.impossible[row.open_time] for row in rows if row.open_time in checked.impossible
+        }
+        # What is held of them stays, whatever an answer says, so that there is nothing to ask about.
+        self._heard.update(found.keys())
+        doubtful = {opened for opened in found if self._heard[opened] < BELIEVED}.difference(chunk.known)
+        if doubtful and self._made < self._most:
+            self._doubts, opened = True, max(doubtful)
+            raise InvalidResponseError(
+                f"{chunk}: the candle of {time_text(opened)}: {found[opened]}; it is asked for again"
+            )
+        return found
+
+    async def _rows(self, chunk: Chunk, bound: int) -> tuple[CheckedPage, float | None]:
+        """Return a page, and the server's time; some of its rows are before ``bound``."""
         further, more = self._further(chunk)
         timeframe, to = chunk.request.timeframe, bound
         if chunk.over:
@@ -162,7 +215,7 @@ class Attempts:
             # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
             checked, server_time = await self._ask(to, min(ask, self._exchange.page_limit))
             if not checked.full or any(row.open_time < bound for row in checked.rows):
-                return checked.rows, checked.full, server_time
+                return checked, server_time
             # It held nothing but newer candles, which may be repeated. The next question shows what is behind them.
         raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
 
@@ -171,10 +224,11 @@ class Attempts:
         further = more = self._other_questions
         density = chunk.plan.density
         inside = chunk.resume < chunk.request.stop and chunk.plan.is_sparse
-        if chunk.seam is None and (chunk.again or inside):
+        if self._around or (chunk.seam is None and (chunk.again or inside)):
             # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
-            further += ceil(NEWER / (density or 1.0))
-            more += 2 * NEWER
+            newer = NEWER + self._around
+            further += ceil(newer / (density or 1.0))
+            more += 2 * newer
         return further, more
 
     def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
@@ -263,8 +317,13 @@ class Attempts:
         return min(start, rows[-1].open_time) if rows else start
 
     async def _ask(self, to: int, count: int) -> tuple[CheckedPage, float | None]:
-        page = await self._send(self._chunk.request.timeframe, to, count)
-        return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
+        try:
+            page = await self._send(self._chunk.request.timeframe, to, count)
+            return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
+        except InvalidResponseError:
+            # A few of which most can't be true would be refused for ever; among others they are told.
+            self._around = max(self._around, count) if count <= NEWER else self._around
+            raise
 
     async def _other(self, timeframe: Timeframe, to: int, count: int) -> CheckedPage | None:
         """Return a page of another timeframe, or None where the answer is of no use."""
@@ -296,6 +355,8 @@ class Attempts:
         """Send one request, with a permit; over a connection of its own where the answer is a second one."""
         chunk, symbol, limiter = self._chunk, self._chunk.request.symbol, self._chunk.limiter
         given = 0.0 if limiter is None else await limiter.acquire()
+        if self._permitted is not None and not self.requests:
+            await self._permitted()
         self.requests += 1
         self._tally.requests += 1
         ask = self._exchange.page
@@ -303,7 +364,7 @@ class Attempts:
             ask = getattr(self._exchange, "page_anew", ask)
         sent, page = time.monotonic(), None
         try:
-            page = await ask(symbol, timeframe, to, count)
+            page = check_answer(await ask(symbol, timeframe, to, count), lambda: self._page_text(timeframe, to, count))
         except RateLimitedError as error:
             self.rate_limited += 1
             self._tally.rate_limited += 1
@@ -317,6 +378,12 @@ class Attempts:
                 raise passing from error
             limiter.banned(error.seconds)
             raise
+        except Exception as error:
+            # What is not this library's own comes from an exchange of somebody else's.
+            told = brought_home(error, self._page_text(timeframe, to, count))
+            if told is error:
+                raise
+            raise told from error
         finally:
             seconds = time.monotonic() - sent
             if limiter is not None:
@@ -330,6 +397,10 @@ class Attempts:
             if (answered := getattr(limiter, "answered", None)) is not None:
                 answered(given)
         return page
+
+    def _page_text(self, timeframe: Timeframe, to: int, count: int) -> str:
+        symbol = self._chunk.request.symbol
+        return f"{self._exchange.name}: {symbol} {timeframe}, the page of {count} before {time_text(to)}"
 
     # What is logged
 
@@ -348,6 +419,14 @@ class Attempts:
         )
         message = "%s: attempt %d failed: %s; again in %.1f s"
         log_event(_log, logging.WARNING, event, message, self._chunk, event["attempt"], _told(error), event["wait"])
+
+    def _log_impossible(self, found: Mapping[int, str]) -> None:
+        """Log which candles can't be true, the first time that a run sees them."""
+        for opened in sorted(found.keys() - self._chunk.plan.impossible.keys()):
+            event = ImpossibleEvent(event="impossible", **self._series, open_time=time_text(opened))
+            message = "%s %s: the candle of %s can't be true, by its values; all others of its page are kept"
+            names = (self._chunk.request.symbol, self._chunk.request.timeframe)
+            log_event(_log, logging.WARNING, event, message, *names, event["open_time"])
 
     def log_failed(self, error: ExchangeError) -> None:
         """Log that nothing has come of all attempts."""

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice, refusal
-from rxcandles.model import ORDERS, CandleData, Order, check_instant
-from rxcandles.operators.stepping import Step, Track, stepwise
+from rxcandles.arguments import refusal
+from rxcandles.model import CandleData, Order, check_instant
+from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, stepwise
+from rxcandles.stretch import Stretch
 
 __all__ = ["between"]
 
@@ -20,35 +21,39 @@ _C = TypeVar("_C", bound=CandleData)
 
 
 def between(
-    start: datetime | None = None, stop: datetime | None = None, *, order: Order = "newest_first"
+    start: datetime | None = None, stop: datetime | None = None, *, order: AnyOrder = "of_the_run"
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
     The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
-    several series, in ``order`` of time, which is kept; one against it is an :class:`InvalidCandleError`. Naive
-    datetimes mean UTC. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
+    several series, in ``order`` of time (the run's own, else newest first), which is kept; one against it is an
+    :class:`InvalidCandleError`. Naive datetimes mean UTC. Synchronous; one candle is held. Raises
+    :class:`RequestError` for an empty span.
     """
-    check_choice("order", order, ORDERS)
+    known = check_order(order)
     low = 0.0 if start is None else check_instant("start", start)
     high = inf if stop is None else check_instant("stop", stop)
     if low >= high:
         raise refusal("stop", stop, f"give a time after start, {start}")
-    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, order)
-    return stepwise(make)
+    make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, known)
+    return stepwise("between", make)
 
 
-class _Narrowing(Step[_C, _C]):
-    def __init__(self, low: float, high: float, order: Order) -> None:
-        self._low = low
-        self._high = high
-        self._oldest_first = order == "oldest_first"
+class _Narrowing(Passing[_C]):
+    def __init__(self, low: float, high: float, order: Order | None) -> None:
+        self.low = low
+        self.high = high
         self._track = Track(order, several=True)
+
+    def learn(self, items: Stretch[Any]) -> None:
+        super().learn(items)
+        self._track.learn(items)
 
     def take(self, items: Sequence[_C]) -> Iterator[_C]:
         for candle in items:
             self._track.check(candle)
-            if self._low <= candle.open_seconds < self._high:
+            if self.low <= candle.open_seconds < self.high:
                 yield candle
-            elif (candle.open_seconds >= self._high) == self._oldest_first:
+            elif (candle.open_seconds >= self.high) == (self._track.order == "oldest_first"):
                 self.over = True
                 return

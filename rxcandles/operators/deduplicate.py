@@ -9,7 +9,7 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_choice
 from rxcandles.model import CandleData
-from rxcandles.operators.stepping import Step, stepwise
+from rxcandles.operators.stepping import Passing, Step, stepwise
 
 __all__ = ["deduplicate"]
 
@@ -26,14 +26,14 @@ def deduplicate(
     """
     check_choice("keep", keep, ("first", "last"))
     make: Callable[[], Step[Any, Any]] = _First if keep == "first" else _Last
-    return stepwise(make)
+    return stepwise("deduplicate", make)
 
 
 def _slot(candle: CandleData) -> tuple[int, str, str]:
     return candle.open_seconds, candle.symbol, candle.timeframe
 
 
-class _First(Step[_C, _C]):
+class _First(Passing[_C]):
     def __init__(self) -> None:
         self._seen: tuple[int, str, str] | None = None
 
@@ -44,7 +44,7 @@ class _First(Step[_C, _C]):
                 yield candle
 
 
-class _Last(Step[_C, _C]):
+class _Last(Passing[_C]):
     def __init__(self) -> None:
         self._held: _C | None = None
 
@@ -55,5 +55,10 @@ class _Last(Step[_C, _C]):
                 yield held
 
     def finish(self, failed: bool) -> Iterator[_C]:
-        if self._held is not None:
-            yield self._held
+        held, self._held = self._held, None
+        if held is not None:
+            yield held
+
+    @property
+    def holds(self) -> bool:
+        return self._held is not None

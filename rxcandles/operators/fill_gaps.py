@@ -13,8 +13,10 @@ from rxcandles.arguments import check_choice, check_count
 from rxcandles.derived import FilledCandle, NoTrade
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator, concat_map_async
-from rxcandles.model import ORDERS, CandleData, Order
-from rxcandles.operators.stepping import Track
+from rxcandles.model import CandleData, Order
+from rxcandles.operators.pieces import check_lists
+from rxcandles.operators.stepping import AnyOrder, Track, check_order
+from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["fill_gaps"]
@@ -26,33 +28,33 @@ Fill: TypeAlias = Callable[[str, str, int, CandleData], Slot]
 
 @overload
 def fill_gaps(
-    policy: Literal["flat"] = ..., *, order: Order = ..., size: int = ...
+    policy: Literal["flat"] = ..., *, order: AnyOrder = ..., size: int = ...
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]]: ...
 @overload
 def fill_gaps(
-    policy: Literal["null"], *, order: Order = ..., size: int = ...
+    policy: Literal["null"], *, order: AnyOrder = ..., size: int = ...
 ) -> Operator[Sequence[CandleData], Sequence[Slot]]: ...
 def fill_gaps(
-    policy: Literal["flat", "null"] = "flat", *, order: Order = "newest_first", size: int = 1000
+    policy: Literal["flat", "null"] = "flat", *, order: AnyOrder = "of_the_run", size: int = 1000
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
-    """Put something into every slot between two candles of one series that has none; order kept.
+    """Put something into every slot between two candles of one series that has none.
 
-    ``"flat"``: a :class:`FilledCandle` at the close of the older of the two, whichever comes first; ``"null"``: a
-    :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored. Before the first candle and after the last
-    nothing is filled, since nothing is known of it.
+    The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
+    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is
+    ever stored. Before the first candle and after the last nothing is filled, since nothing is known of it.
 
     A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such
     list are held, and the loop gets a turn between lists. An error comes after all that was before it; disposing stops
     at the next list. Raises :class:`InvalidCandleError` for candles out of order or of several series.
     """
     check_choice("policy", policy, ("flat", "null"))
-    check_choice("order", order, ORDERS)
+    known = check_order(order)
     check_count("size", size)
     fill: Fill = _flat if policy == "flat" else _null
 
     def operator(source: Observable[Sequence[CandleData]]) -> Observable[Sequence[CandleData]]:
         # With "null" there are NoTrades among them; the overloads say so.
-        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, order, size).fill)))
+        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, known, size).fill)))
 
     return operator
 
@@ -69,13 +71,23 @@ def _null(symbol: str, timeframe: str, time: int, older: CandleData) -> NoTrade:
 class _Filling:
     """One subscription: the candle before, beyond which the next gap begins."""
 
-    def __init__(self, fill: Fill, order: Order, size: int) -> None:
+    def __init__(self, fill: Fill, order: Order | None, size: int) -> None:
         self._fill = fill
-        self._forward = order == "oldest_first"
         self._size = size
         self._track = Track(order)
 
     async def fill(self, candles: Sequence[CandleData]) -> AsyncGenerator[Sequence[CandleData], None]:
+        check_lists("fill_gaps", candles)
+        self._track.learn(candles)
+        if not isinstance(candles, Stretch):
+            async for plain in self._filled(candles):
+                yield plain
+            return
+        order = Origin(candles.origin.order)
+        async for filled in self._filled(candles):
+            yield Stretch(filled, order)
+
+    async def _filled(self, candles: Sequence[CandleData]) -> AsyncGenerator[list[Any], None]:
         held: list[Any] = []
         try:
             for each in self._each(candles):
@@ -92,13 +104,14 @@ class _Filling:
             yield held
 
     def _each(self, candles: Sequence[CandleData]) -> Iterator[Slot]:
+        forward = self._track.order == "oldest_first"
         for candle in candles:
             last = self._track.last
             self._track.check(candle)
             if last is not None:
-                older, newer = (last, candle) if self._forward else (candle, last)
+                older, newer = (last, candle) if forward else (candle, last)
                 grid = Timeframe.of(candle.timeframe)
-                step = 1 if self._forward else -1
+                step = 1 if forward else -1
                 time = grid.shift(last.open_seconds, step)
                 while older.open_seconds < time < newer.open_seconds:
                     yield self._fill(candle.symbol, candle.timeframe, time, older)

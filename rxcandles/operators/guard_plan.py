@@ -9,6 +9,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.errors import MemoryLimitError
 from rxcandles.flow import Operator
 from rxcandles.model import Request
+from rxcandles.operators.pieces import check_chunk
 
 __all__ = ["guard_plan", "guard_request"]
 
@@ -31,6 +32,7 @@ def guard_plan(limit: int) -> Operator[Chunk, Chunk]:
     check_count("limit", limit)
 
     def guarded(chunk: Chunk) -> Chunk:
+        check_chunk("guard_plan", chunk)
         if chunk.index == 0:
             guard_request(chunk.request, limit)
         return chunk

@@ -11,20 +11,23 @@ from math import inf
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice, check_kind
-from rxcandles.flow import Stream, from_async_iterable, with_backpressure
-from rxcandles.model import ORDERS, CandleData, Order
-from rxcandles.operators.stepping import Track
+from rxcandles.arguments import check_kind
+from rxcandles.flow import Stream, from_async_iterable
+from rxcandles.model import CandleData, Order
+from rxcandles.operators.pieces import check_lists
+from rxcandles.operators.stepping import AnyOrder, Track, check_order
+from rxcandles.stretch import Origin, Stretch
 
 __all__ = ["merge_by_time"]
 
 
 def merge_by_time(
-    *sources: Observable[Sequence[CandleData]], order: Order = "newest_first"
+    *sources: Observable[Sequence[CandleData]], order: AnyOrder = "of_the_run"
 ) -> Observable[Sequence[CandleData]]:
     """Emit the candles of all ``sources``, each in ``order``, as one stream in that order.
 
-    At equal times in the order of the sources. Every source runs in a flow of its own that has room for one list, which
+    That is the order of their runs, else newest first. At equal times candles come in the order of the sources. Every
+    source runs in a flow of its own that has room for one list, which
     waits while another is in hand; beside these is what its own asynchronous stages hold. Candles are emitted when
     nothing can come before them any more, in lists of up to what is in hand, so the slowest source sets the pace. A
     source that has ended is no longer waited for.
@@ -35,15 +38,16 @@ def merge_by_time(
     """
     for number, source in enumerate(sources):
         check_kind(f"sources[{number}]", source, Observable)
-    check_choice("order", order, ORDERS)
-    return reactivex.defer(lambda _: from_async_iterable(_merged(sources, order)))
+    known = check_order(order)
+    return reactivex.defer(lambda _: from_async_iterable(_merged(sources, known)))
 
 
 async def _merged(
-    sources: Sequence[Observable[Sequence[CandleData]]], order: Order
+    sources: Sequence[Observable[Sequence[CandleData]]], order: Order | None
 ) -> AsyncGenerator[Sequence[CandleData], None]:
     async with AsyncExitStack() as stack:
-        heads = [_Head(number, source, order) for number, source in enumerate(sources)]
+        reader = object()
+        heads = [_Head(number, source, reader) for number, source in enumerate(sources)]
         for head in heads:
             await stack.enter_async_context(head.stream)
         # Together, so that many series take no longer to begin than the slowest.
@@ -51,8 +55,13 @@ async def _merged(
             for head in heads:
                 group.create_task(head.advance())
         alive = [head for head in heads if head.alive]
+        known: list[Order] = [head.order for head in alive if head.order is not None]
+        found: Order = order or (known[0] if known else "newest_first")
+        for head in alive:
+            head.go(found)
+        origin = Origin(found)
         heapify(alive)
-        ready: list[CandleData] = []
+        ready: list[CandleData] = Stretch((), origin)
         while alive:
             head = alive[0]
             if head.error is not None:
@@ -65,7 +74,7 @@ async def _merged(
                 heapreplace(alive, head)
                 continue
             yield ready
-            ready = []
+            ready = Stretch((), origin)
             await head.advance()
             if head.alive:
                 heapreplace(alive, head)
@@ -76,14 +85,23 @@ async def _merged(
 class _Head:
     """One source and its next candle."""
 
-    def __init__(self, number: int, source: Observable[Sequence[CandleData]], order: Order) -> None:
-        self.stream: Stream[Sequence[CandleData]] = with_backpressure(1)(source)
+    def __init__(self, number: int, source: Observable[Sequence[CandleData]], reader: object) -> None:
+        self.stream: Stream[Sequence[CandleData]] = Stream(source, 1, reader=reader)
         self.candle: CandleData | None = None
         self.error: Exception | None = None
         self._number = number
+        self.order: Order | None = None
+        """The order of its run, where its lists know that."""
+        self._sign = -1
+        self._track = Track("newest_first", several=True)
+        self._list: Iterator[CandleData] = iter(())
+
+    def go(self, order: Order) -> None:
+        """Keep to this order from the first candle on."""
         self._sign = 1 if order == "oldest_first" else -1
         self._track = Track(order, several=True)
-        self._list: Iterator[CandleData] = iter(())
+        if self.candle is not None:
+            self._check()
 
     def __lt__(self, other: _Head) -> bool:
         return self._turn() < other._turn()
@@ -112,6 +130,9 @@ class _Head:
         self.candle = None
         try:
             async for items in self.stream:
+                check_lists("merge_by_time", items)
+                if isinstance(items, Stretch):
+                    self.order = items.origin.order
                 self._list = iter(items)
                 self.candle = next(self._list, None)
                 if self.candle is not None:

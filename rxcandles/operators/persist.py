@@ -9,6 +9,7 @@ import attrs
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore, Written
 
 __all__ = ["persist"]
@@ -18,12 +19,14 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
     """Write each chunk's rows to ``store``, with what they prove and what is doubtful of that, in one transaction.
 
     Chunk after chunk. Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk
-    without a proof is passed on as it is. What the exchange has no longer (``gone``, where ``fetch`` asks anew) is
+    without a proof is passed on as it is. The slot of a candle that can't be true is not covered; what is held there
+    stays. What the exchange has no longer (``gone``, where ``fetch`` asks anew) is
     deleted then, not before. Raises ``StoreError``.
     """
     check_like("store", store, CandleStore, "write")
 
     async def write(chunk: Chunk) -> Chunk:
+        check_chunk("persist", chunk)
         written = Written(0)
         if chunk.proven is not None:
             request = chunk.request
@@ -31,12 +34,16 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
             more: dict[str, Any] = {} if chunk.gone is None else {"gone": chunk.gone}
             if chunk.said is not None and (chunk.absences or chunk.again):
                 more["said"] = chunk.said
+            if chunk.impossible:
+                more["impossible"] = chunk.impossible
             written = await store.write(*page, **more)
         chunk = attrs.evolve(
             chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
         )
         chunk.plan.void += written.void
         chunk.plan.stored(chunk)
+        if chunk.flight is not None:
+            chunk.flight.stored(chunk.proven)
         return chunk
 
     return map_async(write, finish=True)

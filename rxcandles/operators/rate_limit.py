@@ -8,6 +8,7 @@ from reactivex import operators as rx
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import RateLimiter
 
 __all__ = ["rate_limit"]
@@ -20,4 +21,9 @@ def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
     no longer say when the request goes out. Chunks with nothing to be fetched need none. Synchronous; order kept.
     """
     check_like("limiter", limiter, RateLimiter)
-    return rx.map(lambda chunk: attrs.evolve(chunk, limiter=limiter))
+
+    def bind(chunk: Chunk) -> Chunk:
+        check_chunk("rate_limit", chunk)
+        return attrs.evolve(chunk, limiter=limiter)
+
+    return rx.map(bind)

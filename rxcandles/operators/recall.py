@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import reactivex
@@ -13,9 +14,11 @@ from rxcandles.chunk import Chunk
 from rxcandles.errors import ContradictionError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
 from rxcandles.spans import Span, SpanSet
+from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import plain_time
 
 __all__ = ["VoidedError", "recall"]
@@ -29,7 +32,8 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     """Emit the candles of the request, stored and new, in the request's order, as soon as none can come before them.
 
     They come in lists of up to ``page``, read while the consumer has room; what waits is in the store, not in memory.
-    Exactly ``count`` candles where a count was asked for. Oldest first with a ``count``, nothing can be emitted before
+    Exactly ``count`` candles where a count was asked for. The lists know the order, and which stretch of time they hold
+    all candles of: operators of ours behind go by that. Oldest first with a ``count``, nothing can be emitted before
     everything has arrived. Raises ``StoreError``, and at the end ``VoidedError`` where an answer has shown that
     an earlier one was wrong about a span which is not held any more: the same request asks for that alone.
     """
@@ -41,6 +45,7 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
             readings: WeakKeyDictionary[Plan, _Reading] = WeakKeyDictionary()
 
             def read(chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
+                check_chunk("recall", chunk)
                 if chunk.plan not in readings:
                     readings[chunk.plan] = _Reading(store, page)
                 return readings[chunk.plan].read(chunk)
@@ -52,6 +57,12 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     return operator
 
 
+def _lacking(plan: Plan) -> Sequence[Span]:
+    """Return what of a run is not there although it was asked for: spans that failed, candles that can't be true."""
+    grid = plan.request.timeframe
+    return [*plan.failed, *((time, grid.shift(time, 1)) for time in plan.impossible)]
+
+
 class _Reading:
     """One run: how far its candles have been emitted."""
 
@@ -59,6 +70,9 @@ class _Reading:
         self._store = store
         self._page = page
         self._position: int | None = None
+        self._handed_out = 0
+        """How far the lists reach that were emitted."""
+        self._origin: Origin | None = None
         self._emitted = 0
 
     async def read(self, chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
@@ -68,6 +82,9 @@ class _Reading:
         newest_first = request.order == "newest_first"
         if self._position is None:
             self._position = await self._first(chunk, ready[0]) if not newest_first else ready[1]
+            self._handed_out = self._position
+        if self._origin is None:
+            self._origin = Origin(request.order, partial(_lacking, chunk.plan))
         while limit := self._limit(request.count):
             start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
             if start >= stop:
@@ -82,8 +99,13 @@ class _Reading:
                 else:
                     self._position = rows[-1].open_time + (not newest_first)
             self._emitted += len(rows)
+            self._origin.edge = self._position
             if rows:
-                yield CandleData.of(request.symbol, request.timeframe.name, rows)
+                self._origin.last += 1
+                span = (self._position, self._handed_out) if newest_first else (self._handed_out, self._position)
+                self._handed_out = self._position
+                candles = CandleData.of(request.symbol, request.timeframe.name, rows)
+                yield Stretch(candles, self._origin, span, self._origin.last)
 
         if chunk.plan.void and chunk.plan.ended:
             await self._check_void(chunk, ready)
@@ -103,7 +125,8 @@ class _Reading:
 
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
         """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
-        fetched = chunk.proven is not None and not chunk.held
+        # What could not be true may be held from before.
+        fetched = chunk.proven is not None and not chunk.held and not chunk.impossible
         return fetched and self._position == chunk.top and len(chunk.rows) <= limit
 
     async def _first(self, chunk: Chunk, start: int) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import reactivex
 from reactivex import Observable
-from reactivex import operators as rx
 
 from rxcandles.arguments import check_callable
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator
+from rxcandles.operators.calling import shown_to, told
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.reports import CollectionProgress
 from rxcandles.timeframe import to_datetime
 
@@ -19,12 +20,12 @@ __all__ = ["report"]
 
 
 def report(
-    callback: Callable[[CollectionProgress], None] | None, *, clock: Callable[[], float] = time.monotonic
+    callback: Callable[[CollectionProgress], object] | None, *, clock: Callable[[], float] = time.monotonic
 ) -> Operator[Chunk, Chunk]:
     """Call ``callback`` with a :class:`CollectionProgress` for every chunk, then pass the chunk on.
 
-    Synchronous, on the event loop: a slow callback slows the run. An exception of it ends the run as its error.
-    None for no callback.
+    On the event loop: a slow callback slows the run. One that is an ``async def`` is awaited. An exception of it ends
+    the run as its error. None for no callback.
     """
     check_callable("clock", clock)
     check_callable("callback", callback, optional=True)
@@ -36,13 +37,14 @@ def report(
         def subscribed(_: object) -> Observable[Chunk]:
             began, done, held = clock(), 0, 0
 
-            def tell(chunk: Chunk) -> None:
+            def progress(chunk: Chunk) -> CollectionProgress:
                 nonlocal done, held
+                check_chunk("report", chunk)
                 done += 1
                 held += chunk.candles
-                callback(_progress(chunk, done, held, clock() - began))
+                return _progress(chunk, done, held, clock() - began)
 
-            return source.pipe(rx.do_action(tell))
+            return source.pipe(shown_to([told(callback, progress)]))
 
         return reactivex.defer(subscribed)
 

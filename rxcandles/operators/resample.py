@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, TypeAlias, overload
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.arguments import check_choice, check_kind, refusal
 from rxcandles.derived import ResampledCandle
 from rxcandles.flow import Operator
-from rxcandles.model import ORDERS, CandleData, Order, Request
-from rxcandles.operators.stepping import Step, Track, invalid, stepwise
+from rxcandles.model import CandleData, Order, Request
+from rxcandles.operators.stepping import AnyOrder, Step, Track, check_order, invalid, stepwise
+from rxcandles.spans import Span
+from rxcandles.stretch import Origin, Stretch
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["resample"]
@@ -23,42 +25,45 @@ PARTIAL: Final = ("drop", "keep", "mark")
 def resample(
     timeframe: str | Timeframe,
     *,
-    order: Order = ...,
+    order: AnyOrder = ...,
     partial: Literal["drop", "keep"] = ...,
     request: Request | None = ...,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]]: ...
 @overload
 def resample(
-    timeframe: str | Timeframe, *, order: Order = ..., partial: Literal["mark"], request: Request | None = ...
+    timeframe: str | Timeframe, *, order: AnyOrder = ..., partial: Literal["mark"], request: Request | None = ...
 ) -> Operator[Sequence[CandleData], Sequence[ResampledCandle]]: ...
 def resample(
     timeframe: str | Timeframe,
     *,
-    order: Order = "newest_first",
+    order: AnyOrder = "of_the_run",
     partial: Partial = "drop",
     request: Request | None = None,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[ResampledCandle]]:
-    """Make candles of ``timeframe`` of the shorter ones of one series, in their ``order``, as the exchange makes them.
+    """Make candles of ``timeframe`` of the shorter ones of one series, in their order, as the exchange makes them.
 
     Open of the oldest, close and ``timestamp`` of the newest, the highest high and lowest low, volume and turnover
     summed (as float64, so the last digits depend on the order); a slot in which nobody traded has none. The fields of
     day candles alone are None. Synchronous; one candle is held, and it comes before an error if it is complete.
 
     The first and the last may be cut by the edge of what was asked for. One is complete where a candle opens right at
-    its edge, or where ``request``, with which the candles were asked for and which nothing has narrowed since, tells
-    that the edge was asked for. Others are dropped; with ``partial="keep"`` they are emitted like any, and with
-    ``"mark"`` all are :class:`ResampledCandle`, which say so. A span that was skipped inside (``on_failure="skip"``)
-    can't be told from one without a trade.
+    its edge, or where the lists say that they hold all of it, as those of ``recall`` and of the provider's streams do.
+    Others are dropped; with ``partial="keep"`` they are emitted like any, and with ``"mark"`` all are
+    :class:`ResampledCandle`, which say so. A slot with a span that was skipped (``on_failure="skip"``), with a candle
+    that could not be true, or of which a list is missing, is not complete.
+
+    Give ``order`` (else newest first) and ``request`` only for lists that are copies of such lists, or of another
+    origin: the request with which the candles were asked for, where nothing has narrowed them since.
 
     Raises :class:`RequestError` where ``timeframe`` is not made of whole slots of the candles' own, at once where
     ``request`` tells, :class:`InvalidCandleError` for candles out of order, of several series, or filled in.
     """
     target = Timeframe.of(timeframe)
-    check_choice("order", order, ORDERS)
+    known = check_order(order)
     check_choice("partial", partial, PARTIAL)
     if request is not None:
         _check_fits(check_kind("request", request, Request).timeframe, target)
-    return stepwise(lambda: _Resampling(target, order, partial, request))
+    return stepwise("resample", lambda: _Resampling(target, known, partial, request))
 
 
 def _check_fits(given: Timeframe, target: Timeframe) -> None:
@@ -71,34 +76,50 @@ def _check_fits(given: Timeframe, target: Timeframe) -> None:
 class _Resampling(Step[CandleData, CandleData]):
     """One subscription: the slot that is being filled."""
 
-    def __init__(self, target: Timeframe, order: Order, partial: Partial, request: Request | None) -> None:
+    def __init__(self, target: Timeframe, order: Order | None, partial: Partial, request: Request | None) -> None:
         self._target = target
-        self._oldest_first = order == "oldest_first"
         self._partial = partial
         self._request = request
         self._track = Track(order)
+        self._seen = _Seen()
+        self._told: Origin | None = None
+        """What is told of the longer candles, to operators behind."""
+        self._edge = 0
         self._start = self._stop = 0
-        self._first = True
-        """Whether the slot is the first one, before which candles may have been cut off."""
         self._near: CandleData | None = None
         """The slot's first candle, in order; None before any has come."""
         self._far: CandleData | None = None
         """Its last so far."""
+        self._whole = False
+        """Whether nothing is missing of the slot, from its near edge to here."""
         self._high = self._low = self._volume = self._turnover = 0.0
+
+    @property
+    def _oldest_first(self) -> bool:
+        return self._track.order == "oldest_first"
+
+    def learn(self, items: Stretch[Any]) -> None:
+        self._track.learn(items)
+        self._seen.add(items)
 
     def take(self, items: Sequence[CandleData]) -> Iterator[CandleData]:
         for candle in items:
             self._track.check(candle)
             if not candle.traded:
                 raise invalid(candle, "nobody traded in it; resample before you fill gaps")
+            cut = self._seen.cut()
             if self._near is None or not self._start <= candle.open_seconds < self._stop:
                 if self._near is None:
                     _check_fits(Timeframe.of(candle.timeframe), self._target)
+                    cut = True  # what lies before the first is not known either
+                elif cut:
+                    yield from self._close(whole=self._reaches(self._far or candle, self._seen.before, far=True))
                 else:
                     yield from self._close(whole=True)
-                    self._first = False
                 self._open(candle)
+                self._whole = not cut or self._reaches(candle, self._seen.span, far=False)
                 continue
+            self._whole &= not cut
             self._far = candle
             self._high = max(self._high, candle.high)
             self._low = min(self._low, candle.low)
@@ -106,8 +127,31 @@ class _Resampling(Step[CandleData, CandleData]):
             self._turnover += candle.turnover
 
     def finish(self, failed: bool) -> Iterator[CandleData]:
+        if not failed:
+            self._seen.end()
         if self._far is not None:
-            yield from self._close(whole=self._reaches(self._far, far=True, asked=not failed))
+            yield from self._close(whole=self._reaches(self._far, self._seen.span, far=True, asked=not failed))
+            self._near = self._far = None
+
+    def shape(self, made: list[CandleData]) -> list[CandleData]:
+        """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
+        if self._told is None:
+            self._told = Origin(self._track.order, lambda: self._seen.failed)
+            self._edge = self._settled(first=True)
+        before, self._edge = self._edge, self._settled()
+        self._told.last, self._told.edge = self._told.last + 1, self._edge
+        span = (min(before, self._edge), max(before, self._edge))
+        known = self._seen.span is not None and not self._seen.torn
+        return Stretch(made, self._told, span if known else None, self._told.last if known or self._seen.torn else None)
+
+    def _settled(self, *, first: bool = False) -> int:
+        """Return how far the longer candles are settled; where they begin, for the ``first``."""
+        if self._seen.span is None:
+            return 0
+        start, stop = self._target.ceil(self._seen.span[0]), self._target.floor(self._seen.span[1])
+        if self._oldest_first:
+            return start if first else stop if self._near is None else self._start
+        return stop if first else start if self._near is None else self._stop
 
     def _open(self, candle: CandleData) -> None:
         self._start = self._target.floor(candle.open_seconds)
@@ -121,7 +165,7 @@ class _Resampling(Step[CandleData, CandleData]):
         near, far = self._near, self._far
         assert near is not None
         assert far is not None
-        complete = whole and (not self._first or self._reaches(near, far=False, asked=True))
+        complete = whole and self._whole and not self._seen.lacks(self._start, self._stop)
         if self._partial == "drop" and not complete:
             return
         older, newer = (near, far) if self._oldest_first else (far, near)
@@ -131,11 +175,62 @@ class _Resampling(Step[CandleData, CandleData]):
         )  # fmt: skip
         yield ResampledCandle(*fields, complete=complete) if self._partial == "mark" else CandleData(*fields)
 
-    def _reaches(self, candle: CandleData, *, far: bool, asked: bool) -> bool:
+    def _reaches(self, candle: CandleData, known: Span | None, *, far: bool, asked: bool = True) -> bool:
         """Say whether the slot is known up to its far or near edge, of which ``candle`` is the nearest."""
         request = self._request if asked else None
         if far != self._oldest_first:
             asked_from = None if request is None else request.start
-            return candle.open_seconds == self._start or (asked_from is not None and asked_from <= self._start)
+            seen = known is not None and known[0] <= self._start
+            return seen or candle.open_seconds == self._start or (asked_from is not None and asked_from <= self._start)
         last = Timeframe.of(candle.timeframe).shift(self._stop, -1)
-        return candle.open_seconds == last or (request is not None and request.stop >= self._stop)
+        seen = known is not None and known[1] >= self._stop
+        return seen or candle.open_seconds == last or (request is not None and request.stop >= self._stop)
+
+
+class _Seen:
+    """The stretch of time of which all candles have come, by what their lists say."""
+
+    def __init__(self) -> None:
+        self.span: Span | None = None
+        """Of the lists that follow on one another, up to the last one."""
+        self.before: Span | None = None
+        """That of those before, where a list is missing between."""
+        self.torn = False
+        self._last: Stretch[Any] | None = None
+        self._cut = self._unsure = False
+
+    def add(self, items: Stretch[Any]) -> None:
+        """Take in one more list."""
+        last, self._last = self._last, items
+        self._unsure = items.unsure
+        if items.span is None:
+            self.before, self.span = self.span, None
+            self.torn |= self._unsure
+        elif last is None:
+            self.span = items.span
+        elif self.span is not None and items.follows(last):
+            self.span = min(self.span[0], items.span[0]), max(self.span[1], items.span[1])
+        else:
+            self.before, self.span = self.span, items.span
+            self._cut = self.torn = True
+
+    def cut(self) -> bool:
+        """Say whether something may be missing right before this candle; that a list is missing is told once."""
+        cut, self._cut = self._cut, False
+        return cut or self._unsure
+
+    def end(self) -> None:
+        """Hear that nothing comes any more: where the run has come further without a candle, so has this."""
+        last = self._last
+        if last is not None and self.span is not None and last.final:
+            edge = last.origin.edge
+            self.span = min(self.span[0], edge), max(self.span[1], edge)
+
+    def lacks(self, start: int, stop: int) -> bool:
+        """Say whether something between is known to be missing."""
+        return any(span[0] < stop and start < span[1] for span in self.failed)
+
+    @property
+    def failed(self) -> Sequence[Span]:
+        """Spans that the run has passed over."""
+        return () if self._last is None else self._last.origin.failed

@@ -17,8 +17,9 @@ from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.density import Trend, doubtful_gaps
 from rxcandles.flow import Operator, map_async
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Covered
+from rxcandles.ports import CandleStore, Covered, impossible_in
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, END
 
@@ -62,6 +63,7 @@ class Narrowing:
 
     async def narrow(self, chunk: Chunk) -> Chunk:
         """Return the chunk with what the store has of it, and what is to be asked for."""
+        check_chunk("skip_stored", chunk)
         if chunk.index == 0 or chunk.plan not in self._looks:
             self._looks[chunk.plan] = await self._look_over(chunk.plan)
             chunk = chunk.plan.aligned(chunk)
@@ -75,7 +77,28 @@ class Narrowing:
         covered = await self._store.coverage(
             request.symbol, request.timeframe, max(0, chunk.floor - 1), chunk.top + 1, limit=chunk.plan.page + 3
         )
-        covered = _without(covered, _near(look.due, chunk))
+        return await self._narrowed(chunk, _without(covered, _near(look.due, chunk)), look)
+
+    async def renew(self, chunk: Chunk) -> Chunk:
+        """Return the chunk narrowed anew, as others may have stored some of it since."""
+        request, plan, store = chunk.request, chunk.plan, self._store
+        if chunk.resume < chunk.top:
+            plan.tally.stored_before -= await self._spared(chunk, chunk.resume, chunk.held)
+        low = max(chunk.floor, request.timeframe.shift(chunk.top, -plan.page))
+        ask = min(plan.page, request.timeframe.slots(low, chunk.top), chunk.want or plan.page)
+        chunk = attrs.evolve(
+            chunk, low=low, resume=chunk.top, ask=ask, seam=chunk.segment.seam, over=0, known=(), again=False, held=0,
+            overlap="no_overlap", reached=None, suspects=frozenset(),
+        )  # fmt: skip
+        series, start = (request.symbol, request.timeframe), max(0, low - 1)
+        claims = await store.claims(*series, start, chunk.top)
+        now = time.time()
+        due = SpanSet(tuple(claim.span for claim in claims if self._absences or claim.is_due(now)))
+        covered = await store.coverage(*series, max(0, chunk.floor - 1), chunk.top + 1, limit=plan.page + 3)
+        impossible = [each.open_time for each in await impossible_in(store, *series, start, chunk.top)]
+        return await self._narrowed(chunk, _without(covered, due), Look(SpanSet(), due, claims, impossible))
+
+    async def _narrowed(self, chunk: Chunk, covered: list[Covered], look: Look) -> Chunk:
         believed = [span for span in covered if span.start < chunk.top]
         if believed and believed[0].stop >= chunk.top:
             chunk = await self._resume(chunk, believed.pop(0))
@@ -104,7 +127,8 @@ class Narrowing:
         trend = await self._trend(plan, covered[0], claims) if covered else Trend()
         first = oldest[0].open_time if oldest else None
         plan.know(trend, first, None if self._absences else await self._begins(plan, first))
-        return Look(plan.covered, due, claims)
+        impossible = await impossible_in(store, *series, *request.span)
+        return Look(plan.covered, due, claims, [each.open_time for each in impossible])
 
     async def _begins(self, plan: Plan, oldest: int | None) -> int | None:
         """Return the open time of the oldest candle where it is known already that nothing is older."""
@@ -192,14 +216,15 @@ class Narrowing:
         wanted = page if chunk.want is None else chunk.want - chunk.held
         slots = grid.slots(lowest, chunk.resume)
         need = min(page, slots, wanted)
-        again = bool(missing.intersect(_near(look.due, chunk)))
+        suspects = look.impossible_in(lowest, chunk.resume)
+        again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)
         below = await self._opens(chunk, SpanSet(tuple(span for span in covered if span[1] == lowest)), AGAIN)
         if below and need == slots:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
-        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below])
+        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below], suspects=suspects)
         return chunk.plan.asking(chunk, need)
 
     async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:
@@ -222,12 +247,18 @@ class Look:
     """What of that is asked about again."""
     claims: Sequence[Claim]
     """All doubtful absences."""
+    impossible: Sequence[int] = ()
+    """Open times of candles that can't be true, oldest first."""
     hole: Span | None = None
     """The last hole found."""
     by_stop: Mapping[int, Claim] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.by_stop = {claim.stop: claim for claim in self.claims}
+
+    def impossible_in(self, start: int, stop: int) -> frozenset[int]:
+        """Return those in ``[start, stop)``."""
+        return frozenset(self.impossible[bisect_left(self.impossible, start) : bisect_left(self.impossible, stop)])
 
 
 def _near(due: SpanSet, chunk: Chunk) -> SpanSet:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from math import inf
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
 
+from rxcandles.arguments import check_choice
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
-from rxcandles.model import CandleData, Order
+from rxcandles.model import ORDERS, CandleData, Order
+from rxcandles.operators.pieces import check_lists
+from rxcandles.stretch import Passed, Stretch
 from rxcandles.timeframe import time_text
 
-__all__ = ["Step", "Track", "invalid", "stepwise"]
+__all__ = ["AnyOrder", "Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
+_C = TypeVar("_C", bound=CandleData)
+AnyOrder: TypeAlias = Order | Literal["of_the_run"]
+"""An order, or that which the lists of a run know; newest first where they don't."""
+
+OF_THE_RUN: Final = "of_the_run"
 # What is generic in its candles spells out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
 
 
@@ -34,9 +43,16 @@ class Step(ABC, Generic[_A, _B]):
         """Yield what is held, at the end or before an error."""
         return ()
 
+    def learn(self, items: Stretch[Any]) -> None:
+        """Hear what a list knows of its run, before it is taken."""
 
-def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequence[_B]]:
-    """Emit what the steps give, a list for a list, none that is empty; ``make`` is called for each subscription.
+    def shape(self, made: list[_B]) -> list[_B]:
+        """Return what was made, of lists that know their stretch, with what is known of it."""
+        return made
+
+
+def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequence[_B]]:
+    """Emit what the steps give, a list for a list, none that is empty; ``make`` is called a subscription.
 
     Synchronous: nothing is held of which the step does not say so, and demand passes by. What is held comes before an
     error.
@@ -47,23 +63,32 @@ def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequenc
             observer: abc.ObserverBase[Sequence[_B]], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             step = make()
+            knows = False
 
             def on_next(items: Sequence[_A]) -> None:
+                nonlocal knows
                 made: list[_B] = []
                 try:
+                    check_lists(name, items)
+                    knows = isinstance(items, Stretch)
+                    if isinstance(items, Stretch):
+                        step.learn(items)
                     made.extend(step.take(items))
                 except Exception as error:
                     end(made, error)
                     return
                 if step.over:
                     end(made, None)
-                elif made:
-                    observer.on_next(made)
+                else:
+                    emit(made)
+
+            def emit(made: list[_B]) -> None:
+                if made:
+                    observer.on_next(step.shape(made) if knows else made)
 
             def end(made: list[_B], error: Exception | None) -> None:
                 made.extend(step.finish(error is not None))
-                if made:
-                    observer.on_next(made)
+                emit(made)
                 if error is None:
                     observer.on_completed()
                 else:
@@ -76,13 +101,49 @@ def stepwise(make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequenc
     return operator
 
 
+class Passing(Step[_C, _C]):
+    """A step that hands candles on as they are: what their lists know stays true of what is left."""
+
+    low, high = 0.0, inf
+    """The time that may pass."""
+    _passed: Passed | None = None
+
+    def learn(self, items: Stretch[Any]) -> None:
+        """Hear how far the run has come."""
+        if self._passed is None or self._passed.whole is not items.origin:
+            self._passed = Passed(items.origin, self.low, self.high)
+        self._passed.hear(items, held=self.holds)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a candle is held back."""
+        return False
+
+    def shape(self, made: list[_C]) -> list[_C]:
+        """Return what is left as the next list."""
+        assert self._passed is not None
+        return self._passed.passing(made, held=self.holds)
+
+
+def check_order(order: AnyOrder) -> Order | None:
+    """Return ``order``, None for that of the run, or raise :class:`RequestError` where it is neither."""
+    check_choice("order", order, (*ORDERS, OF_THE_RUN))
+    return None if order == OF_THE_RUN else order
+
+
 class Track:
     """Whether each candle belongs behind the one before; ``several`` series may come mixed, in order of time."""
 
-    def __init__(self, order: Order, *, several: bool = False) -> None:
-        self._order = order
+    def __init__(self, order: Order | None, *, several: bool = False) -> None:
+        self._given = order
+        self.order: Order = order or "newest_first"
         self._several = several
         self.last: CandleData | None = None
+
+    def learn(self, items: Sequence[Any]) -> None:
+        """Take over the order of the run that a list comes from, where none was given and the list knows it."""
+        if self._given is None and isinstance(items, Stretch):
+            self.order = items.origin.order
 
     def fault(self, candle: CandleData) -> str | None:
         """Return why ``candle`` can't follow; None, and remember it as the last, where it can."""
@@ -94,11 +155,11 @@ class Track:
                     return f"those before are of {last.symbol} {last.timeframe}; take each series by itself"
                 if later == 0:
                     return "it is repeated; ops.deduplicate() drops what is"
-            if later < 0 if self._order == "oldest_first" else later > 0:
-                other = "newest_first" if self._order == "oldest_first" else "oldest_first"
+            if later < 0 if self.order == "oldest_first" else later > 0:
+                other = "newest_first" if self.order == "oldest_first" else "oldest_first"
                 return (
                     f"it comes after the one of {time_text(last.open_seconds)}, which is not "
-                    f"{self._order.replace('_', ' ')}; give order={other!r} where all come so"
+                    f"{self.order.replace('_', ' ')}; give order={other!r} where all come so"
                 )
         self.last = candle
         return None

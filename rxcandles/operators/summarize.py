@@ -15,9 +15,10 @@ from rxcandles.chunk import Chunk
 from rxcandles.claims import Claim
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import Request
+from rxcandles.operators.pieces import check_chunk
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
-from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ProvisionalSpan
+from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ImpossibleSpan, ProvisionalSpan
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
 
@@ -75,11 +76,16 @@ def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk,
             async def finish(total: _Sum) -> CollectionSummary:
                 return await _summary(total, lambda: clock() - began)
 
-            return source.pipe(rx.reduce(_Sum.add, _Sum()), map_async(finish))
+            return source.pipe(rx.reduce(_added, _Sum()), map_async(finish))
 
         return reactivex.defer(subscribed)
 
     return operator
+
+
+def _added(total: _Sum, chunk: Chunk) -> _Sum:
+    check_chunk("summarize", chunk)
+    return total.add(chunk)
 
 
 @attrs.frozen
@@ -91,6 +97,7 @@ class _Held:
     span: Span
     failed: SpanSet
     provisional: Sequence[ProvisionalSpan] = ()
+    impossible: Sequence[ImpossibleSpan] = ()
 
 
 async def _held(chunk: Chunk) -> _Held:
@@ -99,7 +106,9 @@ async def _held(chunk: Chunk) -> _Held:
     start = request.start if request.start is not None else min(plan.bottom, stop)
     failed = SpanSet(tuple(plan.failed))
     if store is None:
-        return _Held(collected, collected, (start, stop), failed)
+        return _Held(
+            collected, collected, (start, stop), failed, impossible=_impossible(plan, (start, stop), SpanSet())
+        )
     series = (request.symbol, request.timeframe)
     void = SpanSet(tuple(plan.void)).intersect(SpanSet(((start, stop),)))
     if void:
@@ -117,7 +126,21 @@ async def _held(chunk: Chunk) -> _Held:
     rows = await store.count(*series, start, stop)
     short = request.count is not None and collected < request.count
     provisional = await provisional_spans(store, request, (BEGINNING if short else start, request.stop))
-    return _Held(collected, rows, (start, stop), failed, provisional)
+    covered = SpanSet()
+    if plan.impossible and not plan.anew:
+        covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
+    impossible = _impossible(plan, (BEGINNING if short else start, stop), covered)
+    return _Held(collected, rows, (start, stop), failed, provisional, impossible)
+
+
+def _impossible(plan: Plan, asked: Span, covered: SpanSet) -> list[ImpossibleSpan]:
+    """Return the slots of ``asked`` whose candles can't be true, but for what is held of them from before."""
+    grid = plan.request.timeframe
+    return [
+        ImpossibleSpan(to_datetime(opened), to_datetime(grid.shift(opened, 1)), plan.impossible[opened])
+        for opened in sorted(plan.impossible)
+        if asked[0] <= opened < asked[1] and opened not in covered
+    ]
 
 
 async def provisional_spans(store: CandleStore, request: Request, asked: Span) -> list[ProvisionalSpan]:
@@ -164,6 +187,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
             for start, stop in failed
         ),
         provisional_spans=tuple(span for each in held for span in each.provisional),
+        impossible_spans=tuple(span for each in held for span in each.impossible),
         revised_count=total.revised,
         removed_count=total.removed,
         stored_older_count=total.older,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from inspect import isawaitable, iscoroutine, iscoroutinefunction
+from collections.abc import Callable
 from typing import TypeVar
 
 from reactivex import Observable, abc
 from reactivex import operators as rx
 
 from rxcandles.arguments import refusal
-from rxcandles.flow import map_async
+from rxcandles.operators.calling import shown_to
 
 __all__ = ["tee"]
 
@@ -38,7 +36,7 @@ def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[
             calls.append(observer)
         else:
             raise refusal(f"observers[{number}]", observer, "give a function, or an observer of Rx")
-    show = map_async(_awaiting(calls)) if any(map(_is_async, calls)) else rx.map(_calling(calls))
+    show = shown_to(calls)
 
     def failed(error: Exception) -> None:
         for observer in ends:
@@ -56,32 +54,3 @@ def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[
         return source.pipe(show, rx.do_action(on_error=failed, on_completed=completed))
 
     return operator
-
-
-def _is_async(call: Callable[[_A], object]) -> bool:
-    while isinstance(call, partial):
-        call = call.func
-    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
-
-
-def _calling(calls: Sequence[Callable[[_A], object]]) -> Callable[[_A], _A]:
-    def show(item: _A) -> _A:
-        for call in calls:
-            result = call(item)
-            if iscoroutine(result):
-                result.close()
-                raise refusal("observer", call, "it returns a coroutine: make it an `async def`, so that it is awaited")
-        return item
-
-    return show
-
-
-def _awaiting(calls: Sequence[Callable[[_A], object]]) -> Callable[[_A], Awaitable[_A]]:
-    async def show(item: _A) -> _A:
-        for call in calls:
-            result = call(item)
-            if isawaitable(result):
-                await result
-        return item
-
-    return show

@@ -10,7 +10,8 @@ from reactivex import operators as rx
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxcandles.arguments import check_callable
-from rxcandles.flow import Flow, Operator, map_async
+from rxcandles.flow import Operator, join, map_async
+from rxcandles.operators.pieces import check_lists
 
 __all__ = ["to_sink"]
 
@@ -31,17 +32,18 @@ def to_sink(write: Callable[[Sequence[_A]], Awaitable[object]]) -> Operator[Sequ
         def subscribe(
             observer: abc.ObserverBase[int], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            flow = Flow.of(scheduler)
+            flow, _ = join(scheduler, observer)
             taken = waiting = 0
             mark = object()
 
-            def arrived(_: Sequence[_A]) -> None:
+            def arrived() -> None:
                 nonlocal waiting
                 waiting += 1
                 flow.pause(mark)
 
             async def hand_over(items: Sequence[_A]) -> int:
                 nonlocal taken, waiting
+                check_lists("to_sink", items)
                 await write(items)
                 taken += len(items)
                 waiting -= 1
@@ -49,9 +51,9 @@ def to_sink(write: Callable[[Sequence[_A]], Awaitable[object]]) -> Operator[Sequ
                     flow.resume(mark)
                 return taken
 
-            acknowledged = source.pipe(rx.do_action(arrived), map_async(hand_over))
+            acknowledged = source.pipe(rx.do_action(lambda _: flow.do(arrived)), map_async(hand_over))
             return CompositeDisposable(
-                acknowledged.subscribe(observer, scheduler=flow), Disposable(lambda: flow.resume(mark))
+                acknowledged.subscribe(observer, scheduler=flow), Disposable(lambda: flow.do(lambda: flow.resume(mark)))
             )
 
         return Observable(subscribe)

@@ -10,9 +10,10 @@ from reactivex import Observable
 
 from rxcandles.arguments import check_choice, refusal
 from rxcandles.errors import InvalidCandleError
-from rxcandles.model import ORDERS, CandleData, Order
-from rxcandles.operators.stepping import Step, Track, invalid, stepwise
+from rxcandles.model import CandleData, Order
+from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, invalid, stepwise
 from rxcandles.rules import value_fault
+from rxcandles.stretch import Stretch
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["validate"]
@@ -23,9 +24,9 @@ OnError: TypeAlias = Literal["raise", "drop"] | Callable[[CandleData, InvalidCan
 
 
 def validate(
-    on_error: OnError = "raise", *, order: Order = "newest_first"
+    on_error: OnError = "raise", *, order: AnyOrder = "of_the_run"
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
-    """Let only possible candles of one series pass, in strict ``order``.
+    """Let only possible candles of one series pass, in strict ``order``: the run's own, else newest first.
 
     A candle's own values are held to the rules that every page of an exchange is held to before it is stored. One that
     breaks them, is repeated, out of order, of another series than the first, or filled in (no exchange sends that), is
@@ -37,15 +38,19 @@ def validate(
         if not isinstance(on_error, str):
             raise refusal("on_error", on_error, "take 'raise', 'drop' or a function")
         check_choice("on_error", on_error, ("raise", "drop"))
-    check_choice("order", order, ORDERS)
-    make: Callable[[], Step[Any, Any]] = partial(_Validating, on_error, order)
-    return stepwise(make)
+    known = check_order(order)
+    make: Callable[[], Step[Any, Any]] = partial(_Validating, on_error, known)
+    return stepwise("validate", make)
 
 
-class _Validating(Step[_C, _C]):
-    def __init__(self, on_error: OnError, order: Order) -> None:
+class _Validating(Passing[_C]):
+    def __init__(self, on_error: OnError, order: Order | None) -> None:
         self._on_error = on_error
         self._track = Track(order)
+
+    def learn(self, items: Stretch[Any]) -> None:
+        super().learn(items)
+        self._track.learn(items)
 
     def take(self, items: Sequence[_C]) -> Iterator[_C]:
         for candle in items:

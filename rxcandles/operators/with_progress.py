@@ -8,10 +8,11 @@ from typing import TypeVar
 
 import reactivex
 from reactivex import Observable
-from reactivex import operators as rx
 
 from rxcandles.arguments import check_callable, check_count
 from rxcandles.model import CandleData
+from rxcandles.operators.calling import shown_to, told
+from rxcandles.operators.pieces import check_lists
 from rxcandles.reports import CandleProgress
 
 __all__ = ["with_progress"]
@@ -28,9 +29,9 @@ def with_progress(
     """Call ``callback`` with a :class:`CandleProgress` for every list of candles, then pass the list on.
 
     ``total`` is how many candles are expected, for the time that remains. Where it stands in the pipeline is what it
-    counts: in front of ``resample`` the short candles, behind it the long ones. Synchronous, on the event loop: a slow
-    callback slows the run, and its exception ends the run as its error. An empty list is passed on untold. Counters
-    only are held.
+    counts: in front of ``resample`` the short candles, behind it the long ones. It is called on the event loop, so a
+    slow callback slows the run. One that is an ``async def`` is awaited. Its exception ends the run as its error. An
+    empty list is passed on untold. Counters only are held.
     """
     check_callable("callback", callback)
     check_callable("clock", clock)
@@ -41,15 +42,16 @@ def with_progress(
         def subscribed(_: object) -> Observable[Sequence[_C]]:
             began, lists, candles = clock(), 0, 0
 
-            def tell(items: Sequence[_C]) -> None:
+            def progress(items: Sequence[_C]) -> CandleProgress | None:
                 nonlocal lists, candles
+                check_lists("with_progress", items)
                 if not items:
-                    return
+                    return None
                 lists += 1
                 candles += len(items)
-                callback(CandleProgress(candles, lists, items[-1].open_time, max(0.0, clock() - began), total))
+                return CandleProgress(candles, lists, items[-1].open_time, max(0.0, clock() - began), total)
 
-            return source.pipe(rx.do_action(tell))
+            return source.pipe(shown_to([told(callback, progress)]))
 
         return reactivex.defer(subscribed)
 

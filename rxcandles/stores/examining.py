@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from rxcandles.arguments import plain
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
@@ -20,10 +21,12 @@ from rxcandles.stores.claiming import has_claims
 from rxcandles.stores.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
+from rxcandles.stores.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
+from rxcandles.stores.scales import scales
 from rxcandles.stores.schema import COLUMNS
-from rxcandles.stores.spelling import plain, proper_names
-from rxcandles.timeframe import BEGINNING, Timeframe, time_text, to_datetime
+from rxcandles.stores.spelling import proper_names
+from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 from rxcandles.which import EVERY, Which
 
 __all__ = ["Examination", "Stored"]
@@ -88,6 +91,8 @@ class Examination:
     def _contents(self) -> Iterator[Finding]:
         claims = has_claims(self._connection)
         claimed = " OR EXISTS (SELECT 1 FROM claims WHERE series = id)" if claims else ""
+        if has_impossible(self._connection):
+            claimed += " OR EXISTS (SELECT 1 FROM impossible WHERE series = id)"
         found = [
             (number, Series(*map(_text, names)))
             for number, *names in self._all(
@@ -118,6 +123,8 @@ class Examination:
                 yield from self._unfinished(stored)
                 if claims:
                     yield from self._claims(stored)
+                yield from self._impossible(stored)
+                yield from self._scales(stored)
         self.imported = self._imported()
 
     def _imported(self) -> int:
@@ -214,8 +221,9 @@ class Examination:
 
     def _unfinished(self, stored: Stored) -> Iterator[Finding]:
         pending = spans_of(self._connection, "unfinished", stored.id)
+        impossible = impossible_slots(self._connection, stored.id, Timeframe.of(stored.series.timeframe))
         if pending:
-            for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)):
+            for start, stop in pending.subtract(ledger_spans(self._connection, stored.id)).subtract(impossible):
                 detail = "a repair has taken it out of the ledger and did not fetch it again"
                 yield _about(stored.series, "unfinished_repair", start, stop, detail)
         for start, stop in spans_of(self._connection, "questioned", stored.id):
@@ -227,6 +235,22 @@ class Examination:
         for kind, span, detail in examine_claims(self._connection, stored.id, frame):
             start, stop = span or (None, None)
             yield _about(stored.series, kind, start, stop, detail)
+
+    def _impossible(self, stored: Stored) -> Iterator[Finding]:
+        frame = Timeframe.of(stored.series.timeframe)
+        for each in read_impossible(self._connection, stored.id, BEGINNING, END):
+            detail = f"not held, as the exchange's candle can't be true: {each.fault}; the next run asks for it again"
+            yield _about(stored.series, "impossible_answer", each.open_time, frame.shift(each.open_time, 1), detail)
+
+    def _scales(self, stored: Stored) -> Iterator[Finding]:
+        frame = Timeframe.of(stored.series.timeframe)
+        for start, before, after, factor in scales(self._connection, stored.id, frame):
+            detail = (
+                f"prices are {10 ** abs(factor):,} times {'higher' if factor > 0 else 'lower'} from here on, "
+                f"{before:,.10g} before and {after:,.10g} after: one part may be from before a redenomination; "
+                "compare it with --against-exchange, or ask anew with repair --refetch"
+            )
+            yield _about(stored.series, "two_scales", start, frame.shift(start, 1), detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
         """Candles on the grid, and the first and last of them; others are findings of their own."""

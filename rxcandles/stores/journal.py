@@ -14,9 +14,21 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.conditions import is_span
+from rxcandles.stores.impossible import impossible_slots
 from rxcandles.stores.transaction import transaction
+from rxcandles.timeframe import Timeframe
 
-__all__ = ["Matter", "add_matter", "answered", "is_unsettled", "ledger_spans", "remember", "settle", "spans_of"]
+__all__ = [
+    "Matter",
+    "add_matter",
+    "answered",
+    "is_unsettled",
+    "ledger_spans",
+    "question",
+    "remember",
+    "settle",
+    "spans_of",
+]
 
 Matter: TypeAlias = Literal["unfinished", "questioned"]
 """What is to be done about spans: fetch what is not in the ledger, or ask anew for what is. Also the table's name."""
@@ -83,13 +95,20 @@ def remember(connection: sqlite3.Connection, series: int, spans: SpanSet) -> Non
         add_matter(connection, "unfinished", series, spans)
 
 
-def settle(connection: sqlite3.Connection, series: int, *, give_up: bool = False) -> SpanSet:
+def question(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+    """Write down what is to be asked anew."""
+    with transaction(connection):
+        add_matter(connection, "questioned", series, spans)
+
+
+def settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
     """Strike out what the ledger has by now, or all of both kinds; return what is left to be fetched.
 
-    A table goes with the last of it.
+    The slots of candles that can't be true are not left: they were asked for. A table goes with the last of it.
     """
     with transaction(connection):
         left = spans_of(connection, "unfinished", series).subtract(ledger_spans(connection, series))
+        left = left.subtract(impossible_slots(connection, series, timeframe))
         _strike(connection, "unfinished", series, SpanSet() if give_up else left)
         if give_up:
             _strike(connection, "questioned", series, SpanSet())

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final
 
-from rxcandles.arguments import check_exchange_name, check_symbol
+from rxcandles.arguments import check_exchange_name, check_symbol, plain
 from rxcandles.errors import RequestError
 from rxcandles.ports import Series
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["exchange_of", "plain", "proper_names"]
-
-_LATIN: Final = str.maketrans(
-    # Cyrillic and Greek capitals that are drawn as Latin ones, then hyphens, dashes and the minus sign.
-    "АВЕЅІЈКМНОРԚСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—―−",
-    "ABESIJKMHOPQCTYXABEZHIKMNOPTYX-------",
-)
-
-
-def plain(name: str) -> str:
-    """Return ``name`` in the letters it is read as: Unicode's compatibility forms, Latin, without spaces."""
-    letters = unicodedata.normalize("NFKC", name).translate(_LATIN)
-    return "".join(letter for letter in letters if unicodedata.category(letter)[0] not in "ZC")
+__all__ = ["alike", "exchange_of", "proper_names"]
 
 
 def _proper(series: Series) -> Series | None:
@@ -50,7 +36,9 @@ def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
     """Return what each series of a file should be called; None where no request could have such a name.
 
     Those that differ only in letter case, in letters that look alike, in spaces or in the timeframe's alias are one
-    series. Of the spellings found the one with a lower-case exchange and an upper-case symbol is its name.
+    series. A code that has both large and small letters after its first part is one of its own: ``KRW-xBTC`` is no
+    spelling of ``KRW-XBTC``. Of the spellings found the one with a lower-case exchange and an upper-case symbol is
+    its name.
     """
     names: dict[Series, Series | None] = {series: _proper(series) for series in found}
     alike: defaultdict[tuple[str, str, str], set[Series]] = defaultdict(set)
@@ -61,8 +49,14 @@ def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
     return {series: None if proper is None else best[_key(proper)] for series, proper in names.items()}
 
 
+def alike(symbol: str) -> str:
+    """Return what is the same of all spellings of a code."""
+    quote, dash, base = plain(symbol).partition("-")
+    return f"{quote.casefold()}{dash}{base if base.upper() != base != base.lower() else base.casefold()}"
+
+
 def _key(series: Series) -> tuple[str, str, str]:
-    return (series.exchange.casefold(), series.symbol.casefold(), series.timeframe)
+    return (series.exchange.casefold(), alike(series.symbol), series.timeframe)
 
 
 def _preference(series: Series) -> tuple[bool, bool, Series]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,15 +28,17 @@ from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
-from rxcandles.ports import Covered, Series, Written
+from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.claiming import read_claims
 from rxcandles.stores.conditions import COVERED_WITHIN
 from rxcandles.stores.connection import Connection, Durability, open_connection
 from rxcandles.stores.imported import ImportKeeper, MarkedReader
-from rxcandles.stores.journal import Matter, answered, remember, settle, spans_of
+from rxcandles.stores.impossible import read_impossible
+from rxcandles.stores.journal import Matter, answered, question, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
+from rxcandles.stores.reserving import release, reserve
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe, time_text
 
@@ -77,6 +80,8 @@ class SqliteStore(ImportKeeper):
         self._folder = ExitStack()
         self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
+        self._owner = random.getrandbits(62)
+        self._reserves = False
 
     @classmethod
     async def open(
@@ -124,7 +129,12 @@ class SqliteStore(ImportKeeper):
         connection, self._connection = self._connection, None
         if connection is not None:
             began = time.monotonic()
-            await connection.close()
+            try:
+                if self._reserves:
+                    with suppress(StoreError):  # it ends by itself
+                        await connection.call(release, self._owner, time.time())
+            finally:
+                await connection.close()
             self._series.clear()
             event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
@@ -142,26 +152,30 @@ class SqliteStore(ImportKeeper):
         heard: float | None = None,
         gone: Sequence[int] | None = None,
         said: float | None = None,
+        impossible: Mapping[int, str] | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
         at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
-        times in ``proven``) are deleted. Returns how many of the rows lie where nothing was covered before, which have
-        replaced others (``revised``) and which are deleted (``removed``). Raises ``RequestError`` where the first or
-        the last row lies outside.
+        times in ``proven``) are deleted. The slots of candles that are ``impossible`` (open times, and why) are not
+        covered, but where a candle is held by proof, which stays. Returns how many of the rows lie where nothing was
+        covered before, which have replaced others (``revised``) and which are deleted (``removed``). Raises
+        ``RequestError`` where the first or the last row lies outside.
         """
         start, stop = proven = check_span("proven", proven)
         try:
             inside = not rows or (start <= rows[0][0] < stop and start <= rows[-1][0] < stop)
         except (TypeError, LookupError):
             inside = False
-        inside = inside and all(start <= opened < stop for opened in gone or ())
+        inside = inside and all(start <= opened < stop for opened in (*(gone or ()), *(impossible or ())))
         if not inside:
             raise refusal("rows", rows, f"give rows that open within proven, {proven}")
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self._series_id(symbol, timeframe, create=True)
-        written = await self._open.call(write_rows, series, timeframe, rows, proven, absences, now, gone, said)
+        written = await self._open.call(
+            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible
+        )
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
                 event="commit",
@@ -180,6 +194,15 @@ class SqliteStore(ImportKeeper):
         for row in written.removed:
             self._log_revised(symbol, timeframe, row, None)
         return written
+
+    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
+        """Reserve ``ahead`` for ``seconds``, at most 3, unless another store has reserved some of ``wanted``, a part.
+
+        What is reserved is given up when the store is closed.
+        """
+        self._reserves = True
+        series, now = await self._series_id(symbol, timeframe, create=True), time.time()
+        return await self._open.call(reserve, series, self._owner, wanted, ahead, now, seconds)
 
     def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row | None) -> None:
         event = RevisedEvent(
@@ -227,11 +250,15 @@ class SqliteStore(ImportKeeper):
 
     async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
         """Strike out of that what is proven by now, or all where it can't be had; return what is left."""
-        return await self._open.call(settle, await self._series_id(symbol, timeframe), give_up=give_up)
+        return await self._open.call(settle, await self._series_id(symbol, timeframe), timeframe, give_up=give_up)
 
     async def remember(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
         """Write down that what of these spans is not covered is to be fetched, also if this process is stopped."""
         await self._open.call(remember, await self._series_id(symbol, timeframe), spans)
+
+    async def question(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
+        """Write down that these spans are to be asked anew, also if this process is stopped."""
+        await self._open.call(question, await self._series_id(symbol, timeframe), spans)
 
     async def answered(self, symbol: str, timeframe: Timeframe, span: Span) -> None:
         """Strike a span that has been asked anew out of what is left of that."""
@@ -254,6 +281,11 @@ class SqliteStore(ImportKeeper):
         """Return the absences that are covered provisionally and overlap ``[start, stop)``, whole, oldest first."""
         check_reading(start, stop)
         return await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
+
+    async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
+        """Return the candles of ``[start, stop)`` that are not held as they can't be true, oldest first."""
+        check_reading(start, stop)
+        return await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""

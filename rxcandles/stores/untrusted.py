@@ -112,6 +112,13 @@ class Untrusted:
         elif finding.kind != "unfinished_repair":
             self._doubt(stored, finding, self._series[stored.series])
 
+    def ask_anew(self, span: Span) -> None:
+        """Question all that is held of ``span`` in all series looked at."""
+        for stored in self._examination.stored.values():
+            ours = stored.proper == stored.series and stored.series.exchange == self._exchange
+            if ours and ledger_spans(self._connection, stored.id).intersect(SpanSet((span,))):
+                self._series[stored.series].questioned.append(span)
+
     def _doubt(self, stored: Stored, finding: Finding, doubted: _Doubted) -> None:
         if finding.kind == "wrong_claim":
             doubted.claims += 1
@@ -232,8 +239,9 @@ class Untrusted:
         """What is done about a series: two things at most."""
         frame, questioned = Timeframe.of(mending.series.timeframe), mending.questioned
         number = self._examination.stored[mending.series].id
-        if mending.untrusted or doubted.claims or not questioned:
-            yield attrs.evolve(self._step(mending), claims=doubted.claims)
+        step = attrs.evolve(self._step(mending), claims=doubted.claims)
+        if any((step.spans, step.candles, step.slots, step.claims)) or not questioned:
+            yield step
         if questioned:
             yield RepairStep(
                 "question",

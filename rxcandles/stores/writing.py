@@ -7,7 +7,7 @@ half way (queued one by one, its statements could be).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -17,8 +17,9 @@ from rxcandles.claims import Absence
 from rxcandles.model import Row
 from rxcandles.ports import Written
 from rxcandles.spans import Span, SpanSet
-from rxcandles.stores.claiming import hear_again
+from rxcandles.stores.claiming import hear_again, uncover
 from rxcandles.stores.conditions import COVERED_WITHIN
+from rxcandles.stores.impossible import keep_impossible
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.transaction import transaction
 from rxcandles.timeframe import Timeframe
@@ -36,6 +37,7 @@ _MOST_ROWS: Final = 2000
 _DELETE: Final = "DELETE FROM candles WHERE series = ? AND open_time = ?"
 _SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
 _STORED: Final = f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
+_HELD: Final = "SELECT 1 FROM candles WHERE series = ? AND open_time = ?"
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
@@ -49,12 +51,14 @@ def write_rows(
     heard: float,
     gone: Sequence[int] | None = None,
     said: float | None = None,
+    impossible: Mapping[int, str] | None = None,
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
 
     Waits for other writers. Imported candles in ``proven`` are dropped, and the rows that open at a time in ``gone``.
     A row whose ``timestamp`` is earlier than that of the one stored does not replace it, unless ``gone`` is given: the
     answer of a server that lags behind has a candle as it stood before its last trades.
+    The slots of candles that are ``impossible`` are left uncovered; a row that is held there by proof stays so.
     Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
     """
     with transaction(connection):
@@ -68,15 +72,22 @@ def write_rows(
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS])
         removed = [row for opened in gone or () for row in _removed(connection, series, opened)]
+        unknown = {
+            opened: fault
+            for opened, fault in (impossible or {}).items()
+            if opened not in before or not connection.execute(_HELD, (series, opened)).fetchone()
+        }
+        slots = SpanSet(tuple((opened, timeframe.shift(opened, 1)) for opened in unknown))
         # The exchange's own word on this span takes the place of anybody else's.
-        connection.execute(_SUPERSEDE, (series, *proven))
+        for span in SpanSet((proven,)).subtract(slots):
+            connection.execute(_SUPERSEDE, (series, *span))
         _merge(connection, series, proven, spans, held)
         void = hear_again(
             connection,
             series,
             absences=absences,
             proven=proven,
-            opens=[*(row[0] for row in rows), *stale],
+            opens=[*(row[0] for row in rows), *stale, *(impossible or ())],
             # Where there was a row, its absence is news, however long the slot has been covered.
             covered=before.subtract(
                 SpanSet(tuple((row.open_time, timeframe.shift(row.open_time, 1)) for row in removed))
@@ -85,6 +96,8 @@ def write_rows(
             said=said,
             timeframe=timeframe,
         )
+        uncover(connection, series, slots)
+        keep_impossible(connection, series, proven, unknown, heard)
     return Written(
         sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed, void.spans
     )

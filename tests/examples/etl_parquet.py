@@ -21,7 +21,7 @@ async def main(days):
     to = end + timedelta(days=days)
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:
         minutes = provider.stream_candles("KRW-XRP", "1m", to=to, end=end, order="oldest_first")
-        hours = ops.from_stream(minutes).pipe(ops.resample("60m", order="oldest_first"), ops.batch(240))
+        hours = ops.from_stream(minutes).pipe(ops.resample("60m"), ops.batch(240))
         with ParquetWriter("hours.parquet", transform([]).schema) as writer, rxcandles.MemoryMonitor() as monitor:
             async with hours.pipe(ops.with_backpressure()) as batches:
                 async for batch in batches:

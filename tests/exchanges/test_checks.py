@@ -53,10 +53,10 @@ def test_seam():
 def test_message():
     """A refusal says which row, what is wrong, and what was asked."""
     with pytest.raises(InvalidResponseError) as caught:
-        check([GOOD, GOOD._replace(open_time=TO - 120, high=math.nan)])
+        check([GOOD._replace(high=math.nan), GOOD._replace(open_time=TO - 120, high=0.0)])
     assert str(caught.value) == (
-        "KRW-BTC 1m, 200 before 2026-03-11T14:41:00Z: the candle of 2026-03-11T14:39:00Z: "
-        "high is nan, not a finite price above 0; nothing is stored"
+        "KRW-BTC 1m, 200 before 2026-03-11T14:41:00Z: the candle of 2026-03-11T14:40:00Z: "
+        "high is nan, not a finite price above 0, and of 2 candles 1 more can't be; nothing is stored"
     )
 
 

@@ -1,0 +1,122 @@
+"""Which flow a subscription runs in, and the flow of what several listen to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from reactivex import abc
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
+
+from rxcandles.errors import RequestError
+from rxcandles.flow.budget import IN_FLIGHT, Flow, Holder
+from rxcandles.flow.route import Route
+
+__all__ = ["SharedFlow", "join", "on_loop_of"]
+
+
+class SharedFlow(Flow):
+    """The flow of a source that several listen to, through ``rx.share`` or ``rx.publish``.
+
+    It has room while each of them has, so the slowest sets the pace. It belongs to none of them: who leaves first takes
+    nothing with him, and with the last one that leaves it ends.
+    """
+
+    def __init__(self, route: Route, beside: Flow | None) -> None:
+        super().__init__(IN_FLIGHT if beside is None else beside.in_flight, beside=beside)
+        self._route = route
+        self._listening: dict[Flow, abc.DisposableBase] = {}
+        self._listeners()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a source may emit: here and in every flow that listens."""
+        return super().has_room and all(flow.has_room for flow in self._listeners())
+
+    @property
+    def inside(self) -> int:
+        """Items inside, here and in every flow that listens."""
+        return super().inside + sum([flow.inside for flow in self._listeners()])
+
+    def serves(self, route: Route) -> bool:
+        """Say whether the same listen there as here."""
+        return not self.closed and self._route.forks == route.forks
+
+    def _shut(self, below: Sequence[Holder]) -> bool:
+        return super()._shut(below) or not all(flow.has_room for flow in self._listeners())
+
+    def _listeners(self) -> list[Flow]:
+        flows = self._route.flows()
+        if len(flows) != len(self._listening) or any(flow not in self._listening for flow in flows):
+            for flow in flows:
+                if flow not in self._listening:
+                    self._listening[flow] = flow.on_room(self.let_in)
+                    flow.shared.append(self)
+            for flow in [flow for flow in self._listening if flow not in flows]:
+                self._listening.pop(flow).dispose()
+            readers = [reader for flow in flows for reader in flow.readers()]
+            if len(set(readers)) < len(readers):
+                raise RequestError(
+                    "two sources of one ops.merge_by_time come from one rx.share or rx.publish, where each would wait "
+                    "for the other; give it the shared source once, or make a source for each without sharing"
+                )
+        return flows
+
+    def readers(self) -> list[object]:
+        """Return who reads several flows by turns, once for each flow."""
+        return [reader for flow in self._listeners() for reader in flow.readers()]
+
+
+def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -> tuple[Flow, Route]:
+    """Return the flow that a subscription runs in, and the route of its items.
+
+    It is the subscriber's own, which comes with ``scheduler``, or the one that the items arrive in; where several may
+    listen, one that is shared; where nobody downstream made one, a new one. Raises :class:`RequestError` where an
+    operator on the way can't be bounded, and where there is no event loop to run on.
+    """
+    route = Route(observer)
+    given = scheduler if isinstance(scheduler, Flow) else None
+    flows = route.flows()
+    # What is subscribed to item by item, as in a `flat_map`, runs in one shared flow, not in one for each.
+    for shared in (given, *(shared for flow in flows for shared in flow.shared)):
+        if isinstance(shared, SharedFlow) and shared.serves(route):
+            return shared, route
+    near = given or (flows[0] if flows else None)
+    if near is None:
+        _check_loop()
+    if route.forks and (flows or given is None):
+        return SharedFlow(route, near), route
+    return near or Flow(), route
+
+
+def _check_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RequestError(
+            "the pipeline was subscribed to in a thread without an event loop, and nothing behind it has one; leave Rx "
+            "by ops.with_backpressure() or ops.run(), and not by subscribe(), where rx.subscribe_on stands in it"
+        ) from None
+
+
+def on_loop_of(
+    flow: Flow, observer: abc.ObserverBase[Any], subscribe: Callable[[], abc.DisposableBase]
+) -> abc.DisposableBase:
+    """Call ``subscribe`` on the flow's loop, at once where this is its thread; so is what it returns disposed of.
+
+    What it raises there goes to ``observer``.
+    """
+    slot = SingleAssignmentDisposable()
+
+    def begin() -> None:
+        try:
+            slot.disposable = subscribe()
+        except Exception as error:
+            observer.on_error(error)
+
+    if flow.here:
+        slot.disposable = subscribe()
+    else:
+        flow.post(begin)
+    return Disposable(lambda: flow.do(slot.dispose))

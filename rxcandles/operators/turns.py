@@ -1,0 +1,223 @@
+"""Taking turns: what somebody is fetching already is waited for, and read from the store then.
+
+In a process there is one request in flight for a span of a series. Others that want some of it wait until its page is
+stored, and look in the store again. Where it fails for good, all that have waited for it fail with it; where it is
+given up, one of them goes on. Between processes on one file the store keeps reservations, which end by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import random
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import attrs
+
+from rxcandles.chunk import Chunk
+from rxcandles.planning import Plan
+from rxcandles.ports import Reserving
+from rxcandles.spans import Span, SpanSet
+
+__all__ = ["Flight", "TurnLost", "Turns"]
+
+AHEAD: Final = 4
+"""Pages reserved at once, so that little is written down."""
+
+LASTS: Final = 2.5
+"""Seconds that a reservation lasts. When it is half over it counts no more for who has it."""
+
+LATE: Final = 0.3
+"""Seconds after which it is looked once more whether a page is still wanted: its permit has taken long to come."""
+
+UNSTORED: Final = 1.0
+"""Seconds that a page which has come is waited for to be stored: its consumer may be slow, or be waiting for us."""
+
+_POLL: Final = (0.01, 0.04)
+"""Seconds between two looks at what another process is fetching, at random."""
+
+Key: TypeAlias = tuple[str, str]
+
+
+class TurnLost(Exception):
+    """Others have fetched it while the permit was waited for."""
+
+
+@attrs.define(eq=False)
+class Flight:
+    """A page that is being fetched, until it is stored."""
+
+    span: Span
+    plan: weakref.ref[Plan]
+    come: asyncio.Future[None]
+    """Done when the answer has come; cancelled where nothing will come."""
+    over: asyncio.Future[None]
+    """Done when it is stored or never will be; with the error where it has failed for good."""
+    began: float
+    landed: Callable[[Span], object]
+
+    def answered(self) -> None:
+        """Hear that the page has come and waits to be stored."""
+        if not self.come.done():
+            self.come.set_result(None)
+
+    def stored(self, proven: Span | None) -> None:
+        """Hear that the page is stored."""
+        if proven is not None:
+            self.landed(proven)
+        self.end()
+
+    def end(self, error: Exception | None = None) -> None:
+        """Hear that it is over: stored, given up, or failed."""
+        self.answered()
+        if not self.over.done():
+            if error is None:
+                self.over.set_result(None)
+            else:
+                self.over.set_exception(error)
+                self.over.exception()  # perhaps nobody waits for it
+
+
+class Turns:
+    """The flights of one collector, and the reservations of its store where that keeps some.
+
+    ``renew`` narrows a chunk anew to what the store lacks by now.
+    """
+
+    def __init__(self, store: object, renew: Callable[[Chunk], Awaitable[Chunk]]) -> None:
+        self._store = store if isinstance(store, Reserving) else None
+        self._renew = renew
+        self._flights: dict[Key, list[Flight]] = {}
+        self._landed: dict[Key, SpanSet] = {}
+        self._reserved: dict[Key, list[_Window]] = {}
+
+    async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
+        """Return the chunk when it is its turn, narrowed to what is still lacking, and its flight if it is to fly.
+
+        Raises the error of a flight that it has waited for and that has failed for good: a copy with a traceback of
+        its own.
+        """
+        key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
+        while chunk.ask:
+            other = self._other(key, chunk)
+            if other is not None:
+                await _over(other)
+            elif (left := await self._reserve(key, chunk)) > 0 and time.monotonic() < until:
+                # By our own count as well: the clock that reservations go by may have been set back since.
+                await asyncio.sleep(min(left, random.uniform(*_POLL)))
+            elif fresh or not self._is_touched(key, chunk):
+                if self._other(key, chunk) is None:  # none has come up meanwhile
+                    return chunk, self._fly(key, chunk)
+                continue
+            chunk, fresh = await self._renew(chunk), True
+        return chunk, None
+
+    async def check(self, chunk: Chunk, flight: Flight) -> None:
+        """Raise :class:`TurnLost` where the chunk has waited for long and others may have fetched it."""
+        if time.monotonic() - flight.began < LATE:
+            return
+        key = _key(chunk)
+        if await self._reserve(key, chunk) > 0 or self._is_touched(key, chunk):
+            raise TurnLost
+        flight.began = time.monotonic()
+
+    def _other(self, key: Key, chunk: Chunk) -> Flight | None:
+        """Return a flight of another run that brings some of the chunk."""
+        for flight in self._flights.get(key, ()):
+            low, high = _span(chunk)
+            apart = flight.span[1] <= low or high <= flight.span[0]
+            if not (apart or flight.over.done() or flight.plan() is chunk.plan):
+                return flight
+        return None
+
+    def _fly(self, key: Key, chunk: Chunk) -> Flight:
+        loop, flights = asyncio.get_running_loop(), self._flights.setdefault(key, [])
+
+        def landed(span: Span) -> None:
+            self._landed[key] = self._landed.get(key, SpanSet()).union(SpanSet((span,)))
+
+        flight = Flight(
+            span=_span(chunk),
+            plan=weakref.ref(chunk.plan),
+            come=loop.create_future(),
+            over=loop.create_future(),
+            began=time.monotonic(),
+            landed=landed,
+        )
+        flights.append(flight)
+        flight.over.add_done_callback(lambda _: flights.remove(flight))
+        # A chunk that nobody has any more will never be stored.
+        weakref.finalize(chunk.ticket, _dropped, loop, flight).atexit = False
+        return flight
+
+    def _is_touched(self, key: Key, chunk: Chunk) -> bool:
+        """Whether some of what the chunk asks for may have been stored since it was looked up."""
+        if self._landed.get(key, SpanSet()).intersect(SpanSet((_span(chunk),))):
+            return True
+        return any(each.held for each in self._windows(key) if each.has(chunk))
+
+    def _windows(self, key: Key) -> list[_Window]:
+        now = time.monotonic()
+        return [each for each in self._reserved.get(key, ()) if each.until > now]
+
+    async def _reserve(self, key: Key, chunk: Chunk) -> float:
+        """Return 0.0 where the chunk is reserved for us, else seconds to wait at most."""
+        windows = self._windows(key)
+        if self._store is None or any(each.has(chunk) for each in windows):
+            return 0.0
+        request, until = chunk.request, time.monotonic() + LASTS / 2
+        wanted = low, high = _span(chunk)
+        if chunk.want is None:
+            low = min(low, max(chunk.floor, request.timeframe.shift(high, -AHEAD * chunk.plan.page)))
+        ahead = (low, high)
+        reserved = await self._store.reserve(request.symbol, request.timeframe, wanted, ahead, LASTS)
+        if not reserved.left:
+            self._reserved[key] = [*self._windows(key), _Window(ahead, until, reserved.held)]
+        return reserved.left
+
+
+@attrs.frozen
+class _Window:
+    """What is reserved for us."""
+
+    span: Span
+    until: float
+    """Monotonic seconds."""
+    held: bool
+    """Whether some of it was covered then."""
+
+    def has(self, chunk: Chunk) -> bool:
+        """Whether a chunk lies in it."""
+        low, high = _span(chunk)
+        return self.span[0] <= low and high <= self.span[1]
+
+
+def _span(chunk: Chunk) -> Span:
+    """Return what a chunk asks for, if each slot has a candle."""
+    return (max(chunk.low, chunk.request.timeframe.shift(chunk.resume, -chunk.ask)), chunk.resume)
+
+
+def _key(chunk: Chunk) -> Key:
+    return (chunk.request.symbol, chunk.request.timeframe.name)
+
+
+async def _over(flight: Flight) -> None:
+    """Wait until a flight is over, but not for long for a page that has come."""
+    await asyncio.wait({flight.come})
+    if not flight.over.done():
+        await asyncio.wait({flight.over}, timeout=UNSTORED)
+    if not flight.over.done():
+        flight.end()  # so that nobody waits for it again
+    error = flight.over.exception()
+    if error is not None:
+        again = copy.copy(error)
+        again.__cause__, again.__notes__ = error.__cause__, list(getattr(error, "__notes__", ()))
+        raise again
+
+
+def _dropped(loop: asyncio.AbstractEventLoop, flight: Flight) -> None:
+    if not flight.over.done() and not loop.is_closed():
+        loop.call_soon_threadsafe(flight.end)
