@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, Seve
 from rxcandles.estimating import CollectionPlan, estimate
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
+from rxcandles.moments import placed
 from rxcandles.operators import (
     Retry,
     cursors_for,
@@ -54,6 +55,7 @@ class CandleCollector:
         *,
         retry: Retry | None = None,
         cursors: int | None = None,
+        tz: tzinfo | None = None,
     ) -> None:
         check_like("store", store, CandleStore)
         check_like("exchange", exchange, Exchange)
@@ -73,6 +75,7 @@ class CandleCollector:
         self._limiter = limiter
         self._retry = retry
         self._cursors = cursors
+        self._tz = tz
         self._turns = Turns(store, Narrowing(store).renew)
 
     def request(
@@ -85,7 +88,7 @@ class CandleCollector:
         order: Order = "newest_first",
     ) -> Request:
         """Return the request, checked against what this exchange can have; raises ``RequestError``."""
-        request = Request(symbol, timeframe, count, to, end, order=order)
+        request = Request(symbol, timeframe, count, placed(to, self._tz), placed(end, self._tz), order=order)
         self._exchange.check(request.symbol, request.timeframe)
         return request
 

@@ -6,6 +6,7 @@ A time is a datetime (pandas' ``Timestamp`` is one), a date, or a string: ``2024
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -30,6 +31,7 @@ __all__ = [
     "asked_for",
     "default_zone",
     "opened",
+    "placed",
     "read_length",
     "read_time",
     "zone",
@@ -78,6 +80,28 @@ def default_zone(tz: Zone | None) -> tzinfo:
         return zone("tz", tz)
     named = os.environ.get(VARIABLE)
     return zone(VARIABLE, named) if named else UTC
+
+
+_LOG: Final = logging.getLogger(__name__)
+_told = False
+"""Whether it was said once in which zone naive datetimes are taken."""
+
+
+def placed(moment: datetime | None, tz: tzinfo | None) -> datetime | None:
+    """Return ``moment`` in a zone: a naive one is in ``tz``, or in the default zone, which the log then says once."""
+    global _told
+    if not isinstance(moment, datetime) or moment.tzinfo is not None or moment != moment:
+        return moment
+    if tz is None:
+        tz = default_zone(None)
+        if not _told:
+            _told = True
+            _LOG.warning(
+                "%s has no time zone and is taken as %s; give datetimes with one, or connect(tz='Asia/Seoul')",
+                moment,
+                tz,
+            )
+    return moment.replace(tzinfo=tz)
 
 
 def read_time(name: str, value: Time, tz: tzinfo = UTC) -> datetime:

@@ -78,8 +78,10 @@ def _columns(text: str | None) -> dict[str, str] | None:
 )
 @options.exchange
 @options.as_json
+@options.quiet
 def import_file(
     as_json: bool,
+    quiet: bool,
     files: tuple[str, ...],
     symbol: str | None,
     timeframe: str | None,
@@ -108,7 +110,7 @@ def import_file(
     def work() -> int:
         if as_json:
             OBJECTS.expect("import")
-        return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+        return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, quiet=quiet, **place))
 
     return work
 
@@ -127,6 +129,7 @@ async def _import(
     name: str | None,
     rate_limit: Any,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     asked = files_of(files, symbol, timeframe)
     for each in asked:
@@ -153,7 +156,7 @@ async def _import(
                 _tell(str(error))
                 failed = True
                 continue
-            if not as_json:
+            if not as_json and not quiet:
                 echo(_text(report, f"{each.symbol} {each.timeframe}", db))
                 for note in report.notes:
                     _tell(f"{report.source}: {note}")
@@ -172,7 +175,7 @@ async def _import(
                     "import",
                     {"exchange": whose, **named, "candles": report.new, **attrs.asdict(report), "check": check},
                 )
-            elif found is not None:
+            elif found is not None and not (quiet and not differs):
                 echo(_found(found), *found.examples)
     OBJECTS.begin()
     return 2 if failed else WRONG if differs else 0

@@ -163,3 +163,4 @@ zone_option: Final[Callable[[Any], Any]] = click.option(
     "--tz", metavar="ZONE", is_eager=True, expose_value=False, callback=_keep_zone,
     help="Zone of times that name none, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, else UTC]",
 )  # fmt: skip
+"""The option of the zone, which is read before the times."""
