@@ -39,19 +39,19 @@ _OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcan
 @options.last
 @click.option(
     "-o", "--output", metavar="PATH",
-    help="The file; a folder, or a name with {symbol} and {timeframe}, for several series; - for stdout.  "
+    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.  "
     "[default: SYMBOL-TIMEFRAME.html or .png]",
 )  # fmt: skip
-@click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a PATH that ends in .png.")
-@click.option("--title", help="Above the chart; the name of the series if not given.")
+@click.option("--png", "as_png", is_flag=True, help="Draw a picture instead of a page; so does a PATH ending in .png.")
+@click.option("--title", help="Title; by default the name of the series.")
 @options.whose
-@click.option("--force", is_flag=True, help="Replace other files too; an earlier chart always is.")
+@click.option("--force", is_flag=True, help="Replace any file; an earlier chart is replaced without it.")
 @options.existing_db
 @options.quiet
 def chart(words: tuple[str, ...], symbols: tuple[str, ...], timeframes: tuple[str, ...], **asked: Any) -> options.Work:
-    """Draw stored candles, their volume and their coverage, one file for each series.
+    """Draw stored candles with volume and coverage, one file for each series.
 
-    The page needs no network. Nothing is collected; what is missing shows as missing.
+    The page works without a network. Nothing is fetched; missing candles are shown as missing.
 
     \b
     rxcandles chart KRW-BTC 1m --last 30d -o btc.html

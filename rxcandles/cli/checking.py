@@ -54,34 +54,36 @@ KEPT: Final = 1000
 """Findings of a kind that a comparison with the exchange notes for a repair."""
 
 _most = click.option(
-    "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
+    "--most",
+    type=click.IntRange(1),
+    default=None,
+    help="Findings to show of each kind.  [default: 10; 1000 for --json]",
 )
-_seed = click.option("--seed", type=int, help="Choose the same pages again.")
-_quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no word where all is well.")
+_seed = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well.")
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is wrong, 1 it could not be checked, 2 a bad request, 3 names, candles or the ledger "
-    "are wrong (rxcandles repair), 4 the file itself is damaged."
+    epilog="Exit codes: 0 nothing is wrong, 1 the check failed (or --complete: candles are missing), 2 invalid "
+    "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged."
 )
 @options.stored_series
 @options.existing_db
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="Read so many pages, doubtful ones first, then chosen at random, from the exchange again and compare them.",
+    help="Also fetch SAMPLE pages from the exchange and compare them: doubtful ones first, then random ones.",
 )  # fmt: skip
 @_seed
 @options.exchange
 @_most
-@click.option("--complete", is_flag=True, help="Exit with 1 also where a series has holes that were never asked for.")
+@click.option("--complete", is_flag=True, help="Also exit with 1 if a series has missing candles in between.")
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
-    """Check a database: the file, the names, every candle, and that the ledger is true. Changes nothing.
+    """Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing.
 
-    Against the exchange a page is a request, over a connection of its own; where it lacks a stored candle or has
-    another, a second one decides. What differs is noted in a file beside the database (candles.db.found.json), which
-    `rxcandles repair` takes up.
+    With --against-exchange each page is one request, and a second one if the page differs. What differs is noted in a
+    file beside the database (candles.db.found.json), which `rxcandles repair` reads.
 
     \b
     rxcandles verify
@@ -92,40 +94,40 @@ def verify(**asked: Any) -> options.Work:
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is left to repair, 1 it could not be done, 2 a bad request, 3 something is left, "
+    epilog="Exit codes: 0 nothing is left to repair, 1 failed, 2 invalid arguments, 3 something is left, "
     "4 the file itself is damaged (--into)."
 )
 @options.stored_series
 @options.existing_db
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="Compare so many pages with the exchange first, as verify does, and repair what differs.",
+    help="First compare SAMPLE pages with the exchange, as verify does, and repair what differs.",
 )  # fmt: skip
 @_seed
 @click.option(
-    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - is stdin."
+    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - for stdin."
 )
 @click.option(
     "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
     help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01 (UTC). What is "
     "stored stays until its page has come.",
 )  # fmt: skip
-@click.option("--absences", is_flag=True, help="Ask about all doubtful absences now, whether it is time or not.")
-@click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
+@click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
+@click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
 @options.exchange
 @_most
 @options.as_json
 @_quiet
 def repair(**asked: Any) -> options.Work:
-    """Take what can't be trusted out of a database and fetch it again, just that.
+    """Remove from a database what is wrong, and fetch exactly that again.
 
-    The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
-    and keep a copy. Series of another name than --exchange or --name are left as they are.
+    Wrong candles are deleted first. What the exchange no longer has does not come back, so look at --dry-run first and
+    keep a copy. Series of other exchanges than --exchange or --name are not touched.
 
-    What differs from the exchange stays until its page has come. A candle that the exchange lacks is deleted only when
-    two answers lack it. Where a whole page is restated, the pages beside it are asked for, too; --refetch asks for all.
-    What `verify --against-exchange` has found before is repaired without further words.
+    Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
+    not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
+    --refetch fetches all. What `verify --against-exchange` has found before is repaired too.
 
     \b
     rxcandles repair --dry-run

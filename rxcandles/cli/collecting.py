@@ -39,10 +39,10 @@ _SUMMARY: Final = tuple(each.name for each in attrs.fields(CollectionSummary))
 @options.refetch
 @options.as_json
 def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
-    """Store candles; what is stored already is not fetched again, except with --refetch.
+    """Download candles into the database. Stored candles are not fetched again.
 
-    Several symbols and timeframes are collected at once, under one limit. It exits with 0 only if everything that was
-    asked for is held then; the same command again asks for the rest.
+    Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
+    you asked for is stored; run the same command again to fetch the rest.
 
     \b
     rxcandles collect KRW-BTC 1m --count 200000

@@ -49,16 +49,17 @@ WIDEST: Final = 160
 @options.stretch
 @options.existing_db
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans and claims."
+    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
 )
-@click.option("--complete", is_flag=True, help="Exit with 1 where something is missing, and name it on stderr.")
+@click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
 @options.quiet
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored and proven, and what is missing in between.
+    """Show what is stored, what is missing in between, and where nothing was traded.
 
     \b
     rxcandles coverage
+    rxcandles coverage 'KRW-*' 1m --complete --quiet
     rxcandles coverage KRW-BTC 1m --db candles.db --json
     """
     return lambda: _show_coverage(**asked)

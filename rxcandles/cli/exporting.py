@@ -62,14 +62,14 @@ class _Done:
 @options.stored_series
 @click.option(
     "-o", "--output", metavar="PATH",
-    help="The file; a folder, or a name with {symbol} and {timeframe}, for several series; - for stdout.",
+    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.",
 )  # fmt: skip
-@click.option("--format", "style", type=click.Choice(FORMATS), help="The format; by default what PATH's suffix says.")
-@click.option("--by", type=click.Choice(BY), help="A file a month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
+@click.option("--format", "style", type=click.Choice(FORMATS), help="File format; by default the suffix of PATH.")
+@click.option("--by", type=click.Choice(BY), help="One file per month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
 @options.stored_span
-@click.option("--complete", is_flag=True, help="Refuse to write a series of which something is missing.")
-@click.option("--force", is_flag=True, help="Replace other files too; an earlier export of the same series always is.")
-@click.option("--imported", is_flag=True, help="Imported candles too, with a column that says which are proven.")
+@click.option("--complete", is_flag=True, help="Do not write a series that has missing candles.")
+@click.option("--force", is_flag=True, help="Replace any file; not needed for an earlier export of the series.")
+@click.option("--imported", is_flag=True, help="Include imported candles, with a column that says which are proven.")
 @options.existing_db
 @options.whose
 @options.as_json
@@ -88,7 +88,7 @@ def export(
 ) -> options.Work:
     """Write stored candles into files, oldest first. Nothing is fetched.
 
-    Stored candles that are not proven are written too; stderr says what is missing.
+    If candles are missing in between, stderr says where.
 
     \b
     rxcandles export KRW-BTC 1m -o btc.parquet --last 30d

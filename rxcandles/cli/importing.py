@@ -39,42 +39,40 @@ def _columns(text: str | None) -> dict[str, str] | None:
 
 @click.command(
     "import",
-    epilog="Exit codes: 0 done, 1 it could not be done, 2 the file or the request can't be, 3 imported, and --check has"
-    " found differences.",
+    epilog="Exit codes: 0 done, 1 failed, 2 invalid file or arguments, 3 imported, but --check found differences.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @options.of_series
 @click.option(
-    "--format", "style", type=click.Choice(FORMATS), help="What the file is; by its name and columns if not given."
+    "--format", "style", type=click.Choice(FORMATS), help="File format; by default recognized by name and columns."
 )
 @click.option(
     "--columns",
     type=_columns,
     metavar="OURS=THEIRS,…",
-    help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last. Numbers from 1 where it has"
-    " no header.",
+    help="Column names, if they are unusual: open_time=Date,close=Last. Without a header, column numbers from 1.",
 )
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Zone of times that have none, such as KST or America/New_York. If not given, what the file says, else UTC:"
+    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, or UTC;"
     " stderr says which.",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of a CSV, such as cp949; it is found if not given.")
+@click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949; by default detected.")
 @click.option(
     "--drop-empty/--keep-empty",
     default=True,
     show_default=True,
-    help="What to do with rows in which nobody traded: volume 0, all prices the same.",
+    help="Leave out rows without a trade (volume 0, all prices equal), or keep them.",
 )
-@click.option("--replace", is_flag=True, help="Let it win over earlier imports that say something else.")
+@click.option("--replace", is_flag=True, help="Overwrite candles of earlier imports that differ.")
 @options.db
 @click.option(
     "--check",
     "pages",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Then compare so many pages, chosen at random, with the exchange: a request each.",
+    help="Afterwards compare N random pages with the exchange, one request each.",
 )
 @options.exchange
 @options.as_json
@@ -92,11 +90,11 @@ def import_file(
     drop_empty: bool,
     **place: Any,
 ) -> options.Work:
-    """Store candles of other tools' files, each of them whole or not at all.
+    """Import candles from files of other tools. A file is imported completely or not at all.
 
-    CSV, Parquet, feather, JSON and JSON lines, also packed (.gz, .zip). Of a folder all files whose names say market
-    and timeframe are taken, such as BTC_KRW-1m.feather. Imported candles are marked, never taken for complete:
-    collecting still asks the exchange, whose candles then take their place.
+    Reads CSV, Parquet, feather, JSON and JSON lines, also compressed (.gz, .zip). From a folder it takes all files
+    whose names say market and timeframe, such as BTC_KRW-1m.feather. Imported candles are marked as unproven:
+    collecting still asks the exchange, and replaces them with its candles.
 
     \b
     rxcandles import BTC_KRW-1m.feather

@@ -25,7 +25,7 @@ __all__ = ["markets"]
 @options.exchange
 @options.as_json
 def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
-    """List the markets that the exchange has now, with their names; all, or those that PATTERN fits.
+    """List the markets of the exchange with their names: all of them, or those that match PATTERN.
 
     \b
     rxcandles markets 'KRW-*'

@@ -33,11 +33,10 @@ SPANS: Final = 10
 @options.several_planned
 @options.as_json
 def plan(as_json: bool, **asked: Any) -> options.Work:
-    """Show what a collection would take; nothing is sent or written.
+    """Show what a collection would cost, without fetching or writing anything.
 
-    The spans that are missing, the requests for them, their time at the rate limit, memory and disk. Where markets are
-    named as 'KRW-*', the exchange is asked once which it has. The requests are those of markets that trade all the
-    time; sparser ones need fewer.
+    You see the missing spans, the number of requests, the time they take at the rate limit, memory and disk. For
+    'KRW-*' the exchange is asked once which markets it lists. Markets that trade rarely need fewer requests.
 
     \b
     rxcandles plan KRW-BTC 1m --count 200000

@@ -33,10 +33,10 @@ CUT_SHORT: Final = 141
 @options.printed
 @options.refetch
 def get(style: str, order: Order, refetch: bool, **asked: Any) -> options.Work:
-    """Collect candles, then print them. What is stored already is not fetched again.
+    """Collect candles, then print them. Stored candles are not fetched again.
 
-    Of several series the candles come one series after the other; where their timeframes differ, csv and jsonl say
-    them in a last column.
+    Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
+    "timeframe".
 
     \b
     rxcandles get KRW-BTC 1m --count 10
@@ -115,7 +115,7 @@ def _lines(candles: Sequence[CandleData], style: str, timeframe: str | None, *, 
 @options.printed
 @options.refetch
 def stream(style: str, refetch: bool, **asked: Any) -> options.Work:
-    """Print candles chunk by chunk while they are collected.
+    """Print the candles of one series while they are being collected.
 
     \b
     rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -159,8 +158,9 @@ def _keep_zone(context: click.Context, parameter: click.Parameter, value: str | 
         raise _bad(error) from None
 
 
-zone_option: Final[Callable[[Any], Any]] = click.option(
-    "--tz", metavar="ZONE", is_eager=True, expose_value=False, callback=_keep_zone,
-    help="Zone of times that name none, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, else UTC]",
-)  # fmt: skip
-"""The option of the zone, which is read before the times."""
+def zone_option(command: Any) -> Any:
+    """Give a command ``--tz``, which is read before its times."""
+    return click.option(
+        "--tz", metavar="ZONE", is_eager=True, expose_value=False, callback=_keep_zone,
+        help="Time zone of times without one, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, or UTC]",
+    )(command)  # fmt: skip
