@@ -50,7 +50,7 @@ from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, ove
 from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
-from rxcandles.model import CandleData, MarkedRow, Order, Request, Row
+from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.ohlcv import get_ohlcv
 from rxcandles.opening import connect
@@ -90,6 +90,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "Candles",
     "CertificateError",
     "Chunk",
     "Claim",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -19,6 +19,7 @@ __all__ = [
     "ORDERS",
     "SETTLE_SECONDS",
     "CandleData",
+    "Candles",
     "MarkedRow",
     "Order",
     "Request",
@@ -214,6 +215,10 @@ class CandleData(_Filling):
     def first_day_of_period(self) -> str | None:
         """First day of a week, month or year, as Upbit sends with those; otherwise None."""
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
+
+
+Candles: TypeAlias = Sequence[CandleData]
+"""What operators hand on: candles in order, in a list or another sequence."""
 
 
 def check_instant(name: str, value: datetime) -> float:

@@ -26,7 +26,7 @@ from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.connection import Durability
 
-__all__ = ["EXCHANGES", "Opening", "OwnRate", "asked_name", "connect"]
+__all__ = ["EXCHANGES", "OpenedProvider", "Opening", "OwnRate", "asked_name", "connect"]
 
 _Stack: TypeAlias = "AsyncExitStack[bool | None]"
 
@@ -133,19 +133,25 @@ def _lease(key: str) -> str:
     return f"{re.sub('[^A-Za-z0-9._-]', '-', key)[:48]}-{crc32(key.encode()):08x}" if "@" in key else key
 
 
-class Opening(AbstractAsyncContextManager[CandleDataProvider], Awaitable[CandleDataProvider]):
+class OpenedProvider(CandleDataProvider):
+    """A provider that ``connect`` has opened: its store is a file of SQLite."""
+
+    repository: SqliteStore
+
+
+class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvider]):
     """What ``connect`` returns: a provider once it is awaited or entered, and until then an explanation of that."""
 
-    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[CandleDataProvider, _Stack]]]) -> None:
+    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]]) -> None:
         self.name = name
         """What errors call it: the path of its file."""
-        self._opened: Callable[[], Coroutine[Any, Any, tuple[CandleDataProvider, _Stack]]] | None = opened
+        self._opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]] | None = opened
         self._stack: _Stack | None = None
 
-    def __await__(self) -> Generator[Any, None, CandleDataProvider]:
+    def __await__(self) -> Generator[Any, None, OpenedProvider]:
         return self.__aenter__().__await__()
 
-    async def __aenter__(self) -> CandleDataProvider:
+    async def __aenter__(self) -> OpenedProvider:
         opened, self._opened = self._opened, None
         if opened is None:
             raise RequestError(f"this has opened {self.name} before; call rxcandles.connect once more for another")
@@ -184,7 +190,7 @@ async def _opened(
     shared_as: str | None,
     unknown: str | None,
     tz: tzinfo | None,
-) -> tuple[CandleDataProvider, _Stack]:
+) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
         if unknown is not None and await is_simulator(unknown):
@@ -201,5 +207,5 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return CandleDataProvider(store, exchange, limiter, on_close=closing.aclose, tz=tz), closing
+        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose, tz=tz), closing
     raise AssertionError("an exit stack without callbacks lets every error through")

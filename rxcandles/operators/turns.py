@@ -13,7 +13,7 @@ import random
 import time
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -58,6 +58,8 @@ class Flight:
     """Done when it is stored or never will be; with the error where it has failed for good."""
     began: float
     landed: Callable[[Span], object]
+    dropped: weakref.finalize[Any, Any] | None = None
+    """Ends it when nobody has its chunk any more, which will then never be stored."""
 
     def answered(self) -> None:
         """Hear that the page has come and waits to be stored."""
@@ -73,6 +75,8 @@ class Flight:
     def end(self, error: Exception | None = None) -> None:
         """Hear that it is over: stored, given up, or failed."""
         self.answered()
+        if self.dropped is not None:
+            self.dropped.detach()  # it would keep the error, and so the whole run, for as long as the process lives
         if not self.over.done():
             if error is None:
                 self.over.set_result(None)
@@ -149,8 +153,8 @@ class Turns:
         )
         flights.append(flight)
         flight.over.add_done_callback(lambda _: flights.remove(flight))
-        # A chunk that nobody has any more will never be stored.
-        weakref.finalize(chunk.ticket, _dropped, loop, flight).atexit = False
+        flight.dropped = weakref.finalize(chunk.ticket, _dropped, loop, flight)
+        flight.dropped.atexit = False
         return flight
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:

@@ -10,15 +10,16 @@ import rxcandles
 MARKETS = sys.argv[1:] or ["KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-DOGE"]
 
 
-async def main():
+async def main() -> int:
     # Three hours, so that it catches up after a pause; what is stored is not asked for again.
     since = datetime.now(UTC) - timedelta(hours=3)
     requests = [rxcandles.Request(market, "1m", end=since) for market in MARKETS]
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:
+        failures: dict[rxcandles.Request, Exception] = {}
         try:
-            summaries, failures = await provider.collect_many(requests), {}
+            summaries = await provider.collect_many(requests)
         except rxcandles.SeveralFailedError as error:
-            summaries, failures = error.summaries, error.failures
+            summaries, failures = dict(error.summaries), dict(error.failures)
     for request, failure in failures.items():
         logging.error("%s failed: %s", request.symbol, failure)
     held = sum(summary.collected_count for summary in summaries.values())

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.parquet import ParquetWriter
 
@@ -11,12 +12,12 @@ import rxcandles
 from rxcandles import operators as ops
 
 
-def transform(hours):
+def transform(hours: rxcandles.Candles) -> pa.Table:
     table = rxcandles.to_arrow(hours)
     return table.append_column("range", pc.subtract(table["high"], table["low"]))
 
 
-async def main(days):
+async def main(days: int) -> None:
     end = datetime(2025, 1, 1, tzinfo=UTC)
     to = end + timedelta(days=days)
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:

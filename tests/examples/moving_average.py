@@ -9,9 +9,10 @@ import rxcandles
 DAY = 86_400
 
 
-async def main():
+async def main() -> None:
     first = last = None
-    window, total = deque(), 0.0
+    window: deque[rxcandles.CandleData] = deque()
+    total = 0.0
     end, to = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:
         async with provider.stream_candles("KRW-RARE", "1m", to=to, end=end, order="oldest_first") as stream:

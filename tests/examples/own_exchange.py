@@ -8,30 +8,31 @@ import rxcandles
 
 
 class ListExchange:
-    name, page_limit, rate_limit = "mine", 100, None
+    name, page_limit = "mine", 100
+    rate_limit: float | None = None
 
-    def __init__(self, rows):
+    def __init__(self, rows: dict[str, list[rxcandles.Row]]) -> None:
         self.rows = rows  # by market, oldest first
         self.asked = 0
 
-    def check(self, symbol, timeframe):
+    def check(self, symbol: str, timeframe: rxcandles.Timeframe) -> None:
         if symbol not in self.rows or timeframe.name != "1m":
             raise rxcandles.RequestError(f"there is no {symbol} {timeframe} here; give 1m of {', '.join(self.rows)}")
 
-    async def page(self, symbol, timeframe, to, count):
+    async def page(self, symbol: str, timeframe: rxcandles.Timeframe, to: int, count: int) -> rxcandles.Page:
         self.asked += 1
         rows = self.rows[symbol]
         stop = bisect_left(rows, to, key=lambda row: row.open_time)
         return rxcandles.Page(rows[max(0, stop - count) : stop][::-1])  # newest first
 
-    async def markets(self):
+    async def markets(self) -> list[rxcandles.Market]:
         return [rxcandles.Market(symbol) for symbol in self.rows]
 
-    async def close(self):
+    async def close(self) -> None:
         pass
 
 
-async def main():
+async def main() -> None:
     to = datetime(2025, 1, 1, tzinfo=UTC)
     times = range(int(to.timestamp()) - 5000 * 60, int(to.timestamp()), 60)
     exchange = ListExchange({"GOLD": [rxcandles.Row(at, 5.0, 6.0, 4.0, 5.5, 1.0, 5.2, at * 1000) for at in times]})

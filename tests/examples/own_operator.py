@@ -9,17 +9,17 @@ import rxcandles
 from rxcandles import operators as ops
 
 
-def above(volume):
+def above(volume: float) -> ops.Operator[rxcandles.Candles, rxcandles.Candles]:
     """Only the candles in which more was traded; an operator is a function from an Observable to an Observable."""
     return rx.map(lambda candles: [candle for candle in candles if candle.volume > volume])
 
 
-def vwap():
+def vwap() -> ops.Operator[rxcandles.Candles, float]:
     """The average price of each list, weighted by volume."""
     return rx.map(lambda candles: sum(each.turnover for each in candles) / sum(each.volume for each in candles))
 
 
-async def main():
+async def main() -> None:
     request = rxcandles.Request("KRW-XRP", "1m", count=5000, to=datetime(2025, 1, 1, tzinfo=UTC))
     async with rxcandles.connect("candles.db", exchange="simulated", rate_limit=None) as provider:
         chunks = provider.collector.chunks(request)  # what the three modes begin with

@@ -32,6 +32,11 @@ def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
             async with upbit_simulator() as sim:
                 assert sim.running
 
+        @pytest.mark.asyncio
+        async def test_provider(candle_provider, tmp_path):
+            assert len(await candle_provider.get_candles("KRW-BTC", "1m", count=3)) == 3
+            assert (tmp_path / "candles.db").exists()
+
         def test_plain(upbit_simulator):
             async def main():
                 async with upbit_simulator() as sim:
@@ -47,14 +52,14 @@ def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(
         f"--asyncio-mode={mode}", "-p", "no:rxcandles", "-p", "rxcandles.simulator.fixture", "-W", "ignore"
     )
-    result.assert_outcomes(passed=3, errors=1)
+    result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*simulators are still running: http://127.0.0.1:*"])
 
 
 def test_plugin_is_light() -> None:
     """Beyond the package itself, the plugin loads its own two modules, and no HTTP library."""
     program = (
-        "import sys, pytest, rxcandles; before = set(sys.modules);"
+        "import sys, pytest, pytest_asyncio, rxcandles; before = set(sys.modules);"
         "import rxcandles.simulator.fixture; print(sorted(set(sys.modules) - before), 'aiohttp' in sys.modules)"
     )
     found = subprocess.run(
