@@ -154,3 +154,23 @@ def test_no_such_zone() -> None:
     """A zone that there is none of is refused before a file is made."""
     with pytest.raises(rxcandles.RequestError, match="tz is 'Mars'"):
         rxcandles.connect("candles.db", tz="Mars")
+
+
+def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --quiet nothing is printed where all is well, whatever was new, and one line where it is not."""
+    Path("jobs.toml").write_text(
+        '[defaults]\nexchange = "simulated"\nrate_limit = "none"\n'
+        '[[jobs]]\nsymbols = ["KRW-ETH", "KRW-BTC"]\ntimeframes = ["60m"]\ncount = 5\n'
+    )
+    assert main(["collect", "KRW-BTC", "60m", "--count", "10", *SIMULATED, "--quiet"]) == 0
+    assert main(["collect", "KRW-BTC", "KRW-ETH", "60m", "--count", "20", *SIMULATED, "--quiet"]) == 0
+    assert main(["run", "jobs.toml", "--quiet"]) == 0
+    assert main(["export", "*", "60m", "-o", "all/", "--quiet"]) == 0
+    assert main(["chart", "*", "60m", "-o", "all/", "--quiet"]) == 0
+    assert main(["import", "all/KRW-BTC-60m.parquet", "--exchange", "simulated", "--quiet", "--symbol", "KRW-BTC",
+                 "--timeframe", "60m"]) == 0  # fmt: skip
+    for command in ("coverage", "verify", "repair"):
+        assert main([command, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["collect", "KRW-GONE", "60m", "--count", "10", *SIMULATED, "--quiet"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -23,6 +23,7 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.holdings import EndsHeld, ends_held
 from rxcandles.model import Request
 from rxcandles.moments import Length
+from rxcandles.naming import SIMULATED, address_of
 from rxcandles.opening import OwnRate
 from rxcandles.ports import kept_since, kept_text
 from rxcandles.provider import CandleDataProvider
@@ -133,7 +134,10 @@ def collect_series(
     if not output.quiet:
         for line in _not_kept(titles):
             echo(line, err=True)
+    is_new = not options.is_there(place.db)
     results = run_several(place, titles, output, work) if titles else {}
+    if is_new and place.base_url is not None and place.exchange != SIMULATED:
+        _say_who(place.whose(), place.base_url)
     if as_json:
         OBJECTS.begin()
         whose = place.whose()
@@ -156,6 +160,13 @@ def collect_series(
     for each in left_out:
         echo(f"rxcandles: {each}", err=True)
     return 1 if failed or left_out else 0
+
+
+def _say_who(whose: str, base_url: str) -> None:
+    """Say, where a database is made, that its candles are of a simulator though none was named: also with --quiet."""
+    if whose == SIMULATED:
+        address = printable(address_of(base_url))
+        echo(f"rxcandles: the server at {address} is a simulator; its candles are stored as {whose!r}", err=True)
 
 
 def _tell_one(
