@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tenacity
 
-pytest_plugins = ("rxcandles.simulator.fixture",)
+pytest_plugins = ("rxcandles.fixtures",)
 
 
 @pytest.fixture(scope="session", autouse=True)

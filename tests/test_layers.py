@@ -29,7 +29,7 @@ LAYERS = (
     {"holdings", "frames"},
     {"charts"},
     {"opening"},
-    {"asking"},
+    {"asking", "fixtures"},
     {"repairing", "sync"},
     {"ohlcv"},
     {"api"},

@@ -50,22 +50,22 @@ def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
         """
     )
     result = pytester.runpytest_subprocess(
-        f"--asyncio-mode={mode}", "-p", "no:rxcandles", "-p", "rxcandles.simulator.fixture", "-W", "ignore"
+        f"--asyncio-mode={mode}", "-p", "no:rxcandles", "-p", "rxcandles.fixtures", "-W", "ignore"
     )
     result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*simulators are still running: http://127.0.0.1:*"])
 
 
 def test_plugin_is_light() -> None:
-    """Beyond the package itself, the plugin loads its own two modules, and no HTTP library."""
+    """Beyond the package itself, the plugin loads its own three modules, and no HTTP library."""
     program = (
         "import sys, pytest, pytest_asyncio, rxcandles; before = set(sys.modules);"
-        "import rxcandles.simulator.fixture; print(sorted(set(sys.modules) - before), 'aiohttp' in sys.modules)"
+        "import rxcandles.fixtures; print(sorted(set(sys.modules) - before), 'aiohttp' in sys.modules)"
     )
     found = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
-    assert "['rxcandles.simulator', 'rxcandles.simulator.fixture'] False\n" == found.stdout
+    assert "['rxcandles.fixtures', 'rxcandles.simulator', 'rxcandles.simulator.fixture'] False\n" == found.stdout
 
 
 def test_names() -> None:
