@@ -71,7 +71,10 @@ EVERY: Final = Which()
 def _several(name: str, value: Names) -> tuple[str, ...]:
     if value is None:
         return ()
-    names = (value,) if isinstance(value, str) else tuple(value)
+    try:
+        names = (value,) if isinstance(value, str) else tuple(value)
+    except TypeError:
+        raise refusal(name, value, "give a name, or several") from None
     for each in names:
         if not isinstance(each, str) or len(each) > LONGEST or not each:
             raise refusal(name, each, "give a name or a glob in quotes, such as 'KRW-BTC' or 'KRW-*'")

@@ -146,6 +146,18 @@ def test_up_to_date(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is a file already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("how", [["--by", "month"], ["--by", "month", "--format", "csv"], ["--format", "freqtrade"]])
+def test_folders_up_to_date(how: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So are the files of a month, and those for freqtrade; where one of them is another's, none is written."""
+    for more in (["--until", "2024-01-01T03:00"], []):
+        assert main(["export", "KRW-BTC", "60m", "-o", "there", "--json", *how, *more]) == 0
+    told = objects(capsys)[1]
+    assert told["candles"] == 5
+    Path(told["paths"][0]).write_text("mine")
+    assert main(["export", "KRW-BTC", "60m", "-o", "there", *how]) == 2
+    assert Path(told["paths"][0]).read_text() == "mine"
+
+
 def test_one_fails(capsys: pytest.CaptureFixture[str]) -> None:
     """A series that can't be written keeps none of the others from it, and the exit code from being 0."""
     assert main(["export", "KRW-*", "60m", "-o", "all/", "--complete"]) == 1

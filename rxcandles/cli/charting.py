@@ -91,7 +91,7 @@ def _chart(
     if output == "-":
         if len(found) > 1:
             raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
-        content, line = run_async(_drawn(db, found[0], (since, to, last), title, as_png=as_png))
+        content, line = _drawn(db, found[0], (since, to, last), title, as_png=as_png)
         write_bytes(content)
         if not quiet:
             echo(f"{line}, {len(content) / 1e6:,.2f} MB", err=True)
@@ -100,7 +100,7 @@ def _chart(
     may = {path: force or _is_own(path) for path in files.values()}
     for path in files.values():
         check_replaceable(path, force=may[path])
-    return run_async(_write(db, files, may, (since, to, last), title, as_png=as_png, quiet=quiet))
+    return _write(db, files, may, (since, to, last), title, as_png=as_png, quiet=quiet)
 
 
 def _output(output: str | None, as_png: bool) -> tuple[str | None, bool]:
@@ -126,14 +126,14 @@ def _is_own(path: str) -> bool:
     return any(each in beginning for each in _OWN)
 
 
-async def _write(
+def _write(
     db: str, files: Mapping[Series, str], may: Mapping[str, bool], ends: Sequence[Any], title: str | None,
     *, as_png: bool, quiet: bool,
 ) -> int:  # fmt: skip
     failures = []
     for series, path in files.items():
         try:
-            content, line = await _drawn(db, series, ends, title, as_png=as_png)
+            content, line = _drawn(db, series, ends, title, as_png=as_png)
         except RequestError as error:
             if len(files) == 1:
                 raise
@@ -148,11 +148,12 @@ async def _write(
     return 1 if failures else 0
 
 
-async def _drawn(db: str, series: Series, ends: Sequence[Any], title: str | None, *, as_png: bool) -> tuple[bytes, str]:
+def _drawn(db: str, series: Series, ends: Sequence[Any], title: str | None, *, as_png: bool) -> tuple[bytes, str]:
     """Return the chart of a series, and a line on what is in it."""
     from rxcandles import charts
 
-    data = await _read(db, series, *ends)
+    # Drawn and written outside of the event loop, where a signal ends it at once.
+    data = run_async(_read(db, series, *ends))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
     start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
     return content, f"{series.symbol} {series.timeframe}: {len(data):,} candles, {start} to {stop} UTC"

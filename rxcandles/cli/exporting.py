@@ -21,6 +21,7 @@ from rxcandles.cli.text import echo, printable
 from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import temporary_folder
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
+from rxcandles.frames.own import are_own
 from rxcandles.holdings import span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series
@@ -179,12 +180,15 @@ async def _one(asked: _Asked, store: SqliteStore, series: Series, path: str) -> 
     since: datetime | timedelta | None = asked.since
     if asked.last is not None:
         since = await _since(asked.last, store, series, asked.to)
+    frame = Timeframe.of(series.timeframe)
+    kind = asked.style or ("parquet" if asked.by else Path(path).suffix[1:].lower())
+    own = kind in FORMATS and are_own(Path(path), kind, asked.by is not None, series.exchange, series.symbol, frame)
     done = await export_candles(
         store, series.symbol, series.timeframe, path, since=since, to=asked.to, file_format=asked.style,
-        by=asked.by, complete=asked.complete, force=asked.force, include_imported=asked.imported,
+        by=asked.by, complete=asked.complete, force=asked.force or own, include_imported=asked.imported,
     )  # fmt: skip
     ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
-    left_out = 0 if asked.imported else await store.imported_count(series.symbol, Timeframe.of(series.timeframe), *ends)
+    left_out = 0 if asked.imported else await store.imported_count(series.symbol, frame, *ends)
     return _Done(series, done, left_out)
 
 

@@ -15,7 +15,6 @@ import attrs
 from rxcandles.arguments import check_choice, check_flag, check_like, check_path, check_symbol, refusal
 from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
-from rxcandles.frames.own import is_own
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
 from rxcandles.importing.importer import sqlite_store
@@ -28,7 +27,7 @@ from rxcandles.threads import in_thread
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.version import VERSION
 
-__all__ = ["BY", "FORMATS", "Exported", "export_candles"]
+__all__ = ["BY", "FORMATS", "Exported", "export_candles", "month_folder"]
 
 BY: Final = ("month",)
 """What a series may be cut into files by."""
@@ -78,10 +77,10 @@ async def export_candles(
 
     What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
     an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
-    whole: that of an earlier export of the same series, and of any other file only with ``force``. Runs in a thread and
-    holds 50,000 rows at a time; who is cancelled waits until it has stopped, and leaves no part of a file. Raises
-    ``RequestError`` for what can't be meant or where no candle is stored, ``ExtraMissingError`` without pyarrow,
-    ``StoreError``, and ``OSError`` where the file can't be written: months before that are whole then.
+    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
+    waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
+    no candle is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
+    written: months before that are whole then.
     """
     check_like("store", store, CandleStore)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
@@ -166,13 +165,18 @@ def _span(
     return span_between(frame, since=since, to=to)
 
 
+def month_folder(path: Path, symbol: str, frame: Timeframe) -> Path:
+    """Return where the files of a series are, one a month."""
+    return path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
+
+
 def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
     """Each file's path, and the span that goes there."""
     if kind == "freqtrade":
         return [(path / freqtrade_file(symbol, frame.name), span)]
     if by is None:
         return [(path, span)]
-    folder = path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
+    folder = month_folder(path, symbol, frame)
     found = []
     start, stop = span
     while start < stop:
@@ -205,15 +209,12 @@ class _Job:
             for folder in {path.parent for path, _ in files}:
                 folder.mkdir(parents=True, exist_ok=True)
         for path, _ in files:
-            check_replaceable(path, force=self._may_replace(path))
+            check_replaceable(path, force=self.force)
         rows = 0
         for path, span in files:
-            with replacing(path, force=self._may_replace(path)) as temporary:
+            with replacing(path, force=self.force) as temporary:
                 rows += write_file(temporary, self.kind, self._of(span), self._pages(span, stopped))
         return tuple(path for path, _ in files), rows
-
-    def _may_replace(self, path: Path) -> bool:
-        return self.force or (path.is_file() and is_own(path, self.kind, self.exchange, self.symbol, self.frame))
 
     def _pages(self, span: Span, stopped: threading.Event) -> Iterator[Columns]:
         for page in read_columns(self.reader, *span):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rxcandles.extras import need
+from rxcandles.frames.exporting import month_folder
+from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.text import FIELDS
 from rxcandles.timeframe import Timeframe, from_datetime
 
-__all__ = ["is_own"]
+__all__ = ["are_own", "is_own"]
 
 LINES: Final = 1000
 """Lines of a text that are looked at: a market without two candles in a row in them is not recognized."""
@@ -36,6 +38,17 @@ def is_own(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) 
         ]  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # pyarrow's are ValueErrors
         return False
+
+
+def are_own(path: Path, kind: str, by_month: bool, exchange: str, symbol: str, frame: Timeframe) -> bool:
+    """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
+    if kind == "freqtrade":
+        there = [path / freqtrade_file(symbol, frame.name)]
+    elif by_month:
+        there = [*month_folder(path, symbol, frame).glob(f"????-??.{kind}")]
+    else:
+        there = [path]
+    return all(is_own(each, kind, exchange, symbol, frame) for each in there if each.is_file())
 
 
 def _metadata(path: Path, kind: str) -> Mapping[bytes, bytes] | None:
