@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -70,12 +70,18 @@ class Ticket:
     __slots__ = ("__weakref__",)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Chunk:
     """One step of a cursor, and what became of it: the item of every pipeline.
 
     Each stage returns a new one with more filled in. Times are UTC seconds of open times.
     """
+
+    def but(self, **changes: Any) -> Chunk:
+        """Return a copy with some fields changed, as ``attrs.evolve`` does; several of these are made of each page."""
+        copied = object.__new__(Chunk)
+        copied.__dict__.update(self.__dict__, **changes)
+        return copied
 
     plan: Plan = attrs.field(repr=False)
     segment: Segment = attrs.field(repr=False)

@@ -26,8 +26,6 @@ from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-import attrs
-
 from rxcandles.chunk import Chunk, Segment, Tally, Ticket
 from rxcandles.density import Trend, is_unlikely
 from rxcandles.model import Request, Row
@@ -356,7 +354,7 @@ class Plan:
         A page that lacks its newest candle is then told by that, which nothing else shows where many slots are empty.
         """
         over = chunk.seam is not None and self.page > 1 and (chunk.again or self.is_sparse)
-        return attrs.evolve(chunk, ask=min(self.page, need + over), over=int(over))
+        return chunk.but(ask=min(self.page, need + over), over=int(over))
 
     @property
     def is_sparse(self) -> bool:
@@ -431,7 +429,7 @@ class Plan:
         segment.hi = segment.cursor = segment.stored = above.lo = cut
         low = max(segment.lo, self._grid.shift(cut, -self.page))
         ask = min(self.page, self._grid.slots(low, cut), chunk.want or self.page)
-        return attrs.evolve(chunk, top=cut, low=low, resume=cut, ask=ask)
+        return chunk.but(top=cut, low=low, resume=cut, ask=ask)
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""

@@ -150,7 +150,7 @@ class Attempts:
                 absences.append(("gap", top))
             else:
                 # Chance may have made it, or the page lacks its newest candle: one that is known shows which.
-                return await self._believed(attrs.evolve(chunk, over=1, ask=min(plan.page, chunk.ask + 1)))
+                return await self._believed(chunk.but(over=1, ask=min(plan.page, chunk.ask + 1)))
         start, begins = reached, None
         if not full:
             start = self._kept_since(timeframe, rows, server_time)

@@ -15,7 +15,7 @@ from rxcandles.flow import Operator, map_async
 from rxcandles.operators.attempts import Attempts
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.operators.retrying import Retry, tried
-from rxcandles.operators.turns import TurnLost, Turns
+from rxcandles.operators.turns import Flight, TurnLost, Turns
 from rxcandles.ports import CandleStore, Exchange
 
 __all__ = ["fetch"]
@@ -59,43 +59,44 @@ def fetch(
     async def fill(chunk: Chunk) -> Chunk:
         check_chunk("fetch", chunk)
         if not chunk.ask:
-            return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+            return chunk.but(candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None
-        attempts, flight = Attempts(exchange, chunk, witness, against, policy.attempts), None
+        attempts: Attempts | None = None
+        flight: Flight | None = None
         try:
+            permitted = None
             if turns is not None:
                 chunk, flight = await turns.take(chunk)
                 if flight is None:
-                    return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
-                chunk = attrs.evolve(chunk, flight=flight)
+                    return chunk.but(candles=chunk.plan.fetched(chunk))
+                chunk = chunk.but(flight=flight)
                 permitted = partial(turns.check, chunk, flight)
-                attempts = Attempts(exchange, chunk, witness, against, policy.attempts, permitted)
+            attempts = Attempts(exchange, chunk, witness, against, policy.attempts, permitted)
             found = await tried(attempts.page, policy, attempts.log_retry)
-            chunk = attrs.evolve(chunk, **attrs.asdict(found, recurse=False))
+            chunk = chunk.but(**attrs.asdict(found, recurse=False))
             if flight is not None:
                 flight.answered()
         except TurnLost:
             if flight is not None:
                 flight.end()
-            return await fill(attrs.evolve(chunk, flight=None))
+            return await fill(chunk.but(flight=None))
         except ExchangeError as error:
             if flight is not None:
                 flight.end(error)
+            attempts = attempts or Attempts(exchange, chunk, witness)  # none: it has waited for one that has failed
             error.add_note(f"{chunk}; asked {attempts.requests} times")
             if isinstance(error, RequestRejectedError | CertificateError | UnreachableError):
                 raise
             attempts.log_failed(error)
-            chunk = attrs.evolve(chunk, failure=error, reached=chunk.low if on_failure == "skip" else None)
+            chunk = chunk.but(failure=error, reached=chunk.low if on_failure == "skip" else None)
             if on_failure == "raise":
                 chunk.plan.fail(chunk, error)
         except BaseException:
             if flight is not None:
                 flight.end()
             raise
-        chunk = attrs.evolve(
-            chunk, requests=attempts.requests, retries=attempts.retries, rate_limited=attempts.rate_limited
-        )
+        chunk = chunk.but(requests=attempts.requests, retries=attempts.retries, rate_limited=attempts.rate_limited)
         chunk.plan.impossible.update(chunk.impossible)
-        return attrs.evolve(chunk, candles=chunk.plan.fetched(chunk))
+        return chunk.but(candles=chunk.plan.fetched(chunk))
 
     return map_async(fill, ahead=ahead)

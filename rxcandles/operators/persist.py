@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from rxcandles.arguments import check_like
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Operator, map_async
@@ -37,9 +35,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
             if chunk.impossible:
                 more["impossible"] = chunk.impossible
             written = await store.write(*page, **more)
-        chunk = attrs.evolve(
-            chunk, store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed)
-        )
+        chunk = chunk.but(store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed))
         chunk.plan.void += written.void
         chunk.plan.stored(chunk)
         if chunk.flight is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 from reactivex import operators as rx
 
 from rxcandles.arguments import check_like
@@ -24,6 +23,6 @@ def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
 
     def bind(chunk: Chunk) -> Chunk:
         check_chunk("rate_limit", chunk)
-        return attrs.evolve(chunk, limiter=limiter)
+        return chunk.but(limiter=limiter)
 
     return rx.map(bind)

@@ -86,8 +86,8 @@ class Narrowing:
             plan.tally.stored_before -= await self._spared(chunk, chunk.resume, chunk.held)
         low = max(chunk.floor, request.timeframe.shift(chunk.top, -plan.page))
         ask = min(plan.page, request.timeframe.slots(low, chunk.top), chunk.want or plan.page)
-        chunk = attrs.evolve(
-            chunk, low=low, resume=chunk.top, ask=ask, seam=chunk.segment.seam, over=0, known=(), again=False, held=0,
+        chunk = chunk.but(
+            low=low, resume=chunk.top, ask=ask, seam=chunk.segment.seam, over=0, known=(), again=False, held=0,
             overlap="no_overlap", reached=None, suspects=frozenset(),
         )  # fmt: skip
         series, start = (request.symbol, request.timeframe), max(0, low - 1)
@@ -181,8 +181,8 @@ class Narrowing:
         if reached is None and resume <= chunk.low:
             reached = resume
         if reached is not None:
-            return attrs.evolve(chunk, resume=resume, held=held, reached=reached, ask=0, overlap="complete_overlap")
-        return attrs.evolve(chunk, resume=resume, held=held, seam=None, overlap="partial_start")
+            return chunk.but(resume=resume, held=held, reached=reached, ask=0, overlap="complete_overlap")
+        return chunk.but(resume=resume, held=held, seam=None, overlap="partial_start")
 
     async def _seam(self, chunk: Chunk, covered: Sequence[Covered]) -> Chunk:
         """Return the chunk with the oldest candle that is stored right above the hole, without a hole between."""
@@ -192,7 +192,7 @@ class Narrowing:
                 found = await self._store.rows(
                     request.symbol, request.timeframe, chunk.resume, span.stop, "oldest_first", 1
                 )
-                return attrs.evolve(chunk, seam=found[0].open_time) if found else chunk
+                return chunk.but(seam=found[0].open_time) if found else chunk
         return chunk
 
     async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look) -> Chunk:
@@ -206,7 +206,7 @@ class Narrowing:
         known = covered.intersect(SpanSet(((low, chunk.resume),)))
         missing = SpanSet(((low, chunk.resume),)).subtract(known)
         if not missing:  # only a ledger whose spans overlap has that
-            return attrs.evolve(chunk, reached=low, ask=0, known=(), overlap="complete_overlap")
+            return chunk.but(reached=low, ask=0, known=(), overlap="complete_overlap")
         lowest = missing.spans[0][0]
         look.hole = (covered.spans[-1][1] if covered else chunk.floor, chunk.resume)
         overlap = chunk.overlap
@@ -224,7 +224,7 @@ class Narrowing:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)
             need += len(below) + min(late, MOST_LATE)
-        chunk = attrs.evolve(chunk, low=low, overlap=overlap, again=again, known=[*between, *below], suspects=suspects)
+        chunk = chunk.but(low=low, overlap=overlap, again=again, known=[*between, *below], suspects=suspects)
         return chunk.plan.asking(chunk, need)
 
     async def _opens(self, chunk: Chunk, spans: SpanSet, limit: int) -> list[int]:

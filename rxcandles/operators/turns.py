@@ -12,6 +12,7 @@ import copy
 import random
 import time
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
@@ -24,8 +25,11 @@ from rxcandles.spans import Span, SpanSet
 
 __all__ = ["Flight", "TurnLost", "Turns"]
 
-AHEAD: Final = 4
+AHEAD: Final = 8
 """Pages reserved at once, so that little is written down."""
+
+WINDOWS: Final = 16
+"""Reservations that are remembered: as many as there may be cursors, of two runs."""
 
 LASTS: Final = 2.5
 """Seconds that a reservation lasts. When it is half over it counts no more for who has it."""
@@ -96,7 +100,7 @@ class Turns:
         self._renew = renew
         self._flights: dict[Key, list[Flight]] = {}
         self._landed: dict[Key, SpanSet] = {}
-        self._reserved: dict[Key, list[_Window]] = {}
+        self._reserved: dict[Key, deque[_Window]] = {}
 
     async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
         """Return the chunk when it is its turn, narrowed to what is still lacking, and its flight if it is to fly.
@@ -161,25 +165,30 @@ class Turns:
         """Whether some of what the chunk asks for may have been stored since it was looked up."""
         if self._landed.get(key, SpanSet()).intersect(SpanSet((_span(chunk),))):
             return True
-        return any(each.held for each in self._windows(key) if each.has(chunk))
+        window = self._window(key, chunk)
+        return window is not None and window.held
 
-    def _windows(self, key: Key) -> list[_Window]:
-        now = time.monotonic()
-        return [each for each in self._reserved.get(key, ()) if each.until > now]
+    def _window(self, key: Key, chunk: Chunk) -> _Window | None:
+        """Return what is reserved for us and has all of the chunk."""
+        (low, high), now = _span(chunk), time.monotonic()
+        for window in self._reserved.get(key, ()):
+            if window.span[0] <= low and high <= window.span[1] and window.until > now:
+                return window
+        return None
 
     async def _reserve(self, key: Key, chunk: Chunk) -> float:
         """Return 0.0 where the chunk is reserved for us, else seconds to wait at most."""
-        windows = self._windows(key)
-        if self._store is None or any(each.has(chunk) for each in windows):
+        if self._store is None or self._window(key, chunk) is not None:
             return 0.0
         request, until = chunk.request, time.monotonic() + LASTS / 2
         wanted = low, high = _span(chunk)
-        if chunk.want is None:
-            low = min(low, max(chunk.floor, request.timeframe.shift(high, -AHEAD * chunk.plan.page)))
+        most = AHEAD * chunk.plan.page
+        slots = most if chunk.want is None else min(most, chunk.want)
+        low = min(low, max(chunk.floor, request.timeframe.shift(high, -slots)))
         ahead = (low, high)
         reserved = await self._store.reserve(request.symbol, request.timeframe, wanted, ahead, LASTS)
         if not reserved.left:
-            self._reserved[key] = [*self._windows(key), _Window(ahead, until, reserved.held)]
+            self._reserved.setdefault(key, deque(maxlen=WINDOWS)).appendleft(_Window(ahead, until, reserved.held))
         return reserved.left
 
 
@@ -192,11 +201,6 @@ class _Window:
     """Monotonic seconds."""
     held: bool
     """Whether some of it was covered then."""
-
-    def has(self, chunk: Chunk) -> bool:
-        """Whether a chunk lies in it."""
-        low, high = _span(chunk)
-        return self.span[0] <= low and high <= self.span[1]
 
 
 def _span(chunk: Chunk) -> Span:
