@@ -173,6 +173,14 @@ class Length:
         last = (after - timedelta(days=1)).day
         return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
+    def since(self, moment: datetime) -> datetime:
+        """Return the instant so long before ``moment``, or 1970 where it would be older."""
+        beginning = to_datetime(0)
+        try:
+            return max(self.before(moment), beginning)
+        except (ValueError, OverflowError):
+            return beginning
+
 
 def read_length(name: str, value: Span) -> Length:
     """Return the length that ``value`` says, up to a hundred years; raises :class:`RequestError`."""

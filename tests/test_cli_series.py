@@ -78,6 +78,15 @@ def test_several(words: list[str], series: list[str], folder: Path, capsys: pyte
     assert objects(capsys)[0]["before"]["series"] == len(series)
 
 
+def test_last(capsys: pytest.CaptureFixture[str]) -> None:
+    """--last is a way to say a span here too, months included; with --since it is refused."""
+    words = ["coverage", "KRW-BTC", "60m", "--until", "2024-01-01T05:00", "--json"]
+    for last, candles in (("2h", 2), ("1M", 5), ("99y", 5)):
+        assert main([*words, "--last", last]) == 0
+        assert objects(capsys)[0]["candles"] == candles
+    assert main([*words, "--last", "2h", "--since", "2024-01-01"]) == 2
+
+
 def test_charts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Charts of several series are a file each, and an earlier chart needs no --force; another file does."""
     for _ in range(2):

@@ -167,12 +167,5 @@ async def _read(db: str, series: Series, since: datetime | None, to: datetime | 
         if last is not None:
             held = await span_held(store, series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
-            since = _before(last, stop)
+            since = last.since(to_datetime(stop))
         return await charts.read_chart(store, series.symbol, frame, since, to)
-
-
-def _before(last: Length, stop: float) -> datetime:
-    try:
-        return max(last.before(to_datetime(stop)), to_datetime(BEGINNING))
-    except (ValueError, OverflowError):
-        return to_datetime(BEGINNING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from rxcandles.claims import Claim
 from rxcandles.cli import options
-from rxcandles.cli.asking import which_of
+from rxcandles.cli.asking import check_one, which_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
@@ -32,6 +32,7 @@ from rxcandles.holdings import (
     ends_held,
     overview,
 )
+from rxcandles.moments import Length
 from rxcandles.plain import plain_span
 from rxcandles.ports import Impossible
 from rxcandles.stores import SqliteStore
@@ -47,6 +48,7 @@ WIDEST: Final = 160
 @click.command()
 @options.stored_series
 @options.stretch
+@options.last
 @options.existing_db
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
@@ -71,6 +73,7 @@ def _show_coverage(
     timeframes: Sequence[str],
     since: datetime | None,
     to: datetime | None,
+    last: Length | None,
     db: str,
     as_json: bool,
     complete: bool,
@@ -78,6 +81,9 @@ def _show_coverage(
     no_color: bool,
 ) -> int:
     which = which_of(words, symbols, timeframes)
+    check_one({"since": since, "last": last})
+    if last is not None:
+        since = last.since(datetime.now(UTC) if to is None else to)
     check_ends(since, to)
     width = min(Terminal().width, WIDEST) if sys.stdout.isatty() else 100
     if as_json:

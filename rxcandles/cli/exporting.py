@@ -26,7 +26,7 @@ from rxcandles.holdings import span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, Timeframe, plain_time, to_datetime
+from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.which import Which
 
 __all__ = ["export"]
@@ -200,10 +200,7 @@ async def _since(last: Length, store: SqliteStore, series: Series, to: datetime 
     if to is None:
         held = await span_held(store, series.symbol, frame)
         to = datetime.now(UTC) if held is None else to_datetime(held[1])
-    try:
-        return max(last.before(to), to_datetime(BEGINNING))
-    except (ValueError, OverflowError):
-        return to_datetime(BEGINNING)
+    return last.since(to)
 
 
 def _missing(done: _Done, db: str) -> str:
