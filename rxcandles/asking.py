@@ -20,8 +20,8 @@ from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.journal import Matter
-from rxcandles.stores.spelling import alike
 from rxcandles.timeframe import END, Timeframe, to_datetime
+from rxcandles.which import Which
 
 __all__ = ["Asking"]
 
@@ -44,8 +44,7 @@ class Asking:
     """
 
     _store: SqliteStore
-    _symbol: str | None
-    _timeframe: str | None
+    _which: Which
     _progress_callback: Callable[[Request, CollectionProgress], None] | None
     _now: float | None
     failures: list[str]
@@ -64,13 +63,7 @@ class Asking:
             for series in await self._store.series():
                 if series.exchange == self._store.exchange and await self._claims(series):
                     found[series] = None
-        name = None if self._timeframe is None else Timeframe.of(self._timeframe).name
-        return [
-            series
-            for series in found
-            if (self._symbol is None or alike(self._symbol) == alike(series.symbol))
-            and name in (None, series.timeframe)
-        ]
+        return [series for series in found if self._which.fits(series.symbol, series.timeframe)]
 
     async def go(self, collector: CandleCollector, exchange: Exchange, *, absences: bool) -> None:
         """Ask series by series; one that the exchange refuses is given up, any other failure ends it all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -65,9 +65,16 @@ class Tally:
 
 
 class Ticket:
-    """What all versions of a chunk share: once it is gone, no operator has the chunk any more."""
+    """What all versions of a chunk share: once no operator has the chunk any more, it is gone, and calls ``gone``."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "gone")
+
+    def __init__(self) -> None:
+        self.gone: Callable[[], object] | None = None
+
+    def __del__(self) -> None:
+        if self.gone is not None:
+            self.gone()
 
 
 @attrs.frozen(eq=False, slots=False)

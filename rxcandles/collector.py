@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, Seve
 from rxcandles.estimating import CollectionPlan, estimate
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
+from rxcandles.moments import placed
 from rxcandles.operators import (
     Retry,
     cursors_for,
@@ -55,6 +56,7 @@ class CandleCollector(Titled):
         *,
         retry: Retry | None = None,
         cursors: int | None = None,
+        tz: tzinfo | None = None,
     ) -> None:
         check_like("store", store, CandleStore)
         check_like("exchange", exchange, Exchange)
@@ -74,6 +76,7 @@ class CandleCollector(Titled):
         self._limiter = limiter
         self._retry = retry
         self._cursors = cursors
+        self._tz = tz
         self._turns = Turns(store, Narrowing(store).renew)
         self._turns_with_imported: Turns | None = None
 
@@ -92,7 +95,7 @@ class CandleCollector(Titled):
         order: Order = "newest_first",
     ) -> Request:
         """Return the request, checked against what this exchange can have; raises ``RequestError``."""
-        request = Request(symbol, timeframe, count, to, end, order=order)
+        request = Request(symbol, timeframe, count, placed(to, self._tz), placed(end, self._tz), order=order)
         self._exchange.check(request.symbol, request.timeframe)
         return request
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Final, overload
+from typing import Any, Final, overload
 
 import attrs
 
@@ -23,6 +23,7 @@ from rxcandles.chunk import Chunk
 from rxcandles.limiter import LimiterStats
 from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
+from rxcandles.plain import to_plain
 from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore, Covered, RateLimiter
 from rxcandles.showing import Brief
@@ -84,6 +85,23 @@ class CollectionPlan(Brief):
     def missing_slots(self) -> int:
         """Slots in the missing spans."""
         return self.candles - self.stored
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``; the request as its parts.
+
+        ``asked`` is the count asked for, None for a span; ``start`` is None for a count.
+        """
+        request = self.request
+        about = {
+            "symbol": request.symbol,
+            "timeframe": request.timeframe.name,
+            "start": None if request.start is None else to_datetime(request.start),
+            "stop": to_datetime(request.stop),
+            "candles": self.candles,
+            "asked": None if request.start is not None else request.count,
+        }
+        others = attrs.asdict(self, recurse=False, filter=attrs.filters.exclude("request"))
+        return dict(to_plain({**about, **others, "missing_slots": self.missing_slots}))
 
 
 async def estimate(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
+from rxcandles.plain import to_plain
 from rxcandles.showing import Brief
 
 __all__ = [
@@ -97,6 +98,10 @@ class Finding(Brief):
     detail: str
     """In words, with the values."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen(repr=False)
 class VerificationReport(Brief):
@@ -132,6 +137,10 @@ class VerificationReport(Brief):
         """Whether the file itself is at fault, so that its contents were not checked and can't be repaired in place."""
         return bool(FILE_KINDS & self.counts.keys())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        return {**to_plain(self), "clean": self.clean, "damaged": self.damaged}
+
 
 @attrs.frozen(repr=False)
 class RepairStep(Brief):
@@ -152,6 +161,10 @@ class RepairStep(Brief):
     claims: int = 0
     """Wrong claims, which are cut to what can be or dropped."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen
 class AbsencesAsked:
@@ -167,6 +180,10 @@ class AbsencesAsked:
     """Doubtful absences that there are now: those that have not had their time, and new ones."""
     until: datetime | None
     """When the last of them can be final; None where there is none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
@@ -194,6 +211,13 @@ class RepairReport(Brief):
     def repaired(self) -> bool:
         """Whether all is well in the end."""
         return not self.failures and (self.before if self.after is None else self.after).clean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        return {
+            **to_plain(self), "repaired": self.repaired, "before": self.before.to_dict(),
+            "after": None if self.after is None else self.after.to_dict(),
+        }  # fmt: skip
 
 
 class Tally:

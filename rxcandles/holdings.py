@@ -23,15 +23,18 @@ from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
+from rxcandles.which import Names, Which
 
 __all__ = [
     "CoverageCell",
     "CoverageCells",
+    "EndsHeld",
     "Overview",
     "SeriesOverview",
     "check_ends",
     "coverage_cells",
     "covered_within",
+    "ends_held",
     "overview",
     "span_held",
 ]
@@ -119,30 +122,26 @@ def _row(each: SeriesOverview) -> tuple[object, ...]:
 
 async def overview(
     store: SqliteStore,
-    symbol: str | None = None,
-    timeframe: str | Timeframe | None = None,
+    symbol: Names = None,
+    timeframe: Names | Timeframe = None,
     since: datetime | None = None,
     to: datetime | None = None,
 ) -> Overview:
-    """Return what ``store`` holds of each series of its exchange, by name, or of those of one ``symbol``/``timeframe``.
+    """Return what ``store`` holds of each series of its exchange, by name, or of some ``symbol``/``timeframe``.
 
     From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
     is; a series that has nothing between them is left out. Memory does not depend on how much is stored. Raises
     ``RequestError`` and ``StoreError``.
     """
     check_kind("store", store, SqliteStore)
-    wanted = None if symbol is None else check_symbol(symbol), None if timeframe is None else Timeframe.of(timeframe)
+    which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
     check_ends(since, to)
     row_bytes, source = await store.row_size()
     found = Overview()
     unproven = {*await store.imported_series()}
     for series in sorted({*await store.series(), *unproven}):
         frame = Timeframe.of(series.timeframe)
-        if (
-            series.exchange != store.exchange
-            or wanted[0] not in (None, series.symbol)
-            or wanted[1] not in (None, frame)
-        ):
+        if series.exchange != store.exchange or not which.fits(series.symbol, series.timeframe):
             continue
         ends = (
             BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
@@ -196,6 +195,27 @@ async def span_held(
     start = held if since is None else timeframe.ceil(check_instant("since", since))
     stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to))
     return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
+
+
+@attrs.frozen
+class EndsHeld:
+    """The oldest and the newest candle of a span that are held, and whether the market has nothing older."""
+
+    first_candle: datetime | None
+    last_candle: datetime | None
+    reached_start: bool
+
+
+async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> EndsHeld:
+    """Return when the first and the last candle of ``span`` opened, and whether the first is the market's first."""
+    oldest = await store.rows(symbol, timeframe, *span, "oldest_first", 1)
+    newest = await store.rows(symbol, timeframe, *span, "newest_first", 1)
+    edge = oldest[0].open_time if oldest else span[1]
+    covered = await store.coverage(symbol, timeframe, BEGINNING, edge, 1) if edge > BEGINNING else []
+    proven = bool(covered) and covered[0].start <= BEGINNING and covered[0].stop >= edge
+    older = proven and await store.rows(symbol, timeframe, BEGINNING, edge, "newest_first", 1)
+    first, last = (to_datetime(each[0].open_time) if each else None for each in (oldest, newest))
+    return EndsHeld(first, last, proven and not older)
 
 
 def check_ends(since: datetime | None, to: datetime | None) -> None:

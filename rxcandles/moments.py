@@ -6,6 +6,7 @@ A time is a datetime (pandas' ``Timestamp`` is one), a date, or a string: ``2024
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -21,7 +22,20 @@ from rxcandles.errors import RequestError
 from rxcandles.model import Order, Request, check_instant
 from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
-__all__ = ["KST", "Length", "Span", "Time", "Zone", "asked_for", "default_zone", "read_length", "read_time", "zone"]
+__all__ = [
+    "KST",
+    "Length",
+    "Span",
+    "Time",
+    "Zone",
+    "asked_for",
+    "default_zone",
+    "opened",
+    "placed",
+    "read_length",
+    "read_time",
+    "zone",
+]
 
 Time: TypeAlias = datetime | date | str
 Span: TypeAlias = timedelta | str
@@ -66,6 +80,28 @@ def default_zone(tz: Zone | None) -> tzinfo:
         return zone("tz", tz)
     named = os.environ.get(VARIABLE)
     return zone(VARIABLE, named) if named else UTC
+
+
+_LOG: Final = logging.getLogger(__name__)
+_told = False
+"""Whether it was said once in which zone naive datetimes are taken."""
+
+
+def placed(moment: datetime | None, tz: tzinfo | None) -> datetime | None:
+    """Return ``moment`` in a zone: a naive one is in ``tz``, or in the default zone, which the log then says once."""
+    global _told
+    if not isinstance(moment, datetime) or moment.tzinfo is not None or moment != moment:
+        return moment
+    if tz is None:
+        tz = default_zone(None)
+        if not _told:
+            _told = True
+            _LOG.warning(
+                "%s has no time zone and is taken as %s; give datetimes with one, or connect(tz='Asia/Seoul')",
+                moment,
+                tz,
+            )
+    return moment.replace(tzinfo=tz)
 
 
 def read_time(name: str, value: Time, tz: tzinfo = UTC) -> datetime:
@@ -137,6 +173,14 @@ class Length:
         last = (after - timedelta(days=1)).day
         return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
+    def since(self, moment: datetime) -> datetime:
+        """Return the instant so long before ``moment``, or 1970 where it would be older."""
+        beginning = to_datetime(0)
+        try:
+            return max(self.before(moment), beginning)
+        except (ValueError, OverflowError):
+            return beginning
+
 
 def read_length(name: str, value: Span) -> Length:
     """Return the length that ``value`` says, up to a hundred years; raises :class:`RequestError`."""
@@ -189,22 +233,25 @@ def asked_for(
             raise refusal("since", since, f"no {frame} candle from then on has ended by {stop}; give an earlier time")
     else:
         assert last is not None
-        end = to_datetime(_opened(frame, newest, read_length("last", last), tz))
+        end = to_datetime(opened(frame, newest, read_length("last", last), tz))
     return Request(symbol, frame, to=to, end=end, order=order, now=clock)
 
 
-def _opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo) -> int:
-    """Return the open time of the oldest of the candles that a length before ``newest`` has begun."""
+def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: str = "last") -> int:
+    """Return the open time of the oldest of the candles that a length before ``newest`` has begun.
+
+    Raises :class:`RequestError` for less than one candle, with a word on ``6m``, which may be meant as months.
+    """
     try:
         start = from_datetime(length.before(to_datetime(newest).astimezone(tz)))
     except (ValueError, OverflowError):
         start = -1.0
     if start < 0:
-        raise refusal("last", length.text, "that is before 1970, with which time begins here; give less")
+        raise refusal(name, length.text, "that is before 1970, with which time begins here; give less")
     if start > frame.shift(newest, -1):
         minutes = re.fullmatch(r"([0-9]+) ?m", length.text)
         meant = f"; {minutes[1]}m are minutes, write {minutes[1]}M for months" if minutes else ""
-        raise refusal("last", length.text, f"that is less than one {frame} candle; give more{meant}")
+        raise refusal(name, length.text, f"that is less than one {frame} candle; give more{meant}")
     return frame.floor(start)
 
 

@@ -7,6 +7,7 @@ import re
 from binascii import crc32
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.moments import Zone, zone
 from rxcandles.naming import EXCHANGES, SIMULATED, UPBIT_URL, address_of, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
@@ -46,6 +48,7 @@ def connect(
     share_limit: bool | None = None,
     durability: Durability = "normal",
     busy_timeout: float = 10.0,
+    tz: Zone | None = None,
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -66,8 +69,11 @@ def connect(
     processes of this user on this machine that open the same exchange share its limit, which counts by address; None
     means that they do for the real Upbit and don't for other addresses. What a power cut may cost is the
     ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
-    seconds for other processes that write to the file. Raises ``RequestError`` for bad arguments, before a file is
-    made, and ``StoreError`` where the file can't be used.
+    seconds for other processes that write to the file.
+
+    ``tz`` is the zone of datetimes that have none, such as ``"Asia/Seoul"``; without it that of the environment's
+    ``RXCANDLES_TZ``, else UTC, which the log says when the first one comes. Raises ``RequestError`` for bad arguments,
+    before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)
@@ -75,6 +81,7 @@ def connect(
             raise refusal("limiter", limiter, "give it without rate_limit and share_limit: it is what decides")
     if share_limit is not None:
         check_flag("share_limit", share_limit)
+    there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
     unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
@@ -85,7 +92,7 @@ def connect(
     lease = _lease(key) if shared and limiter is None else None
     given = SlidingWindowLimiter(rate) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown))
+    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown, there))
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -182,6 +189,7 @@ async def _opened(
     limiter: RateLimiter,
     shared_as: str | None,
     unknown: str | None,
+    tz: tzinfo | None,
 ) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
@@ -199,5 +207,5 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose), closing
+        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose, tz=tz), closing
     raise AssertionError("an exit stack without callbacks lets every error through")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final
 
@@ -59,7 +59,7 @@ class CandleDataProvider(Titled):
 
     ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
     1M 1y`` (or ``1h``, ``4h``). Ask by ``count`` (candles that exist, back from now), ``to`` + ``count``,
-    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded, naive datetimes mean UTC. Anything
+    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded; naive datetimes are in ``tz``. Anything
     else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that
     is still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
     ``retry`` says when to ask again, ``cursors`` how many pages of a request may be asked for at once (None: as many as
@@ -75,13 +75,14 @@ class CandleDataProvider(Titled):
         retry: Retry | None = None,
         cursors: int | None = None,
         on_close: Callable[[], Awaitable[object]] | None = None,
+        tz: tzinfo | None = None,
     ) -> None:
         check_callable("on_close", on_close, optional=True)
         self.repository = store
         """The store."""
         self.exchange = exchange
         self.limiter = limiter
-        self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors)
+        self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors, tz=tz)
         self._on_close = on_close
 
     def _told(self) -> Mapping[str, object]:

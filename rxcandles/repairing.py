@@ -42,6 +42,7 @@ from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.untrusted import Untrusted
 from rxcandles.timeframe import BEGINNING, END
 from rxcandles.verification import verify
+from rxcandles.which import Names, Which
 
 __all__ = ["repair"]
 
@@ -53,8 +54,8 @@ async def repair(
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
     name: str | None = None,
-    symbol: str | None = None,
-    timeframe: str | None = None,
+    symbol: Names = None,
+    timeframe: Names = None,
     dry_run: bool = False,
     into: str | Path | None = None,
     limiter: RateLimiter | None = None,
@@ -106,6 +107,7 @@ async def repair(
     check_count("sample", sample, 0, 1_000_000)
     if seed is not None:
         check_count("seed", seed, -(10**12))
+    which = Which.of(symbol, timeframe)
     given = _given(findings)
     check_callable("progress_callback", progress_callback, optional=True)
     if now is not None:
@@ -135,7 +137,7 @@ async def repair(
             await salvage(original, into)
         failures: list[str] = []
         async with Snapshot(path) as snapshot:
-            look = _Look(str(path), symbol, timeframe, now, most, whose, source)
+            look = _Look(str(path), which, now, most, whose, source)
             await snapshot.call(look.begin)
             if sample and not look.damaged:
                 try:
@@ -158,12 +160,12 @@ async def repair(
             return attrs.evolve(report, after=before)
         async with SqliteStore(path, exchange=whose) as store:
             removed = await store.mend(plan)
-            asking = Asking(store, symbol, timeframe, progress_callback, now, failures, spreads=anew is None)
+            asking = Asking(store, which, progress_callback, now, failures, spreads=anew is None)
             if await asking.wanted(absences=absences):
                 opened = await provider()
                 collector = CandleCollector(store, opened.exchange, opened.limiter)
                 await asking.go(collector, opened.exchange, absences=absences)
-        after = await verify(path, symbol, timeframe, most=most, now=now)
+        after = await verify(path, which.symbols or None, which.timeframes or None, most=most, now=now)
         return attrs.evolve(
             report,
             removed=removed + asking.removed,
@@ -182,15 +184,14 @@ class _Look:
     def __init__(
         self,
         path: str,
-        symbol: str | None,
-        timeframe: str | None,
+        which: Which,
         now: float | None,
         most: int,
         whose: str,
         source: Exchange | type[UpbitExchange],
     ) -> None:
         self._path = path
-        self._restricted = {"symbol": symbol, "timeframe": timeframe}
+        self._which = which
         self._now = now
         self._whose = whose
         self._source = source
@@ -205,7 +206,7 @@ class _Look:
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Look at all that the file itself shows."""
-        self._examination = Examination(connection, self._path, now=self._now, **self._restricted)
+        self._examination = Examination(connection, self._path, self._which, now=self._now)
         self._untrusted = Untrusted(
             connection,
             self._examination,

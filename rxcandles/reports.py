@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from rxcandles.arguments import check_choice, check_count, check_flag
 from rxcandles.errors import RequestError
+from rxcandles.plain import to_plain
 from rxcandles.showing import Brief
 
 __all__ = [
@@ -85,6 +86,10 @@ class StreamingMeta(Brief):
     """Open times of the chunk's oldest and newest candle."""
     is_final_chunk: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen(repr=False)
 class CollectionProgress(Brief):
@@ -115,6 +120,10 @@ class CollectionProgress(Brief):
     revised: int = 0
     """Candles that were stored with other values before."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen(repr=False)
 class CandleProgress(Brief):
@@ -142,6 +151,10 @@ class CandleProgress(Brief):
         if self.total_count is None:
             return None
         return self.elapsed_seconds / self.candles * max(0, self.total_count - self.candles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
@@ -187,6 +200,10 @@ class StreamStats(Brief):
     elapsed_seconds: float
     """Seconds since the first chunk was asked for, until the end."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
+
 
 @attrs.frozen(repr=False)
 class FailedSpan(Brief):
@@ -195,6 +212,10 @@ class FailedSpan(Brief):
     start: datetime
     stop: datetime
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
@@ -225,6 +246,10 @@ class ProvisionalSpan(Brief):
     """How many answers have said so."""
     asks_again: datetime
     """From then on the next run that asks for it asks about it once more."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
@@ -260,6 +285,10 @@ class CollectionSummary(Brief):
     """Candles that were stored before and that the exchange has no longer, by two answers to asking anew."""
     stored_older_count: int = 0
     """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        return dict(to_plain(self))
 
 
 SCENARIO_MODES: Final[Mapping[str, str]] = {

@@ -28,6 +28,7 @@ from rxcandles.arguments import check_kind, refusal
 from rxcandles.estimating import CollectionPlan
 from rxcandles.loopthread import Events, LoopThread, here
 from rxcandles.model import CandleData, Order, Request
+from rxcandles.moments import Zone
 from rxcandles.opening import Opening, OwnRate, connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, warn_of_many
@@ -61,6 +62,7 @@ def open(
     share_limit: bool | None = None,
     durability: Durability = "normal",
     busy_timeout: float = 10.0,
+    tz: Zone | None = None,
 ) -> SyncProvider:
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
 
@@ -77,6 +79,7 @@ def open(
             share_limit=share_limit,
             durability=durability,
             busy_timeout=busy_timeout,
+            tz=tz,
         )
     )
 

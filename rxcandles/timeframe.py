@@ -164,9 +164,12 @@ _UNITS_ELSEWHERE: Final = {
 
 
 def meant_by(name: object) -> str | None:
-    """Return our name of a timeframe that others call ``name`` (``minute1``, ``day``, ``1min``, ``1D``), or None."""
+    """Return our name of a timeframe that others call ``name`` (``minute1``, ``day``, ``1min``, ``60``), or None."""
     if not isinstance(name, str) or name in _BY_NAME or len(name) > 20:
         return None
+    if re.fullmatch(r"[0-9]{1,3}", name, re.ASCII):  # Upbit's own ``unit``: minutes
+        name += "m"
+        return _BY_NAME[name].name if name in _BY_NAME else None
     for unit, letter in _UNITS_ELSEWHERE.items():
         found = re.fullmatch(rf"([0-9]*){unit}s?/?([0-9]*)", name if len(unit) == 1 else name.lower(), re.ASCII)
         if found and (len(unit) > 1 or found[1]) and not (found[1] and found[2]):

@@ -17,14 +17,15 @@ from rxcandles.sampling import compare_some
 from rxcandles.stores.examining import Examination
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.timeframe import END
+from rxcandles.which import Names, Which
 
 __all__ = ["verify"]
 
 
 async def verify(
     path: str | Path,
-    symbol: str | None = None,
-    timeframe: str | None = None,
+    symbol: Names = None,
+    timeframe: Names = None,
     *,
     exchange: Exchange | None = None,
     limiter: RateLimiter | None = None,
@@ -37,9 +38,10 @@ async def verify(
     """Check a database file and return what is wrong with it; writes nothing.
 
     All of it in one read snapshot, so that what others write meanwhile is no finding. ``symbol`` and ``timeframe``
-    restrict it to these series, however they are spelled in the file. Memory does not depend on the candles: the first
-    ``most`` findings of each kind are kept, the others counted. What is in the future is told by this machine's clock,
-    or ``now`` (UTC seconds). A file that SQLite can't read all of is a finding, and then the only one.
+    restrict it to these series, however they are spelled in the file; each may be several names, or a glob. Memory
+    does not depend on the candles: the first ``most`` findings of each kind are kept, the others counted. What is in
+    the future is told by this machine's clock, or ``now`` (UTC seconds). A file that SQLite can't read all of is a
+    finding, and then the only one.
 
     With ``sample`` that many pages, chosen by ``seed``, are read again from ``exchange`` through ``limiter`` (its own
     rate, where none is given) and compared value by value: a request each over a connection of its own, only candles
@@ -52,6 +54,7 @@ async def verify(
     meant, ``SchemaError`` for a file of another program or of a newer version, ``StoreError`` where it is no database,
     and ``ExchangeError`` where nothing can be had.
     """
+    which = Which.of(symbol, timeframe)
     check_count("most", most)
     check_count("sample", sample, 0, 1_000_000)
     if now is not None:
@@ -68,7 +71,7 @@ async def verify(
         raise RequestError(f"sample is {sample!r}, but no exchange is given to read it from")
 
     def look(connection: sqlite3.Connection) -> tuple[Examination, Tally]:
-        examination = Examination(connection, str(path), symbol=symbol, timeframe=timeframe, now=now)
+        examination = Examination(connection, str(path), which, now=now)
         tally = Tally(most)
         for finding in examination.findings():
             tally.add(finding)

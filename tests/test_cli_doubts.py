@@ -130,7 +130,7 @@ def test_after_a_run_for_programs(ill: list[str], capsys: pytest.CaptureFixture[
         for line in out.splitlines():
             summary = json.loads(line)
             [found] = summary["provisional_spans"]
-            assert (found["start"], found["stop"]) == ("2024-01-01T12:00:00+00:00", "2024-01-01T13:00:00+00:00")
+            assert (found["start"], found["stop"]) == ("2024-01-01T12:00:00Z", "2024-01-01T13:00:00Z")
             assert (found["kind"], found["slots"], found["times"]) == ("gap", 60, 1)
             heard, again = (datetime.fromisoformat(found[name]) for name in ("first_heard", "asks_again"))
             assert again - heard == timedelta(hours=1)
@@ -161,7 +161,7 @@ def test_the_plan(ill: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "0 requests and 1 request to ask again about what was empty by one answer, no limit" in out
     assert main(["plan", "KRW-BTC", *DAY, *ill, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["doubtful"] == [["2024-01-01T12:00:00+00:00", "2024-01-01T13:00:00+00:00"]]
+    assert told["doubtful"] == [{"start": "2024-01-01T12:00:00Z", "stop": "2024-01-01T13:00:00Z"}]
     assert (told["requests"], told["requests_again"], told["missing"], told["missing_slots"]) == (1, 1, [], 0)
 
 
@@ -181,7 +181,7 @@ def test_the_coverage(ill: list[str], capsys: pytest.CaptureFixture[str]) -> Non
     [claim] = found["claims"]
     assert found["provisional"] == 60
     assert set(claim) == {"kind", "start", "stop", "first_heard", "last_heard", "times", "asks_again"}
-    assert (claim["kind"], claim["start"], claim["stop"]) == ("gap", "2024-01-01 12:00:00", "2024-01-01 13:00:00")
+    assert (claim["kind"], claim["start"], claim["stop"]) == ("gap", "2024-01-01T12:00:00Z", "2024-01-01T13:00:00Z")
 
 
 def test_the_check(ill: list[str], capsys: pytest.CaptureFixture[str]) -> None:

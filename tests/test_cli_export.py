@@ -47,8 +47,8 @@ def test_export(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == "KRW-BTC 60m: 192 candles, 2024-01-01 00:00:00 to 2024-01-11 00:00:00 UTC, in btc.parquet\n"
     assert err == (
         "rxcandles: KRW-BTC 60m is not complete: 2 spans are not proven (2024-01-04 00:00:00 to 2024-01-05 00:00:00, "
-        "2024-01-06 00:00:00 to 2024-01-07 00:00:00); `rxcandles collect KRW-BTC 60m --to 2024-01-11T00:00:00 "
-        "--end 2024-01-01T00:00:00` brings what is missing\n"
+        "2024-01-06 00:00:00 to 2024-01-07 00:00:00); `rxcandles collect KRW-BTC 60m "
+        "--since 2024-01-01T00:00:00 --until 2024-01-11T00:00:00` brings what is missing\n"
     )
     assert pyarrow.parquet.read_metadata("btc.parquet").num_rows == 192
 
@@ -136,7 +136,7 @@ def test_recommends_the_same_exchange(capsys: pytest.CaptureFixture[str]) -> Non
 
     asyncio.run(fill())
     assert main(["export", "KRW-SIM", "60m", "-o", "sim.csv"]) == 0
-    assert "--end 2024-01-01T00:00:00 --exchange simulated` brings" in capsys.readouterr().err
+    assert "--until 2024-01-01T03:00:00 --exchange simulated` brings" in capsys.readouterr().err
 
 
 def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,8 +157,8 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert (table[2].split()[-1], "▓ imported" in table[-1]) == ("▓", True)
     assert main(["coverage", "KRW-QQQ", "60m", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [found[name] for name in ("imported", "candles", "missing_slots", "spans")] == [1, 0, 1, []]
-    assert [found[name] for name in ("from", "to")] == ["2024-01-01 00:00:00", "2024-01-01 01:00:00"]
+    assert [found[name] for name in ("imported", "candles", "missing_slots", "proven_spans")] == [1, 0, 1, []]
+    assert [found[name] for name in ("start", "stop")] == ["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z"]
     assert main(["coverage", "KRW-BTC"]) == 0
     assert "imported" not in capsys.readouterr().out
     assert main(["verify"]) == 0
@@ -209,7 +209,7 @@ def test_completes(words: list[str]) -> None:
             "--since and --last are both given",
         ),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1d", "--end", "2024-01-01"], "--last and --end are both given"),
-        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1y"], "'1y' is no time to go back"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1 lustrum"], "'1 lustrum' is no time to go back"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "0d"], "'0d' is no time to go back"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--since", "soon"], "'soon' is no time"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "999999w"], "up to a hundred years"),
@@ -217,7 +217,10 @@ def test_completes(words: list[str]) -> None:
         (["KRW-BTC", "60m", "-o", "a.txt"], "give one that ends in .parquet"),
         (["KRW-ETH", "60m", "-o", "a.csv"], "nothing is stored of KRW-ETH 60m"),
         (["KRW-BTC", "2m", "-o", "a.csv"], "timeframe is '2m'"),
-        (["KRW-BTC", "60m"], "--output"),
+        (
+            ["KRW-BTC", "60m"],
+            "nothing says where to write it (-o, --output); write `rxcandles export KRW-BTC 60m -o",
+        ),
     ],
 )
 def test_mistakes(words: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

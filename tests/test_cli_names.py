@@ -130,6 +130,7 @@ def test_code_pages(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["export", "KRW-BTC", "1m", "-o", "시세.csv", *db]) == 0
     assert main(["chart", "KRW-BTC", "1m", "-o", "시세.html", *db]) == 0
     assert main(["import", "시세.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--db", "둘.db"]) == 0
+    Path("시세.csv").write_text("mine", encoding="utf-8")
     assert main(["export", "KRW-BTC", "1m", "-o", "시세.csv", *db]) == 2
     assert main(["--help"]) == main(["import", "--help"]) == 0
     assert "\\uc2dc\\uc138.db" in out.buffer.getvalue().decode(page, "replace")

@@ -178,7 +178,7 @@ def test_what_the_exchange_does_not_keep(capsys: pytest.CaptureFixture[str]) -> 
     assert simulated("plan", "KRW-ETH", "1s", "--last", "365d", "--json") == 0
     [told] = objects(capsys)
     assert told["missing_slots"] == pytest.approx(87 * 86_400, abs=60)
-    assert told["not_kept"][1] == told["missing"][-1][0]
+    assert told["not_kept"]["stop"] == told["missing"][-1]["start"]
     assert simulated("plan", "KRW-ETH", "1s", "--last", "365d") == 0
     assert "KRW-ETH 1s: the exchange keeps 1s candles for 87 days only; " in capsys.readouterr().out
     long_ago = ["--since", "2024-01-01", "--to", "2024-01-01T00:01"]
@@ -211,8 +211,8 @@ def test_as_planned(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "KRW-ETH", "1m", "60m", *SPAN, *at_rate, "--json"]) == 0
     plans = objects(capsys)
     assert plans[0]["missing"] == [
-        ["2024-01-01T15:10:00+00:00", "2024-01-02T00:00:00+00:00"],
-        ["2024-01-01T06:00:00+00:00", "2024-01-01T11:05:00+00:00"],
+        {"start": "2024-01-01T15:10:00Z", "stop": "2024-01-02T00:00:00Z"},
+        {"start": "2024-01-01T06:00:00Z", "stop": "2024-01-01T11:05:00Z"},
     ]
     assert main(["collect", "KRW-ETH", "1m", "60m", *SPAN, *at_rate, "--json"]) == 0
     done = objects(capsys)

@@ -276,7 +276,8 @@ def test_commands(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"the candle of {when} UTC can't be true" in out
     assert main(["coverage", "--db", str(there), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["impossible_slots"], [each["start"] for each in told["impossible"]]) == (1, [when])
+    [impossible] = told["impossible"]
+    assert (told["impossible_slots"], impossible["start"]) == (1, f"{when.replace(' ', 'T')}Z")
     assert main(["verify", "--db", str(there)]) == 0
     out = capsys.readouterr().out
     assert f"impossible_answer: upbit KRW-BTC 1m, {when} to " in out

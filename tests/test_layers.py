@@ -13,10 +13,10 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors", "version", "stopping"},
-    {"arguments", "extras", "showing"},
+    {"arguments", "extras", "plain", "showing"},
     {"files", "naming", "ownfolder", "threads", "loopthread"},
     {"timeframe"},
-    {"spans", "events"},
+    {"spans", "events", "which"},
     {"model", "claims", "density"},
     {"ports", "reports", "rules", "findings", "derived", "moments", "stretch"},
     {"chunk"},

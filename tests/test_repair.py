@@ -453,6 +453,8 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report["after"]["clean"] is True
     del report["before"], report["after"]
     assert report == {
+        "schema": "rxcandles/repair/1",
+        "stopped": False,
         "repaired": True,
         "dry_run": False,
         "steps": [
@@ -478,7 +480,7 @@ def test_command_leaves_something(there: Path, capsys: pytest.CaptureFixture[str
         out[0],
         "of exchange simulated, which this did not ask: rxcandles repair --db candles.db --exchange simulated",
     ]
-    assert main(["repair", "KRW-BTC"]) == 0
+    assert main(["repair", "KRW-BTC"]) == 2  # there is no such series
 
 
 def test_command_refuses(there: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,9 +68,9 @@ def test_the_command(stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "\x1b" not in "".join(lines)
     assert main(["coverage", "--json", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["from"], found["to"]) == ("2024-01-01 00:00:00", "2024-01-05 00:00:00")
-    assert [each["to"] for each in found["spans"]] == ["2024-01-02 00:00:00", "2024-01-04 00:00:00"]
-    assert sum(each["candles"] for each in found["spans"]) == found["candles"]
+    assert (found["start"], found["stop"]) == ("2024-01-01T00:00:00Z", "2024-01-05T00:00:00Z")
+    assert [each["stop"] for each in found["proven_spans"]] == ["2024-01-02T00:00:00Z", "2024-01-04T00:00:00Z"]
+    assert sum(each["candles"] for each in found["proven_spans"]) == found["candles"]
     assert found["candles"] + found["no_trade"] + found["missing_slots"] == 4 * 1440
     assert main(["coverage", "--since", "2025-01-01"]) == 0
     assert capsys.readouterr().out == "nothing is stored between these times\n"

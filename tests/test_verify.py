@@ -444,14 +444,15 @@ def test_command_json(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "exchange": "simulated",
             "symbol": "KRW-ETH",
             "timeframe": "1m",
-            "start": "2024-01-01T00:00:00+00:00",
-            "stop": "2024-01-02T00:00:00+00:00",
+            "start": "2024-01-01T00:00:00Z",
+            "stop": "2024-01-02T00:00:00Z",
             "detail": "1,440 candles are stored in it where the ledger says 7",
         }
     ]
     assert report == {
         "path": "candles.db", "series": 1, "candles": 1440, "spans": 1, "imported": 0, "samples": 0,
-        "counts": {"wrong_count": 1}, "clean": False, "damaged": False,
+        "counts": {"wrong_count": 1}, "clean": False, "damaged": False, "stopped": False,
+        "schema": "rxcandles/verify/1",
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from rxcandles.cli.exporting import export
 from rxcandles.cli.importing import import_file
 from rxcandles.cli.jobfile import run
 from rxcandles.cli.markets import markets
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, stream
 from rxcandles.cli.simulating import simulate
@@ -33,17 +34,30 @@ SHORT: Final = 1.5
 """Seconds to try to reach a server that was never reached, where ``--patience`` says nothing: people wait for it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True
+)
 @click.version_option(VERSION, prog_name="rxcandles")
-def cli() -> None:
-    """Collect exchange candles into a SQLite file, completely, and print them.
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
     rxcandles collect KRW-BTC 1m --count 20000
     rxcandles plan KRW-BTC KRW-ETH 1m --last 30d
-    rxcandles get KRW-BTC 1d --end 2024-01-01 --format csv
+    rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv
     rxcandles coverage
+
+    \b
+    Words:
+      series      one market in one timeframe, such as KRW-BTC 1m (m is minutes, M months)
+      slot        the time of one candle; without a trade in it there is no candle
+      proven      the exchange was asked: every candle that exists there is stored
+      missing     nobody asked yet; collecting again fetches it
+      provisional empty by one answer, and asked about again later
     """
+    if context.invoked_subcommand is None:
+        echo(*context.get_help().splitlines())
 
 
 for _command in (
@@ -63,6 +77,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
         return _ended(lambda: _done(list(arguments)))
     outputs.guard()
     STOPPING.before_leaving(remove_unfinished)
+    STOPPING.before_leaving(OBJECTS.write_stopped)
     code = _ended(lambda: _done(None))
     fault = outputs.finish()
     if fault is None:
@@ -78,6 +93,7 @@ def _done(arguments: list[str] | None) -> int:
 def _ended(work: Callable[[], int]) -> int:
     """Return the exit code of a command, and say why where it could not do its work."""
     patience = PATIENCE.set(SHORT)
+    OBJECTS.begin()
     try:
         return work()
     except click.ClickException as error:
@@ -91,6 +107,7 @@ def _ended(work: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if STOPPING.number is not None and STOPPING.said():
             return STOPPING.code
+        echo(*OBJECTS.stopped())
         return _say(str(error) or "stopped", STOPPING.code)
     finally:
         PATIENCE.reset(patience)

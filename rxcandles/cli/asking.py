@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -16,22 +17,23 @@ from rxcandles.arguments import check_symbol, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
+from rxcandles.moments import Length, opened
 from rxcandles.ports import Market
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
+from rxcandles.which import Which, has_glob
 
 __all__ = [
+    "WAYS",
     "Wanted",
+    "check_all_said",
+    "check_length",
     "check_one",
     "ends_of",
     "ends_on",
-    "has_glob",
-    "read_duration",
-    "read_time",
     "requests_for",
     "sorted_words",
+    "which_of",
 ]
-
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 WAYS: Final = ("count", "since", "last", "end")
 """The ways to say how far back, of which one is given."""
@@ -40,30 +42,10 @@ _ANY: Final = "KRW-BTC"
 """Any symbol, to check what else is asked for."""
 
 
-def read_time(value: str) -> datetime:
-    """Return the instant that ``value`` says in ISO 8601, in UTC where it names no zone."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise RequestError(
-            f"{value!r} is no time; write it as 2024-01-31, 2024-01-31T09:00 or 2024-01-31T09:00+09:00"
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def read_duration(value: str) -> timedelta:
-    """Return the time that ``value`` says: a whole number and s, m, h, d or w, up to a hundred years."""
-    found = re.fullmatch(r"([0-9]{1,10})([smhdw])", value, re.ASCII)
-    seconds = int(found[1]) * UNITS[found[2]] if found else 0
-    if not 0 < seconds <= 36_525 * 86_400:
-        raise RequestError(f"{value!r} is no time to go back; write it as 90m, 24h, 30d or 8w, up to a hundred years")
-    return timedelta(seconds=seconds)
-
-
 def ends_of(
     count: int | None = None,
     since: datetime | None = None,
-    last: timedelta | None = None,
+    last: Length | None = None,
     to: datetime | None = None,
     end: datetime | None = None,
     *,
@@ -76,24 +58,38 @@ def ends_of(
     """
     values = dict(zip(WAYS, (count, since, last, end), strict=True))
     if not check_one(values, dashes=dashes):
-        alone = "" if to is None else f", and {dashes}to is only one end"
-        raise RequestError(
-            f"nothing says how far back to go{alone}; give {', '.join(dashes + name for name in WAYS[:-1])} "
-            f"or {dashes}{WAYS[-1]}"
-        )
+        alone = "" if to is None else f", and {dashes}until is only the newer end"
+        raise RequestError(f"nothing says how far back to go{alone}; give {dashes}since, {dashes}last or {dashes}count")
     newer = datetime.now(UTC) if to is None else to
     if since is not None:
         if since >= newer:
-            until = "now" if to is None else f"{dashes}to, {_said(to)}"
+            until = "now" if to is None else f"{dashes}until, {_said(to)}"
             raise RequestError(f"{dashes}since is {_said(since)}, which is not before {until}; give an earlier time")
         end = since
     elif last is not None:
-        if from_datetime(newer) < last.total_seconds():
+        if not _is_since_1970(last, newer):
             raise RequestError(
                 f"{dashes}last is {_said(last)}, back to before 1970, with which time begins here; give less"
             )
         return {"to": to, "last": last}
     return {"count": count, "to": to, "end": end}
+
+
+def check_length(last: Length, timeframe: Timeframe) -> None:
+    """Raise :class:`RequestError` where ``--last`` is shorter than a candle, with what may have been meant."""
+    months = last.months or last.seconds / (28 * 86_400)
+    short = months < timeframe.months if timeframe.months else not last.months and last.seconds < timeframe.seconds
+    if short:
+        number = last.text[:-1].strip()
+        meant = f"m is minutes: did you mean {number}M, {number} months?" if last.text[-1] == "m" else "give more"
+        raise RequestError(f"--last is {last.text}, which is shorter than one {timeframe} candle; {meant}")
+
+
+def _is_since_1970(last: Length, newer: datetime) -> bool:
+    try:
+        return from_datetime(last.before(newer)) >= 0
+    except (ValueError, OverflowError):
+        return False
 
 
 def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
@@ -115,16 +111,20 @@ def ends_on(timeframe: str, ends: Mapping[str, Any], now: float | None = None) -
         return dict(ends)
     to, frame = ends["to"], Timeframe.of(timeframe)
     stop = Request(_ANY, frame, 1, to, now=now).stop
-    start = frame.floor(stop - ends["last"].total_seconds())
-    return {"to": to, "end": to_datetime(max(0, start))}
+    last = ends["last"]
+    check_length(last, frame)
+    start = opened(frame, stop, last, ends.get("tz", UTC), name="--last")
+    return {"to": to, "end": to_datetime(start)}
 
 
 def _said(value: object) -> str:
-    if isinstance(value, timedelta):
-        seconds = round(value.total_seconds())
-        unit = max((unit for unit in UNITS if seconds % UNITS[unit] == 0), key=UNITS.__getitem__)
-        return f"{seconds // UNITS[unit]}{unit}"
+    if isinstance(value, Length):
+        return value.text
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _written(value: object) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if isinstance(value, datetime) else _said(value)
 
 
 def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -137,9 +137,39 @@ def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
     return symbols, timeframes
 
 
-def has_glob(symbol: str) -> bool:
-    """Whether ``symbol`` stands for several, as names of files do in a shell: ``KRW-*``."""
-    return any(each in symbol for each in "*?[")
+def which_of(words: Iterable[str], symbols: Iterable[str] = (), timeframes: Iterable[str] = ()) -> Which:
+    """Return which stored series are meant: by words in any order, and by lists that say which of the two they are."""
+    some, others = sorted_words(words)
+    some += [each for listed in symbols for each in listed.split(",")]
+    others += [each for listed in timeframes for each in listed.split(",")]
+    return Which.of(some, others)
+
+
+def check_all_said(
+    command: str, symbols: Sequence[str], timeframes: Sequence[str], way: tuple[str, object], to: object = None
+) -> None:
+    """Raise :class:`RequestError` that says at once all that is missing, with a command that would work.
+
+    ``way`` is how far back to go: an option and its value, None where none is given.
+    """
+    check_names(symbols, timeframes)
+    option, value = way
+    newer = "" if to is None else "; --until is only the newer end"
+    missing = [
+        *(["which market (SYMBOL)"] if not symbols else []),
+        *(["which timeframe (TIMEFRAME)"] if not timeframes else []),
+        *([f"how far back to go (--since, --last or --count{newer})"] if value is None else []),
+    ]
+    if missing:
+        *others, last = missing
+        what = f"{', '.join(others)} and {last}" if others else last
+        words = [*map(_quoted, symbols[:3] or ["KRW-BTC"]), *(timeframes[:3] or ["60m"])]
+        back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
+        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+
+
+def _quoted(word: str) -> str:
+    return shlex.quote(word)
 
 
 @attrs.frozen
@@ -154,20 +184,25 @@ class Wanted:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
             raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
-        for timeframe in self.timeframes:
-            if (meant := meant_by(timeframe)) is not None:
-                raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
-            Timeframe.of(timeframe)
-        for symbol in self.symbols:
-            if not has_glob(symbol):
-                UpbitExchange().check(symbol, TIMEFRAMES[0])
-            else:
-                _check_glob(symbol)
+        check_names(self.symbols, self.timeframes)
         if not self.timeframes:
             names = " ".join(each.name for each in TIMEFRAMES)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
         for timeframe in self.timeframes:
             Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
+
+
+def check_names(symbols: Iterable[str], timeframes: Iterable[str]) -> None:
+    """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market is called."""
+    for timeframe in timeframes:
+        if (meant := meant_by(timeframe)) is not None:
+            raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
+        Timeframe.of(timeframe)
+    for symbol in symbols:
+        if not has_glob(symbol):
+            UpbitExchange().check(symbol, TIMEFRAMES[0])
+        else:
+            _check_glob(symbol)
 
 
 def _check_glob(glob: str) -> None:

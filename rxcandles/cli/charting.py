@@ -1,58 +1,79 @@
-"""``rxcandles chart``: stored candles as an HTML page or a picture."""
+"""``rxcandles chart``: stored candles as HTML pages or pictures."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import check_path, refusal
 from rxcandles.cli import options
-from rxcandles.cli.asking import check_one
-from rxcandles.cli.console import printable
+from rxcandles.cli.asking import check_length, check_one, which_of
+from rxcandles.cli.outputfiles import files_for
 from rxcandles.cli.running import run_async
-from rxcandles.cli.stored import exchange_of
-from rxcandles.cli.text import echo
+from rxcandles.cli.stored import series_of
+from rxcandles.cli.text import echo, printable, write_bytes
+from rxcandles.errors import RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
-from rxcandles.ports import with_imported
+from rxcandles.moments import Length
+from rxcandles.ports import Series, with_imported
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, plain_time, to_datetime
+from rxcandles.which import Which
 
 __all__ = ["chart"]
 
+_KINDS: Final = {".html": False, ".htm": False, ".png": True}
+"""Suffixes, and whether a file that has one is a picture."""
+_OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcandles")
+"""What the beginning of a chart says, of a page and of a picture."""
+
 
 @click.command()
-@options.one_series
+@options.stored_series
 @options.stretch
 @options.last
-@click.option("-o", "--output", metavar="FILE", help="The file to write.  [default: SYMBOL-TIMEFRAME.html or .png]")
-@click.option("--png", "as_png", is_flag=True, help="A picture instead of a page; so does a FILE that ends in .png.")
-@click.option("--title", help="Above the chart; the series' name where not given.")
+@click.option(
+    "-o", "--output", metavar="PATH",
+    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.  "
+    "[default: SYMBOL-TIMEFRAME.html or .png]",
+)  # fmt: skip
+@click.option("--png", "as_png", is_flag=True, help="Draw a picture instead of a page; so does a PATH ending in .png.")
+@click.option("--title", help="Title; by default the name of the series.")
 @options.whose
 @options.imported
-@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@click.option("--force", is_flag=True, help="Replace any file; an earlier chart is replaced without it.")
 @options.existing_db
-def chart(**asked: Any) -> options.Work:
-    """Draw stored candles, their volume and coverage, into one file.
+@options.quiet
+def chart(words: tuple[str, ...], symbols: tuple[str, ...], timeframes: tuple[str, ...], **asked: Any) -> options.Work:
+    """Draw stored candles with volume and coverage, one file for each series.
 
-    The page needs no network. Nothing is collected; what is missing shows as missing.
+    The page works without a network. Nothing is fetched; missing candles are shown as missing.
 
     \b
     rxcandles chart KRW-BTC 1m --last 30d -o btc.html
     rxcandles chart KRW-BTC 1d --png
+    rxcandles chart 'KRW-*' 1d -o charts/
     """
-    return lambda: _chart(**asked)
+
+    def work() -> int:
+        which = which_of(words, symbols, timeframes)
+        if which == Which():
+            raise RequestError("nothing says which series to draw; write `rxcandles chart KRW-BTC 60m`, or '*' for all")
+        return _chart(which, **asked)
+
+    return work
 
 
 def _chart(
-    symbol: str,
-    timeframe: str,
+    which: Which,
     since: datetime | None,
     to: datetime | None,
-    last: timedelta | None,
+    last: Length | None,
     output: str | None,
     as_png: bool,
     title: str | None,
@@ -60,43 +81,96 @@ def _chart(
     include_imported: bool,
     force: bool,
     db: str,
+    quiet: bool,
 ) -> int:
-    from rxcandles import charts
-
-    frame = Timeframe.of(timeframe)
-    check_symbol(symbol)
     check_one({"since": since, "last": last})
     check_ends(since, to)
-    if output is None:
-        output = f"{symbol.replace('/', '-').replace(':', '-')}-{frame}.{'png' if as_png else 'html'}"
-    as_png = as_png or output.lower().endswith(".png")
-    check_replaceable(output, force=force)
-    data = run_async(_read(options.existing(db), symbol, frame, (since, to, last), exchange, include_imported))
+    output, as_png = _output(output, as_png)
+    span = (since, to, last, include_imported)
+    found = run_async(series_of(options.existing(db), which, exchange, imported=include_imported))
+    for frame in {each.timeframe for each in found}:
+        if last is not None:
+            check_length(last, Timeframe.of(frame))
+    if output == "-":
+        if len(found) > 1:
+            raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
+        content, line = _drawn(db, found[0], span, title, as_png=as_png)
+        write_bytes(content)
+        if not quiet:
+            echo(f"{line}, {len(content) / 1e6:,.2f} MB", err=True)
+        return 0
+    files = files_for(found, output or "./", "png" if as_png else "html", folder=False)
+    may = {path: force or _is_own(path) for path in files.values()}
+    for path in files.values():
+        check_replaceable(path, force=may[path])
+    return _write(db, files, may, span, title, as_png=as_png, quiet=quiet)
+
+
+def _output(output: str | None, as_png: bool) -> tuple[str | None, bool]:
+    """Return where to write, and whether a picture; raises :class:`RequestError` for a suffix of something else."""
+    if output is not None:
+        check_path("path", output)
+    if output is None or output == "-" or output.endswith("/") or Path(output).is_dir():
+        return output, as_png
+    suffix = Path(output).suffix.lower()
+    if suffix not in _KINDS:
+        raise refusal("--output", output, "give one that ends in .html or .png, a folder (charts/), or - for stdout")
+    if as_png and not _KINDS[suffix]:
+        raise refusal("--output", output, "--png draws a picture; give one that ends in .png, or leave --png out")
+    return output, _KINDS[suffix]
+
+
+def _is_own(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(2000)
+    except OSError:
+        return False
+    return any(each in beginning for each in _OWN)
+
+
+def _write(
+    db: str, files: Mapping[Series, str], may: Mapping[str, bool], span: Sequence[Any], title: str | None,
+    *, as_png: bool, quiet: bool,
+) -> int:  # fmt: skip
+    failures = []
+    for series, path in files.items():
+        try:
+            content, line = _drawn(db, series, span, title, as_png=as_png)
+        except RequestError as error:
+            if len(files) == 1:
+                raise
+            failures.append(str(error))
+            continue
+        with replacing(path, force=may[path]) as temporary:
+            temporary.write_bytes(content)
+        if not quiet:
+            echo(f"{line}, {len(content) / 1e6:,.2f} MB", printable(path))
+    for failure in failures:
+        echo(f"rxcandles: {failure}", err=True)
+    return 1 if failures else 0
+
+
+def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, as_png: bool) -> tuple[bytes, str]:
+    """Return the chart of a series, and a line on what is in it."""
+    from rxcandles import charts
+
+    # Drawn and written outside of the event loop, where a signal ends it at once.
+    data = run_async(_read(db, series, *span))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
-    with replacing(output, force=force) as path:
-        path.write_bytes(content)
     start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
-    megabytes = Path(output).stat().st_size / 1e6
-    echo(f"{symbol} {frame}: {len(data):,} candles, {start} to {stop} UTC, {megabytes:,.2f} MB")
-    echo(printable(output))
-    return 0
+    return content, f"{series.symbol} {series.timeframe}: {len(data):,} candles, {start} to {stop} UTC"
 
 
 async def _read(
-    db: str,
-    symbol: str,
-    frame: Timeframe,
-    ends: tuple[datetime | None, datetime | None, timedelta | None],
-    exchange: str | None,
-    include_imported: bool,
+    db: str, series: Series, since: datetime | None, to: datetime | None, last: Length | None, include_imported: bool
 ) -> Any:
     from rxcandles import charts
 
-    exchange = await exchange_of(db, symbol, frame, exchange, imported=include_imported)
-    async with SqliteStore(db, exchange=exchange) as store:
-        since, to, last = ends
+    frame = Timeframe.of(series.timeframe)
+    async with SqliteStore(db, exchange=series.exchange) as store:
         if last is not None:
-            held = await span_held(with_imported(store, include_imported), symbol, frame, None, to)
+            held = await span_held(with_imported(store, include_imported), series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
-            since = to_datetime(max(stop - last.total_seconds(), BEGINNING))
-        return await charts.read_chart(store, symbol, frame, since, to, include_imported=include_imported)
+            since = last.since(to_datetime(stop))
+        return await charts.read_chart(store, series.symbol, frame, since, to, include_imported=include_imported)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -14,11 +13,14 @@ import click
 
 from rxcandles.arguments import refusal
 from rxcandles.cli import options
+from rxcandles.cli.asking import which_of
+from rxcandles.cli.coverage import lacking_text, overviews
 from rxcandles.cli.display import progress_shown
 from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
-from rxcandles.cli.stored import source_options
+from rxcandles.cli.stored import check_there, named_in, source_options
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
 from rxcandles.findings import (
@@ -37,11 +39,13 @@ from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
 from rxcandles.timeframe import meant_by
 from rxcandles.verification import verify as verify_file
+from rxcandles.which import Which
 
 __all__ = ["repair", "verify"]
 
 WRONG: Final = 3
 DAMAGED: Final = 4
+INCOMPLETE: Final = 1
 
 ALL: Final = "all"
 """What ``--refetch`` stands for without a span."""
@@ -50,33 +54,36 @@ KEPT: Final = 1000
 """Findings of a kind that a comparison with the exchange notes for a repair."""
 
 _most = click.option(
-    "--most", type=click.IntRange(1), default=None, help="Findings shown of a kind; 10, or 1000 with --json."
+    "--most",
+    type=click.IntRange(1),
+    default=None,
+    help="Findings to show of each kind.  [default: 10; 1000 for --json]",
 )
-_seed = click.option("--seed", type=int, help="Choose the same pages again.")
-_quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, and no word where all is well.")
+_seed = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well.")
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is wrong, 1 it could not be checked, 2 a bad request, 3 names, candles or the ledger "
-    "are wrong (rxcandles repair), 4 the file itself is damaged."
+    epilog="Exit codes: 0 nothing is wrong, 1 the check failed (or --complete: candles are missing), 2 invalid "
+    "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged."
 )
-@options.series
+@options.stored_series
 @options.existing_db
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="Read so many pages, doubtful ones first, then chosen at random, from the exchange again and compare them.",
+    help="Also fetch SAMPLE pages from the exchange and compare them: doubtful ones first, then random ones.",
 )  # fmt: skip
 @_seed
 @options.exchange
 @_most
+@click.option("--complete", is_flag=True, help="Also exit with 1 if a series has missing candles in between.")
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
-    """Check a database: the file, the names, every candle, and that the ledger is true. Changes nothing.
+    """Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing.
 
-    Against the exchange a page is a request, over a connection of its own; where it lacks a stored candle or has
-    another, a second one decides. What differs is noted in a file beside the database (candles.db.found.json), which
-    `rxcandles repair` takes up.
+    With --against-exchange each page is one request, and a second one if the page differs. What differs is noted in a
+    file beside the database (candles.db.found.json), which `rxcandles repair` reads.
 
     \b
     rxcandles verify
@@ -87,40 +94,40 @@ def verify(**asked: Any) -> options.Work:
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is left to repair, 1 it could not be done, 2 a bad request, 3 something is left, "
+    epilog="Exit codes: 0 nothing is left to repair, 1 failed, 2 invalid arguments, 3 something is left, "
     "4 the file itself is damaged (--into)."
 )
-@options.series
+@options.stored_series
 @options.existing_db
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option(
     "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="Compare so many pages with the exchange first, as verify does, and repair what differs.",
+    help="First compare SAMPLE pages with the exchange, as verify does, and repair what differs.",
 )  # fmt: skip
 @_seed
 @click.option(
-    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - is stdin."
+    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - for stdin."
 )
 @click.option(
     "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
     help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01 (UTC). What is "
     "stored stays until its page has come.",
 )  # fmt: skip
-@click.option("--absences", is_flag=True, help="Ask about all doubtful absences now, whether it is time or not.")
-@click.option("--into", metavar="NEW", help="Copy what can be read of a damaged file into a new one, and repair that.")
+@click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
+@click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
 @options.exchange
 @_most
 @options.as_json
 @_quiet
 def repair(**asked: Any) -> options.Work:
-    """Take what can't be trusted out of a database and fetch it again, just that.
+    """Remove from a database what is wrong, and fetch exactly that again.
 
-    The candles in it are deleted first: what the exchange no longer has does not come back, so look at --dry-run before
-    and keep a copy. Series of another name than --exchange or --name are left as they are.
+    Wrong candles are deleted first. What the exchange no longer has does not come back, so look at --dry-run first and
+    keep a copy. Series of other exchanges than --exchange or --name are not touched.
 
-    What differs from the exchange stays until its page has come. A candle that the exchange lacks is deleted only when
-    two answers lack it. Where a whole page is restated, the pages beside it are asked for, too; --refetch asks for all.
-    What `verify --against-exchange` has found before is repaired without further words.
+    Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
+    not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
+    --refetch fetches all. What `verify --against-exchange` has found before is repaired too.
 
     \b
     rxcandles repair --dry-run
@@ -135,31 +142,48 @@ def repair(**asked: Any) -> options.Work:
 
 
 def _verify(
-    symbol: str | None, timeframe: str | None, db: str, sample: int | None, seed: int | None, exchange: str,
+    words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
+    sample: int | None, seed: int | None, exchange: str,
     base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
+    complete: bool,
 ) -> int:  # fmt: skip
     _check_seed(seed, sample)
     options.existing(db)
+    which = which_of(words, symbols, timeframes)
 
     shown = _most_of(most, as_json)
 
     async def work() -> VerificationReport:
-        check = partial(verify_file, db, symbol, timeframe, most=shown if sample is None else max(shown, KEPT))
+        most_kept = shown if sample is None else max(shown, KEPT)
+        check = partial(verify_file, db, which.symbols or None, which.timeframes or None, most=most_kept)
         if sample is None:
             return await check()
         async with connect(":memory:", exchange, base_url, rate_limit, name=name) as provider:
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
+    if as_json:
+        OBJECTS.expect("verify", lambda: [{"path": db}])
     report = run_async(work())
     noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
     report = _first(report, shown)
+    if not report.damaged:
+        check_there(db, which, run_async(named_in(db)) if str(which) else ())
+    lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
     if as_json:
-        echo(json.dumps(_plain(report)))
+        OBJECTS.begin()
+        OBJECTS.show("verify", report.to_dict())
     elif not (quiet and report.clean):
         differs = bool(EXCHANGE_KINDS & report.counts.keys())
         for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
             echo(line)
-    return DAMAGED if report.damaged else 0 if report.clean else WRONG
+    for line in lacking:
+        echo(f"rxcandles: {line}", err=True)
+    return DAMAGED if report.damaged else WRONG if not report.clean else INCOMPLETE if lacking else 0
+
+
+async def _lacking(db: str, which: Which) -> list[str]:
+    """Return a line for each series of which something is missing between its ends."""
+    return [lacking_text(each) for each in await overviews(db, which) if each.missing]
 
 
 def _first(report: VerificationReport, most: int) -> VerificationReport:
@@ -183,7 +207,8 @@ def _most_of(most: int | None, as_json: bool) -> int:
 
 
 def _repair(
-    symbol: str | None, timeframe: str | None, db: str, dry_run: bool, sample: int | None, seed: int | None,
+    words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
+    dry_run: bool, sample: int | None, seed: int | None,
     report: str | None, refetch: str | None, absences: bool, into: str | None, exchange: str,
     base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
@@ -191,13 +216,16 @@ def _repair(
     options.existing(db)
     anew: bool | tuple[datetime, datetime] = refetch is not None
     if refetch is not None and refetch != ALL:
-        if timeframe is None and not _is_span(refetch):  # it stands before the series, without a span
-            symbol, timeframe = refetch, symbol
+        if not _is_span(refetch):  # it stands before the series, without a span
+            words = (refetch, *words)
         else:
             anew = _span(refetch)
+    which = which_of(words, symbols, timeframes)
     findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
         echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+    if as_json:
+        OBJECTS.expect("repair", lambda: [{"path": db, "dry_run": dry_run}])
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
@@ -206,17 +234,21 @@ def _repair(
         try:
             done = run_async(
                 repair_file(
-                    db, exchange, base_url, rate_limit, name=name, symbol=symbol, timeframe=timeframe,
+                    db, exchange, base_url, rate_limit, name=name,
+                    symbol=which.symbols or None, timeframe=which.timeframes or None,
                     dry_run=dry_run, into=into, most=_most_of(most, as_json), progress_callback=told,
                     findings=findings, sample=sample or 0, seed=seed, absences=absences, refetch=anew,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
+    if not done.before.damaged:
+        check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
     if not dry_run and not done.failures and noted_findings(db):
-        forget_findings(db, run_async(asked_name(exchange, base_url, name)), symbol, timeframe)
+        forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
     if as_json:
-        echo(json.dumps(_repair_plain(done) | {"dry_run": dry_run}))
+        OBJECTS.begin()
+        OBJECTS.show("repair", {**done.to_dict(), "dry_run": dry_run})
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
             echo(line)
@@ -245,28 +277,6 @@ def _span(text: str) -> tuple[datetime, datetime]:
     if start >= now:
         raise refusal("--refetch", text, "give a time before the other one, or before now")
     return start, now
-
-
-def _repair_plain(report: RepairReport) -> dict[str, Any]:
-    absences = report.absences and attrs.asdict(report.absences)
-    if absences:
-        absences["until"] = absences["until"] and absences["until"].isoformat()
-    return attrs.asdict(report, recurse=False) | {
-        "repaired": report.repaired, "before": _plain(report.before), "absences": absences,
-        "steps": [attrs.asdict(step) for step in report.steps],
-        "after": None if report.after is None else _plain(report.after),
-    }  # fmt: skip
-
-
-def _plain(report: VerificationReport) -> dict[str, Any]:
-    findings = [
-        attrs.asdict(each)
-        | {"start": each.start and each.start.isoformat(), "stop": each.stop and each.stop.isoformat()}
-        for each in report.findings
-    ]
-    return attrs.asdict(report, recurse=False) | {
-        "clean": report.clean, "damaged": report.damaged, "counts": dict(report.counts), "findings": findings
-    }  # fmt: skip
 
 
 def _lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[str]:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
+import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.asking import Wanted, ends_of, sorted_words
-from rxcandles.cli.console import printable, show_table, summary_plain, summary_table, summary_text
+from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
+from rxcandles.cli.console import printable, show_table, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.provisional import Doubts, tell_doubts
 from rxcandles.cli.text import echo
-from rxcandles.errors import IncompleteError, SeveralFailedError, UnreachableError
+from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.holdings import EndsHeld, ends_held
 from rxcandles.model import Request
+from rxcandles.moments import Length
+from rxcandles.naming import SIMULATED, address_of
 from rxcandles.opening import OwnRate
 from rxcandles.ports import kept_since, kept_text
 from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionSummary
-from rxcandles.timeframe import to_datetime
+from rxcandles.reports import CollectionProgress, CollectionSummary
+from rxcandles.timeframe import from_datetime, to_datetime
 
 __all__ = ["asked_for", "collect", "collect_series"]
+
+_SUMMARY: Final = tuple(each.name for each in attrs.fields(CollectionSummary))
 
 
 @click.command()
@@ -34,10 +40,10 @@ __all__ = ["asked_for", "collect", "collect_series"]
 @options.refetch
 @options.as_json
 def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
-    """Store candles; what is stored already is not fetched again, except with --refetch.
+    """Download candles into the database. Stored candles are not fetched again.
 
-    Several symbols and timeframes are collected at once, under one limit. It exits with 0 only if everything that was
-    asked for is held then; the same command again asks for the rest.
+    Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
+    you asked for is stored; run the same command again to fetch the rest.
 
     \b
     rxcandles collect KRW-BTC 1m --count 200000
@@ -47,19 +53,20 @@ def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        wanted, place, output = asked_for(**asked)
+        wanted, place, output = asked_for("collect", **asked)
         return collect_series([wanted], place, output, as_json=as_json, refetch=refetch)
 
     return work
 
 
 def asked_for(
+    command: str,
     words: Sequence[str],
     symbols: Sequence[str],
     timeframes: Sequence[str],
     count: int | None,
     since: datetime | None,
-    last: timedelta | None,
+    last: Length | None,
     to: datetime | None,
     end: datetime | None,
     db: str,
@@ -73,9 +80,13 @@ def asked_for(
 ) -> tuple[Wanted, Place, Output]:
     """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
     some, others = sorted_words(words)
+    some += [each for listed in symbols for each in listed.split(",")]
+    others += [each for listed in timeframes for each in listed.split(",")]
+    ways = {"count": count, "since": since, "last": last, "end": end}
+    check_all_said(command, some, others, next((way for way in ways.items() if way[1] is not None), ("", None)), to)
     wanted = Wanted(
-        some + [each for listed in symbols for each in listed.split(",")],
-        others + [each for listed in timeframes for each in listed.split(",")],
+        some,
+        others,
         ends_of(count, since, last, to, end),
     )
     return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)
@@ -96,28 +107,47 @@ def collect_series(
     """
     left_out: list[str] = []
     titles = titles_of(place.requests(wanted, left_out))
+    progress: dict[Request, CollectionProgress] = {}
+    ends: dict[Request, EndsHeld] = {}
+    if as_json:
+        OBJECTS.expect("collect", lambda: [_so_far(each, progress.get(each)) for each in titles])
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
+        def tell(request: Request, told: CollectionProgress) -> None:
+            progress[request] = told
+            board.tell(titles[request], told)
+
+        results: dict[Request, CollectionSummary | Exception]
         try:
-            summaries = await provider.collect_many(
-                titles, lambda each, told: board.tell(titles[each], told), refetch=refetch
-            )
+            results = {**await provider.collect_many(titles, tell, refetch=refetch)}
         except SeveralFailedError as error:
-            return {each: error.summaries.get(each) or error.failures[each] for each in titles}
-        return {**summaries}
+            results = {each: error.summaries.get(each) or error.failures[each] for each in titles}
+        if as_json:
+            for each in titles:
+                span = _span(each, results[each])
+                try:
+                    ends[each] = await ends_held(provider.repository, each.symbol, each.timeframe, span)
+                except RxCandlesError:  # the result says why
+                    ends[each] = EndsHeld(None, None, reached_start=False)
+        return results
 
     if not output.quiet:
         for line in _not_kept(titles):
             echo(line, err=True)
+    is_new = not options.is_there(place.db)
     results = run_several(place, titles, output, work) if titles else {}
+    if is_new and place.base_url is not None and place.exchange != SIMULATED:
+        _say_who(place.whose(), place.base_url)
+    if as_json:
+        OBJECTS.begin()
+        whose = place.whose()
+        for request, result in results.items():
+            OBJECTS.show("collect", {"exchange": whose, **_plain(request, result, ends[request])})
     if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
     unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
-    if as_json:
-        for request, result in results.items():
-            echo(json.dumps(_plain(request, result)))
-    elif len(unreachable) < len(results):
+    if not as_json and not output.quiet and len(unreachable) < len(results):
         told = {titles[request]: result for request, result in results.items()}
         _print_table(told, place.kept(), output)
         _tell_doubts(told, output)
@@ -132,12 +162,20 @@ def collect_series(
     return 1 if failed or left_out else 0
 
 
+def _say_who(whose: str, base_url: str) -> None:
+    """Say, where a database is made, that its candles are of a simulator though none was named: also with --quiet."""
+    if whose == SIMULATED:
+        address = printable(address_of(base_url))
+        echo(f"rxcandles: the server at {address} is a simulator; its candles are stored as {whose!r}", err=True)
+
+
 def _tell_one(
     request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output, *, as_json: bool
 ) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
-    if isinstance(summary, CollectionSummary):
-        echo(*([json.dumps(_named(request, summary))] if as_json else summary_text(summary, title, db).splitlines()))
+    told = not as_json and (not output.quiet or isinstance(result, Exception))
+    if told and isinstance(summary, CollectionSummary):
+        echo(*summary_text(summary, title, db).splitlines())
     if not as_json:
         _tell_doubts({title: result}, output)
     if isinstance(result, Exception):
@@ -165,14 +203,51 @@ def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
             yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {to_datetime(since):%Y-%m-%d} is sure to come"
 
 
-def _plain(request: Request, result: CollectionSummary | Exception) -> dict[str, Any]:
-    summary = result.summary if isinstance(result, IncompleteError) else result
-    return {**_named(request, summary), "error": str(result) if isinstance(result, Exception) else None}
+def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:
+    summary = _summary(result)
+    start, stop = _span(request, result)
+    return {
+        **_about(request, start if summary else request.start, stop),
+        "candles": summary.collected_count if summary else None,
+        "asked": request.count,
+        **attrs.asdict(ends),
+        **(summary.to_dict() if summary else {}),
+        "error": str(result) if isinstance(result, Exception) else None,
+    }
 
 
-def _named(request: Request, summary: object) -> dict[str, Any]:
-    names = {"symbol": request.symbol, "timeframe": request.timeframe.name}
-    return {**names, **summary_plain(summary)} if isinstance(summary, CollectionSummary) else names
+def _so_far(request: Request, progress: CollectionProgress | None) -> dict[str, Any]:
+    """What is known of a series when a signal ends it, under the same names."""
+    held = 0 if progress is None else progress.collected_count
+    known = {} if progress is None else {
+        "chunks_processed": progress.current_chunk, "duration_seconds": progress.elapsed_seconds,
+        "api_calls_made": progress.requests, "retries": progress.retries, "rate_limited": progress.rate_limited,
+        "revised_count": progress.revised,
+    }  # fmt: skip
+    return {
+        "exchange": None, **_about(request, request.start, request.stop), "candles": held, "asked": request.count,
+        **dict.fromkeys(each.name for each in attrs.fields(EndsHeld)),
+        **dict.fromkeys(_SUMMARY), "collected_count": held, **known, "error": "stopped",
+    }  # fmt: skip
+
+
+def _about(request: Request, start: int | None, stop: int) -> dict[str, Any]:
+    ends = {"start": None if start is None else to_datetime(start), "stop": to_datetime(stop)}
+    return {"symbol": request.symbol, "timeframe": request.timeframe.name, **ends}
+
+
+def _span(request: Request, result: CollectionSummary | Exception) -> tuple[int, int]:
+    """Return the span that is held of what was asked for, or what was asked for where that is not known."""
+    summary = _summary(result)
+    if summary is None:
+        return request.span
+    start, stop = (int(from_datetime(each)) for each in summary.time_range)
+    return start, stop
+
+
+def _summary(result: CollectionSummary | Exception) -> CollectionSummary | None:
+    found = result.summary if isinstance(result, IncompleteError) else result
+    return found if isinstance(found, CollectionSummary) else None
 
 
 def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:

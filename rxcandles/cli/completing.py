@@ -27,7 +27,7 @@ _PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> options.Work:
-    """Print a script that lets the shell complete commands, options, stored symbols and timeframes.
+    """Print a shell script for Tab completion of commands, options, stored markets and timeframes.
 
     \b
     eval "$(rxcandles completion bash)"                              # in ~/.bashrc

@@ -7,11 +7,8 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import attrs
-
-from rxcandles.cli.provisional import plain_span
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.frames.text import FIELDS
@@ -26,7 +23,6 @@ __all__ = [
     "format_candles",
     "printable",
     "show_table",
-    "summary_plain",
     "summary_table",
     "summary_text",
 ]
@@ -87,23 +83,6 @@ def _amount(value: float, room: int) -> str:
     """Return an amount with eight decimals, or with fewer where they take more room than there is."""
     texts = [f"{value:,.{decimals}f}" for decimals in range(8, -1, -1)]
     return next((each for each in texts if len(each) <= room), texts[-1])
-
-
-def summary_plain(summary: CollectionSummary) -> dict[str, Any]:
-    """Return a summary as JSON has it, times in ISO 8601."""
-    plain = attrs.asdict(summary, recurse=True)
-    plain["overlap_analysis_results"] = dict(summary.overlap_analysis_results)
-    plain["time_range"] = [moment.isoformat() for moment in summary.time_range]
-    plain["failed_spans"] = [
-        {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
-        for each in summary.failed_spans
-    ]
-    plain["impossible_spans"] = [
-        {"start": each.start.isoformat(), "stop": each.stop.isoformat(), "reason": each.reason}
-        for each in summary.impossible_spans
-    ]
-    plain["provisional_spans"] = [plain_span(each) for each in summary.provisional_spans]
-    return plain
 
 
 def summary_text(summary: CollectionSummary, title: str, path: str) -> str:

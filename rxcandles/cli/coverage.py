@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -13,20 +12,34 @@ import attrs
 import click
 from rich.text import Text
 
-from rxcandles.arguments import check_symbol
 from rxcandles.claims import Claim
 from rxcandles.cli import options
+from rxcandles.cli.asking import check_one, which_of
 from rxcandles.cli.covered import Layout
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
+from rxcandles.cli.stored import check_there, source_options
 from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
-from rxcandles.cli.text import echo, printable
-from rxcandles.holdings import CoverageCell, SeriesOverview, check_ends, coverage_cells, covered_within, overview
+from rxcandles.cli.text import counted, echo, printable
+from rxcandles.errors import RequestError
+from rxcandles.holdings import (
+    CoverageCell,
+    SeriesOverview,
+    check_ends,
+    coverage_cells,
+    covered_within,
+    ends_held,
+    overview,
+)
+from rxcandles.moments import Length
+from rxcandles.plain import plain_span
 from rxcandles.ports import Impossible
 from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, plain_time
+from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
+from rxcandles.which import Which
 
 __all__ = ["coverage"]
 
@@ -35,48 +48,75 @@ WIDEST: Final = 160
 
 
 @click.command()
-@options.series
+@options.stored_series
 @options.stretch
+@options.last
 @options.existing_db
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a series, with its proven spans and claims."
+    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
 )
+@click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
+@options.quiet
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored and proven, and what is missing in between.
+    """Show what is stored, what is missing in between, and where nothing was traded.
 
     \b
     rxcandles coverage
+    rxcandles coverage 'KRW-*' 1m --complete --quiet
     rxcandles coverage KRW-BTC 1m --db candles.db --json
     """
     return lambda: _show_coverage(**asked)
 
 
 def _show_coverage(
-    symbol: str | None,
-    timeframe: str | None,
+    words: Sequence[str],
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
     since: datetime | None,
     to: datetime | None,
+    last: Length | None,
     db: str,
     as_json: bool,
+    complete: bool,
+    quiet: bool,
     no_color: bool,
 ) -> int:
-    if symbol is not None:
-        check_symbol(symbol)
-    if timeframe is not None:
-        timeframe = Timeframe.of(timeframe).name
+    which = which_of(words, symbols, timeframes)
+    check_one({"since": since, "last": last})
+    if last is not None:
+        since = last.since(datetime.now(UTC) if to is None else to)
     check_ends(since, to)
-    asked = (symbol, timeframe, since, to)
     if as_json:
-        found: list[Any] = run_async(_found(options.existing(db), asked, _plain))
-        for each in found:
-            echo(json.dumps(each))
-    elif found := run_async(_found(options.existing(db), asked, _drawn)):
-        _show(db, found, no_color=no_color)
-    else:
+        OBJECTS.expect("coverage")
+    found = run_async(_found(options.existing(db), which, (since, to), _plain if as_json else _drawn))
+    if not found:
         between = " between these times" if since or to else ""
-        echo("nothing is stored" + (f" of {symbol} {timeframe or ''}".rstrip() if symbol else "") + between)
-    return 0
+        if str(which):
+            raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
+        if not (as_json or quiet):
+            echo(f"nothing is stored{between}")
+    if as_json:
+        OBJECTS.begin()
+        for _, plain in found:
+            OBJECTS.show("coverage", plain)
+    elif found and not quiet:
+        _show(db, [drawn for _, drawn in found], no_color=no_color)
+    lacking = [each for each, _ in found if each.missing] if complete else []
+    for each in lacking:
+        echo(f"rxcandles: {lacking_text(each)}", err=True)
+    return 1 if lacking else 0
+
+
+def lacking_text(series: SeriesOverview) -> str:
+    """Return what is missing of a series in one sentence, with the command that fetches it."""
+    (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
+    since, until = (f"{each:%Y-%m-%dT%H:%M:%S}" for each in ends)
+    return (
+        f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
+        f"{counted(series.holes, 'hole')}; "
+        f"`rxcandles collect {symbol} {frame} --since {since} --until {until}{source_options(exchange)}` fetches them"
+    )
 
 
 def _show(db: str, found: Sequence[_Drawn], *, no_color: bool) -> None:
@@ -94,16 +134,31 @@ def _show(db: str, found: Sequence[_Drawn], *, no_color: bool) -> None:
             terminal.print(text, soft_wrap=True)
 
 
-async def _found(db: str, asked: tuple[Any, ...], told: Callable[..., Awaitable[Any]]) -> list[Any]:
-    """Return what is told of each series, whoever's."""
-    found: list[Any] = []
+async def overviews(
+    db: str, which: Which, ends: tuple[datetime | None, datetime | None] = (None, None)
+) -> list[SeriesOverview]:
+    """Return what a database holds of the series that are meant, of all exchanges."""
+    return [each for each, _ in await _found(db, which, ends, _drawn)]
+
+
+async def _found(
+    db: str, which: Which, ends: tuple[datetime | None, datetime | None], told: Callable[..., Awaitable[Any]]
+) -> list[tuple[SeriesOverview, Any]]:
+    """Each series, whoever's, with what is ``told`` of it."""
+    found: list[tuple[SeriesOverview, Any]] = []
     async with SqliteStore(db) as store:
         held = {*await store.series(), *await store.imported_series()}
+        check_there(db, which, held)
         exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
-            found += [await told(store, each, asked[2:]) for each in await overview(store, *asked)]
+            for each in await overview(store, which.symbols or None, which.timeframes or None, *ends):
+                found.append((each, await told(store, each, ends)))
     return found
+
+
+async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
+    return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
 
 
 @attrs.frozen
@@ -138,10 +193,6 @@ async def _cells(db: str, layout: Layout, found: Sequence[_Drawn]) -> list[Seque
     return cells
 
 
-async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
-    return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
-
-
 async def _plain(
     store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
 ) -> dict[str, object]:
@@ -151,12 +202,14 @@ async def _plain(
     start = BEGINNING if since is None else int(from_datetime(since))
     stop = END - 1 if to is None else int(from_datetime(to))
     claims = await store.claims(series.series.symbol, frame, start, stop)
-    spans = [{"from": plain_time(start), "to": plain_time(stop), "candles": rows} async for start, stop, rows in proven]
+    spans = [{**_ends(start, stop), "candles": rows} async for start, stop, rows in proven]
+    held = await ends_held(store, series.series.symbol, frame, _span(series))
     return {
         **series.series._asdict(),
-        "from": plain_time(series.start.timestamp()),
-        "to": plain_time(series.stop.timestamp()),
+        "start": series.start,
+        "stop": series.stop,
         "candles": series.candles,
+        **attrs.asdict(held),
         "no_trade": series.no_trade,
         "provisional": series.provisional,
         "holes": series.holes,
@@ -165,15 +218,14 @@ async def _plain(
         "imported": series.imported,
         "bytes": series.size,
         "bytes_from": series.size_source,
-        "spans": spans[::-1],
+        "proven_spans": spans[::-1],
         "claims": [_claim(each) for each in claims],
         "impossible": [
             {
-                "start": plain_time(each.open_time),
-                "stop": plain_time(frame.shift(each.open_time, 1)),
+                **_ends(each.open_time, frame.shift(each.open_time, 1)),
                 "reason": each.fault,
-                "first_heard": plain_time(each.first_heard),
-                "last_heard": plain_time(each.last_heard),
+                "first_heard": to_datetime(each.first_heard),
+                "last_heard": to_datetime(each.last_heard),
                 "times": each.times,
             }
             for each in await _impossible(store, series)
@@ -184,13 +236,16 @@ async def _plain(
 def _claim(claim: Claim) -> dict[str, object]:
     return {
         "kind": claim.kind,
-        "start": plain_time(claim.start),
-        "stop": plain_time(claim.stop),
-        "first_heard": plain_time(claim.first_heard),
-        "last_heard": plain_time(claim.last_heard),
+        **_ends(claim.start, claim.stop),
+        "first_heard": to_datetime(claim.first_heard),
+        "last_heard": to_datetime(claim.last_heard),
         "times": claim.times,
-        "asks_again": plain_time(claim.due),
+        "asks_again": to_datetime(claim.due),
     }
+
+
+def _ends(start: float, stop: float) -> dict[str, str]:
+    return plain_span(to_datetime(start), to_datetime(stop))
 
 
 def _span(series: SeriesOverview) -> tuple[int, int]:

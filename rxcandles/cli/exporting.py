@@ -2,116 +2,216 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from datetime import datetime, timedelta
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import click
 
-from rxcandles.arguments import check_symbol
 from rxcandles.cli import options
-from rxcandles.cli.asking import check_one
-from rxcandles.cli.console import printable
+from rxcandles.cli.asking import check_length, check_one, which_of
+from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.outputfiles import FOR_STDOUT, copied_to_stdout, files_for
 from rxcandles.cli.running import run_async
-from rxcandles.cli.stored import exchange_of, source_options
-from rxcandles.cli.text import echo
+from rxcandles.cli.stored import series_of, source_options
+from rxcandles.cli.text import echo, printable
+from rxcandles.errors import RequestError, UnprovenError
+from rxcandles.files import temporary_folder
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
+from rxcandles.frames.own import are_own
+from rxcandles.holdings import span_held
+from rxcandles.moments import Length
+from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
+from rxcandles.which import Which
 
 __all__ = ["export"]
+
+LINES = 3
+"""Series of several that have a line of their own on stderr."""
 
 
 @attrs.frozen
 class _Asked:
-    symbol: str
-    timeframe: str
+    which: Which
     output: str
     style: str | None
     by: Literal["month"] | None
     since: datetime | None
+    last: Length | None
     to: datetime | None
-    end: datetime | None
-    last: timedelta | None
     complete: bool
     force: bool
     include_imported: bool
     db: str
     exchange: str | None
-    as_json: bool
+
+
+@attrs.frozen
+class _Done:
+    series: Series
+    file: Exported
+    left_out: int
+    """Imported candles that are not in the file."""
 
 
 @click.command()
-@options.one_series
-@click.option("-o", "--output", required=True, metavar="PATH", help="The file, or the folder with --by and freqtrade.")
+@options.stored_series
 @click.option(
-    "--format", "style", type=click.Choice(FORMATS), help="What PATH's suffix says where not given; parquet with --by."
-)
-@click.option("--by", type=click.Choice(BY), help="A file a month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
+    "-o", "--output", metavar="PATH",
+    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.",
+)  # fmt: skip
+@click.option("--format", "style", type=click.Choice(FORMATS), help="File format; by default the suffix of PATH.")
+@click.option("--by", type=click.Choice(BY), help="One file per month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
 @options.stored_span
-@click.option("--complete", is_flag=True, help="Refuse to write where not all of it is proven.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--complete", is_flag=True, help="Do not write a series that has missing candles.")
+@click.option("--force", is_flag=True, help="Replace any file; not needed for an earlier export of the series.")
 @options.imported
 @options.existing_db
 @options.whose
 @options.as_json
-def export(**asked: Any) -> options.Work:
-    """Write stored candles into a file, oldest first; nothing is fetched.
+@options.quiet
+def export(
+    words: tuple[str, ...],
+    symbols: tuple[str, ...],
+    timeframes: tuple[str, ...],
+    output: str | None,
+    last: Length | None,
+    end: datetime | None,
+    since: datetime | None,
+    as_json: bool,
+    quiet: bool,
+    **asked: Any,
+) -> options.Work:
+    """Write stored candles into files, oldest first. Nothing is fetched.
 
-    What is stored but not proven is written too, and told on stderr.
+    If candles are missing in between, stderr says where.
 
     \b
     rxcandles export KRW-BTC 1m -o btc.parquet --last 30d
+    rxcandles export 'KRW-*' 1m 60m -o '{symbol}-{timeframe}.csv'
     rxcandles export KRW-BTC 1m -o lake --by month
-    rxcandles export KRW-BTC 60m -o user_data/data/upbit --format freqtrade
+    rxcandles export 'KRW-*' 60m -o user_data/data/upbit --format freqtrade
+    rxcandles export KRW-BTC 1m -o - --format csv | gzip > btc.csv.gz
     """
-    return lambda: _export(_Asked(**asked))
+
+    def work() -> int:
+        which = which_of(words, symbols, timeframes)
+        if output is None or which == Which():
+            what = " and ".join(
+                ["which series to export (SYMBOL TIMEFRAME)"] * (which == Which())
+                + ["where to write it (-o, --output)"] * (output is None)
+            )
+            named = str(which) or "KRW-BTC 60m"
+            to = output or f"{named.replace(' ', '-')}.parquet"
+            raise RequestError(f"nothing says {what}; write `rxcandles export {named} -o {shlex.quote(to)}`")
+        check_one({"since": since, "last": last, "end": end})
+        start = end if since is None else since
+        return _export(_Asked(which, output, since=start, last=last, **asked), as_json=as_json, quiet=quiet)
+
+    return work
 
 
-def _export(asked: _Asked) -> int:
-    check_one({"since": asked.since, "last": asked.last, "end": asked.end})
+def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
     options.existing(asked.db)
-    done, exchange, left_out = run_async(_exported(asked))
-    title = f"{asked.symbol} {Timeframe.of(asked.timeframe)}"
-    if done.missing:
-        where = _where(asked.db, exchange)
-        spans = ", ".join(_text(*span) for span in done.missing[:3]) + (", …" if len(done.missing) > 3 else "")
-        echo(
-            f"rxcandles: {title} is not complete: {len(done.missing):,} "
-            f"{'spans are' if len(done.missing) > 1 else 'span is'} not proven ({spans}); "
-            f"`rxcandles collect {title} --to {_iso(done.span[1])} --end {_iso(done.span[0])}{where}` "
-            "brings what is missing",
-            err=True,
-        )
+    to_stdout = asked.output == "-"
+    if as_json:
+        OBJECTS.expect("export")
+    done, failures = run_async(_exported_to_stdout(asked) if to_stdout else _exported(asked))
+    OBJECTS.begin()
+    incomplete = [each for each in done if each.file.missing]
+    for each in incomplete[:LINES]:
+        echo(_missing(each, asked.db), err=True)
+    if len(incomplete) > LINES:
+        echo(f"rxcandles: {len(incomplete) - LINES:,} series more are not complete", err=True)
+    left_out = sum(each.left_out for each in done)
     if left_out:
         echo(
             f"rxcandles: {left_out:,} imported candles are left out, none of them proven; --imported writes them too",
             err=True,
         )
-    if asked.as_json:
-        echo(_json(done))
-    else:
-        where = str(done.paths[0]) if len(done.paths) == 1 else f"{len(done.paths):,} files in {asked.output}"
-        echo(f"{title}: {done.rows:,} candles, {_text(*done.span)} UTC, in {printable(where)}")
-    return 0
+    for each in done:
+        if as_json:
+            OBJECTS.show("export", _plain(each), err=to_stdout)
+        elif not quiet:
+            echo(_line(each, asked.output), err=to_stdout)
+    for failure in failures:
+        echo(f"rxcandles: {failure}", err=True)
+    return 1 if failures else 0
 
 
-async def _exported(asked: _Asked) -> tuple[Exported, str, int]:
-    """Export; return what that came to, whose candles they are, and how many imported ones are left out."""
-    check_symbol(asked.symbol)
-    frame = Timeframe.of(asked.timeframe)
-    exchange = await exchange_of(asked.db, asked.symbol, frame, asked.exchange, imported=asked.include_imported)
-    since = next((each for each in (asked.since, asked.last, asked.end) if each is not None), None)
-    async with SqliteStore(asked.db, exchange=exchange) as store:
-        done = await export_candles(
-            store, asked.symbol, frame, asked.output, since=since, to=asked.to, file_format=asked.style, by=asked.by,
-            complete=asked.complete, force=asked.force, include_imported=asked.include_imported,
-        )  # fmt: skip
-        ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
-        left_out = 0 if asked.include_imported else await store.imported_count(asked.symbol, frame, *ends)
-    return done, exchange, left_out
+async def _exported(asked: _Asked) -> tuple[list[_Done], list[str]]:
+    """Export all that is meant; return what that came to, and why some of several could not be written."""
+    done: list[_Done] = []
+    failures: list[str] = []
+    found = await series_of(asked.db, asked.which, asked.exchange, imported=asked.include_imported)
+    files = files_for(found, asked.output, asked.style, folder=asked.by is not None or asked.style == "freqtrade")
+    async with AsyncExitStack() as opened:
+        stores: dict[str, SqliteStore] = {}
+        for series, path in files.items():
+            store = stores.get(series.exchange)
+            if store is None:
+                store = await opened.enter_async_context(SqliteStore(asked.db, exchange=series.exchange))
+                stores[series.exchange] = store
+            try:
+                done.append(await _one(asked, store, series, path))
+            except (UnprovenError, RequestError) as error:
+                if len(files) == 1:
+                    raise
+                failures.append(str(error))
+    return done, failures
+
+
+async def _exported_to_stdout(asked: _Asked) -> tuple[list[_Done], list[str]]:
+    if asked.by is not None or (asked.style or "csv") not in FOR_STDOUT:
+        raise RequestError("-o - is stdout, for one file; leave out --by, and take --format " + " or ".join(FOR_STDOUT))
+    style = asked.style or "csv"
+    with temporary_folder() as folder:
+        done, failures = await _exported(attrs.evolve(asked, output=f"{folder}/", style=style))
+        copied_to_stdout([path for each in done for path in each.file.paths], style)
+    return [attrs.evolve(each, file=attrs.evolve(each.file, paths=(Path("-"),))) for each in done], failures
+
+
+async def _one(asked: _Asked, store: SqliteStore, series: Series, path: str) -> _Done:
+    since: datetime | timedelta | None = asked.since
+    if asked.last is not None:
+        since = await _since(asked.last, store, series, asked.to)
+    frame = Timeframe.of(series.timeframe)
+    kind = asked.style or ("parquet" if asked.by else Path(path).suffix[1:].lower())
+    own = kind in FORMATS and are_own(Path(path), kind, asked.by is not None, series.exchange, series.symbol, frame)
+    done = await export_candles(
+        store, series.symbol, series.timeframe, path, since=since, to=asked.to, file_format=asked.style,
+        by=asked.by, complete=asked.complete, force=asked.force or own, include_imported=asked.include_imported,
+    )  # fmt: skip
+    ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
+    left_out = 0 if asked.include_imported else await store.imported_count(series.symbol, frame, *ends)
+    return _Done(series, done, left_out)
+
+
+async def _since(last: Length, store: SqliteStore, series: Series, to: datetime | None) -> datetime | timedelta:
+    frame = Timeframe.of(series.timeframe)
+    check_length(last, frame)
+    if not last.months:
+        return timedelta(seconds=last.seconds)
+    if to is None:
+        held = await span_held(store, series.symbol, frame)
+        to = datetime.now(UTC) if held is None else to_datetime(held[1])
+    return last.since(to)
+
+
+def _missing(done: _Done, db: str) -> str:
+    missing, title = done.file.missing, f"{done.series.symbol} {done.series.timeframe}"
+    spans = ", ".join(_text(*span) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
+    start, stop = (_iso(each) for each in done.file.span)
+    return (
+        f"rxcandles: {title} is not complete: {len(missing):,} {'spans are' if len(missing) > 1 else 'span is'} not "
+        f"proven ({spans}); `rxcandles collect {title} --since {start} --until {stop}"
+        f"{_where(db, done.series.exchange)}` brings what is missing"
+    )
 
 
 def _where(db: str, exchange: str) -> str:
@@ -120,15 +220,19 @@ def _where(db: str, exchange: str) -> str:
     return named + source_options(exchange)
 
 
-def _json(done: Exported) -> str:
-    return json.dumps(
-        {
-            "paths": [str(path) for path in done.paths],
-            "candles": done.rows,
-            "span": [_iso(each) for each in done.span],
-            "missing": [[_iso(each) for each in span] for span in done.missing],
-        }
-    )
+def _plain(done: _Done) -> dict[str, Any]:
+    start, stop = map(to_datetime, done.file.span)
+    return {
+        **done.series._asdict(), "start": start, "stop": stop, "candles": done.file.rows, "paths": done.file.paths,
+        "missing": [tuple(map(to_datetime, span)) for span in done.file.missing], "imported_left_out": done.left_out,
+    }  # fmt: skip
+
+
+def _line(done: _Done, output: str) -> str:
+    paths = done.file.paths
+    where = str(paths[0]) if len(paths) == 1 else f"{len(paths):,} files in {output}"
+    title = f"{done.series.symbol} {done.series.timeframe}"
+    return f"{title}: {done.file.rows:,} candles, {_text(*done.file.span)} UTC, in {printable(where)}"
 
 
 def _iso(seconds: int) -> str:

@@ -12,13 +12,12 @@ from typing import Any, Final, cast
 
 import attrs
 
-from rxcandles.arguments import check_path, refusal
-from rxcandles.cli.asking import read_time
+from rxcandles.arguments import check_path, plain, refusal
+from rxcandles.cli.timewords import time_said
 from rxcandles.errors import RequestError
 from rxcandles.files import replacing
 from rxcandles.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
-from rxcandles.stores.spelling import alike
-from rxcandles.timeframe import Timeframe
+from rxcandles.which import Which
 
 __all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
 
@@ -73,16 +72,10 @@ def noted_findings(db: str) -> list[Finding]:
         return []
 
 
-def forget_findings(db: str, exchange: str, symbol: str | None, timeframe: str | None) -> None:
+def forget_findings(db: str, exchange: str, which: Which) -> None:
     """Strike out of the note about a database what a repair of these series has dealt with; with the last, the file."""
     noted = noted_findings(db)
-    left = [
-        each
-        for each in noted
-        if each.exchange != exchange
-        or (symbol is not None and alike(symbol) != alike(each.symbol))
-        or (timeframe is not None and Timeframe.of(timeframe).name != each.timeframe)
-    ]
+    left = [each for each in noted if each.exchange != exchange or not which.fits(plain(each.symbol), each.timeframe)]
     if left and left != noted:
         _note(db, left)
     elif not left:
@@ -127,7 +120,7 @@ def _moment(where: str, value: Mapping[str, Any], name: str) -> datetime | None:
     if value.get(name) is None:
         return None
     try:
-        return read_time(_word(where, value, name))
+        return time_said(_word(where, value, name))
     except RequestError as error:
         raise RequestError(f"{where}.{name}: {error}") from None
 

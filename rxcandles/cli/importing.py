@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,6 +13,7 @@ from rxcandles.cli import options
 from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
 from rxcandles.cli.importfiles import Left, files_of
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
@@ -39,47 +39,47 @@ def _columns(text: str | None) -> dict[str, str] | None:
 
 @click.command(
     "import",
-    epilog="Exit codes: 0 done, 1 it could not be done, 2 the file or the request can't be, 3 imported, and --check has"
-    " found differences.",
+    epilog="Exit codes: 0 done, 1 failed, 2 invalid file or arguments, 3 imported, but --check found differences.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @options.of_series
 @click.option(
-    "--format", "style", type=click.Choice(FORMATS), help="What the file is; by its name and columns if not given."
+    "--format", "style", type=click.Choice(FORMATS), help="File format; by default recognized by name and columns."
 )
 @click.option(
     "--columns",
     type=_columns,
     metavar="OURS=THEIRS,…",
-    help="What the file calls columns, where it isn't the usual: open_time=Date,close=Last. Numbers from 1 where it has"
-    " no header.",
+    help="Column names, if they are unusual: open_time=Date,close=Last. Without a header, column numbers from 1.",
 )
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Zone of times that have none, such as KST or America/New_York. If not given, what the file says, else UTC:"
+    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, or UTC;"
     " stderr says which.",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of a CSV, such as cp949; it is found if not given.")
+@click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949; by default detected.")
 @click.option(
     "--drop-empty/--keep-empty",
     default=True,
     show_default=True,
-    help="What to do with rows in which nobody traded: volume 0, all prices the same.",
+    help="Leave out rows without a trade (volume 0, all prices equal), or keep them.",
 )
-@click.option("--replace", is_flag=True, help="Let it win over earlier imports that say something else.")
+@click.option("--replace", is_flag=True, help="Overwrite candles of earlier imports that differ.")
 @options.db
 @click.option(
     "--check",
     "pages",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Then compare so many pages, chosen at random, with the exchange: a request each.",
+    help="Afterwards compare N random pages with the exchange, one request each.",
 )
 @options.exchange
 @options.as_json
+@options.quiet
 def import_file(
     as_json: bool,
+    quiet: bool,
     files: tuple[str, ...],
     symbol: str | None,
     timeframe: str | None,
@@ -90,11 +90,11 @@ def import_file(
     drop_empty: bool,
     **place: Any,
 ) -> options.Work:
-    """Store candles of other tools' files, each of them whole or not at all.
+    """Import candles from files of other tools. A file is imported completely or not at all.
 
-    CSV, Parquet, feather, JSON and JSON lines, also packed (.gz, .zip). Of a folder all files whose names say market
-    and timeframe are taken, such as BTC_KRW-1m.feather. Imported candles are marked, never taken for complete:
-    collecting still asks the exchange, whose candles then take their place.
+    Reads CSV, Parquet, feather, JSON and JSON lines, also compressed (.gz, .zip). From a folder it takes all files
+    whose names say market and timeframe, such as BTC_KRW-1m.feather. Imported candles are marked as unproven:
+    collecting still asks the exchange, and replaces them with its candles.
 
     \b
     rxcandles import BTC_KRW-1m.feather
@@ -104,7 +104,13 @@ def import_file(
     reading = {
         "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
     }  # fmt: skip
-    return lambda: run_async(_import(files, symbol, timeframe, reading, as_json=as_json, **place))
+
+    def work() -> int:
+        if as_json:
+            OBJECTS.expect("import")
+        return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, quiet=quiet, **place))
+
+    return work
 
 
 async def _import(
@@ -121,6 +127,7 @@ async def _import(
     name: str | None,
     rate_limit: Any,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     asked = files_of(files, symbol, timeframe)
     for each in asked:
@@ -147,7 +154,7 @@ async def _import(
                 _tell(str(error))
                 failed = True
                 continue
-            if not as_json:
+            if not as_json and not quiet:
                 echo(_text(report, f"{each.symbol} {each.timeframe}", db))
                 for note in report.notes:
                     _tell(f"{report.source}: {note}")
@@ -162,9 +169,13 @@ async def _import(
             if as_json:
                 named = {"symbol": each.symbol, "timeframe": Timeframe.of(each.timeframe).name}
                 check = None if found is None else attrs.asdict(found)
-                echo(json.dumps(named | attrs.asdict(report) | {"check": check}))
-            elif found is not None:
+                OBJECTS.show(
+                    "import",
+                    {"exchange": whose, **named, "candles": report.new, **attrs.asdict(report), "check": check},
+                )
+            elif found is not None and not (quiet and not differs):
                 echo(_found(found), *found.examples)
+    OBJECTS.begin()
     return 2 if failed else WRONG if differs else 0
 
 

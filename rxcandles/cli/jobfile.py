@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,13 @@ import click
 
 from rxcandles.arguments import check_count, check_path, check_rate, refusal, shown
 from rxcandles.cli import options
-from rxcandles.cli.asking import WAYS, Wanted, ends_of, read_duration, read_time
+from rxcandles.cli.asking import WAYS, Wanted, ends_of
 from rxcandles.cli.collecting import collect_series
 from rxcandles.cli.display import Output
 from rxcandles.cli.jobs import Place
+from rxcandles.cli.timewords import length_said, time_said
 from rxcandles.errors import RequestError
+from rxcandles.moments import default_zone
 
 __all__ = ["read_jobs", "run"]
 
@@ -35,13 +37,13 @@ DEEPEST: Final = 100
 @options.as_json
 @options.told
 def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
-    """Collect what a TOML file says: all its jobs at once, under one limit.
+    """Collect what a TOML file describes: all its jobs at once, under one rate limit.
 
     \b
     # jobs.toml
-    [defaults]                      # all optional; also for whatever a job may say
-    db = "candles.db"               # where the command runs
-    exchange = "upbit"              # and base_url, name, rate_limit (requests a second, or "none")
+    [defaults]                      # optional; anything that a job may say can stand here too
+    db = "candles.db"               # relative to the current folder
+    exchange = "upbit"              # also base_url, name, rate_limit (requests per second, or "none")
     last = "30d"
     [[jobs]]
     symbols = ["KRW-BTC", "KRW-ETH"]
@@ -49,7 +51,7 @@ def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_c
     [[jobs]]
     symbols = ["KRW-*"]
     timeframes = ["1d"]
-    since = 2020-01-01              # or count, last or end; and to
+    since = 2020-01-01              # or count, or last; and until
 
     \b
     rxcandles run jobs.toml
@@ -120,6 +122,11 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
         for name, read in _JOB.items()
         if name in job or name in defaults
     }
+    until = said.pop("until", None)
+    if until is not None:
+        if "to" in said:
+            raise RequestError(f"{where} has both 'until' and 'to', which mean the same; leave out 'to'")
+        said["to"] = until
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
         return Wanted(symbols, timeframes, ends_of(**said, dashes=""))
@@ -158,11 +165,11 @@ def _rate(name: str, value: Any) -> float | None:
 
 def _moment(name: str, value: object) -> datetime:
     if isinstance(value, str):
-        value = _read(read_time, name, value)
+        value = _read(partial(time_said, tz=default_zone(None)), name, value)
     if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return value if value.tzinfo is not None else value.replace(tzinfo=default_zone(None))
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return datetime(value.year, value.month, value.day, tzinfo=default_zone(None))
     raise refusal(name, value, "write a time, such as 2024-01-31 or 2024-01-31T09:00:00+09:00")
 
 
@@ -179,6 +186,6 @@ _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "symbols": _words, "timeframes": _words, "count": check_count, "since": _moment,
-    "last": partial(_read, read_duration), "to": _moment, "end": _moment,
+    "last": partial(_read, length_said), "until": _moment, "to": _moment, "end": _moment,
 }  # fmt: skip
 """What a job may say, in the order of errors."""

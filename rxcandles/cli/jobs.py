@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import attrs
 
-from rxcandles.cli.asking import Wanted, ends_of, ends_on, has_glob, requests_for
+from rxcandles.cli.asking import Wanted, ends_of, ends_on, requests_for
 from rxcandles.cli.display import Board, LastProgress, Output, board_shown
 from rxcandles.cli.running import Interrupted, run_async
 from rxcandles.errors import BannedError
 from rxcandles.model import Order, Request
+from rxcandles.moments import Length
 from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.operators.retrying import Retry, tried
 from rxcandles.ports import Market
 from rxcandles.provider import CandleDataProvider
+from rxcandles.which import has_glob
 
 __all__ = ["Interrupted", "Job", "Place", "listed", "run_job", "run_several", "titles_of"]
 
@@ -102,7 +104,7 @@ class Job:
     rate_limit: float | OwnRate | None
     quiet: bool
     since: datetime | None = None
-    last: timedelta | None = None
+    last: Length | None = None
     verbose: int = 0
     no_color: bool = False
     asked: dict[str, Any] = attrs.field(init=False)

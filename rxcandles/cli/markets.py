@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
 from rxcandles.cli.jobs import Place, listed
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
@@ -25,7 +25,7 @@ __all__ = ["markets"]
 @options.exchange
 @options.as_json
 def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
-    """List the markets that the exchange has now, with their names; all, or those that PATTERN fits.
+    """List the markets of the exchange with their names: all of them, or those that match PATTERN.
 
     \b
     rxcandles markets 'KRW-*'
@@ -33,13 +33,21 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        everything = run_async(_listed(Place(":memory:", **asked)))
+        place = Place(":memory:", **asked)
+        if as_json:
+            OBJECTS.expect("markets")
+        everything = run_async(_listed(place))
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
             raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
+        whose = place.whose() if as_json else ""
+        OBJECTS.begin()
         for each in found:
+            if as_json:
+                OBJECTS.show("markets", {"exchange": whose, **attrs.asdict(each)})
+                continue
             names = (each.symbol.ljust(12), each.english_name, each.local_name)
-            echo(json.dumps(attrs.asdict(each)) if as_json else printable("  ".join(filter(None, names)).rstrip()))
+            echo(printable("  ".join(filter(None, names)).rstrip()))
         return 0
 
     return work

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import click
 
 from rxcandles.arguments import check_path, check_rate
-from rxcandles.cli.asking import read_duration, read_time
 from rxcandles.cli.console import FORMATS
+from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.naming import EXCHANGES
@@ -112,75 +112,76 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
         PATIENCE.set(min(value.total_seconds(), 86_400.0))
 
 
-db: Final = click.option("--db", default=DB, show_default=True, help="The database file; made where it is absent.")
-existing_db: Final = click.option("--db", default=DB, show_default=True, help="The database file.")
+db: Final = click.option("--db", default=DB, show_default=True, help="Database file; created if missing.")
+existing_db: Final = click.option("--db", default=DB, show_default=True, help="Database file.")
 patience: Final = click.option(
-    "--patience", type=_as_type(read_duration), metavar="TIME", expose_value=False, callback=_patient,
-    help="How long to try where nothing ever answers, as at a boot: 30s, 5m.  [default: 1.5s]",
+    "--patience", type=_as_type(patience_said), metavar="TIME", expose_value=False, callback=_patient,
+    help="How long to keep trying while the server has never answered: 30s, 5m.  [default: 1.5s]",
 )  # fmt: skip
 exchange: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
-                 help="simulated starts a simulated Upbit in this process."),
+                 help="Where candles come from; simulated is a built-in fake Upbit, for trying things out."),
     click.option("--base-url", metavar="URL",
-                 help="Another address of the same API; its candles are stored apart, as upbit@HOST:PORT."),
+                 help="Another server with the same API. Its candles are stored separately, as upbit@HOST:PORT."),
     click.option("--name", shell_complete=_stored_names,
-                 help="What candles of --base-url are stored as; upbit where it is a mirror or proxy of Upbit."),
+                 help="Name to store candles of --base-url under; use upbit for a mirror or proxy of Upbit."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
-                 help="Requests a second, or none; the exchange's own where not given."),
+                 help="Requests per second, or none for no limit; by default the limit of the exchange."),
     patience,
 )  # fmt: skip
-series: Final = together(
+stored_series: Final = together(
+    click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
+    click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
+                 help="Markets, separated by commas; 'KRW-*' means all stored ones."),
+    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
+                 help="Timeframes, separated by commas; by default all stored ones."),
+)  # fmt: skip
+one_series: Final = together(
     click.argument("symbol", required=False, shell_complete=_stored_symbols),
     click.argument("timeframe", required=False, shell_complete=_timeframes),
 )
-one_series: Final = together(
-    click.argument("symbol", shell_complete=_stored_symbols),
-    click.argument("timeframe", shell_complete=_timeframes),
-)
 of_series: Final = together(
     click.option("--symbol", shell_complete=_stored_symbols,
-                 help="The market whose candles they are; by the names of the files if not given."),
+                 help="Market of the candles; by default what the file names say."),
     click.option("--timeframe", shell_complete=_timeframes,
-                 help="Their length; by the names of the files if not given."),
+                 help="Timeframe of the candles; by default what the file names say."),
 )  # fmt: skip
-stretch: Final = together(
-    click.option(
-        "--since", type=_as_type(read_time), metavar="TIME", help="From here on (ISO 8601, UTC without a zone)."
-    ),
-    click.option("--to", type=_as_type(read_time), metavar="TIME", help="Up to here, exclusive."),
-)
+_UNTIL_HELP: Final = "Newer end, not included; by default {}."
+_end: Final = click.option("--end", type=time_option, hidden=True, help="The other end, in either order.")
+"""The other end, in either order: the document's word, which stays."""
+
+
+def _until(default: str) -> Option:
+    return click.option(
+        "--until", "--to", "to", cls=Word, type=time_option, metavar="TIME", help=_UNTIL_HELP.format(default)
+    )
+
+
+def _since(default: str) -> Option:
+    help_text = "Older end: 2024-01-31, '2024-01-31 09:00', '2024-01-31 09:00 KST'" + default
+    return click.option("--since", type=time_option, metavar="TIME", help=help_text)
+
+
+last: Final = click.option(
+    "--last", type=length_option, metavar="LENGTH",
+    help="How far back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (M is months), 2y.",
+)  # fmt: skip
+stretch: Final = together(_since("."), _until("the end of what is stored"), zone_option)
 stored_span: Final = together(
-    click.option("--since", type=_as_type(read_time), metavar="TIME",
-                 help="The older end (ISO 8601, UTC without a zone); the oldest candle if not given."),
-    click.option("--last", type=_as_type(read_duration), metavar="TIME",
-                 help="So long back from the newer end: 90m, 24h, 30d, 8w."),
-    click.option("--to", type=_as_type(read_time), metavar="TIME",
-                 help="The newer end; the end of what is stored if not given."),
-    click.option("--end", type=_as_type(read_time), metavar="TIME", help="The other end, in either order."),
-)  # fmt: skip
+    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, zone_option
+)
 ends: Final = together(
-    click.option("--count", type=int, help="Candles that exist, back from --to or now."),
-    click.option("--since", type=_as_type(read_time), metavar="TIME",
-                 help="The older end (ISO 8601, UTC without a zone)."),
-    click.option("--last", type=_as_type(read_duration), metavar="TIME",
-                 help="So long back from --to or the newest final candle: 90m, 24h, 30d, 8w; 3m are three of 1m."),
-    click.option("--to", type=_as_type(read_time), metavar="TIME", help="The newer end; now if not given."),
-    click.option("--end", type=_as_type(read_time), metavar="TIME",
-                 help="The other end, in either order. The older end is included, the newer excluded."),
+    click.option("--count", type=count_option, metavar="N", help="Number of candles, back from the newer end."),
+    _since("."), last, _until("now"), _end, zone_option,
 )  # fmt: skip
 whose: Final = click.option(
     "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,
-    help="Whose candles, as `rxcandles coverage` names them, where the database has this series of several.",
+    help="Source of the candles, as `rxcandles coverage` shows it; needed if a series has several.",
 )  # fmt: skip
-last: Final = click.option(
-    "--last",
-    type=_as_type(read_duration),
-    metavar="TIME",
-    help="So long back from --to, or from the newest that is stored: 90m, 24h, 30d, 8w.",
-)
-no_color: Final = click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR says the same.")
+quiet: Final = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
+no_color: Final = click.option("--no-color", is_flag=True, help="No colours; also set by the variable NO_COLOR.")
 told: Final = together(
-    click.option("-q", "--quiet", is_flag=True, help="Nothing but errors and results."),
+    quiet,
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
     no_color,
 )
@@ -194,32 +195,32 @@ asked: Final = together(
 _many: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
     click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
-                 help="Markets, with commas or given again; 'KRW-*' are all that the exchange has."),
+                 help="Markets, separated by commas; 'KRW-*' means all that the exchange lists."),
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
-                 help=f"Some of {' '.join(each.name for each in TIMEFRAMES)}."),
+                 help=f"Timeframes, separated by commas, of {' '.join(each.name for each in TIMEFRAMES)}."),
     ends,
 )  # fmt: skip
 several: Final = together(_many, db, exchange, told)
 several_planned: Final = together(
     _many,
-    click.option("--db", default=DB, show_default=True, help="The database file; one that is absent holds nothing."),
+    click.option("--db", default=DB, show_default=True, help="Database file; a missing file is treated as empty."),
     exchange,
     told,
 )
 printed: Final = together(
     click.option("--order", type=click.Choice(["newest_first", "oldest_first"]), default="newest_first",
-                 show_default=True, help="Which candle comes first."),
+                 show_default=True, help="Order of the candles."),
     click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
-                 help="csv and jsonl have Upbit's names of the fields."),
+                 help="Output format; csv and jsonl use Upbit's field names."),
 )  # fmt: skip
 imported: Final = click.option(
     "--imported", "include_imported", is_flag=True,
-    help="Imported candles too, where the exchange was not asked; each is marked as not proven.",
+    help="Include imported candles where the exchange was not asked; each is marked as not proven.",
 )  # fmt: skip
 refetch: Final = click.option(
     "--refetch", is_flag=True,
-    help="Fetch all of it again, whatever is stored, and replace that page by page; what is not fetched stays.",
+    help="Fetch everything again and replace what is stored, page by page.",
 )  # fmt: skip
 as_json: Final = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON on stdout: one object, or one a line for each series."
+    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series."
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from rxcandles.cli.console import printable, show_table
 from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
@@ -33,11 +33,10 @@ SPANS: Final = 10
 @options.several_planned
 @options.as_json
 def plan(as_json: bool, **asked: Any) -> options.Work:
-    """Show what a collection would take; nothing is sent or written.
+    """Show what a collection would cost, without fetching or writing anything.
 
-    The spans that are missing, the requests for them, their time at the rate limit, memory and disk. Where markets are
-    named as 'KRW-*', the exchange is asked once which it has. The requests are those of markets that trade all the
-    time; sparser ones need fewer.
+    You see the missing spans, the number of requests, the time they take at the rate limit, memory and disk. For
+    'KRW-*' the exchange is asked once which markets it lists. Markets that trade rarely need fewer requests.
 
     \b
     rxcandles plan KRW-BTC 1m --count 200000
@@ -45,18 +44,21 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     """
 
     def work() -> int:
-        wanted, place, output = asked_for(**asked)
+        wanted, place, output = asked_for("plan", **asked)
         left_out: list[str] = []
         requests = place.requests([wanted], left_out)
         for line in left_out:
             echo(line, err=True)
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
+        if as_json:
+            OBJECTS.expect("plan", lambda: [{"symbol": each.symbol, "timeframe": each.timeframe} for each in requests])
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
             plans, seconds, others, whose = run_async(_plans(place, requests))
         if as_json:
+            OBJECTS.begin()
             for each in plans:
-                echo(json.dumps(_plain(each)))
+                OBJECTS.show("plan", {"exchange": whose, **each.to_dict()})
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
@@ -89,18 +91,6 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
             if each.exchange != whose and (each.symbol, each.timeframe) in bare
         ]
         return plans, seconds, others, whose
-
-
-def _plain(plan: CollectionPlan) -> dict[str, Any]:
-    return {
-        "symbol": plan.request.symbol,
-        "timeframe": plan.request.timeframe.name,
-        **attrs.asdict(plan, recurse=False, filter=attrs.filters.exclude("request")),
-        "missing": [[moment.isoformat() for moment in span] for span in plan.missing],
-        "not_kept": None if plan.not_kept is None else [moment.isoformat() for moment in plan.not_kept],
-        "doubtful": [[moment.isoformat() for moment in span] for span in plan.doubtful],
-        "missing_slots": plan.missing_slots,
-    }
 
 
 def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | None, output: Output) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -16,7 +16,7 @@ from rxcandles.ports import CandleStore, Impossible, impossible_in
 from rxcandles.reports import CollectionSummary, ProvisionalSpan
 from rxcandles.timeframe import BEGINNING, from_datetime, plain_time, to_datetime
 
-__all__ = ["Doubts", "Seen", "impossible_text", "plain_span", "provisional_text", "revised_text", "tell_doubts"]
+__all__ = ["Doubts", "Seen", "impossible_text", "provisional_text", "revised_text", "tell_doubts"]
 
 LINES: Final = 3
 """Series that have a line of their own where several are collected."""
@@ -133,9 +133,3 @@ def _again(spans: Iterable[ProvisionalSpan], now: float) -> str:
 
 def _moment(moment: datetime) -> str:
     return plain_time(from_datetime(moment)).removesuffix(":00")
-
-
-def plain_span(span: ProvisionalSpan) -> dict[str, Any]:
-    """Return a provisional span as JSON has it, times in ISO 8601."""
-    plain = attrs.asdict(span)
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in plain.items()}

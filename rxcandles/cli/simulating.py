@@ -20,16 +20,20 @@ __all__ = ["simulate"]
     type=click.IntRange(0, 65535),
     default=8700,
     show_default=True,
-    help="Where to listen; 0 takes a free port.",
+    help="Port to listen on; 0 for any free port.",
 )
 @click.option(
-    "--rate-limit", type=options.rate, metavar="N|none", default="10", help="Requests a second, or none.  [default: 10]"
+    "--rate-limit",
+    type=options.rate,
+    metavar="N|none",
+    default="10",
+    help="Requests a second, or none.  [default: 10]",
 )
-@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds a round trip.")
+@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds per answer.")
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated Upbit on this machine, for tests and demonstrations, until Ctrl-C.
+    """Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C.
 
-    What it makes up is stored as "simulated", and never as an exchange's own candles.
+    Its candles are invented. They are stored as "simulated", never as candles of a real exchange.
 
     \b
     rxcandles simulate --port 8700 --latency 0.05

@@ -1,44 +1,76 @@
-"""Whose candles of a series a database has."""
+"""Which stored series a command means, and whose candles they are."""
 
 from __future__ import annotations
 
 import shlex
+import sqlite3
 from collections.abc import Iterable
+from difflib import get_close_matches
+
+import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.naming import EXCHANGES
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.snapshot import Snapshot
+from rxcandles.stores.spelling import proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe
+from rxcandles.which import EVERY, Which, has_glob
 
-__all__ = ["exchange_of", "source_options"]
+__all__ = ["check_there", "named_in", "series_of", "source_options"]
 
 
-async def exchange_of(
-    db: str, symbol: str, frame: Timeframe, exchange: str | None = None, *, imported: bool = False
-) -> str:
-    """Return the exchange whose candles of a series ``db`` has, ``imported`` ones too where they are wanted.
+@attrs.frozen
+class _Held:
+    """What a database has."""
 
-    Raises :class:`RequestError` where nobody's are there, with what may have been meant, or several exchanges' are.
+    db: str
+    proven: frozenset[Series]
+    unproven: frozenset[Series]
+
+    def fitting(self, which: Which, exchange: str | None, *, imported: bool) -> list[Series]:
+        there = self.proven | self.unproven if imported else self.proven
+        return sorted(each for each in there if _is(each, which, exchange))
+
+
+async def series_of(db: str, which: Which, exchange: str | None = None, *, imported: bool = False) -> list[Series]:
+    """Return the stored series that are meant, ``imported`` ones too where they are wanted, by name.
+
+    Raises :class:`RequestError` where a name or a glob has none, with what may have been meant, or where candles of
+    several exchanges are stored of a series and none is named.
     """
-    async with SqliteStore(db) as store:
-        proven, unproven = await store.series(), await store.imported_series()
-    found = sorted(each.exchange for each in _named({*proven, *(unproven if imported else [])}, symbol, frame))
-    if exchange is None and len(found) > 1:
-        raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(found)}; say which with --exchange")
-    if found and exchange in (None, *found):
-        return exchange or found[0]
-    of = "" if exchange is None else f" of {exchange}"
-    nothing = f"nothing is stored of {symbol} {frame}{of} in {db!r}"
-    count = 0
-    for each in _named(unproven, symbol, frame):
-        if exchange in (None, each.exchange):
-            async with SqliteStore(db, exchange=each.exchange) as store:
-                count += await store.imported_count(symbol, frame, BEGINNING, END)
-    if count:
-        raise RequestError(f"{nothing} but {count:,} imported candles, none of them proven; --imported takes them")
-    meant = _meant(symbol, {*proven, *unproven})
-    raise RequestError(nothing + (f"; did you mean {meant!r}?" if meant else "; `rxcandles coverage` shows what is"))
+    held = await _held(db)
+    for part in which.parts() or [EVERY]:
+        if not held.fitting(part, exchange, imported=imported):
+            raise RequestError(await _nothing(held, part, exchange, imported=imported))
+    found = held.fitting(which, exchange, imported=imported)
+    for each in found:
+        others = sorted(other.exchange for other in found if other[1:] == each[1:])
+        if len(others) > 1:
+            raise RequestError(
+                f"{db} has {each.symbol} {each.timeframe} from {' and '.join(others)}; say which with --exchange"
+            )
+    return found
+
+
+def check_there(db: str, which: Which, there: Iterable[Series]) -> None:
+    """Raise :class:`RequestError` where a name or a glob fits none of the series that a database has."""
+    there = frozenset(there)
+    for part in which.parts():
+        if not any(part.fits(each.symbol, each.timeframe) for each in there):
+            raise RequestError(f"nothing is stored of {part} in {db!r}{_instead(part, there)}")
+
+
+async def named_in(db: str) -> list[Series]:
+    """Return the series that a database has names of, as they are meant; nothing is written for it."""
+
+    def read(connection: sqlite3.Connection) -> list[Series]:
+        there = connection.execute("SELECT exchange, symbol, timeframe FROM series").fetchall()
+        return [proper or series for series, proper in proper_names(Series(*map(str, each)) for each in there).items()]
+
+    async with Snapshot(db) as snapshot:
+        return await snapshot.call(read)
 
 
 def source_options(name: str) -> str:
@@ -48,10 +80,53 @@ def source_options(name: str) -> str:
     return f" --exchange {name}" if name in EXCHANGES else f" --base-url URL --name {shlex.quote(name)}"
 
 
-def _named(there: Iterable[Series], symbol: str, frame: Timeframe) -> list[Series]:
-    return [each for each in there if each[1:] == (symbol, frame.name)]
+async def _held(db: str) -> _Held:
+    async with SqliteStore(db) as store:
+        return _Held(db, frozenset(await store.series()), frozenset(await store.imported_series()))
 
 
-def _meant(symbol: str, there: set[Series]) -> str | None:
-    spelled = {each.symbol.casefold(): each.symbol for each in there if each.symbol != symbol}
-    return spelled.get(symbol.casefold())
+def _is(series: Series, which: Which, exchange: str | None) -> bool:
+    # Unlike a check of the file, reading takes a name as it is written: 'krw-btc' may be another one than 'KRW-BTC'.
+    exact = [each for each in which.symbols if not has_glob(each)]
+    globs = [each for each in which.symbols if has_glob(each)]
+    named = series.symbol in exact or (Which(tuple(globs)).fits(*series[1:]) if globs or not exact else False)
+    return named and Which((), which.timeframes).fits(*series[1:]) and exchange in (None, series.exchange)
+
+
+async def _nothing(held: _Held, part: Which, exchange: str | None, *, imported: bool) -> str:
+    of = "" if exchange is None else f" of {exchange}"
+    name = str(part)
+    nothing = f"nothing is stored{' of ' * bool(name)}{name}{of} in {held.db!r}"
+    if not imported:
+        count = 0
+        for each in held.fitting(part, exchange, imported=True):
+            async with SqliteStore(held.db, exchange=each.exchange) as store:
+                count += await store.imported_count(each.symbol, Timeframe.of(each.timeframe), BEGINNING, END)
+        if count:
+            return f"{nothing} but {count:,} imported candles, none of them proven; --imported takes them"
+    return nothing + _instead(part, held.proven | held.unproven)
+
+
+def _instead(part: Which, there: frozenset[Series]) -> str:
+    meant = _meant(part.symbols, {each.symbol for each in there})
+    if meant:
+        return f"; did you mean {meant!r}?"
+    frames = sorted({each.timeframe for each in there if each.symbol in part.symbols})
+    if frames:
+        return f"; there is {part.symbols[0]} {', '.join(frames)}"
+    return "; `rxcandles coverage` shows what is"
+
+
+def _meant(symbols: Iterable[str], there: set[str]) -> str | None:
+    for symbol in symbols:
+        if symbol in there:
+            continue
+        words = symbol.upper().replace("/", "-").replace("_", "-").split("-")
+        for name in sorted(there):
+            parts = name.upper().split("-")
+            if name.casefold() == symbol.casefold() or sorted(parts) == sorted(words) or parts[1:] == words:
+                return name
+        near = get_close_matches(symbol, sorted(there), 1, 0.75)
+        if near:
+            return near[0]
+    return None

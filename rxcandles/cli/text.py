@@ -6,7 +6,7 @@ import io
 import sys
 from typing import Final
 
-__all__ = ["counted", "echo", "lenient_streams", "printable"]
+__all__ = ["counted", "echo", "lenient_streams", "printable", "write_bytes"]
 
 _DELETE: Final = "\x7f"
 
@@ -40,3 +40,10 @@ def lenient_streams() -> None:
 def counted(number: int, what: str) -> str:
     """Return so many of something as people write it: ``1 request``, ``1,440 requests``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def write_bytes(content: bytes) -> None:
+    """Write what is no text on stdout."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.flush()

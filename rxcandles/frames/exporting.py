@@ -27,7 +27,7 @@ from rxcandles.threads import in_thread
 from rxcandles.timeframe import Timeframe, plain_time, to_datetime
 from rxcandles.version import VERSION
 
-__all__ = ["BY", "FORMATS", "Exported", "export_candles"]
+__all__ = ["BY", "FORMATS", "Exported", "export_candles", "month_folder"]
 
 BY: Final = ("month",)
 """What a series may be cut into files by."""
@@ -167,13 +167,18 @@ def _span(
     return span_between(frame, since=since, to=to)
 
 
+def month_folder(path: Path, symbol: str, frame: Timeframe) -> Path:
+    """Return where the files of a series are, one a month."""
+    return path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
+
+
 def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
     """Each file's path, and the span that goes there."""
     if kind == "freqtrade":
         return [(path / freqtrade_file(symbol, frame.name), span)]
     if by is None:
         return [(path, span)]
-    folder = path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
+    folder = month_folder(path, symbol, frame)
     found = []
     start, stop = span
     while start < stop:

@@ -14,19 +14,22 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 import attrs
 
 from rxcandles.chunk import Chunk
-from rxcandles.planning import Plan
 from rxcandles.ports import Reserving
 from rxcandles.spans import Span, SpanSet
 
 __all__ = ["Flight", "TurnLost", "Turns"]
 
-AHEAD: Final = 8
+AHEAD: Final = 16
 """Pages reserved at once, so that little is written down."""
+
+STRETCHES: Final = 128
+"""Stretches that are remembered as stored; what was before is seen when the next pages are reserved."""
 
 WINDOWS: Final = 16
 """Reservations that are remembered: as many as there may be cursors, of two runs."""
@@ -50,43 +53,73 @@ class TurnLost(Exception):
     """Others have fetched it while the permit was waited for."""
 
 
-@attrs.define(eq=False)
 class Flight:
     """A page that is being fetched, until it is stored."""
 
-    span: Span
-    plan: weakref.ref[Plan]
-    come: asyncio.Future[None]
-    """Done when the answer has come; cancelled where nothing will come."""
-    over: asyncio.Future[None]
-    """Done when it is stored or never will be; with the error where it has failed for good."""
-    began: float
-    landed: Callable[[Span], object]
-    dropped: weakref.finalize[Any, Any] | None = None
-    """Ends it when nobody has its chunk any more, which will then never be stored."""
+    __slots__ = ("_hearing", "_landed", "began", "come", "error", "over", "plan", "span")
+
+    def __init__(self, chunk: Chunk, landed: _Landed) -> None:
+        self.span = _span(chunk)
+        self.plan = weakref.ref(chunk.plan)
+        self.began = time.monotonic()
+        self.come = False
+        """Whether the answer has come, or none will."""
+        self.over = False
+        """Whether it is stored, or never will be."""
+        self.error: Exception | None = None
+        """Why it has failed for good."""
+        self._landed = landed
+        self._hearing: list[asyncio.Future[None]] = []
 
     def answered(self) -> None:
         """Hear that the page has come and waits to be stored."""
-        if not self.come.done():
-            self.come.set_result(None)
+        self.come = True
+        self._tell()
 
     def stored(self, proven: Span | None) -> None:
         """Hear that the page is stored."""
         if proven is not None:
-            self.landed(proven)
+            self._landed.add(proven)
         self.end()
 
     def end(self, error: Exception | None = None) -> None:
         """Hear that it is over: stored, given up, or failed."""
-        self.answered()
-        if self.dropped is not None:
-            self.dropped.detach()  # it would keep the error, and so the whole run, for as long as the process lives
-        if not self.over.done():
-            if error is None:
-                self.over.set_result(None)
-            else:
-                self.over.set_exception(error)
-                self.over.exception()  # perhaps nobody waits for it
+        if not self.over:
+            self.over, self.error = True, error
+            self.answered()
+
+    async def change(self, seconds: float | None = None) -> None:
+        """Wait until something is heard, or for so long."""
+        heard = asyncio.get_running_loop().create_future()
+        self._hearing.append(heard)
+        await asyncio.wait({heard}, timeout=seconds)
+
+    def _tell(self) -> None:
+        hearing, self._hearing = self._hearing, []
+        for heard in hearing:
+            if not heard.done():
+                heard.set_result(None)
+
+
+class _Landed:
+    """What has been stored of a series, in a few stretches."""
+
+    def __init__(self) -> None:
+        self._stretches: list[Span] = []
+
+    def add(self, span: Span) -> None:
+        """Add a span, which most often lies beside the one before."""
+        for at, (start, stop) in enumerate(self._stretches):
+            if start <= span[1] and span[0] <= stop:
+                self._stretches[at] = (min(start, span[0]), max(stop, span[1]))
+                return
+        self._stretches.append(span)
+        if len(self._stretches) > STRETCHES:
+            self._stretches = list(SpanSet(tuple(self._stretches)))[-STRETCHES // 2 :]
+
+    def has_some(self, span: Span) -> bool:
+        """Whether some of a span is in there."""
+        return any(start < span[1] and span[0] < stop for start, stop in self._stretches)
 
 
 class Turns:
@@ -99,7 +132,7 @@ class Turns:
         self._store = store if isinstance(store, Reserving) else None
         self._renew = renew
         self._flights: dict[Key, list[Flight]] = {}
-        self._landed: dict[Key, SpanSet] = {}
+        self._landed: dict[Key, _Landed] = {}
         self._reserved: dict[Key, deque[_Window]] = {}
 
     async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
@@ -134,36 +167,28 @@ class Turns:
 
     def _other(self, key: Key, chunk: Chunk) -> Flight | None:
         """Return a flight of another run that brings some of the chunk."""
-        for flight in self._flights.get(key, ()):
-            low, high = _span(chunk)
-            apart = flight.span[1] <= low or high <= flight.span[0]
-            if not (apart or flight.over.done() or flight.plan() is chunk.plan):
+        flights = self._flights.get(key)
+        if not flights:
+            return None
+        self._flights[key] = flights = [each for each in flights if not each.over]
+        low, high = _span(chunk)
+        for flight in flights:
+            if flight.span[0] < high and low < flight.span[1] and flight.plan() is not chunk.plan:
                 return flight
         return None
 
     def _fly(self, key: Key, chunk: Chunk) -> Flight:
-        loop, flights = asyncio.get_running_loop(), self._flights.setdefault(key, [])
-
-        def landed(span: Span) -> None:
-            self._landed[key] = self._landed.get(key, SpanSet()).union(SpanSet((span,)))
-
-        flight = Flight(
-            span=_span(chunk),
-            plan=weakref.ref(chunk.plan),
-            come=loop.create_future(),
-            over=loop.create_future(),
-            began=time.monotonic(),
-            landed=landed,
-        )
-        flights.append(flight)
-        flight.over.add_done_callback(lambda _: flights.remove(flight))
-        flight.dropped = weakref.finalize(chunk.ticket, _dropped, loop, flight)
-        flight.dropped.atexit = False
+        flight = Flight(chunk, self._landed.setdefault(key, _Landed()))
+        self._flights.setdefault(key, []).append(flight)
+        loop = asyncio.get_running_loop()
+        # A chunk that nobody has any more will never be stored.
+        chunk.ticket.gone = partial(_dropped, loop, flight)
         return flight
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:
         """Whether some of what the chunk asks for may have been stored since it was looked up."""
-        if self._landed.get(key, SpanSet()).intersect(SpanSet((_span(chunk),))):
+        landed = self._landed.get(key)
+        if landed is not None and landed.has_some(_span(chunk)):
             return True
         window = self._window(key, chunk)
         return window is not None and window.held
@@ -214,18 +239,17 @@ def _key(chunk: Chunk) -> Key:
 
 async def _over(flight: Flight) -> None:
     """Wait until a flight is over, but not for long for a page that has come."""
-    await asyncio.wait({flight.come})
-    if not flight.over.done():
-        await asyncio.wait({flight.over}, timeout=UNSTORED)
-    if not flight.over.done():
+    while not flight.come:
+        await flight.change()
+    if not flight.over:
+        await flight.change(UNSTORED)
         flight.end()  # so that nobody waits for it again
-    error = flight.over.exception()
-    if error is not None:
-        again = copy.copy(error)
-        again.__cause__, again.__notes__ = error.__cause__, list(getattr(error, "__notes__", ()))
+    if flight.error is not None:
+        again = copy.copy(flight.error)
+        again.__cause__, again.__notes__ = flight.error.__cause__, list(getattr(flight.error, "__notes__", ()))
         raise again
 
 
 def _dropped(loop: asyncio.AbstractEventLoop, flight: Flight) -> None:
-    if not flight.over.done() and not loop.is_closed():
+    if not flight.over and not loop.is_closed():
         loop.call_soon_threadsafe(flight.end)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from rxcandles.arguments import check_symbol
+from rxcandles.arguments import plain
 from rxcandles.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.model import Row
 from rxcandles.ports import Series
@@ -25,8 +25,9 @@ from rxcandles.stores.impossible import has_impossible, impossible_slots, read_i
 from rxcandles.stores.journal import ledger_spans, spans_of
 from rxcandles.stores.scales import scales
 from rxcandles.stores.schema import COLUMNS
-from rxcandles.stores.spelling import alike, proper_names
+from rxcandles.stores.spelling import proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
+from rxcandles.which import EVERY, Which
 
 __all__ = ["Examination", "Stored"]
 
@@ -43,7 +44,7 @@ class Stored(NamedTuple):
 class Examination:
     """One look at a database through an open transaction; counts what it has seen.
 
-    ``symbol`` and ``timeframe`` restrict it to series that are read as those. ``now`` is this machine's clock unless
+    ``which`` restricts it to series that are read as those. ``now`` is this machine's clock unless
     given. :meth:`findings` raises ``SchemaError`` for a file of another program or of a newer version, and
     ``sqlite3.Error`` where the file can't be read for another reason than damage.
     """
@@ -52,15 +53,13 @@ class Examination:
         self,
         connection: sqlite3.Connection,
         path: str,
+        which: Which = EVERY,
         *,
-        symbol: str | None = None,
-        timeframe: str | None = None,
         now: float | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
-        self._symbol = None if symbol is None else alike(check_symbol(symbol))
-        self._timeframe = None if timeframe is None else Timeframe.of(timeframe).name
+        self._which = which
         self._now = now
         self.now = 0.0
         self.series = self.candles = self.spans = self.imported = 0
@@ -103,7 +102,7 @@ class Examination:
             )
         ]
         proper = proper_names(series for _, series in found)
-        if self._symbol is None and self._timeframe is None:
+        if self._which == EVERY:
             yield from self._orphans(claims)
         for number, series in found:
             stored = Stored(number, series, proper[series])
@@ -142,9 +141,7 @@ class Examination:
 
     def _meant(self, stored: Stored) -> bool:
         names = stored.proper or stored.series
-        return (self._symbol is None or alike(names.symbol) == self._symbol) and (
-            self._timeframe is None or names.timeframe == self._timeframe
-        )
+        return self._which.fits(plain(names.symbol), names.timeframe)
 
     def _orphans(self, claims: bool) -> Iterator[Finding]:
         for table, what in (("candles", "candles"), ("coverage", "spans"), ("claims", "claims")):

@@ -1,0 +1,91 @@
+"""Where a command writes its files: one, one for each series by a pattern or in a folder, or stdout."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rxcandles.arguments import check_path, refusal
+from rxcandles.errors import RequestError
+from rxcandles.ports import Series
+
+__all__ = ["FOR_STDOUT", "copied_to_stdout", "files_for"]
+
+FOR_STDOUT: Final = ("csv", "jsonl", "parquet", "feather")
+"""Formats that may go to stdout."""
+
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
+_PLACES: Final = ("symbol", "timeframe", "exchange")
+
+
+def files_for(series: Sequence[Series], output: str, suffix: str | None, *, folder: bool) -> dict[Series, str]:
+    """Return the file of each series.
+
+    ``output`` is a file for one; a pattern with ``{symbol}``, ``{timeframe}`` and ``{exchange}``; or a folder, in which
+    each file is called ``KRW-BTC-60m.parquet``, or with another ``suffix``. With ``folder`` it is one for all, whose
+    files are named by what writes them. Folders are made. Raises :class:`RequestError` where two would be one file.
+    """
+    check_path("path", output)
+    if folder:
+        return dict.fromkeys(series, output)
+    if _PLACE.search(output):
+        paths = {each: _filled(output, each) for each in series}
+    elif output.endswith("/") or Path(output).is_dir() or (len(series) > 1 and not Path(output).suffix):
+        paths = {each: str(Path(output) / f"{_named(each)}.{suffix or 'parquet'}") for each in series}
+    elif len(series) > 1:
+        kind = Path(output).suffix
+        raise refusal(
+            "--output", output,
+            f"that is one file for {len(series):,} series; write '{{symbol}}-{{timeframe}}{kind}', or name a folder",
+        )  # fmt: skip
+    else:
+        return dict.fromkeys(series, output)
+    twice = {path for path in paths.values() if sum(path == each for each in paths.values()) > 1}
+    if twice:
+        raise refusal(
+            "--output",
+            output,
+            f"several series would be written to {sorted(twice)[0]!r}; add {{symbol}}, {{timeframe}}",
+        )
+    for path in paths.values():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
+def copied_to_stdout(paths: Sequence[Path], style: str) -> None:
+    """Write files on stdout, one after the other; the header of a CSV once."""
+    if len(paths) > 1 and style not in ("csv", "jsonl"):
+        raise RequestError(f"-o - is stdout, and {style} has one series only; name one, or take --format csv")
+    stdout = sys.stdout
+    if style not in ("csv", "jsonl") and stdout.isatty():
+        raise RequestError(f"-o - is a terminal, which can't show {style}; take --format csv, or name a file")
+    stdout.flush()
+    for number, path in enumerate(paths):
+        with path.open("rb") as file:
+            if number and style == "csv":
+                file.readline()
+            shutil.copyfileobj(file, stdout.buffer)
+    stdout.flush()
+
+
+def _named(series: Series) -> str:
+    return f"{_plain(series.symbol)}-{series.timeframe}"
+
+
+def _filled(pattern: str, series: Series) -> str:
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in _PLACES:
+            places = ", ".join(f"{{{each}}}" for each in _PLACES)
+            raise refusal("--output", pattern, f"{found[0]!r} stands for nothing; take {places}")
+        return _plain(str(getattr(series, found[1])))
+
+    return _PLACE.sub(value, pattern)
+
+
+def _plain(name: str) -> str:
+    """Return a name as a part of a file's name."""
+    return re.sub(r"[^\w.@-]", "-", name).lstrip(".") or "-"
