@@ -23,7 +23,7 @@ Where to look:
   the like; ``Stream`` and ``Flow`` are what bounds them.
 * data frames and files: ``to_pandas``, ``to_polars``, ``to_arrow``, ``in_batches``, ``export_candles``, and
   ``to_pyupbit``, ``to_ccxt``, ``to_freqtrade``; ``import_candles`` and ``check_imported`` for the way back.
-* pictures: ``rxcandles.charts``, one HTML page or a PNG.
+* pictures: ``rxcandles.charts``, one HTML page or a PNG; ``ProgressBar`` shows progress in a notebook.
 * whether a database is true: ``verify`` finds what is wrong with it, ``repair`` mends it.
 * watching it run: ``stats()`` of streams (``StreamStats``) and limiters (``LimiterStats``), ``CollectionProgress``;
   ``rxcandles.events`` says what is logged; ``Timer`` and ``MemoryMonitor`` measure.

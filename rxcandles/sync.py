@@ -127,6 +127,9 @@ class SyncProvider(Titled):
         state = "closed" if self._thread.closed else "open"
         return {"store": self._name, "exchange": self.provider.exchange.name, "state": state}
 
+    def __repr__(self) -> str:
+        return f"<{', '.join(map(str, self._told().values()))}>"
+
     def get_candles(
         self,
         symbol: str,

@@ -134,9 +134,14 @@ async def test_a_provider_does_not_ask_for_them(store: SqliteStore) -> None:
     assert len(exchange.asked) == 2
     summary = await provider.collect(rxcandles.Request(*SERIES, to=at(100), end=at(0)), include_imported=True)
     assert (summary.collected_count, summary.api_calls_made) == (len(SEEN), 0)
+    await import_candles(store, *SERIES, ohlcv([*range(-300, -60)]))
+    exchange.asked.clear()
+    found = await provider.get_candles(*SERIES, to=at(100), end=at(-300), include_imported=True)
+    assert [each.open_seconds for each in found if not each.proven][-1] == START - 60 * 300
+    assert exchange.asked == []
     # Without, the exchange is asked, and what it says takes their place.
     assert slots_of(await provider.get_candles(*SERIES, to=at(100), end=at(0)))[-1] == 0
-    assert not any(not each.proven for each in stored_candles(store, *SERIES, include_imported=True))
+    assert all(each.proven for each in stored_candles(store, *SERIES, at(0), at(100), include_imported=True))
 
 
 @settings(max_examples=20, deadline=None)

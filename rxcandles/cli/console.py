@@ -115,7 +115,7 @@ def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table
     """Return what several collections came to as a table that fits 80 columns, by title; a failure has a word of it."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("series", no_wrap=True)
     for name in ("candles", "new", "requests", "from (UTC)", "to (UTC)"):
         table.add_column(name, justify="right", no_wrap=True)

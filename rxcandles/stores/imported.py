@@ -136,6 +136,10 @@ class ImportKeeper(ABC):
             tuple((oldest, frame.shift(newest, 1)) for oldest, newest in zip(edges[::2], edges[1::2], strict=True))
         )
 
+    async def last_import(self) -> int:
+        """Return the number of the newest import of the file; 0 for none."""
+        return int((await self._open.rows("SELECT coalesce(max(id), 0) FROM imports"))[0][0])
+
     async def imported_sample(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
     ) -> list[int]:

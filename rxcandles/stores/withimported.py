@@ -34,7 +34,7 @@ class WithImported:
     def __init__(self, store: SqliteStore, *, only_count: bool = False) -> None:
         self._store = store
         self._only_count = only_count
-        self._stretches: dict[tuple[str, str], SpanSet] = {}
+        self._stretches: dict[tuple[str, str, int], SpanSet] = {}
         self.exchange = store.exchange
 
     @property
@@ -68,7 +68,7 @@ class WithImported:
         covered = await self._store.coverage(symbol, timeframe, start, stop, limit)
         if limit is not None and len(covered) == limit and covered:
             start = max(start, covered[-1].start)  # what is older is not known
-        key = (symbol, Timeframe.of(timeframe).name)
+        key = (symbol, Timeframe.of(timeframe).name, await self._store.last_import())
         if key not in self._stretches:
             self._stretches[key] = await self._store.imported_stretches(symbol, timeframe)
         reached = self._stretches[key].intersect(SpanSet(((start, stop),)))
