@@ -388,7 +388,10 @@ async def test_every_name_is_a_proper_one(capsys: pytest.CaptureFixture[str]) ->
     assert (report.series, report.findings) == (3, ())
     assert await asyncio.to_thread(main, ["coverage", "--no-color"]) == 0
     out = capsys.readouterr().out
-    assert [name in out for name in names] == [True] * 3
+    assert [name in out for name in names] == [True, True, False]
+    assert "aaaa…aaaa" in out  # what does not fit is shortened in its middle
+    assert await asyncio.to_thread(main, ["coverage", "--json"]) == 0
+    assert sorted(json.loads(line)["exchange"] for line in capsys.readouterr().out.splitlines()) == sorted(names)
 
 
 async def test_simulated_says_so_always(sim: Simulator) -> None:

@@ -80,9 +80,11 @@ class Layout:
             for each in _COLUMNS
             if each.name not in _WHERE_THERE or any(each.text(series) != "0" for series in found)
         ]
-        if {each.series.exchange for each in found} != {EXCHANGES[0]}:
-            columns[0] = attrs.evolve(columns[0], rank=0)
         least = max(LEAST // 2, min(LEAST, width // 3))
+        if {each.series.exchange for each in found} != {EXCHANGES[0]}:
+            # Whose candles they are is never left out; a name that is too long for that is shortened in its middle.
+            room = max(12, width - least - _width(columns[1], found) - 2 * TIGHT)
+            columns[0] = attrs.evolve(columns[0], rank=0, text=lambda each: _shortened(each.series.exchange, room))
         self._columns, self._gap = _fitting(columns, found, width - least)
         self._offset = sum(self._width(each) + self._gap for each in self._columns)
         self.strip = max(least, min(MOST, width - self._offset))
@@ -126,9 +128,13 @@ def _fitting(columns: list[_Column], found: Sequence[SeriesOverview], room: int)
     for some, gap in ((columns, GAP), (columns, TIGHT), (dates, GAP), (dates, TIGHT)):
         if sum(_width(each, found) + gap for each in some) <= room:
             return some, gap
-    while len(dates) > 1 and sum(_width(each, found) + TIGHT for each in dates) > room:
+    while any(each.rank for each in dates) and sum(_width(each, found) + TIGHT for each in dates) > room:
         dates.remove(max(dates, key=lambda each: each.rank))
     return dates, TIGHT
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
 
 
 def _width(column: _Column, found: Sequence[SeriesOverview]) -> int:

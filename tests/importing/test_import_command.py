@@ -35,7 +35,8 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("unproven; 3 were imported before\n")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "symbol": "KRW-BTC", "timeframe": "1m",
+        "schema": "rxcandles/import/1", "stopped": False,
+        "symbol": "KRW-BTC", "timeframe": "1m", "exchange": "upbit", "candles": 0,
         "source": "theirs.csv", "format": "pyupbit", "rows": 3, "new": 0, "same": 3, "replaced": 0, "repeated": 0,
         "empty": 0, "covered": 0, "differing": 0, "zone": "KST", "encoding": "utf-8",
         "notes": ["times without a zone were taken as KST, as pyupbit's frames have them"], "check": None,
