@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,19 @@ def test_strict(tmp_path: Path) -> None:
 def test_candles() -> None:
     """``Candles`` is what operators hand on: a list, or another sequence, of candles."""
     assert rxcandles.Candles == Sequence[rxcandles.CandleData]
+
+
+def test_installed() -> None:
+    """An editable install writes a plain path, which type checkers see, and all files of the package are packed.
+
+    ``.ci/installed`` tries both; here it is only read, as setuptools does.
+    """
+    read = configparser.RawConfigParser()
+    read.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert read["options"]["package_dir"].split() == ["=", "."]
+    packed = read["options.package_data"]["rxcandles"].split()
+    assert "py.typed" in packed
+    package = ROOT / "rxcandles"
+    others = [path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix != ".py"]
+    others = [path.as_posix() for path in others if "__pycache__" not in path.parts]
+    assert [name for name in others if not any(fnmatch(name, each) for each in packed)] == []

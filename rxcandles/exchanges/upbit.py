@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -135,10 +136,12 @@ class UpbitExchange(Titled):
             check_number("patience", patience, 0, 86_400)
         self._contact = Contact(parts.hostname or self._host, PATIENCE.get() if patience is None else patience)
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> UpbitExchange:
         import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
 
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(
@@ -247,6 +250,11 @@ class UpbitExchange(Titled):
     async def _get(self, path: str, asked: str, *, anew: bool = False) -> _Answer:
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise ExchangeError(
+                f"{asked}: this exchange was opened in another event loop, and each asyncio.run() has one of its own; "
+                "open it where you use it, or take `rxcandles.open(…)`, which needs no loop"
+            )
         return await self._contact.made(lambda: self._answer(path, asked, anew=anew))
 
     async def _answer(self, path: str, asked: str, *, anew: bool) -> _Answer:
