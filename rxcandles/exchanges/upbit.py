@@ -34,13 +34,15 @@ from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
 from rxcandles.showing import Titled, limit_text
-from rxcandles.timeframe import END, Timeframe, time_text
+from rxcandles.timeframe import END, TIMEFRAMES, Timeframe, time_text
 
 if TYPE_CHECKING:
     import aiohttp
 
 __all__ = ["UpbitExchange"]
 
+_TIMEFRAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
+"""What can be no market, though it may be written in its place."""
 _QUOTES: Final = ("KRW", "USDT", "BTC")
 """What Upbit's markets are priced in, as the first part of their codes."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
@@ -160,6 +162,8 @@ class UpbitExchange(Titled):
         """
         check_symbol(symbol)
         money, _, base = symbol.partition("-")
+        if symbol in _TIMEFRAMES:
+            raise refusal("symbol", symbol, "that is a timeframe; write the market before it, such as 'KRW-BTC'")
         if not (money and base) or money != money.upper() or base == "KRW" or "/" in symbol:
             meant = _meant(symbol)
             hint = "" if meant is None else f"; did you mean {meant!r}?"
