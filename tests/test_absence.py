@@ -70,7 +70,7 @@ TAKING_TURNS = [
 @pytest.mark.filterwarnings("ignore::rxcandles.LargeCollectionWarning")
 @pytest.mark.parametrize(("illness", "how", "asked", "mode"), TAKING_TURNS)
 async def test_two_later_runs_make_it_true(illness: str, how: str, asked: str, mode: str) -> None:
-    """Whatever the illness: nothing is lost or wrong then, nothing false was ever final, and a third asks nothing more."""
+    """Whatever the illness: nothing is lost or wrong then, nothing false was ever final, and a third is cheap."""
     # The densities take turns, so that each meets every illness, way, request and mode, if not all at once.
     turn = list(LASTING).index(illness) + list(HOW).index(how) + list(REQUESTS).index(asked) + list(MODES).index(mode)
     density = list(TRUTHS)[turn % 3]
