@@ -148,7 +148,7 @@ class Turns:
                 await _over(other)
             elif (left := await self._reserve(key, chunk)) > 0 and time.monotonic() < until:
                 # By our own count as well: the clock that reservations go by may have been set back since.
-                await asyncio.sleep(min(left, random.uniform(*_POLL)))
+                await asyncio.sleep(min(left, random.uniform(*_POLL)))  # nosec B311 - a pause is no secret
             elif fresh or not self._is_touched(key, chunk):
                 if self._other(key, chunk) is None:  # none has come up meanwhile
                     return chunk, self._fly(key, chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import random
+import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -82,7 +82,7 @@ class SqliteStore(ImportKeeper, Titled):
         self._folder = ExitStack()
         self._connection: Connection | None = None
         self._series: dict[tuple[str, str], int] = {}
-        self._owner = random.getrandbits(62)
+        self._owner = int.from_bytes(os.urandom(7))
         self._reserves = False
 
     @classmethod
