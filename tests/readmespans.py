@@ -21,7 +21,7 @@ THEIRS = {
     "exchange.rateLimit", "enableRateLimit", "freqtrade download-data -p BTC/KRW -t 1m 1h --timerange 20240101-",
     "freqtrade list-data --show-timerange", "--prepend", "user_data/data/upbit/BTC_KRW-1h.feather", "…-1Mo…",
     "BTC_KRW-1h.feather", "reset_index()", "1.250,5", "1,250.5", "2018/01/25", "mirror",
-    "pip install ccxt pyupbit", "pip install rxcandles pytest pytest-asyncio", "pre-commit install",
+    "pip install ccxt pyupbit", "pip install pytest pytest-asyncio", "pre-commit install",
     "mypy --strict", "asyncio_mode = auto", "tmp_path",
     ". .venv/bin/activate", "nohup", "| head", "fork", "HEAD", "429", "418", "Z", "[]", "\\u2588", "~/.cache",
     "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",

@@ -83,6 +83,10 @@ class Items(list[int]):
         yield 1
 
 
+def told_to(*_: object) -> None:
+    """A callback."""
+
+
 @pytest_asyncio.fixture
 async def known(
     candle_provider: CandleDataProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upbit_simulator: object
@@ -102,9 +106,10 @@ async def known(
     given |= {"rxcandles": rxcandles, "operators": operators, "ops": operators, "charts": charts, "ports": ports}
     given |= {"UpbitExchange": exchanges.UpbitExchange, "simulator": simulator.Simulator()}
     given |= {"provider": candle_provider, "get_candles": candle_provider.get_candles, "store": store}
+    given |= {"collect_many": candle_provider.collect_many, "requests": [request]}
     given |= {"collect_candles_only": candle_provider.collect_candles_only, "exchange": candle_provider.exchange}
     given |= {"limiter": candle_provider.limiter, "request": request, "Observable": source, "A": int, "B": int}
-    given |= {"source": reactivex.of(1), "sources": (), "observers": (print,), "callback": print, "write": print}
+    given |= {"source": reactivex.of(1), "sources": (), "observers": (print,), "callback": told_to, "write": print}
     given |= {"stream": candle_provider.stream_candles("KRW-BTC", "1m", count=3), "items": Items()}
     given |= {"start": start, "stop": stop, "span": (int(start.timestamp()), int(stop.timestamp()))}
     given |= {"path": "other.db", "tmp_path": tmp_path, "upbit_simulator": upbit_simulator}
