@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from words import ROOT, is_file, is_value
 
@@ -66,3 +68,54 @@ def of(wanted: str) -> list[str]:
 
 def told(faults: Mapping[str, object]) -> str:
     return "\n".join(f"{span}: {fault}" for span, fault in faults.items())
+
+
+SERIES: dict[str, str] = {
+    "connect": "'other.db'",
+    "run": "rxcandles.overview(candles.provider.repository)",
+    "get_candles": "'KRW-BTC', '1m'",
+    "collect_candles_only": "'KRW-BTC', '1m', count=3",
+    "repair": "store.path",
+    "UpbitExchange": "",
+}
+"""What an ellipsis in front stands for in a call."""
+
+VALUES: dict[str, str] = {
+    "exchange": "exchange", "base_url": "'http://127.0.0.1:9'", "name": "'mirror'", "to": "stop", "end": "start",
+    "rate_limit": "5", "retry": "operators.Retry()", "findings": "None", "max_concurrent": "2", "buffer_size": "2",
+}  # fmt: skip
+"""What an ellipsis behind ``name=`` stands for."""
+
+
+def filled(span: str) -> ast.Module:
+    """The program that a span of Python is: ellipses filled in, and the simulated exchange where none is named."""
+    text = span.replace("…", "...") + (" pass" if span.endswith(":") else "")
+    return cast(ast.Module, ast.fix_missing_locations(Filled().visit(ast.parse(text))))
+
+
+class Filled(ast.NodeTransformer):
+    """What fills a call in."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id  # type: ignore[attr-defined]
+        if node.args and is_ellipsis(node.args[0]):
+            call = ast.parse(f"f({SERIES[called]})", mode="eval").body
+            assert isinstance(call, ast.Call)
+            node.args[:1] = call.args
+            node.keywords += [each for each in call.keywords if each.arg not in {given.arg for given in node.keywords}]
+        for keyword in node.keywords:
+            if is_ellipsis(keyword.value):
+                keyword.value = ast.parse(VALUES[str(keyword.arg)], mode="eval").body
+        given = {keyword.arg for keyword in node.keywords}
+        if called in ("get_ohlcv", "open", "connect") and "exchange" not in given:
+            node.keywords.append(ast.keyword("exchange", ast.Constant("simulated")))
+            if not given & {"rate_limit", "limiter"}:
+                node.keywords.append(ast.keyword("rate_limit", ast.Constant(None)))
+        if called in ("open", "connect") and {"exchange", "base_url"} <= given:
+            node.keywords = [each for each in node.keywords if each.arg != "exchange"]
+        return node
+
+
+def is_ellipsis(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...

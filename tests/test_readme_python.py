@@ -14,27 +14,10 @@ import pytest
 import pytest_asyncio
 import reactivex
 from reactivex import operators as rx
-from readmespans import README, of, told
+from readmespans import README, filled, of, told
 
 import rxcandles
 from rxcandles import CandleDataProvider, Request, RequestError, charts, exchanges, operators, ports, simulator
-
-SERIES: dict[str, str] = {
-    "connect": "'other.db'",
-    "run": "rxcandles.overview(candles.provider.repository)",
-    "get_candles": "'KRW-BTC', '1m'",
-    "collect_candles_only": "'KRW-BTC', '1m', count=3",
-    "repair": "store.path",
-    "UpbitExchange": "",
-}
-"""What an ellipsis in front stands for in a call."""
-
-VALUES: dict[str, str] = {
-    "exchange": "exchange", "base_url": "'http://127.0.0.1:9'", "name": "'mirror'", "to": "stop", "end": "start",
-    "rate_limit": "5", "retry": "operators.Retry()", "findings": "None", "max_concurrent": "2", "buffer_size": "2",
-}  # fmt: skip
-"""What an ellipsis behind ``name=`` stands for."""
-
 
 RAISES: dict[str, type[Exception]] = {"Observable.run()": RequestError}
 """What is refused, as the text beside says."""
@@ -46,34 +29,6 @@ MEANS: dict[str, str] = {
     **dict.fromkeys(("Observable[A]", "Observable[B]"), "{'Observable': reactivex.Observable}"),
 }
 """What a name means in one span that means something else in the others."""
-
-
-class Filled(ast.NodeTransformer):
-    """Ellipses filled in, and the simulated exchange where none is named."""
-
-    def visit_Call(self, node: ast.Call) -> ast.Call:
-        self.generic_visit(node)
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id  # type: ignore[attr-defined]
-        if node.args and is_ellipsis(node.args[0]):
-            call = ast.parse(f"f({SERIES[called]})", mode="eval").body
-            assert isinstance(call, ast.Call)
-            node.args[:1] = call.args
-            node.keywords += [each for each in call.keywords if each.arg not in {given.arg for given in node.keywords}]
-        for keyword in node.keywords:
-            if is_ellipsis(keyword.value):
-                keyword.value = ast.parse(VALUES[str(keyword.arg)], mode="eval").body
-        given = {keyword.arg for keyword in node.keywords}
-        if called in ("get_ohlcv", "open", "connect") and "exchange" not in given:
-            node.keywords.append(ast.keyword("exchange", ast.Constant("simulated")))
-            if not given & {"rate_limit", "limiter"}:
-                node.keywords.append(ast.keyword("rate_limit", ast.Constant(None)))
-        if called in ("open", "connect") and {"exchange", "base_url"} <= given:
-            node.keywords = [each for each in node.keywords if each.arg != "exchange"]
-        return node
-
-
-def is_ellipsis(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is ...
 
 
 class Items(list[int]):
@@ -137,10 +92,7 @@ async def test_python(known: dict[str, Any]) -> None:
 
 
 async def ran(span: str, space: dict[str, Any]) -> None:
-    text = span.replace("…", "...").replace("2024-01-01", f"{space['start']:%Y-%m-%d}") + (
-        " pass" if span.endswith(":") else ""
-    )
-    tree = ast.fix_missing_locations(Filled().visit(ast.parse(text)))
+    tree = filled(span.replace("2024-01-01", f"{space['start']:%Y-%m-%d}"))
     if isinstance(tree.body[-1], ast.Expr):
         code = compile(ast.Expression(tree.body[-1].value), span, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     else:
