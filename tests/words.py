@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import contextvars
 import inspect
 import io
 import re
@@ -51,7 +52,8 @@ def words_of(command: str) -> list[str]:
 def parse(words: list[str]) -> None:
     """Let the command line read ``words``, without doing what they say; raises ``click.ClickException``."""
     with contextlib.redirect_stdout(io.StringIO()):
-        cli.main(words, "rxcandles", standalone_mode=False)
+        # What an option sets for a run (--patience) is set for nobody else.
+        contextvars.copy_context().run(cli.main, words, "rxcandles", standalone_mode=False)
 
 
 def option_fault(text: str) -> str | None:
@@ -64,8 +66,8 @@ def option_fault(text: str) -> str | None:
     faults = []
     for name, command in cli.commands.items():
         try:
-            with command.make_context(name, list(words), resilient_parsing=False):
-                return None
+            contextvars.copy_context().run(command.make_context, name, list(words)).close()
+            return None
         except click.MissingParameter:
             return None  # something else that it needs
         except click.ClickException as error:
