@@ -54,7 +54,7 @@ from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.notebook import ProgressBar
 from rxcandles.ohlcv import get_ohlcv
-from rxcandles.opening import connect
+from rxcandles.opening import OpenedProvider, connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.repairing import repair
@@ -129,6 +129,7 @@ __all__ = [
     "MemoryLimitError",
     "MemoryMonitor",
     "NoTrade",
+    "OpenedProvider",
     "Order",
     "Page",
     "PassingError",

@@ -195,6 +195,7 @@ class CandleCollector(Titled):
         cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
         work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
         end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
+        ``progress_callback`` is called with a request and its progress, for every chunk; :class:`ProgressBar` shows it.
         ``refetch`` is that of ``collect_candles_only``, ``include_imported`` that of ``collect``.
         """
         how = {"refetch": check_flag("refetch", refetch)}

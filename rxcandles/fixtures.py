@@ -33,8 +33,9 @@ async def _provider(tmp_path: Path) -> AsyncIterator[OpenedProvider]:
         async def test_mine(candle_provider):
             candles = await candle_provider.get_candles("KRW-BTC", "1m", count=100)
 
-    It needs pytest-asyncio, in either of its modes. The same candles come in every run. The file is
-    ``tmp_path / "candles.db"``; the simulator ends with the test.
+    It needs pytest-asyncio, in either of its modes, and runs in the loop that pytest-asyncio is configured for. A span
+    of the past has the same candles in every run. The file is ``tmp_path / "candles.db"``; the simulator ends with the
+    test.
     """
     from rxcandles.opening import connect
 
@@ -50,7 +51,7 @@ def _without_pytest_asyncio() -> None:
 def _made() -> Callable[..., Any]:
     if _of_pytest_asyncio is None:
         return pytest.fixture(name="candle_provider")(_without_pytest_asyncio)
-    return _of_pytest_asyncio(name="candle_provider", loop_scope="function")(_provider)
+    return _of_pytest_asyncio(name="candle_provider")(_provider)
 
 
 candle_provider = _made()

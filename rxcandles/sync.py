@@ -29,7 +29,7 @@ from rxcandles.estimating import CollectionPlan
 from rxcandles.loopthread import Events, LoopThread, here
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.moments import Zone
-from rxcandles.opening import Opening, OwnRate, connect
+from rxcandles.opening import OpenedProvider, Opening, OwnRate, connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, warn_of_many
 from rxcandles.reports import (
@@ -96,7 +96,7 @@ class SyncProvider(Titled):
         self._name = check_kind("opening", opening, Opening).name
         self._thread = thread = LoopThread(opening.name)
         try:
-            self.provider: CandleDataProvider = thread.run(lambda: opening)
+            self.provider: OpenedProvider = thread.run(lambda: opening)
             """The asynchronous provider, for what is given to :meth:`run`."""
         except BaseException:
             thread.stop()

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,15 @@ def test_names_exist() -> None:
     """What the README calls by the library's name is there."""
     for name in re.findall(r"rxcandles\.([A-Za-z_]+)\(", README):
         assert hasattr(rxcandles, name), name
+
+
+async def test_tests_of_your_own(candle_provider: rxcandles.CandleDataProvider) -> None:
+    """The test that the README shows passes with the fixture."""
+    ran = 0
+    for program, _ in BLOCKS:
+        if "def test_" in program:
+            given: dict[str, Any] = {}
+            exec(program, given)
+            await given["test_mine"](candle_provider)
+            ran += 1
+    assert ran == 1

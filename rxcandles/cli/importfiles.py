@@ -66,6 +66,8 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None) -> Asked:
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
+        if not path.exists():
+            raise RequestError(f"there is no file {str(path)!r}; name the one that is to be imported")
         lacking = [
             words for words, value in (("--symbol KRW-BTC", symbol), ("--timeframe 1m", timeframe)) if value is None
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -33,13 +34,15 @@ from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
 from rxcandles.showing import Titled, limit_text
-from rxcandles.timeframe import END, Timeframe, time_text
+from rxcandles.timeframe import END, TIMEFRAMES, Timeframe, time_text
 
 if TYPE_CHECKING:
     import aiohttp
 
 __all__ = ["UpbitExchange"]
 
+_TIMEFRAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
+"""What can be no market, though it may be written in its place."""
 _QUOTES: Final = ("KRW", "USDT", "BTC")
 """What Upbit's markets are priced in, as the first part of their codes."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
@@ -135,10 +138,12 @@ class UpbitExchange(Titled):
             check_number("patience", patience, 0, 86_400)
         self._contact = Contact(parts.hostname or self._host, PATIENCE.get() if patience is None else patience)
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> UpbitExchange:
         import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
 
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(
@@ -157,6 +162,8 @@ class UpbitExchange(Titled):
         """
         check_symbol(symbol)
         money, _, base = symbol.partition("-")
+        if symbol in _TIMEFRAMES:
+            raise refusal("symbol", symbol, "that is a timeframe; write the market before it, such as 'KRW-BTC'")
         if not (money and base) or money != money.upper() or base == "KRW" or "/" in symbol:
             meant = _meant(symbol)
             hint = "" if meant is None else f"; did you mean {meant!r}?"
@@ -247,6 +254,11 @@ class UpbitExchange(Titled):
     async def _get(self, path: str, asked: str, *, anew: bool = False) -> _Answer:
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise ExchangeError(
+                f"{asked}: this exchange was opened in another event loop, and each asyncio.run() has one of its own; "
+                "open it where you use it, or take `rxcandles.open(…)`, which needs no loop"
+            )
         return await self._contact.made(lambda: self._answer(path, asked, anew=anew))
 
     async def _answer(self, path: str, asked: str, *, anew: bool) -> _Answer:

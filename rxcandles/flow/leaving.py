@@ -27,8 +27,8 @@ MOST_WAITING: Final = 1_000_000
 """Items that may wait for a reader at once, where they come although nobody has asked for them."""
 
 _BY_THE_CLOCK: Final = (
-    "what rx.interval, rx.buffer_with_time and the like emit comes whether there is room or not: read faster, or put "
-    "ops.latest() behind them"
+    "what reactivex.interval, rx.buffer_with_time and the like emit comes whether there is room or not: read faster, "
+    "or put ops.latest() behind them"
 )
 
 

@@ -1,6 +1,6 @@
 """A test of one's own code, with candles of a simulated Upbit: no network, no key, the same candles in every run.
 
-It needs ``pip install rxcandles pytest pytest-asyncio``, and no more: the fixture comes with rxcandles. Where nothing
+It needs ``pip install pytest pytest-asyncio`` beside rxcandles, which brings the fixture. Where nothing
 is configured, pytest-asyncio is in its strict mode, and an asynchronous test carries the mark that this one has.
 """
 

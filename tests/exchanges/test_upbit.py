@@ -444,6 +444,21 @@ def test_lower_symbol():
         UpbitExchange().check("krw-btc", MINUTE)
 
 
+@pytest.mark.parametrize("symbol", ["60m", "1h", "1M"])
+def test_a_timeframe_for_a_market(symbol):
+    """Where a timeframe stands in the market's place, no market of that name is proposed."""
+    with pytest.raises(RequestError, match=r"that is a timeframe; write the market before it, such as 'KRW-BTC'$"):
+        UpbitExchange().check(symbol, MINUTE)
+
+
+async def test_another_loop():
+    """Entered in one event loop and used in another, it says so at once: its connections are the first one's."""
+    async with UpbitExchange("http://127.0.0.1:9") as exchange:
+        in_a_thread = asyncio.to_thread(asyncio.run, exchange.page("KRW-BTC", MINUTE, 60, 1))
+        with pytest.raises(ExchangeError, match=r"was opened in another event loop.*take `rxcandles\.open\(…\)`"):
+            await in_a_thread
+
+
 def test_bad_timeframe():
     """A length that Upbit does not have is refused."""
     with pytest.raises(RequestError, match="2w"):

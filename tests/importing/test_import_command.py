@@ -99,6 +99,7 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["theirs.csv"], "does not say by its name which market and timeframe it is of; give --symbol KRW-BTC and --"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "2m"], "timeframe is '2m'"),
+        (["absent.csv"], "there is no file 'absent.csv'"),
         (["absent.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"], "there is no file 'absent.csv'"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--columns", "Date"], "ours=theirs"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m", "--format", "xls"], "'xls' is not one of"),

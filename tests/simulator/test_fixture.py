@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rxcandles import fixtures
 
 pytest_plugins = ("pytester",)
 
@@ -20,12 +23,19 @@ async def test_fixture(upbit_simulator: Any, ask: Any) -> None:
         assert 200 == (await ask(sim, "days", market="KRW-BTC")).status
 
 
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
-    """It works in both modes of pytest-asyncio, in a plain test, and fails a test that leaves one running."""
+ONE_LOOP = ("-o", "asyncio_default_fixture_loop_scope=session", "-o", "asyncio_default_test_loop_scope=session")
+
+
+@pytest.mark.parametrize(("mode", "loops"), [("strict", ()), ("auto", ONE_LOOP)])
+def test_every_mode(mode: str, loops: Sequence[str], pytester: pytest.Pytester) -> None:
+    """They work in both modes of pytest-asyncio, in a loop for each test and in one for all, and in a plain test.
+
+    A test that leaves a simulator running fails, and a provider in another loop than its own says so at once.
+    """
     pytester.makepyfile(
         """
         import asyncio, pytest
+        from rxcandles import ExchangeError
 
         @pytest.mark.asyncio
         async def test_async(upbit_simulator):
@@ -36,6 +46,11 @@ def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
         async def test_provider(candle_provider, tmp_path):
             assert len(await candle_provider.get_candles("KRW-BTC", "1m", count=3)) == 3
             assert (tmp_path / "candles.db").exists()
+
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_another_loop(candle_provider):
+            with pytest.raises(ExchangeError, match="opened in another event loop"):
+                await candle_provider.get_candles("KRW-BTC", "1m", count=3)
 
         def test_plain(upbit_simulator):
             async def main():
@@ -50,10 +65,18 @@ def test_every_mode(mode: str, pytester: pytest.Pytester) -> None:
         """
     )
     result = pytester.runpytest_subprocess(
-        f"--asyncio-mode={mode}", "-p", "no:rxcandles", "-p", "rxcandles.fixtures", "-W", "ignore"
+        f"--asyncio-mode={mode}", *loops, "-p", "no:rxcandles", "-p", "rxcandles.fixtures", "-W", "ignore"
     )
-    result.assert_outcomes(passed=4, errors=1)
+    result.assert_outcomes(passed=5, errors=1)
     result.stdout.fnmatch_lines(["*simulators are still running: http://127.0.0.1:*"])
+
+
+def test_older_pytest_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin is loaded in every session, so it asks pytest-asyncio for nothing that older ones don't know."""
+    known: list[set[str]] = []
+    monkeypatch.setattr(fixtures, "_of_pytest_asyncio", lambda **given: known.append(set(given)) or (lambda made: made))
+    fixtures._made()
+    assert known == [{"name"}]
 
 
 def test_plugin_is_light() -> None:
