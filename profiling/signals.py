@@ -41,6 +41,8 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": ("verify",),
     "run": ("run", "jobs.toml"),
 }
+STARTED: Final = 0.3
+"""Seconds in which Python itself has started for sure, also on a busy machine."""
 JOBS: Final = """[defaults]
 exchange = "simulated"
 rate_limit = "none"
@@ -73,9 +75,9 @@ class Blow:
         if self.left:
             return "part files"
         if "Traceback" in self.told or "Exception ignored" in self.told:
-            return "tracebacks" if "rxcandles/" in self.told else "early"
+            return "tracebacks" if "rxcandles/" in self.told or self.moment > STARTED else "early"
         if self.code == -self.number and not self.told:
-            return "early"
+            return "wrong" if self.moment > STARTED else "early"
         if self.code == 0:
             return "late"
         lines = self.told.splitlines()
@@ -170,10 +172,13 @@ def main(arguments: list[str]) -> int:
             blows = siege.blows(options.count, number)
             counts = Counter(each.outcome for each in blows)
             struck = [each for each in blows if each.outcome == "right"]
+            early = [each.moment for each in blows if each.outcome == "early"]
             kinds = ("right", "late", "early", "tracebacks", "part files", "wrong")
             rows.append(
                 {"signal": number.name, "sent": len(blows), "within 0.3 s": sum(each.moment < 0.3 for each in blows)}
                 | {kind: counts[kind] for kind in kinds}
+                | {"early, told by Python": sum(each.outcome == "early" and bool(each.told) for each in blows)}
+                | {"latest early (s)": f"{max(early, default=0):.2f}"}
                 | {"longest end (s)": f"{max((each.took for each in struck), default=0):.2f}"}
             )
             sys.stderr.write(f"{number.name}: {dict(counts)}\n")

@@ -117,6 +117,7 @@ class CandleCollector(Titled):
         nothing is fetched that imported candles reach over. ``of`` is the number of requests that share the rate at the
         same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
         """
+        self._check_process()
         check_kind("request", request, Request)
         check_count("of", of)
         store, turns, cursors = with_imported(self._store, include_imported), self._turns, self._cursors_of(of)
@@ -198,6 +199,7 @@ class CandleCollector(Titled):
         ``progress_callback`` is called with a request and its progress, for every chunk; :class:`ProgressBar` shows it.
         ``refetch`` is that of ``collect_candles_only``, ``include_imported`` that of ``collect``.
         """
+        self._check_process()
         how = {"refetch": check_flag("refetch", refetch)}
         how["include_imported"] = check_flag("include_imported", include_imported)
         wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
@@ -219,6 +221,12 @@ class CandleCollector(Titled):
         if failures:
             raise SeveralFailedError(summaries, failures)
         return summaries
+
+    def _check_process(self) -> None:
+        # In a fork made by code that runs on an event loop there is none: nothing below could say more than that.
+        check: Callable[[], object] | None = getattr(self._store, "check_process", None)
+        if check is not None:
+            check()
 
     def _check(self, name: str, request: Request) -> Request:
         check_kind(name, request, Request)

@@ -10,6 +10,7 @@ request     DEBUG    fetch      a request was sent, and answered, failed or canc
 page        DEBUG    fetch      a page was accepted
 retry       WARNING  fetch      a page will be asked for again
 failed      ERROR    fetch      a page failed for good
+contact     WARNING  fetch      a server that was never reached will be tried again
 impossible  WARNING  fetch      a candle of a page can't be true, and is not stored
 429         WARNING  limiter    the exchange said that its limit was passed
 418         WARNING  limiter    the exchange has blocked this address
@@ -44,6 +45,7 @@ __all__ = [
     "CloseEvent",
     "CollectedEvent",
     "CommitEvent",
+    "ContactEvent",
     "FailedEvent",
     "ImportEvent",
     "ImpossibleEvent",
@@ -135,6 +137,19 @@ class FailedEvent(OfSeries):
     """Requests sent for it."""
     error: str
     status: int | None
+
+
+class ContactEvent(TypedDict):
+    """WARNING: a server that was never reached will be tried again; only where there is a limit to that."""
+
+    event: Literal["contact"]
+    host: str
+    attempt: int
+    """Attempts that have failed so far."""
+    error: str
+    """Class of the error."""
+    wait: float
+    """Seconds until the next attempt."""
 
 
 class ImpossibleEvent(OfSeries):
@@ -273,6 +288,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "page": PageEvent,
         "retry": RetryEvent,
         "failed": FailedEvent,
+        "contact": ContactEvent,
         "impossible": ImpossibleEvent,
         "429": LimitedEvent,
         "418": BannedEvent,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Final
 
 from rxcandles.arguments import check_flag, check_path, refusal, shown
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.forks import OwnProcess
 
 __all__ = ["check_replaceable", "remove_unfinished", "replacing", "temporary_folder"]
 
@@ -59,15 +61,22 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
 def temporary_folder() -> Iterator[Path]:
     """Yield a new folder where the system has its temporary files; it goes with the block. Raises ``StoreError``."""
     try:
-        folder = TemporaryDirectory(prefix="rxcandles-", ignore_cleanup_errors=True)
+        path = Path(mkdtemp(prefix="rxcandles-"))
     except OSError as error:
         raise StoreError(f"no folder for temporary files can be made: {error}; make room, or set TMPDIR") from error
-    path = Path(folder.name)
+    process = OwnProcess(str(path))
+
+    def remove() -> None:
+        if not process.forked:  # else it is the parent's, which goes on
+            shutil.rmtree(path, ignore_errors=True)
+
     _UNFINISHED.add(path)
+    atexit.register(remove)
     try:
-        with folder:
-            yield path
+        yield path
     finally:
+        atexit.unregister(remove)
+        remove()
         _UNFINISHED.discard(path)
 
 

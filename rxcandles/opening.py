@@ -17,6 +17,7 @@ from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.greeting import is_simulator
+from rxcandles.forks import OwnProcess
 from rxcandles.lease import MachineLimiter
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.moments import Zone, zone
@@ -147,6 +148,7 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
         """What errors call it: the path of its file."""
         self._opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]] | None = opened
         self._stack: _Stack | None = None
+        self._process = OwnProcess(name)
 
     def __await__(self) -> Generator[Any, None, OpenedProvider]:
         return self.__aenter__().__await__()
@@ -156,12 +158,15 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
         if opened is None:
             raise RequestError(f"this has opened {self.name} before; call rxcandles.connect once more for another")
         provider, self._stack = await opened()
+        self._process = OwnProcess(self.name)
         return provider
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return None if self._stack is None else await self._stack.__aexit__(kind, error, trace)
+        if self._stack is None or self._process.forked:  # what is open is the parent's
+            return None
+        return await self._stack.__aexit__(kind, error, trace)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(

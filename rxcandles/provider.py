@@ -12,6 +12,7 @@ from typing import Final
 from rxcandles.arguments import check_callable, check_flag, check_kind
 from rxcandles.collector import CandleCollector
 from rxcandles.estimating import CollectionPlan
+from rxcandles.forks import OwnProcess
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
@@ -84,6 +85,7 @@ class CandleDataProvider(Titled):
         self.limiter = limiter
         self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors, tz=tz)
         self._on_close = on_close
+        self._process = OwnProcess("this provider")
 
     def _told(self) -> Mapping[str, object]:
         return {
@@ -95,10 +97,11 @@ class CandleDataProvider(Titled):
     async def close(self) -> None:
         """Close what :func:`connect` has opened: the file and the exchange's connections; idempotent.
 
-        It awaits ``on_close``. The parts of a provider that was made from parts are left to whoever made them.
+        It awaits ``on_close``; in a forked child it does nothing. The parts of a provider that was made from parts are
+        left to whoever made them.
         """
         on_close, self._on_close = self._on_close, None
-        if on_close is not None:
+        if on_close is not None and not self._process.forked:
             await on_close()
 
     async def get_candles(

@@ -7,6 +7,7 @@ from datetime import datetime
 from types import TracebackType
 
 from rxcandles.flow import Reading, Stream
+from rxcandles.forks import OwnProcess
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData
 from rxcandles.reports import StreamingMeta, StreamStats
@@ -27,6 +28,7 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
     """
 
     def __init__(self, stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None) -> None:
+        self._process = OwnProcess("this stream")
         self._stream = stream
         self._meter = meter
         self._chunks = Reading(_chunks(stream, meter, size, count), stream.stop)
@@ -35,11 +37,12 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
         return self
 
     async def __anext__(self) -> tuple[list[CandleData], StreamingMeta]:
+        self._process.check()
         return await self._chunks.next()
 
     async def asend(self, value: None) -> tuple[list[CandleData], StreamingMeta]:
         """Return the next chunk, as an asynchronous generator does; ``value`` is ignored."""
-        return await self._chunks.next()
+        return await self.__anext__()
 
     async def athrow(
         self,
@@ -52,7 +55,9 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
         return await self._chunks.throw(error.with_traceback(tb) if tb is not None else error)
 
     async def aclose(self) -> None:
-        """Stop: return when every task of the stream has ended."""
+        """Stop: return when every task of the stream has ended; in a forked child, do nothing."""
+        if self._process.forked:
+            return
         await self._chunks.close()
         await self._stream.aclose()
 

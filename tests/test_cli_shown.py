@@ -201,6 +201,34 @@ def test_lines_while_nothing_arrives(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().err == "KRW-BTC 1m: 0 of 100 candles (0%), 0/s, paused for 1:00:00 more\n"
 
 
+def test_what_stays_of_a_run_that_is_stopped() -> None:
+    """A line for each series stays on the terminal; what is said of all of them goes with the run."""
+    board = Board({"KRW-BTC 1m": 100, "KRW-ETH 1m": 100})
+    picture = Picture(board)
+    console = Console(width=100, file=io.StringIO(), force_terminal=False)
+    picture.stop()
+    with console.capture() as captured:
+        console.print(picture)
+    lines = captured.get().splitlines()
+    assert [line[:10] for line in lines[1:]] == ["KRW-BTC 1m", "KRW-ETH 1m"]
+
+
+@pytest.mark.parametrize(("raised", "stays"), [(KeyboardInterrupt, True), (None, False)])
+def test_the_picture_stays_where_it_is_stopped(
+    raised: type[BaseException] | None, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays after Ctrl-C, and goes at the end of a run, which prints its results."""
+    shown = io.StringIO()
+    console = Console(width=100, file=shown, force_terminal=True, color_system=None)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(Output, "console", lambda self: console)
+    with contextlib.suppress(KeyboardInterrupt), board_shown({"KRW-BTC 1m": 100}, Output()):
+        if raised is not None:
+            raise raised
+    assert "KRW-BTC 1m" in shown.getvalue()
+    assert ("KRW-BTC 1m" in shown.getvalue().rpartition("\x1b[2K")[2]) is stays
+
+
 # Help and completion
 
 

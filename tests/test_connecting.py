@@ -171,3 +171,40 @@ def test_forked() -> None:
     )
     refused = "candles.db was opened by process PARENT, and this is ME, a fork of it; open it again here\n"
     assert (code, printed, told) == (0, refused * 2 + "0 []\n", "")
+
+
+def test_forked_while_a_loop_runs() -> None:
+    """So is a provider in the midst of a coroutine, where a child has no loop; closing there leaves all to the parent.
+
+    What is temporary is the parent's too, also where the child ends as a program does.
+    """
+    code, printed, told = ended(
+        "import asyncio, atexit, os, sys, rxcandles\n"
+        "async def main():\n"
+        "    opening = rxcandles.connect(':memory:', 'simulated', rate_limit=None)\n"
+        "    async with opening as provider:\n"
+        "        stream = provider.stream_candles('KRW-BTC', '1m', count=300)\n"
+        "        await anext(stream)\n"
+        "        if os.fork() == 0:\n"
+        "            asks = rxcandles.Request('KRW-BTC', '1m', count=9)\n"
+        "            for call in (\n"
+        "                lambda: provider.get_candles('KRW-BTC', '1m', count=9), lambda: provider.collect(asks),\n"
+        "                lambda: provider.collect_many([asks]), lambda: provider.plan(asks), lambda: anext(stream),\n"
+        "                provider.exchange.markets,\n"
+        "            ):\n"
+        "                try:\n"
+        "                    await call()\n"
+        "                except rxcandles.RxCandlesError as error:\n"
+        "                    print('a fork of it; open it again here' in str(error))\n"
+        "            await stream.aclose()\n"
+        "            await provider.close()\n"
+        "            await opening.__aexit__(None, None, None)\n"
+        "            atexit._run_exitfuncs()\n"
+        "            sys.stdout.flush()\n"
+        "            os._exit(0)\n"
+        "        status = os.wait()[1]\n"
+        "        await stream.aclose()\n"
+        "        print(status, len(await provider.get_candles('KRW-BTC', '1m', count=300)))\n"
+        "asyncio.run(main())\n"
+    )
+    assert (code, printed) == (0, "True\n" * 6 + "0 300\n"), told

@@ -13,7 +13,7 @@ ROOT = Path(rxcandles.__file__).parent
 
 LAYERS = (
     {"errors", "version", "stopping"},
-    {"arguments", "extras", "plain", "showing"},
+    {"arguments", "extras", "forks", "plain", "showing"},
     {"files", "naming", "ownfolder", "threads", "loopthread"},
     {"timeframe"},
     {"spans", "events", "which"},

@@ -187,8 +187,16 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
             STOPPING.before_leaving(partial(os.write, 2, b"\x1b[?25h"))  # the picture has hidden the cursor
             # What goes to stdout meanwhile must not go to stderr, which is where the picture is.
             redirect = sys.stdout is not None and sys.stdout.isatty()
-            with Live(Picture(board), console=console, refresh_per_second=8, transient=True, redirect_stdout=redirect):
-                yield board
+            picture = Picture(board)
+            with Live(
+                picture, console=console, refresh_per_second=8, transient=True, redirect_stdout=redirect
+            ) as shown:
+                try:
+                    yield board
+                except KeyboardInterrupt:
+                    picture.stop()
+                    shown.transient = False
+                    raise
         else:
             yield _Lines(expected, console)
 

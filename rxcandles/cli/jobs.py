@@ -55,10 +55,13 @@ class Place:
     base_url: str | None = None
     rate_limit: float | OwnRate | None = OwnRate.OWN
     name: str | None = None
+    _whose: list[str] = attrs.field(init=False, factory=list, eq=False, repr=False)
 
     def whose(self) -> str:
-        """Return what its candles are stored as; a server of another address is asked who it is."""
-        return run_async(asked_name(self.exchange, self.base_url, self.name))
+        """Return what its candles are stored as; a server of another address is asked who it is, once."""
+        if not self._whose:
+            self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name)))
+        return self._whose[0]
 
     def kept(self) -> str:
         """Return where candles are kept, as people are told: with their name where that is not the exchange's."""

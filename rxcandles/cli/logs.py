@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["logged"]
 
+# Where nothing asks for the log, nothing of it is seen: Python prints the warnings that nobody takes.
+logging.getLogger("rxcandles").addHandler(logging.NullHandler())
+
 LEVELS: Final = (logging.ERROR, logging.INFO, logging.DEBUG)
 
 

@@ -41,12 +41,18 @@ class Picture:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Draw only the series from now on: what stays of a run that was stopped."""
+        self._stopped = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines."""
         yield from self._series(options.max_width, max(1, console.height - AROUND))
-        yield Text("")
-        yield self._all(options.max_width)
+        if not self._stopped:
+            yield Text("")
+            yield self._all(options.max_width)
 
     def _series(self, width: int, room: int) -> Iterator[Table | Text]:
         series = dict(self._board.series)

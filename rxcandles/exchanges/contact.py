@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from rxcandles.errors import CertificateError, ConnectionFailedError, UnreachableError
+from rxcandles.events import ContactEvent, log_event
 
 __all__ = ["PATIENCE", "Contact"]
+
+_log: Final = logging.getLogger("rxcandles.fetch")
 
 PATIENCE: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
 """Seconds to try to reach a server that has never been reached; None for as many tries as any request has."""
@@ -48,8 +52,9 @@ class Contact:
 
     async def made(self, ask: Callable[[], Awaitable[_A]]) -> _A:
         """Return ``ask()``, tried again as long as there is patience and nothing was ever reached."""
-        pause = _PAUSE
+        pause, attempt = _PAUSE, 0
         while True:
+            attempt += 1
             left = self.left
             try:
                 return await ask()
@@ -63,5 +68,11 @@ class Contact:
                         f"{self._host} can't be reached: {error.why or error}; check the network and the address, or "
                         "give it longer: --patience 5m"
                     ) from error
+                self._log(error, attempt, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST)
+
+    def _log(self, error: ConnectionFailedError, attempt: int, wait: float) -> None:
+        event = ContactEvent(event="contact", host=self._host, attempt=attempt, error=type(error).__name__, wait=wait)
+        message = "%s can't be reached yet: %s; again in %.2f s"
+        log_event(_log, logging.WARNING, event, message, self._host, error.why or event["error"], wait)

@@ -30,6 +30,7 @@ from rxcandles.exchanges.decode import decode_candles, decode_markets, error_mes
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
+from rxcandles.forks import OwnProcess
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
@@ -139,11 +140,13 @@ class UpbitExchange(Titled):
         self._contact = Contact(parts.hostname or self._host, PATIENCE.get() if patience is None else patience)
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process: OwnProcess | None = None
 
     async def __aenter__(self) -> UpbitExchange:
         import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
 
         self._loop = asyncio.get_running_loop()
+        self._mine()
         return self
 
     async def __aexit__(
@@ -226,10 +229,10 @@ class UpbitExchange(Titled):
         return decode_markets((await self._get("/v1/market/all", asked)).body, asked)
 
     async def close(self) -> None:
-        """Close all connections; idempotent. Requests after it raise ``ExchangeError``."""
+        """Close all connections; idempotent. Requests after it raise ``ExchangeError``, as in a forked child."""
         self._closed = True
         for session in (self._session, self._anew):
-            if session is not None and self._own:
+            if session is not None and self._own and not self._mine().forked:
                 await session.close()
         self._session = self._anew = None
 
@@ -239,8 +242,10 @@ class UpbitExchange(Titled):
 
         session = self._anew if anew and self._own else self._session
         if session is None:
+            from rxcandles.exchanges.resolving import Resolver
+
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, force_close=anew),
+                connector=aiohttp.TCPConnector(limit=self._connections, force_close=anew, resolver=Resolver()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trace_configs=[_traced(self._contact)],
@@ -251,9 +256,16 @@ class UpbitExchange(Titled):
                 self._session = session
         return session
 
+    def _mine(self) -> OwnProcess:
+        """Return the process that has opened this, which is the one that first uses it."""
+        if self._process is None:
+            self._process = OwnProcess(f"the connection to {self._host}", ExchangeError)
+        return self._process
+
     async def _get(self, path: str, asked: str, *, anew: bool = False) -> _Answer:
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
+        self._mine().check()
         if self._loop not in (None, asyncio.get_running_loop()):
             raise ExchangeError(
                 f"{asked}: this exchange was opened in another event loop, and each asyncio.run() has one of its own; "

@@ -10,6 +10,7 @@ import os
 from typing import Final
 
 from rxcandles.errors import StoreError
+from rxcandles.forks import OwnProcess
 
 __all__ = ["OpenedFile"]
 
@@ -26,7 +27,7 @@ class OpenedFile:
         self._path = path
         self._frozen = _content(path) if frozen else None
         self._name = name
-        self._process = os.getpid()
+        self._process = OwnProcess(name)
         self._known = {"": _identity(path)}
 
     def know_sidecars(self) -> None:
@@ -36,15 +37,11 @@ class OpenedFile:
     @property
     def forked(self) -> bool:
         """Whether this is a fork of the process that has opened it."""
-        return self._process != os.getpid()
+        return self._process.forked
 
     def check_process(self) -> None:
         """Raise ``StoreError`` in a fork of the process that has opened it: SQLite's connections don't live there."""
-        if self.forked:
-            raise StoreError(
-                f"{self._name} was opened by process {self._process}, and this is {os.getpid()}, a fork of it; "
-                "open it again here"
-            )
+        self._process.check()
 
     def check(self, *, absent_ok: bool = False) -> None:
         """Raise ``StoreError`` where it, or a sidecar, has been deleted, moved or replaced; takes some microseconds.

@@ -142,6 +142,11 @@ class SqliteStore(ImportKeeper, Titled):
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         self._folder.close()
 
+    def check_process(self) -> None:
+        """Raise ``StoreError`` in a fork of the process that has opened it."""
+        if self._connection is not None:
+            self._connection.file.check_process()
+
     def _told(self) -> Mapping[str, object]:
         state = "closed" if self._connection is None else "open"
         return {"file": self.path, "exchange": self.exchange, "state": state}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from rawserver import ok, raw_server
 
 from rxcandles.__main__ import main
-from rxcandles.errors import ConnectionFailedError, UnreachableError
+from rxcandles.errors import ConnectionFailedError, ExchangeError, UnreachableError
 from rxcandles.exchanges import UpbitExchange, contact
 
 MINUTE = ("KRW-BTC", "1m", "--count", "5")
@@ -40,13 +42,13 @@ async def test_reached_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that comes while there is patience, as after a boot, is used."""
     async with raw_server(ok(b"[]")) as server:
         pauses: list[float] = []
-        real = asyncio.get_running_loop().getaddrinfo
+        real = socket.getaddrinfo
         up = asyncio.Event()
 
-        async def resolve(*arguments: Any, **named: Any) -> Any:
+        def resolve(host: str, *arguments: Any, **named: Any) -> Any:
             if not up.is_set():
                 raise socket.gaierror(socket.EAI_AGAIN, "not yet")
-            return await real("127.0.0.1", *arguments[1:], **named)
+            return real("127.0.0.1", *arguments, **named)
 
         async def sleep(seconds: float) -> None:
             if seconds:
@@ -54,7 +56,7 @@ async def test_reached_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
             if len(pauses) == 4:
                 up.set()
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
         monkeypatch.setattr(contact.asyncio, "sleep", sleep)
         url = server.url.replace("127.0.0.1", "api.example")
         async with UpbitExchange(url, patience=3600) as exchange:
@@ -76,13 +78,22 @@ async def test_once_reached(nobody: str) -> None:
 async def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience also ends where the system takes long to say that it does not know a name."""
 
-    async def resolve(*_: Any, **__: Any) -> Any:
-        await asyncio.Event().wait()
+    asked, never = threading.Event(), threading.Event()
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    def resolve(*_: Any, **__: Any) -> Any:
+        asked.set()
+        never.wait(60)
+        raise socket.gaierror(socket.EAI_NONAME, "never heard of it")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     async with UpbitExchange("http://api.example", patience=0.05) as exchange:
         with pytest.raises(UnreachableError, match=r"api\.example can't be reached: no connection within 0\.1 s"):
             await exchange.markets()
+    assert asked.is_set()
+    waiting = [each for each in threading.enumerate() if each.name == "rxcandles resolves api.example"]
+    never.set()
+    assert waiting
+    assert all(each.daemon for each in waiting)  # no process waits for them
 
 
 @pytest.mark.parametrize(
@@ -104,3 +115,19 @@ def test_offline_at_the_shell(
     assert out == ""
     assert err.count("\n") == 1
     assert err.startswith("rxcandles: 127.0.0.1 can't be reached: Connection refused; ")
+
+
+def test_the_log_says_more(nobody: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ``-v`` each try that has failed is seen."""
+    words = ["collect", *MINUTE, "--db", str(tmp_path / "candles.db"), "--base-url", nobody, "--patience", "1s", "-v"]
+    assert main(words) == 1
+    tries = [line for line in capsys.readouterr().err.splitlines() if "WARNING" in line]
+    assert tries
+    assert all("127.0.0.1 can't be reached yet: Connection refused; again in" in each for each in tries)
+
+
+async def test_forked(nobody: str) -> None:
+    """A forked child is refused in words: what it would send goes over connections of its parent."""
+    async with UpbitExchange(nobody) as exchange:
+        with patch("os.getpid", return_value=1), pytest.raises(ExchangeError, match="this is 1, a fork of it; open it"):
+            await exchange.markets()
