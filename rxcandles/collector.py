@@ -34,7 +34,7 @@ from rxcandles.operators import (
 from rxcandles.operators.skip_stored import Narrowing
 from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, with_imported
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, page_unit, with_imported
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import to_datetime
@@ -124,7 +124,8 @@ class CandleCollector(Titled):
         seen = getattr(store, "asked_from", store)
         if include_imported:
             self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Narrowing(seen).renew)
-        chunks = plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan)
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        chunks = plan_chunks(request, page=page, page_unit=unit, cursors=cursors, on_plan=on_plan)
         if not check_flag("refetch", refetch):
             chunks = chunks.pipe(skip_stored(seen, absences=absences))
         return chunks.pipe(
@@ -151,8 +152,10 @@ class CandleCollector(Titled):
         self._check("request", request)
         cursors = self._cursors_of(check_count("of", of))
         since = kept_since(self._exchange, request.timeframe, time.time())
-        page = self._exchange.page_limit
-        return await estimate(request, self._store, self._limiter, page=page, cursors=cursors, kept_since=since)
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        return await estimate(
+            request, self._store, self._limiter, page=page, page_unit=unit, cursors=cursors, kept_since=since
+        )
 
     async def collect_candles_only(
         self,

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final, overload
 
@@ -25,7 +26,7 @@ from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.plain import to_plain
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Covered, RateLimiter
+from rxcandles.ports import CandleStore, Covered, PageUnit, RateLimiter
 from rxcandles.showing import Brief
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
@@ -110,6 +111,7 @@ async def estimate(
     limiter: RateLimiter,
     *,
     page: int = 200,
+    page_unit: PageUnit = "rows",
     cursors: int | Callable[[float], int] = 1,
     kept_since: int = BEGINNING,
 ) -> CollectionPlan:
@@ -129,8 +131,9 @@ async def estimate(
     due = SpanSet(tuple((start, stop) for start, stop in await _due(request, store, missing) if stop > kept_since))
     again = len(due)
     if requests <= WALKED and not older:
-        without = await _walk(request, _Believing(store), page, cursors, SpanSet())
-        again = await _walk(request, Narrowing(store), page, cursors, due) - without if due else 0
+        make = partial(Plan, request, page=page, page_unit=page_unit, cursors=cursors)
+        without = await _walk(_Believing(store), make, SpanSet())
+        again = await _walk(Narrowing(store), make, due) - without if due else 0
         requests = without
     return CollectionPlan(
         request=request,
@@ -214,11 +217,9 @@ class _Believing(Narrowing):
         return look
 
 
-async def _walk(
-    request: Request, narrowing: Narrowing, page: int, cursors: int | Callable[[float], int], empty: SpanSet
-) -> int:
+async def _walk(narrowing: Narrowing, make: Callable[[], Plan], empty: SpanSet) -> int:
     """Return the requests of a run, answered in turn and with a candle in every slot that is not in ``empty``."""
-    plan = Plan(request, page=page, cursors=cursors)
+    plan = make()
     under_way: deque[Chunk] = deque()
     requests = 0
     while not plan.complete:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -18,6 +18,9 @@ from rxcandles.showing import Brief
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
 
+PageUnit: TypeAlias = Literal["rows", "slots"]
+"""Whether a page holds so many rows, however many slots they lie in, or the rows of so many slots."""
+
 __all__ = [
     "IMPORTED",
     "CandleStore",
@@ -26,6 +29,7 @@ __all__ = [
     "Impossible",
     "Market",
     "Page",
+    "PageUnit",
     "RateLimiter",
     "RowReader",
     "Series",
@@ -37,7 +41,13 @@ __all__ = [
 
 @attrs.frozen(repr=False)
 class Page(Brief):
-    """One answer of an exchange: what it sent, and what its headers said."""
+    """One answer of an exchange: what it sent, what that proves, and what its headers said.
+
+    An exchange that answers with the newest rows before a time makes it by :meth:`before`. One that answers by windows
+    says which window it was: ``Page(rows, covered=(start, stop))``. One that has no answer for so old a time says
+    that it covers nothing: ``Page([], covered=(to, to))``. A page that does not say what it covers is taken as the
+    first kind.
+    """
 
     rows: Sequence[Row]
     """Newest first, open times before the ``to`` that was asked with; at most ``count``."""
@@ -49,6 +59,28 @@ class Page(Brief):
     """Seconds before the request went out, spent on opening a connection."""
     beginning: str = ""
     """The first characters of the answer, quoted, for the message where its candles can't be true."""
+    covered: Span | None = None
+    """``(start, stop)``, UTC seconds: every candle that exists with an open time in there is among ``rows``."""
+    history_starts: bool = False
+    """Whether the exchange says that there is no candle before ``covered`` either."""
+
+    @classmethod
+    def before(cls, rows: Sequence[Row], to: int, count: int, *, kept_since: int = BEGINNING, **headers: Any) -> Page:
+        """Return the page of an exchange that answers with the newest ``count`` rows before ``to`` (UTC seconds).
+
+        As many rows as were asked for reach down to the oldest of them; fewer say that history starts there, or that
+        the exchange has dropped what is older than ``kept_since``. ``headers`` are the other fields.
+
+        Upbit, Bithumb, OKX (``after``) and Binance (``endTime`` alone) answer in this way::
+
+            Page.before(rows, to, count, server_time=date)
+        """
+        # A page may repeat the last row of the one before, which opens at ``to``.
+        oldest = next((row.open_time for row in reversed(rows) if row.open_time != to), to)
+        if len(rows) >= count:
+            return cls(rows, covered=(oldest, to), **headers)
+        start = min(kept_since, oldest)
+        return cls(rows, covered=(start, to), history_starts=start == BEGINNING, **headers)
 
 
 @attrs.frozen
@@ -64,6 +96,10 @@ class Market:
 class Exchange(Protocol):
     """Where candles come from.
 
+    Each of its pages says what it covers (:class:`Page`). One whose pages are windows of slots, which hold fewer rows
+    where nobody traded, may say so by ``page_unit = "slots"``, and when a market's first candle opened by a method
+    ``first_open(symbol, timeframe)``, a coroutine that returns UTC seconds, or None where it can't tell.
+
     One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
     a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing. It may
     have ``confirm_times``, which says after how long what an answer leaves out is asked about again. And it may have a
@@ -73,7 +109,7 @@ class Exchange(Protocol):
     name: str
     """Namespace of this exchange's candles in a store: ``upbit``."""
     page_limit: int
-    """Most candles a request may ask for."""
+    """Most candles, or slots, that a request may ask for."""
     rate_limit: float | None
     """Requests a second that the exchange allows; None where it does not say."""
 
@@ -81,9 +117,9 @@ class Exchange(Protocol):
         """Raise ``RequestError`` where this exchange can have no such market or timeframe; sends nothing."""
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Return the newest ``count`` candles that exist with an open time before ``to``.
+        """Return the newest ``count`` candles that exist with an open time before ``to``, or those of ``count`` slots.
 
-        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once, and comes back within a
+        What it covers ends at ``to``. Raises ``ExchangeError``; tries once, and comes back within a
         time of its own, since nothing else ends a request.
         """
         ...
@@ -111,6 +147,12 @@ def kept_since(exchange: Exchange | type, timeframe: Timeframe, now: float) -> i
 def kept_text(exchange: Exchange | type, timeframe: Timeframe) -> str:
     """Return in words for how long an exchange is sure to keep candles, where that is not for ever."""
     return f"the exchange keeps {timeframe} candles for {(kept_by(exchange)(timeframe) or 0) // 86_400} days only"
+
+
+def page_unit(exchange: Exchange | type) -> PageUnit:
+    """Return what the pages of an exchange are measured in: ``rows``, where it does not say."""
+    unit: PageUnit = getattr(exchange, "page_unit", "rows")
+    return unit
 
 
 def confirm_times(exchange: Exchange | type) -> ConfirmTimes:

@@ -33,7 +33,7 @@ from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.forks import OwnProcess
 from rxcandles.model import LONGEST_WAIT
 from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
-from rxcandles.ports import Market, Page
+from rxcandles.ports import Market, Page, kept_since
 from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import END, TIMEFRAMES, Timeframe, time_text
 
@@ -215,12 +215,16 @@ class UpbitExchange(Titled):
             hint = f"; did you mean {symbol.upper()!r}?" if symbol.upper() != symbol else ""
             error.args = (f"there is no market {symbol!r} at {self.name}: {error}{hint}",)
             raise
-        return Page(
+        server_time = http_date(answer.date)
+        return Page.before(
             decode_candles(answer.body, symbol, timeframe, asked),
-            http_date(answer.date),
-            remaining_requests(answer.remaining),
-            answer.delay,
-            excerpt(answer.body),
+            to,
+            count,
+            kept_since=kept_since(self, timeframe, time.time() if server_time is None else server_time),
+            server_time=server_time,
+            remaining=remaining_requests(answer.remaining),
+            delay=answer.delay,
+            beginning=excerpt(answer.body),
         )
 
     async def markets(self) -> list[Market]:

@@ -23,7 +23,8 @@ class ListExchange:
         self.asked += 1
         rows = self.rows[symbol]
         stop = bisect_left(rows, to, key=lambda row: row.open_time)
-        return rxcandles.Page(rows[max(0, stop - count) : stop][::-1])  # newest first
+        newest = rows[max(0, stop - count) : stop][::-1]  # newest first
+        return rxcandles.Page.before(newest, to, count)
 
     async def markets(self) -> list[rxcandles.Market]:
         return [rxcandles.Market(symbol) for symbol in self.rows]
