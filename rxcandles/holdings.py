@@ -8,8 +8,9 @@ comes from the ledger, which is read a page at a time; candles are only counted.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -41,6 +42,9 @@ __all__ = [
 
 LEDGER_PAGE: Final = 1000
 """Spans of the ledger in memory at once."""
+
+TOGETHER: Final = 100
+"""Series that are looked at in one visit of a store."""
 
 
 @attrs.frozen
@@ -136,13 +140,32 @@ async def overview(
     check_kind("store", store, SqliteStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
     check_ends(since, to)
-    row_bytes, source = await store.row_size()
+    size = await store.row_size()
     found = Overview()
     unproven = {*await store.imported_series()}
-    for series in sorted({*await store.series(), *unproven}):
+    wanted = [
+        series
+        for series in sorted({*await store.series(), *unproven})
+        if series.exchange == store.exchange and which.fits(series.symbol, series.timeframe)
+    ]
+    for at in range(0, len(wanted), TOGETHER):
+        some = wanted[at : at + TOGETHER]
+        found += await store.visit(partial(_overviews, some=some, unproven=unproven, since=since, to=to, size=size))
+    return found
+
+
+async def _overviews(
+    store: SqliteStore,
+    *,
+    some: Sequence[Series],
+    unproven: Set[Series],
+    since: datetime | None,
+    to: datetime | None,
+    size: tuple[float, str],
+) -> list[SeriesOverview]:
+    found: list[SeriesOverview] = []
+    for series in some:
         frame = Timeframe.of(series.timeframe)
-        if series.exchange != store.exchange or not which.fits(series.symbol, series.timeframe):
-            continue
         ends = (
             BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
             END if to is None else int(frame.ceil(check_instant("to", to))),
@@ -154,7 +177,7 @@ async def overview(
             [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
             span = oldest.open_time, frame.shift(newest.open_time, 1)
         if span is not None:
-            found.append(await _overview(store, series, frame, span, row_bytes, source, imported))
+            found.append(await _overview(store, series, frame, span, *size, imported))
     return found
 
 
