@@ -60,6 +60,8 @@ class CoverageCell:
     """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
     imported: int = 0
     """Slots of ``missing`` of which an imported candle is there."""
+    impossible: int = 0
+    """Slots of ``missing`` whose candles the exchange has with values that can't be."""
 
     @property
     def missing(self) -> int:
@@ -102,7 +104,8 @@ class CoverageCells(list[CoverageCell]):
 def _kinds(cell: CoverageCell) -> dict[str, float]:
     return {
         "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
-        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported),
+        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
+        "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
     }  # fmt: skip
 
 
@@ -117,7 +120,7 @@ class Overview(list[SeriesOverview]):
 def _row(each: SeriesOverview) -> tuple[object, ...]:
     kinds = {
         "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
-        "missing": each.missing,
+        "missing": each.missing - each.impossible, "impossible": each.impossible,
     }  # fmt: skip
     exchange, symbol, timeframe = each.series
     counts = (each.candles, each.no_trade, each.missing, each.imported)
@@ -307,6 +310,9 @@ async def coverage_cells(
     for first, last in await _claimed(store, symbol, frame, (start, stop)) if number else []:
         for index in range(bisect_right(edges, first) - 1, bisect_left(edges, last)):
             doubted[index] += frame.slots(max(first, edges[index]), min(last, edges[index + 1]))
+    wrong = [0] * number
+    for each in await impossible_in(store, symbol, frame, start, stop) if number else []:
+        wrong[bisect_right(edges, each.open_time) - 1] += 1
     async for covered in covered_within(store, symbol, frame, (start, stop)):
         while at >= 0 and edges[at] >= covered.stop:
             at -= 1
@@ -327,6 +333,7 @@ async def coverage_cells(
             known[at] - stored[at],
             min(doubted[at], known[at] - stored[at]),
             imported[at],
+            wrong[at],
         )
         for at in range(number)
     )

@@ -18,7 +18,7 @@ import attrs
 from rxcandles.arguments import check_kind
 from rxcandles.charts.levels import ladder
 from rxcandles.charts.reading import ChartData
-from rxcandles.charts.strip import runs
+from rxcandles.spans import runs
 
 __all__ = ["html"]
 
@@ -49,6 +49,7 @@ def html(data: ChartData, title: str | None = None) -> str:
         "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
         "proven": data.proven,
         "provisional": data.provisional,
+        "impossible": data.impossible,
         "imported": runs(data.imported),
         **how,
     }
