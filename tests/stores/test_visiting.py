@@ -80,7 +80,7 @@ async def test_a_cancelled_visit_ends(tmp_path: Path) -> None:
 
 
 async def test_an_overview_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """250 series are looked at in a few visits, and each cell of their table is written once, so that ten thousand take seconds."""
+    """250 series are looked at in a few visits, and each cell of their table is written once."""
     async with SqliteStore(tmp_path / "candles.db") as store:
         await filled(store, 250)
         calls: Counter[str] = Counter()
