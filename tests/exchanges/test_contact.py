@@ -74,16 +74,17 @@ async def test_silent(monkeypatch: pytest.MonkeyPatch) -> None:
             "127.0.0.1 does not answer: nothing whole within 0.3 s; check the network, the address and any proxy, or "
             "give it longer: --patience 5m"
         )
-    said = [ok(b"[]")]
+    said, over = [ok(b"[]")], asyncio.Event()
 
     async def once(server: RawServer, writer: asyncio.StreamWriter) -> None:
-        await (server.say(writer, said.pop()) if said else asyncio.sleep(60))
+        await (server.say(writer, said.pop()) if said else over.wait())
 
     async with raw_server(once) as server, UpbitExchange(server.url, timeout=0.3, patience=0.0) as exchange:
         assert await exchange.markets() == []
         with pytest.raises(ConnectionFailedError) as failed:
             await exchange.markets()
         assert not isinstance(failed.value, UnreachableError)
+        over.set()
 
 
 async def test_once_reached(nobody: str) -> None:
