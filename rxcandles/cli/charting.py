@@ -14,6 +14,7 @@ from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.outputfiles import files_for
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import at_home, home, span_shown
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable, write_bytes
 from rxcandles.errors import RequestError
@@ -22,7 +23,7 @@ from rxcandles.holdings import check_ends, span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series, with_imported
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, plain_time, to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime
 from rxcandles.which import Which
 
 __all__ = ["chart"]
@@ -147,7 +148,7 @@ def _write(
         if not quiet:
             echo(f"{line}, {len(content) / 1e6:,.2f} MB", printable(path))
     for failure in failures:
-        echo(f"rxcandles: {failure}", err=True)
+        echo(f"rxcandles: {at_home(failure)}", err=True)
     return 1 if failures else 0
 
 
@@ -158,8 +159,8 @@ def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, a
     # Drawn and written outside of the event loop, where a signal ends it at once.
     data = run_async(_read(db, series, *span))
     content = charts.png(data, title) if as_png else charts.html(data, title).encode()
-    start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
-    return content, f"{series.symbol} {series.timeframe}: {len(data):,} candles, {start} to {stop} UTC"
+    span = span_shown(data.open_time(0), data.open_time(data.slots))
+    return content, f"{series.symbol} {series.timeframe}: {len(data):,} candles, {span}"
 
 
 async def _read(
@@ -172,5 +173,5 @@ async def _read(
         if last is not None:
             held = await span_held(with_imported(store, include_imported), series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
-            since = last.since(to_datetime(stop))
+            since = last.since(home(stop))
         return await charts.read_chart(store, series.symbol, frame, since, to, include_imported=include_imported)

@@ -20,6 +20,7 @@ from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_fin
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown, zone_name
 from rxcandles.cli.stored import check_there, named_in, source_options
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
@@ -77,6 +78,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and
 @options.exchange
 @_most
 @click.option("--complete", is_flag=True, help="Also exit with 1 if a series has missing candles in between.")
+@options.tz
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
@@ -110,13 +112,14 @@ def verify(**asked: Any) -> options.Work:
 )
 @click.option(
     "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
-    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01 (UTC). What is "
+    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01. What is "
     "stored stays until its page has come.",
 )  # fmt: skip
 @click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
 @click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
 @options.exchange
 @_most
+@options.tz
 @options.as_json
 @_quiet
 def repair(**asked: Any) -> options.Work:
@@ -262,14 +265,14 @@ def _is_span(text: str) -> bool:
 
 def _span(text: str) -> tuple[datetime, datetime]:
     """Return the times that ``30d``, ``2024-01-01`` or ``2024-01-01/2024-02-01`` say; up to now without a second."""
-    now = datetime.now(UTC)
+    now = home(datetime.now(UTC))
     older, slash, newer = text.partition("/")
     try:
         start = read_length("--refetch", text).before(now)
     except RequestError:
         try:
-            start = read_time("--refetch", older)
-            now = read_time("--refetch", newer) if slash else now
+            start = read_time("--refetch", older, ZONE.get())
+            now = read_time("--refetch", newer, ZONE.get()) if slash else now
         except RequestError:
             raise refusal(
                 "--refetch", text, "write 30d, 2024-01-01 (up to now) or 2024-01-01/2024-02-01, or nothing for all"
@@ -323,13 +326,8 @@ def _finding_lines(report: VerificationReport) -> Iterator[str]:
 
 def _finding_line(finding: Finding) -> str:
     where = " ".join(filter(None, (finding.exchange, finding.symbol, finding.timeframe)))
-    span = (
-        "" if finding.start is None or finding.stop is None else f", {finding.start:{_TIME}} to {finding.stop:{_TIME}}"
-    )
-    return f"{finding.kind}: {where}{span}{': ' if where else ''}{finding.detail}"
-
-
-_TIME: Final = "%Y-%m-%d %H:%M:%S"
+    span = "" if finding.start is None or finding.stop is None else f", {span_shown(finding.start, finding.stop)}"
+    return f"{finding.kind}: {where}{span}{': ' if where else ''}{at_home(finding.detail)}"
 
 
 def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
@@ -347,7 +345,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
         if report.absences is not None:
             yield _absences_line(report.absences)
-        yield from report.failures
+        yield from map(at_home, report.failures)
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
     if dry_run:
@@ -360,7 +358,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
 
 def _absences_line(asked: AbsencesAsked) -> str:
     left = f"; {counted(asked.left, 'doubtful absence')} left"
-    until = "" if asked.until is None else f", the last of them until {asked.until:{_TIME}} UTC"
+    until = "" if asked.until is None else f", the last of them until {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
     return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
 

@@ -17,6 +17,7 @@ from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.provisional import Doubts, tell_doubts
+from rxcandles.cli.showntimes import at_home, said_apart, time_shown
 from rxcandles.cli.text import echo
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
@@ -155,7 +156,7 @@ def collect_series(
         raise unreachable[0]  # one sentence is enough
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
-        message = " ".join(str(error).split())
+        message = at_home(" ".join(str(error).split()))
         echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
     for each in left_out:
         echo(f"rxcandles: {each}", err=True)
@@ -200,7 +201,8 @@ def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
     for timeframe in dict.fromkeys(each.timeframe for each in requests):
         since = kept_since(UpbitExchange, timeframe, now)
         if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
-            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {to_datetime(since):%Y-%m-%d} is sure to come"
+            day = time_shown(since, "%Y-%m-%d")
+            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {day} is sure to come"
 
 
 def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:
@@ -253,4 +255,5 @@ def _summary(result: CollectionSummary | Exception) -> CollectionSummary | None:
 def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:
     show_table(summary_table(results), no_color=output.no_color)
     held = sum(not isinstance(result, Exception) for result in results.values())
-    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}")
+    apart = "" if said_apart() is None else f"; times in {said_apart()}"
+    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}{apart}")

@@ -19,6 +19,7 @@ from rxcandles.cli.covered import Layout
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import home, time_written
 from rxcandles.cli.stored import check_there, source_options
 from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
@@ -85,7 +86,7 @@ def _show_coverage(
     which = which_of(words, symbols, timeframes)
     check_one({"since": since, "last": last})
     if last is not None:
-        since = last.since(datetime.now(UTC) if to is None else to)
+        since = last.since(home(datetime.now(UTC) if to is None else to))
     check_ends(since, to)
     if as_json:
         OBJECTS.expect("coverage")
@@ -111,7 +112,7 @@ def _show_coverage(
 def lacking_text(series: SeriesOverview) -> str:
     """Return what is missing of a series in one sentence, with the command that fetches it."""
     (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
-    since, until = (f"{each:%Y-%m-%dT%H:%M:%S}" for each in ends)
+    since, until = map(time_written, ends)
     return (
         f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
         f"{counted(series.holes, 'hole')}; "

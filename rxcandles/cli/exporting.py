@@ -16,6 +16,7 @@ from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.outputfiles import FOR_STDOUT, copied_to_stdout, files_for
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time_written, zone_name
 from rxcandles.cli.stored import series_of, source_options
 from rxcandles.cli.text import echo, printable
 from rxcandles.errors import RequestError, UnprovenError
@@ -26,7 +27,7 @@ from rxcandles.holdings import span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, plain_time, to_datetime
+from rxcandles.timeframe import Timeframe, to_datetime
 from rxcandles.which import Which
 
 __all__ = ["export"]
@@ -140,7 +141,7 @@ def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
         elif not quiet:
             echo(_line(each, asked.output), err=to_stdout)
     for failure in failures:
-        echo(f"rxcandles: {failure}", err=True)
+        echo(f"rxcandles: {at_home(failure)}", err=True)
     return 1 if failures else 0
 
 
@@ -200,16 +201,16 @@ async def _since(last: Length, store: SqliteStore, series: Series, to: datetime 
     if to is None:
         held = await span_held(store, series.symbol, frame)
         to = datetime.now(UTC) if held is None else to_datetime(held[1])
-    return last.since(to)
+    return last.since(home(to))
 
 
 def _missing(done: _Done, db: str) -> str:
     missing, title = done.file.missing, f"{done.series.symbol} {done.series.timeframe}"
-    spans = ", ".join(_text(*span) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
-    start, stop = (_iso(each) for each in done.file.span)
+    spans = ", ".join(" to ".join(map(time_shown, span)) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
+    start, stop = map(time_written, done.file.span)
     return (
         f"rxcandles: {title} is not complete: {len(missing):,} {'spans are' if len(missing) > 1 else 'span is'} not "
-        f"proven ({spans}); `rxcandles collect {title} --since {start} --until {stop}"
+        f"proven ({spans} {zone_name()}); `rxcandles collect {title} --since {start} --until {stop}"
         f"{_where(db, done.series.exchange)}` brings what is missing"
     )
 
@@ -232,12 +233,4 @@ def _line(done: _Done, output: str) -> str:
     paths = done.file.paths
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths):,} files in {output}"
     title = f"{done.series.symbol} {done.series.timeframe}"
-    return f"{title}: {done.file.rows:,} candles, {_text(*done.file.span)} UTC, in {printable(where)}"
-
-
-def _iso(seconds: int) -> str:
-    return f"{to_datetime(seconds):%Y-%m-%dT%H:%M:%S}"
-
-
-def _text(start: int, stop: int) -> str:
-    return f"{plain_time(start)} to {plain_time(stop)}"
+    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, in {printable(where)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import attrs
@@ -15,11 +15,13 @@ from rxcandles.cli.console import printable
 from rxcandles.cli.importfiles import Left, files_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import ZONE, at_home
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
+from rxcandles.moments import default_zone
 from rxcandles.opening import asked_name, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
@@ -106,6 +108,8 @@ def import_file(
     }  # fmt: skip
 
     def work() -> int:
+        with suppress(RequestError):  # it is refused when a file is read
+            ZONE.set(default_zone(tz))
         if as_json:
             OBJECTS.expect("import")
         return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, quiet=quiet, **place))
@@ -174,13 +178,13 @@ async def _import(
                     {"exchange": whose, **named, "candles": report.new, **attrs.asdict(report), "check": check},
                 )
             elif found is not None and not (quiet and not differs):
-                echo(_found(found), *found.examples)
+                echo(_found(found), *map(at_home, found.examples))
     OBJECTS.begin()
     return 2 if failed else WRONG if differs else 0
 
 
 def _tell(message: str) -> None:
-    echo(f"rxcandles: {printable(' '.join(message.split()))}", err=True)
+    echo(f"rxcandles: {printable(at_home(' '.join(message.split())))}", err=True)
 
 
 def _found(found: ImportCheck) -> str:

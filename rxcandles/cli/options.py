@@ -166,13 +166,14 @@ last: Final = click.option(
     "--last", type=length_option, metavar="LENGTH",
     help="How far back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (M is months), 2y.",
 )  # fmt: skip
-stretch: Final = together(_since("."), _until("the end of what is stored"), zone_option)
+tz: Final = zone_option
+stretch: Final = together(_since("."), _until("the end of what is stored"), tz)
 stored_span: Final = together(
-    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, zone_option
+    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, tz
 )
 ends: Final = together(
     click.option("--count", type=count_option, metavar="N", help="Number of candles, back from the newer end."),
-    _since("."), last, _until("now"), _end, zone_option,
+    _since("."), last, _until("now"), _end, tz,
 )  # fmt: skip
 whose: Final = click.option(
     "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,

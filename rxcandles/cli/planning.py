@@ -17,6 +17,7 @@ from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import span_shown
 from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
@@ -110,8 +111,8 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
         if each.not_kept is not None:
             start, stop = each.not_kept
             echo(
-                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; {start:%Y-%m-%d %H:%M:%S} to "
-                f"{stop:%Y-%m-%d %H:%M:%S} UTC is not counted"
+                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; "
+                f"{span_shown(start, stop)} is not counted"
             )
     every = list(plans.values())
     requests, again, disk = (
@@ -132,12 +133,12 @@ def _again(requests: int) -> str:
 def _print_spans(plan: CollectionPlan) -> None:
     for start, stop in plan.missing[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"missing: {span_shown(start, stop)}, {slots:,} slots")
     if len(plan.missing) > SPANS:
         echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"asked again: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"asked again: {span_shown(start, stop)}, {slots:,} slots")
     if len(plan.doubtful) > SPANS:
         echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 
