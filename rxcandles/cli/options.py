@@ -136,10 +136,6 @@ stored_series: Final = together(
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
                  help="Timeframes, separated by commas; by default all stored ones."),
 )  # fmt: skip
-one_series: Final = together(
-    click.argument("symbol", required=False, shell_complete=_stored_symbols),
-    click.argument("timeframe", required=False, shell_complete=_timeframes),
-)
 of_series: Final = together(
     click.option("--symbol", shell_complete=_stored_symbols,
                  help="Market of the candles; by default what the file names say."),
@@ -185,13 +181,6 @@ told: Final = together(
     quiet,
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
     no_color,
-)
-asked: Final = together(
-    one_series,
-    ends,
-    db,
-    exchange,
-    told,
 )
 _many: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
