@@ -100,8 +100,10 @@ def _ended(work: Callable[[], int]) -> int:
     try:
         return work()
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has_since(error.ctx):
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has(error.ctx, "--since"):
             error = click.UsageError(f"{error.message} Did you mean --since?", error.ctx)
+        elif isinstance(error, click.NoSuchOption) and error.option_name == "--json" and _has(error.ctx, "--format"):
+            error = click.UsageError(f"{error.message} Did you mean --format jsonl?", error.ctx)
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)
@@ -110,7 +112,7 @@ def _ended(work: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if STOPPING.number is not None and STOPPING.said():
             return STOPPING.code
-        echo(*OBJECTS.stopped())
+        OBJECTS.tell_stopped()
         return _say(str(error) or "stopped", STOPPING.code)
     finally:
         PATIENCE.reset(patience)
@@ -124,8 +126,8 @@ def _usual_zone() -> tzinfo:
         return UTC
 
 
-def _has_since(context: click.Context | None) -> bool:
-    return context is not None and any("--since" in each.opts for each in context.command.params)
+def _has(context: click.Context | None, option: str) -> bool:
+    return context is not None and any(option in each.opts for each in context.command.params)
 
 
 def _say(message: str, code: int) -> int:

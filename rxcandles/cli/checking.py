@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -15,7 +15,7 @@ from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
 from rxcandles.cli.coverage import lacking_text, overviews
-from rxcandles.cli.display import progress_shown
+from rxcandles.cli.display import fetched_of, progress_shown
 from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.objects import OBJECTS
@@ -47,6 +47,9 @@ __all__ = ["repair", "verify"]
 WRONG: Final = 3
 DAMAGED: Final = 4
 INCOMPLETE: Final = 1
+
+_VERIFIED: Final = dict.fromkeys([*(each.name for each in attrs.fields(VerificationReport)), "clean", "damaged"])
+_REPAIRED: Final = dict.fromkeys([*(each.name for each in attrs.fields(RepairReport)), "repaired", "dry_run"])
 
 ALL: Final = "all"
 """What ``--refetch`` stands for without a span."""
@@ -165,7 +168,7 @@ def _verify(
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
     if as_json:
-        OBJECTS.expect("verify", lambda: [{"path": db}])
+        OBJECTS.expect("verify", {**_VERIFIED, "path": db})
     report = run_async(work())
     noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
     report = _first(report, shown)
@@ -173,8 +176,7 @@ def _verify(
         check_there(db, which, run_async(named_in(db)) if str(which) else ())
     lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
     if as_json:
-        OBJECTS.begin()
-        OBJECTS.show("verify", report.to_dict())
+        OBJECTS.show_all([report.to_dict()])
     elif not (quiet and report.clean):
         differs = bool(EXCHANGE_KINDS & report.counts.keys())
         for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
@@ -227,11 +229,14 @@ def _repair(
     findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
         echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+    asked: dict[Request, CollectionProgress] = {}
     if as_json:
-        OBJECTS.expect("repair", lambda: [{"path": db, "dry_run": dry_run}])
+        OBJECTS.expect("repair", {**_REPAIRED, "dry_run": dry_run})
+        OBJECTS.coming({db: lambda: _so_far(asked.values())})
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
+            asked[request] = how_far
             progress(how_far)
 
         try:
@@ -250,12 +255,21 @@ def _repair(
     if not dry_run and not done.failures and noted_findings(db):
         forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
     if as_json:
-        OBJECTS.begin()
-        OBJECTS.show("repair", {**done.to_dict(), "dry_run": dry_run})
+        OBJECTS.show_all([{**done.to_dict(), "dry_run": dry_run}])
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
             echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
+
+
+def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
+    """Return what a repair has fetched by now."""
+    told = list(asked)
+    return {
+        "stored": sum(map(fetched_of, told)),
+        "requests": sum(each.requests for each in told),
+        "revised": sum(each.revised for each in told),
+    }
 
 
 def _is_span(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -15,7 +16,7 @@ from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
-from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.provisional import Doubts, tell_doubts
 from rxcandles.cli.showntimes import at_home, said_apart, time_shown
 from rxcandles.cli.text import echo
@@ -33,7 +34,14 @@ from rxcandles.timeframe import from_datetime, to_datetime
 
 __all__ = ["asked_for", "collect", "collect_series"]
 
-_SUMMARY: Final = tuple(each.name for each in attrs.fields(CollectionSummary))
+_EMPTY: Final = dict.fromkeys(
+    [
+        *SERIES,
+        "asked",
+        *(each.name for kind in (EndsHeld, CollectionSummary) for each in attrs.fields(kind)),
+        "error",
+    ]
+)
 
 
 @click.command()
@@ -106,14 +114,18 @@ def collect_series(
 
     One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
     """
+    if as_json:
+        OBJECTS.expect("collect", _EMPTY)
     left_out: list[str] = []
     titles = titles_of(place.requests(wanted, left_out))
     progress: dict[Request, CollectionProgress] = {}
     ends: dict[Request, EndsHeld] = {}
     if as_json:
-        OBJECTS.expect("collect", lambda: [_so_far(each, progress.get(each)) for each in titles])
+        OBJECTS.coming({each: partial(_so_far, place, each, progress) for each in titles})
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
+        place.is_of(provider.exchange.name)
+
         def tell(request: Request, told: CollectionProgress) -> None:
             progress[request] = told
             board.tell(titles[request], told)
@@ -140,10 +152,10 @@ def collect_series(
     if is_new and place.base_url is not None and place.exchange != SIMULATED:
         _say_who(place.whose(), place.base_url)
     if as_json:
-        OBJECTS.begin()
         whose = place.whose()
-        for request, result in results.items():
-            OBJECTS.show("collect", {"exchange": whose, **_plain(request, result, ends[request])})
+        OBJECTS.show_all(
+            {"exchange": whose, **_plain(request, result, ends[request])} for request, result in results.items()
+        )
     if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
@@ -218,8 +230,9 @@ def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHe
     }
 
 
-def _so_far(request: Request, progress: CollectionProgress | None) -> dict[str, Any]:
+def _so_far(place: Place, request: Request, every: Mapping[Request, CollectionProgress]) -> dict[str, Any]:
     """What is known of a series when a signal ends it, under the same names."""
+    progress = every.get(request)
     held = 0 if progress is None else progress.collected_count
     known = {} if progress is None else {
         "chunks_processed": progress.current_chunk, "duration_seconds": progress.elapsed_seconds,
@@ -227,9 +240,8 @@ def _so_far(request: Request, progress: CollectionProgress | None) -> dict[str, 
         "revised_count": progress.revised,
     }  # fmt: skip
     return {
-        "exchange": None, **_about(request, request.start, request.stop), "candles": held, "asked": request.count,
-        **dict.fromkeys(each.name for each in attrs.fields(EndsHeld)),
-        **dict.fromkeys(_SUMMARY), "collected_count": held, **known, "error": "stopped",
+        "exchange": place.known(), **_about(request, request.start, request.stop), "candles": held,
+        "asked": request.count, "collected_count": held, **known, "error": "stopped",
     }  # fmt: skip
 
 

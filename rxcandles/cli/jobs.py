@@ -60,6 +60,14 @@ class Place:
             self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name)))
         return self._whose[0]
 
+    def known(self) -> str | None:
+        """Return the same where it is known already."""
+        return self._whose[0] if self._whose else None
+
+    def is_of(self, name: str) -> None:
+        """Take what an open provider says of it."""
+        self._whose[:] = [name]
+
     def kept(self) -> str:
         """Return where candles are kept, as people are told: with their name where that is not the exchange's."""
         whose = self.whose()
