@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -67,7 +68,15 @@ class Child:
         self._process = FORKED.Process(target=_do, args=(job, telling))
         self._process.start()
         telling.close()
-        self._told.recv()
+        self._stored: int = self._told.recv()
+
+    def wait(self, stored: int) -> None:
+        """Return when it has said that so many candles are stored, or has ended."""
+        try:
+            while self._stored < stored:
+                self._stored = self._told.recv()
+        except EOFError:
+            pass
 
     def kill(self) -> None:
         """Send SIGKILL, if it has not ended yet."""
@@ -78,17 +87,13 @@ class Child:
 
         Raises ``AssertionError`` where it failed by itself.
         """
-        stored = 0
-        try:
-            while True:
-                stored = self._told.recv()
-        except EOFError:
-            self._told.close()
+        self.wait(sys.maxsize)
+        self._told.close()
         self._process.join()
         code = self._process.exitcode
         self._process.close()
         assert code in (0, -signal.SIGKILL), f"a child failed by itself: {code}"
-        return code != 0, stored
+        return code != 0, self._stored
 
 
 def _do(job: Job, telling: Connection) -> None:

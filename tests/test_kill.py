@@ -1,4 +1,4 @@
-"""Killed with SIGKILL at random moments, two hundred times: nothing that was stored is lost, wrong, or there twice.
+"""Killed with SIGKILL at random moments, again and again: nothing that was stored is lost, wrong, or there twice.
 
 ``python -m profiling kill`` is the same for longer.
 """
