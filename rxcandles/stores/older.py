@@ -22,3 +22,4 @@ def lay_beside(connection: sqlite3.Connection) -> None:
         for statement in statements:
             if statement.split()[:2] == ["CREATE", "TABLE"]:
                 connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    connection.execute("PRAGMA query_only = ON")  # what is written there would be lost without a word

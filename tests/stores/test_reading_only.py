@@ -142,6 +142,9 @@ def test_old_version(
     assert [code for code, _ in older] == [0] * len(commands)
     assert [code for code, _ in newest] == [0] * len(commands)
     assert older[3:] == newest[3:]
+    Path("in.csv").write_text("time,open,high,low,close,volume\n2020-01-01 00:00:00Z,1,2,1,2,3\n")
+    assert main(["import", "in.csv", "--symbol", "KRW-D900", "--timeframe", "1m", "--db", str(path)]) == 1
+    assert "may not be written to" in capsys.readouterr().err
     assert before.keys() == {"candles.db"}
     assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
 
