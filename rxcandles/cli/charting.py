@@ -16,7 +16,7 @@ from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.outputfiles import files_for
 from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import at_home, home, span_shown
+from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable, write_bytes
 from rxcandles.errors import RequestError
@@ -191,9 +191,10 @@ class _Drawn:
 def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, as_png: bool) -> _Drawn:
     from rxcandles import charts
 
+    tz = ZONE.get()
     # Drawn and written outside of the event loop, where a signal ends it at once.
     data = run_async(_read(db, series, *span))
-    content = charts.png(data, title) if as_png else charts.html(data, title).encode()
+    content = charts.png(data, title, tz=tz) if as_png else charts.html(data, title, tz=tz).encode()
     return _Drawn(series, (data.open_time(0), data.open_time(data.slots)), len(data), content)
 
 
