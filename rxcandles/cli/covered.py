@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Final
 
 import attrs
 from rich.text import Text
 
+from rxcandles.cli.showntimes import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.cli.text import printable
 from rxcandles.holdings import CoverageCell, SeriesOverview
 from rxcandles.naming import EXCHANGES
 from rxcandles.spans import Span
-from rxcandles.timeframe import plain_time
 
 __all__ = ["Layout"]
 
@@ -33,6 +34,7 @@ class _Column:
     """What there is no room for is left out, the highest first; ``--json`` has it all."""
     text: Callable[[SeriesOverview], str]
     left: bool = False
+    time: bool = False
 
 
 def _count(of: Callable[[SeriesOverview], int]) -> Callable[[SeriesOverview], str]:
@@ -48,13 +50,11 @@ def _size(each: SeriesOverview) -> str:
     return ("" if each.size_source == "dbstat" else "~") + f"{each.size:,}"
 
 
-_FROM: Final = _Column("from (UTC)", 4, lambda each: plain_time(each.start.timestamp()).removesuffix(":00"))
-_TO: Final = _Column("to (UTC)", 5, lambda each: plain_time(each.stop.timestamp()).removesuffix(":00"))
 _COLUMNS: Final = (
     _Column("exchange", 9, lambda each: each.series.exchange, left=True),
     _Column("series", 0, lambda each: f"{each.series.symbol} {each.series.timeframe}", left=True),
-    _FROM,
-    _TO,
+    _Column("from", 4, lambda each: minute_shown(each.start), time=True),
+    _Column("to", 5, lambda each: minute_shown(each.stop), time=True),
     _Column("candles", 3, _count(lambda each: each.candles)),
     _Column("no trade", 7, _count(lambda each: each.no_trade)),
     _Column("provisional", 2, _count(lambda each: each.provisional)),
@@ -92,9 +92,10 @@ class Layout:
         """Lay out the series, each with the span that its strip has."""
         self._spans, found = spans, [*spans]
         self._found = found
+        named = (attrs.evolve(each, name=headed(each.name)) if each.time else each for each in _COLUMNS)
         filled = [
             each
-            for each in (_Filled.of(column, found) for column in _COLUMNS)
+            for each in (_Filled.of(column, found) for column in named)
             if each.column.name not in _WHERE_THERE or any(text != "0" for text in each.texts)
         ]
         least = max(LEAST // 2, min(LEAST, width // 3))
@@ -126,8 +127,11 @@ class Layout:
             yield Text(self._line(line) + " " * first).append_text(
                 strip(pieces, stop - first, blocks=blocks) if pieces else Text("")
             )
-        yield Text(" " * self._offset + axis(self._start, self._stop, self.strip))
-        yield Text("")
+        there = said_apart() is None and any(each.column.time for each in self._columns)
+        said = "" if there or ZONE.get() is UTC else zone_name()
+        beside = said if len(said) < self._offset else ""
+        yield Text(f"{beside} ".rjust(self._offset) + axis(self._start, self._stop, self.strip))
+        yield Text("" if said == beside else f"times in {said}")
         yield legend((cell for pieces in cells for cell in pieces), blocks=blocks, width=width)
 
     def _line(self, texts: Sequence[str]) -> str:
@@ -138,9 +142,7 @@ class Layout:
 def _fitting(columns: list[_Filled], found: Sequence[SeriesOverview], room: int) -> tuple[list[_Filled], int]:
     """Return the columns that fit, with times as dates and less space where they don't otherwise; and that space."""
     dates = [
-        _Filled.of(attrs.evolve(each.column, text=_date_of(each.column.text)), found)
-        if each.column in (_FROM, _TO)
-        else each
+        _Filled.of(attrs.evolve(each.column, text=_date_of(each.column.text)), found) if each.column.time else each
         for each in columns
     ]
     for some, gap in ((columns, GAP), (columns, TIGHT), (dates, GAP), (dates, TIGHT)):

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
+from rxcandles.cli.showntimes import home
 from rxcandles.holdings import CoverageCell
-from rxcandles.timeframe import to_datetime
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
 
@@ -77,13 +77,13 @@ def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: 
 
 
 def axis(start: int, stop: int, width: int) -> str:
-    """Return a line of ``width`` or a few more characters: UTC times, each mark under what opens then."""
+    """Return a line of ``width`` or a few more characters: times, each mark under what opens then."""
     form = "%Y-%m-%d" if stop - start >= 4 * 86_400 else "%m-%d %H:%M" if stop - start >= 600 else "%H:%M:%S"
-    length = len(f"{to_datetime(start):{form}}") + 1
+    length = len(f"{home(start):{form}}") + 1
     number = max(1, width // (length + 4))
     line = ""
     for at in range(number):
         column = width * at // number
-        line = line.ljust(column) + f"|{to_datetime(start + (stop - start) * column // width):{form}}"
-    end = f"{to_datetime(stop):{form}}|"
+        line = line.ljust(column) + f"|{home(start + (stop - start) * column // width):{form}}"
+    end = f"{home(stop):{form}}|"
     return line.ljust(width - len(end)) + end if len(line) + 2 + len(end) <= width else line

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -37,10 +38,12 @@ def gaps() -> ChartData:
 
 
 @asynccontextmanager
-async def shown(browser: str, folder: Path, data: ChartData, title: str | None = None) -> AsyncIterator[Page]:
+async def shown(
+    browser: str, folder: Path, data: ChartData, title: str | None = None, tz: str | None = None
+) -> AsyncIterator[Page]:
     """The page of ``data``; in the end it has had no trouble and has asked for nothing but itself."""
     file = folder / "chart.html"
-    file.write_text(charts.html(data, title), encoding="utf-8")
+    file.write_text(charts.html(data, title, tz=tz), encoding="utf-8")
     async with opened(browser) as page:
         await page.open(file.as_uri())
         yield page
@@ -246,6 +249,17 @@ async def test_the_last_candle_and_korean_time(browser: str, tmp_path: Path) -> 
         assert text.startswith(f"last {to_datetime(last):%Y-%m-%d %H:%M} UTC, ")
         assert f"{to_datetime(last + 9 * 3600):%H:%M} KST" in text
         assert f"C {data.close[-1]:,.0f} " in text
+
+
+async def test_another_zone(browser: str, tmp_path: Path) -> None:
+    """In a zone that is given the candle is told there too, by the clock of that day."""
+    data = gaps()
+    last = to_datetime(FIRST + 60 * 1999)
+    for tz, name in (("America/New_York", "America/New_York"), ("KST", "Asia/Seoul")):
+        async with shown(browser, tmp_path, data, tz=tz) as page:
+            text = await page.evaluate("document.getElementById('values').textContent")
+            there = last.astimezone(ZoneInfo(name))
+            assert text.startswith(f"last {last:%Y-%m-%d %H:%M} UTC, {there:%Y-%m-%d %H:%M} {name}")
 
 
 async def test_light_and_dark(browser: str, tmp_path: Path) -> None:

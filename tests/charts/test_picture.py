@@ -7,6 +7,8 @@ import subprocess
 import sys
 from array import array
 from collections import Counter
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 from rxcandles.charts.strip import Counts
+from rxcandles.timeframe import to_datetime
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
 PINK, GREY = (0xE3, 0x8F, 0xB5), (0x7D, 0x84, 0x8D)
@@ -74,9 +77,35 @@ def test_one_candle_and_odd_titles() -> None:
     assert charts.png(chart_of(written(1), (0, 1)), r"$x_{1$ \frac{").startswith(b"\x89PNG")
 
 
+def test_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times are in the zone, whose name is under them; without one in UTC, the last candle's in Korea's too."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    told: list[str] = []
+    for owner, name in ((Figure, "suptitle"), (Axes, "set_xlabel"), (Axes, "set_xticks")):
+        real = getattr(owner, name)
+
+        def call(self: object, *given: Any, _real: Any = real, **named: Any) -> Any:
+            told.append(str(given))
+            return _real(self, *given, **named)
+
+        monkeypatch.setattr(owner, name, call)
+    opens = {tz: to_datetime(FIRST).astimezone(ZoneInfo(tz)) for tz in ("UTC", "America/New_York")}
+    for tz, opened in opens.items():
+        charts.png(chart_of(written(1), (0, 1)), tz=tz, width=300, height=200)
+        text = " ".join(told)
+        told.clear()
+        assert f"last {opened:%Y-%m-%d %H:%M} {tz}" in text
+        assert f"['{opened:%Y-%m-%d %H:%M}']" in text
+        assert f"('{tz}',)" in text
+        assert (" KST" in text) == (tz == "UTC")
+
+
 @pytest.mark.parametrize(
     ("named", "says"),
     [
+        ({"tz": "Mars"}, "tz is 'Mars'; give a zone"),
         ({"width": 5}, "width is 5; take"),
         ({"height": 10**6}, "height is 1000000; take"),
         ({"dark": 1}, "dark is 1; take"),

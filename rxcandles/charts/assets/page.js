@@ -160,6 +160,10 @@
     const there = moment(time + 9 * 3600);
     return there.slice(0, 10) === moment(time).slice(0, 10) ? there.slice(11) : there.slice(5);
   };
+  const there = meta.zone && new Intl.DateTimeFormat("sv-SE", {
+    timeZone: meta.zone, dateStyle: "short", timeStyle: withSeconds ? "medium" : "short",
+  });
+  const elsewhere = (time) => (there ? `${there.format(new Date(time * 1000))} ${meta.zone}` : `${korean(time)} KST`);
   const price = (value) => value.toLocaleString("en-US", { maximumFractionDigits: meta.decimals });
   const amount = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 8 });
   const exact = (value) => value.toLocaleString("en-US", { minimumFractionDigits: meta.decimals, maximumFractionDigits: meta.decimals });
@@ -400,7 +404,7 @@
     const more = at.open === undefined ? [] : [
       ...(at.imported ? ["imported"] : []), ...(missing ? [`${missing.toLocaleString("en-US")} slots missing`] : []),
     ];
-    const times = `${at.last ? "last " : ""}${moment(at.time)} UTC, ${korean(at.time)} KST`;
+    const times = `${at.last ? "last " : ""}${moment(at.time)} UTC, ${elsewhere(at.time)}`;
     return `${times}\n${values}${more.length ? `  (${more.join(", ")})` : ""}`;
   }
 
