@@ -20,8 +20,8 @@ import attrs
 from rxcandles.arguments import check_kind
 from rxcandles.charts.levels import ladder
 from rxcandles.charts.reading import ChartData
-from rxcandles.charts.strip import runs
 from rxcandles.moments import KST, Zone, zone
+from rxcandles.spans import runs
 
 __all__ = ["html"]
 
@@ -55,6 +55,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
         "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
         "proven": data.proven,
         "provisional": data.provisional,
+        "impossible": data.impossible,
         "imported": runs(data.imported),
         **how,
     }

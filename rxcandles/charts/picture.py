@@ -24,12 +24,14 @@ _TICK_PIXELS: Final = 170
 """Room of a time at the axis."""
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "imported": "#7d848d",
+    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "impossible": "#e8590c",
+    "imported": "#7d848d",
     "imported up": "#a9afb7", "imported down": "#5f6670",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "imported": "#99a0a9",
+    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "impossible": "#d9480f",
+    "imported": "#99a0a9",
     "imported up": "#c3c8ce", "imported down": "#7c838c",
 }  # fmt: skip
 """The colours of ``assets/page.css``."""
@@ -113,7 +115,7 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
-    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing")
+    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing", "impossible")
     whole = counts.between(0, data.slots)
     handles = [
         Patch(color=colours[name], label=f"{name} {_percent(share / data.slots)}")

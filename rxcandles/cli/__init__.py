@@ -58,6 +58,7 @@ def cli(context: click.Context) -> None:
       proven      the exchange was asked: every candle that exists there is stored
       missing     nobody asked yet; collecting again fetches it
       provisional empty by one answer, and asked about again later
+      impossible  missing, for the exchange's candle can't be true; collecting again asks for it
     """
     if context.invoked_subcommand is None:
         echo(*context.get_help().splitlines())

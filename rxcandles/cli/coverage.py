@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -26,6 +27,7 @@ from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.errors import RequestError
 from rxcandles.holdings import (
+    TOGETHER,
     CoverageCell,
     SeriesOverview,
     check_ends,
@@ -43,6 +45,9 @@ from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, to_dat
 from rxcandles.which import Which
 
 __all__ = ["coverage"]
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 WIDEST: Final = 160
 """Characters of a line where the terminal is wider."""
@@ -160,8 +165,26 @@ async def _found(
     exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in await overview(store, which.symbols or None, which.timeframes or None, *ends):
-                found.append((each, await told(store, each, ends)))
+            series = await overview(store, which.symbols or None, which.timeframes or None, *ends)
+            found += await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
+    return found
+
+
+async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOverview, _A]:
+    return series, await told
+
+
+async def _visited(
+    store: SqliteStore, items: Sequence[_T], work: Callable[[SqliteStore, _T], Awaitable[_A]]
+) -> list[_A]:
+    """Return ``work(store, item)`` of each, some in each visit of the store's thread."""
+    found: list[_A] = []
+
+    async def some_of(store: SqliteStore, *, some: Sequence[_T]) -> list[_A]:
+        return [await work(store, each) for each in some]
+
+    for at in range(0, len(items), TOGETHER):
+        found += await store.visit(partial(some_of, some=items[at : at + TOGETHER]))
     return found
 
 
@@ -194,11 +217,14 @@ async def _cells(db: str, layout: Layout, found: Sequence[_Drawn]) -> list[Seque
     cells: list[Sequence[CoverageCell]] = []
     for exchange, some in groupby(found, lambda each: each.series.series.exchange):
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in some:
-                first, stop = layout.place(each.series)
-                series = each.series.series
-                cells.append(await coverage_cells(store, series.symbol, series.timeframe, each.span, stop - first))
+            cells += await _visited(store, list(some), partial(_cells_of, layout=layout))
     return cells
+
+
+async def _cells_of(store: SqliteStore, drawn: _Drawn, *, layout: Layout) -> Sequence[CoverageCell]:
+    first, stop = layout.place(drawn.series)
+    series = drawn.series.series
+    return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
 
 
 async def _plain(

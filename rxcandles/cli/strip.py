@@ -28,12 +28,16 @@ _PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
 _IMPORTED: Final = _Mark("imported", "▓", "i", "bright_black")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
+_IMPOSSIBLE: Final = _Mark("impossible", "╳", "!", "bold red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING)
-"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional."""
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
+"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional, and what is
+impossible behind nothing."""
 
 
 def _mark(cell: CoverageCell) -> _Mark:
+    if cell.impossible:
+        return _IMPOSSIBLE
     if cell.missing:
         if cell.imported:
             return _IMPORTED
