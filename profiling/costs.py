@@ -144,6 +144,12 @@ def costs(folder: Path, count: int) -> Iterator[tuple[str, str, Callable[[], obj
     yield "sets of spans", "spans, and pages", lambda: cut_up(count)
     many = database(folder / "series.db", lambda file: series(file, count // 4))
     yield "coverage", "series × 4", lambda: quietly("coverage", "--db", str(many))
+    yield "coverage --json", "series × 4", lambda: quietly("coverage", "--json", "--db", str(many))
+    yield (
+        "export",
+        "series × 4",
+        lambda: quietly("export", "KRW-*", "--db", str(many), "-o", f"{folder}/many/{{symbol}}.csv"),
+    )
     yield "verify", "series × 4", lambda: quietly("verify", "--db", str(many))
     context = click.Context(click.Command("completion"))
     context.params = {"db": str(many)}

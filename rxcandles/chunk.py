@@ -178,4 +178,4 @@ class Chunk:
 
     def __str__(self) -> str:
         series = f"{self.request.symbol} {self.request.timeframe}"
-        return f"{series}, chunk {self.index + 1}, {plain_time(self.low)} to {plain_time(self.top)}"
+        return f"{series}, chunk {self.index + 1}, {plain_time(self.low)} to {plain_time(self.top)} UTC"

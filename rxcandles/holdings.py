@@ -8,8 +8,9 @@ comes from the ledger, which is read a page at a time; candles are only counted.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -42,6 +43,9 @@ __all__ = [
 LEDGER_PAGE: Final = 1000
 """Spans of the ledger in memory at once."""
 
+TOGETHER: Final = 100
+"""Series that are looked at in one visit of a store."""
+
 
 @attrs.frozen
 class CoverageCell:
@@ -56,6 +60,8 @@ class CoverageCell:
     """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
     imported: int = 0
     """Slots of ``missing`` of which an imported candle is there."""
+    impossible: int = 0
+    """Slots of ``missing`` whose candles the exchange has with values that can't be."""
 
     @property
     def missing(self) -> int:
@@ -98,7 +104,8 @@ class CoverageCells(list[CoverageCell]):
 def _kinds(cell: CoverageCell) -> dict[str, float]:
     return {
         "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
-        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported),
+        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
+        "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
     }  # fmt: skip
 
 
@@ -113,7 +120,7 @@ class Overview(list[SeriesOverview]):
 def _row(each: SeriesOverview) -> tuple[object, ...]:
     kinds = {
         "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
-        "missing": each.missing,
+        "missing": each.missing - each.impossible, "impossible": each.impossible,
     }  # fmt: skip
     exchange, symbol, timeframe = each.series
     counts = (each.candles, each.no_trade, each.missing, each.imported)
@@ -136,13 +143,32 @@ async def overview(
     check_kind("store", store, SqliteStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
     check_ends(since, to)
-    row_bytes, source = await store.row_size()
+    size = await store.row_size()
     found = Overview()
     unproven = {*await store.imported_series()}
-    for series in sorted({*await store.series(), *unproven}):
+    wanted = [
+        series
+        for series in sorted({*await store.series(), *unproven})
+        if series.exchange == store.exchange and which.fits(series.symbol, series.timeframe)
+    ]
+    for at in range(0, len(wanted), TOGETHER):
+        some = wanted[at : at + TOGETHER]
+        found += await store.visit(partial(_overviews, some=some, unproven=unproven, since=since, to=to, size=size))
+    return found
+
+
+async def _overviews(
+    store: SqliteStore,
+    *,
+    some: Sequence[Series],
+    unproven: Set[Series],
+    since: datetime | None,
+    to: datetime | None,
+    size: tuple[float, str],
+) -> list[SeriesOverview]:
+    found: list[SeriesOverview] = []
+    for series in some:
         frame = Timeframe.of(series.timeframe)
-        if series.exchange != store.exchange or not which.fits(series.symbol, series.timeframe):
-            continue
         ends = (
             BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
             END if to is None else int(frame.ceil(check_instant("to", to))),
@@ -154,7 +180,7 @@ async def overview(
             [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
             span = oldest.open_time, frame.shift(newest.open_time, 1)
         if span is not None:
-            found.append(await _overview(store, series, frame, span, row_bytes, source, imported))
+            found.append(await _overview(store, series, frame, span, *size, imported))
     return found
 
 
@@ -284,6 +310,9 @@ async def coverage_cells(
     for first, last in await _claimed(store, symbol, frame, (start, stop)) if number else []:
         for index in range(bisect_right(edges, first) - 1, bisect_left(edges, last)):
             doubted[index] += frame.slots(max(first, edges[index]), min(last, edges[index + 1]))
+    wrong = [0] * number
+    for each in await impossible_in(store, symbol, frame, start, stop) if number else []:
+        wrong[bisect_right(edges, each.open_time) - 1] += 1
     async for covered in covered_within(store, symbol, frame, (start, stop)):
         while at >= 0 and edges[at] >= covered.stop:
             at -= 1
@@ -304,6 +333,7 @@ async def coverage_cells(
             known[at] - stored[at],
             min(doubted[at], known[at] - stored[at]),
             imported[at],
+            wrong[at],
         )
         for at in range(number)
     )

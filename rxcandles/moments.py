@@ -165,8 +165,8 @@ class Length:
 
     def before(self, moment: datetime) -> datetime:
         """Return the instant so long before ``moment``; months are those of its zone, cut to the month's last day."""
-        if not self.months:
-            return moment - timedelta(seconds=self.seconds)
+        if not self.months:  # counted in UTC: a clock that is put back or forward makes it no longer and no shorter
+            return (moment.astimezone(UTC) - timedelta(seconds=self.seconds)).astimezone(moment.tzinfo)
         index = moment.year * 12 + moment.month - 1 - self.months
         year, month = divmod(index, 12)
         after = datetime(year + (month == 11), (month + 1) % 12 + 1, 1)  # noqa: DTZ001 - a day of the calendar

@@ -85,6 +85,7 @@ class Markup(str):
 
 _COLOURS: Final = {
     "stored": "#7a9cc6", "imported": "#7d848d", "no trade": "#e0b04c", "provisional": "#e38fb5", "missing": "#9467b5",
+    "impossible": "#e8590c",
     "held": "#0f8f72",
 }  # fmt: skip
 """The colours of a chart's strip, and of what is held of all that is asked for."""

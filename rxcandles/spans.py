@@ -7,13 +7,13 @@ and ascending, so that two sets that cover the same seconds are equal.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
 import attrs
 
-__all__ = ["Span", "SpanSet"]
+__all__ = ["Span", "SpanSet", "runs"]
 
 Span: TypeAlias = tuple[int, int]
 
@@ -82,3 +82,14 @@ class SpanSet:
     def seconds(self) -> int:
         """The seconds covered, all spans together."""
         return sum(stop - start for start, stop in self.spans)
+
+
+def runs(places: Sequence[int]) -> list[Span]:
+    """Return ascending numbers as the fewest spans."""
+    found: list[Span] = []
+    for place in places:
+        if found and found[-1][1] == place:
+            found[-1] = (found[-1][0], place + 1)
+        else:
+            found.append((place, place + 1))
+    return found

@@ -26,7 +26,7 @@ THEIRS = {
     "pip install ccxt pyupbit", "pip install pytest pytest-asyncio", "pre-commit install",
     "mypy --strict", "asyncio_mode = auto", "tmp_path",
     ". .venv/bin/activate", "nohup", "| head", "fork", "HEAD", "429", "418", "Z", "[]", "\\u2588", "~/.cache",
-    "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
+    "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
     "await", "async", "async for", "==", "in",
 }  # fmt: skip
 """What is said of other programs, of Python, of the system, and values that anybody may choose."""

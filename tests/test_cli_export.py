@@ -47,8 +47,8 @@ def test_export(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == "KRW-BTC 60m: 192 candles, 2024-01-01 00:00:00 to 2024-01-11 00:00:00 UTC, in btc.parquet\n"
     assert err == (
         "rxcandles: KRW-BTC 60m is not complete: 2 spans are not proven (2024-01-04 00:00:00 to 2024-01-05 00:00:00, "
-        "2024-01-06 00:00:00 to 2024-01-07 00:00:00); `rxcandles collect KRW-BTC 60m "
-        "--since 2024-01-01T00:00:00 --until 2024-01-11T00:00:00` brings what is missing\n"
+        "2024-01-06 00:00:00 to 2024-01-07 00:00:00 UTC); `rxcandles collect KRW-BTC 60m "
+        "--since 2024-01-01T00:00:00Z --until 2024-01-11T00:00:00Z` brings what is missing\n"
     )
     assert pyarrow.parquet.read_metadata("btc.parquet").num_rows == 192
 
@@ -136,7 +136,7 @@ def test_recommends_the_same_exchange(capsys: pytest.CaptureFixture[str]) -> Non
 
     asyncio.run(fill())
     assert main(["export", "KRW-SIM", "60m", "-o", "sim.csv"]) == 0
-    assert "--until 2024-01-01T03:00:00 --exchange simulated` brings" in capsys.readouterr().err
+    assert "--until 2024-01-01T03:00:00Z --exchange simulated` brings" in capsys.readouterr().err
 
 
 def test_imported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import re
@@ -19,8 +18,7 @@ from typing import Any
 import pytest
 
 from rxcandles.__main__ import main
-from rxcandles.cli.objects import NAMES, OBJECTS, SERIES
-from rxcandles.cli.running import Interrupted
+from rxcandles.cli.objects import NAMES, SERIES
 from rxcandles.plain import to_plain
 from rxcandles.reports import FailedSpan
 
@@ -151,37 +149,6 @@ def test_stopped(number: signal.Signals, tmp_path: Path) -> None:
         assert (each["stopped"], each["asked"], each["timeframe"]) == (True, 100_000, "1m")
         assert {"collected_count", "api_calls_made", "first_candle", "reached_start", "error"} <= each.keys()
     assert eth["candles"] + btc["candles"] >= 200
-
-
-@pytest.mark.parametrize(
-    "words", [["coverage"], ["verify"], ["repair"], ["export", "KRW-ETH", "60m", "-o", "x/"], ["markets"],
-              ["plan", "KRW-ETH", "60m", "--last", "1d"], ["import", "a.csv", "--symbol", "KRW-ETH"]],
-)  # fmt: skip
-def test_every_command_stopped(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whatever the command, what was to be printed is there with ``stopped`` true, once."""
-    monkeypatch.chdir(tmp_path)
-    assert main(["collect", "KRW-ETH", "60m", "--count", "1", *SIMULATED, "-q"]) == 0
-
-    def interrupted(work: Any, *_: Any) -> None:
-        getattr(work, "close", lambda: None)()
-        if OBJECTS._rest is not None:
-            raise Interrupted("stopped")
-        return None
-
-    module = importlib.import_module(f"rxcandles.cli.{MODULES[words[0]]}")
-    monkeypatch.setattr(module, "run_async", interrupted)
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 130
-    [told] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert (told["schema"], told["stopped"]) == (f"rxcandles/{words[0]}/1", True)
-
-
-MODULES = {
-    "coverage": "coverage", "verify": "checking", "repair": "checking", "export": "exporting", "markets": "markets",
-    "plan": "planning", "import": "importing",
-}  # fmt: skip
 
 
 def test_to_dict() -> None:

@@ -186,7 +186,7 @@ def test_complete(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     assert err == (
         "rxcandles: KRW-ETH 60m is not complete: 2 slots missing in 1 hole; `rxcandles collect KRW-ETH 60m "
-        "--since 2024-01-01T00:00:00 --until 2024-01-01T04:00:00` fetches them\n"
+        "--since 2024-01-01T00:00:00Z --until 2024-01-01T04:00:00Z` fetches them\n"
     )
 
 

@@ -319,3 +319,45 @@ async def test_listing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(error):
                 await listed(provider)
             assert sim.stats.requests == asked
+
+
+@pytest.mark.parametrize("command", ["get", "stream"])
+def test_candles_of_several(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Candles of several series come one series after the other: titles in a table, one header in CSV."""
+    words = [command, "KRW-BTC,KRW-ETH", "60m", *SPAN, "--quiet", "--order", "oldest_first"]
+    assert simulated(*words) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert [line for line in table if line.startswith(("KRW", "open"))] == [
+        "KRW-BTC 60m:", table[1], "KRW-ETH 60m:", table[1],
+    ]  # fmt: skip
+    assert len(table) == 2 * (2 + 24)
+    assert simulated(*words, "--format", "csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["market", *["KRW-BTC"] * 24, *["KRW-ETH"] * 24]
+    assert simulated(*words, "1d", "--format", "csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[-1] for line in lines] == ["timeframe", *["60m"] * 24, "1d", *["60m"] * 24, "1d"]
+    assert simulated(*words, "1d", "--format", "jsonl") == 0
+    found = objects(capsys)
+    assert [(each["market"], each["timeframe"]) for each in found[24:26]] == [("KRW-BTC", "1d"), ("KRW-ETH", "60m")]
+    assert len(found) == 50
+    assert simulated(command, "KRW-[BE]T[CH]", "1d", *SPAN, "--format", "jsonl") == 0
+    assert {each["market"] for each in objects(capsys)} == {"KRW-BTC", "KRW-ETH"}
+
+
+@pytest.mark.parametrize("command", ["get", "stream"])
+def test_candles_of_the_others(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A market that the exchange refuses stops none of the others; it is named, and the exit code is 1."""
+    assert simulated(command, "KRW-GONE", "KRW-ETH", "60m", *SPAN, "--format", "csv") == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 + 24
+    assert err.startswith("rxcandles: KRW-GONE 60m: ")
+    assert "404" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["get", "stream"])
+def test_json_is_a_format(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asks for candles with --json is told how they are had."""
+    assert simulated(command, "KRW-ETH", "60m", *SPAN, "--json") == 2
+    assert "Did you mean --format jsonl?" in capsys.readouterr().err

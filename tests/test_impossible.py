@@ -19,6 +19,8 @@ from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles.__main__ import main
+from rxcandles.charts.strip import Counts
+from rxcandles.cli.strip import legend, strip
 from rxcandles.errors import IncompleteError, InvalidResponseError
 from rxcandles.limiter import SlidingWindowLimiter
 from rxcandles.operators import Retry
@@ -255,6 +257,27 @@ async def test_the_file_says_so(store: SqliteStore, capsys: pytest.CaptureFixtur
     assert (await rxcandles.overview(store))[0].impossible == 0
 
 
+async def test_strips_show_it(store: SqliteStore) -> None:
+    """Its slot is of a kind of its own in cells, charts and what a notebook shows, wherever no candle is held."""
+    await collected(store, Glitching(TIMES, BAD))
+    cells = await rxcandles.coverage_cells(store, *SERIES, (TIMES[0], TIMES[-1] + MINUTE), 10)
+    assert [each.impossible for each in cells] == [int(each.start <= BAD < each.stop) for each in cells]
+    assert sum(each.missing for each in cells) == 1
+    assert cells._repr_html_().count('title="impossible"') == 1
+    assert 'title="missing"' not in cells._repr_html_()
+    assert strip(cells, 10, blocks=False).plain == "#####!####"
+    assert "╳ impossible" in legend(cells, blocks=True).plain
+    data = await rxcandles.charts.read_chart(store, *SERIES)
+    assert data.impossible == ((500, 501),)
+    counts = Counts(data).between(0, data.slots)
+    assert (counts.stored, counts.missing, counts.impossible) == (999, 0, 1)
+    await collected(store, FakeExchange(TIMES))  # and what has come after all is stored
+    assert (await rxcandles.charts.read_chart(store, *SERIES)).impossible == ()
+    assert not any(
+        each.impossible for each in await rxcandles.coverage_cells(store, *SERIES, (TIMES[0], TIMES[-1] + MINUTE), 10)
+    )
+
+
 @pytest.fixture
 def there(tmp_path: Path) -> Path:
     """A database with one impossible candle."""
@@ -274,6 +297,7 @@ def test_commands(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["coverage", "--db", str(there)]) == 0
     out = capsys.readouterr().out
     assert "impossible" in out
+    assert out.count("╳") == 2  # in the strip and below it
     assert f"the candle of {when} UTC can't be true" in out
     assert main(["coverage", "--db", str(there), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -97,7 +97,9 @@ ELSEWHERE = {"import", "eval", "duckdb", "sqlite3", "python3", "SELECT"}
 def test_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The lines for a shell do as they are told, one after the other in one folder, with fewer candles."""
     monkeypatch.chdir(tmp_path)
-    page = cli.commands["run"].get_help(click.Context(cli.commands["run"], info_name="rxcandles run"))
+    page = cli.commands["run"].get_help(
+        click.Context(cli.commands["run"], click.Context(cli, **cli.context_settings), "rxcandles run")
+    )
     jobs = page[page.index("[defaults]") : page.index("rxcandles run jobs.toml")]
     jobs = fewer(textwrap.dedent("  " + jobs)).replace('"upbit"', '"simulated"\nrate_limit = "none"')
     Path("jobs.toml").write_text(jobs)

@@ -416,7 +416,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     harm(there, f"DELETE FROM candles WHERE open_time >= {MIDNIGHT + 600} AND open_time < {MIDNIGHT + 900}")
     assert main(["repair", "--dry-run"]) == 3
     found = (
-        "wrong_count: simulated KRW-ETH 1m, 2024-01-01 00:00:00 to 2024-01-02 00:00:00: "
+        "wrong_count: simulated KRW-ETH 1m, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC: "
         "1,435 candles are stored in it where the ledger says 1440"
     )
     assert capsys.readouterr().out.splitlines() == [

@@ -11,6 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -21,6 +22,7 @@ import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import ConnectionFailedError, RequestError, RxCandlesError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import to_datetime
@@ -141,6 +143,61 @@ async def test_proxies_of_the_environment(proxied: Any, monkeypatch: pytest.Monk
             with pytest.raises(UnreachableError):
                 await exchange.markets()
         assert proxy.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "url", "passed_by"),
+    [
+        ("*", "https://api.example", True),
+        ("other, *", "https://api.example", True),
+        ("api.example", "https://api.example", True),
+        ("API.Example", "https://api.example", True),
+        ("example", "https://api.example", True),
+        (".example", "https://api.example", True),
+        ("*.example", "https://api.example", True),
+        (".example", "https://apiexample", False),
+        ("pi.example", "https://api.example", False),
+        ("api.example:443", "https://api.example", True),
+        ("api.example:80", "https://api.example", False),
+        ("api.example:8080", "http://api.example:8080", True),
+        ("*:8080", "http://api.example:8080", True),
+        ("one.example two.example", "https://two.example", True),
+        ("10.0.0.0/8", "http://10.1.2.3:80", True),
+        ("10.0.0.0/8", "http://11.1.2.3:80", False),
+        ("10.1.2.3", "http://10.1.2.3", True),
+        ("fd00::/8", "http://[fd00::1]:80", True),
+        ("[fd00::1]:80", "http://[fd00::1]:80", True),
+        ("[fd00::1]:81", "http://[fd00::1]:80", False),
+        ("", "https://api.example", False),
+        (",. ,", "https://api.example", False),
+    ],
+)
+def test_exceptions_to_proxies(
+    exceptions: str, url: str, passed_by: bool, proxied: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_PROXY names hosts with all below them, addresses and networks, each with a port or without, or all."""
+    proxied("http://proxy.example:1")
+    monkeypatch.setenv("no_proxy", exceptions)
+    assert (proxy_for(urlsplit(url)) is None) == passed_by
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_proxy_for_all(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ALL_PROXY is used where none is named for the scheme; a SOCKS proxy there is refused by its variable's name."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    address = urlsplit(f"{scheme}://api.example")
+    assert proxy_for(address) is None
+    monkeypatch.setenv("ALL_PROXY", "proxy.example:1")
+    assert proxy_for(address) == "http://proxy.example:1"
+    monkeypatch.setenv(f"{scheme}_proxy", "http://own.example:2")
+    assert proxy_for(address) == "http://own.example:2"
+    monkeypatch.delenv(f"{scheme}_proxy")
+    monkeypatch.setenv("all_proxy", f"socks5h://me:{SECRET}@127.0.0.1:1080")
+    with pytest.raises(RequestError, match=r"ALL_PROXY names no proxy that can be used; .*SOCKS is not") as caught:
+        proxy_for(address)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "http://", "http://host:99999", "ftp://host"])

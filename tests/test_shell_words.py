@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_near_misses(words: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A near miss is refused in one line that has what was meant, and nothing is made."""
-    for command in ("collect", "get", "plan"):
+    for command in ("collect", "get", "plan", "stream"):
         assert main([command, *words.split()]) == 2
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1)
@@ -69,7 +69,7 @@ def test_near_misses(words: str, says: str, folder: Path, capsys: pytest.Capture
         (["KRW-ETH", "--since", "2024-01-01"], "which timeframe", "KRW-ETH 60m --since 2024-01-01T00:00Z"),
     ],
 )
-@pytest.mark.parametrize("command", ["collect", "get", "plan"])
+@pytest.mark.parametrize("command", ["collect", "get", "plan", "stream"])
 def test_all_at_once(
     command: str, words: list[str], missing: str, example: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

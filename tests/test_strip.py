@@ -18,18 +18,19 @@ from rxcandles.holdings import CoverageCell
 
 STORED, THIN, EMPTY = (CoverageCell(0, 600, 10, stored, 10 - stored) for stored in (5, 4, 0))
 CLAIMED = CoverageCell(0, 600, 10, 9, 1, 1)
+WRONG = CoverageCell(0, 600, 10, 9, 0, impossible=1)
 PARTLY, MISSING = CoverageCell(0, 600, 10, 9, 0), CoverageCell(0, 600, 10, 0, 0)
 
 
 def test_characters() -> None:
     """Each kind of cell has its own character, with blocks and without.
 
-    What is missing, and what is empty by one answer, shows however little it is.
+    What is missing, impossible, or empty by one answer shows however little it is.
     """
-    cells = [STORED, THIN, EMPTY, CLAIMED, PARTLY, MISSING]
-    assert strip(cells, 6, blocks=True).plain == "█▄▁░▒·"
-    assert strip(cells, 6, blocks=False).plain == "#+_~?."
-    assert strip(cells, 18, blocks=False).plain == "###+++___~~~???..."
+    cells = [STORED, THIN, EMPTY, CLAIMED, PARTLY, MISSING, WRONG]
+    assert strip(cells, 7, blocks=True).plain == "█▄▁░▒·╳"
+    assert strip(cells, 7, blocks=False).plain == "#+_~?.!"
+    assert strip(cells, 21, blocks=False).plain == "###+++___~~~???...!!!"
     assert "empty by one answer" in legend(blocks=True).plain
 
 

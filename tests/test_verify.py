@@ -423,7 +423,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--most", "2"]) == 3
     first, second, more, seen = capsys.readouterr().out.splitlines()
     assert first.startswith(
-        "impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:00:00 to 2024-01-01 00:01:00: open "
+        "impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:00:00 to 2024-01-01 00:01:00 UTC: open "
     )
     assert second.startswith("impossible_candle: simulated KRW-ETH 1m, 2024-01-01 00:10:00 to ")
     assert more == "impossible_candle: 142 more"

@@ -64,9 +64,10 @@ def option_fault(text: str) -> str | None:
     if len(words) == 1:
         return None
     faults = []
+    above = click.Context(cli, **cli.context_settings)  # a command keeps the names of its help, which are from here
     for name, command in cli.commands.items():
         try:
-            contextvars.copy_context().run(command.make_context, name, list(words)).close()
+            contextvars.copy_context().run(command.make_context, name, list(words), above).close()
             return None
         except click.MissingParameter:
             return None  # something else that it needs

@@ -7,18 +7,21 @@ import sys
 import zlib
 from array import array
 from base64 import b64encode
+from datetime import tzinfo
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import attrs
 
 from rxcandles.arguments import check_kind
 from rxcandles.charts.levels import ladder
 from rxcandles.charts.reading import ChartData
-from rxcandles.charts.strip import runs
+from rxcandles.moments import KST, Zone, zone
+from rxcandles.spans import runs
 
 __all__ = ["html"]
 
@@ -27,8 +30,10 @@ _FLOAT_DECIMALS: Final = 8
 """Shown of prices that are no decimals."""
 
 
-def html(data: ChartData, title: str | None = None) -> str:
+def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -> str:
     """Return a page that shows ``data``, under ``title`` or the name of the series.
+
+    Its axis is in UTC; the candle under the cursor is told in UTC and in ``tz``, without one in Korea's time.
 
     It asks the network for nothing, and its own policy forbids it to; any browser since 2023 opens it from a file.
     Every value in it is the stored one, to the last digit. Raises ``RequestError`` for what is no data.
@@ -44,11 +49,13 @@ def html(data: ChartData, title: str | None = None) -> str:
         "seconds": data.timeframe.seconds,
         # Months are of several lengths, and few.
         "opens": None if data.timeframe.seconds else [data.open_time(slot) for slot in range(data.slots)],
+        "zone": None if tz is None else _browsers(zone("tz", tz)),
         "slots": data.slots,
         "candles": len(data),
         "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
         "proven": data.proven,
         "provisional": data.provisional,
+        "impossible": data.impossible,
         "imported": runs(data.imported),
         **how,
     }
@@ -62,6 +69,13 @@ def html(data: ChartData, title: str | None = None) -> str:
         script=script,
         script_hash="sha256-" + b64encode(sha256(script.encode()).digest()).decode("ascii"),
     )
+
+
+def _browsers(tz: tzinfo) -> str | None:
+    """Return what a browser calls a zone; None for one that only Python knows, and for UTC, which is told anyway."""
+    if tz is KST:
+        return "Asia/Seoul"
+    return tz.key if isinstance(tz, ZoneInfo) else None
 
 
 def _asset(name: str) -> str:

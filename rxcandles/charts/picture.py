@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from rxcandles.arguments import check_count, check_flag, check_kind
@@ -11,6 +12,7 @@ from rxcandles.charts.levels import Level, bars, fitting
 from rxcandles.charts.reading import ChartData
 from rxcandles.charts.strip import Counts, Kinds, columns
 from rxcandles.extras import need
+from rxcandles.moments import KST, Zone, zone
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["png"]
@@ -20,25 +22,33 @@ _DPI: Final = 100
 _BAR_PIXELS: Final = 5
 _TICK_PIXELS: Final = 170
 """Room of a time at the axis."""
-_KST: Final = 9 * 3600
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "imported": "#7d848d",
+    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "impossible": "#e8590c",
+    "imported": "#7d848d",
     "imported up": "#a9afb7", "imported down": "#5f6670",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "imported": "#99a0a9",
+    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "impossible": "#d9480f",
+    "imported": "#99a0a9",
     "imported up": "#c3c8ce", "imported down": "#7c838c",
 }  # fmt: skip
 """The colours of ``assets/page.css``."""
 
 
 def png(
-    data: ChartData, title: str | None = None, *, width: int = 1400, height: int = 800, dark: bool = False
+    data: ChartData,
+    title: str | None = None,
+    *,
+    width: int = 1400,
+    height: int = 800,
+    dark: bool = False,
+    tz: Zone | None = None,
 ) -> bytes:
     """Return a picture of all of ``data``, ``width`` times ``height`` pixels, at the finest level that fits.
 
+    Its times are in ``tz``, such as ``"Asia/Seoul"``; without it in UTC, and the last candle's in Korea's as well.
     Raises ``ExtraMissingError`` without matplotlib (the ``[chart]`` extra), and ``RequestError`` for bad arguments.
     """
     check_kind("data", data, ChartData)
@@ -46,6 +56,7 @@ def png(
     check_count("width", width, 300, 10_000)
     check_count("height", height, 200, 10_000)
     colours = _DARK if check_flag("dark", dark) else _LIGHT
+    there = UTC if tz is None else zone("tz", tz)
     need("matplotlib", "chart")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -70,7 +81,7 @@ def png(
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in title) + bar_name
     # "$" begins no formula here.
     figure.suptitle(
-        f"{shown}\n{_last(data, '  ' if width >= 700 else chr(10))}",
+        f"{shown}\n{_last(data, there, '  ' if width >= 700 else chr(10))}",
         x=0.01, ha="left", color=colours["text"], fontsize=10 if width >= 500 else 8, family=_families(),
         parse_math=False,
     )  # fmt: skip
@@ -83,8 +94,8 @@ def png(
     strip.set_xlim(-0.5 - 0.01 * total, total - 0.5 + 0.01 * total)
     number = max(1, min(6, width // _TICK_PIXELS - 1))
     ticks = sorted({round(at * (total - 1) / number) for at in range(number + 1)})
-    strip.set_xticks(ticks, [_moment(data, max(0, at * level.factor - level.phase)) for at in ticks])
-    strip.set_xlabel("UTC", color=colours["text"])
+    strip.set_xticks(ticks, [_moment(data, max(0, at * level.factor - level.phase), there) for at in ticks])
+    strip.set_xlabel(str(there), color=colours["text"])
     _coverage(figure, strip, data, level, colours)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI, facecolor=colours["back"], metadata={"Software": "rxcandles"})
@@ -104,7 +115,7 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
-    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing")
+    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing", "impossible")
     whole = counts.between(0, data.slots)
     handles = [
         Patch(color=colours[name], label=f"{name} {_percent(share / data.slots)}")
@@ -141,13 +152,14 @@ def _percent(share: float) -> str:
     return "<0.1 %" if share < 0.001 else ">99.9 %" if 0.999 < share < 1 else f"{share:.1%}".replace("%", " %")
 
 
-def _last(data: ChartData, between: str) -> str:
-    """What the last candle is, in Korean time as well."""
+def _last(data: ChartData, tz: tzinfo, between: str) -> str:
+    """What the last candle is, where times are in UTC in Korean time as well."""
     if not len(data):
         return ""
-    opened, there = data.open_time(data.slot[-1]), _KST
+    opened = to_datetime(data.open_time(data.slot[-1])).astimezone(tz)
     prices = "  ".join(f"{name} {each[-1]:,.10g}" for name, each in zip("OHLC", _prices(data), strict=True))
-    times = f"last {to_datetime(opened):%Y-%m-%d %H:%M} UTC, {to_datetime(opened + there):%m-%d %H:%M} KST"
+    times = f"last {opened:%Y-%m-%d %H:%M} {tz}"
+    times += f", {opened.astimezone(KST):%m-%d %H:%M} KST" if tz is UTC else ""
     return f"{times}{between}{prices}"
 
 
@@ -165,6 +177,6 @@ def _plain(axes: Any, name: str, colours: dict[str, str]) -> None:
         side.set_color(colours["line"])
 
 
-def _moment(data: ChartData, slot: int) -> str:
+def _moment(data: ChartData, slot: int, tz: tzinfo) -> str:
     form = "%Y-%m-%d" if not data.timeframe.seconds or data.timeframe.seconds >= 86_400 else "%Y-%m-%d %H:%M"
-    return f"{to_datetime(data.open_time(slot)):{form}}"
+    return f"{to_datetime(data.open_time(slot)).astimezone(tz):{form}}"

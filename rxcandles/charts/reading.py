@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -14,9 +15,9 @@ from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
 from rxcandles.model import MarkedRow
-from rxcandles.ports import CandleStore, with_imported
+from rxcandles.ports import CandleStore, impossible_in, with_imported
 from rxcandles.showing import Titled
-from rxcandles.spans import Span, SpanSet
+from rxcandles.spans import Span, SpanSet, runs
 from rxcandles.timeframe import Timeframe, plain_time
 
 __all__ = ["MOST", "ChartData", "read_chart"]
@@ -39,7 +40,8 @@ class ChartData(Titled):
     candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: whoever is in one of them and has
     no candle had no trade. ``provisional`` are those of them that are empty by the word of answers that may have been
     wrong, until one more confirms it. ``imported`` are where candles come from a file that was imported, as places in
-    the columns. About 50 bytes a candle.
+    the columns. ``impossible`` are slots whose candles the exchange has with values that can't be: in no proven span,
+    and without a candle. About 50 bytes a candle.
     """
 
     symbol: str
@@ -55,6 +57,7 @@ class ChartData(Titled):
     volume: array[float]
     provisional: tuple[Span, ...] = ()
     imported: array[int] = attrs.field(factory=lambda: array("I"))
+    impossible: tuple[Span, ...] = ()
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -120,6 +123,7 @@ async def read_chart(
     proven.reverse()
     claims = await store.claims(symbol, frame, *span)
     doubted = SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
+    wrong = await impossible_in(store, symbol, frame, *span)
     columns = [array("d") for _ in range(5)]
     slot, imported = array("I"), array("I")
     start, stop = span
@@ -138,5 +142,15 @@ async def read_chart(
         start = rows[-1].open_time + 1
     provisional = tuple((frame.slots(first, start), frame.slots(first, stop)) for start, stop in doubted)
     known = tuple(span for span in proven if span[0] < span[1])
+    # An imported candle may be in its place.
+    places = [frame.slots(first, each.open_time) for each in wrong]
+    impossible = tuple(runs([each for each in places if not _is_among(slot, each)]))
     opened, high, low, close, volume = columns
-    return ChartData(symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported)
+    return ChartData(
+        symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported, impossible
+    )
+
+
+def _is_among(slots: Sequence[int], slot: int) -> bool:
+    at = bisect_left(slots, slot)
+    return at < len(slots) and slots[at] == slot

@@ -1,4 +1,5 @@
-"""The strip of coverage, pixel by pixel: what share of each column is stored, imported, without a trade, or missing.
+"""The strip of coverage, pixel by pixel: what share of each column is stored, imported, without a trade, missing,
+or can't be true.
 
 The page draws the same (``assets/page.js``).
 """
@@ -11,9 +12,9 @@ from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from rxcandles.charts.reading import ChartData
-from rxcandles.spans import Span
+from rxcandles.spans import Span, runs
 
-__all__ = ["Counts", "Kinds", "columns", "runs"]
+__all__ = ["Counts", "Kinds", "columns"]
 
 _NOTHING: Final = 1e-6
 """Slots below which a count is nothing but the last digits of a sum."""
@@ -27,6 +28,7 @@ class Kinds(NamedTuple):
     no_trade: float
     provisional: float
     missing: float
+    impossible: float
 
 
 class Counts:
@@ -36,6 +38,7 @@ class Counts:
         self._slot = data.slot
         self._slots = data.slots
         self._proven, self._doubted = _Before(data.proven), _Before(data.provisional)
+        self._impossible = _Before(data.impossible)
         # These count candles, by their places in the columns.
         self._imported = _Before(runs(data.imported))
         self._within = _Before([(self._place(start), self._place(stop)) for start, stop in data.proven])
@@ -58,7 +61,8 @@ class Counts:
             spans.at(at) + part * (spans.at(at + 1) - spans.at(at)) for spans in (self._imported, self._within)
         )
         held, empty, doubted = at + part, self._proven.at(slot) - within, self._doubted.at(slot)
-        return Kinds(held - imported, imported, empty - doubted, doubted, slot - held - empty)
+        never = self._impossible.at(slot)
+        return Kinds(held - imported, imported, empty - doubted, doubted, slot - held - empty - never, never)
 
 
 def columns(counts: Counts, edges: Sequence[float], height: int) -> list[Kinds | None]:
@@ -96,17 +100,6 @@ def _divided(counts: Kinds, room: float, most: int, rest: list[float]) -> Kinds:
 def _less(more: Kinds, less: Kinds) -> Kinds:
     differences = (mine - theirs for mine, theirs in zip(more, less, strict=True))
     return Kinds(*(each if each > _NOTHING else 0.0 for each in differences))
-
-
-def runs(places: Sequence[int]) -> list[Span]:
-    """Return ascending numbers as the fewest spans."""
-    found: list[Span] = []
-    for place in places:
-        if found and found[-1][1] == place:
-            found[-1] = (found[-1][0], place + 1)
-        else:
-            found.append((place, place + 1))
-    return found
 
 
 class _Before:

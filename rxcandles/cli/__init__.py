@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, tzinfo
 from typing import Final
 
 import click
@@ -20,11 +21,13 @@ from rxcandles.cli.markets import markets
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.planning import plan
 from rxcandles.cli.printing import get, stream
+from rxcandles.cli.showntimes import ZONE, at_home
 from rxcandles.cli.simulating import simulate
 from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.files import remove_unfinished
+from rxcandles.moments import default_zone
 from rxcandles.stopping import STOPPING
 from rxcandles.version import VERSION
 
@@ -55,6 +58,7 @@ def cli(context: click.Context) -> None:
       proven      the exchange was asked: every candle that exists there is stored
       missing     nobody asked yet; collecting again fetches it
       provisional empty by one answer, and asked about again later
+      impossible  missing, for the exchange's candle can't be true; collecting again asks for it
     """
     if context.invoked_subcommand is None:
         echo(*context.get_help().splitlines())
@@ -92,13 +96,15 @@ def _done(arguments: list[str] | None) -> int:
 
 def _ended(work: Callable[[], int]) -> int:
     """Return the exit code of a command, and say why where it could not do its work."""
-    patience = PATIENCE.set(SHORT)
+    patience, zone = PATIENCE.set(SHORT), ZONE.set(_usual_zone())
     OBJECTS.begin()
     try:
         return work()
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has_since(error.ctx):
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--from" and _has(error.ctx, "--since"):
             error = click.UsageError(f"{error.message} Did you mean --since?", error.ctx)
+        elif isinstance(error, click.NoSuchOption) and error.option_name == "--json" and _has(error.ctx, "--format"):
+            error = click.UsageError(f"{error.message} Did you mean --format jsonl?", error.ctx)
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)
@@ -107,16 +113,24 @@ def _ended(work: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if STOPPING.number is not None and STOPPING.said():
             return STOPPING.code
-        echo(*OBJECTS.stopped())
+        OBJECTS.tell_stopped()
         return _say(str(error) or "stopped", STOPPING.code)
     finally:
         PATIENCE.reset(patience)
+        ZONE.reset(zone)
 
 
-def _has_since(context: click.Context | None) -> bool:
-    return context is not None and any("--since" in each.opts for each in context.command.params)
+def _usual_zone() -> tzinfo:
+    try:
+        return default_zone(None)
+    except RequestError:  # a command that has to do with times says so
+        return UTC
+
+
+def _has(context: click.Context | None, option: str) -> bool:
+    return context is not None and any(option in each.opts for each in context.command.params)
 
 
 def _say(message: str, code: int) -> int:
-    echo("rxcandles: " + " ".join(message.split()), err=True)
+    echo("rxcandles: " + at_home(" ".join(message.split())), err=True)
     return code

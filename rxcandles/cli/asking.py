@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from rxcandles.arguments import check_symbol, refusal
+from rxcandles.cli.showntimes import ZONE, home, time_written
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
@@ -67,7 +68,7 @@ def ends_of(
             raise RequestError(f"{dashes}since is {_said(since)}, which is not before {until}; give an earlier time")
         end = since
     elif last is not None:
-        if not _is_since_1970(last, newer):
+        if not _is_since_1970(last, home(newer)):
             raise RequestError(
                 f"{dashes}last is {_said(last)}, back to before 1970, with which time begins here; give less"
             )
@@ -113,18 +114,18 @@ def ends_on(timeframe: str, ends: Mapping[str, Any], now: float | None = None) -
     stop = Request(_ANY, frame, 1, to, now=now).stop
     last = ends["last"]
     check_length(last, frame)
-    start = opened(frame, stop, last, ends.get("tz", UTC), name="--last")
+    start = opened(frame, stop, last, ZONE.get(), name="--last")
     return {"to": to, "end": to_datetime(start)}
 
 
 def _said(value: object) -> str:
     if isinstance(value, Length):
         return value.text
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return home(value).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _written(value: object) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if isinstance(value, datetime) else _said(value)
+    return time_written(value, seconds=False) if isinstance(value, datetime) else _said(value)
 
 
 def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:

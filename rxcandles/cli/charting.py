@@ -7,13 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import click
 
 from rxcandles.arguments import check_path, refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.outputfiles import files_for
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable, write_bytes
 from rxcandles.errors import RequestError
@@ -21,8 +24,9 @@ from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series, with_imported
+from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, plain_time, to_datetime
+from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
 from rxcandles.which import Which
 
 __all__ = ["chart"]
@@ -31,6 +35,7 @@ _KINDS: Final = {".html": False, ".htm": False, ".png": True}
 """Suffixes, and whether a file that has one is a picture."""
 _OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcandles")
 """What the beginning of a chart says, of a page and of a picture."""
+_EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles": 0, "paths": []}
 
 
 @click.command()
@@ -48,6 +53,7 @@ _OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcan
 @options.imported
 @click.option("--force", is_flag=True, help="Replace any file; an earlier chart is replaced without it.")
 @options.existing_db
+@options.as_json
 @options.quiet
 def chart(words: tuple[str, ...], symbols: tuple[str, ...], timeframes: tuple[str, ...], **asked: Any) -> options.Work:
     """Draw stored candles with volume and coverage, one file for each series.
@@ -81,11 +87,14 @@ def _chart(
     include_imported: bool,
     force: bool,
     db: str,
+    as_json: bool,
     quiet: bool,
 ) -> int:
     check_one({"since": since, "last": last})
     check_ends(since, to)
     output, as_png = _output(output, as_png)
+    if as_json:
+        OBJECTS.expect("chart", _EMPTY, err=output == "-")
     span = (since, to, last, include_imported)
     found = run_async(series_of(options.existing(db), which, exchange, imported=include_imported))
     for frame in {each.timeframe for each in found}:
@@ -94,16 +103,20 @@ def _chart(
     if output == "-":
         if len(found) > 1:
             raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
-        content, line = _drawn(db, found[0], span, title, as_png=as_png)
-        write_bytes(content)
-        if not quiet:
-            echo(f"{line}, {len(content) / 1e6:,.2f} MB", err=True)
+        OBJECTS.coming({found[0]: found[0]._asdict()})
+        drawn = _drawn(db, found[0], span, title, as_png=as_png)
+        write_bytes(drawn.content)
+        if as_json:
+            OBJECTS.show(found[0], drawn.plain("-"))
+        elif not quiet:
+            echo(drawn.line(), err=True)
         return 0
     files = files_for(found, output or "./", "png" if as_png else "html", folder=False)
     may = {path: force or _is_own(path) for path in files.values()}
     for path in files.values():
         check_replaceable(path, force=may[path])
-    return _write(db, files, may, span, title, as_png=as_png, quiet=quiet)
+    OBJECTS.coming({each: each._asdict() for each in files})
+    return _write(db, files, may, span, title, as_png=as_png, as_json=as_json, quiet=quiet)
 
 
 def _output(output: str | None, as_png: bool) -> tuple[str | None, bool]:
@@ -131,35 +144,58 @@ def _is_own(path: str) -> bool:
 
 def _write(
     db: str, files: Mapping[Series, str], may: Mapping[str, bool], span: Sequence[Any], title: str | None,
-    *, as_png: bool, quiet: bool,
+    *, as_png: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     failures = []
     for series, path in files.items():
         try:
-            content, line = _drawn(db, series, span, title, as_png=as_png)
+            drawn = _drawn(db, series, span, title, as_png=as_png)
         except RequestError as error:
             if len(files) == 1:
                 raise
             failures.append(str(error))
+            OBJECTS.drop(series)
             continue
         with replacing(path, force=may[path]) as temporary:
-            temporary.write_bytes(content)
-        if not quiet:
-            echo(f"{line}, {len(content) / 1e6:,.2f} MB", printable(path))
+            temporary.write_bytes(drawn.content)
+        if as_json:
+            OBJECTS.show(series, drawn.plain(path))
+        elif not quiet:
+            echo(drawn.line(), printable(path))
     for failure in failures:
-        echo(f"rxcandles: {failure}", err=True)
+        echo(f"rxcandles: {at_home(failure)}", err=True)
     return 1 if failures else 0
 
 
-def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, as_png: bool) -> tuple[bytes, str]:
-    """Return the chart of a series, and a line on what is in it."""
+@attrs.frozen
+class _Drawn:
+    """A chart, and what is in it."""
+
+    series: Series
+    span: Span
+    candles: int
+    content: bytes
+
+    def line(self) -> str:
+        """Return a line on it."""
+        title, size = f"{self.series.symbol} {self.series.timeframe}", len(self.content) / 1e6
+        return f"{title}: {self.candles:,} candles, {span_shown(*self.span)}, {size:,.2f} MB"
+
+    def plain(self, path: str) -> dict[str, Any]:
+        """Return it as --json prints it."""
+        start, stop = map(to_datetime, self.span)
+        about = {"start": start, "stop": stop, "candles": self.candles, "paths": [path]}
+        return {**self.series._asdict(), **about}
+
+
+def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, as_png: bool) -> _Drawn:
     from rxcandles import charts
 
+    tz = ZONE.get()
     # Drawn and written outside of the event loop, where a signal ends it at once.
     data = run_async(_read(db, series, *span))
-    content = charts.png(data, title) if as_png else charts.html(data, title).encode()
-    start, stop = (plain_time(data.open_time(slot)) for slot in (0, data.slots))
-    return content, f"{series.symbol} {series.timeframe}: {len(data):,} candles, {start} to {stop} UTC"
+    content = charts.png(data, title, tz=tz) if as_png else charts.html(data, title, tz=tz).encode()
+    return _Drawn(series, (data.open_time(0), data.open_time(data.slots)), len(data), content)
 
 
 async def _read(
@@ -172,5 +208,5 @@ async def _read(
         if last is not None:
             held = await span_held(with_imported(store, include_imported), series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
-            since = last.since(to_datetime(stop))
+            since = last.since(home(stop))
         return await charts.read_chart(store, series.symbol, frame, since, to, include_imported=include_imported)

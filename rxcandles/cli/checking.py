@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -15,11 +15,12 @@ from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
 from rxcandles.cli.coverage import lacking_text, overviews
-from rxcandles.cli.display import progress_shown
+from rxcandles.cli.display import fetched_of, progress_shown
 from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown, zone_name
 from rxcandles.cli.stored import check_there, named_in, source_options
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
@@ -46,6 +47,9 @@ __all__ = ["repair", "verify"]
 WRONG: Final = 3
 DAMAGED: Final = 4
 INCOMPLETE: Final = 1
+
+_VERIFIED: Final = dict.fromkeys([*(each.name for each in attrs.fields(VerificationReport)), "clean", "damaged"])
+_REPAIRED: Final = dict.fromkeys([*(each.name for each in attrs.fields(RepairReport)), "repaired", "dry_run"])
 
 ALL: Final = "all"
 """What ``--refetch`` stands for without a span."""
@@ -77,6 +81,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and
 @options.exchange
 @_most
 @click.option("--complete", is_flag=True, help="Also exit with 1 if a series has missing candles in between.")
+@options.tz
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
@@ -110,13 +115,14 @@ def verify(**asked: Any) -> options.Work:
 )
 @click.option(
     "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
-    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01 (UTC). What is "
+    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01. What is "
     "stored stays until its page has come.",
 )  # fmt: skip
 @click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
 @click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
 @options.exchange
 @_most
+@options.tz
 @options.as_json
 @_quiet
 def repair(**asked: Any) -> options.Work:
@@ -162,7 +168,7 @@ def _verify(
             return await check(exchange=provider.exchange, limiter=provider.limiter, sample=sample, seed=seed)
 
     if as_json:
-        OBJECTS.expect("verify", lambda: [{"path": db}])
+        OBJECTS.expect("verify", {**_VERIFIED, "path": db})
     report = run_async(work())
     noted = sample is not None and bool(EXCHANGE_KINDS & report.counts.keys()) and note_findings(db, report.findings)
     report = _first(report, shown)
@@ -170,8 +176,7 @@ def _verify(
         check_there(db, which, run_async(named_in(db)) if str(which) else ())
     lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
     if as_json:
-        OBJECTS.begin()
-        OBJECTS.show("verify", report.to_dict())
+        OBJECTS.show_all([report.to_dict()])
     elif not (quiet and report.clean):
         differs = bool(EXCHANGE_KINDS & report.counts.keys())
         for line in _lines(report, repair=f"repair --against-exchange {sample}" if differs and not noted else "repair"):
@@ -224,11 +229,14 @@ def _repair(
     findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
     if others and not quiet:
         echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+    asked: dict[Request, CollectionProgress] = {}
     if as_json:
-        OBJECTS.expect("repair", lambda: [{"path": db, "dry_run": dry_run}])
+        OBJECTS.expect("repair", {**_REPAIRED, "dry_run": dry_run})
+        OBJECTS.coming({db: lambda: _so_far(asked.values())})
     with progress_shown("repairing", quiet=quiet) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
+            asked[request] = how_far
             progress(how_far)
 
         try:
@@ -247,12 +255,21 @@ def _repair(
     if not dry_run and not done.failures and noted_findings(db):
         forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
     if as_json:
-        OBJECTS.begin()
-        OBJECTS.show("repair", {**done.to_dict(), "dry_run": dry_run})
+        OBJECTS.show_all([{**done.to_dict(), "dry_run": dry_run}])
     elif not (quiet and done.before.clean and done.repaired):
         for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
             echo(line)
     return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
+
+
+def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
+    """Return what a repair has fetched by now."""
+    told = list(asked)
+    return {
+        "stored": sum(map(fetched_of, told)),
+        "requests": sum(each.requests for each in told),
+        "revised": sum(each.revised for each in told),
+    }
 
 
 def _is_span(text: str) -> bool:
@@ -262,14 +279,14 @@ def _is_span(text: str) -> bool:
 
 def _span(text: str) -> tuple[datetime, datetime]:
     """Return the times that ``30d``, ``2024-01-01`` or ``2024-01-01/2024-02-01`` say; up to now without a second."""
-    now = datetime.now(UTC)
+    now = home(datetime.now(UTC))
     older, slash, newer = text.partition("/")
     try:
         start = read_length("--refetch", text).before(now)
     except RequestError:
         try:
-            start = read_time("--refetch", older)
-            now = read_time("--refetch", newer) if slash else now
+            start = read_time("--refetch", older, ZONE.get())
+            now = read_time("--refetch", newer, ZONE.get()) if slash else now
         except RequestError:
             raise refusal(
                 "--refetch", text, "write 30d, 2024-01-01 (up to now) or 2024-01-01/2024-02-01, or nothing for all"
@@ -323,13 +340,8 @@ def _finding_lines(report: VerificationReport) -> Iterator[str]:
 
 def _finding_line(finding: Finding) -> str:
     where = " ".join(filter(None, (finding.exchange, finding.symbol, finding.timeframe)))
-    span = (
-        "" if finding.start is None or finding.stop is None else f", {finding.start:{_TIME}} to {finding.stop:{_TIME}}"
-    )
-    return f"{finding.kind}: {where}{span}{': ' if where else ''}{finding.detail}"
-
-
-_TIME: Final = "%Y-%m-%d %H:%M:%S"
+    span = "" if finding.start is None or finding.stop is None else f", {span_shown(finding.start, finding.stop)}"
+    return f"{finding.kind}: {where}{span}{': ' if where else ''}{at_home(finding.detail)}"
 
 
 def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
@@ -347,7 +359,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
         if report.absences is not None:
             yield _absences_line(report.absences)
-        yield from report.failures
+        yield from map(at_home, report.failures)
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
     if dry_run:
@@ -360,7 +372,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
 
 def _absences_line(asked: AbsencesAsked) -> str:
     left = f"; {counted(asked.left, 'doubtful absence')} left"
-    until = "" if asked.until is None else f", the last of them until {asked.until:{_TIME}} UTC"
+    until = "" if asked.until is None else f", the last of them until {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
     return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
 

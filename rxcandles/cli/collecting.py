@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -15,8 +16,9 @@ from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
 from rxcandles.cli.display import Board, Output
 from rxcandles.cli.jobs import Place, run_several, titles_of
-from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.provisional import Doubts, tell_doubts
+from rxcandles.cli.showntimes import at_home, said_apart, time_shown
 from rxcandles.cli.text import echo
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
@@ -32,7 +34,14 @@ from rxcandles.timeframe import from_datetime, to_datetime
 
 __all__ = ["asked_for", "collect", "collect_series"]
 
-_SUMMARY: Final = tuple(each.name for each in attrs.fields(CollectionSummary))
+_EMPTY: Final = dict.fromkeys(
+    [
+        *SERIES,
+        "asked",
+        *(each.name for kind in (EndsHeld, CollectionSummary) for each in attrs.fields(kind)),
+        "error",
+    ]
+)
 
 
 @click.command()
@@ -105,14 +114,18 @@ def collect_series(
 
     One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
     """
+    if as_json:
+        OBJECTS.expect("collect", _EMPTY)
     left_out: list[str] = []
     titles = titles_of(place.requests(wanted, left_out))
     progress: dict[Request, CollectionProgress] = {}
     ends: dict[Request, EndsHeld] = {}
     if as_json:
-        OBJECTS.expect("collect", lambda: [_so_far(each, progress.get(each)) for each in titles])
+        OBJECTS.coming({each: partial(_so_far, place, each, progress) for each in titles})
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
+        place.is_of(provider.exchange.name)
+
         def tell(request: Request, told: CollectionProgress) -> None:
             progress[request] = told
             board.tell(titles[request], told)
@@ -139,10 +152,10 @@ def collect_series(
     if is_new and place.base_url is not None and place.exchange != SIMULATED:
         _say_who(place.whose(), place.base_url)
     if as_json:
-        OBJECTS.begin()
         whose = place.whose()
-        for request, result in results.items():
-            OBJECTS.show("collect", {"exchange": whose, **_plain(request, result, ends[request])})
+        OBJECTS.show_all(
+            {"exchange": whose, **_plain(request, result, ends[request])} for request, result in results.items()
+        )
     if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
@@ -155,7 +168,7 @@ def collect_series(
         raise unreachable[0]  # one sentence is enough
     failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
     for title, error in failed.items():
-        message = " ".join(str(error).split())
+        message = at_home(" ".join(str(error).split()))
         echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
     for each in left_out:
         echo(f"rxcandles: {each}", err=True)
@@ -200,7 +213,8 @@ def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
     for timeframe in dict.fromkeys(each.timeframe for each in requests):
         since = kept_since(UpbitExchange, timeframe, now)
         if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
-            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {to_datetime(since):%Y-%m-%d} is sure to come"
+            day = time_shown(since, "%Y-%m-%d")
+            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {day} is sure to come"
 
 
 def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:
@@ -216,8 +230,9 @@ def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHe
     }
 
 
-def _so_far(request: Request, progress: CollectionProgress | None) -> dict[str, Any]:
+def _so_far(place: Place, request: Request, every: Mapping[Request, CollectionProgress]) -> dict[str, Any]:
     """What is known of a series when a signal ends it, under the same names."""
+    progress = every.get(request)
     held = 0 if progress is None else progress.collected_count
     known = {} if progress is None else {
         "chunks_processed": progress.current_chunk, "duration_seconds": progress.elapsed_seconds,
@@ -225,9 +240,8 @@ def _so_far(request: Request, progress: CollectionProgress | None) -> dict[str, 
         "revised_count": progress.revised,
     }  # fmt: skip
     return {
-        "exchange": None, **_about(request, request.start, request.stop), "candles": held, "asked": request.count,
-        **dict.fromkeys(each.name for each in attrs.fields(EndsHeld)),
-        **dict.fromkeys(_SUMMARY), "collected_count": held, **known, "error": "stopped",
+        "exchange": place.known(), **_about(request, request.start, request.stop), "candles": held,
+        "asked": request.count, "collected_count": held, **known, "error": "stopped",
     }  # fmt: skip
 
 
@@ -253,4 +267,5 @@ def _summary(result: CollectionSummary | Exception) -> CollectionSummary | None:
 def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, output: Output) -> None:
     show_table(summary_table(results), no_color=output.no_color)
     held = sum(not isinstance(result, Exception) for result in results.values())
-    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}")
+    apart = "" if said_apart() is None else f"; times in {said_apart()}"
+    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}{apart}")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rxcandles.cli.showntimes import headed, said_apart, span_shown, time_shown
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.frames.text import FIELDS
@@ -66,11 +67,15 @@ def _columns(candles: Sequence[CandleData], *, header: bool, marked: bool) -> It
         names = " ".join(f"{name:>{_PRICE}}" for name in ("open", "high", "low", "close"))
         if marked:
             yield "* imported, not proven"
-        yield f"{'open time (UTC)':{31 - room}} {names} {'volume':>{room}}"
+        if said_apart() is not None:
+            yield f"times in {said_apart()}"
+        yield f"{headed('open time'):{31 - room}} {names} {'volume':>{room}}"
     for candle in candles:
         prices = " ".join(_price(each) for each in (candle.open, candle.high, candle.low, candle.close))
         mark = "" if not marked else "  " if candle.proven else " *"
-        yield f"{candle.open_time:{form}}{mark} {prices} {_amount(candle.volume, room):>{room}}"
+        opened = time_shown(candle.open_time, form)
+        left = 80 - len(f"{opened}{mark} {prices} ")  # a time that has its offset leaves less
+        yield f"{opened}{mark} {prices} {_amount(candle.volume, left):>{left}}"
 
 
 def _price(value: float) -> str:
@@ -92,8 +97,7 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
     there = summary.collected_count - (summary.stored_count - older)
     changed = {"replaced": summary.revised_count, "deleted": summary.removed_count}
     lines = [
-        f"{title}: {counted(summary.collected_count, 'candle')} held in {printable(path)}, "
-        f"{start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC",
+        f"{title}: {counted(summary.collected_count, 'candle')} held in {printable(path)}, {span_shown(start, stop)}",
         f"{max(there, 0):,} were there, {summary.stored_count:,} stored now"
         + (f", {older:,} of them older than asked," if older else "")
         + "".join(f", {number:,} {what}" for what, number in changed.items() if number)
@@ -117,7 +121,7 @@ def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("series", no_wrap=True)
-    for name in ("candles", "new", "requests", "from (UTC)", "to (UTC)"):
+    for name in ("candles", "new", "requests", headed("from"), headed("to")):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for title, result in results.items():
@@ -127,7 +131,7 @@ def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table
             continue
         new = summary.stored_count - summary.stored_older_count
         numbers = (summary.collected_count, new, summary.api_calls_made)
-        ends = (f"{moment:%Y-%m-%d %H:%M}" for moment in summary.time_range)
+        ends = (time_shown(moment, "%Y-%m-%d %H:%M") for moment in summary.time_range)
         incomplete = isinstance(result, IncompleteError)
         told = "holes" if incomplete else ""
         table.add_row(title, *(f"{each:,}" for each in numbers), *ends, told, style="yellow" if incomplete else "")

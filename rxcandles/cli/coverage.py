@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -16,15 +17,17 @@ from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one, which_of
 from rxcandles.cli.covered import Layout
-from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import home, time_written
 from rxcandles.cli.stored import check_there, source_options
 from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.errors import RequestError
 from rxcandles.holdings import (
+    TOGETHER,
     CoverageCell,
     SeriesOverview,
     check_ends,
@@ -43,8 +46,18 @@ from rxcandles.which import Which
 
 __all__ = ["coverage"]
 
+_A = TypeVar("_A")
+_T = TypeVar("_T")
+
 WIDEST: Final = 160
 """Characters of a line where the terminal is wider."""
+
+_EMPTY: Final = dict.fromkeys(
+    [
+        *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "provisional", "holes", "missing_slots",
+        "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
+    ]
+)  # fmt: skip
 
 
 @click.command()
@@ -85,10 +98,10 @@ def _show_coverage(
     which = which_of(words, symbols, timeframes)
     check_one({"since": since, "last": last})
     if last is not None:
-        since = last.since(datetime.now(UTC) if to is None else to)
+        since = last.since(home(datetime.now(UTC) if to is None else to))
     check_ends(since, to)
     if as_json:
-        OBJECTS.expect("coverage")
+        OBJECTS.expect("coverage", _EMPTY)
     found = run_async(_found(options.existing(db), which, (since, to), _plain if as_json else _drawn))
     if not found:
         between = " between these times" if since or to else ""
@@ -97,9 +110,7 @@ def _show_coverage(
         if not (as_json or quiet):
             echo(f"nothing is stored{between}")
     if as_json:
-        OBJECTS.begin()
-        for _, plain in found:
-            OBJECTS.show("coverage", plain)
+        OBJECTS.show_all(plain for _, plain in found)
     elif found and not quiet:
         _show(db, [drawn for _, drawn in found], no_color=no_color)
     lacking = [each for each, _ in found if each.missing] if complete else []
@@ -111,7 +122,7 @@ def _show_coverage(
 def lacking_text(series: SeriesOverview) -> str:
     """Return what is missing of a series in one sentence, with the command that fetches it."""
     (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
-    since, until = (f"{each:%Y-%m-%dT%H:%M:%S}" for each in ends)
+    since, until = map(time_written, ends)
     return (
         f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
         f"{counted(series.holes, 'hole')}; "
@@ -149,11 +160,31 @@ async def _found(
     async with SqliteStore(db) as store:
         held = {*await store.series(), *await store.imported_series()}
         check_there(db, which, held)
-        exchanges = sorted({series.exchange for series in held})
+    if told is _plain:
+        OBJECTS.coming({each: each._asdict() for each in sorted(held) if which.fits(*each[1:])})
+    exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in await overview(store, which.symbols or None, which.timeframes or None, *ends):
-                found.append((each, await told(store, each, ends)))
+            series = await overview(store, which.symbols or None, which.timeframes or None, *ends)
+            found += await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
+    return found
+
+
+async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOverview, _A]:
+    return series, await told
+
+
+async def _visited(
+    store: SqliteStore, items: Sequence[_T], work: Callable[[SqliteStore, _T], Awaitable[_A]]
+) -> list[_A]:
+    """Return ``work(store, item)`` of each, some in each visit of the store's thread."""
+    found: list[_A] = []
+
+    async def some_of(store: SqliteStore, *, some: Sequence[_T]) -> list[_A]:
+        return [await work(store, each) for each in some]
+
+    for at in range(0, len(items), TOGETHER):
+        found += await store.visit(partial(some_of, some=items[at : at + TOGETHER]))
     return found
 
 
@@ -186,11 +217,14 @@ async def _cells(db: str, layout: Layout, found: Sequence[_Drawn]) -> list[Seque
     cells: list[Sequence[CoverageCell]] = []
     for exchange, some in groupby(found, lambda each: each.series.series.exchange):
         async with SqliteStore(db, exchange=exchange) as store:
-            for each in some:
-                first, stop = layout.place(each.series)
-                series = each.series.series
-                cells.append(await coverage_cells(store, series.symbol, series.timeframe, each.span, stop - first))
+            cells += await _visited(store, list(some), partial(_cells_of, layout=layout))
     return cells
+
+
+async def _cells_of(store: SqliteStore, drawn: _Drawn, *, layout: Layout) -> Sequence[CoverageCell]:
+    first, stop = layout.place(drawn.series)
+    series = drawn.series.series
+    return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
 
 
 async def _plain(
@@ -204,7 +238,7 @@ async def _plain(
     claims = await store.claims(series.series.symbol, frame, start, stop)
     spans = [{**_ends(start, stop), "candles": rows} async for start, stop, rows in proven]
     held = await ends_held(store, series.series.symbol, frame, _span(series))
-    return {
+    plain = {
         **series.series._asdict(),
         "start": series.start,
         "stop": series.stop,
@@ -231,6 +265,8 @@ async def _plain(
             for each in await _impossible(store, series)
         ],
     }
+    OBJECTS.know(series.series, plain)
+    return plain
 
 
 def _claim(claim: Claim) -> dict[str, object]:

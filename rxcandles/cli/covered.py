@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Final
 
 import attrs
 from rich.text import Text
 
+from rxcandles.cli.showntimes import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.cli.text import printable
 from rxcandles.holdings import CoverageCell, SeriesOverview
 from rxcandles.naming import EXCHANGES
 from rxcandles.spans import Span
-from rxcandles.timeframe import plain_time
 
 __all__ = ["Layout"]
 
@@ -33,6 +34,7 @@ class _Column:
     """What there is no room for is left out, the highest first; ``--json`` has it all."""
     text: Callable[[SeriesOverview], str]
     left: bool = False
+    time: bool = False
 
 
 def _count(of: Callable[[SeriesOverview], int]) -> Callable[[SeriesOverview], str]:
@@ -48,13 +50,11 @@ def _size(each: SeriesOverview) -> str:
     return ("" if each.size_source == "dbstat" else "~") + f"{each.size:,}"
 
 
-_FROM: Final = _Column("from (UTC)", 4, lambda each: plain_time(each.start.timestamp()).removesuffix(":00"))
-_TO: Final = _Column("to (UTC)", 5, lambda each: plain_time(each.stop.timestamp()).removesuffix(":00"))
 _COLUMNS: Final = (
     _Column("exchange", 9, lambda each: each.series.exchange, left=True),
     _Column("series", 0, lambda each: f"{each.series.symbol} {each.series.timeframe}", left=True),
-    _FROM,
-    _TO,
+    _Column("from", 4, lambda each: minute_shown(each.start), time=True),
+    _Column("to", 5, lambda each: minute_shown(each.stop), time=True),
     _Column("candles", 3, _count(lambda each: each.candles)),
     _Column("no trade", 7, _count(lambda each: each.no_trade)),
     _Column("provisional", 2, _count(lambda each: each.provisional)),
@@ -68,25 +68,44 @@ _WHERE_THERE: Final = ("provisional", "impossible", "imported")
 """Columns that are there only where one of their counts is not 0."""
 
 
+@attrs.frozen
+class _Filled:
+    """A column with its text for each series, made once: a table may have ten thousand lines."""
+
+    column: _Column
+    texts: Sequence[str]
+    width: int
+
+    @staticmethod
+    def of(column: _Column, found: Sequence[SeriesOverview]) -> _Filled:
+        texts = [printable(column.text(each)) for each in found]
+        return _Filled(column, texts, max(len(column.name), *map(len, texts)))
+
+    def padded(self, text: str) -> str:
+        return text.ljust(self.width) if self.column.left else text.rjust(self.width)
+
+
 class Layout:
     """Which columns there is room for in ``width`` characters, and where each series' strip is."""
 
     def __init__(self, spans: Mapping[SeriesOverview, Span], width: int) -> None:
         """Lay out the series, each with the span that its strip has."""
-        self._spans, self._found = spans, [*spans]
-        found = self._found
-        columns = [
+        self._spans, found = spans, [*spans]
+        self._found = found
+        named = (attrs.evolve(each, name=headed(each.name)) if each.time else each for each in _COLUMNS)
+        filled = [
             each
-            for each in _COLUMNS
-            if each.name not in _WHERE_THERE or any(each.text(series) != "0" for series in found)
+            for each in (_Filled.of(column, found) for column in named)
+            if each.column.name not in _WHERE_THERE or any(text != "0" for text in each.texts)
         ]
         least = max(LEAST // 2, min(LEAST, width // 3))
         if {each.series.exchange for each in found} != {EXCHANGES[0]}:
             # Whose candles they are is never left out; a name that is too long for that is shortened in its middle.
-            room = max(12, width - least - _width(columns[1], found) - 2 * TIGHT)
-            columns[0] = attrs.evolve(columns[0], rank=0, text=lambda each: _shortened(each.series.exchange, room))
-        self._columns, self._gap = _fitting(columns, found, width - least)
-        self._offset = sum(self._width(each) + self._gap for each in self._columns)
+            room = max(12, width - least - filled[1].width - 2 * TIGHT)
+            kept = attrs.evolve(filled[0].column, rank=0, text=lambda each: _shortened(each.series.exchange, room))
+            filled[0] = _Filled.of(kept, found)
+        self._columns, self._gap = _fitting(filled, found, width - least)
+        self._offset = sum(each.width + self._gap for each in self._columns)
         self.strip = max(least, min(MOST, width - self._offset))
         """Characters of the strips."""
         self._start = min(start for start, _ in spans.values())
@@ -101,41 +120,42 @@ class Layout:
 
     def lines(self, cells: Sequence[Sequence[CoverageCell]], *, blocks: bool, width: int) -> Iterator[Text]:
         """Yield the table with the cells of each series' strip, the ruler, and what the characters mean."""
-        yield Text(self._line([each.name for each in self._columns]).rstrip())
-        for series, pieces in zip(self._found, cells, strict=True):
+        yield Text(self._line([each.column.name for each in self._columns]).rstrip())
+        texts = zip(*(each.texts for each in self._columns), strict=True)
+        for series, pieces, line in zip(self._found, cells, texts, strict=True):
             first, stop = self.place(series)
-            yield Text(self._line([printable(each.text(series)) for each in self._columns]) + " " * first).append_text(
+            yield Text(self._line(line) + " " * first).append_text(
                 strip(pieces, stop - first, blocks=blocks) if pieces else Text("")
             )
-        yield Text(" " * self._offset + axis(self._start, self._stop, self.strip))
-        yield Text("")
+        there = said_apart() is None and any(each.column.time for each in self._columns)
+        said = "" if there or ZONE.get() is UTC else zone_name()
+        beside = said if len(said) < self._offset else ""
+        yield Text(f"{beside} ".rjust(self._offset) + axis(self._start, self._stop, self.strip))
+        yield Text("" if said == beside else f"times in {said}")
         yield legend((cell for pieces in cells for cell in pieces), blocks=blocks, width=width)
 
     def _line(self, texts: Sequence[str]) -> str:
-        padded = (
-            text.ljust(self._width(each)) if each.left else text.rjust(self._width(each))
-            for text, each in zip(texts, self._columns, strict=True)
-        )
-        return "".join(text + " " * self._gap for text in padded)
-
-    def _width(self, column: _Column) -> int:
-        return _width(column, self._found)
+        gap = " " * self._gap
+        return "".join(each.padded(text) + gap for text, each in zip(texts, self._columns, strict=True))
 
 
-def _fitting(columns: list[_Column], found: Sequence[SeriesOverview], room: int) -> tuple[list[_Column], int]:
+def _fitting(columns: list[_Filled], found: Sequence[SeriesOverview], room: int) -> tuple[list[_Filled], int]:
     """Return the columns that fit, with times as dates and less space where they don't otherwise; and that space."""
-    dates = [attrs.evolve(each, text=_date_of(each.text)) if each in (_FROM, _TO) else each for each in columns]
+    dates = [
+        _Filled.of(attrs.evolve(each.column, text=_date_of(each.column.text)), found) if each.column.time else each
+        for each in columns
+    ]
     for some, gap in ((columns, GAP), (columns, TIGHT), (dates, GAP), (dates, TIGHT)):
-        if sum(_width(each, found) + gap for each in some) <= room:
+        if _needed(some, gap) <= room:
             return some, gap
-    while any(each.rank for each in dates) and sum(_width(each, found) + TIGHT for each in dates) > room:
-        dates.remove(max(dates, key=lambda each: each.rank))
+    while any(each.column.rank for each in dates) and _needed(dates, TIGHT) > room:
+        dates.remove(max(dates, key=lambda each: each.column.rank))
     return dates, TIGHT
+
+
+def _needed(columns: Sequence[_Filled], gap: int) -> int:
+    return sum(each.width + gap for each in columns)
 
 
 def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
-
-
-def _width(column: _Column, found: Sequence[SeriesOverview]) -> int:
-    return max(len(column.name), *(len(printable(column.text(each))) for each in found))

@@ -6,16 +6,17 @@ import shlex
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 import click
 
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
-from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.outputfiles import FOR_STDOUT, copied_to_stdout, files_for
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time_written, zone_name
 from rxcandles.cli.stored import series_of, source_options
 from rxcandles.cli.text import echo, printable
 from rxcandles.errors import RequestError, UnprovenError
@@ -26,13 +27,17 @@ from rxcandles.holdings import span_held
 from rxcandles.moments import Length
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, plain_time, to_datetime
+from rxcandles.timeframe import Timeframe, to_datetime
 from rxcandles.which import Which
 
 __all__ = ["export"]
 
 LINES = 3
 """Series of several that have a line of their own on stderr."""
+
+_EMPTY: Final[dict[str, Any]] = {
+    **dict.fromkeys([*SERIES, "paths", "missing", "imported_left_out"]), "candles": 0, "paths": [],
+}  # fmt: skip
 
 
 @attrs.frozen
@@ -120,9 +125,8 @@ def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
     options.existing(asked.db)
     to_stdout = asked.output == "-"
     if as_json:
-        OBJECTS.expect("export")
+        OBJECTS.expect("export", _EMPTY, err=to_stdout)
     done, failures = run_async(_exported_to_stdout(asked) if to_stdout else _exported(asked))
-    OBJECTS.begin()
     incomplete = [each for each in done if each.file.missing]
     for each in incomplete[:LINES]:
         echo(_missing(each, asked.db), err=True)
@@ -134,22 +138,24 @@ def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
             f"rxcandles: {left_out:,} imported candles are left out, none of them proven; --imported writes them too",
             err=True,
         )
-    for each in done:
-        if as_json:
-            OBJECTS.show("export", _plain(each), err=to_stdout)
-        elif not quiet:
-            echo(_line(each, asked.output), err=to_stdout)
+    if as_json:
+        OBJECTS.show_all(map(_plain, done))
+    elif not quiet:
+        echo(*(_line(each, asked.output) for each in done), err=to_stdout)
     for failure in failures:
-        echo(f"rxcandles: {failure}", err=True)
+        echo(f"rxcandles: {at_home(failure)}", err=True)
     return 1 if failures else 0
 
 
-async def _exported(asked: _Asked) -> tuple[list[_Done], list[str]]:
+async def _exported(asked: _Asked, output: str | None = None) -> tuple[list[_Done], list[str]]:
     """Export all that is meant; return what that came to, and why some of several could not be written."""
     done: list[_Done] = []
     failures: list[str] = []
     found = await series_of(asked.db, asked.which, asked.exchange, imported=asked.include_imported)
-    files = files_for(found, asked.output, asked.style, folder=asked.by is not None or asked.style == "freqtrade")
+    files = files_for(
+        found, output or asked.output, asked.style, folder=asked.by is not None or asked.style == "freqtrade"
+    )
+    OBJECTS.coming({each: each._asdict() for each in files})
     async with AsyncExitStack() as opened:
         stores: dict[str, SqliteStore] = {}
         for series, path in files.items():
@@ -159,10 +165,13 @@ async def _exported(asked: _Asked) -> tuple[list[_Done], list[str]]:
                 stores[series.exchange] = store
             try:
                 done.append(await _one(asked, store, series, path))
+                if asked.output != "-":
+                    OBJECTS.know(series, _plain(done[-1]))
             except (UnprovenError, RequestError) as error:
                 if len(files) == 1:
                     raise
                 failures.append(str(error))
+                OBJECTS.drop(series)
     return done, failures
 
 
@@ -171,7 +180,7 @@ async def _exported_to_stdout(asked: _Asked) -> tuple[list[_Done], list[str]]:
         raise RequestError("-o - is stdout, for one file; leave out --by, and take --format " + " or ".join(FOR_STDOUT))
     style = asked.style or "csv"
     with temporary_folder() as folder:
-        done, failures = await _exported(attrs.evolve(asked, output=f"{folder}/", style=style))
+        done, failures = await _exported(attrs.evolve(asked, style=style), f"{folder}/")
         copied_to_stdout([path for each in done for path in each.file.paths], style)
     return [attrs.evolve(each, file=attrs.evolve(each.file, paths=(Path("-"),))) for each in done], failures
 
@@ -200,16 +209,16 @@ async def _since(last: Length, store: SqliteStore, series: Series, to: datetime 
     if to is None:
         held = await span_held(store, series.symbol, frame)
         to = datetime.now(UTC) if held is None else to_datetime(held[1])
-    return last.since(to)
+    return last.since(home(to))
 
 
 def _missing(done: _Done, db: str) -> str:
     missing, title = done.file.missing, f"{done.series.symbol} {done.series.timeframe}"
-    spans = ", ".join(_text(*span) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
-    start, stop = (_iso(each) for each in done.file.span)
+    spans = ", ".join(" to ".join(map(time_shown, span)) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
+    start, stop = map(time_written, done.file.span)
     return (
         f"rxcandles: {title} is not complete: {len(missing):,} {'spans are' if len(missing) > 1 else 'span is'} not "
-        f"proven ({spans}); `rxcandles collect {title} --since {start} --until {stop}"
+        f"proven ({spans} {zone_name()}); `rxcandles collect {title} --since {start} --until {stop}"
         f"{_where(db, done.series.exchange)}` brings what is missing"
     )
 
@@ -232,12 +241,4 @@ def _line(done: _Done, output: str) -> str:
     paths = done.file.paths
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths):,} files in {output}"
     title = f"{done.series.symbol} {done.series.timeframe}"
-    return f"{title}: {done.file.rows:,} candles, {_text(*done.file.span)} UTC, in {printable(where)}"
-
-
-def _iso(seconds: int) -> str:
-    return f"{to_datetime(seconds):%Y-%m-%dT%H:%M:%S}"
-
-
-def _text(start: int, stop: int) -> str:
-    return f"{plain_time(start)} to {plain_time(stop)}"
+    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, in {printable(where)}"

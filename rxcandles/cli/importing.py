@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from typing import Any
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final
 
 import attrs
 import click
@@ -12,20 +12,26 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
-from rxcandles.cli.importfiles import Left, files_of
+from rxcandles.cli.importfiles import Asked, Left, files_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import ZONE, at_home
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
+from rxcandles.moments import default_zone
 from rxcandles.opening import asked_name, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["import_file"]
+
+_EMPTY: Final = dict.fromkeys(
+    ["exchange", "symbol", "timeframe", "candles", *(each.name for each in attrs.fields(ImportReport)), "check"]
+)
 
 
 def _columns(text: str | None) -> dict[str, str] | None:
@@ -106,8 +112,10 @@ def import_file(
     }  # fmt: skip
 
     def work() -> int:
+        with suppress(RequestError):  # it is refused when a file is read
+            ZONE.set(default_zone(tz))
         if as_json:
-            OBJECTS.expect("import")
+            OBJECTS.expect("import", _EMPTY)
         return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, quiet=quiet, **place))
 
     return work
@@ -135,10 +143,11 @@ async def _import(
             UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
     opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
     whose = await asked_name(exchange, base_url, name)
+    OBJECTS.coming({number: _named(each, whose) for number, each in enumerate(asked) if not isinstance(each, Left)})
     async with AsyncExitStack() as opened:
         store: SqliteStore | None = None
         provider: CandleDataProvider | None = None
-        for each in asked:
+        for number, each in enumerate(asked):
             if isinstance(each, Left):
                 _tell(f"{each.path} left out: {each.why}")
                 continue
@@ -153,7 +162,10 @@ async def _import(
                     raise
                 _tell(str(error))
                 failed = True
+                OBJECTS.drop(number)
                 continue
+            values = {**_named(each, whose), "candles": report.new, **attrs.asdict(report), "check": None}
+            OBJECTS.know(number, values)
             if not as_json and not quiet:
                 echo(_text(report, f"{each.symbol} {each.timeframe}", db))
                 for note in report.notes:
@@ -167,20 +179,20 @@ async def _import(
                 )
                 differs = differs or bool(found.differing or found.lacking)
             if as_json:
-                named = {"symbol": each.symbol, "timeframe": Timeframe.of(each.timeframe).name}
-                check = None if found is None else attrs.asdict(found)
-                OBJECTS.show(
-                    "import",
-                    {"exchange": whose, **named, "candles": report.new, **attrs.asdict(report), "check": check},
-                )
+                OBJECTS.show(number, {**values, "check": None if found is None else attrs.asdict(found)})
             elif found is not None and not (quiet and not differs):
-                echo(_found(found), *found.examples)
+                echo(_found(found), *map(at_home, found.examples))
     OBJECTS.begin()
     return 2 if failed else WRONG if differs else 0
 
 
+def _named(asked: Asked, whose: str) -> dict[str, Any]:
+    series = {"symbol": asked.symbol, "timeframe": Timeframe.of(asked.timeframe).name}
+    return {"exchange": whose, **series, "candles": 0, "source": asked.path}
+
+
 def _tell(message: str) -> None:
-    echo(f"rxcandles: {printable(' '.join(message.split()))}", err=True)
+    echo(f"rxcandles: {printable(at_home(' '.join(message.split())))}", err=True)
 
 
 def _found(found: ImportCheck) -> str:

@@ -17,9 +17,9 @@ from rxcandles.cli.asking import WAYS, Wanted, ends_of
 from rxcandles.cli.collecting import collect_series
 from rxcandles.cli.display import Output
 from rxcandles.cli.jobs import Place
+from rxcandles.cli.showntimes import ZONE
 from rxcandles.cli.timewords import length_said, time_said
 from rxcandles.errors import RequestError
-from rxcandles.moments import default_zone
 
 __all__ = ["read_jobs", "run"]
 
@@ -34,6 +34,7 @@ DEEPEST: Final = 100
 @click.argument("file", metavar="FILE", type=click.Path())
 @options.refetch
 @options.patience
+@options.tz
 @options.as_json
 @options.told
 def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
@@ -165,11 +166,11 @@ def _rate(name: str, value: Any) -> float | None:
 
 def _moment(name: str, value: object) -> datetime:
     if isinstance(value, str):
-        value = _read(partial(time_said, tz=default_zone(None)), name, value)
+        value = _read(partial(time_said, tz=ZONE.get()), name, value)
     if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=default_zone(None))
+        return value if value.tzinfo is not None else value.replace(tzinfo=ZONE.get())
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=default_zone(None))
+        return datetime(value.year, value.month, value.day, tzinfo=ZONE.get())
     raise refusal(name, value, "write a time, such as 2024-01-31 or 2024-01-31T09:00:00+09:00")
 
 

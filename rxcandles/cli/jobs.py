@@ -1,29 +1,26 @@
-"""What is asked for, run with its progress on stderr: one series, or several at once."""
+"""What is asked for, run with its progress on stderr."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import attrs
 
-from rxcandles.cli.asking import Wanted, ends_of, ends_on, requests_for
-from rxcandles.cli.display import Board, LastProgress, Output, board_shown
+from rxcandles.cli.asking import Wanted, requests_for
+from rxcandles.cli.display import Board, Output, board_shown
 from rxcandles.cli.running import Interrupted, run_async
 from rxcandles.errors import BannedError
-from rxcandles.model import Order, Request
-from rxcandles.moments import Length
+from rxcandles.model import Request
 from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.operators.retrying import Retry, tried
 from rxcandles.ports import Market
 from rxcandles.provider import CandleDataProvider
 from rxcandles.which import has_glob
 
-__all__ = ["Interrupted", "Job", "Place", "listed", "run_job", "run_several", "titles_of"]
+__all__ = ["Interrupted", "Place", "listed", "run_several", "titles_of"]
 
 _A = TypeVar("_A")
 
@@ -63,6 +60,14 @@ class Place:
             self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name)))
         return self._whose[0]
 
+    def known(self) -> str | None:
+        """Return the same where it is known already."""
+        return self._whose[0] if self._whose else None
+
+    def is_of(self, name: str) -> None:
+        """Take what an open provider says of it."""
+        self._whose[:] = [name]
+
     def kept(self) -> str:
         """Return where candles are kept, as people are told: with their name where that is not the exchange's."""
         whose = self.whose()
@@ -90,81 +95,17 @@ class Place:
         return run_async(ask())
 
 
-@attrs.frozen
-class Job:
-    """What a command about one series is about."""
-
-    symbol: str
-    timeframe: str
-    count: int | None
-    to: datetime | None
-    end: datetime | None
-    order: Order
-    db: str
-    exchange: str
-    base_url: str | None
-    name: str | None
-    rate_limit: float | OwnRate | None
-    quiet: bool
-    since: datetime | None = None
-    last: Length | None = None
-    verbose: int = 0
-    no_color: bool = False
-    asked: dict[str, Any] = attrs.field(init=False)
-    """The arguments of all three modes."""
-
-    def __attrs_post_init__(self) -> None:
-        """Settle the ends once."""
-        ends = ends_of(self.count, self.since, self.last, self.to, self.end)
-        ends = ends_on(self.timeframe, ends)
-        object.__setattr__(self, "asked", {"symbol": self.symbol, "timeframe": self.timeframe, **ends})
-
-    @property
-    def title(self) -> str:
-        """Name of the series."""
-        return f"{self.symbol} {self.timeframe}"
-
-    @property
-    def place(self) -> Place:
-        """Where it is."""
-        return Place(self.db, self.exchange, self.base_url, self.rate_limit, self.name)
-
-    @property
-    def output(self) -> Output:
-        """How much is told of it."""
-        return Output(self.quiet, self.verbose, self.no_color)
-
-    @property
-    def request(self) -> Request:
-        """What is asked for, as of now."""
-        return Request(**self.asked, order=self.order)
-
-    def connect(self) -> AbstractAsyncContextManager[CandleDataProvider]:
-        """Open the provider; what can't be meant is refused before a file is made."""
-        from rxcandles.exchanges import UpbitExchange
-
-        request = self.request
-        UpbitExchange().check(request.symbol, request.timeframe)
-        return self.place.connect()
-
-
-def run_job(job: Job, work: Callable[[CandleDataProvider, LastProgress], Awaitable[_A]], *, live: bool = True) -> _A:
-    """Do ``work`` with an open provider, showing progress; Ctrl-C says how far it came."""
-    opening = job.connect()
-    expected = job.request.most
-    with board_shown({job.title: expected}, job.output, live=live) as board:
-        return _run(opening, board, lambda p: work(p, LastProgress(partial(board.tell, job.title))), job.db)
-
-
 def run_several(
     place: Place,
     titles: Mapping[Request, str],
     output: Output,
     work: Callable[[CandleDataProvider, Board], Awaitable[_A]],
+    *,
+    live: bool = True,
 ) -> _A:
-    """Do ``work`` with an open provider, showing the progress of several series; Ctrl-C says how far they came."""
+    """Do ``work`` with an open provider, showing the progress of the series; Ctrl-C says how far they came."""
     opening = place.connect()
-    with board_shown({title: each.most for each, title in titles.items()}, output) as board:
+    with board_shown({title: each.most for each, title in titles.items()}, output, live=live) as board:
         return _run(opening, board, lambda provider: work(provider, board), place.db)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from rxcandles.cli.showntimes import ZONE, at_home, home
 from rxcandles.cli.text import printable
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ class _Printed(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        self._zone = ZONE.get()  # records come from other threads too
+        formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+        formatter.converter = lambda seconds: home(seconds or 0.0).timetuple()
+        self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
+        ZONE.set(self._zone)
         try:
-            self._console.out(printable(self.format(record)), highlight=False)
+            self._console.out(printable(at_home(self.format(record))), highlight=False)
         except Exception:
             self.handleError(record)

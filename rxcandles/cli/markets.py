@@ -35,17 +35,16 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
     def work() -> int:
         place = Place(":memory:", **asked)
         if as_json:
-            OBJECTS.expect("markets")
+            OBJECTS.expect("markets", dict.fromkeys(["exchange", *(each.name for each in attrs.fields(Market))]))
         everything = run_async(_listed(place))
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
             raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
         whose = place.whose() if as_json else ""
-        OBJECTS.begin()
+        if as_json:
+            OBJECTS.show_all({"exchange": whose, **attrs.asdict(each)} for each in found)
+            return 0
         for each in found:
-            if as_json:
-                OBJECTS.show("markets", {"exchange": whose, **attrs.asdict(each)})
-                continue
             names = (each.symbol.ljust(12), each.english_name, each.local_name)
             echo(printable("  ".join(filter(None, names)).rstrip()))
         return 0

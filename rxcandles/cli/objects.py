@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from rxcandles.cli.text import echo, printable
@@ -45,32 +45,67 @@ NAMES: Final[Mapping[str, str]] = {
 
 
 class Objects:
-    """What a command has still to print, so that a signal can print it instead."""
+    """What a command has still to print, so that a signal can print it instead: the same objects, of the same names."""
 
     def __init__(self) -> None:
-        self._rest: Callable[[], Iterable[tuple[str, Mapping[str, Any]]]] | None = None
+        self.begin()
 
     def begin(self) -> None:
         """Forget what an earlier command had to print."""
-        self._rest = None
+        self._command, self._err = "", False
+        self._empty: Mapping[str, Any] = {}
+        self._left: dict[Hashable, Mapping[str, Any] | Callable[[], Mapping[str, Any]]] = {}
 
-    def expect(self, command: str, rest: Callable[[], Iterable[Mapping[str, Any]]] = lambda: [{}]) -> None:
-        """Let a signal print ``rest()``: an object for each that is not printed yet, with what is known by then."""
-        self._rest = lambda: ((command, each) for each in rest())
+    def expect(self, command: str, empty: Mapping[str, Any], *, err: bool = False) -> None:
+        """Let a signal print one object, as long as it is not known which there will be.
 
-    def show(self, command: str, values: Mapping[str, Any], *, err: bool = False) -> None:
-        """Print one object. After the last that was expected, call :meth:`begin`."""
-        echo(text(command, values, stopped=False), err=err)
+        ``empty`` has all names of the command's objects, with what holds before it has begun.
+        """
+        self._command, self._empty, self._err = command, empty, err
+        self._left = {None: {}}
+
+    def coming(self, heads: Mapping[Any, Mapping[str, Any] | Callable[[], Mapping[str, Any]]]) -> None:
+        """Let a signal print these from now on: what is known of each, now or by then."""
+        if self._command:
+            self._left = {**heads}
+
+    def know(self, key: Hashable, values: Mapping[str, Any]) -> None:
+        """Take what one has come to; it is printed later."""
+        if self._command:
+            self._left[key] = values
+
+    def drop(self, key: Hashable) -> None:
+        """Forget one that is not to be printed after all."""
+        self._left.pop(key, None)
+
+    def show(self, key: Hashable, values: Mapping[str, Any]) -> None:
+        """Print one."""
+        self.know(key, values)
+        echo(text(self._command, values, stopped=False), err=self._err)
+        self.drop(key)
+
+    def show_all(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Print all, and none besides."""
+        every = dict(enumerate(found))
+        self.coming(every)
+        for key, values in every.items():
+            self.show(key, values)
+        self.begin()
 
     def stopped(self) -> list[str]:
-        """Return the lines that are left to print where a signal ended the command; only once."""
-        rest, self._rest = self._rest, None
-        return [] if rest is None else [printable(text(command, each, stopped=True)) for command, each in rest()]
+        """Return the lines that are left to print where a signal has ended the command; only once."""
+        left, self._left = self._left, {}
+        known = (each() if callable(each) else each for each in left.values())
+        return [printable(text(self._command, {**self._empty, **each}, stopped=True)) for each in known]
+
+    def tell_stopped(self) -> None:
+        """Print them."""
+        echo(*self.stopped(), err=self._err)
 
     def write_stopped(self) -> None:
         """Write them past ``sys.stdout``, which may be what was interrupted."""
         for line in self.stopped():
-            os.write(1, f"{line}\n".encode(errors="backslashreplace"))
+            os.write(2 if self._err else 1, f"{line}\n".encode(errors="backslashreplace"))
 
 
 def text(command: str, values: Mapping[str, Any], *, stopped: bool) -> str:

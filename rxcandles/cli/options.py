@@ -136,10 +136,6 @@ stored_series: Final = together(
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
                  help="Timeframes, separated by commas; by default all stored ones."),
 )  # fmt: skip
-one_series: Final = together(
-    click.argument("symbol", required=False, shell_complete=_stored_symbols),
-    click.argument("timeframe", required=False, shell_complete=_timeframes),
-)
 of_series: Final = together(
     click.option("--symbol", shell_complete=_stored_symbols,
                  help="Market of the candles; by default what the file names say."),
@@ -166,13 +162,14 @@ last: Final = click.option(
     "--last", type=length_option, metavar="LENGTH",
     help="How far back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (M is months), 2y.",
 )  # fmt: skip
-stretch: Final = together(_since("."), _until("the end of what is stored"), zone_option)
+tz: Final = zone_option
+stretch: Final = together(_since("."), _until("the end of what is stored"), tz)
 stored_span: Final = together(
-    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, zone_option
+    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, tz
 )
 ends: Final = together(
     click.option("--count", type=count_option, metavar="N", help="Number of candles, back from the newer end."),
-    _since("."), last, _until("now"), _end, zone_option,
+    _since("."), last, _until("now"), _end, tz,
 )  # fmt: skip
 whose: Final = click.option(
     "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,
@@ -184,13 +181,6 @@ told: Final = together(
     quiet,
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
     no_color,
-)
-asked: Final = together(
-    one_series,
-    ends,
-    db,
-    exchange,
-    told,
 )
 _many: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),

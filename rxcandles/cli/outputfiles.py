@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -44,7 +45,7 @@ def files_for(series: Sequence[Series], output: str, suffix: str | None, *, fold
         )  # fmt: skip
     else:
         return dict.fromkeys(series, output)
-    twice = {path for path in paths.values() if sum(path == each for each in paths.values()) > 1}
+    twice = [path for path, number in Counter(paths.values()).items() if number > 1]
     if twice:
         raise refusal(
             "--output",

@@ -15,18 +15,29 @@ from rxcandles.cli.console import printable, show_table
 from rxcandles.cli.display import Output, clock
 from rxcandles.cli.jobs import Place, titles_of
 from rxcandles.cli.logs import logged
-from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.running import run_async
+from rxcandles.cli.showntimes import span_shown
 from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Request
 from rxcandles.ports import Series, kept_text
+from rxcandles.timeframe import to_datetime
 
 __all__ = ["plan", "size"]
 
 SPANS: Final = 10
 """Missing spans of one series that are printed; --json has all."""
+
+_EMPTY: Final = dict.fromkeys(
+    [
+        *SERIES,
+        "asked",
+        *(each.name for each in attrs.fields(CollectionPlan) if each.name != "request"),
+        "missing_slots",
+    ]
+)
 
 
 @click.command()
@@ -45,20 +56,19 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
 
     def work() -> int:
         wanted, place, output = asked_for("plan", **asked)
+        if as_json:
+            OBJECTS.expect("plan", _EMPTY)
         left_out: list[str] = []
         requests = place.requests([wanted], left_out)
         for line in left_out:
             echo(line, err=True)
         if not options.is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
-        if as_json:
-            OBJECTS.expect("plan", lambda: [{"symbol": each.symbol, "timeframe": each.timeframe} for each in requests])
+        OBJECTS.coming({each: _about(each) for each in requests})
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
             plans, seconds, others, whose = run_async(_plans(place, requests))
         if as_json:
-            OBJECTS.begin()
-            for each in plans:
-                OBJECTS.show("plan", {"exchange": whose, **each.to_dict()})
+            OBJECTS.show_all({"exchange": whose, **each.to_dict()} for each in plans)
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
@@ -75,6 +85,13 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     return work
 
 
+def _about(request: Request) -> dict[str, Any]:
+    start = None if request.start is None else to_datetime(request.start)
+    ends = {"start": start, "stop": to_datetime(request.stop)}
+    asked = None if request.start is not None else request.count
+    return {"symbol": request.symbol, "timeframe": request.timeframe.name, **ends, "asked": asked}
+
+
 async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float, list[Series], str]:
     """Return the plan of each request, the seconds of all at the limit they share, series of others, and whose it is.
 
@@ -82,7 +99,10 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
     """
     async with place.connect(share_limit=False) as provider:
         whose = provider.exchange.name
-        plans = [await provider.plan(request, of=len(requests)) for request in requests]
+        plans = []
+        for request in requests:
+            plans.append(await provider.plan(request, of=len(requests)))
+            OBJECTS.know(request, {"exchange": whose, **plans[-1].to_dict()})
         seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
         bare = {(each.request.symbol, each.request.timeframe.name) for each in plans if not each.stored}
         others = [
@@ -110,8 +130,8 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
         if each.not_kept is not None:
             start, stop = each.not_kept
             echo(
-                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; {start:%Y-%m-%d %H:%M:%S} to "
-                f"{stop:%Y-%m-%d %H:%M:%S} UTC is not counted"
+                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; "
+                f"{span_shown(start, stop)} is not counted"
             )
     every = list(plans.values())
     requests, again, disk = (
@@ -132,12 +152,12 @@ def _again(requests: int) -> str:
 def _print_spans(plan: CollectionPlan) -> None:
     for start, stop in plan.missing[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"missing: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"missing: {span_shown(start, stop)}, {slots:,} slots")
     if len(plan.missing) > SPANS:
         echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"asked again: {start:%Y-%m-%d %H:%M:%S} to {stop:%Y-%m-%d %H:%M:%S} UTC, {slots:,} slots")
+        echo(f"asked again: {span_shown(start, stop)}, {slots:,} slots")
     if len(plan.doubtful) > SPANS:
         echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import click
 
 from rxcandles.cli import options, outputs
-from rxcandles.cli.asking import WAYS, check_all_said
 from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import format_candles
-from rxcandles.cli.display import Board, LastProgress
-from rxcandles.cli.jobs import Job, run_job, run_several, titles_of
+from rxcandles.cli.display import Board, LastProgress, Output
+from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.cli.provisional import Doubts, Seen, impossible_text, tell_doubts
+from rxcandles.cli.showntimes import at_home
 from rxcandles.cli.text import echo
+from rxcandles.errors import BannedError, ExchangeError, UnreachableError
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig, CollectionProgress
@@ -45,32 +47,30 @@ def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked
     rxcandles get KRW-BTC KRW-ETH 60m --last 1d
     """
 
-    def work() -> int:
-        wanted, place, output = asked_for("get", **asked)
-        how = {"refetch": refetch, "include_imported": include_imported}
-        left_out: list[str] = []
-        titles = titles_of(place.requests([wanted], left_out))
-        for line in left_out:
-            echo(line, err=True)
+    how = {"refetch": refetch, "include_imported": include_imported}
 
-        async def collected(provider: CandleDataProvider, board: Board) -> list[tuple[Request, _Got]]:
-            return [
-                (each, await _got(provider, each, order, partial(board.tell, title), how))
-                for each, title in titles.items()
-            ]
+    def work() -> int:
+        place, titles, output, left_out = _asked("get", asked)
+        page, failures = _Page(titles, style, marked=include_imported), dict[str, ExchangeError]()
+
+        async def collected(provider: CandleDataProvider, board: Board) -> dict[Request, _Got]:
+            found = {}
+            for each, title in titles.items():
+                try:
+                    found[each] = await _got(provider, each, order, partial(board.tell, title), how)
+                except ExchangeError as error:
+                    failures[title] = _of_one(error, titles)
+            return found
 
         got = run_several(place, titles, output, collected)
         # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
-        several_timeframes = len({each.timeframe for each in titles}) > 1
-        for number, (request, (candles, _)) in enumerate(got):
-            if style == "table" and len(got) > 1:
-                echo(f"{titles[request]}:")
-            last = request.timeframe.name if several_timeframes and style != "table" else None
-            for line in _lines(candles, style, last, header=style == "table" or number == 0, marked=include_imported):
+        for request, (candles, _) in got.items():
+            for line in page.lines(request, candles, first=True):
                 if outputs.fault() is not None:
                     return 0
                 echo(line)
-        return _tell({titles[request]: doubts for request, (_, doubts) in got}, quiet=output.quiet) or bool(left_out)
+        told = {titles[request]: doubts for request, (_, doubts) in got.items()}
+        return _tell(told, failures, quiet=output.quiet) or bool(left_out)
 
     return work
 
@@ -78,21 +78,37 @@ def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked
 _Got: TypeAlias = tuple[Sequence[CandleData], Doubts]
 
 
+def _asked(command: str, asked: Mapping[str, Any]) -> tuple[Place, Mapping[Request, str], Output, list[str]]:
+    """Return what is asked for: where, the series by title, what is told, and which listed ones are left out."""
+    wanted, place, output = asked_for(command, **asked)
+    left_out: list[str] = []
+    titles = titles_of(place.requests([wanted], left_out))
+    for line in left_out:
+        echo(line, err=True)
+    return place, titles, output, left_out
+
+
+def _of_one(error: ExchangeError, titles: Mapping[Request, str]) -> ExchangeError:
+    """Return an error that stops none of the other series; raise one that is about all of them, or about the only."""
+    if len(titles) == 1 or isinstance(error, BannedError | UnreachableError):
+        raise error
+    return error
+
+
 async def _got(
     provider: CandleDataProvider,
     request: Request,
     order: Order,
     tell: Callable[[CollectionProgress], None],
-    how: Mapping[str, bool],
+    how: Mapping[str, Any],
 ) -> _Got:
     """Collect and return the candles of one request, and what of it is not sure."""
     progress, seen = LastProgress(tell), Seen(request)
-    end = None if request.start is None else to_datetime(request.start)
     candles: Sequence[CandleData] = []
     if request.start != request.stop:
         candles = await provider.get_candles(
-            request.symbol, request.timeframe.name, request.count, to_datetime(request.stop), end,
-            CollectionConfig(enable_memory_warning=False), order=order, progress_callback=progress, **how,
+            *_arguments(request), CollectionConfig(enable_memory_warning=False), order=order,
+            progress_callback=progress, **how,
         )  # fmt: skip
     seen.add(candles)
     revised = progress.progress.revised if progress.progress else 0
@@ -100,69 +116,107 @@ async def _got(
     return candles, Doubts(await seen.provisional(store), revised, await seen.impossible(store))
 
 
-def _lines(
-    candles: Sequence[CandleData], style: str, timeframe: str | None, *, header: bool, marked: bool
-) -> Iterator[str]:
-    """Yield the lines of one series, with its timeframe at the end where one is given."""
-    for number, line in enumerate(format_candles(candles, style, header=header, marked=marked)):
-        if timeframe is None:
-            yield line
-        elif style == "csv":
-            yield f"{line},{'timeframe' if header and number == 0 else timeframe}"
-        else:
-            yield f'{line[:-1]}, "timeframe": "{timeframe}"}}'
+def _arguments(request: Request) -> tuple[str, str, int | None, datetime, datetime | None]:
+    end = None if request.start is None else to_datetime(request.start)
+    return request.symbol, request.timeframe.name, request.count, to_datetime(request.stop), end
+
+
+class _Page:
+    """Lines of several series, one after the other.
+
+    In a table each has its title and its header. Otherwise there is one header, and where timeframes differ, each line
+    ends with its own.
+    """
+
+    def __init__(self, titles: Mapping[Request, str], style: str, *, marked: bool) -> None:
+        self._titles, self._style, self._marked = titles, style, marked
+        self._differ = style != "table" and len({each.timeframe for each in titles}) > 1
+        self._begun = False
+
+    def lines(self, request: Request, candles: Sequence[CandleData], *, first: bool) -> Iterator[str]:
+        """Yield the lines of some candles of a series, of its ``first`` or of later ones."""
+        header, self._begun = (first if self._style == "table" else not self._begun), True
+        if header and self._style == "table" and len(self._titles) > 1:
+            yield f"{self._titles[request]}:"
+        for number, line in enumerate(format_candles(candles, self._style, header=header, marked=self._marked)):
+            if not self._differ:
+                yield line
+            elif self._style == "csv":
+                yield f"{line},{'timeframe' if header and number == 0 else request.timeframe}"
+            else:
+                yield f'{line[:-1]}, "timeframe": "{request.timeframe}"}}'
 
 
 @click.command()
-@options.asked
+@options.several
 @options.printed
 @options.refetch
 @options.imported
-def stream(style: str, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
-    """Print the candles of one series while they are being collected.
+def stream(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
+    """Print candles while they are being collected. Stored candles are not fetched again.
+
+    Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
+    "timeframe".
 
     \b
     rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz
+    rxcandles stream 'KRW-*' 1d --last 1y --format csv > all.csv
     """
-    way = next(((way, asked[way]) for way in WAYS if asked[way] is not None), ("", None))
-    symbols, timeframes = ([asked[name]] if asked[name] else [] for name in ("symbol", "timeframe"))
-    check_all_said("stream", symbols, timeframes, way, asked["to"])
-    job = Job(**asked)
+    how = {"order": order, "refetch": refetch, "include_imported": include_imported}
 
-    async def work(provider: CandleDataProvider, progress: LastProgress) -> Doubts | int:
-        seen = Seen(job.request)
-        chosen = provider.stream_candles(
-            **job.asked,
-            order=job.order,
-            progress_callback=progress,
-            refetch=refetch,
-            include_imported=include_imported,
-        )
-        async with chosen as chunks:
-            async for candles, meta in chunks:
-                for line in format_candles(candles, style, header=meta.chunk_index == 0, marked=include_imported):
-                    echo(line)
-                if outputs.fault() is not None:
-                    return CUT_SHORT if outputs.reader_left() else 1
-                seen.add(candles)
-        store = provider.repository
-        return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
+    def work() -> int:
+        place, titles, output, left_out = _asked("stream", asked)
+        page, failures = _Page(titles, style, marked=include_imported), dict[str, ExchangeError]()
+        doubts: dict[str, Doubts] = {}
 
-    def show() -> int:
+        async def streamed(provider: CandleDataProvider, board: Board) -> int:
+            for each, title in titles.items():
+                try:
+                    found = await _streamed(provider, each, page, partial(board.tell, title), how)
+                except ExchangeError as error:
+                    failures[title] = _of_one(error, titles)
+                    continue
+                if isinstance(found, int):
+                    return found
+                doubts[title] = found
+            return 0
+
         # On a terminal the candles themselves show how far it is.
-        done = run_job(job, work, live=not sys.stdout.isatty())
-        if isinstance(done, int):
-            return done
-        return _tell({job.title: done}, quiet=job.quiet)
+        code = run_several(place, titles, output, streamed, live=not sys.stdout.isatty())
+        return code or _tell(doubts, failures, quiet=output.quiet) or bool(left_out)
 
-    return show
+    return work
 
 
-def _tell(found: Mapping[str, Doubts], *, quiet: bool) -> int:
-    """Say what is not sure; return 1 where a candle is left out."""
+async def _streamed(
+    provider: CandleDataProvider,
+    request: Request,
+    page: _Page,
+    tell: Callable[[CollectionProgress], None],
+    how: Mapping[str, Any],
+) -> Doubts | int:
+    """Print one series as it comes; return what of it is not sure, or an exit code once nobody reads on."""
+    if request.start == request.stop:
+        return Doubts()
+    seen, progress = Seen(request), LastProgress(tell)
+    async with provider.stream_candles(*_arguments(request), progress_callback=progress, **how) as chunks:
+        async for candles, meta in chunks:
+            for line in page.lines(request, candles, first=meta.chunk_index == 0):
+                echo(line)
+            if outputs.fault() is not None:
+                return CUT_SHORT if outputs.reader_left() else 1
+            seen.add(candles)
+    store = provider.repository
+    return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
+
+
+def _tell(found: Mapping[str, Doubts], failures: Mapping[str, ExchangeError], *, quiet: bool) -> int:
+    """Say what is not sure and what failed; return 1 where something failed or a candle is left out."""
     if not quiet:
         tell_doubts(found)
     impossible = {title: doubts.impossible for title, doubts in found.items() if doubts.impossible}
     for title, candles in impossible.items():
         echo(f"rxcandles: {title}: {impossible_text(candles)}", err=True)
-    return 1 if impossible else 0
+    for title, error in failures.items():
+        echo(f"rxcandles: {title}: {at_home(' '.join(str(error).split()))}", err=True)
+    return 1 if impossible or failures else 0

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 import attrs
 
+from rxcandles.cli.showntimes import at_home, home, minute_shown, time_shown, zone_name
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.model import CandleData, Request
 from rxcandles.operators.summarize import provisional_spans
 from rxcandles.ports import CandleStore, Impossible, impossible_in
 from rxcandles.reports import CollectionSummary, ProvisionalSpan
-from rxcandles.timeframe import BEGINNING, from_datetime, plain_time, to_datetime
+from rxcandles.timeframe import BEGINNING, from_datetime
 
 __all__ = ["Doubts", "Seen", "impossible_text", "provisional_text", "revised_text", "tell_doubts"]
 
@@ -90,13 +90,13 @@ def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:
     others = [each for each in spans if each is not largest]
     slots = sum(each.slots for each in others)
     more = f"{counted(slots, 'slot')} in {counted(len(others), 'span')} more" if others else ""
-    stop = _moment(largest.stop)
+    stop = f"{minute_shown(largest.stop)} {zone_name()}"
     if largest.kind == "beginning":
-        text = f"that nothing is older than {stop} UTC is the word of {_answers(largest)}"
+        text = f"that nothing is older than {stop} is the word of {_answers(largest)}"
         text += f", and so is that {more} {'is' if slots == 1 else 'are'} empty" if others else ""
     else:
         verb = "is" if largest.slots == 1 else "are"
-        text = f"{counted(largest.slots, 'slot')} before {stop} UTC {verb} empty by {_answers(largest)}"
+        text = f"{counted(largest.slots, 'slot')} before {stop} {verb} empty by {_answers(largest)}"
         text += f", and {more}" if others else ""
     return f"{text}; {_again(spans, now)}"
 
@@ -105,10 +105,11 @@ def impossible_text(found: Sequence[Impossible]) -> str:
     """Return one sentence on candles that are left out as they can't be true; empty for none."""
     if not found:
         return ""
-    times = ", ".join(plain_time(each.open_time) for each in found[:LINES])
+    times = ", ".join(time_shown(each.open_time) for each in found[:LINES])
     more = f" and {len(found) - LINES:,} more" if len(found) > LINES else ""
+    fault = at_home(found[0].fault)
     whose = "the candle of" if len(found) == 1 else "the candles of"
-    return f"left out: {whose} {times}{more} UTC can't be true ({found[0].fault}); the next run asks again"
+    return f"left out: {whose} {times}{more} {zone_name()} can't be true ({fault}); the next run asks again"
 
 
 def revised_text(count: int) -> str:
@@ -127,9 +128,5 @@ def _again(spans: Iterable[ProvisionalSpan], now: float) -> str:
     if due <= now:
         return "the next run asks again"
     minute = -(-due // 60) * 60
-    same = to_datetime(minute).date() == to_datetime(now).date()
-    return f"the next run after {to_datetime(minute):{'%H:%M' if same else '%Y-%m-%d %H:%M'}} UTC asks again"
-
-
-def _moment(moment: datetime) -> str:
-    return plain_time(from_datetime(moment)).removesuffix(":00")
+    same = home(minute).date() == home(now).date()
+    return f"the next run after {time_shown(minute, '%H:%M' if same else '%Y-%m-%d %H:%M')} {zone_name()} asks again"

@@ -45,12 +45,12 @@ async def series_of(db: str, which: Which, exchange: str | None = None, *, impor
         if not held.fitting(part, exchange, imported=imported):
             raise RequestError(await _nothing(held, part, exchange, imported=imported))
     found = held.fitting(which, exchange, imported=imported)
-    for each in found:
-        others = sorted(other.exchange for other in found if other[1:] == each[1:])
+    exchanges: dict[tuple[str, str], list[str]] = {}
+    for each in found:  # by their exchanges' names first
+        exchanges.setdefault((each.symbol, each.timeframe), []).append(each.exchange)
+    for (symbol, frame), others in exchanges.items():
         if len(others) > 1:
-            raise RequestError(
-                f"{db} has {each.symbol} {each.timeframe} from {' and '.join(others)}; say which with --exchange"
-            )
+            raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(others)}; say which with --exchange")
     return found
 
 

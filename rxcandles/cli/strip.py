@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
+from rxcandles.cli.showntimes import home
 from rxcandles.holdings import CoverageCell
-from rxcandles.timeframe import to_datetime
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
 
@@ -28,12 +28,16 @@ _PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
 _IMPORTED: Final = _Mark("imported", "▓", "i", "bright_black")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
+_IMPOSSIBLE: Final = _Mark("impossible", "╳", "!", "bold red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING)
-"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional."""
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
+"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional, and what is
+impossible behind nothing."""
 
 
 def _mark(cell: CoverageCell) -> _Mark:
+    if cell.impossible:
+        return _IMPOSSIBLE
     if cell.missing:
         if cell.imported:
             return _IMPORTED
@@ -73,13 +77,13 @@ def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: 
 
 
 def axis(start: int, stop: int, width: int) -> str:
-    """Return a line of ``width`` or a few more characters: UTC times, each mark under what opens then."""
+    """Return a line of ``width`` or a few more characters: times, each mark under what opens then."""
     form = "%Y-%m-%d" if stop - start >= 4 * 86_400 else "%m-%d %H:%M" if stop - start >= 600 else "%H:%M:%S"
-    length = len(f"{to_datetime(start):{form}}") + 1
+    length = len(f"{home(start):{form}}") + 1
     number = max(1, width // (length + 4))
     line = ""
     for at in range(number):
         column = width * at // number
-        line = line.ljust(column) + f"|{to_datetime(start + (stop - start) * column // width):{form}}"
-    end = f"{to_datetime(stop):{form}}|"
+        line = line.ljust(column) + f"|{home(start + (stop - start) * column // width):{form}}"
+    end = f"{home(stop):{form}}|"
     return line.ljust(width - len(end)) + end if len(line) + 2 + len(end) <= width else line

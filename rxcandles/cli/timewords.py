@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from rxcandles.cli.showntimes import ZONE
 from rxcandles.errors import RequestError
 from rxcandles.moments import Length, default_zone, read_length, read_time
 
@@ -15,7 +16,6 @@ __all__ = [
     "Word", "count_option", "length_option", "length_said", "patience_said", "time_option", "time_said", "zone_option",
 ]  # fmt: skip
 
-_ZONE: Final = "rxcandles.tz"
 _TIMES: Final = "write it as 2024-01-31, '2024-01-31 09:00' or '2024-01-31 09:00 KST'"
 _LENGTHS: Final = "write it as 90m (minutes), 24h, 30d, 8w, 6M (months) or 2y, up to a hundred years"
 
@@ -99,7 +99,7 @@ def time_option(value: str | datetime) -> datetime:
     if isinstance(value, datetime):
         return value
     try:
-        return time_said(value, zone_of(click.get_current_context(silent=True)))
+        return time_said(value, ZONE.get())
     except RequestError as error:
         raise _bad(error) from None
 
@@ -145,22 +145,16 @@ class Word(click.Option):
             self.opts = every
 
 
-def zone_of(context: click.Context | None) -> tzinfo:
-    """Return the zone that times of a command are in."""
-    found = None if context is None else context.meta.get(_ZONE)
-    return default_zone(None) if found is None else found
-
-
 def _keep_zone(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     try:
-        context.meta[_ZONE] = default_zone(value)
+        ZONE.set(default_zone(value))
     except RequestError as error:
         raise _bad(error) from None
 
 
 def zone_option(command: Any) -> Any:
-    """Give a command ``--tz``, which is read before its times."""
+    """Give a command ``--tz``, in which its times are read and shown; it is read before them."""
     return click.option(
         "--tz", metavar="ZONE", is_eager=True, expose_value=False, callback=_keep_zone,
-        help="Time zone of times without one, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, or UTC]",
+        help="Time zone to read and show times in, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, or UTC]",
     )(command)  # fmt: skip

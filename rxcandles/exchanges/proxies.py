@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -10,17 +11,23 @@ from rxcandles.errors import RequestError
 
 __all__ = ["proxy_for"]
 
+_PORTS: Final = {"http": 80, "https": 443}
+
 
 def proxy_for(address: SplitResult) -> str | None:
     """Return the URL of the proxy for an address, None for none; raise ``RequestError`` for one that can't be used.
 
-    ``HTTPS_PROXY`` and ``HTTP_PROXY``, or in small letters, by the address's scheme; not where ``NO_PROXY`` names its
-    host, and never for this machine's own addresses, at which simulators listen. Errors don't quote it: it may have a
-    password.
+    ``HTTPS_PROXY`` and ``HTTP_PROXY``, by the address's scheme, else ``ALL_PROXY``, each also in small letters; not
+    where ``NO_PROXY`` names its host, and never for this machine's own addresses, at which simulators listen. Errors
+    don't quote it: it may have a password.
     """
-    host = address.hostname or ""
-    proxy = getproxies().get(address.scheme.lower())
-    if not proxy or _is_own(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
+    host, scheme = address.hostname or "", address.scheme.lower()
+    proxies = getproxies()
+    name = scheme if proxies.get(scheme) else "all"
+    proxy = proxies.get(name)
+    if not proxy or _is_own(host) or _is_excepted(host, address.port or _PORTS.get(scheme), proxies.get("no", "")):
+        return None
+    if proxy_bypass(address.netloc.rpartition("@")[2]):  # the system's own exceptions
         return None
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -28,12 +35,32 @@ def proxy_for(address: SplitResult) -> str | None:
     except ValueError:
         usable = False
     if not usable:
-        name = f"{address.scheme.upper()}_PROXY"
         raise RequestError(
-            f"{name} names no proxy that can be used; write http://HOST:PORT (SOCKS is not spoken), or add {host} to "
-            "NO_PROXY"
+            f"{name.upper()}_PROXY names no proxy that can be used; write http://HOST:PORT (SOCKS is not spoken), or "
+            f"add {host} to NO_PROXY"
         )
     return parts.geturl()
+
+
+def _is_excepted(host: str, port: int | None, exceptions: str) -> bool:
+    """Whether ``NO_PROXY`` names the host: ``*``, a name with all below it, an address, a network, each with a port."""
+    return any(_fits(each.lower(), host.lower(), port) for each in exceptions.replace(",", " ").split())
+
+
+def _fits(exception: str, host: str, port: int | None) -> bool:
+    name, colon, wanted = exception.rpartition(":")
+    if colon and wanted.isdecimal() and (":" not in name or name.endswith("]")):
+        if int(wanted) != port:
+            return False
+        exception = name
+    exception = exception.strip("[]")
+    if exception == "*":
+        return True
+    try:
+        return ip_address(host) in ip_network(exception, strict=False)
+    except ValueError:
+        name = exception.removeprefix("*").strip(".")
+        return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
 def _is_own(host: str) -> bool:

@@ -92,9 +92,10 @@ class UpbitExchange(Titled):
     candles' namespace in a store, whatever server they come from: who makes this object says whose candles they are.
     With ``simulated=False`` a server that says it is our simulator is refused (``WrongServerError``), with ``True`` one
     that doesn't; :func:`connect` sets it by the name, None refuses neither. A proxy that the environment names
-    (``HTTPS_PROXY``, ``NO_PROXY``) is used, but for this machine's own addresses. A ``session`` given (for a CA of your
-    own) is used as it is and left open. A server that was never reached is tried for ``patience`` seconds, then
-    ``UnreachableError``; None for as many tries as any request has.
+    (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) is used, but for this machine's own addresses. A ``session`` given
+    (for a CA of your own) is used as it is and left open. A server that was never reached is tried for ``patience``
+    seconds, one that has never answered for ten at least, then ``UnreachableError``; None for as many tries as any
+    request has.
     Raises ``RequestError`` for arguments that can't be meant.
     """
 
@@ -299,6 +300,7 @@ class UpbitExchange(Titled):
                 proxy=self._proxy,
                 trace_request_ctx=sent,
             ) as response:
+                self._contact.answered()
                 self._check_server(response, asked)
                 if response.status != 200:
                     failure = await self._failure(response, asked, packed=packed)

@@ -17,7 +17,7 @@ from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
-from rxcandles.model import ORDERS, span_between
+from rxcandles.model import ORDERS, check_instant, span_between
 from rxcandles.ports import CandleStore, RowReader, with_imported
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.showing import Brief
@@ -158,7 +158,7 @@ def _span(
         to = to_datetime(max(newest + [stop for _, stop in covered]))
     if isinstance(since, timedelta):
         try:
-            since = to - since
+            since = to_datetime(check_instant("to", to)) - since  # in UTC: clocks may change in between
         except (OverflowError, TypeError):
             raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
     if since is None:

@@ -118,7 +118,7 @@ class _Reading:
         there = await self._store.coverage(request.symbol, request.timeframe, *whole) if void else []
         left = void.subtract(SpanSet(tuple((each.start, each.stop) for each in there)))
         if left:
-            spans = ", ".join(f"{plain_time(start)} to {plain_time(stop)}" for start, stop in left.spans[:3])
+            spans = ", ".join(f"{plain_time(start)} to {plain_time(stop)} UTC" for start, stop in left.spans[:3])
             raise VoidedError(
                 f"{request.symbol} {request.timeframe}: an answer has shown that an earlier one was wrong about "
                 f"{spans}, which is not held any more; ask again, and only that is asked for"

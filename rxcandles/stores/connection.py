@@ -16,11 +16,12 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeV
 
 import aiosqlite
 
-from rxcandles.errors import SchemaError, StoreError
+from rxcandles.errors import StoreError
 from rxcandles.events import MigrateEvent, log_event
 from rxcandles.stores.access import Access, access_to, unreadable
 from rxcandles.stores.doubtful import find_doubtful
 from rxcandles.stores.header import read_header
+from rxcandles.stores.older import lay_beside
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import APPLICATION_ID, CLAIMS_SINCE, MIGRATIONS, VERSION
 from rxcandles.stores.strangers import refuse_strangers
@@ -161,9 +162,9 @@ def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Cal
 async def open_connection(database: str, path: str, busy_timeout: float, durability: Durability) -> Connection:
     """Return a connection to a file that is of this version now; ``path`` is what errors call it.
 
-    Where the file may not be written to, it is for reading only. Raises ``SchemaError`` for a file of a newer version
-    or of another program, or that would run something of its own, which it leaves as it is, and ``StoreError`` where
-    the file can't be opened.
+    Where the file may not be written to, it is for reading only, whatever its version. Raises ``SchemaError`` for a
+    file of a newer version or of another program, or that would run something of its own, which it leaves as it is, and
+    ``StoreError`` where the file can't be opened.
     """
     connection = Connection(database, path, busy_timeout)
     try:
@@ -200,11 +201,7 @@ def _prepare(
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: names in it are garbled; {DAMAGED}") from error
     if not access.writable:
-        if header.version < VERSION:
-            raise SchemaError(
-                f"{path} has schema version {header.version}, this rxcandles reads {VERSION}, and it can't be brought "
-                "up to date where it may not be written to; open it once where it may, or copy it there"
-            )
+        lay_beside(connection)
         return
     _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")

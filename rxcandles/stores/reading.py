@@ -10,6 +10,7 @@ from typing import Any, Final
 from rxcandles.arguments import check_choice, check_count
 from rxcandles.model import ORDERS, Order, Row, row_fields
 from rxcandles.stores.access import access_to
+from rxcandles.stores.older import lay_beside
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.trouble import store_error
@@ -71,6 +72,8 @@ class SqliteReader:
             self._connection = sqlite3.connect(
                 access.uri("rw"), isolation_level=None, check_same_thread=False, uri=True
             )
+            if not access.writable:
+                lay_beside(self._connection)
         except sqlite3.Error as error:
             raise store_error(name, error) from error
         self._lock = Lock()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from copy import copy
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from types import TracebackType
-from typing import Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, cast, get_args
 
 from rxcandles.arguments import (
     check_choice,
@@ -40,6 +43,7 @@ from rxcandles.stores.journal import Matter, answered, question, remember, settl
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.reserving import release, reserve
+from rxcandles.stores.visiting import Visit, at_once
 from rxcandles.stores.withimported import WithImported
 from rxcandles.stores.writing import write_rows
 from rxcandles.timeframe import Timeframe, time_text
@@ -48,6 +52,7 @@ __all__ = ["SqliteReader", "SqliteStore"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
+_A = TypeVar("_A")
 _R = TypeVar("_R", bound=SqliteReader)
 
 
@@ -381,6 +386,24 @@ class SqliteStore(ImportKeeper, Titled):
             (symbol, frame): number for exchange, symbol, frame, number in found if exchange == self.exchange
         }
         return [Series(*row[:3]) for row in found]
+
+    async def visit(self, work: Callable[[SqliteStore], Coroutine[Any, Any, _A]]) -> _A:
+        """Return ``await work(store)``, all of it done in one visit of the store's thread; for many small readings.
+
+        ``store`` is this one as it is there. ``work`` awaits nothing but its methods. Others that use the store wait
+        until it ends; a cancelled caller ends it at its next reading.
+        """
+        left = Event()
+
+        def visited(connection: sqlite3.Connection) -> _A:
+            inside = copy(self)
+            inside._connection = cast(Connection, Visit(connection, left))
+            return at_once(work(inside))
+
+        try:
+            return await self._open.call(visited)
+        finally:
+            left.set()
 
     async def row_size(self) -> tuple[float, str]:
         """Return the bytes that a candle of any series takes on average, and where that is from.

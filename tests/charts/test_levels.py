@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 from chartdata import FIRST, chart_of, fill, written
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from rxcandles import RequestError, Row, SqliteStore, Timeframe
 from rxcandles.charts import MOST, Level, bars, ladder, read_chart
 from rxcandles.charts.levels import fitting
 from rxcandles.charts.strip import Counts, columns
-from rxcandles.spans import SpanSet
+from rxcandles.spans import SpanSet, runs
 from rxcandles.timeframe import TIMEFRAMES, to_datetime
 
 
@@ -58,9 +59,15 @@ async def test_nothing_and_too_much() -> None:
     st.integers(0, 19),
     st.lists(st.tuples(st.integers(0, 79), st.integers(1, 30)), max_size=5),
     st.sets(st.integers(0, 79)),
+    st.sets(st.integers(0, 79)),
 )
 def test_bars_against_a_slow_model(
-    traded: list[bool], factor: int, phase: int, proven: list[tuple[int, int]], doubted: set[int]
+    traded: list[bool],
+    factor: int,
+    phase: int,
+    proven: list[tuple[int, int]],
+    doubted: set[int],
+    wrong: set[int],
 ) -> None:
     """A bar has the first open, the last close, the extremes and the sum of the candles that are in its slots.
 
@@ -73,6 +80,8 @@ def test_bars_against_a_slow_model(
     rows = [row for row, there in zip(written(len(traded))[::-1], traded, strict=True) if there]
     provisional = SpanSet(tuple((slot, slot + 1) for slot in doubted)).spans
     data = chart_of(rows, *spans, slots=len(traded), provisional=provisional)
+    wrong = {slot for slot in wrong - known if slot < len(traded) and not traded[slot]}
+    data = attrs.evolve(data, impossible=tuple(runs(sorted(wrong))))
     made = bars(data, level)
     there = dict(zip(data.slot, zip(data.open, data.high, data.low, data.close, data.volume, strict=True), strict=True))
     found = iter(zip(made.bar, made.open, made.high, made.low, made.close, made.volume, made.stored, strict=True))
@@ -81,7 +90,9 @@ def test_bars_against_a_slow_model(
         inside = [there[slot] for slot in slots if slot in there]
         assert list(Counts(data).between(slots[0], slots[-1] + 1)) == [
             len(inside), 0, len([slot for slot in slots if slot in known - doubted and slot not in there]),
-            len(doubted & set(slots)), len([slot for slot in slots if slot not in known and slot not in there]),
+            len(doubted & set(slots)),
+            len([slot for slot in slots if slot not in known and slot not in there and slot not in wrong]),
+            len(wrong & set(slots)),
         ]  # fmt: skip
         if inside:
             number, first, high, low, last, volume, count = next(found)

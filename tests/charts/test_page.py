@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -37,10 +38,12 @@ def gaps() -> ChartData:
 
 
 @asynccontextmanager
-async def shown(browser: str, folder: Path, data: ChartData, title: str | None = None) -> AsyncIterator[Page]:
+async def shown(
+    browser: str, folder: Path, data: ChartData, title: str | None = None, tz: str | None = None
+) -> AsyncIterator[Page]:
     """The page of ``data``; in the end it has had no trouble and has asked for nothing but itself."""
     file = folder / "chart.html"
-    file.write_text(charts.html(data, title), encoding="utf-8")
+    file.write_text(charts.html(data, title, tz=tz), encoding="utf-8")
     async with opened(browser) as page:
         await page.open(file.as_uri())
         yield page
@@ -189,28 +192,29 @@ async def test_gaps_are_gaps(browser: str, tmp_path: Path) -> None:
 
 STRIP = {
     "stored": (0x7A, 0x9C, 0xC6), "imported": (0x7D, 0x84, 0x8D), "no-trade": (0xE0, 0xB0, 0x4C),
-    "provisional": (0xE3, 0x8F, 0xB5), "missing": (0x94, 0x67, 0xB5),
+    "provisional": (0xE3, 0x8F, 0xB5), "missing": (0x94, 0x67, 0xB5), "impossible": (0xE8, 0x59, 0x0C),
 }  # fmt: skip
 
 
 async def test_a_strip_is_true_at_any_width(browser: str, tmp_path: Path) -> None:
-    """At five widths and two device ratios the colours of the strip have the areas of what they stand for.
+    """At five widths and three device ratios the colours of the strip have the areas of what they stand for.
 
     Its columns meet, nothing of it is hidden or cut, and all of the page is in the window.
     """
     rows = [
         row
         for row in written(20_000, traded=0.998)[::-1]
-        if (row.open_time - FIRST) // 60 not in (9000, 9001, 9002, 9100)
+        if (row.open_time - FIRST) // 60 not in (9000, 9001, 9002, 9100, *range(12_000, 12_200))
     ]
-    data = chart_of(rows, (0, 9000), (9003, 15_000), (17_000, 20_000), provisional=((9100, 9101),))
+    data = chart_of(rows, (0, 9000), (9003, 12_000), (12_200, 15_000), (17_000, 20_000), provisional=((9100, 9101),))
     data = attrs.evolve(data, imported=array("I", [at for at, slot in enumerate(data.slot) if 15_000 <= slot < 17_000]))
+    data = attrs.evolve(data, impossible=((12_050, 12_150),))
     truth = Counts(data).between(0, 20_000)
     (tmp_path / "chart.html").write_text(charts.html(data), encoding="utf-8")
     async with opened(browser) as page:
         await page.open((tmp_path / "chart.html").as_uri(), width=400, height=640)
-        for width in (400, 320, 640, 1200, 1900):
-            for scale in (1, 2):
+        for width in (400, 320, 768, 1280, 1920):
+            for scale in (1, 1.5, 2):
                 await page.resize(width, 640, scale)
                 await page.press("0")
                 state = await page.evaluate("rxcandles")
@@ -245,6 +249,17 @@ async def test_the_last_candle_and_korean_time(browser: str, tmp_path: Path) -> 
         assert text.startswith(f"last {to_datetime(last):%Y-%m-%d %H:%M} UTC, ")
         assert f"{to_datetime(last + 9 * 3600):%H:%M} KST" in text
         assert f"C {data.close[-1]:,.0f} " in text
+
+
+async def test_another_zone(browser: str, tmp_path: Path) -> None:
+    """In a zone that is given the candle is told there too, by the clock of that day."""
+    data = gaps()
+    last = to_datetime(FIRST + 60 * 1999)
+    for tz, name in (("America/New_York", "America/New_York"), ("KST", "Asia/Seoul")):
+        async with shown(browser, tmp_path, data, tz=tz) as page:
+            text = await page.evaluate("document.getElementById('values').textContent")
+            there = last.astimezone(ZoneInfo(name))
+            assert text.startswith(f"last {last:%Y-%m-%d %H:%M} UTC, {there:%Y-%m-%d %H:%M} {name}")
 
 
 async def test_light_and_dark(browser: str, tmp_path: Path) -> None:

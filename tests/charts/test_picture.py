@@ -7,6 +7,8 @@ import subprocess
 import sys
 from array import array
 from collections import Counter
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -16,9 +18,11 @@ from PIL import Image
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 from rxcandles.charts.strip import Counts
+from rxcandles.timeframe import to_datetime
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
 PINK, GREY = (0xE3, 0x8F, 0xB5), (0x7D, 0x84, 0x8D)
+ORANGE = (0xE8, 0x59, 0x0C)
 
 
 def day(provisional: tuple[tuple[int, int], ...] = ()) -> ChartData:
@@ -58,15 +62,18 @@ def test_the_strip_is_true_in_a_narrow_picture() -> None:
     rows = [row for row in written(20_000, traded=0.998)[::-1] if (row.open_time - FIRST) // 60 < 20_000]
     data = chart_of(rows, (0, 10_000), slots=20_000)
     data = attrs.evolve(data, imported=array("I", [at for at, slot in enumerate(data.slot) if slot >= 10_000]))
+    empty = sorted(set(range(10_000, 20_000)) - set(data.slot))[:15]
+    data = attrs.evolve(data, impossible=tuple((slot, slot + 1) for slot in empty))
     picture = Image.open(io.BytesIO(charts.png(data, width=400, height=400))).convert("RGB")
     seen: Counter[tuple[int, ...]] = Counter()
     for y in range(picture.height):
         line = Counter(picture.crop((0, y, picture.width, y + 1)).get_flattened_data())
         if line[BLUE] > 60 and line[GREY] > 60:  # not a sample of the legend
-            seen += Counter({each: line[each] for each in (BLUE, AMBER, VIOLET, GREY)})
+            seen += Counter({each: line[each] for each in (BLUE, AMBER, VIOLET, GREY, ORANGE)})
     truth = Counts(data).between(0, 20_000)
-    found = [seen[each] / seen.total() for each in (BLUE, GREY, AMBER, VIOLET)]
-    assert found == pytest.approx([truth[at] / 20_000 for at in (0, 1, 2, 4)], abs=0.002)
+    found = [seen[each] / seen.total() for each in (BLUE, GREY, AMBER, VIOLET, ORANGE)]
+    assert found == pytest.approx([truth[at] / 20_000 for at in (0, 1, 2, 4, 5)], abs=0.002)
+    assert seen[ORANGE]
 
 
 def test_one_candle_and_odd_titles() -> None:
@@ -74,9 +81,35 @@ def test_one_candle_and_odd_titles() -> None:
     assert charts.png(chart_of(written(1), (0, 1)), r"$x_{1$ \frac{").startswith(b"\x89PNG")
 
 
+def test_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times are in the zone, whose name is under them; without one in UTC, the last candle's in Korea's too."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    told: list[str] = []
+    for owner, name in ((Figure, "suptitle"), (Axes, "set_xlabel"), (Axes, "set_xticks")):
+        real = getattr(owner, name)
+
+        def call(self: object, *given: Any, _real: Any = real, **named: Any) -> Any:
+            told.append(str(given))
+            return _real(self, *given, **named)
+
+        monkeypatch.setattr(owner, name, call)
+    opens = {tz: to_datetime(FIRST).astimezone(ZoneInfo(tz)) for tz in ("UTC", "America/New_York")}
+    for tz, opened in opens.items():
+        charts.png(chart_of(written(1), (0, 1)), tz=tz, width=300, height=200)
+        text = " ".join(told)
+        told.clear()
+        assert f"last {opened:%Y-%m-%d %H:%M} {tz}" in text
+        assert f"['{opened:%Y-%m-%d %H:%M}']" in text
+        assert f"('{tz}',)" in text
+        assert (" KST" in text) == (tz == "UTC")
+
+
 @pytest.mark.parametrize(
     ("named", "says"),
     [
+        ({"tz": "Mars"}, "tz is 'Mars'; give a zone"),
         ({"width": 5}, "width is 5; take"),
         ({"height": 10**6}, "height is 1000000; take"),
         ({"dark": 1}, "dark is 1; take"),

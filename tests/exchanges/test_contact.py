@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from rawserver import ok, raw_server
+from rawserver import RawServer, ok, raw_server
 
 from rxcandles.__main__ import main
 from rxcandles.errors import ConnectionFailedError, ExchangeError, UnreachableError
@@ -62,6 +62,29 @@ async def test_reached_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         async with UpbitExchange(url, patience=3600) as exchange:
             assert await exchange.markets() == []
         assert pauses == [0.25, 0.5, 1.0, 2.0]
+
+
+async def test_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes connections and says nothing is given up when a first answer is due; who has answered is not."""
+    monkeypatch.setattr(contact, "_SILENT", 0.3)
+    async with raw_server(None) as server, UpbitExchange(server.url, timeout=0.3, patience=0.0) as exchange:
+        with pytest.raises(UnreachableError) as caught:
+            await exchange.markets()
+        assert str(caught.value) == (
+            "127.0.0.1 does not answer: nothing whole within 0.3 s; check the network, the address and any proxy, or "
+            "give it longer: --patience 5m"
+        )
+    said, over = [ok(b"[]")], asyncio.Event()
+
+    async def once(server: RawServer, writer: asyncio.StreamWriter) -> None:
+        await (server.say(writer, said.pop()) if said else over.wait())
+
+    async with raw_server(once) as server, UpbitExchange(server.url, timeout=0.3, patience=0.0) as exchange:
+        assert await exchange.markets() == []
+        with pytest.raises(ConnectionFailedError) as failed:
+            await exchange.markets()
+        assert not isinstance(failed.value, UnreachableError)
+        over.set()
 
 
 async def test_once_reached(nobody: str) -> None:

@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from trouble import TO
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.errors import SchemaError, StoreError
+from rxcandles.errors import StoreError
 from rxcandles.stores import SqliteStore, access
 from rxcandles.timeframe import Timeframe, to_datetime
 
@@ -105,13 +106,47 @@ async def test_wal_that_cannot_be_read(path: Path, look: Callable[[Path], object
             os.seteuid(0)
 
 
-async def test_old_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of an older version can't be brought up to date where it may not be written to, and that is said."""
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_old_version(
+    version: int, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of an older version is read as it is where it may not be written to, and says what a newer one says."""
+    monkeypatch.chdir(tmp_path)
+    commands = [
+        ["coverage"],
+        ["coverage", "--json"],
+        ["verify", "--complete"],
+        ["plan", *SERIES, "--since", "2024-01-01", "--to", "2024-01-02", "--json"],
+        ["get", *SERIES, "--count", "5", "--until", f"{to_datetime(TO):%Y-%m-%dT%H:%MZ}", "--imported"],
+        ["export", *SERIES, "-o", "-", "--imported"],
+        ["chart", *SERIES, "--imported", "-o", "-"],
+    ]
+
+    def told() -> list[tuple[int, str]]:
+        return [(main([*each, "--db", str(path)]), capsys.readouterr().out) for each in commands]
+
+    newest = told()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        for lacking in ("claims", "imported", "imports")[: {3: 1}.get(version, 3)]:
+            connection.execute(f"DROP TABLE {lacking}")
+        if version < 3:
+            connection.execute("DROP VIEW imported_readable")
+        if version < 2:
+            connection.execute("CREATE VIEW page AS SELECT * FROM candles")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = {each.name: each.read_bytes() for each in path.parent.iterdir()}
     monkeypatch.setattr(access, "_may_write", lambda path: False)
-    with pytest.raises(SchemaError, match="has schema version 3, .* open it once where it may"):
-        await SqliteStore.open(path)
+    older = told()
+    assert [code for code, _ in older] == [0] * len(commands)
+    assert [code for code, _ in newest] == [0] * len(commands)
+    assert older[3:] == newest[3:]
+    Path("in.csv").write_text("time,open,high,low,close,volume\n2020-01-01 00:00:00Z,1,2,1,2,3\n")
+    assert main(["import", "in.csv", "--symbol", "KRW-D900", "--timeframe", "1m", "--db", str(path)]) == 1
+    assert "may not be written to" in capsys.readouterr().err
+    assert before.keys() == {"candles.db"}
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == before
 
 
 async def test_verify_leaves_nothing(path: Path) -> None:

@@ -5,7 +5,7 @@
 (async () => {
   const meta = JSON.parse(document.getElementById("meta").textContent);
   const base = columns(await unpacked(document.getElementById("data").textContent));
-  const proven = sums(meta.proven), doubted = sums(meta.provisional);
+  const proven = sums(meta.proven), doubted = sums(meta.provisional), impossible = sums(meta.impossible);
   // These count candles, by their places in the columns.
   const imported = sums(meta.imported);
   const within = sums(meta.proven.map((span) => span.map((slot) => below(base.slot, slot))));
@@ -91,7 +91,7 @@
     return before(proven, slot);
   }
 
-  const KINDS = ["stored", "imported", "no-trade", "provisional", "missing"];
+  const KINDS = ["stored", "imported", "no-trade", "provisional", "missing", "impossible"];
 
   /** Slots of each of `KINDS` before `slot`, which may be within one. */
   function upTo(slot) {
@@ -99,8 +99,8 @@
     const part = base.slot[at] === whole ? slot - whole : 0;
     const of = (spans) => before(spans, at) + (part && part * (before(spans, at + 1) - before(spans, at)));
     const held = at + part, foreign = of(imported), known = before(proven, slot), empty = known - of(within);
-    const doubtful = before(doubted, slot);
-    return [held - foreign, foreign, empty - doubtful, doubtful, slot - held - empty];
+    const doubtful = before(doubted, slot), wrong = before(impossible, slot);
+    return [held - foreign, foreign, empty - doubtful, doubtful, slot - held - empty - wrong, wrong];
   }
 
   /** The same from `first` to `last`, which are of this kind. */
@@ -160,6 +160,10 @@
     const there = moment(time + 9 * 3600);
     return there.slice(0, 10) === moment(time).slice(0, 10) ? there.slice(11) : there.slice(5);
   };
+  const there = meta.zone && new Intl.DateTimeFormat("sv-SE", {
+    timeZone: meta.zone, dateStyle: "short", timeStyle: withSeconds ? "medium" : "short",
+  });
+  const elsewhere = (time) => (there ? `${there.format(new Date(time * 1000))} ${meta.zone}` : `${korean(time)} KST`);
   const price = (value) => value.toLocaleString("en-US", { maximumFractionDigits: meta.decimals });
   const amount = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 8 });
   const exact = (value) => value.toLocaleString("en-US", { minimumFractionDigits: meta.decimals, maximumFractionDigits: meta.decimals });
@@ -236,14 +240,15 @@
       const first = chart.panes()[2].getHTMLElement()?.querySelector("canvas");
       if (!first) return null;
       canvas = document.createElement("canvas");
-      canvas.style.cssText = "position: absolute; z-index: 1; pointer-events: none;";
+      canvas.style.cssText = "position: absolute; z-index: 1; pointer-events: none; image-rendering: pixelated;";
       first.after(canvas);
       new ResizeObserver(() => show(state.view.from, state.view.to)).observe(first.parentElement);
     }
     const place = canvas.parentElement.getBoundingClientRect(), ratio = window.devicePixelRatio;
     const [left, top, right, bottom] = [place.left, place.top, place.right, place.bottom].map((edge) => Math.round(edge * ratio));
     const size = { left: left / ratio - place.left, top: top / ratio - place.top, width: (right - left) / ratio, height: (bottom - top) / ratio };
-    for (const [name, pixels] of Object.entries(size)) canvas.style[name] = `${pixels}px`;
+    // The browser cuts lengths to 64ths of a pixel, so thirds come out a little less: round them, and mix no colours.
+    for (const [name, pixels] of Object.entries(size)) canvas.style[name] = `${Math.round(pixels * 64) / 64}px`;
     if (canvas.width !== right - left) canvas.width = right - left;
     if (canvas.height !== bottom - top) canvas.height = bottom - top;
     return size.left;
@@ -386,20 +391,20 @@
     if (first >= last) return null;
     const data = bars(number), at = below(data.bar, k);
     const found = { time: opens(number, k), missing: Math.max(0, last - first - (known(last) - known(first))),
-      provisional: provisionalIn(first, last) };
+      provisional: provisionalIn(first, last), impossible: before(impossible, last) - before(impossible, first) };
     if (data.bar[at] !== k) return found;
     return { ...found, open: data.open[at], high: data.high[at], low: data.low[at], close: data.close[at], volume: data.volume[at],
       imported: data.imported[at] };
   }
 
   function told(at) {
-    const values = at.open === undefined ? (at.missing ? "missing" : at.provisional ? "empty by one answer" : "no trade")
+    const values = at.open === undefined ? (at.impossible ? "impossible: the exchange's candle can't be true" : at.missing ? "missing" : at.provisional ? "empty by one answer" : "no trade")
       : `O ${price(at.open)}  H ${price(at.high)}  L ${price(at.low)}  C ${price(at.close)}  V ${amount(at.volume)}`;
     const missing = Math.max(0, at.missing - (at.imported ?? 0));
     const more = at.open === undefined ? [] : [
       ...(at.imported ? ["imported"] : []), ...(missing ? [`${missing.toLocaleString("en-US")} slots missing`] : []),
     ];
-    const times = `${at.last ? "last " : ""}${moment(at.time)} UTC, ${korean(at.time)} KST`;
+    const times = `${at.last ? "last " : ""}${moment(at.time)} UTC, ${elsewhere(at.time)}`;
     return `${times}\n${values}${more.length ? `  (${more.join(", ")})` : ""}`;
   }
 
