@@ -23,18 +23,34 @@ _UNFINISHED: Final[set[Path]] = set()
 
 
 def check_replaceable(path: str | Path, *, force: bool) -> Path:
-    """Return ``path``, or raise :class:`RequestError` where no file can be made, or one is there without ``force``."""
+    """Return ``path``, or raise :class:`RequestError` where no file can be made, or one is there without ``force``.
+
+    Of a link it is what the link leads to. A pipe, a socket and a device are no files, which ``force`` does not change.
+    """
     target = Path(check_path("path", path))
     check_flag("force", force)
+    if target.is_symlink():
+        try:
+            target = target.resolve()
+        except (OSError, RuntimeError) as error:
+            raise refusal("path", str(path), f"give a file; that is a link that leads nowhere ({error})") from error
     if not target.parent.is_dir():
         folder = shown(str(target.parent))
         raise RequestError(f"there is no folder {folder}; make it, or give a path in one that is there")
     if target.is_dir():
         raise refusal("path", str(path), "give a file; that is a folder")
+    if target.exists() and not target.is_file():
+        raise refusal("path", str(path), f"give a file; that is {_what(target)}")
     if target.exists() and not force:
         name = shown(str(path))
         raise RequestError(f"there is a file already at {name}; take another name, or replace it with force (--force)")
     return target
+
+
+def _what(path: Path) -> str:
+    """Return what is there that is no file."""
+    kinds = {"a pipe": path.is_fifo, "a socket": path.is_socket, "a device": path.is_char_device}
+    return next((name for name, is_one in kinds.items() if is_one()), "a device")
 
 
 @contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from rxcandles.errors import RequestError
-from rxcandles.files import replacing
+from rxcandles.files import check_replaceable, replacing
 
 
 def test_takes_its_place(tmp_path: Path) -> None:
@@ -47,3 +51,27 @@ def test_replaces_by_force_only(tmp_path: Path) -> None:
     with replacing(path, force=True) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such things there")
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A pipe and a socket stay what they are, also by force; so does a link, and what it leads to is written."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(tmp_path / "socket.csv"))
+        for name, what in [("pipe.csv", "a pipe"), ("socket.csv", "a socket")]:
+            for force in (False, True):
+                with pytest.raises(RequestError, match=f"give a file; that is {what}"):
+                    check_replaceable(tmp_path / name, force=force)
+        assert (tmp_path / "pipe.csv").is_fifo()
+        assert (tmp_path / "socket.csv").is_socket()
+    (tmp_path / "there").mkdir()
+    link, loop = tmp_path / "link.csv", tmp_path / "loop.csv"
+    link.symlink_to(tmp_path / "there" / "real.csv")
+    for text in ("first", "second"):
+        with replacing(link, force=text == "second") as temporary:
+            temporary.write_text(text)
+        assert (link.is_symlink(), (tmp_path / "there" / "real.csv").read_text()) == (True, text)
+    loop.symlink_to(loop)
+    with pytest.raises(RequestError, match="a link that leads nowhere"):
+        check_replaceable(loop, force=True)

@@ -112,7 +112,7 @@ def _chart(
             echo(drawn.line(), err=True)
         return 0
     files = files_for(found, output or "./", "png" if as_png else "html", folder=False)
-    may = {path: force or _is_own(path) for path in files.values()}
+    may = {path: force or (Path(path).is_file() and _is_own(path)) for path in files.values()}
     for path in files.values():
         check_replaceable(path, force=may[path])
     OBJECTS.coming({each: each._asdict() for each in files})

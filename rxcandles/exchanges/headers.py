@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["cached_for", "http_date", "remaining_requests", "retry_after"]
 
 _SEC: Final = re.compile(r"(?:^|[\s;,])sec\s*=\s*(\d{1,9})(?![\d.])", re.ASCII | re.IGNORECASE)
-_SECONDS: Final = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*", re.ASCII)
+_SECONDS: Final = re.compile(r"\s*(\d{1,30}(?:\.\d{1,30})?)\s*", re.ASCII)
 
 
 @lru_cache(maxsize=16)

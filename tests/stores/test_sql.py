@@ -117,7 +117,7 @@ class Maker(ast.NodeVisitor):
             case ast.ListComp(elt=each, generators=[ast.comprehension(target=ast.Name(id=name), iter=over)]):
                 self.known[name] = self.own(over)
                 return self.own(each)
-            case ast.Call(func=ast.Attribute(value=text, attr="join" | "upper"), args=arguments):
+            case ast.Call(func=ast.Attribute(value=text, attr="join" | "upper" | "replace"), args=arguments):
                 return self.own(text) and all(map(self.own, arguments))
             case ast.Call(func=ast.Attribute(value=table, attr="items" | "keys" | "values")):
                 return self.own(table)
