@@ -16,6 +16,7 @@ from rxcandles.arguments import check_callable, check_count, check_each, check_f
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.estimating import CollectionPlan, estimate
+from rxcandles.exchanges.declared import page_unit, retained_since
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
 from rxcandles.moments import placed
@@ -34,7 +35,7 @@ from rxcandles.operators import (
 from rxcandles.operators.skip_stored import Narrowing
 from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, page_unit, with_imported
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import to_datetime
@@ -151,7 +152,7 @@ class CandleCollector(Titled):
         """
         self._check("request", request)
         cursors = self._cursors_of(check_count("of", of))
-        since = kept_since(self._exchange, request.timeframe, time.time())
+        since = retained_since(self._exchange, request.timeframe, time.time())
         page, unit = self._exchange.page_limit, page_unit(self._exchange)
         return await estimate(
             request, self._store, self._limiter, page=page, page_unit=unit, cursors=cursors, kept_since=since

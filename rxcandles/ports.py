@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime
 import attrs
 
 from rxcandles.arguments import check_flag, refusal
-from rxcandles.claims import Absence, Claim, ConfirmTimes
+from rxcandles.claims import Absence, Claim
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.showing import Brief
 from rxcandles.spans import Span
@@ -130,35 +130,6 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
-
-
-def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
-    """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
-    kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
-    return kept
-
-
-def kept_since(exchange: Exchange | type, timeframe: Timeframe, now: float) -> int:
-    """Return the open time from which on an exchange is sure to have candles; 0 where it keeps them for ever."""
-    kept = kept_by(exchange)(timeframe)
-    return BEGINNING if kept is None else timeframe.ceil(max(now - kept, BEGINNING))
-
-
-def kept_text(exchange: Exchange | type, timeframe: Timeframe) -> str:
-    """Return in words for how long an exchange is sure to keep candles, where that is not for ever."""
-    return f"the exchange keeps {timeframe} candles for {(kept_by(exchange)(timeframe) or 0) // 86_400} days only"
-
-
-def page_unit(exchange: Exchange | type) -> PageUnit:
-    """Return what the pages of an exchange are measured in: ``rows``, where it does not say."""
-    unit: PageUnit = getattr(exchange, "page_unit", "rows")
-    return unit
-
-
-def confirm_times(exchange: Exchange | type) -> ConfirmTimes:
-    """Return after how long an exchange is asked again about what it leaves out: its own times, or the usual ones."""
-    times: ConfirmTimes = getattr(exchange, "confirm_times", None) or ConfirmTimes()
-    return times
 
 
 class Covered(NamedTuple):

@@ -24,10 +24,11 @@ from rxcandles.errors import (
     WrongServerError,
 )
 from rxcandles.exchanges.anew import Anew
+from rxcandles.exchanges.declared import page_unit, retained_since
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
 from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
-from rxcandles.ports import Exchange, RateLimiter, Series, kept_since, page_unit
+from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination, Stored
@@ -119,7 +120,7 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
             exchange.check(stored.series.symbol, frame)
         except RequestError:
             continue  # it can't be asked for such a market, so there is nothing to compare with
-        since = kept_since(exchange, frame, examination.now)
+        since = retained_since(exchange, frame, examination.now)
         yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
 

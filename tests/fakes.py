@@ -8,8 +8,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 
+from rxcandles.exchanges.declared import retained_since
 from rxcandles.model import CandleData, Row
-from rxcandles.ports import Market, Page, kept_since
+from rxcandles.ports import Market, Page
 from rxcandles.timeframe import Timeframe
 
 MINUTE = 60
@@ -77,7 +78,7 @@ class FakeExchange:
         self.before(to, count)
         rows = [row(time) for time in self.page_of(to, count)]
         now = time.time() if self.server_time is None else self.server_time
-        since = kept_since(self, timeframe, now)  # type: ignore[arg-type]
+        since = retained_since(self, timeframe, now)  # type: ignore[arg-type]
         return Page.before(rows, to, count, kept_since=since, server_time=self.server_time)
 
     def page_of(self, to: int, count: int) -> list[int]:

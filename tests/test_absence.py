@@ -438,6 +438,6 @@ async def test_incomplete_says_what_contradicts_what(tmp_path: Path) -> None:
 
 def test_upbit_declares_nothing_of_its_own() -> None:
     """The usual confirm times are those of Upbit: two minutes for the head, an hour for gaps and the beginning."""
-    from rxcandles.ports import confirm_times
+    from rxcandles.exchanges.declared import confirm_times
 
     assert confirm_times(UpbitExchange) == rxcandles.ConfirmTimes(head=120, gap=3600, beginning=3600)

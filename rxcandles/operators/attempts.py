@@ -27,10 +27,11 @@ from rxcandles.errors import (
 )
 from rxcandles.events import FailedEvent, ImpossibleEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
 from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.exchanges.declared import confirm_times, retained_since, settle_seconds
 from rxcandles.exchanges.witness import Witness
-from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.model import Row
 from rxcandles.operators.answered import brought_home, check_answer
-from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_since
+from rxcandles.ports import CandleStore, Exchange, Page
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
 
@@ -105,6 +106,7 @@ class Attempts:
         self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
+        self._settle = settle_seconds(exchange)
         self._anew = chunk.again
         """Whether another server is to answer: it goes over a connection of its own."""
         self._other_questions = 0
@@ -292,7 +294,7 @@ class Attempts:
         timeframe = self._chunk.request.timeframe
         if server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
-            return min(bound, timeframe.floor(server_time - SETTLE_SECONDS))
+            return min(bound, timeframe.floor(server_time - self._settle))
         topmost = self._chunk.resume == self._chunk.request.stop
         if topmost and self._chunk.seam is None and time.time() - bound < _DAY:
             # Nobody says what time it is there. A candle shows that all before it are over, not that it is itself.
@@ -368,7 +370,7 @@ class Attempts:
 
         That does not say that it never was.
         """
-        return kept_since(self._exchange, timeframe, time.time() if server_time is None else server_time)
+        return retained_since(self._exchange, timeframe, time.time() if server_time is None else server_time)
 
     async def _ask(self, to: int, count: int) -> tuple[CheckedPage, float | None]:
         try:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 import attrs
 from aiohttp import web
 
+from rxcandles.addresses import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.arguments import (
     check_callable,
     check_count,
@@ -31,7 +32,6 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.errors import RequestError
-from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.showing import Titled
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
