@@ -63,7 +63,7 @@ async def main() -> None:
             print([len(chunk) async for chunk, _ in stream], "in", stream.stats().requests, "requests")
 
     windows = WindowExchange({"GOLD": [row for row in exchange.rows["GOLD"] if row.open_time // 60 % 10 == 0]})
-    async with rxcandles.connect("windows.db", exchange=windows) as provider:
+    async with rxcandles.connect("candles.db", exchange=windows) as provider:
         candles = await provider.get_candles("GOLD", "1m", count=100, to=to)
         print(len(candles), "candles of a quiet market in", windows.asked, "requests")
         summary = await provider.collect_candles_only("GOLD", "1m", count=10_000, to=to)
