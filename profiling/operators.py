@@ -89,7 +89,7 @@ async def candles(pages: int) -> dict[str, Any]:
     import rxcandles
     from rxcandles import operators as ops
     from rxcandles.exchanges.checks import check_page
-    from rxcandles.limiter import SlidingWindowLimiter
+    from rxcandles.limiters import SlidingWindowLimiter
     from rxcandles.model import Row
     from rxcandles.ports import CandleStore, Exchange, Page
     from rxcandles.timeframe import Timeframe

@@ -21,7 +21,7 @@ import attrs
 
 from rxcandles.arguments import check_kind
 from rxcandles.chunk import Chunk
-from rxcandles.limiter import LimiterStats
+from rxcandles.limiters import LimiterStats
 from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.plain import to_plain

@@ -19,8 +19,7 @@ from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.exchanges.named import named
 from rxcandles.forks import OwnProcess
-from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import MachineLimiter, SlidingWindowLimiter
 from rxcandles.moments import Zone, zone
 from rxcandles.naming import EXCHANGES, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter

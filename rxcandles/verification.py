@@ -10,7 +10,7 @@ import attrs
 from rxcandles.arguments import check_count, check_kind, check_like, check_number
 from rxcandles.errors import RequestError
 from rxcandles.findings import FILE_KINDS, Tally, VerificationReport
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.operators import Retry
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.sampling import compare_some

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
 from rxcandles.cli.text import printable
-from rxcandles.limiter import LimiterStats
+from rxcandles.limiters import LimiterStats
 from rxcandles.reports import CollectionProgress
 
 __all__ = ["Picture"]
