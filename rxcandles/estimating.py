@@ -114,10 +114,12 @@ async def estimate(
     page_unit: PageUnit = "rows",
     cursors: int | Callable[[float], int] = 1,
     kept_since: int = BEGINNING,
+    cost: float = 1.0,
 ) -> CollectionPlan:
     """Return what ``request`` would take, with pages and cursors as those of ``plan_chunks``.
 
-    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it.
+    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it. A page takes
+    ``cost`` of the limit.
     Holds the covered spans of the request in memory and takes up to some tenths of a second, whatever its length.
     Raises ``StoreError``.
     """
@@ -141,7 +143,7 @@ async def estimate(
         candles=stored + slots,
         stored=stored,
         requests=requests + again,
-        seconds=seconds_at_limit(limiter, requests + again),
+        seconds=seconds_at_limit(limiter, requests + again, cost),
         memory_bytes=IN_MEMORY * min(slots, AT_ONCE * page),
         list_bytes=IN_MEMORY * (stored + slots),
         disk_bytes=ON_DISK * slots,
@@ -151,12 +153,15 @@ async def estimate(
     )
 
 
-def seconds_at_limit(limiter: RateLimiter, requests: int) -> float:
-    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit."""
+def seconds_at_limit(limiter: RateLimiter, requests: int, cost: float = 1.0) -> float:
+    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit.
+
+    Each takes ``cost`` of the limit.
+    """
     stats = limiter.stats() if hasattr(limiter, "stats") else None
     if not isinstance(stats, LimiterStats) or stats.capacity is None:
         return 0.0
-    return max(0, requests - 1) // stats.capacity * (stats.window + stats.guard)
+    return max(0, requests - 1) // max(1, int(stats.capacity / cost)) * (stats.window + stats.guard)
 
 
 async def _missing(request: Request, store: CandleStore, covered: Sequence[Covered]) -> tuple[list[Span], int]:

@@ -13,13 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
+import attrs
+
 from rxcandles.addresses import SIMULATED, address_of
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
+from rxcandles.exchanges.declared import limit_at, limit_declared, source_address
 from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.exchanges.named import named
 from rxcandles.forks import OwnProcess
-from rxcandles.limiters import MachineLimiter, SlidingWindowLimiter
+from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.moments import Zone, zone
 from rxcandles.naming import EXCHANGES, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter
@@ -85,13 +88,19 @@ def connect(
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
     unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
-    own = named(SIMULATED).rate_limit if ready is None else ready.rate_limit
-    rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
+    kind = named(SIMULATED) if ready is None else ready
+    rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
+    limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
     made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
-    lease = _lease(key) if shared and limiter is None else None
-    given = SlidingWindowLimiter(rate) if limiter is None else limiter
+    if limiter is None and shared:
+        if isinstance(limit, Limit) and key != getattr(exchange, "name", exchange):
+            limit = attrs.evolve(limit, group="")  # another server has nothing to do with the exchange's own groups
+        lease = partial(MachineLimiter, limit, key=_lease(key), source=source_address(kind))
+    else:
+        lease = None
+    given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown, there))
 
@@ -193,7 +202,7 @@ async def _opened(
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,
-    shared_as: str | None,
+    shared: Callable[[], RateLimiter] | None,
     unknown: str | None,
     tz: tzinfo | None,
 ) -> tuple[OpenedProvider, _Stack]:
@@ -201,8 +210,8 @@ async def _opened(
     async with AsyncExitStack() as stack:
         if unknown is not None and await is_simulator(unknown):
             store, exchange = simulated, named(SIMULATED)(unknown, name=SIMULATED, simulated=True)
-        if shared_as is not None:
-            limiter = MachineLimiter(rate, key=shared_as)
+        if shared is not None:
+            limiter = shared()
         if exchange is None:
             from rxcandles.simulator import Simulator
 

@@ -54,7 +54,7 @@ class Page(Brief):
     server_time: float | None = None
     """The server's own clock (its ``Date`` header), UTC seconds."""
     remaining: int | None = None
-    """Requests the server still allows in this second (its ``Remaining-Req`` header)."""
+    """What the server still allows in this window (its ``Remaining-Req`` header), in the unit of its limit."""
     delay: float = 0.0
     """Seconds before the request went out, spent on opening a connection."""
     beginning: str = ""
@@ -63,6 +63,8 @@ class Page(Brief):
     """``(start, stop)``, UTC seconds: every candle that exists with an open time in there is among ``rows``."""
     history_starts: bool = False
     """Whether the exchange says that there is no candle before ``covered`` either."""
+    used: float | None = None
+    """What the server has counted in this window, where it says that in place of what remains."""
 
     @classmethod
     def before(cls, rows: Sequence[Row], to: int, count: int, *, kept_since: int = BEGINNING, **headers: Any) -> Page:
@@ -104,6 +106,9 @@ class Exchange(Protocol):
     a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing. It may
     have ``confirm_times``, which says after how long what an answer leaves out is asked about again. And it may have a
     method ``page_anew``, which does what ``page`` does over a connection of its own: second questions go that way.
+
+    One that does not count requests a second may have a ``limit`` (:class:`rxcandles.Limit`), and where a page takes
+    more than one of it a static method ``page_cost(count)``.
     """
 
     name: str
@@ -348,18 +353,22 @@ class RateLimiter(Protocol):
     """Gives out permits, one a request, and hears what the server says of its limit.
 
     It may have a method ``answered`` besides, which hears by a permit (what ``acquire`` has returned) that its request
-    was answered as asked: 429s before and after that don't follow on one another.
+    was answered as asked: 429s before and after that don't follow on one another. And it may have a method
+    ``learned``, which hears by a permit what the server's clock said in the answer.
     """
 
-    async def acquire(self) -> float:
-        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up."""
+    async def acquire(self, cost: float = 1.0) -> float:
+        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up.
+
+        ``cost`` is what the request takes of the limit. It is given where that is not 1.
+        """
         ...
 
     def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
         """Hear how long the request took whose permit was given then, ``delay`` of it before it went out."""
 
-    def observe(self, remaining: int) -> None:
-        """Hear how many requests the server still allows in this second."""
+    def observe(self, remaining: float | None = None, *, used: float | None = None) -> None:
+        """Hear what the server still allows in this window, or, where it says that, what it has counted."""
 
     def limited(self, retry_after: float | None = None) -> None:
         """Hear of a 429: everybody waits."""

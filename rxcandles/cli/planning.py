@@ -21,7 +21,7 @@ from rxcandles.cli.showntimes import span_shown
 from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import named
-from rxcandles.exchanges.declared import retention_text
+from rxcandles.exchanges.declared import page_cost, retention_text
 from rxcandles.model import Request
 from rxcandles.ports import Series
 from rxcandles.timeframe import to_datetime
@@ -104,7 +104,8 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
         for request in requests:
             plans.append(await provider.plan(request, of=len(requests)))
             OBJECTS.know(request, {"exchange": whose, **plans[-1].to_dict()})
-        seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
+        cost = page_cost(provider.exchange, provider.exchange.page_limit)
+        seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans), cost)
         bare = {(each.request.symbol, each.request.timeframe.name) for each in plans if not each.stored}
         others = [
             each

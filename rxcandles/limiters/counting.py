@@ -6,8 +6,8 @@ A request arrives up to ``guard`` seconds after its permit, and each rule holds 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from typing import Protocol
+from bisect import bisect_left, bisect_right
+from typing import Final, Protocol
 
 import attrs
 
@@ -16,7 +16,9 @@ from rxcandles.limiters.state import LimiterState, Permit
 
 __all__ = ["Counting", "FixedWindow", "SlidingLog", "TokenBucket", "counting_of"]
 
-_FUZZ = 1e-9
+_FUZZ: Final = 1e-9
+_AFTER: Final = 1e-3
+"""Seconds after a window has begun: the clocks of servers are large numbers, which are not exact to the last digit."""
 
 
 class Counting(Protocol):
@@ -83,8 +85,7 @@ class SlidingLog:
 
     def used(self, state: LimiterState, now: float) -> float:
         """Return how much was given in the last window."""
-        log = state.log
-        return sum(log[at][1] for at in range(self._first(state, now), len(log)))
+        return sum(cost for _, cost in state.log[self._first(state, now) :])
 
     def due(self, state: LimiterState, now: float, cost: float) -> float:
         """Return when enough of the log is older than a window, or others are left less."""
@@ -188,21 +189,18 @@ class FixedWindow(SlidingLog):
         """Return which of the server's windows a request of now may count in, one or two, or None for unknown."""
         if state.ahead_most - state.ahead_least + self.guard >= self.limit.window:
             return None
-        return self._span_of(state, now)
-
-    def _span_of(self, state: LimiterState, given: float) -> range:
-        window = self.limit.window
-        first = math.floor((given + state.ahead_least) / window)
-        return range(first, math.floor((given + self.guard + state.ahead_most) / window) + 1)
+        first = math.floor((now + state.ahead_least) / self.limit.window)
+        return range(first, math.floor((now + self.guard + state.ahead_most) / self.limit.window) + 1)
 
     def _begins(self, state: LimiterState, window: int) -> float:
         """Return when a window has begun for sure."""
-        return window * self.limit.window - state.ahead_least + _FUZZ
+        return window * self.limit.window - state.ahead_least + _AFTER
 
     def _used_in(self, state: LimiterState, window: int) -> float:
-        log, start = state.log, window * self.limit.window - state.ahead_most - self.guard
-        first = bisect_right(log, (start, -math.inf))
-        return sum(cost for given, cost in log[first:] if window in self._span_of(state, given))
+        log, length = state.log, self.limit.window
+        first = bisect_left(log, window * length, key=lambda entry: entry[0] + self.guard + state.ahead_most)
+        stop = bisect_left(log, (window + 1) * length, key=lambda entry: entry[0] + state.ahead_least)
+        return sum(cost for _, cost in log[first:stop])
 
 
 @attrs.frozen

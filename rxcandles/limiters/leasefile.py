@@ -52,10 +52,10 @@ LOCK_AGAIN: Final = 5.0
 class LeaseFile:
     """The keeper of a state that lies in ``key``.lease, in ``folder`` or one of the user's own.
 
-    Blocks lie in that of ``family`` besides, where it is another key: other groups at the same exchange read them.
+    Blocks lie in that of ``family`` besides, where it is another: other groups at the same exchange read them there.
     """
 
-    def __init__(self, key: str, folder: str | Path | None, family: str | None = None) -> None:
+    def __init__(self, key: str, folder: str | Path | None, family: str) -> None:
         if folder is not None:
             check_path("folder", folder)
         self.state = LimiterState()
@@ -78,7 +78,7 @@ class LeaseFile:
         else:
             self._use_own(key, family)
 
-    def _use(self, folder: Path, key: str, family: str | None) -> None:
+    def _use(self, folder: Path, key: str, family: str) -> None:
         shared = SharedFile(folder / f"{key}.lease")
         try:
             os.close(shared.open())
@@ -87,9 +87,9 @@ class LeaseFile:
                 f"{shared.path} can't be used to share a rate limit: {error}; mend that, or give another folder"
             ) from error
         self._shared = shared
-        self._family = None if family in (None, key) else SharedFile(folder / f"{family}.lease")
+        self._family = None if family == key else SharedFile(folder / f"{family}.lease")
 
-    def _use_own(self, key: str, family: str | None) -> None:
+    def _use_own(self, key: str, family: str) -> None:
         """Use the first folder of the user's own that can be used, or none: that must not stop a collection."""
         problem = "no folder of your own was found; XDG_CACHE_HOME may name one"
         for folder in own_folders():

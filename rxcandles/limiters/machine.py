@@ -15,9 +15,9 @@ __all__ = ["MachineLimiter"]
 class MachineLimiter(SlidingWindowLimiter):
     """Gives at most ``rate`` permits in any ``window`` seconds to all processes of this user on this machine together.
 
-    Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``; without one the group of a ``Limit``
-    given, else ``upbit``), the same ``source`` (the address of this machine that requests are sent from, where it is
-    chosen) and the same ``folder``; by default ``rxcandles`` in a folder of the user's own (``XDG_RUNTIME_DIR``, else
+    Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``; the group of a ``Limit`` takes its
+    place), the same ``source`` (the address of this machine that requests are sent from, where it is chosen) and the
+    same ``folder``; by default ``rxcandles`` in a folder of the user's own (``XDG_RUNTIME_DIR``, else
     ``XDG_CACHE_HOME`` or ``~/.cache``), made with mode 0700. Each keeps to its own ``rate``, ``window`` and ``guard``
     among the permits of all. Else it is as :class:`SlidingWindowLimiter`, first come, first served within a process;
     ``stats`` counts this process only, but shows everybody's pause and use of the window (it reads the file, a tenth of
@@ -35,7 +35,7 @@ class MachineLimiter(SlidingWindowLimiter):
         self,
         rate: float | Limit | None,
         *,
-        key: str | None = None,
+        key: str = "upbit",
         source: str | None = None,
         folder: str | Path | None = None,
         window: float = 1.0,
@@ -43,10 +43,8 @@ class MachineLimiter(SlidingWindowLimiter):
     ) -> None:
         limit_of(rate, window)
         check_number("guard", guard, 0, 86_400)
-        family = None
-        if key is None and isinstance(rate, Limit) and rate.group:
-            key, family = shared_key(rate.group, source), shared_key(rate.family, source)
-        else:
-            key = shared_key("upbit" if key is None else check_name("key", key), source)
-        keeper = LeaseFile(key, folder, family)
+        group = family = check_name("key", key)
+        if isinstance(rate, Limit) and rate.group:
+            group, family = rate.group, rate.family
+        keeper = LeaseFile(shared_key(group, source), folder, shared_key(family, source))
         super().__init__(rate, window=window, guard=guard, keeper=keeper)

@@ -84,7 +84,12 @@ class SlidingWindowLimiter(Titled):
         self._fit()
 
     def _told(self) -> Mapping[str, object]:
-        return {"limit": limit_text(self._rate) if self._limit is None or self._plain else self._limit.text}
+        return {"limit": self.text}
+
+    @property
+    def text(self) -> str:
+        """The limit in words."""
+        return limit_text(self._rate) if self._limit is None or self._plain else self._limit.text
 
     @property
     def rate(self) -> float | None:

@@ -27,11 +27,11 @@ from rxcandles.errors import (
 )
 from rxcandles.events import FailedEvent, ImpossibleEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
 from rxcandles.exchanges.checks import CheckedPage, check_page
-from rxcandles.exchanges.declared import confirm_times, retained_since, settle_seconds
+from rxcandles.exchanges.declared import confirm_times, page_cost, retained_since, settle_seconds
 from rxcandles.exchanges.witness import Witness
 from rxcandles.model import Row
 from rxcandles.operators.answered import brought_home, check_answer
-from rxcandles.ports import CandleStore, Exchange, Page
+from rxcandles.ports import CandleStore, Exchange, Page, RateLimiter
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
 
@@ -237,7 +237,8 @@ class Attempts:
             plan.begins = await self._witness.first(self._other, plan, symbol, timeframe, now, self._contradiction)
         else:
             text = f"{self._exchange.name}: {symbol} {timeframe}, its first candle"
-            plan.begins = await self._permitted_call(lambda: probe(symbol, timeframe), lambda: text)
+            cost = page_cost(self._exchange, 1)
+            plan.begins = await self._permitted_call(lambda: probe(symbol, timeframe), lambda: text, cost=cost)
         return plan.begins
 
     def _impossible(self, chunk: Chunk, checked: CheckedPage, rows: Sequence[Row]) -> dict[int, str]:
@@ -415,17 +416,20 @@ class Attempts:
         async def sent() -> Page:
             return check_answer(await ask(symbol, timeframe, to, count), text)
 
-        return await self._permitted_call(sent, text, partial(self._log_request, to, count))
+        cost = page_cost(self._exchange, count)
+        return await self._permitted_call(sent, text, partial(self._log_request, to, count), cost)
 
     async def _permitted_call(
         self,
         send: Callable[[], Awaitable[_T]],
         text: Callable[[], str],
         log: Callable[[float, Any, BaseException | None], None] = lambda seconds, answer, error: None,
+        cost: float = 1.0,
     ) -> _T:
         """Send one request with a permit; tell the limiter, the run and the log what has come of it."""
         chunk, limiter = self._chunk, self._chunk.limiter
-        given = 0.0 if limiter is None else await limiter.acquire()
+        # Limiters of others need not know of costs where each request takes one.
+        given = 0.0 if limiter is None else await (limiter.acquire() if cost == 1 else limiter.acquire(cost))
         if self._permitted is not None and not self.requests:
             await self._permitted()
         self.requests += 1
@@ -460,8 +464,8 @@ class Attempts:
                 log(seconds, answer, sys.exception())
         chunk.plan.took(seconds)
         if limiter is not None:
-            if isinstance(answer, Page) and answer.remaining is not None:
-                limiter.observe(answer.remaining)
+            if isinstance(answer, Page):
+                _tell(limiter, given, answer)
             if (answered := getattr(limiter, "answered", None)) is not None:
                 answered(given)
         return answer
@@ -551,6 +555,17 @@ class Attempts:
         )
         outcome = _told(error) if page is None else f"{len(page.rows)} rows"
         log_event(_log, logging.DEBUG, event, "%s: %s in %.3f s", self._chunk, outcome, seconds)
+
+
+def _tell(limiter: RateLimiter, given: float, page: Page) -> None:
+    """Tell the limiter what an answer says of the limit, and what time the server has."""
+    learned = getattr(limiter, "learned", None)
+    if page.server_time is not None and learned is not None:
+        learned(given, page.server_time)
+    if page.used is not None:
+        limiter.observe(used=page.used)
+    elif page.remaining is not None:
+        limiter.observe(page.remaining)
 
 
 def _status(error: BaseException | None) -> int | None:
