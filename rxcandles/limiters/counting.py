@@ -238,18 +238,20 @@ class TokenBucket:
         state.full_at = max(state.full_at, given + late + cost / self.limit.a_second)
 
     def theirs(self, state: LimiterState, permit: Permit, used: float) -> float:
-        """Return what is missing beyond ours, and take it out of the bucket: it is gone, whoever has it.
+        """Take what is missing beyond ours out of the bucket, whoever has it; return what else may be gone unseen.
 
-        What was given since is ours, and may be missing already.
+        What was given since is ours, and may be missing already, or not. A server tells whole numbers.
         """
-        full_at = permit.given + used / self.limit.a_second
-        more = (full_at - state.full_at) * self.limit.a_second
-        state.full_at = max(state.full_at, full_at)
-        return more
+        unsure = state.spent - permit.spent + 1 + self.guard * self.limit.a_second
+        more = used - permit.active - unsure
+        if more <= 0:
+            return 0.0
+        state.full_at += more / self.limit.a_second
+        return more + unsure
 
     def seen_until(self, state: LimiterState, now: float, permit: Permit) -> float:
-        """Return now: what was seen is out of the bucket already."""
-        return now
+        """Return the end of a window from now, and as late as the answers come that would show the same again."""
+        return now + self.span + (now - permit.given) + self.guard
 
     def pause(self, state: LimiterState, now: float, retry_after: float | None) -> float:
         """Return a window, after which the bucket is full, or what the server asks for."""

@@ -121,7 +121,7 @@ class SlidingWindowLimiter(Titled):
         place up; a permit that had just been given goes to the next in line. Nobody waits for a pause of more than two
         hours, those in line neither: that is a ``BannedError`` or ``RateLimitedError``.
         """
-        if cost != 1.0:
+        if cost != 1.0 or cost is True:
             check_number("cost", cost, above=True, what="a number")
         loop = asyncio.get_running_loop()
         with self._keeper.step():

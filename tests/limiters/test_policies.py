@@ -100,7 +100,7 @@ def test_used_by_others() -> None:
         task = asyncio.create_task(other())
         await collect(limiter, server, 6000, cost=2, workers=8, latency=0.1)
         task.cancel()
-        assert limiter.stats().limited <= 8 * 3
+        assert limiter.stats().limited <= 8
         assert limiter.stats().foreign > 100
 
     run_virtual(scenario())
@@ -154,7 +154,7 @@ def test_bithumb(latency: float) -> None:
         tell: Callable[[Answer], None] = lambda answer: limiter.observe(150 - int(answer.used or 0))  # noqa: E731
         took = await collect(limiter, server, 1800, workers=60, latency=latency, jitter=0.02, tell=tell)
         assert server.refused == limiter.stats().foreign == 0
-        assert (took - latency) * 150 * 0.97 < 1800 - 100 < took * 150
+        assert 11 - 0.001 < took < 11 / 0.97 + latency
 
     run_virtual(scenario())
 
@@ -173,9 +173,9 @@ def test_bucket_with_another_client() -> None:
         task = asyncio.create_task(other())
         took = await collect(limiter, server, 1000, workers=10, latency=0.04)
         task.cancel()
-        assert limiter.stats().foreign > 100
-        assert limiter.stats().limited <= 20
-        assert took < 30
+        assert limiter.stats().foreign > 20
+        assert limiter.stats().limited <= 3
+        assert took < 12
 
     run_virtual(scenario())
 
@@ -192,7 +192,7 @@ def test_bybit() -> None:
         limiter, server = SlidingWindowLimiter(BYBIT), WindowServer()
         took = await collect(limiter, server, 1800, workers=40, latency=0.1, jitter=0.02)
         assert server.refused == 0
-        assert took < 10.6
+        assert took < 12
 
     run_virtual(scenario())
 
