@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,6 +26,7 @@ from rxcandles.limiters.counting import counting_of
 from rxcandles.limiters.keeping import Alone, Keeper
 from rxcandles.limiters.pauses import block, learn_clock, pause, refusal, seconds_told
 from rxcandles.limiters.policy import Limit, limit_of
+from rxcandles.limiters.queueing import Queue
 from rxcandles.limiters.state import LimiterState, Permit
 from rxcandles.limiters.stats import LimiterStats, WeightStats
 from rxcandles.limiters.trips import Trips
@@ -76,8 +77,7 @@ class SlidingWindowLimiter(Titled):
         self._cost = 1.0
         """What the newest request took; those of a run mostly take the same."""
         self._unanswered: deque[Permit] = deque()
-        self._waiting: OrderedDict[asyncio.Future[Permit | None], float] = OrderedDict()
-        self._timer: asyncio.Handle | None = None
+        self._queue = Queue(self._keeper, self._due, self._give, self._give_back, lambda now: refusal(self._state, now))
         self._permits = self._returned = 0
         self._foreign_seen = 0.0
         self._limited_seen = self._banned_seen = 0
@@ -102,7 +102,7 @@ class SlidingWindowLimiter(Titled):
         self._limit = None if rate is None else self._base.allowing(rate)
         self._declared = self._declared or self._limit
         self._fit()
-        self._wake()
+        self._queue.wake()
 
     @property
     def limit(self) -> Limit | None:
@@ -123,24 +123,7 @@ class SlidingWindowLimiter(Titled):
         """
         if cost != 1.0 or cost is True:
             check_number("cost", cost, above=True, what="a number")
-        loop = asyncio.get_running_loop()
-        with self._keeper.step():
-            now = loop.time()
-            if not self._waiting and self._due(now, cost) <= now:
-                self._give(now, cost)
-                return now
-            if refused := refusal(self._state, now):
-                raise refused
-            place: asyncio.Future[Permit | None] = loop.create_future()
-            self._waiting[place] = cost
-            if self._timer is None:
-                self._look_again(loop, self._due(now, cost))
-        try:
-            permit = await place
-        except asyncio.CancelledError:
-            self._leave(place)
-            raise
-        return loop.time() if permit is None else permit.given
+        return await self._queue.permit(cost)
 
     def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
         """Hear how long the request of a permit has taken; a slow one may have been counted late by the server.
@@ -178,7 +161,9 @@ class SlidingWindowLimiter(Titled):
             theirs = self._counting.theirs(self._state, permit, used - (declared.capacity - limit.capacity))
             if theirs > 0:
                 # The next answers that show the same client will be as late as this one: leave it its room till then.
-                self._leave_room(min(theirs, limit.capacity), now, self._counting.seen_until(self._state, now, permit))
+                until = self._counting.seen_until(self._state, now, permit)
+                room = min(theirs, limit.capacity)
+                self._foreign_seen += self._state.leave(room, now, self._counting.span, until)
 
     def learned(self, given: float, server_time: float) -> None:
         """Hear what the server's clock said (UTC seconds) when it answered the request of a permit."""
@@ -218,12 +203,12 @@ class SlidingWindowLimiter(Titled):
             until = pause(state, now, now if permit is None else permit.given, first, window, told)
             if limit is not None:
                 # We kept the rate, so another client must have used what was refused to us. One permit is always left.
-                theirs = state.left_to_others(now, self._counting.span) + self._cost
-                room = min(theirs, max(0.0, limit.capacity - self._cost))
-                self._leave_room(room, now, until + self._counting.span + self._counting.guard)
+                span = self._counting.span
+                room = min(state.left_to_others(now, span) + self._cost, max(0.0, limit.capacity - self._cost))
+                self._foreign_seen += state.leave(room, now, span, until + span + self._counting.guard)
             state.ahead_least, state.ahead_most = -math.inf, math.inf  # or its clock is not what it was
             self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
-            self._wake()
+            self._queue.wake()
         event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
         log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
@@ -240,7 +225,7 @@ class SlidingWindowLimiter(Titled):
             self._banned_seen += 1
             until = block(self._state, now, None if told is None else max(told, window))
             self._unanswered.clear()
-            self._wake()
+            self._queue.wake()
         event = BannedEvent(event="418", wait=until - now, retry_after=seconds)
         log_event(_log, logging.WARNING, event, "418: this address is blocked; sending nothing for %.1f s", until - now)
 
@@ -251,7 +236,7 @@ class SlidingWindowLimiter(Titled):
             told = LimiterStats(
                 rate=self._rate,
                 permits=self._permits - self._returned,
-                waiting=sum(not place.done() for place in self._waiting),
+                waiting=self._queue.waiting,
                 foreign=round(self._foreign_seen),
                 limited=self._limited_seen,
                 banned=self._banned_seen,
@@ -312,56 +297,9 @@ class SlidingWindowLimiter(Titled):
             self._unanswered.clear()
         return self._unanswered.popleft() if self._unanswered else None
 
-    def _wake(self) -> None:
-        """Give what is free to those first in line, and come back when the next is due."""
-        with self._keeper.step():
-            self._look_no_more()
-            while self._waiting:
-                place, cost = next(iter(self._waiting.items()))
-                loop = place.get_loop()
-                now = loop.time()
-                due, refused = self._due(now, cost), refusal(self._state, now)
-                if due > now and refused is None:
-                    self._look_again(loop, due)
-                    return
-                del self._waiting[place]
-                if place.done():
-                    continue
-                if refused is None:
-                    place.set_result(self._give(now, cost))
-                else:
-                    place.set_exception(refused)
-
-    def _look_again(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        # Not the timer's own ``when``: uvloop gives a plain ``Handle``, without one, for what is near.
-        self._keeper.looks_at = when
-        self._timer = loop.call_at(when, self._wake)
-
-    def _look_no_more(self) -> None:
-        self._keeper.looks_at = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _leave(self, place: asyncio.Future[Permit | None]) -> None:
-        with self._keeper.step():
-            if place in self._waiting:
-                del self._waiting[place]
-                if not self._waiting:
-                    self._look_no_more()
-            elif not place.cancelled() and place.exception() is None:
-                permit = place.result()
-                if permit is not None:
-                    self._counting.take_back(self._state, permit.given, permit.cost)
-                    if permit in self._unanswered:
-                        self._unanswered.remove(permit)
-                self._returned += 1
-                self._wake()
-
-    def _leave_room(self, theirs: float, now: float, until: float) -> None:
-        state = self._state
-        held = state.left_to_others(now, self._counting.span)
-        if theirs >= held:
-            self._foreign_seen += theirs - held
-            state.others = theirs
-            state.others_until = max(state.others_until, until)
+    def _give_back(self, permit: Permit | None) -> None:
+        self._returned += 1
+        if permit is not None:
+            self._counting.take_back(self._state, permit.given, permit.cost)
+            if permit in self._unanswered:
+                self._unanswered.remove(permit)

@@ -125,6 +125,15 @@ class LimiterState:
             self.others_until += span
         return self.others
 
+    def leave(self, room: float, now: float, span: float, until: float) -> float:
+        """Leave others so much room, unless they have more; return how much of it is new."""
+        held = self.left_to_others(now, span)
+        if room < held:
+            return 0.0
+        self.others = room
+        self.others_until = max(self.others_until, until)
+        return room - held
+
     @staticmethod
     def part(capacity: float, window: float) -> float:
         """Return the seconds of which a log keeps the permits as one."""
