@@ -60,12 +60,7 @@ class SlidingWindowLimiter(Titled):
     """
 
     def __init__(
-        self,
-        rate: float | Limit | None,
-        *,
-        window: float = 1.0,
-        guard: float = 0.03,
-        keeper: Keeper | None = None,
+        self, rate: float | Limit | None, *, window: float = 1.0, guard: float = 0.03, keeper: Keeper | None = None
     ) -> None:
         self._limit = self._declared = limit_of(rate, window)
         self._base = rate if isinstance(rate, Limit) else Limit(1, window=window)

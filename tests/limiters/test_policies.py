@@ -86,6 +86,20 @@ def test_in_two_minutes() -> None:
     assert run_virtual(scenario()) == [59.5, 59.5, 120.001]
 
 
+def test_long_minute() -> None:
+    """What may count in a minute is not forgotten before it is surely over, which may be more than a minute later."""
+
+    async def scenario() -> list[float]:
+        limiter = SlidingWindowLimiter(Limit(3, window=60, kind="fixed"))
+        limiter.learned(0.0, 0.0)
+        await asyncio.sleep(59)
+        early = await times(limiter, 2)
+        await asyncio.sleep(60.5)
+        return early + await times(limiter, 2)
+
+    assert run_virtual(scenario()) == [59, 59, 119.5, 120.001]
+
+
 def test_used_by_others() -> None:
     """What the server has counted beyond ours is left to the others, who use a third: few refusals, and soon none."""
 
