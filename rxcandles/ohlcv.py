@@ -13,6 +13,7 @@ from rxcandles.arguments import check_each, check_symbol
 from rxcandles.errors import IncompleteError, RequestError, SeveralFailedError
 from rxcandles.extras import need
 from rxcandles.frames import to_pandas
+from rxcandles.listing import listed as asked_list
 from rxcandles.model import Request
 from rxcandles.moments import Span, Time, Zone, check_ways, default_zone
 from rxcandles.opening import OwnRate
@@ -58,14 +59,15 @@ def get_ohlcv(
 
     Say how far back with one of ``since``, ``last`` (``"90m"``, ``"24h"``, ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``) and
     ``count`` (candles that exist), and where to end with ``until``; now if not given. The older end is included, the
-    newer excluded. A glob, such as ``"KRW-*"``, stands for all markets that the exchange lists and that fit it.
-    A time is a datetime, a date, a ``Timestamp`` or a string: ``"2024-01-01"``,
+    newer excluded. A time is a datetime, a date, a ``Timestamp`` or a string: ``"2024-01-01"``,
     ``"2024-01-01 09:00 KST"``. ``tz`` is the zone of times that name none, and of the index: ``"Asia/Seoul"``,
-    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC.
+    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC. A glob, such as ``"KRW-*"``, stands for all
+    markets that the exchange lists and that fit it.
 
     The frame is :func:`to_pandas`'s: index ``open_time``, oldest first, and ``open``, ``high``, ``low``, ``close``,
-    ``volume``, ``turnover``, ``timestamp``. Of several symbols it has a level of columns above these, the symbol:
-    ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
+    ``volume``, ``turnover``, ``timestamp``. Of several symbols, or a glob, it has a level of columns above
+    these, the symbol: ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle,
+    it has NaN.
 
     With ``include_imported`` imported candles count as held: what they reach over is not fetched, and a column
     ``proven`` says which candles are the exchange's.
@@ -80,7 +82,6 @@ def get_ohlcv(
     alone = isinstance(symbol, str) and not has_glob(symbol)
     if not symbols:
         raise RequestError("symbol is empty; give a market's code, such as 'KRW-BTC', or several")
-
     check_ways({"since": since, "last": last, "count": count}, until)
 
     def asked(name: str) -> Request:
@@ -105,13 +106,15 @@ def _named(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> lis
     if not any(map(has_glob, symbols)):
         return list(dict.fromkeys(symbols))
     exchange, left_out = candles.provider.exchange, list[str]()
-    listed = [each.symbol for each in candles.markets()]
+    listed = [each.symbol for each in candles.run(asked_list(exchange))]
     check = partial(_check_at, exchange, Timeframe.of(timeframe))
     found = dict.fromkeys(
         name for each in symbols for name in (matching(each, listed, check, left_out) if has_glob(each) else [each])
     )
     for line in dict.fromkeys(left_out):
         _LOG.warning("%s", line)
+    if not found:
+        raise RequestError(f"nothing that {', '.join(symbols)} fits can be asked for: {left_out[0]}")
     return list(found)
 
 

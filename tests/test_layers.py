@@ -23,7 +23,7 @@ LAYERS = (
     {"planning", "monitor", "limiter", "lease", "exchanges", "stores", "flow", "simulator"},
     {"operators", "meter"},
     {"sequence", "streaming", "estimating"},
-    {"collector", "sampling", "notebook"},
+    {"collector", "sampling", "notebook", "listing"},
     {"verification", "importing"},
     {"provider"},
     {"holdings", "frames"},
