@@ -94,7 +94,9 @@ def home(tz: Zone | None, naive: datetime | None = None) -> tzinfo:
     if tz is None and naive is not None and not _told:
         _told = True
         _LOG.warning(
-            "%s has no time zone and is taken as %s; give datetimes with one, or connect(tz='Asia/Seoul')", naive, there
+            "%s has no time zone and is taken as %s; give datetimes with one, or tz='Asia/Seoul', as to connect",
+            naive,
+            there,
         )
     return there
 
