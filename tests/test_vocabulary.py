@@ -233,6 +233,19 @@ def test_parts_agree(tmp_path: Path) -> None:
     asyncio.run(made())
 
 
+async def test_an_import_is_in_the_zone_of_the_store(tmp_path: Path) -> None:
+    """Naive times of a file, too, unless the file says another zone, or ``tz`` does."""
+    rows = [[f"{naive(to_datetime(each)):%Y-%m-%d %H:%M}", 1, 2, 1, 2, 5] for each in WANTED]
+    columns = ["time", "open", "high", "low", "close", "volume"]
+    async with SqliteStore(tmp_path / "a.db", tz=SEOUL) as store:
+        report = await rxcandles.import_candles(store, *ONE, pandas.DataFrame(rows, columns=columns))
+        assert report.zone == SEOUL
+        held = await store.imported("KRW-BTC", rxcandles.Timeframe.of("1m"), 0, NEWEST, "oldest_first", 10)
+        assert [each.open_time for each in held] == WANTED
+        utc = pandas.DataFrame(rows, columns=["candle_date_time_utc", *columns[1:]])
+        assert (await rxcandles.import_candles(store, "KRW-ETH", "1m", utc)).zone == "UTC"
+
+
 class Listing(FakeExchange):
     """One that lists some markets, of which one can't be asked for."""
 
