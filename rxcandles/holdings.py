@@ -18,8 +18,8 @@ import attrs
 
 from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
 from rxcandles.errors import RequestError
-from rxcandles.model import check_instant
-from rxcandles.ports import CandleStore, Covered, Series, impossible_in
+from rxcandles.moments import Time, Zone, check_instant
+from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
 from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
@@ -131,8 +131,8 @@ async def overview(
     store: SqliteStore,
     symbol: Names = None,
     timeframe: Names | Timeframe = None,
-    since: datetime | None = None,
-    to: datetime | None = None,
+    since: Time | None = None,
+    to: Time | None = None,
 ) -> Overview:
     """Return what ``store`` holds of each series of its exchange, by name, or of some ``symbol``/``timeframe``.
 
@@ -142,7 +142,7 @@ async def overview(
     """
     check_kind("store", store, SqliteStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
-    check_ends(since, to)
+    check_ends(since, to, zone_of(store))
     size = await store.row_size()
     found = Overview()
     unproven = {*await store.imported_series()}
@@ -162,16 +162,17 @@ async def _overviews(
     *,
     some: Sequence[Series],
     unproven: Set[Series],
-    since: datetime | None,
-    to: datetime | None,
+    since: Time | None,
+    to: Time | None,
     size: tuple[float, str],
 ) -> list[SeriesOverview]:
     found: list[SeriesOverview] = []
+    tz = zone_of(store)
     for series in some:
         frame = Timeframe.of(series.timeframe)
         ends = (
-            BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
-            END if to is None else int(frame.ceil(check_instant("to", to))),
+            BEGINNING if since is None else int(frame.ceil(check_instant("since", since, tz))),
+            END if to is None else int(frame.ceil(check_instant("to", to, tz))),
         )
         imported = await store.imported_count(series.symbol, frame, *ends) if series in unproven else 0
         span = await span_held(store, series.symbol, frame, since, to)
@@ -205,21 +206,22 @@ async def _overview(
 
 
 async def span_held(
-    store: CandleStore, symbol: str, timeframe: Timeframe, since: datetime | None = None, to: datetime | None = None
+    store: CandleStore, symbol: str, timeframe: Timeframe, since: Time | None = None, to: Time | None = None
 ) -> Span | None:
     """Return the span of open times from ``since`` to ``to`` (the older included), or of what is held where not given.
 
     None where nothing is stored of the series, and where what is stored is all before ``since`` or after ``to``.
     """
-    check_ends(since, to)
+    tz = zone_of(store)
+    check_ends(since, to, tz)
     newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
     if not newest:
         return None
     oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
     # Proven down to the beginning of time means that the market had no candle before.
     held = oldest[0].open_time if oldest else newest[0].start
-    start = held if since is None else timeframe.ceil(check_instant("since", since))
-    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to))
+    start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
+    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
     return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
 
 
@@ -244,10 +246,10 @@ async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span:
     return EndsHeld(first, last, proven and not older)
 
 
-def check_ends(since: datetime | None, to: datetime | None) -> None:
+def check_ends(since: Time | None, to: Time | None, tz: Zone | None = None) -> None:
     """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
-    start = BEGINNING if since is None else check_instant("since", since)
-    if to is not None and check_instant("to", to) <= start:
+    start = BEGINNING if since is None else check_instant("since", since, tz)
+    if to is not None and check_instant("to", to, tz) <= start:
         raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
 
 

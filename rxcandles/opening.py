@@ -7,7 +7,6 @@ import re
 from binascii import crc32
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -72,8 +71,9 @@ def connect(
     ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
     seconds for other processes that write to the file.
 
-    ``tz`` is the zone of datetimes that have none, such as ``"Asia/Seoul"``; without it that of the environment's
-    ``RXCANDLES_TZ``, else UTC, which the log says when the first one comes. Raises ``RequestError`` for bad arguments,
+    ``tz`` is the zone of times that name none, such as ``"Asia/Seoul"``, wherever the provider or its ``repository`` is
+    given one; without it that of the environment's ``RXCANDLES_TZ``, else UTC, which the log says when the first naive
+    datetime comes. Raises ``RequestError`` for bad arguments,
     before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
@@ -87,13 +87,13 @@ def connect(
     unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
     own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
     rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
-    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout)
+    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout, tz=there)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == "upbit") if share_limit is None else share_limit
     lease = _lease(key) if shared and limiter is None else None
     given = SlidingWindowLimiter(rate) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown, there))
+    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown))
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -194,7 +194,6 @@ async def _opened(
     limiter: RateLimiter,
     shared_as: str | None,
     unknown: str | None,
-    tz: tzinfo | None,
 ) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
@@ -212,5 +211,5 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose, tz=tz), closing
+        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose), closing
     raise AssertionError("an exit stack without callbacks lets every error through")

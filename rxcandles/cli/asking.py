@@ -7,8 +7,6 @@ import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import attrs
@@ -21,7 +19,7 @@ from rxcandles.model import Request
 from rxcandles.moments import Length, opened
 from rxcandles.ports import Market
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
-from rxcandles.which import Which, has_glob
+from rxcandles.which import Which, has_glob, matching
 
 __all__ = [
     "WAYS",
@@ -226,31 +224,18 @@ def requests_for(
     """
     now = time.time()
     found: dict[Request, None] = {}
+    listed = [market.symbol for market in markets or ()]
+    doubtful = [] if left_out is None else left_out
     for each in wanted:
         for symbol in each.symbols:
             names = [symbol]
             if has_glob(symbol):
-                names = [] if markets is None else _matching(symbol, markets, left_out)
+                names = [] if markets is None else matching(symbol, listed, _askable, doubtful)
             for name in names:
                 for timeframe in each.timeframes:
                     found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None
     return list(found)
 
 
-def _matching(glob: str, markets: Sequence[Market], left_out: list[str] | None) -> list[str]:
-    names = [market.symbol for market in markets]
-    listed = [name for name in names if fnmatchcase(name, glob)]
-    found = []
-    for name in listed:
-        try:
-            UpbitExchange().check(name, TIMEFRAMES[0])
-            found.append(name)
-        except RequestError as error:
-            if left_out is not None:
-                left_out.append(f"listed, and left out: {error}")
-    if not listed:
-        near = get_close_matches(re.sub(r"[*?]", "", glob), names, 3, 0.3)
-        quotes = sorted({name.split("-")[0] for name in names})
-        there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"
-        raise RequestError(f"no market is called {glob!r}; the exchange has {len(names)}, {there}")
-    return found
+def _askable(symbol: str) -> None:
+    UpbitExchange().check(symbol, TIMEFRAMES[0])

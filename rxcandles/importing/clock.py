@@ -26,10 +26,19 @@ class Clock:
     """Reads the open time of rows, given the values of a shape's time columns.
 
     Times that have no zone are of the one that was asked for, or that the column's name or the tool says, or that
-    alone fits. Where none of these is known and Korean time is likely, it is asked for; else they are UTC.
+    alone fits, or of the store's, ``home``, where that fits. Where none of these is known and Korean time is likely, it
+    is asked for; else they are UTC.
     """
 
-    def __init__(self, where: str, shape: Shape, frame: Timeframe, given: tzinfo | None, said: Said | None) -> None:
+    def __init__(
+        self,
+        where: str,
+        shape: Shape,
+        frame: Timeframe,
+        given: tzinfo | None,
+        said: Said | None,
+        home: tzinfo | None = None,
+    ) -> None:
         self.zone: tzinfo | None = None
         """The zone that times without one were taken in; None where all have their own."""
         self.why = ""
@@ -40,6 +49,7 @@ class Clock:
         self._frame = frame
         self._given = given
         self._said = said
+        self._home = home
         self._main = -1
         self._beside: int | None = None
         self._digits: int | None = None
@@ -157,6 +167,8 @@ class Clock:
             self._by_stamp(column, moment, stamp)
         elif not self._fits(moment, UTC) and self._fits(moment, KST):
             self._take(KST, f"since {self._frame} candles open at such times there, and not in UTC")
+        elif self._home is not None and self._fits(moment, self._home):
+            self._take(self._home, "as the store's tz says; tz (--tz) says another")
         elif hints := self._shape.hints:
             raise RequestError(
                 f"{self._where}: its times, such as {moment:%Y-%m-%d %H:%M}, have no zone, and may be Korean:"

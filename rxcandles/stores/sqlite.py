@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from copy import copy
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -31,6 +30,7 @@ from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
+from rxcandles.moments import Time, Zone, zone
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.showing import Titled
 from rxcandles.spans import Span, SpanSet
@@ -66,7 +66,8 @@ class SqliteStore(ImportKeeper, Titled):
     ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
     as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). Where the file is deleted, moved
     or replaced while it is open, everything asked of the store is a ``StoreError`` from then on; what was stored before
-    is in the file that was opened, wherever that is. One connection, in a thread of its own; a cancelled caller leaves
+    is in the file that was opened, wherever that is. Times that name no zone are in ``tz``.
+    One connection, in a thread of its own; a cancelled caller leaves
     the statement to end there.
     """
 
@@ -77,8 +78,11 @@ class SqliteStore(ImportKeeper, Titled):
         exchange: str = "upbit",
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
+        tz: Zone | None = None,
     ) -> None:
         self.path = check_path("path", path)
+        self.tz = None if tz is None else zone("tz", tz)
+        """The zone of times that name none; None is that of ``RXCANDLES_TZ``, else UTC."""
         self.exchange = check_exchange_name("exchange", exchange)
         self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
         check_choice("durability", durability, get_args(Durability))
@@ -98,13 +102,14 @@ class SqliteStore(ImportKeeper, Titled):
         exchange: str = "upbit",
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
+        tz: Zone | None = None,
     ) -> SqliteStore:
         """Return a store whose file is open, made or brought up to date where needed.
 
         Raises :class:`SchemaError` for a file of a newer version or of another program, which it leaves as it is, and
         :class:`StoreError` where the file can't be opened.
         """
-        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability)
+        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz)
         await store.__aenter__()
         return store
 
@@ -335,14 +340,14 @@ class SqliteStore(ImportKeeper, Titled):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
         frame = Timeframe.of(timeframe)
-        span = span_between(frame, one_end=one_end, other_end=other_end)
+        span = span_between(frame, self.tz, one_end=one_end, other_end=other_end)
         check_choice("order", order, ORDERS)
         return self._pages(check_symbol(symbol), frame, span, order, check_count("size", size))
 
@@ -365,8 +370,8 @@ class SqliteStore(ImportKeeper, Titled):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
         """Return the stored candles between two instants: the older is included, the newer excluded.
