@@ -19,7 +19,7 @@ from rxcandles.importing.clock import Clock
 from rxcandles.importing.columns import check_columns, shape_of
 from rxcandles.importing.encodings import check_encoding
 from rxcandles.importing.opening import FORMATS, open_source
-from rxcandles.importing.said import Said, check_said
+from rxcandles.importing.said import Said, check_said, zone_said
 from rxcandles.moments import zone
 from rxcandles.ports import CandleStore
 from rxcandles.showing import Brief
@@ -207,8 +207,8 @@ async def read_candles(
             notes += rows.notes
             for said in rows.said:
                 check(said, where)
-            shape = shape_of(rows.names, where, columns, symbol)
-            zoned = next((said for said in found.said if said.zone is not None), None)
+            shape = shape_of(rows.names, where, columns, symbol, rows.texts)
+            zoned = zone_said((*found.said, *rows.said))
             instants = Clock(where, shape, frame, given, zoned)
             gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from rxcandles.arguments import shown
 from rxcandles.errors import RequestError
+from rxcandles.importing.asides import texts_among
 from rxcandles.importing.columns import NEEDED
 from rxcandles.importing.numbers import Comma
 from rxcandles.importing.said import Said
@@ -37,6 +38,8 @@ class Source(Protocol):
     """What a comma in its numbers means."""
     blanks: bool
     """Whether a row may have a time and nothing else, for a slot in which nobody traded."""
+    texts: Sequence[str]
+    """Those of its columns that have words."""
     tool: str | None
     """The tool whose shape it has."""
 
@@ -55,6 +58,7 @@ class Listed:
     comma: Comma = "thousands"
     blanks = False
     notes: Sequence[str] = ()
+    texts: Sequence[str] = ()
     said: Sequence[Said] = ()
 
     def __init__(self, rows: Iterator[Any]) -> None:
@@ -95,6 +99,8 @@ class Objects:
         first = next(rows, None)
         self._rows = rows if first is None else chain((first,), rows)
         self.names: Sequence[str] = [str(name) for name in first] if isinstance(first, Mapping) else []
+        values = list(first.values()) if isinstance(first, Mapping) else []
+        self.texts: Sequence[str] = texts_among(self.names, [values])
 
     def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
         """Yield them; what an object does not have is None."""

@@ -39,6 +39,9 @@ class ArrowSource:
         self.names: Sequence[str] = list(self._names) if len(self._names) == len(schema.names) else schema.names
         self.said: Sequence[Said] = [said] if (said := ours.by_metadata(schema.metadata)) else []
         self.tool: str | None = pyupbit.NAME if pyupbit.looks_so(self.names) else None
+        self.texts: Sequence[str] = [
+            name for name in self.names if name in self._names and _has_text(schema.field(self._names[name]).type)
+        ]
         self._read = read
 
     def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
@@ -55,6 +58,12 @@ class ArrowSource:
                     yield [(number, row) for row, number in zip(zip(*columns, strict=True), numbers, strict=False)]
         except (arrow.ArrowException, ValueError, OverflowError, OSError, MemoryError) as error:
             raise RequestError(f"{where} can't be read: {error}. Nothing was imported") from error
+
+
+def _has_text(kind: Any) -> bool:
+    types = need("pyarrow", "arrow").types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _index_last(name: str) -> bool:
@@ -109,6 +118,9 @@ class PandasSource:
         self.names: Sequence[str] = [name for name, _ in columns]
         self._columns = dict(reversed(columns))
         self._length = len(frame)
+        self.texts: Sequence[str] = [
+            name for name, column in columns if str(column.dtype) in ("object", "str", "string", "category")
+        ]
         if pyupbit.looks_so(self.names):
             self.tool = pyupbit.NAME
 
