@@ -225,8 +225,8 @@ class Gate:
         if length == 0:
             raise self._refusal(
                 place,
-                f"{self._clock.name!r} and {column!r} say the same time, so which end of the candle it is can't be told;"
-                f" say it with columns (--columns), such as open_time={self._clock.name}, and leave {column!r} out",
+                f"{self._clock.name!r} and {column!r} say the same time, so it may be the end of the candle, not its"
+                f" start; shift such times by one {self._frame}, and leave {column!r} out",
             )
         if not whole - 1 <= length <= whole:
             length = -(-length // 1)

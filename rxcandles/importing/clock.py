@@ -175,9 +175,7 @@ class Clock:
             return 1 if column.zone is UTC else 2 if column.zone is not None else 3
         return 5 if self._by_days else 10
 
-    def _find_zone(
-        self, column: TimeColumn, moment: Moment, found: dict[int, Moment], values: Sequence[Any]
-    ) -> None:
+    def _find_zone(self, column: TimeColumn, moment: Moment, found: dict[int, Moment], values: Sequence[Any]) -> None:
         if not isinstance(moment, datetime):
             assert isinstance(moment, date)
             moment = datetime.combine(moment, _MIDNIGHT)
@@ -202,8 +200,6 @@ class Clock:
             raise self._asked(moment, f"column {column.name!r} says {column.unclear!r}")
         elif self._said is not None and self._said.zone is not None:
             self._take(self._said.zone, f"{self._said.by}")
-        elif self._said is not None and self._said.unclear is not None:
-            raise self._asked(moment, f"{self._said.by}, {self._said.unclear!r} is said")
         elif (stamp := self._stamp(found)) is not None:
             self._by_stamp(column, moment, stamp)
         elif not self._fits(moment, UTC) and self._fits(moment, KST):
@@ -213,6 +209,8 @@ class Clock:
                 f"{self._where}: its times, such as {moment:%Y-%m-%d %H:%M}, have no zone, and may be Korean:"
                 f" {' and '.join(hints)}; say which with tz (--tz): KST, or UTC. Nothing was imported"
             )
+        elif self._said is not None and self._said.unclear is not None:
+            raise self._asked(moment, f"{self._said.by}, {self._said.unclear!r} is said")
         else:
             self._take(UTC, "as nothing says another; tz (--tz) does")
 

@@ -45,8 +45,8 @@ _LETTERS: Final = {"open": "o", "high": "h", "low": "l", "close": "c", "volume":
 """How WebSockets call them; so only where no column has a whole name."""
 
 _TIMES: Final = (
-    "opentime", "timeopen", "candledatetime", "datetime", "date", "time", "opendate", "opentimestamp", "unix", "unixtime",
-    "unixtimestamp", "epoch", "starttime", "start", "day",
+    "opentime", "timeopen", "candledatetime", "datetime", "date", "time", "opendate", "opentimestamp", "unix",
+    "unixtime", "unixtimestamp", "epoch", "starttime", "start", "day",
     "일시", "날짜", "일자", "시간", "시각", "기준시각", "기준일시", "캔들시각", "캔들기준시각", "체결시간", "체결시각",
     "거래일시", "거래일", "거래일자", "영업일자",
     "tradedate", "ts", "t", "", "index", "level0", "unnamed:0", "timestamp",
@@ -120,7 +120,8 @@ class Shape:
         """All that is read, in the order in which the gate takes it."""
         close = () if self.close_time is None else (self.close_time,)
         theirs = (name for _, name in self.values)
-        return (*(each.name for each in self.times), *self.zones, *self.markets, *self.frames, *self.exchanges, *self.asides, *close, *theirs)
+        said = (*self.zones, *self.markets, *self.frames, *self.exchanges, *self.asides)
+        return (*(each.name for each in self.times), *said, *close, *theirs)
 
 
 def plain(name: str) -> str:
@@ -251,7 +252,9 @@ def _times(found: Sequence[str], asked: Mapping[str, str]) -> tuple[TimeColumn, 
         is_clock = bare in _CLOCKS and not is_asked
         if "open_time" in asked and not (is_asked or is_clock):
             continue
-        column = TimeColumn(name, named.zone, named.unclear, is_clock, bare == "timestamp" and not is_asked, bare in _NAMELESS)
+        column = TimeColumn(
+            name, named.zone, named.unclear, is_clock, bare == "timestamp" and not is_asked, bare in _NAMELESS
+        )
         columns.append((-1 if is_asked else places[bare], column))
     ordered = [column for _, column in sorted(columns, key=lambda each: each[0])]
     whole = [each for each in ordered if not each.nameless or each.name == asked.get("open_time")]

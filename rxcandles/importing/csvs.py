@@ -90,7 +90,7 @@ class CsvFile:
         if above:
             if "cryptodatadownload" in above[0][0].casefold():
                 self.tool = cryptodatadownload.NAME
-            self.said = [said for row in above if (said := read_line(" ".join(row)))]
+            self.said = [each for row in above if (each := read_line(" ".join(row)))]
             lines = "a line" if len(above) == 1 else f"{len(above)} lines"
             self.notes = [f"{lines} above the header left out, the first {shown(self._delimiter.join(above[0]))}"]
         return self._checked(sampled[best]), best + 1
@@ -123,7 +123,7 @@ class CsvFile:
             for name, cell in zip(names, first, strict=True)
         ]
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them; lines without a value are none."""
         pick = itemgetter(*(self.names.index(name) for name in wanted))
         width, blank, count = len(self.names), 0, 0

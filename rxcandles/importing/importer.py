@@ -212,7 +212,7 @@ async def read_candles(
             instants = Clock(where, shape, frame, given, zoned)
             gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(shape.names, where):
+            for batch in rows.batches(shape.names, where, shape.asides):
                 if stopped.is_set():
                     break
                 staging.add(list(gate.rows(batch)))

@@ -48,14 +48,19 @@ def read_words(text: str) -> Words:
         elif after and (coin := coin_called(f"{word} {after}")):
             markets.append(coin)
             at += 1
-        elif after and (pair := pair_of(word, after, sure=two)) and not (_pair_after(words, at) and coin_called(pair[1]) is None):
+        elif after and (pair := _pair_at(words, at, sure=two)):
             markets.append("-".join(pair))
             at += 1
         elif pair := joined_pair(word):
             markets.append("-".join(pair))
         elif found := frame_word(word, alone=False):
             frames.append(found[0])
-        elif after and re.fullmatch(r"\d{1,3}", word) and frame_word(after, alone=True) and frame_word(word + after, alone=False):
+        elif (
+            after
+            and re.fullmatch(r"\d{1,3}", word)
+            and frame_word(after, alone=True)
+            and frame_word(word + after, alone=False)
+        ):
             frames.append(word + after)
             at += 1
         elif after and re.fullmatch(r"\d{1,3}", after) and re.fullmatch(r"(?i)min(ute)?s?|hours?|days?", word):
@@ -85,10 +90,19 @@ def read_line(line: str) -> Said | None:
     return said if said != Said(by) else None
 
 
-def _pair_after(words: Sequence[str], at: int) -> bool:
-    """Whether the next word belongs to the one after it: of ``tmp KRW BTC``, the last two are the market."""
-    found = pair_of(words[at + 1], words[at + 2]) if at + 2 < len(words) else None
-    return found is not None and coin_called(found[1]) is not None
+def _pair_at(words: Sequence[str], at: int, *, sure: bool) -> tuple[str, str] | None:
+    """Two words that are a market; of ``tmp KRW BTC``, only the last two are."""
+    pair = pair_of(words[at], words[at + 1], sure=sure)
+    if pair is not None and coin_called(pair[1]) is None and at + 2 < len(words):
+        later = pair_of(words[at + 1], words[at + 2])
+        return None if later is not None and coin_called(later[1]) is not None else pair
+    return pair
+
+
+def _is_unit(word: str) -> bool:
+    return (
+        re.fullmatch(r"min|분봉?|시간봉?", word, re.IGNORECASE) is not None or frame_word(word, alone=True) is not None
+    )
 
 
 def _parts(word: str) -> list[str]:
@@ -99,4 +113,6 @@ def _parts(word: str) -> list[str]:
     if not re.search("[가-힣]", word) or frame_word(word, alone=True):
         return [word]
     pieces = re.findall(r"\d+[가-힣]+|[가-힣]+|[^가-힣]+", word)
-    return [part for piece in pieces for part in re.split(r"(?<=[가-힣])(?=(?:일봉|주봉|월봉|분봉|시간봉)$)", piece) if part]
+    return [
+        part for piece in pieces for part in re.split(r"(?<=[가-힣])(?=(?:일봉|주봉|월봉|분봉|시간봉)$)", piece) if part
+    ]

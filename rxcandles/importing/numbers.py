@@ -56,11 +56,13 @@ def number(value: Any, comma: Comma = "thousands") -> float:
 def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
     """Return what commas in numbers mean, by all the ``cells`` of the beginning of a file.
 
-    One number that can be read in one way alone decides: ``0,5``, ``1,25`` and ``0,500`` have decimals, as no group of
-    thousands begins with 0 or has other than three digits; ``1,234,567`` has groups, and beside ``100.5`` all have.
-    Where none does, they are thousands between commas, and unclear elsewhere. ``ValueError`` names two that contradict
-    each other.
+    Between commas only thousands can be meant, and a number that can have none, such as ``0,500``, is refused where it
+    stands. Elsewhere one that can be read in one way alone decides: ``0,5``, ``1,25`` and ``0,500`` have decimals, as
+    no group of thousands begins with 0 or has other than three digits; ``1,234,567`` has groups, and so have all beside
+    ``100.5``. ``ValueError`` names two that contradict each other.
     """
+    if delimiter == ",":
+        return "thousands"
     found: dict[Comma, str] = {}
     pointed = ""
     commas = False
@@ -81,7 +83,7 @@ def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
             f"{found['decimal']!r} has decimals after its comma, and beside {found['thousands']!r} a comma can only"
             " divide thousands; write all of them alike, with a point"
         )
-    return next(iter(found), "thousands" if delimiter == "," else "unclear")
+    return next(iter(found), "unclear")
 
 
 def _of_text(text: str, comma: Comma) -> float:

@@ -56,27 +56,25 @@ def check_said(said: Said, where: str, symbol: str, timeframe: Timeframe, exchan
             f"{where} has, {said.by}, the candles of the exchange {said.exchanges[0]}, not of {exchange}; import it"
             f" into a store of {said.exchanges[0]}, or rename it"
         )
-    wrong = [
-        *(said.markets[:1] if not any(names_market(each, symbol) for each in said.markets) else ()),
-        *(said.frames[:1] if not any(frame_said(each) is timeframe for each in said.frames) else ()),
-    ]
-    if wrong:
-        raise RequestError(
-            f"{where} has, {said.by}, the candles of {' '.join(wrong)}, not {symbol} {timeframe};"
-            " import it as those, or rename it"
-        )
+    markets_fit = not said.markets or any(names_market(each, symbol) for each in said.markets)
+    frames_fit = not said.frames or any(frame_said(each) is timeframe for each in said.frames)
+    if not (markets_fit and frames_fit):
+        raise _other(where, said, " ".join((*said.markets[:1], *said.frames[:1])), symbol, timeframe)
     same = same_coin if said.elsewhere else same_market
     is_market = said.market is None or same(said.market, symbol)
     is_frame = said.timeframe is None or frame_called(said.timeframe) is timeframe
     if not (is_market and is_frame):
         named = " ".join(each for each in (said.market, said.timeframe) if each is not None)
-        raise RequestError(
-            f"{where} has, {said.by}, the candles of {named}, not {symbol} {timeframe};"
-            " import it as those, or rename it"
-        )
+        raise _other(where, said, named, symbol, timeframe)
     if said.market is not None and not same_market(said.market, symbol):
         return [f"{said.by}, it is of {said.market}; its candles were taken as those of {symbol}"]
     return []
+
+
+def _other(where: str, said: Said, named: str, symbol: str, timeframe: Timeframe) -> RequestError:
+    return RequestError(
+        f"{where} has, {said.by}, the candles of {named}, not {symbol} {timeframe}; import it as those, or rename it"
+    )
 
 
 def frame_said(word: str) -> Timeframe | None:

@@ -43,10 +43,11 @@ class Source(Protocol):
     tool: str | None
     """The tool whose shape it has."""
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield the values of the columns ``wanted``, at least two, in that order.
 
-        Raises :class:`RequestError` for what can't be read; ``where`` is what it calls the source.
+        Raises :class:`RequestError` for what can't be read; ``where`` is what it calls the source. Of the
+        columns ``loose``, a value that is too long to be read is None.
         """
         ...
 
@@ -68,7 +69,7 @@ class Listed:
         self.names: Sequence[str] = binance.NAMES if is_binance else NEEDED
         self.tool: str | None = binance.NAME if is_binance else "ccxt"
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         width, number = len(self.names), 0
         places = [self.names.index(name) for name in wanted]
@@ -102,7 +103,7 @@ class Objects:
         values = list(first.values()) if isinstance(first, Mapping) else []
         self.texts: Sequence[str] = texts_among(self.names, [values])
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them; what an object does not have is None."""
         number = 0
         while rows := list(islice(self._rows, BATCH)):

@@ -44,16 +44,20 @@ class ArrowSource:
         ]
         self._read = read
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         arrow = need("pyarrow", "arrow")
         numbers = count(1)
         names = [self._names[name] for name in wanted]
+        loose = [self._names[name] for name in loose]
         try:
             for table in self._read(names):
                 for start in range(0, table.num_rows, BATCH):
                     part = table.slice(start, BATCH)
-                    columns = [_values(arrow, part.column(part.schema.get_field_index(name)), name) for name in names]
+                    columns = [
+                        _values(arrow, part.column(part.schema.get_field_index(name)), name, loose=name in loose)
+                        for name in names
+                    ]
                     # The numbers last, or the end of each batch would take one.
                     yield [(number, row) for row, number in zip(zip(*columns, strict=True), numbers, strict=False)]
         except (arrow.ArrowException, ValueError, OverflowError, OSError, MemoryError) as error:
@@ -70,7 +74,7 @@ def _index_last(name: str) -> bool:
     return name != _UNNAMED
 
 
-def _values(arrow: Any, column: Any, name: str) -> Any:
+def _values(arrow: Any, column: Any, name: str, *, loose: bool) -> Any:
     kind = column.type
     if arrow.types.is_timestamp(kind):
         # Python's times have microseconds; a nanosecond too many is an error. Arrow itself would import all of pandas.
@@ -83,6 +87,8 @@ def _values(arrow: Any, column: Any, name: str) -> Any:
     if arrow.types.is_string(texts.type) or arrow.types.is_large_string(texts.type):
         longest = need("pyarrow.compute", "arrow").max(need("pyarrow.compute", "arrow").binary_length(texts)).as_py()
         if longest is not None and longest > _LONGEST:
+            if loose:
+                return [None] * len(column)
             raise ValueError(f"column {name!r} has a text of {longest:,} bytes")
     return column.to_pylist()
 
@@ -124,7 +130,7 @@ class PandasSource:
         if pyupbit.looks_so(self.names):
             self.tool = pyupbit.NAME
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         for start in range(0, self._length, BATCH):
             columns = [self._columns[name][start : start + BATCH].tolist() for name in wanted]

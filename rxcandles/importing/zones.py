@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,11 +17,11 @@ __all__ = ["Named", "zone_called", "zone_in_words", "zone_named"]
 _MOST: Final = timedelta(hours=14)
 """The farthest that any zone is from UTC."""
 
-_FIXED: Final = {
+_FIXED: Final[Mapping[str, tzinfo | str]] = {
     "kst": KST, "utc": UTC, "gmt": UTC, "jst": "Asia/Tokyo", "hkt": "Asia/Hong_Kong", "sgt": "Asia/Singapore",
     "msk": "Europe/Moscow",
 }  # fmt: skip
-_PLACES: Final = {
+_PLACES: Final[Mapping[str, tzinfo | str]] = {
     "seoul": KST, "korea": KST, "korean": KST, "kr": KST, "kor": KST, "한국": KST, "서울": KST,
     "tokyo": "Asia/Tokyo", "japan": "Asia/Tokyo", "일본": "Asia/Tokyo", "도쿄": "Asia/Tokyo",
     "shanghai": "Asia/Shanghai", "beijing": "Asia/Shanghai", "hong kong": "Asia/Hong_Kong",
@@ -44,6 +45,9 @@ _OFFSET: Final = re.compile(
     r"|(?<=[(\[])(-)(\d{1,2})(?::?(\d{2}))?(?=[)\]])"
     r"|(?<=[\s_a-z])(-)(\d{2}):?(\d{2})$)",
     re.IGNORECASE,
+)
+_LOCAL: Final = re.compile(
+    r"local[ _-]?time|(?:한국|현지)\s?(?:시간|시각|표준시)|(?<![^\W_])(?:korea|korean|seoul)(?![^\W_])", re.IGNORECASE
 )
 _UTC_NUMBER: Final = re.compile(r"(?:utc|gmt)[\s_]*\d{1,2}(?![\d])", re.IGNORECASE)
 _AT_THE_ENDS: Final = ("kst", "utc", "gmt", "seoul", "korean", "korea", "한국")
@@ -77,10 +81,10 @@ def zone_named(name: str) -> Named:
         return _without(name, found, None)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     for table in (_PLACES, _FIXED):
-        for word, there in table.items():
+        for word, place in table.items():
             pattern = word.replace(" ", r"[\s_\-]?")
             if found := re.search(rf"(?<![^\W_]){pattern}(?![^\W_])", spaced, re.IGNORECASE):
-                return _without(spaced, found, _zone(there))
+                return _without(spaced, found, _zone(place))
     for word in sorted(_UNCLEAR):
         if found := re.search(rf"(?<![^\W_]){word}(?![^\W_])", spaced, re.IGNORECASE):
             return _without(spaced, found, None)
@@ -101,7 +105,9 @@ def zone_in_words(text: str) -> Named:
     for word, there in _FIXED.items():
         if re.search(rf"(?<![^\W_]){word}(?![^\W_])", text, re.IGNORECASE):
             return Named(text, _zone(there))
-    if found := re.search(r"(?i:local[ _-]?time|한국\s?(?:시간|시각|표준시)|(?<![^\W_])(?:korea|korean|seoul)(?![^\W_]))", text):
+    if found := re.search(
+        r"(?i:local[ _-]?time|한국\s?(?:시간|시각|표준시)|(?<![^\W_])(?:korea|korean|seoul)(?![^\W_]))", text
+    ):
         return Named(text, unclear=found[0])
     for found in re.finditer(r"(?<![^\W_])[A-Z]{3,4}(?![^\W_])", text):
         if found[0].casefold() in _UNCLEAR:
@@ -117,7 +123,7 @@ def zone_called(value: Any) -> tzinfo | None:
         if abs(count) <= 14:
             return timezone(timedelta(hours=count)) if count else UTC
         minutes = count / 60 if abs(count) >= 3600 else count
-        if minutes % 15 == 0 and 60 <= abs(minutes) and timedelta(minutes=abs(minutes)) <= _MOST:
+        if minutes % 15 == 0 and abs(minutes) >= 60 and timedelta(minutes=abs(minutes)) <= _MOST:
             return timezone(timedelta(minutes=minutes))
         return None
     if found := re.fullmatch(r"([+\-−])(\d{1,2}):?(\d{2})(?::00)?", text, re.ASCII):
