@@ -25,6 +25,7 @@ _NUMBERED: Final = frozenset({
     "duration", "unit", "timeunit", "barlength", "candletype",
 })  # fmt: skip
 """Columns whose numbers are minutes or seconds of a timeframe."""
+_IN_MINUTES: Final = frozenset({"minutes", "unit", "candleunit"})
 _OF_MARKETS: Final = re.compile(
     r"market|symbol|ticker|pair|coin|asset|instrument|crypto|contract|token|currenc|security|product|종목|코인|마켓|자산",
     re.IGNORECASE,
@@ -138,7 +139,8 @@ class Aside:
         is_named = bool(_OF_FRAMES.search(self._name))
         if is_numbered(self._name) and (number := re.fullmatch(r"(\d{1,9})(?:\.0+)?", text, re.ASCII)):
             count, length = int(number[1]), self._asked.frame.seconds
-            lengths = {count * 60, count, count / 1000}
+            plainly = re.sub(r"[\s_\-]", "", self._name).casefold()
+            lengths = {count * 60} if plainly in _IN_MINUTES else {count * 60, count, count / 1000}
             if length in lengths:
                 return True
             known = {60, 180, 300, 600, 900, 1800, 3600, 14_400, 86_400, 604_800}

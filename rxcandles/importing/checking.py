@@ -226,7 +226,7 @@ class Gate:
             raise self._refusal(
                 place,
                 f"{self._clock.name!r} and {column!r} say the same time, so it may be the end of the candle, not its"
-                f" start; shift such times by one {self._frame}, and leave {column!r} out",
+                f" start; shift such times by a candle, and leave {column!r} out",
             )
         if not whole - 1 <= length <= whole:
             length = -(-length // 1)

@@ -12,7 +12,7 @@ CODES: Final = frozenset({
     "BONK", "BORA", "BSV", "BTC", "BTG", "BTT", "CAKE", "CELO", "CHZ", "CKB", "CRO", "CRV", "CTC", "CTSI", "CVC",
     "DAI", "DASH", "DENT", "DOGE", "DOT", "DYDX", "EGLD", "ELF", "ENJ", "ENS", "EOS", "ETC", "ETH", "ETHFI",
     "ETHW", "FIL", "FLOKI", "FTM", "FTT", "GALA", "GLM", "GLMR", "GMT", "GMX", "GNO", "GRT", "HBAR", "HIFI",
-    "HIVE", "HUNT", "ICP", "ICX", "ILV", "IMX", "INJ", "IOST", "IOTA", "IOTX", "IQ", "JASMY", "JST", "JTO", "JUP",
+    "HIVE", "HUNT", "ICP", "ICX", "ILV", "IMX", "INJ", "IOST", "IOTA", "IOTX", "IQ", "JASMY", "JTO", "JUP",
     "KAITO", "KAS", "KAVA", "KNC", "KLAY", "KSM", "LDO", "LINK", "LPT", "LRC", "LSK", "LTC", "LUNA", "LUNC",
     "MANA", "MANTA", "MATIC", "MEME", "MINA", "MINU", "MKR", "MTL", "NEAR", "NEO", "NEXO", "NMR", "OCEAN", "OKB",
     "OMG", "ONDO", "ONG", "ONT", "OP", "ORBS", "ORDI", "PAXG", "PENDLE", "PENGU", "PEPE", "PIXEL", "POL", "POLYX",
@@ -49,7 +49,7 @@ NO_COINS: Final = frozenset({
     "HISTORICAL", "MARKET", "MARKETS", "TEST", "SPOT", "KLINE", "KLINES", "RAW", "FULL", "NEW", "OLD", "COPY",
     "FINAL", "SAMPLE", "PART", "FILE", "CSV", "TABLE", "TRADES", "TICKS", "VOLUME", "VALUE", "COIN", "COINS",
     "CRYPTO", "MY", "THE", "AND", "FROM", "TO", "IN", "PER", "DAILY", "HOURLY", "WEEKLY", "MONTHLY", "MINUTE",
-    "MINUTES", "HOUR", "DAY", "WEEK", "MONTH", "YEAR", "UTC", "GMT", "KST", "JST", "PERP", "SWAP", "FUTURES",
+    "MINUTES", "HOUR", "DAY", "WEEK", "MONTH", "YEAR", "UTC", "GMT", "KST", "PERP", "SWAP", "FUTURES",
     "MIN", "MERGED",
 })  # fmt: skip
 """Words beside a currency that are no coins: ``krw_candles``."""

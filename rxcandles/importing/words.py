@@ -27,18 +27,6 @@ _EXCHANGES: Final = {
     "바이낸스": "binance", "바이비트": "bybit", "코인베이스": "coinbase", "크라켄": "kraken",
 }  # fmt: skip
 
-
-_MINUTES: Final = {
-    "분": "m",
-    "분봉": "m",
-    "시간": "h",
-    "시간봉": "h",
-    "일": "d",
-    "일봉": "d",
-    "주": "w",
-    "주봉": "w",
-    "초": "s",
-}
 _UNITS: Final = {"분": "m", "시": "h", "일": "d", "주": "w", "초": "s"}
 _KOREAN: Final = {"일봉": "1d", "주봉": "1w", "월봉": "1M", "년봉": "1y", "연봉": "1y", "시간봉": "60m", "분봉": "1m"}
 _ALONE: Final = {
@@ -74,11 +62,10 @@ def frame_word(text: str, *, alone: bool) -> tuple[str, Timeframe | None] | None
         unit = found[2]
     else:
         return None
-    frame = frame_called(f"{int(found[1])}{unit}")
-    if frame is None and (unit in "dwMy" or int(found[1]) == 0):
-        return None  # the last 30 days
-    if frame is None and unit == "h" and int(found[1]) > 12:
-        return None  # the last 24 hours
+    count = int(found[1])
+    if count == 0 or (count > 1 and unit in "dwMy") or (count > 12 and unit == "h"):
+        return None  # the last 30 days, the last 24 hours
+    frame = frame_called(f"{count}{unit}")
     return text, frame
 
 

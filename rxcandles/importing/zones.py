@@ -22,7 +22,8 @@ _FIXED: Final[Mapping[str, tzinfo | str]] = {
     "msk": "Europe/Moscow",
 }  # fmt: skip
 _PLACES: Final[Mapping[str, tzinfo | str]] = {
-    "seoul": KST, "korea": KST, "korean": KST, "kr": KST, "kor": KST, "한국": KST, "서울": KST,
+    "seoul": KST, "korea": KST, "korean": KST, "kr": KST, "kor": KST, "한국": KST, "한국시간": KST,
+    "한국시각": KST, "한국표준시": KST, "서울": KST,
     "tokyo": "Asia/Tokyo", "japan": "Asia/Tokyo", "일본": "Asia/Tokyo", "도쿄": "Asia/Tokyo",
     "shanghai": "Asia/Shanghai", "beijing": "Asia/Shanghai", "hong kong": "Asia/Hong_Kong",
     "singapore": "Asia/Singapore", "london": "Europe/London", "berlin": "Europe/Berlin", "paris": "Europe/Paris",
@@ -31,7 +32,7 @@ _PLACES: Final[Mapping[str, tzinfo | str]] = {
 }  # fmt: skip
 _UNCLEAR: Final = frozenset({
     "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt", "bst", "ist", "cet", "cest", "eet", "eest", "aest", "aedt",
-    "wib", "et", "local", "현지",
+    "wib", "et", "local", "현지", "현지시간", "현지시각",
 })  # fmt: skip
 """Names that stand for several zones, or for one that changes."""
 _REGION: Final = re.compile(
