@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any, Final
 
 import attrs
@@ -13,6 +14,7 @@ from rxcandles.importing.markets import names_market, same_exchange, same_market
 from rxcandles.importing.numbers import absent
 from rxcandles.importing.times import moment_of
 from rxcandles.importing.words import QUOTES, coin_called, exchange_called, frame_word, joined_pair, pair_of
+from rxcandles.importing.zones import zone_called
 from rxcandles.timeframe import Timeframe
 
 __all__ = ["Aside", "Asides", "is_numbered", "texts_among"]
@@ -34,6 +36,7 @@ _OF_FRAMES: Final = re.compile(
     r"frame|interval|period|resolution|granular|freq|candle|bar|minute|unit|step|duration|type|주기|봉", re.IGNORECASE
 )
 _OF_KINDS: Final = re.compile(r"type|class|status|state|kind|cap|rank|count|warning|event|note|memo|comment|desc", re.I)
+_ZONE: Final = re.compile(r"[A-Z]{3,4}|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[A-Z][A-Za-z]+/[A-Z][A-Za-z_/]+", re.ASCII)
 _CODE: Final = re.compile(r"[A-Z0-9]{2,10}(?:[-_/][A-Z0-9]{2,10})?", re.ASCII)
 
 
@@ -58,8 +61,8 @@ class Asides:
         self._known: list[set[str] | None] = [set() for _ in names]
         self._unread: dict[str, str] = {}
 
-    def __call__(self, values: Sequence[Any]) -> str | None:
-        """Return what is wrong with a row, or None."""
+    def __call__(self, values: Sequence[Any], *, guessed: bool = False) -> str | None:
+        """Return what is wrong with a row, or None; ``guessed`` where its times have no zone and nothing says one."""
         for at, value in enumerate(values):
             known = self._known[at]
             if known is None or (text := str(value)) in known:
@@ -76,6 +79,11 @@ class Asides:
                     f"column {name!r} says {shown(value)}, and it is to be imported as {self._asked.symbol}"
                     f" {self._asked.frame}{f' of {self._asked.exchange}' if self._asked.exchange else ''}; import it as"
                     " what it is, or leave that column out if it says something else"
+                )
+            if agrees is None and guessed and _ZONE.fullmatch(text.strip()) and zone_called(text) not in (None, UTC):
+                return (
+                    f"its times have no zone, and column {name!r} says {shown(value)}; say which with tz (--tz), such"
+                    " as KST or UTC"
                 )
             if agrees is None:
                 self._unread.setdefault(name, text)

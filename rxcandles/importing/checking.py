@@ -93,7 +93,7 @@ class Gate:
                 self._first = False
                 if shape.close_time is not None:
                     self._check_length(place, opened, values[named])
-            if asides is not None and (fault := asides(values[said:named])):
+            if asides is not None and (fault := asides(values[said:named], guessed=clock.guessed)):
                 raise self._refusal(place, fault)
             for where in range(times, said):
                 if str(values[where]) not in self._known[where - times]:

@@ -47,6 +47,8 @@ class Clock:
         self._unit: int | None = None
         self._zoneless = False
         self._rows: dict[str, tzinfo] = {}
+        self.guessed = False
+        """Whether they are taken as UTC only since nothing says another."""
         self._named = False
         """Whether the name of the column said the zone, so that no other column has a say."""
 
@@ -179,6 +181,8 @@ class Clock:
         if not isinstance(moment, datetime):
             assert isinstance(moment, date)
             moment = datetime.combine(moment, _MIDNIGHT)
+        if self._beside is not None and column.zone is None and column.unclear is None:
+            column = self._columns[self._beside]  # a time of day says it as well as its date
         if column.zone is not None:
             if self._given is not None and self._given.utcoffset(moment) != column.zone.utcoffset(moment):
                 raise RequestError(
@@ -213,6 +217,7 @@ class Clock:
             raise self._asked(moment, f"{self._said.by}, {self._said.unclear!r} is said")
         else:
             self._take(UTC, "as nothing says another; tz (--tz) does")
+            self.guessed = True
 
     def _asked(self, moment: datetime, why: str) -> RequestError:
         return RequestError(
@@ -222,8 +227,13 @@ class Clock:
 
     def _stamp(self, found: dict[int, Moment]) -> float | None:
         """The UTC seconds of a column ``timestamp`` beside the open time, where it has such."""
-        times = (moment for at, moment in found.items() if self._columns[at].stamp)
-        return next((moment for moment in times if not isinstance(moment, date)), None)
+        for at, moment in found.items():
+            column = self._columns[at]
+            if column.stamp and not isinstance(moment, date):
+                return moment
+            if column.stamp and column.zone is not None and isinstance(moment, datetime):
+                return in_zone(moment, column.zone)
+        return None
 
     def _by_stamp(self, column: TimeColumn, moment: datetime, stamp: float) -> None:
         """A time of the last trade, which is absolute, says in which zone the open time is."""

@@ -130,6 +130,25 @@ async def _refused(path: Path, text: str, frame: str = "1m", **options: Any) -> 
         return await says(store, path, text, frame, **options)
 
 
+async def test_zones_beside_the_date(store: SqliteStore, tmp_path: Path) -> None:
+    """A time of day, or a trade's time, whose name says a zone says it for the date beside it."""
+    for head, pattern in (
+        ("date,time (KST)", "%Y-%m-%d,%H:%M"),
+        ("datetime,timestamp_kst", "%Y-%m-%d %H:%M,%Y-%m-%d %H:%M"),
+    ):
+        text = lines(f"{head},{VALUES}", lambda r, p=pattern: f"{said(r[0], p, shift=KST)},{values(r)}", FEW)  # type: ignore[misc]
+        await is_right(store, tmp_path / "a.csv", text)
+
+
+async def test_zones_in_columns_of_any_name(store: SqliteStore, tmp_path: Path) -> None:
+    """A zone in a column that is called anything else is asked about, and tz answers."""
+    for name, value in (("location", "Asia/Seoul"), ("tzinfo", "KST"), ("x", "UTC+9")):
+        text = lines(f"{name},{HEAD}", lambda r, v=value: f"{v},{csv(r)}", FEW)  # type: ignore[misc]
+        told = await says(store, tmp_path / "a.csv", text)
+        assert f"column {name!r} says {value!r}; say which with tz (--tz)" in told
+    await is_right(store, tmp_path / "a.csv", text, tz="UTC")
+
+
 def test_values_that_name_zones() -> None:
     """Hours, minutes and seconds are told apart by their size; what is none is none."""
     moment = datetime(2024, 1, 1, tzinfo=UTC)
