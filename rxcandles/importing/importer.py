@@ -130,7 +130,7 @@ async def import_candles(
     ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
     ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
     header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column's name, the tool or a trade's ``timestamp`` says, else UTC: the report says which. Where they may
+    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else UTC: the report says which. Where they may
     well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that says that it is of
     another market, timeframe or exchange is refused.
 
