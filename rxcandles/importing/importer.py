@@ -130,9 +130,9 @@ async def import_candles(
     ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
     ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
     header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else UTC: the report says which. Where they may
-    well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that says that it is of
-    another market, timeframe or exchange is refused.
+    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else UTC: the report says
+    which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
+    says that it is of another market, timeframe or exchange is refused.
 
     Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
     out and counted unless ``keep_empty``: this exchange has no candle there. Order does not matter. What the source
