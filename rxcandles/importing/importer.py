@@ -19,7 +19,7 @@ from rxcandles.importing.clock import Clock
 from rxcandles.importing.columns import check_columns, shape_of
 from rxcandles.importing.encodings import check_encoding
 from rxcandles.importing.opening import FORMATS, open_source
-from rxcandles.importing.said import Said, check_said
+from rxcandles.importing.said import Said, check_said, zone_said
 from rxcandles.moments import zone
 from rxcandles.ports import CandleStore
 from rxcandles.showing import Brief
@@ -130,7 +130,8 @@ async def import_candles(
     ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
     ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
     header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column's name, the tool or a trade's ``timestamp`` says, else the store's ``tz`` or UTC: the report says
+    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``
+    or UTC: the report says
     which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
     says that it is of another market, timeframe or exchange is refused.
 
@@ -209,12 +210,12 @@ async def read_candles(
             notes += rows.notes
             for said in rows.said:
                 check(said, where)
-            shape = shape_of(rows.names, where, columns, symbol)
-            zoned = next((said for said in found.said if said.zone is not None), None)
+            shape = shape_of(rows.names, where, columns, symbol, rows.texts)
+            zoned = zone_said((*found.said, *rows.said))
             instants = Clock(where, shape, frame, given, zoned, home)
             gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(shape.names, where):
+            for batch in rows.batches(shape.names, where, shape.asides):
                 if stopped.is_set():
                     break
                 staging.add(list(gate.rows(batch)))
