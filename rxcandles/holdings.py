@@ -23,6 +23,7 @@ from rxcandles.ports import CandleStore, Covered, Series, impossible_in
 from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.odd import OddSeries
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.which import Names, Which
 
@@ -147,13 +148,13 @@ async def overview(
     check_ends(since, to)
     size = await store.row_size()
     found = Overview()
-    unproven = {*await store.imported_series()}
+    held, unproven, unread = await store.visit(_named)
     wanted = [
         series
-        for series in sorted({*await store.series(), *unproven})
+        for series in sorted(held | unproven)
         if series.exchange == store.exchange and which.fits(series.symbol, series.timeframe)
     ]
-    odd = [each.said(store.path) for each in await store.odd_series() if which.fits(each.symbol, each.timeframe)]
+    odd = [each.said(store.path) for each in unread if which.fits(each.symbol, each.timeframe)]
     for at in range(0, len(wanted), TOGETHER):
         some = wanted[at : at + TOGETHER]
         seen, left_out = await store.visit(
@@ -163,6 +164,11 @@ async def overview(
         odd += left_out
     found.odd = tuple(odd)
     return found
+
+
+async def _named(store: SqliteStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
+    """Return the series that are proven, those that are imported, and those that nobody can ask for."""
+    return {*await store.series()}, {*await store.imported_series()}, await store.odd_series()
 
 
 async def _overviews(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -34,8 +34,9 @@ __all__ = [
     "read_names",
 ]
 
-_CHANGES = 8
-"""The first column of a row that may be empty."""
+_OPTIONAL: Final = Row._fields.index("turnover")
+"""The first column of a row that may be empty: imported candles have no turnover and no timestamp."""
+_STAMP: Final = Row._fields.index("timestamp")
 
 
 class OddSeries(NamedTuple):
@@ -132,17 +133,17 @@ def check_impossible(found: Sequence[Impossible], path: str, series: Series) -> 
 
 def _are_finite(columns: Sequence[Sequence[Any]]) -> bool:
     try:
-        sums = [sum(each) for each in columns[:_CHANGES]]
-        sums += [sum(filter(None, each)) for each in columns[_CHANGES : len(Row._fields)]]
+        sums = [sum(each) for each in columns[:_OPTIONAL]]
+        sums += [sum(filter(None, each)) for each in columns[_OPTIONAL : len(Row._fields)]]
     except (TypeError, OverflowError):
         return False
-    return type(sums[0]) is int and type(sums[_CHANGES - 1]) is int and all(map(isfinite, sums))
+    return type(sums[0]) is int and type(sums[_STAMP]) is int and all(map(isfinite, sums))
 
 
 def _fault(row: Sequence[Any]) -> str | None:
     for at, (name, value) in enumerate(zip(Row._fields, row, strict=False)):
         whole = name in ("open_time", "timestamp")
-        if value is None and at >= _CHANGES:
+        if value is None and at >= _OPTIONAL:
             continue
         if type(value) is not int and (whole or type(value) is not float or not isfinite(value)):
             opened = f" at {time_text(row[0])}" if type(row[0]) is int else ""
