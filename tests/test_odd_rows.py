@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import subprocess
@@ -10,13 +11,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from fakes import FakeExchange
 
 from rxcandles import Row, SqliteStore, Timeframe, coverage_cells, overview
 from rxcandles.__main__ import main
 from rxcandles.advising import where_options
 from rxcandles.charts import read_chart
-from rxcandles.errors import OddRowError
+from rxcandles.errors import IncompleteError, OddRowError, ServerError
 from rxcandles.holdings import Overview
+from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.operators import Retry
+from rxcandles.provider import CandleDataProvider
+from rxcandles.simulator.room import check_room
+from rxcandles.timeframe import to_datetime
 
 MINUTE = Timeframe.of("1m")
 START = 1_704_067_200
@@ -247,3 +254,59 @@ def test_help_does_not_need_docstrings() -> None:
     done = subprocess.run([sys.executable, "-OO", "-c", listed], capture_output=True, text=True, check=True)
     assert "-" not in done.stdout.splitlines()
     assert "series      one market in one timeframe" in done.stdout
+
+
+def test_what_asks_the_exchange(odd: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`collect`, `get` and `stream` of both series name the odd one, exit with 1, and bring the other."""
+    spoil(odd, "UPDATE series SET exchange = 'simulated'")
+    spoil(odd, f"UPDATE coverage SET {SPANS['huge stop']} WHERE series = 1")
+    asked = ["KRW-BTC", "KRW-ETH", "1m", "--since", "2024-01-01", "--until", "2024-01-01T00:10:00Z", "--quiet"]
+    where = ["--db", "odd.db", "--exchange", "simulated", "--rate-limit", "none"]
+    for command in ("collect", "get", "stream"):
+        assert main([command, *asked, *(["--format", "csv"] if command != "collect" else []), *where]) == 1
+        out, error = capsys.readouterr()
+        [line] = error.splitlines()
+        assert "KRW-BTC 1m has a span from 1704067200 to 9223372036854775807" in line
+        assert "`rxcandles repair --db odd.db --exchange simulated` mends it" in line
+        assert command == "collect" or out.count("KRW-ETH") == 10
+    assert main(["repair", *where]) == 0
+    assert main(["coverage", "--db", "odd.db"]) == 0
+
+
+async def test_a_count_that_failed_begins_at_its_first_candle() -> None:
+    """Where pages of a count failed for good, the span that is held begins with the oldest candle held, not in 1970."""
+    stop = START + 60_000
+    exchange = FakeExchange([*range(START, stop, 60)])
+
+    def broken(to: int, count: int) -> None:
+        if to < stop:
+            raise ServerError("status 500")
+
+    exchange.before = broken
+    async with SqliteStore(":memory:") as store:
+        retry = Retry(attempts=1, base=0.001, longest=0.001)
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(None), retry=retry, cursors=1)
+        with pytest.raises(IncompleteError) as caught:
+            await provider.collect_candles_only("KRW-BTC", "1m", count=300, to=to_datetime(stop))
+        summary = caught.value.summary
+        [first] = await store.rows("KRW-BTC", MINUTE, 0, 2**33, "oldest_first", 1)
+        assert summary.time_range[0] == to_datetime(first.open_time)
+        assert summary.collected_count == 200
+
+
+def test_no_room_for_a_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process may not open the files that a simulator takes, it says so at once, and closes what it opened."""
+    opened, closed = iter(range(100, 110)), list[int]()
+
+    def full(path: str, flags: int) -> int:
+        try:
+            return next(opened)
+        except StopIteration:
+            raise OSError(errno.EMFILE, "Too many open files") from None
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rxcandles.simulator.room.os.open", full)
+        patch.setattr("rxcandles.simulator.room.os.close", closed.append)
+        with pytest.raises(OSError, match="ulimit -n 256"):
+            check_room()
+    assert closed == [*range(100, 110)]

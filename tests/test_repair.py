@@ -421,7 +421,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "nothing was changed; without --dry-run this is done",
+        "nothing was changed; run it without --dry-run to do this",
         "of exchange simulated, which this did not ask: rxcandles repair --exchange simulated --dry-run",
     ]
     assert main(["repair", "--dry-run", *SIMULATED]) == 3
@@ -429,7 +429,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
         found,
         "simulated KRW-ETH 1m: would be taken out of the ledger: 1 span, with 0 candles; "
         "5 slots would be fetched again",
-        "nothing was changed; without --dry-run this is done",
+        "nothing was changed; run it without --dry-run to do this",
     ]
     assert main(["repair", *SIMULATED]) == 0
     assert capsys.readouterr().out.splitlines() == [

@@ -469,6 +469,18 @@ def test_command_against_exchange(there: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
+    "words", [["verify", "--against-exchange", "3"], ["repair", "--absences"], ["repair", "--refetch"]], ids=str
+)
+def test_nothing_to_ask_about(there: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A check of an exchange of which nothing is held is no check: it says so, and whose candles there are."""
+    assert main(words) == 1
+    assert capsys.readouterr().err.endswith(
+        "rxcandles: no page was compared: candles.db holds nothing of 'upbit' that is older than an hour; "
+        "it has candles of 'simulated': add --exchange simulated\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["--db", "absent.db"], 2, "there is no database 'absent.db'"),

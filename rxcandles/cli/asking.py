@@ -98,7 +98,7 @@ def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
     given = [name for name, value in values.items() if value is not None]
     if len(given) > 1:
         one, other = given[:2]
-        *others, last = (dashes + name for name in values)
+        *others, last = (dashes + name for name in values if name != "end")  # which is kept for those who know it
         raise RequestError(
             f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
             f"give one of {', '.join(others)} and {last}"

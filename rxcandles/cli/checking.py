@@ -79,7 +79,8 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and
     rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
     rxcandles verify --against-exchange 50 --json > found.json
     """,
-    epilog="Exit codes: 0 nothing is wrong, 1 the check failed (or --complete: candles are missing), 2 invalid "
+    epilog="Exit codes: 0 nothing is wrong, 1 the check failed, or compared nothing (or --complete: candles are "
+    "missing), 2 invalid "
     "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged.",
 )
 @options.stored_series
@@ -103,8 +104,9 @@ def verify(**asked: Any) -> options.Work:
 @click.command(
     help="""Remove from a database what is wrong, and fetch exactly that again.
 
-    Wrong candles are deleted first. What the exchange no longer has does not come back, so look at --dry-run first and
-    keep a copy. Series of other exchanges than --exchange or --name are not touched.
+    Candles that can't be right, as the file itself shows, are deleted first. What the exchange no longer has does not
+    come back, so look at --dry-run first and keep a copy. Series of other exchanges than --exchange or --name are not
+    touched.
 
     Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
     not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
@@ -119,8 +121,8 @@ def verify(**asked: Any) -> options.Work:
     rxcandles repair KRW-BTC 1m --refetch 2024-01-01/2024-02-01
     rxcandles repair --db candles.db --into saved.db
     """,
-    epilog="Exit codes: 0 nothing is left to repair, 1 failed, 2 invalid arguments, 3 something is left, "
-    "4 the file itself is damaged (--into).",
+    epilog="Exit codes: 0 nothing is left to repair, 1 failed, or there was nothing to ask about, 2 invalid arguments, "
+    "3 something is left, 4 the file itself is damaged (--into).",
 )
 @options.stored_series
 @options.existing_db
@@ -178,6 +180,8 @@ def _verify(
     if not report.damaged:
         check_there(db, which, run_async(named_in(db)) if str(which) else ())
     lacking = run_async(lacking_in(db, which)) if complete and not report.damaged else []
+    if sample is not None and not report.samples and not report.damaged:
+        lacking.append(_nothing_compared(db, run_async(asked_name(exchange, base_url, name))))
     if as_json:
         OBJECTS.show_all([report.to_dict()])
     elif not (quiet and report.clean):
@@ -187,6 +191,13 @@ def _verify(
     for line in lacking:
         echo(f"rxcandles: {line}", err=True)
     return DAMAGED if report.damaged else WRONG if not report.clean else INCOMPLETE if lacking else 0
+
+
+def _nothing_compared(db: str, whose: str) -> str:
+    """Say that there was nothing to ask an exchange about, and whose candles there are."""
+    others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
+    hint = f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
+    return f"no page was compared: {db} holds nothing of {whose!r} that is older than an hour{hint}"
 
 
 def _first(report: VerificationReport, most: int) -> VerificationReport:
@@ -250,14 +261,23 @@ def _repair(
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
     if not done.before.damaged:
         check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
+    whose = run_async(asked_name(exchange, base_url, name))
+    lacking = (sample or absences or refetch) and not done.before.damaged and not _holds(into or db, whose)
     if not dry_run and not done.failures and noted_findings(db):
-        forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
+        forget_findings(db, whose, which)
     if as_json:
         OBJECTS.show_all([{**done.to_dict(), "dry_run": dry_run}])
     elif not (quiet and done.before.clean and done.repaired):
-        for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
+        for line in _repair_lines(done, into or db, whose, dry_run):
             echo(line)
-    return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
+    if lacking:
+        echo(f"rxcandles: {_nothing_compared(into or db, whose)}", err=True)
+    return DAMAGED if done.before.damaged else WRONG if not done.repaired else INCOMPLETE if lacking else 0
+
+
+def _holds(db: str, whose: str) -> bool:
+    """Return whether a database has any series of an exchange."""
+    return whose in {each.exchange for each in run_async(named_in(db))}
 
 
 def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
@@ -368,7 +388,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
     if dry_run:
-        yield "nothing was changed; without --dry-run this is done"
+        yield "nothing was changed; run it without --dry-run to do this"
     others = {finding.exchange for finding in left.findings if finding.kind not in NOTE_KINDS}
     for other in sorted(others - {exchange, ""}):
         only = " --dry-run" if dry_run else ""
@@ -377,7 +397,7 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
 
 def _absences_line(asked: AbsencesAsked) -> str:
     left = f"; {counted(asked.left, 'doubtful absence')} left"
-    until = "" if asked.until is None else f", the last of them until {time_shown(asked.until)} {zone_name()}"
+    until = "" if asked.until is None else f", the last to be settled at {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
     return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
 
@@ -388,7 +408,7 @@ def _step_line(step: RepairStep, would: str) -> str:
         return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
     if step.action == "question":
         what = f"{counted(step.candles, 'candle')} in {counted(step.spans, 'span')}"
-        return f"{name}: {would}asked for anew: {what}, which stay until then"
+        return f"{name}: {would}asked for anew: {what}, which stay until the new page has come"
     return (
         f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
         f"{counted(step.candles, 'candle')}; "

@@ -216,7 +216,7 @@ def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
         since = kept_since(UpbitExchange, timeframe, now)
         if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
             day = time_shown(since, "%Y-%m-%d")
-            yield f"{kept_text(UpbitExchange, timeframe)}: nothing before {day} is sure to come"
+            yield f"{kept_text(UpbitExchange, timeframe)}: candles before {day} may be missing"
 
 
 def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:

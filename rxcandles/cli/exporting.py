@@ -237,5 +237,6 @@ def _plain(done: _Done) -> dict[str, Any]:
 def _line(done: _Done, output: str) -> str:
     paths = done.file.paths
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths):,} files in {output}"
+    where = "to stdout" if output == "-" else f"in {printable(where)}"
     title = f"{done.series.symbol} {done.series.timeframe}"
-    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, in {printable(where)}"
+    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, {where}"

@@ -212,6 +212,4 @@ refetch: Final = click.option(
     "--refetch", is_flag=True,
     help="Fetch everything again and replace what is stored, page by page.",
 )  # fmt: skip
-as_json: Final = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series."
-)
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")

@@ -154,12 +154,12 @@ def _again(requests: int) -> str:
 def _print_spans(plan: CollectionPlan) -> None:
     for start, stop in plan.missing[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"missing: {span_shown(start, stop)}, {slots:,} slots")
+        echo(f"missing: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.missing) > SPANS:
         echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"asked again: {span_shown(start, stop)}, {slots:,} slots")
+        echo(f"asked again: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.doubtful) > SPANS:
         echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 

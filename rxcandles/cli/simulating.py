@@ -36,7 +36,7 @@ __all__ = ["simulate"]
     type=options.rate,
     metavar="N|none",
     default="10",
-    help="Requests a second, or none.  [default: 10]",
+    help="Requests per second, or none.  [default: 10]",
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds per answer.")
 def simulate(**asked: Any) -> options.Work:

@@ -37,6 +37,7 @@ class _Sum:
     revised: int = 0
     removed: int = 0
     older: int = 0
+    """Candles stored, less those of the request that came; a page may bring what another has stored."""
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
     failures: Mapping[Span, str] = attrs.field(factory=dict)
 
@@ -55,7 +56,7 @@ class _Sum:
             self.fresh + chunk.fresh,
             self.revised + chunk.revised,
             self.removed + chunk.removed,
-            self.older + max(0, chunk.fresh - max(0, chunk.candles - chunk.held)),
+            self.older + chunk.fresh - max(0, chunk.candles - chunk.held),
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
             failures,
         )
@@ -193,7 +194,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         impossible_spans=tuple(span for each in held for span in each.impossible),
         revised_count=total.revised,
         removed_count=total.removed,
-        stored_older_count=total.older,
+        stored_older_count=max(0, total.older),
     )
 
 
