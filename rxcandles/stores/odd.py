@@ -23,16 +23,7 @@ from rxcandles.stores.claiming import is_claim
 from rxcandles.stores.conditions import is_span
 from rxcandles.timeframe import END, Timeframe, time_text
 
-__all__ = [
-    "Names",
-    "OddSeries",
-    "check_claims",
-    "check_impossible",
-    "check_rows",
-    "check_spans",
-    "odd_text",
-    "read_names",
-]
+__all__ = ["Names", "OddSeries", "check_claims", "check_rows", "check_spans", "odd_text", "read_names", "whole_notes"]
 
 _OPTIONAL: Final = Row._fields.index("turnover")
 """The first column of a row that may be empty: imported candles have no turnover and no timestamp."""
@@ -122,13 +113,13 @@ def check_claims(claims: Sequence[Claim], path: str, series: Series) -> list[Cla
     return list(claims)
 
 
-def check_impossible(found: Sequence[Impossible], path: str, series: Series) -> list[Impossible]:
-    """Return candles that are not held as they are; raise ``OddRowError`` where what is kept of one can't be."""
-    for each in found:
-        whole = (each.open_time, each.first_heard, each.last_heard, each.times)
-        if not all(type(number) is int and 0 <= number < END for number in whole) or type(each.fault) is not str:
-            _refuse(path, series, f"a note on a candle at {shown(each.open_time)} with values {tuple(each)}")
-    return list(found)
+def whole_notes(found: Sequence[Impossible]) -> list[Impossible]:
+    """Return notes on candles that are not held, without those that can't be: their slots are asked about anyway."""
+    return [
+        each
+        for each in found
+        if all(type(number) is int and 0 <= number < END for number in (*each[:1], *each[2:])) and type(each[1]) is str
+    ]
 
 
 def _are_finite(columns: Sequence[Sequence[Any]]) -> bool:

@@ -41,7 +41,7 @@ from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.impossible import read_impossible
 from rxcandles.stores.journal import Matter, answered, question, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
-from rxcandles.stores.odd import OddSeries, check_claims, check_impossible, check_rows, check_spans, read_names
+from rxcandles.stores.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.reserving import release, reserve
 from rxcandles.stores.visiting import Visit, at_once
@@ -326,7 +326,7 @@ class SqliteStore(ImportKeeper, Titled):
         """Return the candles of ``[start, stop)`` that are not held as they can't be true, oldest first."""
         check_reading(start, stop)
         found = await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
-        return check_impossible(found, self.path, self._called(symbol, timeframe))
+        return whole_notes(found)
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
