@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "version", "stopping"},
     {"arguments", "extras", "forks", "plain", "showing"},
     {"files", "naming", "ownfolder", "threads", "loopthread"},
-    {"timeframe"},
+    {"timeframe", "advising"},
     {"spans", "events", "which", "moments"},
     {"model", "claims", "density"},
     {"ports", "reports", "rules", "findings", "derived", "stretch"},

@@ -429,7 +429,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert more == "impossible_candle: 142 more"
     assert seen == (
         "candles.db: 1 series, 1,440 candles, 1 span; 144 findings; "
-        "rxcandles repair --db candles.db --dry-run says what to do"
+        "rxcandles repair --exchange simulated --dry-run says what to do"
     )
 
 
@@ -510,6 +510,6 @@ def test_command_damaged(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["verify"]) == 4
     *_, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("candles.db is damaged and can't be repaired in place: restore a copy")
-    assert second.endswith("rxcandles repair --db candles.db --into NEW")
+    assert second.endswith("rxcandles repair --into NEW")
     assert main(["verify", "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["damaged"] is True

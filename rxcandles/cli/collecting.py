@@ -44,12 +44,8 @@ _EMPTY: Final = dict.fromkeys(
 )
 
 
-@click.command()
-@options.several
-@options.refetch
-@options.as_json
-def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
-    """Download candles into the database. Stored candles are not fetched again.
+@click.command(
+    help="""Download candles into the database. Stored candles are not fetched again.
 
     Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
     you asked for is stored; run the same command again to fetch the rest.
@@ -60,6 +56,12 @@ def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
     rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
     rxcandles collect KRW-BTC 1m --last 2d --refetch
     """
+)
+@options.several
+@options.refetch
+@options.as_json
+def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
+    """Download candles into the database. Stored candles are not fetched again."""
 
     def work() -> int:
         wanted, place, output = asked_for("collect", **asked)

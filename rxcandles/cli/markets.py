@@ -21,17 +21,19 @@ from rxcandles.ports import Market
 __all__ = ["markets"]
 
 
-@click.command()
-@click.argument("pattern", default="*")
-@options.exchange
-@options.as_json
-def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
-    """List the markets of the exchange with their names: all of them, or those that match PATTERN.
+@click.command(
+    help="""List the markets of the exchange with their names: all of them, or those that match PATTERN.
 
     \b
     rxcandles markets 'KRW-*'
     rxcandles markets '*-BTC' --json
     """
+)
+@click.argument("pattern", default="*")
+@options.exchange
+@options.as_json
+def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
+    """List the markets of the exchange with their names: all of them, or those that match PATTERN."""
 
     def work() -> int:
         place = Place(":memory:", **asked)

@@ -40,11 +40,8 @@ _EMPTY: Final = dict.fromkeys(
 )
 
 
-@click.command()
-@options.several_planned
-@options.as_json
-def plan(as_json: bool, **asked: Any) -> options.Work:
-    """Show what a collection would cost, without fetching or writing anything.
+@click.command(
+    help="""Show what a collection would cost, without fetching or writing anything.
 
     You see the missing spans, the number of requests, the time they take at the rate limit, memory and disk. For
     'KRW-*' the exchange is asked once which markets it lists. Markets that trade rarely need fewer requests.
@@ -53,6 +50,11 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     rxcandles plan KRW-BTC 1m --count 200000
     rxcandles plan KRW-BTC KRW-ETH 1m 60m --last 30d --json
     """
+)
+@options.several_planned
+@options.as_json
+def plan(as_json: bool, **asked: Any) -> options.Work:
+    """Show what a collection would cost, without fetching or writing anything."""
 
     def work() -> int:
         wanted, place, output = asked_for("plan", **asked)

@@ -121,6 +121,9 @@ async def _held(chunk: Chunk) -> _Held:
         # Asked anew, what was covered before is covered still, and not asked anew all the same.
         failed = failed if plan.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
+        if request.start is None:  # where it would have ended is not known, only what came
+            oldest = await store.rows(*series, start, stop, "oldest_first", 1)
+            start = oldest[0].open_time if oldest else stop
     elif request.count is not None:
         nth = await store.nth_newest(*series, start, stop, max(1, collected))
         start = stop if nth is None else nth
