@@ -23,7 +23,7 @@ from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
 from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.odd import OddSeries
+from rxcandles.stores.odd import OddSeries, check_apart
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.which import Names, Which
 
@@ -289,6 +289,8 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
     start, stop = check_span("span", span)
     while True:
         page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
+        if isinstance(store, SqliteStore):
+            check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
         for first, last, rows in page:
             cut = Covered(max(first, start), min(last, stop), rows)
             # Before the market's first candle everything is proven and nothing is there: not worth a count of the rest.

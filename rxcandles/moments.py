@@ -34,6 +34,7 @@ __all__ = [
     "opened",
     "read_length",
     "read_time",
+    "said_zone",
     "zone",
 ]
 
@@ -76,10 +77,13 @@ def zone(name: str, value: Zone) -> tzinfo:
 
 def default_zone(tz: Zone | None) -> tzinfo:
     """Return the zone given, else that of the environment's ``RXCANDLES_TZ``, else UTC."""
-    if tz is not None:
-        return zone("tz", tz)
+    return zone("tz", tz) if tz is not None else said_zone() or UTC
+
+
+def said_zone() -> tzinfo | None:
+    """Return the zone of the environment's ``RXCANDLES_TZ``, or None where it says none."""
     named = os.environ.get(VARIABLE)
-    return zone(VARIABLE, named) if named else UTC
+    return zone(VARIABLE, named) if named else None
 
 
 _LOG: Final = logging.getLogger(__name__)

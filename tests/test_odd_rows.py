@@ -181,7 +181,7 @@ def test_what_can_be_is_read_whatever_its_sum(odd: Path) -> None:
 
 
 def test_spans_that_overlap_and_claims_that_can_not_be(odd: Path) -> None:
-    """What is counted twice or says nothing is refused by whoever counts it."""
+    """What is counted twice or says nothing is refused by whoever counts it; it stops no collection."""
     spoil(odd, f"INSERT INTO coverage VALUES (1, {START + 60}, {START + 9000}, 1)")
     spoil(odd, f"INSERT INTO claims (series, start, stop, kind, first_heard, last_heard, times, due, final)"
                f" VALUES (2, {START}, {START + 60}, 'nonsense', 1, 1, 1, 1, 1)")  # fmt: skip
@@ -190,6 +190,7 @@ def test_spans_that_overlap_and_claims_that_can_not_be(odd: Path) -> None:
         async with SqliteStore(odd) as store:
             with pytest.raises(OddRowError, match="two spans that overlap"):
                 await coverage_cells(store, "KRW-BTC", "1m", SPAN, 5)
+            assert len(await store.coverage("KRW-BTC", MINUTE, *SPAN)) == 2
             with pytest.raises(OddRowError, match="a claim from"):
                 await coverage_cells(store, "KRW-ETH", "1m", SPAN, 5)
             assert len((await overview(store)).odd) == 2

@@ -72,8 +72,8 @@ def _columns(text: str | None) -> dict[str, str] | None:
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, or UTC;"
-    " stderr says which.",
+    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, else"
+    " RXCANDLES_TZ, else UTC; stderr says which.",
 )
 @click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949; by default detected.")
 @click.option(

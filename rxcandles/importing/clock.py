@@ -219,7 +219,7 @@ class Clock:
         elif not self._fits(moment, UTC) and self._fits(moment, KST):
             self._take(KST, f"since {self._frame} candles open at such times there, and not in UTC")
         elif self._home is not None and self._fits(moment, self._home):
-            self._take(self._home, "as the store's tz says; tz (--tz) says another")
+            self._take(self._home, "as the store's tz, or RXCANDLES_TZ, says; tz (--tz) says another")
         elif hints := self._shape.hints:
             raise RequestError(
                 f"{self._where}: its times, such as {moment:%Y-%m-%d %H:%M}, have no zone, and may be Korean:"

@@ -20,7 +20,7 @@ from rxcandles.importing.columns import check_columns, shape_of
 from rxcandles.importing.encodings import check_encoding
 from rxcandles.importing.opening import FORMATS, open_source
 from rxcandles.importing.said import Said, check_said, zone_said
-from rxcandles.moments import zone
+from rxcandles.moments import said_zone, zone
 from rxcandles.ports import CandleStore
 from rxcandles.showing import Brief
 from rxcandles.stores import SqliteStore, Staging, Taken
@@ -130,8 +130,8 @@ async def import_candles(
     ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
     ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
     header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``
-    or UTC: the report says
+    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``,
+    else that of ``RXCANDLES_TZ``, else UTC: the report says
     which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
     says that it is of another market, timeframe or exchange is refused.
 
@@ -186,7 +186,8 @@ async def read_candles(
 ) -> AsyncIterator[Reading]:
     """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs.
 
-    ``exchange`` is the one whose candles they are to be, ``home`` the zone of times where nothing says another.
+    ``exchange`` is the one whose candles they are to be, ``home`` the zone of times where
+    nothing says another; None is that of ``RXCANDLES_TZ``, if it says one.
     """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
@@ -212,7 +213,7 @@ async def read_candles(
                 check(said, where)
             shape = shape_of(rows.names, where, columns, symbol, rows.texts)
             zoned = zone_said((*found.said, *rows.said))
-            instants = Clock(where, shape, frame, given, zoned, home)
+            instants = Clock(where, shape, frame, given, zoned, said_zone() if home is None else home)
             gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))
             for batch in rows.batches(shape.names, where, shape.asides):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +24,17 @@ from rxcandles.stores.claiming import is_claim
 from rxcandles.stores.conditions import is_span
 from rxcandles.timeframe import END, Timeframe, time_text
 
-__all__ = ["Names", "OddSeries", "check_claims", "check_rows", "check_spans", "odd_text", "read_names", "whole_notes"]
+__all__ = [
+    "Names",
+    "OddSeries",
+    "check_apart",
+    "check_claims",
+    "check_rows",
+    "check_spans",
+    "odd_text",
+    "read_names",
+    "whole_notes",
+]
 
 _OPTIONAL: Final = Row._fields.index("turnover")
 """The first column of a row that may be empty: imported candles have no turnover and no timestamp."""
@@ -79,17 +90,20 @@ def odd_text(name: object) -> str:
 
 
 def check_spans(spans: Sequence[Covered], path: str, series: Series) -> list[Covered]:
-    """Return spans of the ledger, newest first, as they are; raise ``OddRowError`` where one can't be."""
-    newer = None
+    """Return spans of the ledger as they are; raise ``OddRowError`` where one can't be."""
     for each in spans:
         if not is_span(each.start, each.stop) or type(each.rows) is not int or each.rows < 0:
             _refuse(
                 path, series, f"a span from {shown(each.start)} to {shown(each.stop)} with {shown(each.rows)} candles"
             )
-        if newer is not None and newer < each.stop:
-            _refuse(path, series, f"two spans that overlap, at {time_text(newer)}")
-        newer = each.start
     return list(spans)
+
+
+def check_apart(spans: Sequence[Covered], path: str, series: Series) -> None:
+    """Raise ``OddRowError`` where spans, newest first, overlap: they cover what they cover, but count it twice."""
+    for newer, older in pairwise(spans):
+        if newer.start < older.stop:
+            _refuse(path, series, f"two spans that overlap, at {time_text(newer.start)}")
 
 
 def check_rows(rows: Sequence[Sequence[Any]], path: str, series: Series) -> None:
