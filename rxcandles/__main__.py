@@ -29,7 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _keep_outputs_apart()
     code = _run(None)
     STOPPING.deafen()
-    from rxcandles.cli.running import threads_left
+    try:
+        from rxcandles.cli.running import threads_left
+    except ModuleNotFoundError:  # which has been said
+        return code
 
     if STOPPING.number is not None or threads_left():
         os._exit(code)  # nobody waits for a thread that nobody needs, such as one that resolves a name

@@ -12,14 +12,14 @@ from typing import Literal
 import attrs
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable, check_count, check_each, check_flag, check_kind, check_like
+from rxcandles.arguments import check_callable, check_count, check_each, check_flag, check_kind, check_like, refusal
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.estimating import CollectionPlan, estimate
 from rxcandles.exchanges.declared import limit_words, page_cost, page_unit, requests_a_second, retained_since
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
-from rxcandles.moments import placed
+from rxcandles.moments import Span, Time, Zone, zone
 from rxcandles.operators import (
     Retry,
     cursors_for,
@@ -35,7 +35,7 @@ from rxcandles.operators import (
 from rxcandles.operators.skip_stored import Narrowing
 from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported, zone_of
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.showing import Titled
 from rxcandles.timeframe import to_datetime
@@ -46,7 +46,8 @@ __all__ = ["CandleCollector"]
 class CandleCollector(Titled):
     """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy.
 
-    ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate.
+    ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate. ``tz`` is
+    the zone of times that name none, here and in the store; that of the store if not given.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class CandleCollector(Titled):
         *,
         retry: Retry | None = None,
         cursors: int | None = None,
-        tz: tzinfo | None = None,
+        tz: Zone | None = None,
     ) -> None:
         check_like("store", store, CandleStore)
         check_like("exchange", exchange, Exchange)
@@ -77,7 +78,7 @@ class CandleCollector(Titled):
         self._limiter = limiter
         self._retry = retry
         self._cursors = cursors
-        self._tz = tz
+        self._tz = one_zone(store, tz)
         self._turns = Turns(store, Narrowing(store).renew)
         self._turns_with_imported: Turns | None = None
 
@@ -91,12 +92,22 @@ class CandleCollector(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         order: Order = "newest_first",
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+        now: float | None = None,
     ) -> Request:
-        """Return the request, checked against what this exchange can have; raises ``RequestError``."""
-        request = Request(symbol, timeframe, count, placed(to, self._tz), placed(end, self._tz), order=order)
+        """Return the request, with naive times in this collector's zone; raises ``RequestError``.
+
+        It is checked against what the exchange can have. See :class:`Request`.
+        """
+        request = Request(
+            symbol, timeframe, count, to, end, since=since, until=until, last=last, tz=self._tz, order=order, now=now
+        )
         self._exchange.check(request.symbol, request.timeframe)
         return request
 
@@ -164,10 +175,13 @@ class CandleCollector(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
@@ -183,7 +197,8 @@ class CandleCollector(Titled):
         stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
         over another connection, lacks it too. Stopped in between, the rest is as it was.
         """
-        return await self.collect(self.request(symbol, timeframe, count, to, end), progress_callback, refetch=refetch)
+        request = self.request(symbol, timeframe, count, to, end, since=since, until=until, last=last)
+        return await self.collect(request, progress_callback, refetch=refetch)
 
     collect_only = collect_candles_only
 
@@ -268,6 +283,19 @@ class CandleCollector(Titled):
             told = _incomplete(summary, again=refetch or absences)
             raise IncompleteError(f"{request.symbol} {request.timeframe}: {told}", summary)
         return summary
+
+
+def one_zone(store: CandleStore, tz: Zone | None) -> tzinfo | None:
+    """Return the zone of naive times: ``tz``, or the store's; a store that has none takes it on, so that both agree."""
+    theirs = zone_of(store)
+    if tz is None:
+        return theirs
+    given = zone("tz", tz)
+    if theirs is None and hasattr(store, "tz"):
+        store.tz = given
+    elif theirs is not None and theirs != given:
+        raise refusal("tz", tz, f"the store's is {theirs}; give it to one of the two")
+    return given
 
 
 def _incomplete(summary: CollectionSummary, *, again: bool) -> str:

@@ -20,7 +20,8 @@
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
     ├── StoreError                     the database can't be opened, read or written, or is no longer there
-    │   └── SchemaError                a file of a newer version, or of another program
+    │   ├── SchemaError                a file of a newer version, or of another program
+    │   └── OddRowError                a row that this library can't have written; other series can be read
     ├── StageCancelledError            a pipeline's own task was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── UnprovenError                  more was to be exported than is proven; carries the missing spans
@@ -50,6 +51,7 @@ __all__ = [
     "InvalidCandleError",
     "InvalidResponseError",
     "MemoryLimitError",
+    "OddRowError",
     "PassingError",
     "RateLimitedError",
     "RequestError",
@@ -207,6 +209,10 @@ class StoreError(RxCandlesError):
 
 class SchemaError(StoreError):
     """The file was made by a newer version of this library, or by another program."""
+
+
+class OddRowError(StoreError):
+    """The store has a row that can't be, so that this series can't be read; ``verify`` and ``repair`` are for it."""
 
 
 class StageCancelledError(RxCandlesError):

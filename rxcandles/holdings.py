@@ -17,12 +17,13 @@ from typing import Final
 import attrs
 
 from rxcandles.arguments import check_count, check_kind, check_like, check_span, check_symbol
-from rxcandles.errors import RequestError
-from rxcandles.model import check_instant
-from rxcandles.ports import CandleStore, Covered, Series, impossible_in
+from rxcandles.errors import OddRowError, RequestError
+from rxcandles.moments import Time, Zone, check_instant
+from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
 from rxcandles.showing import Brief, bar_html, strip_html, table_html
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.odd import OddSeries, check_apart
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.which import Names, Which
 
@@ -110,7 +111,9 @@ def _kinds(cell: CoverageCell) -> dict[str, float]:
 
 
 class Overview(list[SeriesOverview]):
-    """A list of series, which a notebook shows as a table."""
+    """A list of series, which a notebook shows as a table; ``odd`` says which are left out, a line for each."""
+
+    odd: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no trade", "missing", "imported", "")
@@ -131,30 +134,41 @@ async def overview(
     store: SqliteStore,
     symbol: Names = None,
     timeframe: Names | Timeframe = None,
-    since: datetime | None = None,
-    to: datetime | None = None,
+    since: Time | None = None,
+    to: Time | None = None,
 ) -> Overview:
     """Return what ``store`` holds of each series of its exchange, by name, or of some ``symbol``/``timeframe``.
 
     From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
-    is; a series that has nothing between them is left out. Memory does not depend on how much is stored. Raises
-    ``RequestError`` and ``StoreError``.
+    is; a series that has nothing between them is left out, and so is one with a row that can't be, which ``odd`` of the
+    list names. Memory does not depend on how much is stored. Raises ``RequestError`` and ``StoreError``.
     """
     check_kind("store", store, SqliteStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
-    check_ends(since, to)
+    check_ends(since, to, zone_of(store))
     size = await store.row_size()
     found = Overview()
-    unproven = {*await store.imported_series()}
+    held, unproven, unread = await store.visit(_named)
     wanted = [
         series
-        for series in sorted({*await store.series(), *unproven})
+        for series in sorted(held | unproven)
         if series.exchange == store.exchange and which.fits(series.symbol, series.timeframe)
     ]
+    odd = [each.said(store.path) for each in unread if which.fits(each.symbol, each.timeframe)]
     for at in range(0, len(wanted), TOGETHER):
         some = wanted[at : at + TOGETHER]
-        found += await store.visit(partial(_overviews, some=some, unproven=unproven, since=since, to=to, size=size))
+        seen, left_out = await store.visit(
+            partial(_overviews, some=some, unproven=unproven, since=since, to=to, size=size)
+        )
+        found += seen
+        odd += left_out
+    found.odd = tuple(odd)
     return found
+
+
+async def _named(store: SqliteStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
+    """Return the series that are proven, those that are imported, and those that nobody can ask for."""
+    return {*await store.series()}, {*await store.imported_series()}, await store.odd_series()
 
 
 async def _overviews(
@@ -162,26 +176,44 @@ async def _overviews(
     *,
     some: Sequence[Series],
     unproven: Set[Series],
-    since: datetime | None,
-    to: datetime | None,
+    since: Time | None,
+    to: Time | None,
+    size: tuple[float, str],
+) -> tuple[list[SeriesOverview], list[str]]:
+    """Return what is held of each, and of which a row can't be."""
+    found: list[SeriesOverview] = []
+    odd: list[str] = []
+    for series in some:
+        try:
+            found += await _overview_of(store, series, unproven=unproven, since=since, to=to, size=size)
+        except OddRowError as error:
+            odd.append(str(error))
+    return found, odd
+
+
+async def _overview_of(
+    store: SqliteStore,
+    series: Series,
+    *,
+    unproven: Set[Series],
+    since: Time | None,
+    to: Time | None,
     size: tuple[float, str],
 ) -> list[SeriesOverview]:
-    found: list[SeriesOverview] = []
-    for series in some:
-        frame = Timeframe.of(series.timeframe)
-        ends = (
-            BEGINNING if since is None else int(frame.ceil(check_instant("since", since))),
-            END if to is None else int(frame.ceil(check_instant("to", to))),
-        )
-        imported = await store.imported_count(series.symbol, frame, *ends) if series in unproven else 0
-        span = await span_held(store, series.symbol, frame, since, to)
-        if span is None and imported:
-            [oldest] = await store.imported(series.symbol, frame, *ends, "oldest_first", 1)
-            [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
-            span = oldest.open_time, frame.shift(newest.open_time, 1)
-        if span is not None:
-            found.append(await _overview(store, series, frame, span, *size, imported))
-    return found
+    """Return what is held of a series between these times: one overview, or none."""
+    frame, tz = Timeframe.of(series.timeframe), zone_of(store)
+    await store.check_ledger(series.symbol, frame)
+    ends = (
+        BEGINNING if since is None else int(frame.ceil(check_instant("since", since, tz))),
+        END if to is None else int(frame.ceil(check_instant("to", to, tz))),
+    )
+    imported = await store.imported_count(series.symbol, frame, *ends) if series in unproven else 0
+    span = await span_held(store, series.symbol, frame, since, to)
+    if span is None and imported:
+        [oldest] = await store.imported(series.symbol, frame, *ends, "oldest_first", 1)
+        [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
+        span = oldest.open_time, frame.shift(newest.open_time, 1)
+    return [] if span is None else [await _overview(store, series, frame, span, *size, imported)]
 
 
 async def _overview(
@@ -205,21 +237,22 @@ async def _overview(
 
 
 async def span_held(
-    store: CandleStore, symbol: str, timeframe: Timeframe, since: datetime | None = None, to: datetime | None = None
+    store: CandleStore, symbol: str, timeframe: Timeframe, since: Time | None = None, to: Time | None = None
 ) -> Span | None:
     """Return the span of open times from ``since`` to ``to`` (the older included), or of what is held where not given.
 
     None where nothing is stored of the series, and where what is stored is all before ``since`` or after ``to``.
     """
-    check_ends(since, to)
+    tz = zone_of(store)
+    check_ends(since, to, tz)
     newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
     if not newest:
         return None
     oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
     # Proven down to the beginning of time means that the market had no candle before.
     held = oldest[0].open_time if oldest else newest[0].start
-    start = held if since is None else timeframe.ceil(check_instant("since", since))
-    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to))
+    start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
+    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
     return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
 
 
@@ -244,10 +277,10 @@ async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span:
     return EndsHeld(first, last, proven and not older)
 
 
-def check_ends(since: datetime | None, to: datetime | None) -> None:
+def check_ends(since: Time | None, to: Time | None, tz: Zone | None = None) -> None:
     """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
-    start = BEGINNING if since is None else check_instant("since", since)
-    if to is not None and check_instant("to", to) <= start:
+    start = BEGINNING if since is None else check_instant("since", since, tz)
+    if to is not None and check_instant("to", to, tz) <= start:
         raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
 
 
@@ -256,6 +289,8 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
     start, stop = check_span("span", span)
     while True:
         page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
+        if isinstance(store, SqliteStore):
+            check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
         for first, last, rows in page:
             cut = Covered(max(first, start), min(last, stop), rows)
             # Before the market's first candle everything is proven and nothing is there: not worth a count of the rest.

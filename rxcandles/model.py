@@ -9,11 +9,13 @@ from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 import attrs
 
-from rxcandles.arguments import check_choice, check_count, check_number, check_symbol, refusal, shown
+from rxcandles.arguments import check_choice, check_count, check_number, check_symbol, shown
 from rxcandles.errors import RequestError
+from rxcandles.moments import Span as Lasting
+from rxcandles.moments import Time, Zone, check_instant, ends_asked
 from rxcandles.showing import Titled
 from rxcandles.spans import Span
-from rxcandles.timeframe import END, Timeframe, from_datetime, plain_time, to_datetime
+from rxcandles.timeframe import END, Timeframe, plain_time, to_datetime
 
 __all__ = [
     "LONGEST_WAIT",
@@ -25,7 +27,6 @@ __all__ = [
     "Order",
     "Request",
     "Row",
-    "check_instant",
     "row_fields",
     "span_between",
 ]
@@ -227,25 +228,12 @@ Candles: TypeAlias = Sequence[CandleData]
 """What operators hand on: candles in order, in a list or another sequence."""
 
 
-def check_instant(name: str, value: datetime) -> float:
-    """Return the UTC seconds of ``value``, or raise :class:`RequestError` where it is no time from 1970 on."""
-    if not isinstance(value, datetime):
-        raise refusal(name, value, "give a datetime (a naive one means UTC)")
-    try:
-        seconds = from_datetime(value)
-    except Exception as error:  # the zone is somebody else's code
-        raise refusal(name, value, f"its zone fails ({shown(error)}); give a datetime of another") from error
-    if not seconds >= 0:
-        raise refusal(name, value, "give a time from 1970 on, with which time begins here")
-    return min(seconds, END - 1)  # the last day of 9999 may be past it in UTC
-
-
-def span_between(timeframe: Timeframe, **ends: datetime) -> Span:
-    """Return the span of open times between two instants, given by name, in either order.
+def span_between(timeframe: Timeframe, tz: Zone | None = None, /, **ends: Time) -> Span:
+    """Return the span of open times between two times, given by name, in either order; naive ones are in ``tz``.
 
     Raises :class:`RequestError` for what is no instant here, and where no candle opens between them.
     """
-    older, newer = sorted(check_instant(name, value) for name, value in ends.items())
+    older, newer = sorted(check_instant(name, value, tz) for name, value in ends.items())
     start, stop = timeframe.ceil(older), timeframe.ceil(newer)
     if start >= stop:
         raise RequestError(
@@ -262,7 +250,10 @@ class Request(Titled):
     ``to`` and ``end`` are the two ends of a span in either order: the older is included, the newer excluded.
     ``count`` means candles that exist, counted from ``to`` (or now) backwards. Now is read once, here, and a
     ``to`` after it is cut to it, so that only candles whose slot has ended (and settled, 3 seconds) are meant.
-    Anything else is a :class:`RequestError`.
+    Or as :func:`rxcandles.get_ohlcv` takes it: one of ``since``, ``last`` (``"30d"``) and ``count``, back from
+    ``until`` or from now. A time is a datetime, a date, a ``Timestamp`` or a string (``"2024-01-01 09:00 KST"``); one
+    without a zone is in ``tz``, else that of ``RXCANDLES_TZ``, else UTC. A provider's ``request`` reads it in the
+    provider's ``tz``. Anything else is a :class:`RequestError`.
 
     ``start`` and ``stop`` are the resulting span of open times; ``start`` is None where ``count`` decides.
     """
@@ -279,15 +270,26 @@ class Request(Titled):
         symbol: str,
         timeframe: str | Timeframe,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Lasting | None = None,
+        tz: Zone | None = None,
         order: Order = "newest_first",
         now: float | None = None,
     ) -> None:
         symbol = check_symbol(symbol)
         frame = Timeframe.of(timeframe)
         check_choice("order", order, ORDERS)
+        clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
+        settled = frame.floor(max(clock - SETTLE_SECONDS, 0))
+        if since is not None or until is not None or last is not None:
+            _check_unmixed({"to": to, "end": end}, {"since": since, "until": until, "last": last})
+            to, end = ends_asked(
+                frame, since=since, until=until, last=last, count=count, tz=tz, clock=clock, settled=settled
+            )
         if count is not None:
             count = check_count("count", count)
             if end is not None:
@@ -298,17 +300,16 @@ class Request(Titled):
         elif end is None:
             what = "neither count nor end is given" if to is None else f"`to` is given alone, {shown(to)}"
             raise RequestError(f"{what}; give count=…, or end=… for the other end of the span")
-        clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
         newer_end = to_datetime(clock) if to is None else to
         if end is None:
-            start, stop = None, frame.ceil(check_instant("to", newer_end))
+            start, stop = None, frame.ceil(check_instant("to", newer_end, tz))
         else:
-            start, stop = span_between(frame, to=newer_end, end=end)
+            start, stop = span_between(frame, tz, to=newer_end, end=end)
             if start > clock:
                 raise RequestError(
                     f"to and end lie in the future: {_text(start)} is after now, {_text(clock)}; give an end before now"
                 )
-        stop = min(stop, frame.floor(max(clock - SETTLE_SECONDS, 0)))
+        stop = min(stop, settled)
         self.__attrs_init__(symbol, frame, start if start is None else min(start, stop), stop, count, order)
 
     def _told(self) -> Mapping[str, object]:
@@ -329,6 +330,14 @@ class Request(Titled):
     def most(self) -> int:
         """The most candles there can be: ``count``, or the slots of the span."""
         return self.count if self.count is not None else self.timeframe.slots(*self.span)
+
+
+def _check_unmixed(ends: Mapping[str, object], words: Mapping[str, object]) -> None:
+    given = {name: value for name, value in ends.items() if value is not None}
+    if given:
+        given |= {name: value for name, value in words.items() if value is not None}
+        both = " and ".join(f"{name}={shown(value)}" for name, value in given.items())
+        raise RequestError(f"{both} are given together; give to and end, or since, last or count with until")
 
 
 def _text(seconds: float) -> str:

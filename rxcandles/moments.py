@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, TypeAlias
@@ -17,10 +16,9 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from rxcandles.arguments import check_count, refusal, shown
+from rxcandles.arguments import refusal, shown
 from rxcandles.errors import RequestError
-from rxcandles.model import Order, Request, check_instant
-from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
+from rxcandles.timeframe import END, Timeframe, from_datetime, to_datetime
 
 __all__ = [
     "KST",
@@ -28,12 +26,15 @@ __all__ = [
     "Span",
     "Time",
     "Zone",
-    "asked_for",
+    "check_instant",
+    "check_ways",
     "default_zone",
+    "ends_asked",
+    "home",
     "opened",
-    "placed",
     "read_length",
     "read_time",
+    "said_zone",
     "zone",
 ]
 
@@ -76,10 +77,13 @@ def zone(name: str, value: Zone) -> tzinfo:
 
 def default_zone(tz: Zone | None) -> tzinfo:
     """Return the zone given, else that of the environment's ``RXCANDLES_TZ``, else UTC."""
-    if tz is not None:
-        return zone("tz", tz)
+    return zone("tz", tz) if tz is not None else said_zone() or UTC
+
+
+def said_zone() -> tzinfo | None:
+    """Return the zone of the environment's ``RXCANDLES_TZ``, or None where it says none."""
     named = os.environ.get(VARIABLE)
-    return zone(VARIABLE, named) if named else UTC
+    return zone(VARIABLE, named) if named else None
 
 
 _LOG: Final = logging.getLogger(__name__)
@@ -87,42 +91,53 @@ _told = False
 """Whether it was said once in which zone naive datetimes are taken."""
 
 
-def placed(moment: datetime | None, tz: tzinfo | None) -> datetime | None:
-    """Return ``moment`` in a zone: a naive one is in ``tz``, or in the default zone, which the log then says once."""
+def home(tz: Zone | None, naive: datetime | None = None) -> tzinfo:
+    """Return the zone of times that name none: as :func:`default_zone`; the log says once which ``naive`` ones got."""
     global _told
-    if not isinstance(moment, datetime) or moment.tzinfo is not None or moment != moment:
-        return moment
-    if tz is None:
-        tz = default_zone(None)
-        if not _told:
-            _told = True
-            _LOG.warning(
-                "%s has no time zone and is taken as %s; give datetimes with one, or connect(tz='Asia/Seoul')",
-                moment,
-                tz,
-            )
-    return moment.replace(tzinfo=tz)
+    there = default_zone(tz)
+    if tz is None and naive is not None and not _told:
+        _told = True
+        _LOG.warning(
+            "%s has no time zone and is taken as %s; give datetimes with one, or tz='Asia/Seoul', as to connect",
+            naive,
+            there,
+        )
+    return there
 
 
-def read_time(name: str, value: Time, tz: tzinfo = UTC) -> datetime:
+def read_time(name: str, value: Time, tz: Zone | None = UTC) -> datetime:
     """Return the instant that ``value`` says, in ``tz`` where it has no zone of its own; a date is its midnight.
 
-    Raises :class:`RequestError` that names the argument, for what is no time and for what is before 1970.
+    With None the zone is :func:`default_zone`'s. Raises :class:`RequestError` that names the argument, for what is no
+    time and for what is before 1970.
     """
+    naive = None
     if isinstance(value, str):
         moment = _read(name, value)
     elif isinstance(value, datetime):
-        moment = value
+        naive = moment = value
     elif isinstance(value, date):
         moment = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - its zone is given below
     else:
         raise refusal(name, value, _TIMES)
     if moment != moment:  # pandas' NaT
         raise refusal(name, value, _TIMES)
-    if moment.utcoffset() is None:
-        moment = moment.replace(tzinfo=tz)
-    check_instant(name, moment)
+    try:
+        if moment.utcoffset() is None:
+            moment = moment.replace(tzinfo=home(tz, naive))
+        seconds = from_datetime(moment)
+    except RequestError:
+        raise
+    except Exception as error:  # the zone is somebody else's code
+        raise refusal(name, value, f"its zone fails ({shown(error)}); give a datetime of another") from error
+    if not seconds >= 0:
+        raise refusal(name, value, "give a time from 1970 on, with which time begins here")
     return moment
+
+
+def check_instant(name: str, value: Time, tz: Zone | None = None) -> float:
+    """Return the UTC seconds of a time, as :func:`read_time` reads it."""
+    return min(from_datetime(read_time(name, value, tz)), END - 1)  # the last day of 9999 may be past it in UTC
 
 
 def _read(name: str, value: str) -> datetime:
@@ -199,42 +214,40 @@ def read_length(name: str, value: Span) -> Length:
     return Length(seconds, months, str(value).strip())
 
 
-def asked_for(
-    symbol: str,
-    timeframe: str | Timeframe,
+def ends_asked(
+    frame: Timeframe,
     *,
-    since: Time | None = None,
-    until: Time | None = None,
-    last: Span | None = None,
-    count: int | None = None,
-    tz: tzinfo = UTC,
-    order: Order = "newest_first",
-    now: float | None = None,
-) -> Request:
-    """Return the request for what ``since``, ``last`` or ``count`` says, back from ``until`` or from now.
+    since: Time | None,
+    until: Time | None,
+    last: Span | None,
+    count: int | None,
+    tz: Zone | None,
+    clock: float,
+    settled: int,
+) -> tuple[datetime | None, datetime | None]:
+    """Return the newer and the older end of what ``since``, ``last`` or ``count`` says, back from ``until`` or now.
 
-    One of the three is needed. ``last`` counts back from the newest candle's end; months and years are those of the
-    calendar in ``tz``. Naive times are in ``tz``. Raises :class:`RequestError` that names the argument and its value.
+    One of the three is needed. ``last`` counts back from the newest candle's end, of which those up to ``settled`` are
+    final; months and years are those of the calendar in ``tz``. Naive times are in ``tz``. Raises
+    :class:`RequestError` that names the argument and its value.
     """
-    frame = Timeframe.of(timeframe)
-    clock = time.time() if now is None else now
-    _check_one({"since": since, "last": last, "count": count}, until)
+    check_ways({"since": since, "last": last, "count": count}, until)
     to = None if until is None else read_time("until", until, tz)
     if count is not None:
-        return Request(symbol, frame, check_count("count", count), to, order=order, now=clock)
-    newest = Request(symbol, frame, 1, to, order=order, now=clock).stop
-    if since is not None:
-        end = read_time("since", since, tz)
-        if end.timestamp() >= (clock if to is None else from_datetime(to)):
-            newer = f"now, {to_datetime(int(clock)):%Y-%m-%d %H:%M} UTC" if to is None else f"until, {shown(until)}"
-            raise refusal("since", since, f"that is not before {newer}; give an earlier time")
-        if frame.ceil(end.timestamp()) >= newest:
-            stop = f"{to_datetime(newest):%Y-%m-%d %H:%M} UTC"
-            raise refusal("since", since, f"no {frame} candle from then on has ended by {stop}; give an earlier time")
-    else:
+        return to, None
+    newer = clock if to is None else from_datetime(to)
+    newest = min(frame.ceil(min(newer, END - 1)), settled)
+    if since is None:
         assert last is not None
-        end = to_datetime(opened(frame, newest, read_length("last", last), tz))
-    return Request(symbol, frame, to=to, end=end, order=order, now=clock)
+        return to, to_datetime(opened(frame, newest, read_length("last", last), home(tz)))
+    end = read_time("since", since, tz)
+    if from_datetime(end) >= newer:
+        than = f"now, {to_datetime(int(clock)):%Y-%m-%d %H:%M} UTC" if to is None else f"until, {shown(until)}"
+        raise refusal("since", since, f"that is not before {than}; give an earlier time")
+    if frame.ceil(from_datetime(end)) >= newest:
+        stop = f"{to_datetime(newest):%Y-%m-%d %H:%M} UTC"
+        raise refusal("since", since, f"no {frame} candle from then on has ended by {stop}; give an earlier time")
+    return to, end
 
 
 def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: str = "last") -> int:
@@ -255,7 +268,8 @@ def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: s
     return frame.floor(start)
 
 
-def _check_one(ways: Mapping[str, object], until: object) -> None:
+def check_ways(ways: Mapping[str, object], until: object) -> None:
+    """Raise :class:`RequestError` unless exactly one of the ways to say how far back is given."""
     given = [name for name, value in ways.items() if value is not None]
     if not given:
         alone = "" if until is None else f", and until, {shown(until)}, is only the newer end"

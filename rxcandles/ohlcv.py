@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,17 +13,25 @@ from rxcandles.arguments import check_each, check_symbol
 from rxcandles.errors import IncompleteError, RequestError, SeveralFailedError
 from rxcandles.extras import need
 from rxcandles.frames import to_pandas
+from rxcandles.listing import listed as asked_list
 from rxcandles.model import Request
-from rxcandles.moments import Span, Time, Zone, asked_for, default_zone
+from rxcandles.moments import Span, Time, Zone, check_ways, default_zone
 from rxcandles.opening import OwnRate
 from rxcandles.ports import Exchange
 from rxcandles.reports import CollectionSummary
 from rxcandles.sync import SyncProvider, open
+from rxcandles.timeframe import Timeframe
+from rxcandles.which import has_glob, matching
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["DB", "get_ohlcv"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+_ANY: Final = "KRW-BTC"
+"""Any symbol, to check what else is asked for."""
 
 DB: Final = "candles.db"
 """The database where none is named, in the working folder; the command line's too."""
@@ -51,11 +61,13 @@ def get_ohlcv(
     ``count`` (candles that exist), and where to end with ``until``; now if not given. The older end is included, the
     newer excluded. A time is a datetime, a date, a ``Timestamp`` or a string: ``"2024-01-01"``,
     ``"2024-01-01 09:00 KST"``. ``tz`` is the zone of times that name none, and of the index: ``"Asia/Seoul"``,
-    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC.
+    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC. A glob, such as ``"KRW-*"``, stands for all
+    markets that the exchange lists and that fit it.
 
     The frame is :func:`to_pandas`'s: index ``open_time``, oldest first, and ``open``, ``high``, ``low``, ``close``,
-    ``volume``, ``turnover``, ``timestamp``. Of several symbols it has a level of columns above these, the symbol:
-    ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
+    ``volume``, ``turnover``, ``timestamp``. Of several symbols, or a glob, it has a level of columns above
+    these, the symbol: ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle,
+    it has NaN.
 
     With ``include_imported`` imported candles count as held: what they reach over is not fetched, and a column
     ``proven`` says which candles are the exchange's.
@@ -66,19 +78,48 @@ def get_ohlcv(
     """
     pandas = need("pandas", "pandas")
     there, now = default_zone(tz), time.time()
-    alone = isinstance(symbol, str)
-    symbols = [symbol] if isinstance(symbol, str) else check_each("symbol", symbol, lambda _, each: check_symbol(each))
+    symbols = [symbol] if isinstance(symbol, str) else check_each("symbol", symbol, _check_name)
+    alone = isinstance(symbol, str) and not has_glob(symbol)
     if not symbols:
         raise RequestError("symbol is empty; give a market's code, such as 'KRW-BTC', or several")
-    requests = [
-        asked_for(each, timeframe, since=since, until=until, last=last, count=count, tz=there, now=now)
-        for each in dict.fromkeys(symbols)
-    ]
+    check_ways({"since": since, "last": last, "count": count}, until)
+
+    def asked(name: str) -> Request:
+        return Request(name, timeframe, count, since=since, until=until, last=last, tz=there, now=now)
+
+    for each in symbols:
+        asked(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
+        requests = [asked(each) for each in _named(candles, symbols, timeframe)]
         summaries = _collected(candles, requests, alone=alone, include_imported=include_imported)
         frames = {each.symbol: _frame(candles, each, summary, include_imported) for each, summary in summaries.items()}
     frame = frames[requests[0].symbol] if alone else pandas.concat(frames, axis=1, names=["symbol"]).sort_index()
     return frame.tz_convert(there)
+
+
+def _check_name(_: str, name: str) -> str:
+    return name if isinstance(name, str) and has_glob(name) else check_symbol(name)
+
+
+def _named(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
+    """Return the symbols, each once; a glob stands for those that the exchange lists now."""
+    if not any(map(has_glob, symbols)):
+        return list(dict.fromkeys(symbols))
+    exchange, left_out = candles.provider.exchange, list[str]()
+    listed = [each.symbol for each in candles.run(asked_list(exchange))]
+    check = partial(_check_at, exchange, Timeframe.of(timeframe))
+    found = dict.fromkeys(
+        name for each in symbols for name in (matching(each, listed, check, left_out) if has_glob(each) else [each])
+    )
+    for line in dict.fromkeys(left_out):
+        _LOG.warning("%s", line)
+    if not found:
+        raise RequestError(f"nothing that {', '.join(symbols)} fits can be asked for: {left_out[0]}")
+    return list(found)
+
+
+def _check_at(exchange: Exchange, frame: Timeframe, symbol: str) -> None:
+    exchange.check(symbol, frame)
 
 
 def _collected(

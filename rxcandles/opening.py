@@ -7,7 +7,6 @@ import re
 from binascii import crc32
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,6 @@ from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
-from rxcandles.addresses import SIMULATED, address_of
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.declared import limit_at, limit_declared, source_address
@@ -24,7 +22,7 @@ from rxcandles.exchanges.named import named
 from rxcandles.forks import OwnProcess
 from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.moments import Zone, zone
-from rxcandles.naming import EXCHANGES, is_own, name_of, says_simulated
+from rxcandles.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
@@ -75,8 +73,9 @@ def connect(
     ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
     seconds for other processes that write to the file.
 
-    ``tz`` is the zone of datetimes that have none, such as ``"Asia/Seoul"``; without it that of the environment's
-    ``RXCANDLES_TZ``, else UTC, which the log says when the first one comes. Raises ``RequestError`` for bad arguments,
+    ``tz`` is the zone of times that name none, such as ``"Asia/Seoul"``, wherever the provider or its ``repository`` is
+    given one; without it that of the environment's ``RXCANDLES_TZ``, else UTC, which the log says when the first naive
+    datetime comes. Raises ``RequestError`` for bad arguments,
     before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
@@ -91,7 +90,7 @@ def connect(
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
-    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout)
+    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout, tz=there)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
     if limiter is None and shared:
@@ -102,7 +101,7 @@ def connect(
         lease = None
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown, there))
+    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown))
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -204,7 +203,6 @@ async def _opened(
     limiter: RateLimiter,
     shared: Callable[[], RateLimiter] | None,
     unknown: str | None,
-    tz: tzinfo | None,
 ) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
@@ -222,5 +220,5 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose, tz=tz), closing
+        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose), closing
     raise AssertionError("an exit stack without callbacks lets every error through")

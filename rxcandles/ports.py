@@ -6,7 +6,7 @@ Each is a Protocol; anything of the same shape can take its place. None of them 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -14,6 +14,7 @@ import attrs
 from rxcandles.arguments import check_flag, refusal
 from rxcandles.claims import Absence, Claim
 from rxcandles.model import CandleData, Order, Row
+from rxcandles.moments import Time
 from rxcandles.showing import Brief
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
@@ -36,6 +37,7 @@ __all__ = [
     "Written",
     "impossible_in",
     "with_imported",
+    "zone_of",
 ]
 
 
@@ -297,8 +299,8 @@ class CandleStore(Protocol):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
@@ -309,8 +311,8 @@ class CandleStore(Protocol):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
         """Return the stored candles between two instants: the older is included, the newer excluded."""
@@ -347,6 +349,12 @@ def with_imported(store: CandleStore, include: bool) -> CandleStore:
     if made is None:
         raise refusal("store", store, "give a SqliteStore, or leave out include_imported: it keeps no imported candles")
     return made()
+
+
+def zone_of(store: object) -> tzinfo | None:
+    """Return the zone in which ``store`` reads times that name none: its ``tz``, where it has one."""
+    there = getattr(store, "tz", None)
+    return there if isinstance(there, tzinfo) else None
 
 
 class RateLimiter(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, tzinfo
 from functools import partial
 from typing import Final
 
@@ -16,6 +15,7 @@ from rxcandles.exchanges.declared import limit_words
 from rxcandles.forks import OwnProcess
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
+from rxcandles.moments import Span, Time, Zone
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
 from rxcandles.operators.guard_plan import guard_request
 from rxcandles.operators.recall import VoidedError
@@ -61,9 +61,11 @@ class CandleDataProvider(Titled):
 
     ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
     1M 1y`` (or ``1h``, ``4h``). Ask by ``count`` (candles that exist, back from now), ``to`` + ``count``,
-    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded; naive datetimes are in ``tz``. Anything
-    else is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that
-    is still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
+    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded. Or say it as in :func:`get_ohlcv`, with
+    one of ``since``, ``last`` (``"30d"``) and ``count``, back from ``until`` or from now. A time is a datetime, a date,
+    a ``Timestamp`` or a string; one that names no zone is in ``tz``, also where it is given to the store. Anything else
+    is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that is
+    still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
     ``retry`` says when to ask again, ``cursors`` how many pages of a request may be asked for at once (None: as many as
     use up the rate). What :func:`connect` has opened is closed by :meth:`close`.
     """
@@ -77,7 +79,7 @@ class CandleDataProvider(Titled):
         retry: Retry | None = None,
         cursors: int | None = None,
         on_close: Callable[[], Awaitable[object]] | None = None,
-        tz: tzinfo | None = None,
+        tz: Zone | None = None,
     ) -> None:
         check_callable("on_close", on_close, optional=True)
         self.repository = store
@@ -105,15 +107,34 @@ class CandleDataProvider(Titled):
         if on_close is not None and not self._process.forked:
             await on_close()
 
+    def request(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        order: Order = "newest_first",
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+    ) -> Request:
+        """Return a request for :meth:`plan`, :meth:`collect` and :meth:`collect_many`; naive times are in ``tz``."""
+        return self.collector.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
+
     async def get_candles(
         self,
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         config: CollectionConfig | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
@@ -133,7 +154,7 @@ class CandleDataProvider(Titled):
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
         check_flag("include_imported", include_imported)
-        request = self.collector.request(symbol, timeframe, count, to, end, order)
+        request = self.collector.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
         in_hand = request.most <= config.max_memory_objects or not config.fallback_to_streaming
         if in_hand:
             guard_request(request, config.max_memory_objects)
@@ -177,10 +198,13 @@ class CandleDataProvider(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         config: StreamingConfig | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], object] | None = None,
         refetch: bool = False,
@@ -197,7 +221,7 @@ class CandleDataProvider(Titled):
         """
         config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)
         check_callable("progress_callback", progress_callback, optional=True)
-        request = self.collector.request(symbol, timeframe, count, to, end, order)
+        request = self.collector.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
         meter, size = Meter(request, self.exchange.name, "streaming"), config.chunk_yield_size
         store = with_imported(self.repository, include_imported)
         chunks = self.collector.chunks(request, on_plan=meter, refetch=refetch, include_imported=include_imported)
@@ -216,15 +240,18 @@ class CandleDataProvider(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         progress_callback: Callable[[CollectionProgress], object] | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         refetch: bool = False,
     ) -> CollectionSummary:
         """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
         return await self.collector.collect_candles_only(
-            symbol, timeframe, count, to, end, progress_callback, refetch=refetch
+            symbol, timeframe, count, to, end, progress_callback, since=since, until=until, last=last, refetch=refetch
         )
 
     async def collect(

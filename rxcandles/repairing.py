@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from datetime import datetime
 from math import ceil
 from pathlib import Path
 
@@ -27,7 +26,8 @@ from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.exchanges.declared import retention
 from rxcandles.exchanges.named import Named, named
 from rxcandles.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
-from rxcandles.model import Request, check_instant
+from rxcandles.model import Request
+from rxcandles.moments import Time, Zone, check_instant
 from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
@@ -68,7 +68,8 @@ async def repair(
     sample: int = 0,
     seed: int | None = None,
     absences: bool = False,
-    refetch: bool | tuple[datetime, datetime] = False,
+    refetch: bool | tuple[Time, Time] = False,
+    tz: Zone | None = None,
 ) -> RepairReport:
     """Repair what ``verify`` finds in a database, and return what was done and what is left.
 
@@ -89,8 +90,8 @@ async def repair(
 
     History that the exchange has restated, such as by a redenomination, is more than a page: where more than a tenth
     of a page that was asked anew has changed, the pages beside it are asked anew, too, up to the first that has not.
-    With ``refetch`` all that is held is asked anew, or all of it between two times; what is stored stays until its page
-    has come.
+    With ``refetch`` all that is held is asked anew, or all of it between two times, in ``tz`` where they
+    name no zone; what is stored stays until its page has come.
 
     With ``absences`` the exchange is asked about all doubtful absences now, over other connections, due or not.
     Candles that it has after all are stored. An answer that says the same makes final only what has had its time.
@@ -104,7 +105,7 @@ async def repair(
     check_count("most", most)
     check_flag("dry_run", dry_run)
     check_flag("absences", absences)
-    anew = _anew(refetch)
+    anew = _anew(refetch, tz)
     check_count("sample", sample, 0, 1_000_000)
     if seed is not None:
         check_count("seed", seed, -(10**12))
@@ -240,18 +241,18 @@ class _Look:
         return report, self._untrusted.plan(), report.clean and not is_unsettled(connection)
 
 
-def _anew(refetch: bool | tuple[datetime, datetime]) -> Span | None:
+def _anew(refetch: bool | tuple[Time, Time], tz: Zone | None) -> Span | None:
     """Return the span of which all is asked anew, or None."""
     if isinstance(refetch, bool):
         return (BEGINNING, END - 1) if refetch else None
     try:
-        older, newer = sorted(check_instant("refetch", each) for each in refetch)
+        older, newer = sorted(check_instant("refetch", each, tz) for each in refetch)
     except (TypeError, ValueError) as error:
         if isinstance(error, RequestError):
             raise
-        raise refusal("refetch", refetch, "take True, or two datetimes") from None
+        raise refusal("refetch", refetch, "take True, or two times") from None
     if older == newer:
-        raise refusal("refetch", refetch, "take True, or two datetimes that are apart")
+        raise refusal("refetch", refetch, "take True, or two times that are apart")
     return int(older), ceil(newer)
 
 

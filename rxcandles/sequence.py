@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final, TypeAlias, overload
 
 from rxcandles.arguments import check_choice, check_like
 from rxcandles.derived import candles_of
 from rxcandles.model import ORDERS, CandleData, Order, Row, row_fields, span_between
-from rxcandles.ports import CandleStore, RowReader, with_imported
+from rxcandles.moments import Time
+from rxcandles.ports import CandleStore, RowReader, with_imported, zone_of
 from rxcandles.timeframe import BEGINNING, END, Timeframe, to_datetime
 
 __all__ = ["CandleSequence", "Columns", "read_columns", "stored_candles"]
@@ -38,8 +38,8 @@ def stored_candles(
     store: CandleStore,
     symbol: str,
     timeframe: str | Timeframe,
-    one_end: datetime | None = None,
-    other_end: datetime | None = None,
+    one_end: Time | None = None,
+    other_end: Time | None = None,
     order: Order = "oldest_first",
     *,
     include_imported: bool = False,
@@ -56,6 +56,7 @@ def stored_candles(
     frame = Timeframe.of(timeframe)
     start, stop = span_between(
         frame,
+        zone_of(store),
         one_end=to_datetime(END - 1) if one_end is None else one_end,
         other_end=to_datetime(BEGINNING) if other_end is None else other_end,
     )

@@ -16,7 +16,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -28,7 +27,7 @@ from rxcandles.arguments import check_kind, refusal
 from rxcandles.estimating import CollectionPlan
 from rxcandles.loopthread import Events, LoopThread, here
 from rxcandles.model import CandleData, Order, Request
-from rxcandles.moments import Zone
+from rxcandles.moments import Span, Time, Zone
 from rxcandles.opening import OpenedProvider, Opening, OwnRate, connect
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, RateLimiter, Series
 from rxcandles.provider import CandleDataProvider, warn_of_many
@@ -130,15 +129,34 @@ class SyncProvider(Titled):
     def __repr__(self) -> str:
         return f"<{', '.join(map(str, self._told().values()))}>"
 
+    def request(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        order: Order = "newest_first",
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+    ) -> Request:
+        """Return a request for :meth:`plan`, :meth:`collect` and :meth:`collect_many`; naive times are in ``tz``."""
+        return self.provider.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
+
     def get_candles(
         self,
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         config: CollectionConfig | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         include_imported: bool = False,
@@ -146,7 +164,7 @@ class SyncProvider(Titled):
         """Collect what is asked for and return it; see :meth:`CandleDataProvider.get_candles`."""
         events: Events = SimpleQueue()
         if config is None or isinstance(config, CollectionConfig):
-            request = self.provider.collector.request(symbol, timeframe, count, to, end, order)
+            request = self.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
             config = CollectionConfig() if config is None else config
             warn_of_many(request, config, stacklevel=3)  # here, so that it names the caller's line
             config = attrs.evolve(config, enable_memory_warning=False)
@@ -159,6 +177,9 @@ class SyncProvider(Titled):
                 to,
                 end,
                 config,
+                since=since,
+                until=until,
+                last=last,
                 order=order,
                 progress_callback=told,
                 include_imported=include_imported,
@@ -171,10 +192,13 @@ class SyncProvider(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         config: StreamingConfig | None = None,
         *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
         order: Order = "newest_first",
         progress_callback: Callable[[CollectionProgress], None] | None = None,
         include_imported: bool = False,
@@ -185,8 +209,8 @@ class SyncProvider(Titled):
 
         async def make() -> CandleStream:
             stream = self.provider.stream_candles(
-                symbol, timeframe, count, to, end, config, order=order, progress_callback=told,
-                include_imported=include_imported,
+                symbol, timeframe, count, to, end, config, since=since, until=until, last=last, order=order,
+                progress_callback=told, include_imported=include_imported,
             )  # fmt: skip
             self._streams.add(stream)
             return stream
@@ -198,15 +222,22 @@ class SyncProvider(Titled):
         symbol: str,
         timeframe: str,
         count: int | None = None,
-        to: datetime | None = None,
-        end: datetime | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
         progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
     ) -> CollectionSummary:
         """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
         events: Events = SimpleQueue()
         told = here(progress_callback, events)
         return self._thread.run(
-            lambda: self.provider.collect_candles_only(symbol, timeframe, count, to, end, told), events
+            lambda: self.provider.collect_candles_only(
+                symbol, timeframe, count, to, end, told, since=since, until=until, last=last
+            ),
+            events,
         )
 
     def collect(
@@ -272,8 +303,8 @@ class SyncRepository(Titled):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
         """Return the stored candles between two instants: the older is included, the newer excluded."""
@@ -283,8 +314,8 @@ class SyncRepository(Titled):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime | None = None,
-        other_end: datetime | None = None,
+        one_end: Time | None = None,
+        other_end: Time | None = None,
         order: Order = "oldest_first",
         *,
         include_imported: bool = False,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
 import attrs
 
 from rxcandles.arguments import check_symbol, refusal
+from rxcandles.errors import RequestError
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["EVERY", "Names", "Which", "has_glob"]
+__all__ = ["EVERY", "Names", "Which", "has_glob", "matching"]
 
 Names: TypeAlias = str | Iterable[str] | None
 """One name or glob, or several; None stands for all there are."""
@@ -23,6 +26,27 @@ LONGEST: Final = 100
 def has_glob(name: str) -> bool:
     """Whether ``name`` stands for several, as names of files do in a shell: ``KRW-*``."""
     return any(each in name for each in "*?[")
+
+
+def matching(glob: str, listed: Sequence[str], check: Callable[[str], object], left_out: list[str]) -> list[str]:
+    """Return the ``listed`` symbols that fit a glob; raises :class:`RequestError` where none does.
+
+    One whose code ``check`` refuses stops no other: why is added to ``left_out``.
+    """
+    named = [name for name in listed if fnmatchcase(name, glob)]
+    if not named:
+        near = get_close_matches(re.sub(r"[*?]", "", glob), listed, 3, 0.3)
+        quotes = sorted({name.split("-")[0] for name in listed})
+        there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"
+        raise RequestError(f"no market is called {glob!r}; the exchange has {len(listed)}, {there}")
+    found = []
+    for name in named:
+        try:
+            check(name)
+            found.append(name)
+        except RequestError as error:
+            left_out.append(f"listed, and left out: {error}")
+    return found
 
 
 @attrs.frozen

@@ -75,6 +75,7 @@ SERIES: dict[str, str] = {
     "run": "rxcandles.overview(candles.provider.repository)",
     "get_candles": "'KRW-BTC', '1m'",
     "collect_candles_only": "'KRW-BTC', '1m', count=3",
+    "request": "'KRW-BTC', '1m', count=3",
     "repair": "store.path",
     "UpbitExchange": "",
 }

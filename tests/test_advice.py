@@ -22,13 +22,14 @@ STANDS_FOR = {
     "symbol": "KRW-BTC", "frame": "1m", "title": "KRW-BTC 1m", "named": "KRW-BTC 1m", "' '.join(words)": "KRW-BTC 1m",
     "since": "2024-01-01", "start": "2024-01-01", "until": "2024-01-02", "stop": "2024-01-02", "back": "--last 30d",
     "command": "collect", "repair": "repair --against-exchange 50", "shlex.quote(to)": "btc.parquet",
-    "report.path": "candles.db", "db": "candles.db", "source_options(other)": "", "source_options(exchange)": "",
-    "only": "", "_where(db, done.series.exchange)": "", "simulator.base_url": "http://127.0.0.1:8080",
+    "db_option(report.path)": " --db a.db", "db_option(db)": " --db a.db", "db": "a.db", "asked": "", "only": "",
+    "where": " --db a.db --exchange simulated", "where_options(db, other)": " --db a.db --exchange simulated",
+    "where_options(db, exchange)": "", "where_options(db, done.series.exchange)": "", "simulator.base_url": "http://127.0.0.1:8080",
 }  # fmt: skip
 """What is put into commands where the program runs."""
 
 
-COMMAND = r"`(rxcandles [a-z{].+?)`|(rxcandles (?:repair|collect) [-{K].+?)(?: says |; |$)"
+COMMAND = r"`(rxcandles [a-z{].+?)`|(rxcandles (?:repair|collect)(?: [-K]|\{).+?)(?: says |; |$)"
 
 
 def messages() -> Iterator[tuple[str, str]]:
@@ -40,6 +41,8 @@ def messages() -> Iterator[tuple[str, str]]:
             match node:
                 case ast.Expr(ast.Constant()):
                     silent.add(node.value)  # a docstring
+                case ast.keyword("help", ast.Constant(str(text))) if "\n" in text:
+                    silent.add(node.value)  # that of a command, which is tested by itself
                 case ast.JoinedStr():
                     silent |= set(node.values)
         for node in ast.walk(tree):
@@ -68,7 +71,7 @@ def test_commands() -> None:
     found = 0
     for place, text in MESSAGES.items():
         for command in re.findall(
-            r"`(rxcandles [a-z{].+?)`|(rxcandles (?:repair|collect) [-{K].+?)(?: says |; |$)", text
+            r"`(rxcandles [a-z{].+?)`|(rxcandles (?:repair|collect)(?: [-K]|\{).+?)(?: says |; |$)", text
         ):
             words = re.sub(r"\{([^{}]+)\}", lambda put: STANDS_FOR[put[1]], next(filter(None, command)))
             found += 1

@@ -10,7 +10,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ NO_TIMEFRAME = (
     Timeframe("1m", 60),
 )  # fmt: skip
 NO_INSTANT = (
-    "2024-01-01", date(2024, 1, 1), 1_704_067_200, 1e9, True, [], timedelta(1), FIRST,
+    "2024/01/01", "soon", 1_704_067_200, 1e9, True, [], timedelta(1), FIRST,
     datetime(1969, 12, 31, 23, 59, 59), FIRST.replace(tzinfo=timezone(timedelta(hours=14))),
     datetime(1970, 1, 1, tzinfo=timezone(timedelta(seconds=1))), NotATime(2024, 1, 1), T.replace(tzinfo=tzinfo()),
     T.replace(tzinfo=Lost(LookupError("no such place"))), T.replace(tzinfo=Lost(5)), T.replace(tzinfo=Lost(2 * DAY)),
@@ -185,7 +185,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("symbol", ("krw-btc", "KRWBTC", "BTC-KRW", "KRW/../A", "KRW_BTC", "KRW-" + "A" * 41, None),
      lambda p, v: p.provider.get_candles(v, "1m", 5)),
     ("timeframe", ("1H", None, []), lambda p, v: p.provider.stream_candles("KRW-BTC", v, 5)),
-    ("to", ("2024-01-01", date(2024, 1, 1)), lambda p, v: p.provider.collect_candles_only("KRW-BTC", "1m", 5, v)),
+    ("to", ("2024/01/01", "soon"), lambda p, v: p.provider.collect_candles_only("KRW-BTC", "1m", 5, v)),
     ("order", ("up", []), lambda p, v: p.provider.stream_candles("KRW-BTC", "1m", 5, order=v)),
     ("config", (StreamingConfig(), {}, 0, "fast", CollectionConfig),
      lambda p, v: p.provider.get_candles("KRW-BTC", "1m", 5, config=v)),
@@ -345,7 +345,7 @@ GROUPS: list[tuple[str, tuple[Any, ...], Call]] = [
     ("keep", ("both", "", None, True), lambda p, v: ops.deduplicate(v)),
     ("on_error", ("ignore", "", None, True, []), lambda p, v: ops.validate(v)),
     ("order", ("newest", "", None, True), lambda p, v: ops.validate(order=v)),
-    ("start", ("2024", 5, FIRST, date(2024, 1, 1)), lambda p, v: ops.between(v)),
+    ("start", ("2024", 5, FIRST), lambda p, v: ops.between(v)),
     ("stop", ("2024", 5, FIRST, T), lambda p, v: ops.between(T, v)),
     ("order", ("newest", "", None, True), lambda p, v: ops.between(order=v)),
     ("callback", (None, *NO_FUNCTION), lambda p, v: ops.with_progress(v)),
@@ -414,7 +414,7 @@ STORED: list[tuple[str, tuple[Any, ...], Callable[[SqliteStore, Any], Any]]] = [
     ("symbol", ("KRW BTC", None), lambda s, v: s.pages(v, "1m", T, T + DAY)),
     ("timeframe", ("2m", None), lambda s, v: s.pages("KRW-BTC", v, T, T + DAY)),
     ("one_end", NO_INSTANT, lambda s, v: s.pages("KRW-BTC", "1m", v, T)),
-    ("other_end", ("2024-01-01", None), lambda s, v: s.get_candles_by_range("KRW-BTC", "1m", T, v)),
+    ("other_end", ("2024", None), lambda s, v: s.get_candles_by_range("KRW-BTC", "1m", T, v)),
     ("order", NO_ORDER, lambda s, v: s.pages("KRW-BTC", "1m", T, T + DAY, v)),
     ("order", ("up",), lambda s, v: s.get_candles_by_range("KRW-BTC", "1m", T, T + DAY, v)),
     ("size", (*NOT_WHOLE, None), lambda s, v: s.pages("KRW-BTC", "1m", T, T + DAY, size=v)),
@@ -439,16 +439,16 @@ STORED: list[tuple[str, tuple[Any, ...], Callable[[SqliteStore, Any], Any]]] = [
         s, UpbitExchange(), SlidingWindowLimiter(None), "KRW-BTC", "1m", v)),
     ("symbol", ("KRW BTC", 5), lambda s, v: rxcandles.overview(s, v)),
     ("timeframe", ("2m", 5), lambda s, v: rxcandles.overview(s, None, v)),
-    ("since", ("2024-01-01", 5), lambda s, v: rxcandles.overview(s, since=v)),
-    ("to", ("2024-01-01", 5), lambda s, v: rxcandles.overview(s, to=v)),
+    ("since", ("2024", 5), lambda s, v: rxcandles.overview(s, since=v)),
+    ("to", ("2024", 5), lambda s, v: rxcandles.overview(s, to=v)),
     ("symbol", ("KRW BTC", 5, None), lambda s, v: rxcandles.coverage_cells(s, v, "1m", (0, 60), 5)),
     ("timeframe", ("2m", None), lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", v, (0, 60), 5)),
     ("span", NO_SPAN, lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", "1m", v, 5)),
     ("number", NOT_WHOLE, lambda s, v: rxcandles.coverage_cells(s, "KRW-BTC", "1m", (0, 60), v)),
     ("symbol", ("KRW BTC", None), lambda s, v: charts.read_chart(s, v, "1m")),
     ("timeframe", ("2m", None), lambda s, v: charts.read_chart(s, "KRW-BTC", v)),
-    ("since", ("2024-01-01", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", v)),
-    ("to", ("2024-01-01", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", None, v)),
+    ("since", ("2024", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", v)),
+    ("to", ("2024", 5), lambda s, v: charts.read_chart(s, "KRW-BTC", "1m", None, v)),
     ("start", (-1, 1.5, None), lambda s, v: s.reader("KRW-BTC", MINUTE).columns(v, 60, 5)),
     ("limit", (-1, True, None), lambda s, v: s.reader("KRW-BTC", MINUTE).columns(0, 60, v)),
     ("symbol", ("KRW BTC", None), lambda s, v: rxcandles.stored_candles(s, v, "1m", T, T + DAY)),

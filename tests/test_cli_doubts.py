@@ -53,18 +53,17 @@ AGAIN = NOON + timedelta(minutes=64, seconds=20)
         ([span(60)], "60 slots before 2026-03-11 14:40 UTC are empty by one answer; the next run asks again"),
         (
             [span(3, again=AGAIN), span(60), span(4)],
-            "60 slots before 2026-03-11 14:40 UTC are empty by one answer, and 7 slots in 2 spans more; "
+            "60 slots before 2026-03-11 14:40 UTC are empty by one answer, and 7 more slots in 2 spans; "
             "the next run after 13:05 UTC asks again",
         ),
         (
             [span(500, "beginning", again=AGAIN)],
-            "that nothing is older than 2026-03-11 14:40 UTC is the word of one answer; "
-            "the next run after 13:05 UTC asks again",
+            "nothing is older than 2026-03-11 14:40 UTC by one answer; the next run after 13:05 UTC asks again",
         ),
         (
             [span(500, "beginning"), span(2, "head")],
-            "that nothing is older than 2026-03-11 14:40 UTC is the word of one answer, "
-            "and so is that 2 slots in 1 span more are empty; the next run asks again",
+            "nothing is older than 2026-03-11 14:40 UTC by one answer, "
+            "and 2 more slots in 1 span are empty; the next run asks again",
         ),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.cli.jobs import listed
+from rxcandles.listing import listed
 from rxcandles.operators import Retry
 from rxcandles.simulator import Simulator, faults
 
@@ -183,7 +183,7 @@ def test_what_the_exchange_does_not_keep(capsys: pytest.CaptureFixture[str]) -> 
     assert "KRW-ETH 1s: the exchange keeps 1s candles for 87 days only; " in capsys.readouterr().out
     long_ago = ["--since", "2024-01-01", "--to", "2024-01-01T00:01"]
     assert simulated("collect", "KRW-ETH", "1s", *long_ago) == 0
-    assert capsys.readouterr().err.startswith("the exchange keeps 1s candles for 87 days only: nothing before ")
+    assert capsys.readouterr().err.startswith("the exchange keeps 1s candles for 87 days only: candles before ")
     assert simulated("collect", "KRW-ETH", "1m", *long_ago) == 0
     assert capsys.readouterr().err == ""
 
@@ -303,11 +303,11 @@ def test_bad_files(text: str, says: str, folder: Path, capsys: pytest.CaptureFix
 
 async def test_listing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The listing that a glob needs is asked for again where a fault passes; a block or a refusal is told at once."""
-    monkeypatch.setattr("rxcandles.cli.jobs._LISTING", Retry(attempts=4, base=0.001, longest=0.002))
+    monkeypatch.setattr("rxcandles.listing._LISTING", Retry(attempts=4, base=0.001, longest=0.002))
     async with Simulator(rate=None) as sim, rxcandles.connect(":memory:", "simulated", sim.base_url) as provider:
         for fault in (faults.status(200, ""), faults.html(), faults.status(502), faults.limited(), faults.drop("body")):
             sim.faults.add(fault, 3)
-            assert len(await listed(provider)) == len(sim.markets)
+            assert len(await listed(provider.exchange)) == len(sim.markets)
         for fault, error, asked in (
             (faults.html(), rxcandles.InvalidResponseError, 4),
             (faults.banned(60), rxcandles.BannedError, 1),
@@ -317,7 +317,7 @@ async def test_listing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
             sim.reset_stats()
             sim.faults.add(fault)
             with pytest.raises(error):
-                await listed(provider)
+                await listed(provider.exchange)
             assert sim.stats.requests == asked
 
 

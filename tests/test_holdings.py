@@ -173,7 +173,7 @@ async def test_sizes(tmp_path: Path) -> None:
     [
         (datetime(2024, 1, 2), datetime(2024, 1, 2), "not after since"),
         (None, datetime(1969, 1, 1), "to is .*; give a time from 1970 on"),
-        ("2024", None, "since is '2024'; give a datetime"),
+        ("2024", None, "since is '2024'; write '2024-01-31'"),
     ],
 )
 async def test_ends_that_cannot_be_meant(since: datetime | None, to: datetime | None, says: str) -> None:

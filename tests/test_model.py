@@ -91,7 +91,7 @@ def test_zones(zone: timezone) -> None:
         ({"count": 5, "end": T, "to": T}, "count and end"),
         ({"to": T, "end": T}, "empty"),
         ({"to": T + timedelta(seconds=50), "end": T + timedelta(seconds=10)}, "empty"),
-        ({"to": "2026-03-01", "count": 5}, "to is '2026-03-01'; give a datetime"),
+        ({"to": "2026/03/01", "count": 5}, "to is '2026/03/01'; write '2024-01-31'"),
         ({"end": 5}, "end is 5"),
         ({"to": datetime(1960, 1, 1), "count": 5}, "1970"),
         ({"to": datetime(2031, 1, 1), "end": datetime(2030, 1, 1)}, "future"),

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError
-from rxcandles.moments import KST, asked_for, default_zone, read_length, read_time, zone
+from rxcandles.model import Request
+from rxcandles.moments import KST, default_zone, read_length, read_time, zone
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -139,7 +140,7 @@ LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def asked(timeframe: str, **how: Any) -> tuple[str, str, int | None]:
-    request = asked_for("KRW-BTC", timeframe, now=NOW.timestamp(), **how)
+    request = Request("KRW-BTC", timeframe, now=NOW.timestamp(), **how)
     start, stop = (
         "" if each is None else f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}"
         for each in (request.start, request.stop)
@@ -171,7 +172,6 @@ def test_requests(timeframe: str, how: dict[str, Any], expected: tuple[str, str,
 @pytest.mark.parametrize(
     ("timeframe", "how", "said"),
     [
-        ("60m", {}, r"nothing says how far back to go; give since='2024-01-01', last='30d' or count=200$"),
         ("60m", {"until": "2024-01-01"}, r"and until, '2024-01-01', is only the newer end; give since="),
         (
             "60m",
@@ -202,7 +202,7 @@ def test_refused(timeframe: str, how: dict[str, Any], said: str) -> None:
 def test_last_is_whole_candles(frame: Timeframe, number: int, unit: str) -> None:
     """Whatever the length: the candles begin on the grid, cover it back from the newest, and none more than needed."""
     try:
-        request = asked_for("KRW-BTC", frame, last=f"{number}{unit}", now=NOW.timestamp())
+        request = Request("KRW-BTC", frame, last=f"{number}{unit}", now=NOW.timestamp())
     except RequestError:
         newest = datetime.fromtimestamp(frame.floor(NOW.timestamp() - 3), UTC)
         back = newest.timestamp() - number * {**LENGTHS, "M": 28 * 86_400, "y": 365 * 86_400}[unit]

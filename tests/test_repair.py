@@ -421,16 +421,15 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "nothing was changed; without --dry-run this is done",
-        "of exchange simulated, which this did not ask: "
-        "rxcandles repair --db candles.db --exchange simulated --dry-run",
+        "nothing was changed; run it without --dry-run to do this",
+        "of exchange simulated, which this did not ask: rxcandles repair --exchange simulated --dry-run",
     ]
     assert main(["repair", "--dry-run", *SIMULATED]) == 3
     assert capsys.readouterr().out.splitlines() == [
         found,
         "simulated KRW-ETH 1m: would be taken out of the ledger: 1 span, with 0 candles; "
         "5 slots would be fetched again",
-        "nothing was changed; without --dry-run this is done",
+        "nothing was changed; run it without --dry-run to do this",
     ]
     assert main(["repair", *SIMULATED]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -478,7 +477,7 @@ def test_command_leaves_something(there: Path, capsys: pytest.CaptureFixture[str
     assert out[-3:] == [
         "candles.db: this is left",
         out[0],
-        "of exchange simulated, which this did not ask: rxcandles repair --db candles.db --exchange simulated",
+        "of exchange simulated, which this did not ask: rxcandles repair --exchange simulated",
     ]
     assert main(["repair", "KRW-BTC"]) == 2  # there is no such series
 

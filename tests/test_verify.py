@@ -429,7 +429,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert more == "impossible_candle: 142 more"
     assert seen == (
         "candles.db: 1 series, 1,440 candles, 1 span; 144 findings; "
-        "rxcandles repair --db candles.db --dry-run says what to do"
+        "rxcandles repair --exchange simulated --dry-run says what to do"
     )
 
 
@@ -469,6 +469,18 @@ def test_command_against_exchange(there: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
+    "words", [["verify", "--against-exchange", "3"], ["repair", "--absences"], ["repair", "--refetch"]], ids=str
+)
+def test_nothing_to_ask_about(there: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A check of an exchange of which nothing is held is no check: it says so, and whose candles there are."""
+    assert main(words) == 1
+    assert capsys.readouterr().err.endswith(
+        "rxcandles: no page was compared: candles.db holds nothing of 'upbit' that is older than an hour; "
+        "it has candles of 'simulated': add --exchange simulated\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["--db", "absent.db"], 2, "there is no database 'absent.db'"),
@@ -498,6 +510,6 @@ def test_command_damaged(there: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["verify"]) == 4
     *_, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("candles.db is damaged and can't be repaired in place: restore a copy")
-    assert second.endswith("rxcandles repair --db candles.db --into NEW")
+    assert second.endswith("rxcandles repair --into NEW")
     assert main(["verify", "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["damaged"] is True

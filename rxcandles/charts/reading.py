@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from html import escape
 from typing import Final
 
@@ -15,6 +14,7 @@ from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
 from rxcandles.holdings import covered_within, span_held
 from rxcandles.model import MarkedRow
+from rxcandles.moments import Time
 from rxcandles.ports import CandleStore, impossible_in, with_imported
 from rxcandles.showing import Titled
 from rxcandles.spans import Span, SpanSet, runs
@@ -89,8 +89,8 @@ async def read_chart(
     store: CandleStore,
     symbol: str,
     timeframe: str | Timeframe,
-    since: datetime | None = None,
-    to: datetime | None = None,
+    since: Time | None = None,
+    to: Time | None = None,
     *,
     include_imported: bool = False,
 ) -> ChartData:

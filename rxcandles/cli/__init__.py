@@ -38,12 +38,7 @@ SHORT: Final = 1.5
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, invoke_without_command=True
-)
-@click.version_option(VERSION, prog_name="rxcandles")
-@click.pass_context
-def cli(context: click.Context) -> None:
-    """Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
+    help="""Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
     rxcandles collect KRW-BTC 1m --count 20000
@@ -59,7 +54,14 @@ def cli(context: click.Context) -> None:
       missing     nobody asked yet; collecting again fetches it
       provisional empty by one answer, and asked about again later
       impossible  missing, for the exchange's candle can't be true; collecting again asks for it
-    """
+    """,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
+@click.version_option(VERSION, prog_name="rxcandles")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Collect exchange candles into a SQLite file without gaps, and print, draw or export them."""
     if context.invoked_subcommand is None:
         echo(*context.get_help().splitlines())
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import attrs
@@ -19,9 +17,9 @@ from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model import Request
 from rxcandles.moments import Length, opened
-from rxcandles.ports import Exchange, Market
+from rxcandles.ports import Market
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
-from rxcandles.which import Which, has_glob
+from rxcandles.which import Which, has_glob, matching
 
 __all__ = [
     "WAYS",
@@ -98,7 +96,7 @@ def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
     given = [name for name, value in values.items() if value is not None]
     if len(given) > 1:
         one, other = given[:2]
-        *others, last = (dashes + name for name in values)
+        *others, last = (dashes + name for name in values if name != "end")  # which is kept for those who know it
         raise RequestError(
             f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
             f"give one of {', '.join(others)} and {last}"
@@ -232,31 +230,19 @@ def requests_for(
     """
     now = time.time()
     found: dict[Request, None] = {}
+    listed = [market.symbol for market in markets or ()]
+    doubtful = [] if left_out is None else left_out
     for each in wanted:
         for symbol in each.symbols:
             names = [symbol]
             if has_glob(symbol):
-                names = [] if markets is None else _matching(symbol, markets, named(each.exchange)(), left_out)
+                names = [] if markets is None else matching(symbol, listed, _askable(each.exchange), doubtful)
             for name in names:
                 for timeframe in each.timeframes:
                     found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None
     return list(found)
 
 
-def _matching(glob: str, markets: Sequence[Market], check: Exchange, left_out: list[str] | None) -> list[str]:
-    names = [market.symbol for market in markets]
-    listed = [name for name in names if fnmatchcase(name, glob)]
-    found = []
-    for name in listed:
-        try:
-            check.check(name, TIMEFRAMES[0])
-            found.append(name)
-        except RequestError as error:
-            if left_out is not None:
-                left_out.append(f"listed, and left out: {error}")
-    if not listed:
-        near = get_close_matches(re.sub(r"[*?]", "", glob), names, 3, 0.3)
-        quotes = sorted({name.split("-")[0] for name in names})
-        there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"
-        raise RequestError(f"no market is called {glob!r}; the exchange has {len(names)}, {there}")
-    return found
+def _askable(exchange: str) -> Callable[[str], None]:
+    there = named(exchange)()
+    return lambda symbol: there.check(symbol, TIMEFRAMES[0])

@@ -19,7 +19,7 @@ from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable, write_bytes
-from rxcandles.errors import RequestError
+from rxcandles.errors import OddRowError, RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
 from rxcandles.moments import Length
@@ -38,7 +38,17 @@ _OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcan
 _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles": 0, "paths": []}
 
 
-@click.command()
+@click.command(
+    help="""Draw stored candles with volume and coverage, one file for each series.
+
+    The page works without a network. Nothing is fetched; missing candles are shown as missing.
+
+    \b
+    rxcandles chart KRW-BTC 1m --last 30d -o btc.html
+    rxcandles chart KRW-BTC 1d --png
+    rxcandles chart 'KRW-*' 1d -o charts/
+    """
+)
 @options.stored_series
 @options.stretch
 @options.last
@@ -56,15 +66,7 @@ _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles":
 @options.as_json
 @options.quiet
 def chart(words: tuple[str, ...], symbols: tuple[str, ...], timeframes: tuple[str, ...], **asked: Any) -> options.Work:
-    """Draw stored candles with volume and coverage, one file for each series.
-
-    The page works without a network. Nothing is fetched; missing candles are shown as missing.
-
-    \b
-    rxcandles chart KRW-BTC 1m --last 30d -o btc.html
-    rxcandles chart KRW-BTC 1d --png
-    rxcandles chart 'KRW-*' 1d -o charts/
-    """
+    """Draw stored candles with volume and coverage, one file for each series."""
 
     def work() -> int:
         which = which_of(words, symbols, timeframes)
@@ -150,7 +152,7 @@ def _write(
     for series, path in files.items():
         try:
             drawn = _drawn(db, series, span, title, as_png=as_png)
-        except RequestError as error:
+        except (RequestError, OddRowError) as error:
             if len(files) == 1:
                 raise
             failures.append(str(error))

@@ -11,17 +11,18 @@ from typing import Any, Final
 import attrs
 import click
 
+from rxcandles.advising import db_option, source_options, where_options
 from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
-from rxcandles.cli.coverage import lacking_text, overviews
+from rxcandles.cli.coverage import lacking_in
 from rxcandles.cli.display import fetched_of, progress_shown
 from rxcandles.cli.findingsfile import forget_findings, note_findings, noted_findings, read_findings
 from rxcandles.cli.jobs import Interrupted
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown, zone_name
-from rxcandles.cli.stored import check_there, named_in, source_options
+from rxcandles.cli.stored import check_there, named_in
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
 from rxcandles.findings import (
@@ -35,12 +36,12 @@ from rxcandles.findings import (
 )
 from rxcandles.model import Request
 from rxcandles.moments import read_length, read_time
+from rxcandles.naming import EXCHANGES
 from rxcandles.opening import asked_name, connect
 from rxcandles.repairing import repair as repair_file
 from rxcandles.reports import CollectionProgress
 from rxcandles.timeframe import meant_by
 from rxcandles.verification import verify as verify_file
-from rxcandles.which import Which
 
 __all__ = ["repair", "verify"]
 
@@ -68,8 +69,19 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is wrong, 1 the check failed (or --complete: candles are missing), 2 invalid "
-    "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged."
+    help="""Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing.
+
+    With --against-exchange each page is one request, and a second one if the page differs. What differs is noted in a
+    file beside the database (candles.db.found.json), which `rxcandles repair` reads.
+
+    \b
+    rxcandles verify
+    rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
+    rxcandles verify --against-exchange 50 --json > found.json
+    """,
+    epilog="Exit codes: 0 nothing is wrong, 1 the check failed, or compared nothing (or --complete: candles are "
+    "missing), 2 invalid "
+    "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged.",
 )
 @options.stored_series
 @options.existing_db
@@ -85,22 +97,32 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and
 @options.as_json
 @_quiet
 def verify(**asked: Any) -> options.Work:
-    """Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing.
-
-    With --against-exchange each page is one request, and a second one if the page differs. What differs is noted in a
-    file beside the database (candles.db.found.json), which `rxcandles repair` reads.
-
-    \b
-    rxcandles verify
-    rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
-    rxcandles verify --against-exchange 50 --json > found.json
-    """
+    """Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing."""
     return lambda: _verify(**asked)
 
 
 @click.command(
-    epilog="Exit codes: 0 nothing is left to repair, 1 failed, 2 invalid arguments, 3 something is left, "
-    "4 the file itself is damaged (--into)."
+    help="""Remove from a database what is wrong, and fetch exactly that again.
+
+    Candles that can't be right, as the file itself shows, are deleted first. What the exchange no longer has does not
+    come back, so look at --dry-run first and keep a copy. Series of other exchanges than --exchange or --name are not
+    touched.
+
+    Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
+    not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
+    --refetch fetches all. What `verify --against-exchange` has found before is repaired too.
+
+    \b
+    rxcandles repair --dry-run
+    rxcandles repair --db candles.db
+    rxcandles repair --against-exchange 50
+    rxcandles verify --against-exchange 50 --json > found.json; rxcandles repair --from found.json
+    rxcandles repair KRW-BTC 1m --absences
+    rxcandles repair KRW-BTC 1m --refetch 2024-01-01/2024-02-01
+    rxcandles repair --db candles.db --into saved.db
+    """,
+    epilog="Exit codes: 0 nothing is left to repair, 1 failed, or there was nothing to ask about, 2 invalid arguments, "
+    "3 something is left, 4 the file itself is damaged (--into).",
 )
 @options.stored_series
 @options.existing_db
@@ -126,24 +148,7 @@ def verify(**asked: Any) -> options.Work:
 @options.as_json
 @_quiet
 def repair(**asked: Any) -> options.Work:
-    """Remove from a database what is wrong, and fetch exactly that again.
-
-    Wrong candles are deleted first. What the exchange no longer has does not come back, so look at --dry-run first and
-    keep a copy. Series of other exchanges than --exchange or --name are not touched.
-
-    Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
-    not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
-    --refetch fetches all. What `verify --against-exchange` has found before is repaired too.
-
-    \b
-    rxcandles repair --dry-run
-    rxcandles repair --db candles.db
-    rxcandles repair --against-exchange 50
-    rxcandles verify --against-exchange 50 --json > found.json; rxcandles repair --from found.json
-    rxcandles repair KRW-BTC 1m --absences
-    rxcandles repair KRW-BTC 1m --refetch 2024-01-01/2024-02-01
-    rxcandles repair --db candles.db --into saved.db
-    """
+    """Remove from a database what is wrong, and fetch exactly that again."""
     return lambda: _repair(**asked)
 
 
@@ -174,7 +179,9 @@ def _verify(
     report = _first(report, shown)
     if not report.damaged:
         check_there(db, which, run_async(named_in(db)) if str(which) else ())
-    lacking = run_async(_lacking(db, which)) if complete and not report.damaged else []
+    lacking = run_async(lacking_in(db, which)) if complete and not report.damaged else []
+    if sample is not None and not report.samples and not report.damaged:
+        lacking.append(_nothing_compared(db, run_async(asked_name(exchange, base_url, name))))
     if as_json:
         OBJECTS.show_all([report.to_dict()])
     elif not (quiet and report.clean):
@@ -186,9 +193,11 @@ def _verify(
     return DAMAGED if report.damaged else WRONG if not report.clean else INCOMPLETE if lacking else 0
 
 
-async def _lacking(db: str, which: Which) -> list[str]:
-    """Return a line for each series of which something is missing between its ends."""
-    return [lacking_text(each) for each in await overviews(db, which) if each.missing]
+def _nothing_compared(db: str, whose: str) -> str:
+    """Say that there was nothing to ask an exchange about, and whose candles there are."""
+    others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
+    hint = f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
+    return f"no page was compared: {db} holds nothing of {whose!r} that is older than an hour{hint}"
 
 
 def _first(report: VerificationReport, most: int) -> VerificationReport:
@@ -252,14 +261,23 @@ def _repair(
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
     if not done.before.damaged:
         check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
+    whose = run_async(asked_name(exchange, base_url, name))
+    lacking = (sample or absences or refetch) and not done.before.damaged and not _holds(into or db, whose)
     if not dry_run and not done.failures and noted_findings(db):
-        forget_findings(db, run_async(asked_name(exchange, base_url, name)), which)
+        forget_findings(db, whose, which)
     if as_json:
         OBJECTS.show_all([{**done.to_dict(), "dry_run": dry_run}])
     elif not (quiet and done.before.clean and done.repaired):
-        for line in _repair_lines(done, into or db, run_async(asked_name(exchange, base_url, name)), dry_run):
+        for line in _repair_lines(done, into or db, whose, dry_run):
             echo(line)
-    return DAMAGED if done.before.damaged else 0 if done.repaired else WRONG
+    if lacking:
+        echo(f"rxcandles: {_nothing_compared(into or db, whose)}", err=True)
+    return DAMAGED if done.before.damaged else WRONG if not done.repaired else INCOMPLETE if lacking else 0
+
+
+def _holds(db: str, whose: str) -> bool:
+    """Return whether a database has any series of an exchange."""
+    return whose in {each.exchange for each in run_async(named_in(db))}
 
 
 def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
@@ -306,12 +324,19 @@ def _lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[st
     )
     if report.damaged:
         yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
-        yield f"or save what can be read and fetch the rest: rxcandles repair --db {report.path} --into NEW"
+        yield f"or save what can be read and fetch the rest: rxcandles repair{db_option(report.path)} --into NEW"
     elif report.clean:
         yield f"{seen}; nothing is wrong{_notes(report)}"
     else:
         wrong = counted(report.wrong, "finding")
-        yield f"{seen}; {wrong}; rxcandles {repair} --db {report.path} --dry-run says what to do"
+        asked = source_options(_exchange_of(report))
+        yield f"{seen}; {wrong}; rxcandles {repair}{db_option(report.path)}{asked} --dry-run says what to do"
+
+
+def _exchange_of(report: VerificationReport) -> str:
+    """Return whose series are wrong; the usual exchange where they are of several, as a repair is of one at a time."""
+    exchanges = {each.exchange for each in report.findings if each.kind not in NOTE_KINDS and each.exchange}
+    return exchanges.pop() if len(exchanges) == 1 else EXCHANGES[0]
 
 
 def _notes(report: VerificationReport) -> str:
@@ -363,16 +388,16 @@ def _repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -
         yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
         yield from _finding_lines(left)
     if dry_run:
-        yield "nothing was changed; without --dry-run this is done"
+        yield "nothing was changed; run it without --dry-run to do this"
     others = {finding.exchange for finding in left.findings if finding.kind not in NOTE_KINDS}
     for other in sorted(others - {exchange, ""}):
         only = " --dry-run" if dry_run else ""
-        yield f"of exchange {other}, which this did not ask: rxcandles repair --db {db}{source_options(other)}{only}"
+        yield f"of exchange {other}, which this did not ask: rxcandles repair{where_options(db, other)}{only}"
 
 
 def _absences_line(asked: AbsencesAsked) -> str:
     left = f"; {counted(asked.left, 'doubtful absence')} left"
-    until = "" if asked.until is None else f", the last of them until {time_shown(asked.until)} {zone_name()}"
+    until = "" if asked.until is None else f", the last to be settled at {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
     return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
 
@@ -383,7 +408,7 @@ def _step_line(step: RepairStep, would: str) -> str:
         return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
     if step.action == "question":
         what = f"{counted(step.candles, 'candle')} in {counted(step.spans, 'span')}"
-        return f"{name}: {would}asked for anew: {what}, which stay until then"
+        return f"{name}: {would}asked for anew: {what}, which stay until the new page has come"
     return (
         f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
         f"{counted(step.candles, 'candle')}; "

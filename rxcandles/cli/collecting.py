@@ -11,7 +11,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.addresses import SIMULATED, address_of
 from rxcandles.cli import options
 from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
@@ -27,6 +26,7 @@ from rxcandles.exchanges.declared import retained_since, retention_text
 from rxcandles.holdings import EndsHeld, ends_held
 from rxcandles.model import Request
 from rxcandles.moments import Length
+from rxcandles.naming import SIMULATED, address_of
 from rxcandles.opening import OwnRate
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress, CollectionSummary
@@ -44,12 +44,8 @@ _EMPTY: Final = dict.fromkeys(
 )
 
 
-@click.command()
-@options.several
-@options.refetch
-@options.as_json
-def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
-    """Download candles into the database. Stored candles are not fetched again.
+@click.command(
+    help="""Download candles into the database. Stored candles are not fetched again.
 
     Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
     you asked for is stored; run the same command again to fetch the rest.
@@ -60,6 +56,12 @@ def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
     rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
     rxcandles collect KRW-BTC 1m --last 2d --refetch
     """
+)
+@options.several
+@options.refetch
+@options.as_json
+def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
+    """Download candles into the database. Stored candles are not fetched again."""
 
     def work() -> int:
         wanted, place, output = asked_for("collect", **asked)
@@ -216,7 +218,7 @@ def _not_kept(requests: Iterable[Request], exchange: type) -> Iterator[str]:
         since = retained_since(exchange, timeframe, now)
         if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
             day = time_shown(since, "%Y-%m-%d")
-            yield f"{retention_text(exchange, timeframe)}: nothing before {day} is sure to come"
+            yield f"{retention_text(exchange, timeframe)}: candles before {day} may be missing"
 
 
 def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:

@@ -23,17 +23,19 @@ _PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
 """Letters and digits of any script, and signs that mean nothing to a shell."""
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> options.Work:
-    """Print a shell script for Tab completion of commands, options, stored markets and timeframes.
+@click.command(
+    help="""Print a shell script for Tab completion of commands, options, stored markets and timeframes.
 
     \b
     eval "$(rxcandles completion bash)"                              # in ~/.bashrc
     eval "$(rxcandles completion zsh)"                               # in ~/.zshrc
     rxcandles completion fish > ~/.config/fish/completions/rxcandles.fish
     """
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> options.Work:
+    """Print a shell script for Tab completion of commands, options, stored markets and timeframes."""
     group = context.find_root().command
 
     def work() -> int:

@@ -13,6 +13,7 @@ import attrs
 import click
 from rich.text import Text
 
+from rxcandles.advising import where_options
 from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one, which_of
@@ -21,11 +22,11 @@ from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import home, time_written
-from rxcandles.cli.stored import check_there, source_options
+from rxcandles.cli.stored import check_there
 from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import counted, echo, printable
-from rxcandles.errors import RequestError
+from rxcandles.errors import OddRowError, RequestError
 from rxcandles.holdings import (
     TOGETHER,
     CoverageCell,
@@ -38,7 +39,7 @@ from rxcandles.holdings import (
 )
 from rxcandles.moments import Length
 from rxcandles.plain import plain_span
-from rxcandles.ports import Impossible
+from rxcandles.ports import Impossible, Series
 from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
 from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
@@ -60,7 +61,15 @@ _EMPTY: Final = dict.fromkeys(
 )  # fmt: skip
 
 
-@click.command()
+@click.command(
+    help="""Show what is stored, what is missing in between, and where nothing was traded.
+
+    \b
+    rxcandles coverage
+    rxcandles coverage 'KRW-*' 1m --complete --quiet
+    rxcandles coverage KRW-BTC 1m --db candles.db --json
+    """
+)
 @options.stored_series
 @options.stretch
 @options.last
@@ -72,13 +81,7 @@ _EMPTY: Final = dict.fromkeys(
 @options.quiet
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored, what is missing in between, and where nothing was traded.
-
-    \b
-    rxcandles coverage
-    rxcandles coverage 'KRW-*' 1m --complete --quiet
-    rxcandles coverage KRW-BTC 1m --db candles.db --json
-    """
+    """Show what is stored, what is missing in between, and where nothing was traded."""
     return lambda: _show_coverage(**asked)
 
 
@@ -102,31 +105,43 @@ def _show_coverage(
     check_ends(since, to)
     if as_json:
         OBJECTS.expect("coverage", _EMPTY)
-    found = run_async(_found(options.existing(db), which, (since, to), _plain if as_json else _drawn))
-    if not found:
-        between = " between these times" if since or to else ""
+    held = run_async(_found(options.existing(db), which, (since, to), _plain if as_json else _drawn))
+    found, between = held.shown, " between these times" if since or to else ""
+    if not found and not held.odd:
         if str(which):
             raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
-        if not (as_json or quiet):
+        if not (as_json or quiet or complete):
             echo(f"nothing is stored{between}")
     if as_json:
         OBJECTS.show_all(plain for _, plain in found)
     elif found and not quiet:
         _show(db, [drawn for _, drawn in found], no_color=no_color)
-    lacking = [each for each, _ in found if each.missing] if complete else []
-    for each in lacking:
-        echo(f"rxcandles: {lacking_text(each)}", err=True)
-    return 1 if lacking else 0
+    for line in (*(lacking := _lacking(db, held, between) if complete else []), *held.odd):
+        echo(f"rxcandles: {line}", err=True)
+    return 1 if lacking or held.odd else 0
 
 
-def lacking_text(series: SeriesOverview) -> str:
+async def lacking_in(db: str, which: Which) -> list[str]:
+    """Return a line for each of the series that are meant, of all exchanges, of which something is missing."""
+    return _lacking(db, await _found(db, which, (None, None), _drawn), "")
+
+
+def _lacking(db: str, held: _Found, between: str) -> list[str]:
+    """Return a line for each series of which something is missing, or all of it; one where there is no series."""
+    if not (held.shown or held.odd or held.absent):
+        return [f"nothing is stored{between} in {db!r}"]
+    lines = [_lacking_text(each, db) for each, _ in held.shown if each.missing]
+    return lines + [f"nothing is stored of {each.symbol} {each.timeframe}{between} in {db!r}" for each in held.absent]
+
+
+def _lacking_text(series: SeriesOverview, db: str) -> str:
     """Return what is missing of a series in one sentence, with the command that fetches it."""
     (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
     since, until = map(time_written, ends)
     return (
         f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
-        f"{counted(series.holes, 'hole')}; "
-        f"`rxcandles collect {symbol} {frame} --since {since} --until {until}{source_options(exchange)}` fetches them"
+        f"{counted(series.holes, 'hole')}; `rxcandles collect {symbol} {frame} --since {since} --until {until}"
+        f"{where_options(db, exchange)}` fetches them"
     )
 
 
@@ -145,33 +160,51 @@ def _show(db: str, found: Sequence[_Drawn], *, no_color: bool) -> None:
             terminal.print(text, soft_wrap=True)
 
 
-async def overviews(
-    db: str, which: Which, ends: tuple[datetime | None, datetime | None] = (None, None)
-) -> list[SeriesOverview]:
-    """Return what a database holds of the series that are meant, of all exchanges."""
-    return [each for each, _ in await _found(db, which, ends, _drawn)]
+@attrs.frozen
+class _Found:
+    """What a database has of the series that are meant."""
+
+    shown: Sequence[tuple[SeriesOverview, Any]]
+    odd: Sequence[str]
+    """A line for each that has a row that can't be."""
+    absent: Sequence[Series]
+    """Those that have nothing between the times that are asked for."""
 
 
 async def _found(
     db: str, which: Which, ends: tuple[datetime | None, datetime | None], told: Callable[..., Awaitable[Any]]
-) -> list[tuple[SeriesOverview, Any]]:
+) -> _Found:
     """Each series, whoever's, with what is ``told`` of it."""
     found: list[tuple[SeriesOverview, Any]] = []
+    odd: dict[str, None] = {}
+    left: set[Series] = set()
     async with SqliteStore(db) as store:
         held = {*await store.series(), *await store.imported_series()}
-        check_there(db, which, held)
+        names = await store.odd_series()
+        check_there(db, which, held | {Series(*each) for each in names})
+        odd |= dict.fromkeys(each.said(db) for each in names if which.fits(each.symbol, each.timeframe))
     if told is _plain:
         OBJECTS.coming({each: each._asdict() for each in sorted(held) if which.fits(*each[1:])})
     exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
         async with SqliteStore(db, exchange=exchange) as store:
             series = await overview(store, which.symbols or None, which.timeframes or None, *ends)
-            found += await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
-    return found
+            odd |= dict.fromkeys(series.odd)
+            seen = await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
+            found += [(each, what) for each, what, fault in seen if fault is None]
+            odd |= dict.fromkeys(fault for *_, fault in seen if fault is not None)
+            if not series.odd:  # else it is not known which have nothing there
+                ours = {each for each in held if each.exchange == exchange and which.fits(*each[1:])}
+                left |= ours - {each.series for each in series}
+    return _Found(found, [*odd], sorted(left))
 
 
-async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOverview, _A]:
-    return series, await told
+async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOverview, _A | None, str | None]:
+    """Return a series with what is told of it, or with why that can't be read."""
+    try:
+        return series, await told, None
+    except OddRowError as error:
+        return series, None, str(error)
 
 
 async def _visited(

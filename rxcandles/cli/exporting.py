@@ -11,15 +11,16 @@ from typing import Any, Final, Literal
 import attrs
 import click
 
+from rxcandles.advising import where_options
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.outputfiles import FOR_STDOUT, copied_to_stdout, files_for
 from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time_written, zone_name
-from rxcandles.cli.stored import series_of, source_options
+from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable
-from rxcandles.errors import RequestError, UnprovenError
+from rxcandles.errors import OddRowError, RequestError, UnprovenError
 from rxcandles.files import temporary_folder
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
 from rxcandles.frames.own import are_own
@@ -64,7 +65,19 @@ class _Done:
     """Imported candles that are not in the file."""
 
 
-@click.command()
+@click.command(
+    help="""Write stored candles into files, oldest first. Nothing is fetched.
+
+    If candles are missing in between, stderr says where.
+
+    \b
+    rxcandles export KRW-BTC 1m -o btc.parquet --last 30d
+    rxcandles export 'KRW-*' 1m 60m -o '{symbol}-{timeframe}.csv'
+    rxcandles export KRW-BTC 1m -o lake --by month
+    rxcandles export 'KRW-*' 60m -o user_data/data/upbit --format freqtrade
+    rxcandles export KRW-BTC 1m -o - --format csv | gzip > btc.csv.gz
+    """
+)
 @options.stored_series
 @click.option(
     "-o", "--output", metavar="PATH",
@@ -92,17 +105,7 @@ def export(
     quiet: bool,
     **asked: Any,
 ) -> options.Work:
-    """Write stored candles into files, oldest first. Nothing is fetched.
-
-    If candles are missing in between, stderr says where.
-
-    \b
-    rxcandles export KRW-BTC 1m -o btc.parquet --last 30d
-    rxcandles export 'KRW-*' 1m 60m -o '{symbol}-{timeframe}.csv'
-    rxcandles export KRW-BTC 1m -o lake --by month
-    rxcandles export 'KRW-*' 60m -o user_data/data/upbit --format freqtrade
-    rxcandles export KRW-BTC 1m -o - --format csv | gzip > btc.csv.gz
-    """
+    """Write stored candles into files, oldest first. Nothing is fetched."""
 
     def work() -> int:
         which = which_of(words, symbols, timeframes)
@@ -167,7 +170,7 @@ async def _exported(asked: _Asked, output: str | None = None) -> tuple[list[_Don
                 done.append(await _one(asked, store, series, path))
                 if asked.output != "-":
                     OBJECTS.know(series, _plain(done[-1]))
-            except (UnprovenError, RequestError) as error:
+            except (UnprovenError, RequestError, OddRowError) as error:
                 if len(files) == 1:
                     raise
                 failures.append(str(error))
@@ -219,14 +222,8 @@ def _missing(done: _Done, db: str) -> str:
     return (
         f"rxcandles: {title} is not complete: {len(missing):,} {'spans are' if len(missing) > 1 else 'span is'} not "
         f"proven ({spans} {zone_name()}); `rxcandles collect {title} --since {start} --until {stop}"
-        f"{_where(db, done.series.exchange)}` brings what is missing"
+        f"{where_options(db, done.series.exchange)}` brings what is missing"
     )
-
-
-def _where(db: str, exchange: str) -> str:
-    """The options that name a database and an exchange, where these aren't the usual ones."""
-    named = "" if db == options.DB else f" --db {shlex.quote(db)}"
-    return named + source_options(exchange)
 
 
 def _plain(done: _Done) -> dict[str, Any]:
@@ -240,5 +237,6 @@ def _plain(done: _Done) -> dict[str, Any]:
 def _line(done: _Done, output: str) -> str:
     paths = done.file.paths
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths):,} files in {output}"
+    where = "to stdout" if output == "-" else f"in {printable(where)}"
     title = f"{done.series.symbol} {done.series.timeframe}"
-    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, in {printable(where)}"
+    return f"{title}: {done.file.rows:,} candles, {span_shown(*done.file.span)}, {where}"

@@ -45,6 +45,17 @@ def _columns(text: str | None) -> dict[str, str] | None:
 
 @click.command(
     "import",
+    help="""Import candles from files of other tools. A file is imported completely or not at all.
+
+    Reads CSV, Parquet, feather, JSON and JSON lines, also compressed (.gz, .zip). From a folder it takes all files
+    whose names say market and timeframe, such as BTC_KRW-1m.feather. Imported candles are marked as unproven:
+    collecting still asks the exchange, and replaces them with its candles.
+
+    \b
+    rxcandles import BTC_KRW-1m.feather
+    rxcandles import user_data/data/upbit
+    rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz KST
+    """,
     epilog="Exit codes: 0 done, 1 failed, 2 invalid file or arguments, 3 imported, but --check found differences.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
@@ -61,8 +72,8 @@ def _columns(text: str | None) -> dict[str, str] | None:
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, or UTC;"
-    " stderr says which.",
+    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, else"
+    " RXCANDLES_TZ, else UTC; stderr says which.",
 )
 @click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949; by default detected.")
 @click.option(
@@ -96,17 +107,7 @@ def import_file(
     drop_empty: bool,
     **place: Any,
 ) -> options.Work:
-    """Import candles from files of other tools. A file is imported completely or not at all.
-
-    Reads CSV, Parquet, feather, JSON and JSON lines, also compressed (.gz, .zip). From a folder it takes all files
-    whose names say market and timeframe, such as BTC_KRW-1m.feather. Imported candles are marked as unproven:
-    collecting still asks the exchange, and replaces them with its candles.
-
-    \b
-    rxcandles import BTC_KRW-1m.feather
-    rxcandles import user_data/data/upbit
-    rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz KST
-    """
+    """Import candles from files of other tools. A file is imported completely or not at all."""
     reading = {
         "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
     }  # fmt: skip

@@ -30,15 +30,8 @@ DEEPEST: Final = 100
 """Dots in a line of it."""
 
 
-@click.command()
-@click.argument("file", metavar="FILE", type=click.Path())
-@options.refetch
-@options.patience
-@options.tz
-@options.as_json
-@options.told
-def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
-    """Collect what a TOML file describes: all its jobs at once, under one rate limit.
+@click.command(
+    help="""Collect what a TOML file describes: all its jobs at once, under one rate limit.
 
     \b
     # jobs.toml
@@ -58,6 +51,15 @@ def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_c
     rxcandles run jobs.toml
     rxcandles run jobs.toml --quiet --json
     """
+)
+@click.argument("file", metavar="FILE", type=click.Path())
+@options.refetch
+@options.patience
+@options.tz
+@options.as_json
+@options.told
+def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
+    """Collect what a TOML file describes: all its jobs at once, under one rate limit."""
 
     def work() -> int:
         wanted, place = read_jobs(file)

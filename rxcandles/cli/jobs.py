@@ -5,42 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from rxcandles.cli.asking import Wanted, requests_for
 from rxcandles.cli.display import Board, Output, board_shown
 from rxcandles.cli.running import Interrupted, run_async
-from rxcandles.errors import BannedError
+from rxcandles.listing import listed
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate, asked_name, connect
-from rxcandles.operators.retrying import Retry, tried
-from rxcandles.ports import Market
 from rxcandles.provider import CandleDataProvider
 from rxcandles.which import has_glob
 
-__all__ = ["Interrupted", "Place", "listed", "run_several", "titles_of"]
+__all__ = ["Interrupted", "Place", "run_several", "titles_of"]
 
 _A = TypeVar("_A")
-
-_LISTING: Final = Retry(attempts=4, base=0.25, longest=1.0)
-"""Somebody may be sitting in front of it: where nobody answers, that is said within two seconds."""
-
-
-async def listed(provider: CandleDataProvider) -> list[Market]:
-    """Return the exchange's markets, asked for again where a fault is likely to pass; no block (418) is waited out."""
-
-    async def ask() -> list[Market] | BannedError:
-        try:
-            return await provider.exchange.markets()
-        except BannedError as error:
-            return error
-
-    found = await tried(ask, _LISTING)
-    if isinstance(found, BannedError):
-        raise found
-    return found
 
 
 @attrs.frozen
@@ -90,7 +70,7 @@ class Place:
 
         async def ask() -> list[Request]:
             async with opening as provider:
-                return requests_for(wanted, await listed(provider), left_out)
+                return requests_for(wanted, await listed(provider.exchange), left_out)
 
         return run_async(ask())
 

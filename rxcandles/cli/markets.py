@@ -10,27 +10,30 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
-from rxcandles.cli.jobs import Place, listed
+from rxcandles.cli.jobs import Place
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
+from rxcandles.listing import listed
 from rxcandles.ports import Market
 
 __all__ = ["markets"]
 
 
-@click.command()
-@click.argument("pattern", default="*")
-@options.exchange
-@options.as_json
-def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
-    """List the markets of the exchange with their names: all of them, or those that match PATTERN.
+@click.command(
+    help="""List the markets of the exchange with their names: all of them, or those that match PATTERN.
 
     \b
     rxcandles markets 'KRW-*'
     rxcandles markets '*-BTC' --json
     """
+)
+@click.argument("pattern", default="*")
+@options.exchange
+@options.as_json
+def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
+    """List the markets of the exchange with their names: all of them, or those that match PATTERN."""
 
     def work() -> int:
         place = Place(":memory:", **asked)
@@ -54,4 +57,4 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
 
 async def _listed(place: Place) -> list[Market]:
     async with place.connect() as provider:
-        return await listed(provider)
+        return await listed(provider.exchange)

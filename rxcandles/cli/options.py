@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
+from rxcandles.advising import USUAL_DB
 from rxcandles.arguments import check_path, check_rate
 from rxcandles.cli.console import FORMATS
 from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
@@ -20,7 +21,7 @@ from rxcandles.timeframe import TIMEFRAMES
 
 __all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
 
-DB: Final = "candles.db"
+DB: Final = USUAL_DB
 """The database where none is named."""
 
 Work: TypeAlias = Callable[[], int]
@@ -211,6 +212,4 @@ refetch: Final = click.option(
     "--refetch", is_flag=True,
     help="Fetch everything again and replace what is stored, page by page.",
 )  # fmt: skip
-as_json: Final = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series."
-)
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")

@@ -41,11 +41,8 @@ _EMPTY: Final = dict.fromkeys(
 )
 
 
-@click.command()
-@options.several_planned
-@options.as_json
-def plan(as_json: bool, **asked: Any) -> options.Work:
-    """Show what a collection would cost, without fetching or writing anything.
+@click.command(
+    help="""Show what a collection would cost, without fetching or writing anything.
 
     You see the missing spans, the number of requests, the time they take at the rate limit, memory and disk. For
     'KRW-*' the exchange is asked once which markets it lists. Markets that trade rarely need fewer requests.
@@ -54,6 +51,11 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
     rxcandles plan KRW-BTC 1m --count 200000
     rxcandles plan KRW-BTC KRW-ETH 1m 60m --last 30d --json
     """
+)
+@options.several_planned
+@options.as_json
+def plan(as_json: bool, **asked: Any) -> options.Work:
+    """Show what a collection would cost, without fetching or writing anything."""
 
     def work() -> int:
         wanted, place, output = asked_for("plan", **asked)
@@ -156,12 +158,12 @@ def _again(requests: int) -> str:
 def _print_spans(plan: CollectionPlan) -> None:
     for start, stop in plan.missing[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"missing: {span_shown(start, stop)}, {slots:,} slots")
+        echo(f"missing: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.missing) > SPANS:
         echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
-        echo(f"asked again: {span_shown(start, stop)}, {slots:,} slots")
+        echo(f"asked again: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.doubtful) > SPANS:
         echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
 

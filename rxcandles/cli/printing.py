@@ -18,7 +18,7 @@ from rxcandles.cli.jobs import Place, run_several, titles_of
 from rxcandles.cli.provisional import Doubts, Seen, impossible_text, tell_doubts
 from rxcandles.cli.showntimes import at_home
 from rxcandles.cli.text import echo
-from rxcandles.errors import BannedError, ExchangeError, UnreachableError
+from rxcandles.errors import BannedError, ExchangeError, OddRowError, RxCandlesError, UnreachableError
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionConfig, CollectionProgress
@@ -30,13 +30,8 @@ CUT_SHORT: Final = 141
 """Exit code of a stream whose reader had enough, as shells report it of other programs (128 + SIGPIPE)."""
 
 
-@click.command()
-@options.several
-@options.printed
-@options.refetch
-@options.imported
-def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
-    """Collect candles, then print them. Stored candles are not fetched again.
+@click.command(
+    help="""Collect candles, then print them. Stored candles are not fetched again.
 
     Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
     "timeframe".
@@ -46,19 +41,26 @@ def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked
     rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv > btc.csv
     rxcandles get KRW-BTC KRW-ETH 60m --last 1d
     """
+)
+@options.several
+@options.printed
+@options.refetch
+@options.imported
+def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
+    """Collect candles, then print them. Stored candles are not fetched again."""
 
     how = {"refetch": refetch, "include_imported": include_imported}
 
     def work() -> int:
         place, titles, output, left_out = _asked("get", asked)
-        page, failures = _Page(titles, style, marked=include_imported), dict[str, ExchangeError]()
+        page, failures = _Page(titles, style, marked=include_imported), dict[str, RxCandlesError]()
 
         async def collected(provider: CandleDataProvider, board: Board) -> dict[Request, _Got]:
             found = {}
             for each, title in titles.items():
                 try:
                     found[each] = await _got(provider, each, order, partial(board.tell, title), how)
-                except ExchangeError as error:
+                except (ExchangeError, OddRowError) as error:
                     failures[title] = _of_one(error, titles)
             return found
 
@@ -88,7 +90,7 @@ def _asked(command: str, asked: Mapping[str, Any]) -> tuple[Place, Mapping[Reque
     return place, titles, output, left_out
 
 
-def _of_one(error: ExchangeError, titles: Mapping[Request, str]) -> ExchangeError:
+def _of_one(error: RxCandlesError, titles: Mapping[Request, str]) -> RxCandlesError:
     """Return an error that stops none of the other series; raise one that is about all of them, or about the only."""
     if len(titles) == 1 or isinstance(error, BannedError | UnreachableError):
         raise error
@@ -147,13 +149,8 @@ class _Page:
                 yield f'{line[:-1]}, "timeframe": "{request.timeframe}"}}'
 
 
-@click.command()
-@options.several
-@options.printed
-@options.refetch
-@options.imported
-def stream(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
-    """Print candles while they are being collected. Stored candles are not fetched again.
+@click.command(
+    help="""Print candles while they are being collected. Stored candles are not fetched again.
 
     Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
     "timeframe".
@@ -162,18 +159,25 @@ def stream(style: str, order: Order, refetch: bool, include_imported: bool, **as
     rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz
     rxcandles stream 'KRW-*' 1d --last 1y --format csv > all.csv
     """
+)
+@options.several
+@options.printed
+@options.refetch
+@options.imported
+def stream(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
+    """Print candles while they are being collected. Stored candles are not fetched again."""
     how = {"order": order, "refetch": refetch, "include_imported": include_imported}
 
     def work() -> int:
         place, titles, output, left_out = _asked("stream", asked)
-        page, failures = _Page(titles, style, marked=include_imported), dict[str, ExchangeError]()
+        page, failures = _Page(titles, style, marked=include_imported), dict[str, RxCandlesError]()
         doubts: dict[str, Doubts] = {}
 
         async def streamed(provider: CandleDataProvider, board: Board) -> int:
             for each, title in titles.items():
                 try:
                     found = await _streamed(provider, each, page, partial(board.tell, title), how)
-                except ExchangeError as error:
+                except (ExchangeError, OddRowError) as error:
                     failures[title] = _of_one(error, titles)
                     continue
                 if isinstance(found, int):
@@ -210,7 +214,7 @@ async def _streamed(
     return Doubts(await seen.provisional(store), chunks.stats().revised, await seen.impossible(store))
 
 
-def _tell(found: Mapping[str, Doubts], failures: Mapping[str, ExchangeError], *, quiet: bool) -> int:
+def _tell(found: Mapping[str, Doubts], failures: Mapping[str, RxCandlesError], *, quiet: bool) -> int:
     """Say what is not sure and what failed; return 1 where something failed or a candle is left out."""
     if not quiet:
         tell_doubts(found)

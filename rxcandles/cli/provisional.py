@@ -89,11 +89,11 @@ def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:
     largest = max(spans, key=lambda each: each.slots)
     others = [each for each in spans if each is not largest]
     slots = sum(each.slots for each in others)
-    more = f"{counted(slots, 'slot')} in {counted(len(others), 'span')} more" if others else ""
+    more = f"{slots:,} more {'slot' if slots == 1 else 'slots'} in {counted(len(others), 'span')}" if others else ""
     stop = f"{minute_shown(largest.stop)} {zone_name()}"
     if largest.kind == "beginning":
-        text = f"that nothing is older than {stop} is the word of {_answers(largest)}"
-        text += f", and so is that {more} {'is' if slots == 1 else 'are'} empty" if others else ""
+        text = f"nothing is older than {stop} by {_answers(largest)}"
+        text += f", and {more} {'is' if slots == 1 else 'are'} empty" if others else ""
     else:
         verb = "is" if largest.slots == 1 else "are"
         text = f"{counted(largest.slots, 'slot')} before {stop} {verb} empty by {_answers(largest)}"

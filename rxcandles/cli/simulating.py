@@ -14,7 +14,16 @@ from rxcandles.cli.text import echo
 __all__ = ["simulate"]
 
 
-@click.command()
+@click.command(
+    help="""Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C.
+
+    Its candles are invented. They are stored as "simulated", never as candles of a real exchange.
+
+    \b
+    rxcandles simulate --port 8700 --latency 0.05
+    rxcandles collect KRW-BTC 1m --count 1000 --exchange simulated --base-url http://127.0.0.1:8700
+    """
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -27,18 +36,11 @@ __all__ = ["simulate"]
     type=options.rate,
     metavar="N|none",
     default="10",
-    help="Requests a second, or none.  [default: 10]",
+    help="Requests per second, or none.  [default: 10]",
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds per answer.")
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C.
-
-    Its candles are invented. They are stored as "simulated", never as candles of a real exchange.
-
-    \b
-    rxcandles simulate --port 8700 --latency 0.05
-    rxcandles collect KRW-BTC 1m --count 1000 --exchange simulated --base-url http://127.0.0.1:8700
-    """
+    """Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C."""
     return lambda: _simulate(**asked)
 
 

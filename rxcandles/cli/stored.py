@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 import sqlite3
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 import attrs
 
+from rxcandles.advising import db_option
 from rxcandles.errors import RequestError
-from rxcandles.naming import EXCHANGES
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.odd import odd_text, read_names
 from rxcandles.stores.snapshot import Snapshot
 from rxcandles.stores.spelling import proper_names
 from rxcandles.timeframe import BEGINNING, END, Timeframe
 from rxcandles.which import EVERY, Which, has_glob
 
-__all__ = ["check_there", "named_in", "series_of", "source_options"]
+__all__ = ["check_there", "named_in", "series_of"]
 
 
 @attrs.frozen
@@ -59,25 +59,19 @@ def check_there(db: str, which: Which, there: Iterable[Series]) -> None:
     there = frozenset(there)
     for part in which.parts():
         if not any(part.fits(each.symbol, each.timeframe) for each in there):
-            raise RequestError(f"nothing is stored of {part} in {db!r}{_instead(part, there)}")
+            raise RequestError(f"nothing is stored of {part} in {db!r}{_instead(db, part, there)}")
 
 
 async def named_in(db: str) -> list[Series]:
     """Return the series that a database has names of, as they are meant; nothing is written for it."""
 
     def read(connection: sqlite3.Connection) -> list[Series]:
-        there = connection.execute("SELECT exchange, symbol, timeframe FROM series").fetchall()
-        return [proper or series for series, proper in proper_names(Series(*map(str, each)) for each in there).items()]
+        found = read_names(connection, "SELECT id, exchange, symbol, timeframe FROM series").found
+        names = proper_names(Series(*map(odd_text, words)) for _, words in found)
+        return [proper or series for series, proper in names.items()]
 
     async with Snapshot(db) as snapshot:
         return await snapshot.call(read)
-
-
-def source_options(name: str) -> str:
-    """Return the options with which a command asks the source of these candles; its address is the user's to know."""
-    if name == EXCHANGES[0]:
-        return ""
-    return f" --exchange {name}" if name in EXCHANGES else f" --base-url URL --name {shlex.quote(name)}"
 
 
 async def _held(db: str) -> _Held:
@@ -104,17 +98,17 @@ async def _nothing(held: _Held, part: Which, exchange: str | None, *, imported: 
                 count += await store.imported_count(each.symbol, Timeframe.of(each.timeframe), BEGINNING, END)
         if count:
             return f"{nothing} but {count:,} imported candles, none of them proven; --imported takes them"
-    return nothing + _instead(part, held.proven | held.unproven)
+    return nothing + _instead(held.db, part, held.proven | held.unproven)
 
 
-def _instead(part: Which, there: frozenset[Series]) -> str:
+def _instead(db: str, part: Which, there: frozenset[Series]) -> str:
     meant = _meant(part.symbols, {each.symbol for each in there})
     if meant:
         return f"; did you mean {meant!r}?"
     frames = sorted({each.timeframe for each in there if each.symbol in part.symbols})
     if frames:
         return f"; there is {part.symbols[0]} {', '.join(frames)}"
-    return "; `rxcandles coverage` shows what is"
+    return f"; `rxcandles coverage{db_option(db)}` shows what is"
 
 
 def _meant(symbols: Iterable[str], there: set[str]) -> str | None:

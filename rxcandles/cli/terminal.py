@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -11,6 +11,11 @@ from rich.text import Text
 from rxcandles.cli.text import printable
 
 __all__ = ["Terminal"]
+
+USUAL: Final = 80
+"""Columns where nobody says how many there are."""
+NARROWEST: Final = 20
+"""Columns that are written where there are fewer: in less room nothing could be read."""
 
 
 class Terminal(Console):
@@ -31,6 +36,8 @@ class Terminal(Console):
             markup=False,
             emoji=False,
         )
+        if width is None and self.width < NARROWEST:  # COLUMNS=0 says nothing
+            self.width = NARROWEST if self.width > 0 else USUAL
 
     def render_str(self, text: str, **how: Any) -> Text:
         """Return a string as it is drawn, also one that is in a cell of a table."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from rxcandles.addresses import SIMULATED_HEADER, check_url
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.exchanges.proxies import proxy_for
+from rxcandles.naming import SIMULATED_HEADER, check_url
 
 __all__ = ["is_simulator"]
 

@@ -1,23 +1,20 @@
-"""The exchanges that have a name: a new one is one line here."""
+"""Exchanges by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rxcandles.addresses import SIMULATED
 from rxcandles.arguments import refusal
-from rxcandles.exchanges.upbit import UpbitExchange
+from rxcandles.naming import EXCHANGES, NAMED, SIMULATED
 
-__all__ = ["NAMED", "Named", "named"]
+if TYPE_CHECKING:
+    from rxcandles.exchanges.upbit import UpbitExchange
 
-Named: TypeAlias = type[UpbitExchange]
-"""The class of an exchange that is opened by its name and an address."""
+__all__ = ["Named", "named"]
 
-NAMED: Final[Mapping[str, Named]] = {
-    "upbit": UpbitExchange,
-}
-"""By name, which covers one order book; first the one that is meant where none is named."""
+Named: TypeAlias = "type[UpbitExchange]"
+"""The class of an exchange that is opened by its name: it takes what Upbit's takes."""
 
 
 def named(name: str) -> Named:
@@ -29,7 +26,8 @@ def named(name: str) -> Named:
     >>> named("upbit").page_limit
     200
     """
-    found = NAMED.get("upbit" if name == SIMULATED else name)
-    if found is None:
-        raise refusal("exchange", name, f"take one of {', '.join([*NAMED, SIMULATED])}, or give an Exchange")
-    return found
+    known = NAMED.get(EXCHANGES[0] if name == SIMULATED else name)
+    if known is None:
+        raise refusal("exchange", name, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
+    module, _, kind = known.kind.partition(":")
+    return cast(Named, getattr(import_module(module), kind))

@@ -13,7 +13,6 @@ from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
-from rxcandles.addresses import SIMULATED, SIMULATED_HEADER, check_url
 from rxcandles.arguments import check_count, check_exchange_name, check_flag, check_number, check_symbol, refusal
 from rxcandles.errors import (
     BannedError,
@@ -35,6 +34,7 @@ from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.unpacking import ASKED_FOR, UnpackingError, unpacked
 from rxcandles.forks import OwnProcess
 from rxcandles.model import LONGEST_WAIT
+from rxcandles.naming import SIMULATED, SIMULATED_HEADER, UPBIT_URL, check_url
 from rxcandles.ports import Market, Page
 from rxcandles.showing import Titled, limit_text
 from rxcandles.timeframe import END, TIMEFRAMES, Timeframe, time_text
@@ -46,7 +46,6 @@ __all__ = ["UpbitExchange"]
 
 _TIMEFRAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
 """What can be no market, though it may be written in its place."""
-_URL: Final = "https://api.upbit.com"
 _QUOTES: Final = ("KRW", "USDT", "BTC")
 """What Upbit's markets are priced in, as the first part of their codes."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
@@ -102,7 +101,7 @@ class UpbitExchange(Titled):
     Raises ``RequestError`` for arguments that can't be meant.
     """
 
-    url: ClassVar[str] = _URL
+    url: ClassVar[str] = UPBIT_URL
     """Its own address."""
     example: ClassVar[str] = "KRW-BTC"
     """A market of it, for messages."""
@@ -119,7 +118,7 @@ class UpbitExchange(Titled):
 
     def __init__(
         self,
-        base_url: str = _URL,
+        base_url: str = UPBIT_URL,
         *,
         timeout: float = 10.0,
         connect_timeout: float = 5.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,8 +17,9 @@ from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.frames.shapes import freqtrade_file
 from rxcandles.frames.writing import FORMATS, FileOf, check_installed, write_file
-from rxcandles.model import ORDERS, check_instant, span_between
-from rxcandles.ports import CandleStore, RowReader, with_imported
+from rxcandles.model import ORDERS, span_between
+from rxcandles.moments import Time, check_instant
+from rxcandles.ports import CandleStore, RowReader, with_imported, zone_of
 from rxcandles.sequence import Columns, read_columns
 from rxcandles.showing import Brief
 from rxcandles.spans import Span, SpanSet
@@ -54,8 +55,8 @@ async def export_candles(
     timeframe: str | Timeframe,
     path: str | Path,
     *,
-    since: datetime | timedelta | None = None,
-    to: datetime | None = None,
+    since: Time | timedelta | None = None,
+    to: Time | None = None,
     file_format: str | None = None,
     by: Literal["month"] | None = None,
     complete: bool = False,
@@ -65,7 +66,8 @@ async def export_candles(
     """Write what is stored of a series into ``path``, oldest first, and return what that came to.
 
     From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; without them from the oldest
-    candle on, and up to the end of what is stored or proven. The format is that of the path's suffix, or
+    candle on, and up to the end of what is stored or proven. Times
+    that name no zone are in the store's ``tz``. The format is that of the path's suffix, or
     ``file_format``: ``parquet`` (zstd), ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With
     ``by="month"``, ``path`` is a folder, for ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With
     ``freqtrade`` it is one too, where freqtrade has its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and
@@ -109,7 +111,7 @@ async def export_candles(
                 f"nothing is stored of {symbol} {frame} but {imported:,} imported candles, none of them proven; export"
                 " them with include_imported (--imported)"
             )
-    span = _span(reader, symbol, frame, since, to, covered)
+    span = _span(reader, symbol, frame, since, to, covered, zone_of(store))
     proven = SpanSet(tuple(covered)).intersect(SpanSet((span,)))
     missing = tuple(each for each in SpanSet((span,)).subtract(proven) if frame.slots(*each))
     if missing and complete:
@@ -145,9 +147,10 @@ def _span(
     reader: RowReader,
     symbol: str,
     frame: Timeframe,
-    since: datetime | timedelta | None,
-    to: datetime | None,
+    since: Time | timedelta | None,
+    to: Time | None,
     covered: list[Span],
+    tz: tzinfo | None,
 ) -> Span:
     """What is asked for; without ends from the oldest candle on, and up to the end of what is stored or proven."""
     page = reader.rows(0, 10**12, "oldest_first", 1)
@@ -158,13 +161,13 @@ def _span(
         to = to_datetime(max(newest + [stop for _, stop in covered]))
     if isinstance(since, timedelta):
         try:
-            since = to_datetime(check_instant("to", to)) - since  # in UTC: clocks may change in between
+            since = to_datetime(check_instant("to", to, tz)) - since  # in UTC: clocks may change in between
         except (OverflowError, TypeError):
             raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
     if since is None:
         oldest = page[0].open_time if page else min(start for start, _ in covered)
         since = to_datetime(oldest)
-    return span_between(frame, since=since, to=to)
+    return span_between(frame, tz, since=since, to=to)
 
 
 def month_folder(path: Path, symbol: str, frame: Timeframe) -> Path:

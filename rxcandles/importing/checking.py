@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rxcandles.arguments import shown
 from rxcandles.errors import RequestError
+from rxcandles.importing.asides import Asides
 from rxcandles.importing.clock import Clock
 from rxcandles.importing.columns import NEEDED, Shape
 from rxcandles.importing.markets import frame_called, same_exchange, same_market
@@ -60,6 +61,7 @@ class Gate:
         self._now = now
         self._stop = timeframe.floor(max(now - SETTLE_SECONDS, 0))
         self._keep_empty = keep_empty
+        self._asides = Asides(shape.asides, symbol, timeframe, exchange)
         self._known: list[set[str]] = [set() for _ in (*shape.markets, *shape.frames, *shape.exchanges)]
         self._first = True
         self._oldest, self._newest, self._rows = END, 0, 0
@@ -67,8 +69,9 @@ class Gate:
     def rows(self, batch: Batch) -> Iterator[StagedRow]:
         """Yield the rows of a batch, or raise :class:`RequestError` that names the first that can't be."""
         shape, clock, stop, on_grid = self._shape, self._clock, self._stop, self._frame.on_grid
-        times = len(shape.times)
-        named = times + len(shape.markets) + len(shape.frames) + len(shape.exchanges)
+        times = len(shape.times) + len(shape.zones)
+        said = times + len(shape.markets) + len(shape.frames) + len(shape.exchanges)
+        named, asides = said + len(shape.asides), self._asides if shape.asides else None
         at = named + (shape.close_time is not None)
         names, comma = self._names, self._comma
         places = [at + names.index(name) if name in names else None for name in COLUMNS[_PRICES:]]
@@ -89,8 +92,10 @@ class Gate:
             if self._first:
                 self._first = False
                 if shape.close_time is not None:
-                    self._check_length(place, whens, values[named])
-            for where in range(times, named):
+                    self._check_length(place, opened, values[named])
+            if asides is not None and (fault := asides(values[said:named], guessed=clock.guessed)):
+                raise self._refusal(place, fault)
+            for where in range(times, said):
                 if str(values[where]) not in self._known[where - times]:
                     self._check_named(place, where - times, values[where])
             try:
@@ -133,9 +138,10 @@ class Gate:
 
     def finish(self) -> list[str]:
         """Raise where the times are those of a longer timeframe; return what is worth telling."""
+        notes = self._asides.notes()
         longer = self.steps.longer()
         if longer is None:
-            return []
+            return notes
         frame, certain = longer
         said = (
             f"all but {off:,} of" if (off := self.steps.off(frame)) else "each of"
@@ -145,7 +151,7 @@ class Gate:
                 f"{self._where}: {said}, so they are hardly {self._frame} candles; import it as {frame}, or as what"
                 " it is. Nothing was imported"
             )
-        return [f"{said}; are they of {self._frame}?"]
+        return [*notes, f"{said}; are they of {self._frame}?"]
 
     def _count(self, times: Sequence[int]) -> None:
         """Refuse a source that repeats itself without end."""
@@ -209,17 +215,22 @@ class Gate:
             raise self._refusal(place, f"it is of the exchange {shown(value)}, not of {self._exchange!r}")
         self._known[at].add(text)
 
-    def _check_length(self, place: int, whens: Sequence[Any], closes: Any) -> None:
-        """Binance says when each candle ends, a tick before the next begins."""
-        unit = unit_of(closes)
-        opens = next((each for each in whens if unit is not None and unit_of(each) == unit), None)
-        if unit is None or opens is None or not self._frame.seconds:
+    def _check_length(self, place: int, opened: int, closes: Any) -> None:
+        """Some say when each candle ends: where the next begins, or a tick or a second before."""
+        column = self._shape.close_time or ""
+        end = self._clock.end(column, closes, opened)
+        if end is None:
             return
-        length = -(-(number(closes) - number(opens)) // unit)
-        if length != self._frame.seconds:
+        length, whole = end - opened, self._frame.shift(opened, 1) - opened
+        if length == 0:
             raise self._refusal(
-                place, f"its candle is {length:,.0f} seconds long, and {self._frame} has {self._frame.seconds:,}"
+                place,
+                f"{self._clock.name!r} and {column!r} say the same time, so it may be the end of the candle, not its"
+                f" start; shift such times by a candle, and leave {column!r} out",
             )
+        if not whole - 1 <= length <= whole:
+            length = -(-length // 1)
+            raise self._refusal(place, f"its candle is {length:,.0f} seconds long, and {self._frame} has {whole:,}")
 
     def _time_fault(self, told: str, opened: float) -> str:
         frame = self._frame

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 import attrs
 
 from rxcandles.arguments import refusal, shown
 from rxcandles.errors import RequestError
-from rxcandles.moments import KST
+from rxcandles.importing.asides import is_numbered
+from rxcandles.importing.zones import zone_named
 from rxcandles.stores.schema import COLUMNS
 
-__all__ = ["MARKET", "NEEDED", "Shape", "TimeColumn", "check_columns", "field_called", "plain", "shape_of", "zone_in"]
+__all__ = ["MARKET", "NEEDED", "Shape", "TimeColumn", "check_columns", "field_called", "plain", "shape_of"]
 
 NEEDED: Final = COLUMNS[: COLUMNS.index("volume") + 1]
 """What every source must have."""
@@ -44,8 +45,8 @@ _LETTERS: Final = {"open": "o", "high": "h", "low": "l", "close": "c", "volume":
 """How WebSockets call them; so only where no column has a whole name."""
 
 _TIMES: Final = (
-    "opentime", "candledatetime", "datetime", "date", "time", "opendate", "opentimestamp", "unix", "unixtime",
-    "unixtimestamp", "epoch", "starttime", "start", "day",
+    "opentime", "timeopen", "candledatetime", "datetime", "date", "time", "opendate", "opentimestamp", "unix",
+    "unixtime", "unixtimestamp", "epoch", "starttime", "start", "day",
     "일시", "날짜", "일자", "시간", "시각", "기준시각", "기준일시", "캔들시각", "캔들기준시각", "체결시간", "체결시각",
     "거래일시", "거래일", "거래일자", "영업일자",
     "tradedate", "ts", "t", "", "index", "level0", "unnamed:0", "timestamp",
@@ -62,11 +63,15 @@ _MARKETS: Final = frozenset({
 })  # fmt: skip
 _FRAMES: Final = frozenset({"timeframe", "interval", "tf", "period", "resolution", "granularity", "주기", "봉"})
 _EXCHANGES: Final = frozenset({"exchange", "venue", "거래소"})
+_ZONES: Final = frozenset({
+    "timezone", "tz", "zone", "utcoffset", "gmtoffset", "tzoffset", "timezoneoffset", "tzname", "timezonename",
+    "offset", "시간대", "표준시", "타임존",
+})  # fmt: skip
+_CLOSES: Final = frozenset({
+    "closetime", "timeclose", "endtime", "timeend", "end", "closedate", "enddate", "closetimestamp", "endtimestamp",
+    "종료시각", "종료시간", "마감시각",
+})  # fmt: skip
 _KOREAN: Final = re.compile("[가-힣]")
-_ZONE_NAMES: Final[tuple[tuple[re.Pattern[str], tzinfo], ...]] = (
-    (re.compile(r"kst|(?:asia/?)?seoul|korea(?:n|time)*|한국(?:시간|시각|표준시)?"), KST),
-    (re.compile(r"utc|gmt"), UTC),
-)
 _MOST: Final = 10_000
 
 
@@ -77,6 +82,8 @@ class TimeColumn:
     name: str
     zone: tzinfo | None
     """The zone that its name says."""
+    unclear: str | None
+    """What its name says of a zone that nobody can tell for sure."""
     clock: bool
     """Whether it may have a time of day."""
     stamp: bool
@@ -91,12 +98,16 @@ class Shape:
     times: tuple[TimeColumn, ...]
     values: tuple[tuple[str, str], ...]
     """Our column and theirs, in the order of ours."""
+    zones: tuple[str, ...]
+    """Columns that name the zone of each row's times."""
     markets: tuple[str, ...]
     """Columns that name the market of each row."""
     frames: tuple[str, ...]
     """Columns that name the timeframe of each row."""
     exchanges: tuple[str, ...]
     """Columns that name the exchange."""
+    asides: tuple[str, ...]
+    """Columns that no candle needs, and that have words, or numbers that may be those of a timeframe."""
     close_time: str | None
     """The column with the end of each candle, as Binance has it."""
     stamp_is_trade: bool
@@ -109,27 +120,13 @@ class Shape:
         """All that is read, in the order in which the gate takes it."""
         close = () if self.close_time is None else (self.close_time,)
         theirs = (name for _, name in self.values)
-        return (*(each.name for each in self.times), *self.markets, *self.frames, *self.exchanges, *close, *theirs)
+        said = (*self.zones, *self.markets, *self.frames, *self.exchanges, *self.asides)
+        return (*(each.name for each in self.times), *said, *close, *theirs)
 
 
 def plain(name: str) -> str:
     """Return a name without case, spaces and marks."""
     return re.sub(r"[\s_\-<>\"'.]", "", name).casefold()
-
-
-def zone_in(name: str) -> tuple[str, tzinfo | None]:
-    """Return a plain name without the zone that it says, and that zone: ``time(KST)`` is ``time`` in Korea."""
-    name = plain(name)
-    for words, found in _ZONE_NAMES:
-        for pattern in (
-            rf"\((?:{words.pattern})(?:\+0?9(?::?00)?)?\)$",
-            rf"(?:{words.pattern})$",
-            rf"^(?:{words.pattern})",
-        ):
-            rest, count = re.subn(pattern, "", name)
-            if count:
-                return rest.strip("()"), found
-    return name, None
 
 
 def field_called(name: str) -> str | None:
@@ -150,7 +147,9 @@ def check_columns(columns: Mapping[str, str] | None) -> Mapping[str, str]:
     return columns
 
 
-def shape_of(found: Sequence[str], where: str, columns: Mapping[str, str], symbol: str) -> Shape:
+def shape_of(
+    found: Sequence[str], where: str, columns: Mapping[str, str], symbol: str, texts: Sequence[str] = ()
+) -> Shape:
     """Return which of the columns ``found`` is which, or raise :class:`RequestError` that says what was wanted."""
     if len(found) > _MOST:
         raise RequestError(f"{where} has {len(found):,} columns; leave those of the candles")
@@ -185,17 +184,26 @@ def shape_of(found: Sequence[str], where: str, columns: Mapping[str, str], symbo
         chosen["timestamp"] = asked["timestamp"]
     elif "timestamp" in known and len(times) > 1 and asked.get("open_time") != known["timestamp"][0]:
         chosen["timestamp"] = known["timestamp"][0]
+    bare: dict[str, list[str]] = {}
+    for name in found:
+        bare.setdefault(re.sub(r"[()\[\]]", "", plain(zone_named(name).rest)), []).append(name)
     markets = tuple(name for key in _MARKETS for name in known.get(key, ()))
     shape = Shape(
         times=times,
         values=tuple((field, chosen[field]) for field in COLUMNS[1:] if field in chosen),
+        zones=_there(known, _ZONES, taken),
         markets=(asked[MARKET],) if MARKET in asked else tuple(name for name in markets if name not in taken),
         frames=_there(known, _FRAMES | {"unit"} if upbits else _FRAMES, taken),
         exchanges=_there(known, _EXCHANGES, taken),
-        close_time=next(iter(_there(known, frozenset({"closetime"}), taken)), None),
+        asides=(),
+        close_time=next(iter(_there(bare, _CLOSES, taken)), None),
         stamp_is_trade=upbits,
         hints=_hints(found, known, [*chosen.values(), *(each.name for each in times)]),
     )
+    read = {plain(name) for name in shape.names} | set(shape.names)
+    asides = [name for name in found if name in texts or is_numbered(name)]
+    kept = tuple(name for name in asides if counted[name] == 1 and name not in read and plain(name) not in read)
+    shape = attrs.evolve(shape, asides=kept)
     if doubled := [name for name in shape.names if counted[name] > 1]:
         raise RequestError(f"{where}: column {doubled[0]!r} is there more than once; name each once")
     return shape
@@ -234,7 +242,8 @@ def _times(found: Sequence[str], asked: Mapping[str, str]) -> tuple[TimeColumn, 
     taken = {name for field, name in asked.items() if field != "open_time"}
     columns: list[tuple[int, TimeColumn]] = []
     for name in found:
-        bare, there = zone_in(name)
+        named = zone_named(name)
+        bare = re.sub(r"[()\[\]]", "", plain(named.rest)) if named.rest != name else plain(name)
         if bare == "" and plain(name) != "":
             bare = "opentime"  # its name is that of a zone
         is_asked = asked.get("open_time") == name
@@ -243,7 +252,9 @@ def _times(found: Sequence[str], asked: Mapping[str, str]) -> tuple[TimeColumn, 
         is_clock = bare in _CLOCKS and not is_asked
         if "open_time" in asked and not (is_asked or is_clock):
             continue
-        column = TimeColumn(name, there, is_clock, bare == "timestamp" and not is_asked, bare in _NAMELESS)
+        column = TimeColumn(
+            name, named.zone, named.unclear, is_clock, bare == "timestamp" and not is_asked, bare in _NAMELESS
+        )
         columns.append((-1 if is_asked else places[bare], column))
     ordered = [column for _, column in sorted(columns, key=lambda each: each[0])]
     whole = [each for each in ordered if not each.nameless or each.name == asked.get("open_time")]

@@ -14,7 +14,9 @@ from typing import IO, Final
 from rxcandles.arguments import shown
 from rxcandles.errors import RequestError
 from rxcandles.importing import sources
+from rxcandles.importing.asides import texts_among
 from rxcandles.importing.columns import field_called
+from rxcandles.importing.namewords import read_line
 from rxcandles.importing.numbers import meaning_of_commas
 from rxcandles.importing.said import Said
 from rxcandles.importing.sources import Batch
@@ -56,9 +58,13 @@ class CsvFile:
         lines = whole.removeprefix("\ufeff").splitlines()
         self._delimiter = _delimiter(lines)
         sampled = list(csv.reader(lines[:500], delimiter=self._delimiter))
-        self.comma = meaning_of_commas((cell for row in sampled for cell in row), self._delimiter)
+        try:
+            self.comma = meaning_of_commas((cell for row in sampled for cell in row), self._delimiter)
+        except ValueError as error:
+            raise RequestError(f"{where}: {error}. Nothing was imported") from None
         self._file = file
         self.names, self._skip = self._header(sampled, where, columns, symbol)
+        self.texts: Sequence[str] = texts_among(self.names, sampled[self._skip :])
 
     def _header(
         self, sampled: Sequence[Sequence[str]], where: str, columns: Mapping[str, str], symbol: str
@@ -84,6 +90,7 @@ class CsvFile:
         if above:
             if "cryptodatadownload" in above[0][0].casefold():
                 self.tool = cryptodatadownload.NAME
+            self.said = [each for row in above if (each := read_line(" ".join(row)))]
             lines = "a line" if len(above) == 1 else f"{len(above)} lines"
             self.notes = [f"{lines} above the header left out, the first {shown(self._delimiter.join(above[0]))}"]
         return self._checked(sampled[best]), best + 1
@@ -116,7 +123,7 @@ class CsvFile:
             for name, cell in zip(names, first, strict=True)
         ]
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them; lines without a value are none."""
         pick = itemgetter(*(self.names.index(name) for name in wanted))
         width, blank, count = len(self.names), 0, 0

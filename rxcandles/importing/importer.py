@@ -19,8 +19,8 @@ from rxcandles.importing.clock import Clock
 from rxcandles.importing.columns import check_columns, shape_of
 from rxcandles.importing.encodings import check_encoding
 from rxcandles.importing.opening import FORMATS, open_source
-from rxcandles.importing.said import Said, check_said
-from rxcandles.moments import zone
+from rxcandles.importing.said import Said, check_said, zone_said
+from rxcandles.moments import said_zone, zone
 from rxcandles.ports import CandleStore
 from rxcandles.showing import Brief
 from rxcandles.stores import SqliteStore, Staging, Taken
@@ -130,9 +130,10 @@ async def import_candles(
     ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
     ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
     header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column's name, the tool or a trade's ``timestamp`` says, else UTC: the report says which. Where they may
-    well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that says that it is of
-    another market, timeframe or exchange is refused.
+    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``,
+    else that of ``RXCANDLES_TZ``, else UTC: the report says
+    which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
+    says that it is of another market, timeframe or exchange is refused.
 
     Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
     out and counted unless ``keep_empty``: this exchange has no candle there. Order does not matter. What the source
@@ -163,6 +164,7 @@ async def import_candles(
         keep_empty=keep_empty,
         now=now,
         exchange=keeper.exchange,
+        home=keeper.tz,
     ) as reading:
         return await reading.store(keeper, replace=replace)
 
@@ -180,10 +182,12 @@ async def read_candles(
     keep_empty: bool = False,
     now: float | None = None,
     exchange: str | None = None,
+    home: tzinfo | None = None,
 ) -> AsyncIterator[Reading]:
     """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs.
 
-    ``exchange`` is the one whose candles they are to be.
+    ``exchange`` is the one whose candles they are to be, ``home`` the zone of times where
+    nothing says another; None is that of ``RXCANDLES_TZ``, if it says one.
     """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
@@ -207,12 +211,12 @@ async def read_candles(
             notes += rows.notes
             for said in rows.said:
                 check(said, where)
-            shape = shape_of(rows.names, where, columns, symbol)
-            zoned = next((said for said in found.said if said.zone is not None), None)
-            instants = Clock(where, shape, frame, given, zoned)
+            shape = shape_of(rows.names, where, columns, symbol, rows.texts)
+            zoned = zone_said((*found.said, *rows.said))
+            instants = Clock(where, shape, frame, given, zoned, said_zone() if home is None else home)
             gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
             staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(shape.names, where):
+            for batch in rows.batches(shape.names, where, shape.asides):
                 if stopped.is_set():
                     break
                 staging.add(list(gate.rows(batch)))

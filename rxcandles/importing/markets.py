@@ -8,7 +8,7 @@ from typing import Final
 from rxcandles.errors import RequestError
 from rxcandles.timeframe import TIMEFRAMES, Timeframe, meant_by
 
-__all__ = ["frame_called", "same_coin", "same_exchange", "same_market"]
+__all__ = ["frame_called", "names_market", "same_coin", "same_exchange", "same_market"]
 
 _QUOTES: Final = frozenset({"KRW", "USDT", "USDC", "USD", "EUR", "JPY"})
 """Currencies in which others are priced: where one of these is in a name, it is clear which part is the coin."""
@@ -20,6 +20,14 @@ def same_market(text: str, symbol: str) -> bool:
     """Say whether ``text`` (``BTC/KRW``, ``BTC_KRW``, ``UPBIT:BTCKRW``, ``BTC``) is a name of the market ``symbol``."""
     plain = re.sub(r"^(?:CRIX\.)?UPBIT[.:]", "", text.strip().upper())
     return plain == symbol.upper() or plain in _spellings(symbol)
+
+
+def names_market(text: str, symbol: str) -> bool:
+    """Say whether ``text``, a market as ``KRW-BTC`` or a coin alone, names the market ``symbol``, or its coin."""
+    quote, _, coin = text.rpartition("-")
+    spelt = (text, f"{coin}-{quote}", coin + quote) if quote else (text,)
+    alone = not quote and not re.search(r"[-_/]", symbol) and symbol.upper().startswith(coin)
+    return alone or any(same_market(each, symbol) for each in spelt)
 
 
 def same_coin(text: str, symbol: str) -> bool:

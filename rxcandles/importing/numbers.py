@@ -14,10 +14,11 @@ Comma: TypeAlias = Literal["thousands", "decimal", "unclear"]
 _LONGEST: Final = 60
 """Digits of the longest number that is read; a float has 17."""
 
-_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
-_DECIMAL: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
-_POINTS: Final = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+", re.ASCII)
-_UNCLEAR: Final = re.compile(r"[+-]?\d{1,3},\d{3}", re.ASCII)
+_GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+", re.ASCII)
+_POINTS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
+_UNCLEAR: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_POINT: Final = re.compile(r"[+-]?\d+\.\d+", re.ASCII)
 
 _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nat", "-"})
 
@@ -55,18 +56,34 @@ def number(value: Any, comma: Comma = "thousands") -> float:
 def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
     """Return what commas in numbers mean, by all the ``cells`` of the beginning of a file.
 
-    Between commas only thousands can be meant. Elsewhere one number that can be read in one way alone decides.
+    Between commas only thousands can be meant, and a number that can have none, such as ``0,500``, is refused where it
+    stands. Elsewhere one that can be read in one way alone decides: ``0,5``, ``1,25`` and ``0,500`` have decimals, as
+    no group of thousands begins with 0 or has other than three digits; ``1,234,567`` has groups, and so have all beside
+    ``100.5``. ``ValueError`` names two that contradict each other.
     """
     if delimiter == ",":
         return "thousands"
-    found: set[Comma] = set()
+    found: dict[Comma, str] = {}
+    pointed = ""
+    commas = False
     for text in map(str.strip, cells):
-        if "," in text and not _UNCLEAR.fullmatch(text):
-            if _GROUPED.fullmatch(text):
-                found.add("thousands")
+        if "," in text:
+            if _UNCLEAR.fullmatch(text):
+                commas = True
+            elif _GROUPED.fullmatch(text):
+                found.setdefault("thousands", text)
             elif _DECIMAL.fullmatch(text):
-                found.add("decimal")
-    return found.pop() if len(found) == 1 else "unclear"
+                found.setdefault("decimal", text)
+        elif not pointed and _POINT.fullmatch(text) and not _POINTS.fullmatch(text):
+            pointed = text
+    if pointed and commas and not found:
+        found["thousands"] = pointed
+    if len(found) > 1:
+        raise ValueError(
+            f"{found['decimal']!r} has decimals after its comma, and beside {found['thousands']!r} a comma can only"
+            " divide thousands; write all of them alike, with a point"
+        )
+    return next(iter(found), "unclear")
 
 
 def _of_text(text: str, comma: Comma) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from rxcandles.arguments import shown
 from rxcandles.errors import RequestError
+from rxcandles.importing.asides import texts_among
 from rxcandles.importing.columns import NEEDED
 from rxcandles.importing.numbers import Comma
 from rxcandles.importing.said import Said
@@ -37,13 +38,16 @@ class Source(Protocol):
     """What a comma in its numbers means."""
     blanks: bool
     """Whether a row may have a time and nothing else, for a slot in which nobody traded."""
+    texts: Sequence[str]
+    """Those of its columns that have words."""
     tool: str | None
     """The tool whose shape it has."""
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield the values of the columns ``wanted``, at least two, in that order.
 
-        Raises :class:`RequestError` for what can't be read; ``where`` is what it calls the source.
+        Raises :class:`RequestError` for what can't be read; ``where`` is what it calls the source. Of the
+        columns ``loose``, a value that is too long to be read is None.
         """
         ...
 
@@ -55,6 +59,7 @@ class Listed:
     comma: Comma = "thousands"
     blanks = False
     notes: Sequence[str] = ()
+    texts: Sequence[str] = ()
     said: Sequence[Said] = ()
 
     def __init__(self, rows: Iterator[Any]) -> None:
@@ -64,7 +69,7 @@ class Listed:
         self.names: Sequence[str] = binance.NAMES if is_binance else NEEDED
         self.tool: str | None = binance.NAME if is_binance else "ccxt"
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         width, number = len(self.names), 0
         places = [self.names.index(name) for name in wanted]
@@ -95,8 +100,10 @@ class Objects:
         first = next(rows, None)
         self._rows = rows if first is None else chain((first,), rows)
         self.names: Sequence[str] = [str(name) for name in first] if isinstance(first, Mapping) else []
+        values = list(first.values()) if isinstance(first, Mapping) else []
+        self.texts: Sequence[str] = texts_among(self.names, [values])
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them; what an object does not have is None."""
         number = 0
         while rows := list(islice(self._rows, BATCH)):

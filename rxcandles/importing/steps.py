@@ -13,6 +13,9 @@ __all__ = ["Steps"]
 _IMPOSSIBLE: Final = -6.0
 """Chance, as a power of ten, below which times don't lie on a longer grid by chance."""
 _ODD: Final = -2.0
+_HARDLY: Final = -1.6
+"""The same for days and longer, of which none is without a trade: three weeks in a row are no days."""
+_DAY: Final = 86_400
 _MONTH: Final = 30.4 * 86_400
 _YEAR: Final = 365.25 * 86_400
 
@@ -66,8 +69,9 @@ class Steps:
                 continue
             # The first may well have been chosen: files begin with a day or a year.
             chance = (on - 1) * log10(self._ratios[frame]) + off * log10(max(self.rows, 2))
-            if chance < _ODD:
-                return frame, chance < _IMPOSSIBLE
+            is_long = _length(self._frame) >= _DAY
+            if chance < (_HARDLY if is_long else _ODD):
+                return frame, chance < (_HARDLY if is_long else _IMPOSSIBLE)
         return None
 
 

@@ -39,29 +39,42 @@ class ArrowSource:
         self.names: Sequence[str] = list(self._names) if len(self._names) == len(schema.names) else schema.names
         self.said: Sequence[Said] = [said] if (said := ours.by_metadata(schema.metadata)) else []
         self.tool: str | None = pyupbit.NAME if pyupbit.looks_so(self.names) else None
+        self.texts: Sequence[str] = [
+            name for name in self.names if name in self._names and _has_text(schema.field(self._names[name]).type)
+        ]
         self._read = read
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         arrow = need("pyarrow", "arrow")
         numbers = count(1)
         names = [self._names[name] for name in wanted]
+        loose = [self._names[name] for name in loose]
         try:
             for table in self._read(names):
                 for start in range(0, table.num_rows, BATCH):
                     part = table.slice(start, BATCH)
-                    columns = [_values(arrow, part.column(part.schema.get_field_index(name)), name) for name in names]
+                    columns = [
+                        _values(arrow, part.column(part.schema.get_field_index(name)), name, loose=name in loose)
+                        for name in names
+                    ]
                     # The numbers last, or the end of each batch would take one.
                     yield [(number, row) for row, number in zip(zip(*columns, strict=True), numbers, strict=False)]
         except (arrow.ArrowException, ValueError, OverflowError, OSError, MemoryError) as error:
             raise RequestError(f"{where} can't be read: {error}. Nothing was imported") from error
 
 
+def _has_text(kind: Any) -> bool:
+    types = need("pyarrow", "arrow").types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
 def _index_last(name: str) -> bool:
     return name != _UNNAMED
 
 
-def _values(arrow: Any, column: Any, name: str) -> Any:
+def _values(arrow: Any, column: Any, name: str, *, loose: bool) -> Any:
     kind = column.type
     if arrow.types.is_timestamp(kind):
         # Python's times have microseconds; a nanosecond too many is an error. Arrow itself would import all of pandas.
@@ -74,6 +87,8 @@ def _values(arrow: Any, column: Any, name: str) -> Any:
     if arrow.types.is_string(texts.type) or arrow.types.is_large_string(texts.type):
         longest = need("pyarrow.compute", "arrow").max(need("pyarrow.compute", "arrow").binary_length(texts)).as_py()
         if longest is not None and longest > _LONGEST:
+            if loose:
+                return [None] * len(column)
             raise ValueError(f"column {name!r} has a text of {longest:,} bytes")
     return column.to_pylist()
 
@@ -109,10 +124,13 @@ class PandasSource:
         self.names: Sequence[str] = [name for name, _ in columns]
         self._columns = dict(reversed(columns))
         self._length = len(frame)
+        self.texts: Sequence[str] = [
+            name for name, column in columns if str(column.dtype) in ("object", "str", "string", "category")
+        ]
         if pyupbit.looks_so(self.names):
             self.tool = pyupbit.NAME
 
-    def batches(self, wanted: Sequence[str], where: str) -> Iterator[Batch]:
+    def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""
         for start in range(0, self._length, BATCH):
             columns = [self._columns[name][start : start + BATCH].tolist() for name in wanted]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from math import inf
 from typing import Any, TypeVar
@@ -11,7 +10,8 @@ from typing import Any, TypeVar
 from reactivex import Observable
 
 from rxcandles.arguments import refusal
-from rxcandles.model import CandleData, Order, check_instant
+from rxcandles.model import CandleData, Order
+from rxcandles.moments import Time, Zone, check_instant
 from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, stepwise
 from rxcandles.stretch import Stretch
 
@@ -21,18 +21,22 @@ _C = TypeVar("_C", bound=CandleData)
 
 
 def between(
-    start: datetime | None = None, stop: datetime | None = None, *, order: AnyOrder = "of_the_run"
+    start: Time | None = None,
+    stop: Time | None = None,
+    *,
+    order: AnyOrder = "of_the_run",
+    tz: Zone | None = None,
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
 
     The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
     several series, in ``order`` of time (the run's own, else newest first), which is kept; one against it is an
-    :class:`InvalidCandleError`. Naive datetimes mean UTC. Synchronous; one candle is held. Raises
-    :class:`RequestError` for an empty span.
+    :class:`InvalidCandleError`. A time that names no zone is in ``tz``, else that of
+    ``RXCANDLES_TZ``, else UTC. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
     """
     known = check_order(order)
-    low = 0.0 if start is None else check_instant("start", start)
-    high = inf if stop is None else check_instant("stop", stop)
+    low = 0.0 if start is None else check_instant("start", start, tz)
+    high = inf if stop is None else check_instant("stop", stop, tz)
     if low >= high:
         raise refusal("stop", stop, f"give a time after start, {start}")
     make: Callable[[], Step[Any, Any]] = partial(_Narrowing, low, high, known)

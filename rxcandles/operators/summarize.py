@@ -37,6 +37,7 @@ class _Sum:
     revised: int = 0
     removed: int = 0
     older: int = 0
+    """Candles stored, less those of the request that came; a page may bring what another has stored."""
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
     failures: Mapping[Span, str] = attrs.field(factory=dict)
 
@@ -55,7 +56,7 @@ class _Sum:
             self.fresh + chunk.fresh,
             self.revised + chunk.revised,
             self.removed + chunk.removed,
-            self.older + max(0, chunk.fresh - max(0, chunk.candles - chunk.held)),
+            self.older + chunk.fresh - max(0, chunk.candles - chunk.held),
             (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
             failures,
         )
@@ -120,6 +121,9 @@ async def _held(chunk: Chunk) -> _Held:
         # Asked anew, what was covered before is covered still, and not asked anew all the same.
         failed = failed if plan.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
+        if request.start is None:  # where it would have ended is not known, only what came
+            oldest = await store.rows(*series, start, stop, "oldest_first", 1)
+            start = oldest[0].open_time if oldest else stop
     elif request.count is not None:
         nth = await store.nth_newest(*series, start, stop, max(1, collected))
         start = stop if nth is None else nth
@@ -190,7 +194,7 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         impossible_spans=tuple(span for each in held for span in each.impossible),
         revised_count=total.revised,
         removed_count=total.removed,
-        stored_older_count=total.older,
+        stored_older_count=max(0, total.older),
     )
 
 

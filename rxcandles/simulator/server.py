@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl
 import attrs
 from aiohttp import web
 
-from rxcandles.addresses import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.arguments import (
     check_callable,
     check_count,
@@ -32,6 +31,7 @@ from rxcandles.arguments import (
     refusal,
 )
 from rxcandles.errors import RequestError
+from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.showing import Titled
 from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
 from rxcandles.simulator.faults import Faults
@@ -39,6 +39,7 @@ from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
 from rxcandles.simulator.limit import Limit, Verdict
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
 from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
+from rxcandles.simulator.room import check_room
 from rxcandles.simulator.sending import answer_headers, send
 from rxcandles.simulator.text import UNIT, decimal_text
 from rxcandles.spans import Span
@@ -169,6 +170,7 @@ class Simulator(Titled):
         """Start listening; ``RuntimeError`` where it does already."""
         if self._listener is not None:
             raise RuntimeError(f"this simulator is running at {self.base_url}; make another one")
+        check_room()
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(server, self._host, self._port)

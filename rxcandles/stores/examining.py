@@ -23,6 +23,7 @@ from rxcandles.stores.damage import damages, is_damage
 from rxcandles.stores.examiningclaims import examine_claims
 from rxcandles.stores.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.journal import ledger_spans, spans_of
+from rxcandles.stores.odd import odd_text, read_names
 from rxcandles.stores.scales import scales
 from rxcandles.stores.schema import COLUMNS
 from rxcandles.stores.spelling import proper_names
@@ -93,14 +94,10 @@ class Examination:
         claimed = " OR EXISTS (SELECT 1 FROM claims WHERE series = id)" if claims else ""
         if has_impossible(self._connection):
             claimed += " OR EXISTS (SELECT 1 FROM impossible WHERE series = id)"
-        found = [
-            (number, Series(*map(_text, names)))
-            for number, *names in self._all(
-                "SELECT id, exchange, symbol, timeframe FROM series"
-                " WHERE EXISTS (SELECT 1 FROM coverage WHERE series = id)"
-                f" OR EXISTS (SELECT 1 FROM candles WHERE series = id){claimed} ORDER BY exchange, symbol, timeframe"
-            )
-        ]
+        found = self._named(
+            "SELECT id, exchange, symbol, timeframe FROM series WHERE EXISTS (SELECT 1 FROM coverage WHERE series = id)"
+            f" OR EXISTS (SELECT 1 FROM candles WHERE series = id){claimed} ORDER BY exchange, symbol, timeframe"
+        )
         proper = proper_names(series for _, series in found)
         if self._which == EVERY:
             yield from self._orphans(claims)
@@ -132,12 +129,13 @@ class Examination:
         if not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'imported'")[0]:
             return 0
         found = 0
-        for number, *names, rows in self._all(
-            "SELECT id, exchange, symbol, timeframe, (SELECT count(*) FROM imported WHERE series = id) FROM series"
-        ):
-            series = Series(*map(_text, names))
-            found += rows if self._meant(Stored(number, series, series)) else 0
+        for number, series in self._named("SELECT id, exchange, symbol, timeframe FROM series"):
+            if self._meant(Stored(number, series, series)):
+                found += self._one("SELECT count(*) FROM imported WHERE series = ?", number)[0]
         return found
+
+    def _named(self, sql: str) -> list[tuple[int, Series]]:
+        return [(number, Series(*map(odd_text, names))) for number, names in read_names(self._connection, sql).found]
 
     def _meant(self, stored: Stored) -> bool:
         names = stored.proper or stored.series
@@ -274,10 +272,6 @@ class Examination:
 
     def _one(self, sql: str, *parameters: object) -> Any:
         return self._all(sql, *parameters).fetchone()
-
-
-def _text(name: object) -> str:
-    return name if isinstance(name, str) else repr(name)
 
 
 def _about_file(kind: Kind, detail: str) -> Finding:

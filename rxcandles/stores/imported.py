@@ -27,6 +27,7 @@ from rxcandles.stores.imports import (
     marked_sql,
     take_in,
 )
+from rxcandles.stores.odd import check_rows, read_names
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading
 from rxcandles.stores.staging import Staging
 from rxcandles.timeframe import Timeframe
@@ -44,6 +45,7 @@ class ImportKeeper(ABC):
     """The part of a store that keeps imported candles, apart from those of the exchange, and reads both together."""
 
     exchange: str
+    path: str
 
     @property
     @abstractmethod
@@ -91,7 +93,8 @@ class ImportKeeper(ABC):
         """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
         check_reading(start, stop, order, limit)
         span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
-        return [_marked(row) for row in await self._open.rows(marked_sql(order, proven=False), (*span, limit, 0))]
+        found = await self._open.rows(marked_sql(order, proven=False), (*span, limit, 0))
+        return self._checked(symbol, timeframe, found)
 
     async def rows_with_imported(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
@@ -100,6 +103,10 @@ class ImportKeeper(ABC):
         check_reading(start, stop, order, limit)
         span = (await self._series_id(symbol, Timeframe.of(timeframe)), start, stop)
         found = await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit, 0))
+        return self._checked(symbol, timeframe, found)
+
+    def _checked(self, symbol: str, timeframe: str | Timeframe, found: list[Any]) -> list[MarkedRow]:
+        check_rows(found, self.path, Series(self.exchange, symbol, Timeframe.of(timeframe).name))
         return [_marked(row) for row in found]
 
     async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
@@ -150,7 +157,7 @@ class ImportKeeper(ABC):
 
     async def imported_series(self) -> list[Series]:
         """Return every series that has imported candles, of all exchanges in the file, by name."""
-        return [Series(*row) for row in await self._open.rows(IMPORTED_SERIES_SQL)]
+        return [series for _, series in (await self._open.call(read_names, IMPORTED_SERIES_SQL)).proper]
 
     async def imports(self) -> list[Import]:
         """Return what was imported into the file, of all exchanges, oldest import first."""
@@ -182,7 +189,9 @@ class MarkedReader(SqliteReader):
     def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
         check_reading(start, stop, order, limit)
         span = (self._series, start, stop)
-        return self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
+        found = self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
+        check_rows(found, self._name, self._called)
+        return found
 
 
 def _marked(row: Sequence[Any]) -> MarkedRow:

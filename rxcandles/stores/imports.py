@@ -40,7 +40,7 @@ _SHOWN: Final = (
 
 IMPORTED_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_WHERE}"
 IMPORTED_SERIES_SQL: Final = (
-    "SELECT exchange, symbol, timeframe FROM series WHERE EXISTS (SELECT 1 FROM imported WHERE series = id)"
+    "SELECT id, exchange, symbol, timeframe FROM series WHERE EXISTS (SELECT 1 FROM imported WHERE series = id)"
     " ORDER BY exchange, symbol, timeframe"
 )
 IMPORTS_SQL: Final = (

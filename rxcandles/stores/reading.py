@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from rxcandles.arguments import check_choice, check_count
 from rxcandles.model import ORDERS, Order, Row, row_fields
+from rxcandles.ports import Series
 from rxcandles.stores.access import access_to
+from rxcandles.stores.odd import check_rows
 from rxcandles.stores.older import lay_beside
 from rxcandles.stores.opened import OpenedFile
 from rxcandles.stores.schema import COLUMNS
@@ -40,7 +42,7 @@ def check_reading(start: int, stop: int, order: Order = "newest_first", limit: i
 
 def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
     """Return the bytes that a candle takes, 0 where there is none, and the source of that (see ``SqliteStore``)."""
-    rows = connection.execute("SELECT coalesce(sum(rows), 0) FROM coverage").fetchone()[0]
+    rows = connection.execute("SELECT total(rows) FROM coverage").fetchone()[0]
     if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
         source, sql = "dbstat", "SELECT pgsize FROM dbstat WHERE name = 'candles' AND aggregate = 1"
     else:
@@ -64,6 +66,7 @@ class SqliteReader:
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
+        self._called = Series(exchange, symbol, timeframe.name)
         self.width = len(row_fields(timeframe.name))
         self._columns_sql = rows_sql("oldest_first", self.width)
         try:
@@ -92,7 +95,9 @@ class SqliteReader:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
-        return [Row._make(row) for row in self._all(rows_sql(order), self._series, start, stop, limit, offset)]
+        found = self._all(rows_sql(order), self._series, start, stop, limit, offset)
+        check_rows(found, self._name, self._called)
+        return [Row._make(row) for row in found]
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
@@ -100,7 +105,9 @@ class SqliteReader:
         These are ``model.row_fields`` of the timeframe. None at all where there is no row.
         """
         check_reading(start, stop, limit=limit)
-        return list(zip(*self._all(self._columns_sql, self._series, start, stop, limit, 0), strict=True))
+        found = self._all(self._columns_sql, self._series, start, stop, limit, 0)
+        check_rows(found, self._name, self._called)
+        return list(zip(*found, strict=True))
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""

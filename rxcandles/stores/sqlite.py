@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from copy import copy
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -31,6 +30,7 @@ from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.files import temporary_folder
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
+from rxcandles.moments import Time, Zone, zone
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.showing import Titled
 from rxcandles.spans import Span, SpanSet
@@ -41,16 +41,31 @@ from rxcandles.stores.imported import ImportKeeper, MarkedReader
 from rxcandles.stores.impossible import read_impossible
 from rxcandles.stores.journal import Matter, answered, question, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
+from rxcandles.stores.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.reserving import release, reserve
 from rxcandles.stores.visiting import Visit, at_once
 from rxcandles.stores.withimported import WithImported
 from rxcandles.stores.writing import write_rows
-from rxcandles.timeframe import Timeframe, time_text
+from rxcandles.timeframe import END, Timeframe, time_text
 
 __all__ = ["SqliteReader", "SqliteStore"]
 
 _log: Final = logging.getLogger("rxcandles.store")
+
+_COVERED_SERIES: Final = (
+    "SELECT id, exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
+    " ORDER BY exchange, symbol, timeframe"
+)
+_ANY_SERIES: Final = (
+    "SELECT id, exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
+    " OR EXISTS (SELECT 1 FROM candles WHERE series = id) OR EXISTS (SELECT 1 FROM imported WHERE series = id)"
+    " ORDER BY exchange, symbol, timeframe"
+)
+_ODD_SPANS: Final = (
+    "SELECT start, stop, rows FROM coverage WHERE series = ? AND (typeof(start) <> 'integer' OR typeof(stop) <>"
+    f" 'integer' OR typeof(rows) <> 'integer' OR start < 0 OR stop <= start OR stop >= {END} OR rows < 0) LIMIT 1"
+)
 
 _A = TypeVar("_A")
 _R = TypeVar("_R", bound=SqliteReader)
@@ -66,7 +81,8 @@ class SqliteStore(ImportKeeper, Titled):
     ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
     as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). Where the file is deleted, moved
     or replaced while it is open, everything asked of the store is a ``StoreError`` from then on; what was stored before
-    is in the file that was opened, wherever that is. One connection, in a thread of its own; a cancelled caller leaves
+    is in the file that was opened, wherever that is. Times that name no zone are in ``tz``.
+    One connection, in a thread of its own; a cancelled caller leaves
     the statement to end there.
     """
 
@@ -77,8 +93,11 @@ class SqliteStore(ImportKeeper, Titled):
         exchange: str = "upbit",
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
+        tz: Zone | None = None,
     ) -> None:
         self.path = check_path("path", path)
+        self.tz = None if tz is None else zone("tz", tz)
+        """The zone of times that name none; None is that of ``RXCANDLES_TZ``, else UTC."""
         self.exchange = check_exchange_name("exchange", exchange)
         self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
         check_choice("durability", durability, get_args(Durability))
@@ -98,13 +117,14 @@ class SqliteStore(ImportKeeper, Titled):
         exchange: str = "upbit",
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
+        tz: Zone | None = None,
     ) -> SqliteStore:
         """Return a store whose file is open, made or brought up to date where needed.
 
         Raises :class:`SchemaError` for a file of a newer version or of another program, which it leaves as it is, and
         :class:`StoreError` where the file can't be opened.
         """
-        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability)
+        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz)
         await store.__aenter__()
         return store
 
@@ -291,17 +311,27 @@ class SqliteStore(ImportKeeper, Titled):
             f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT ?4",
             (await self._series_id(symbol, timeframe), start, stop, -1 if limit is None else limit),
         )
-        return [Covered(*row) for row in found]
+        return check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
+
+    async def check_ledger(self, symbol: str, timeframe: Timeframe) -> None:
+        """Raise ``OddRowError`` where the ledger of a series has a span that can't be, also one that no time is in."""
+        found = await self._open.rows(_ODD_SPANS, (await self._series_id(symbol, timeframe),))
+        check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
+
+    def _called(self, symbol: str, timeframe: Timeframe) -> Series:
+        return Series(self.exchange, symbol, Timeframe.of(timeframe).name)
 
     async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
         """Return the absences that are covered provisionally and overlap ``[start, stop)``, whole, oldest first."""
         check_reading(start, stop)
-        return await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
+        found = await self._open.call(read_claims, await self._series_id(symbol, timeframe), start, stop)
+        return check_claims(found, self.path, self._called(symbol, timeframe))
 
     async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
         """Return the candles of ``[start, stop)`` that are not held as they can't be true, oldest first."""
         check_reading(start, stop)
-        return await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
+        found = await self._open.call(read_impossible, await self._series_id(symbol, timeframe), start, stop)
+        return whole_notes(found)
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
@@ -329,20 +359,22 @@ class SqliteStore(ImportKeeper, Titled):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
         check_reading(start, stop, order, limit)
         series = await self._series_id(symbol, timeframe)
-        return [Row._make(row) for row in await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))]
+        found = await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))
+        check_rows(found, self.path, self._called(symbol, timeframe))
+        return [Row._make(row) for row in found]
 
     def pages(
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
         frame = Timeframe.of(timeframe)
-        span = span_between(frame, one_end=one_end, other_end=other_end)
+        span = span_between(frame, self.tz, one_end=one_end, other_end=other_end)
         check_choice("order", order, ORDERS)
         return self._pages(check_symbol(symbol), frame, span, order, check_count("size", size))
 
@@ -365,8 +397,8 @@ class SqliteStore(ImportKeeper, Titled):
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
         """Return the stored candles between two instants: the older is included, the newer excluded.
@@ -377,15 +409,16 @@ class SqliteStore(ImportKeeper, Titled):
 
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
-        found = await self._open.rows(
-            "SELECT exchange, symbol, timeframe, id FROM series WHERE id IN (SELECT series FROM coverage)"
-            " ORDER BY exchange, symbol, timeframe"
-        )
+        found = (await self._open.call(read_names, _COVERED_SERIES)).proper
         # Who lists them will ask about each.
         self._series |= {
-            (symbol, frame): number for exchange, symbol, frame, number in found if exchange == self.exchange
+            (each.symbol, each.timeframe): number for number, each in found if each.exchange == self.exchange
         }
-        return [Series(*row[:3]) for row in found]
+        return [series for _, series in found]
+
+    async def odd_series(self) -> list[OddSeries]:
+        """Return the series of the file that :meth:`series` leaves out, as no request can have their names."""
+        return (await self._open.call(read_names, _ANY_SERIES)).odd
 
     async def visit(self, work: Callable[[SqliteStore], Coroutine[Any, Any, _A]]) -> _A:
         """Return ``await work(store)``, all of it done in one visit of the store's thread; for many small readings.

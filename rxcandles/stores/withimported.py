@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from rxcandles.arguments import check_choice, check_count, check_symbol
 from rxcandles.claims import Claim
 from rxcandles.derived import candles_of
 from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
+from rxcandles.moments import Time
 from rxcandles.ports import IMPORTED, Covered, Impossible, Reserved, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.imported import MarkedReader
@@ -36,6 +36,7 @@ class WithImported:
         self._only_count = only_count
         self._stretches: dict[tuple[str, str, int], SpanSet] = {}
         self.exchange = store.exchange
+        self.tz = store.tz
 
     @property
     def asked_from(self) -> WithImported:
@@ -100,14 +101,14 @@ class WithImported:
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the candles between two instants, of both kinds, ``size`` in memory at a time."""
         frame = Timeframe.of(timeframe)
-        start, stop = span_between(frame, one_end=one_end, other_end=other_end)
+        start, stop = span_between(frame, self.tz, one_end=one_end, other_end=other_end)
         check_choice("order", order, ORDERS)
         check_count("size", size)
         while start < stop:
@@ -125,8 +126,8 @@ class WithImported:
         self,
         symbol: str,
         timeframe: str | Timeframe,
-        one_end: datetime,
-        other_end: datetime,
+        one_end: Time,
+        other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
         """Return the candles between two instants, of both kinds: the older is included, the newer excluded."""

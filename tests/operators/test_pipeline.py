@@ -172,6 +172,21 @@ async def test_holes_cost_no_more_with_several_cursors(
         await _heal(store, exchange, holes, last, cursors, order)
 
 
+@pytest.mark.parametrize("cursors", [1, 2, 5])
+async def test_what_is_older_than_asked_is_counted_once(store: SqliteStore, cursors: int) -> None:
+    """A page that runs into the next cursor's part brings nothing older than asked: that is what lies before the span.
+
+    So nothing counts as there before where nothing was.
+    """
+    exchange = FakeExchange(slots(8000, density=0.3), latency=0.01)
+    request = asks(to=at(0), end=at(20_000))
+    summary = await ops.run(collecting(request, store, exchange, cursors=cursors).pipe(ops.summarize()))
+    rows = await store.rows("KRW-BTC", TIMEFRAME, 0, 10**12, "oldest_first", 10_000)
+    older = sum(row.open_time < request.span[0] for row in rows)
+    assert (summary.stored_older_count, summary.stored_count) == (older, len(rows))
+    assert summary.collected_count == summary.stored_count - older
+
+
 async def _heal(
     store: SqliteStore, exchange: FakeExchange, holes: list[tuple[int, int]], last: int, cursors: int, order: str
 ) -> None:

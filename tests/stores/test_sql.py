@@ -186,7 +186,8 @@ async def test_symbols_are_data(tmp_path: Path, symbol: str, monkeypatch: pytest
         assert row.close == 99.0
         assert store.reader(symbol, MINUTE).rows(0, 1000, "oldest_first", 9) == [row]
         assert await store.coverage(symbol, MINUTE, 0, 1000) == [Covered(300, 360, 1)]
-        assert Series("upbit", symbol, "1m") in await store.series()
+        named = {*await store.series(), *(Series(*each) for each in await store.odd_series())}
+        assert named == {Series("upbit", "KRW-BTC", "1m"), Series("upbit", symbol, "1m")}
         assert await store.rows("KRW-BTC", MINUTE, 0, 1000, "newest_first", 9) == [ROW]
 
 
