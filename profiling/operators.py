@@ -89,7 +89,7 @@ async def candles(pages: int) -> dict[str, Any]:
     import rxcandles
     from rxcandles import operators as ops
     from rxcandles.exchanges.checks import check_page
-    from rxcandles.limiter import SlidingWindowLimiter
+    from rxcandles.limiters import SlidingWindowLimiter
     from rxcandles.model import Row
     from rxcandles.ports import CandleStore, Exchange, Page
     from rxcandles.timeframe import Timeframe
@@ -109,7 +109,7 @@ async def candles(pages: int) -> dict[str, Any]:
 
         async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
             at = (stop - to) // 60
-            return Page(rows[at : at + count])
+            return Page.before(rows[at : at + count], to, count)
 
         async def write(self, *_: object, **_more: object) -> int:
             return 200
@@ -136,9 +136,7 @@ async def candles(pages: int) -> dict[str, Any]:
         to = stop
         for _ in range(pages):
             page = await memory.page("KRW-BTC", minute, to, 200)
-            checked = check_page(
-                page.rows, symbol="KRW-BTC", timeframe=minute, to=to, count=200, server_time=page.server_time
-            )
+            checked = check_page(page, symbol="KRW-BTC", timeframe=minute, to=to, count=200)
             await memory.write("KRW-BTC", minute, checked.rows, (checked.rows[-1].open_time, to))
             to = checked.rows[-1].open_time
 

@@ -151,7 +151,8 @@ class Ill:
         now = time.time()
         illness = self.illness if self._is_ill(connection) else WELL
         self.asked.append((timeframe.name, to, count))
-        return rxcandles.Page(self.view(timeframe, to, count, now, illness), now if self.dated else None)
+        rows, date = self.view(timeframe, to, count, now, illness), now if self.dated else None
+        return rxcandles.Page.before(rows, to, count, server_time=date)
 
     def view(self, timeframe: Timeframe, to: int, count: int, now: float, illness: Illness) -> list[Row]:
         """What a server with this illness has, newest first."""

@@ -29,7 +29,7 @@ Where to look:
   ``rxcandles.events`` says what is logged; ``Timer`` and ``MemoryMonitor`` measure.
 * errors: ``rxcandles.errors``, all of them an ``RxCandlesError``; ``RequestError`` before anything is sent.
 * parts of your own: ``Exchange``, ``CandleStore``, ``RateLimiter`` are protocols; ours are ``SqliteStore``,
-  ``SlidingWindowLimiter``, ``MachineLimiter`` and, for tests, ``rxcandles.simulator``.
+  ``SlidingWindowLimiter``, ``MachineLimiter`` (for a rate, or a ``Limit``) and, for tests, ``rxcandles.simulator``.
 
 Times are UTC, datetimes aware; spans include their older end, not their newer one. Prices and ``turnover`` are in
 the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is ``rxcandles --help``.

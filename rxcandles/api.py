@@ -48,8 +48,7 @@ from rxcandles.frames import (
 )
 from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
 from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
-from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import LimiterStats, SlidingWindowLimiter
+from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.monitor import MemoryMonitor, Timer
 from rxcandles.notebook import ProgressBar
@@ -122,6 +121,7 @@ __all__ = [
     "InvalidCandleError",
     "InvalidResponseError",
     "LargeCollectionWarning",
+    "Limit",
     "LimiterStats",
     "MachineLimiter",
     "MarkedRow",

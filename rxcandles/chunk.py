@@ -137,6 +137,8 @@ class Chunk:
     """Open times of stored candles that the exchange has no longer, by two answers; storing the page deletes them."""
     impossible: Mapping[int, str] = attrs.field(factory=dict, repr=False)
     """Why candles of the page can't be true, by open time; they exist, and are not among ``rows``."""
+    windowed: bool = False
+    """Whether the page held the rows of a window of slots."""
     begins: int | None = None
     """No candle opens before this time, by the candles of another length; None where that was not asked."""
     candles: int = 0

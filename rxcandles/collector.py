@@ -16,6 +16,7 @@ from rxcandles.arguments import check_callable, check_count, check_each, check_f
 from rxcandles.chunk import Chunk
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.estimating import CollectionPlan, estimate
+from rxcandles.exchanges.declared import limit_words, page_cost, page_unit, requests_a_second, retained_since
 from rxcandles.meter import Meter
 from rxcandles.model import Order, Request
 from rxcandles.moments import Span, Time, Zone, zone
@@ -34,9 +35,9 @@ from rxcandles.operators import (
 from rxcandles.operators.skip_stored import Narrowing
 from rxcandles.operators.turns import Turns
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_since, with_imported, zone_of
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported, zone_of
 from rxcandles.reports import CollectionProgress, CollectionSummary
-from rxcandles.showing import Titled, limit_text
+from rxcandles.showing import Titled
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["CandleCollector"]
@@ -83,8 +84,8 @@ class CandleCollector(Titled):
 
     def _told(self) -> Mapping[str, object]:
         store = getattr(self._store, "path", type(self._store).__name__)
-        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
-        return {"exchange": self._exchange.name, "store": f"into {store}", "limit": limit_text(rate)}
+        limit = limit_words(self._exchange, self._limiter)
+        return {"exchange": self._exchange.name, "store": f"into {store}", "limit": limit}
 
     def request(
         self,
@@ -135,7 +136,8 @@ class CandleCollector(Titled):
         seen = getattr(store, "asked_from", store)
         if include_imported:
             self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Narrowing(seen).renew)
-        chunks = plan_chunks(request, page=self._exchange.page_limit, cursors=cursors, on_plan=on_plan)
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        chunks = plan_chunks(request, page=page, page_unit=unit, cursors=cursors, on_plan=on_plan)
         if not check_flag("refetch", refetch):
             chunks = chunks.pipe(skip_stored(seen, absences=absences))
         return chunks.pipe(
@@ -151,7 +153,7 @@ class CandleCollector(Titled):
         )
 
     def _cursors_of(self, of: int) -> int | Callable[[float], int]:
-        rate = getattr(self._limiter, "rate", self._exchange.rate_limit)
+        rate = requests_a_second(self._exchange, self._limiter)
         return cursors_for(None if rate is None else rate / of) if self._cursors is None else self._cursors
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
@@ -161,9 +163,12 @@ class CandleCollector(Titled):
         """
         self._check("request", request)
         cursors = self._cursors_of(check_count("of", of))
-        since = kept_since(self._exchange, request.timeframe, time.time())
-        page = self._exchange.page_limit
-        return await estimate(request, self._store, self._limiter, page=page, cursors=cursors, kept_since=since)
+        since = retained_since(self._exchange, request.timeframe, time.time())
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        cost = page_cost(self._exchange, page)
+        return await estimate(
+            request, self._store, self._limiter, page=page, page_unit=unit, cursors=cursors, kept_since=since, cost=cost
+        )
 
     async def collect_candles_only(
         self,

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final, overload
 
@@ -20,12 +21,12 @@ import attrs
 
 from rxcandles.arguments import check_kind
 from rxcandles.chunk import Chunk
-from rxcandles.limiter import LimiterStats
+from rxcandles.limiters import LimiterStats
 from rxcandles.model import Request, Row
 from rxcandles.operators.skip_stored import Look, Narrowing
 from rxcandles.plain import to_plain
 from rxcandles.planning import Plan
-from rxcandles.ports import CandleStore, Covered, RateLimiter
+from rxcandles.ports import CandleStore, Covered, PageUnit, RateLimiter
 from rxcandles.showing import Brief
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
@@ -110,12 +111,15 @@ async def estimate(
     limiter: RateLimiter,
     *,
     page: int = 200,
+    page_unit: PageUnit = "rows",
     cursors: int | Callable[[float], int] = 1,
     kept_since: int = BEGINNING,
+    cost: float = 1.0,
 ) -> CollectionPlan:
     """Return what ``request`` would take, with pages and cursors as those of ``plan_chunks``.
 
-    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it.
+    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it. A page takes
+    ``cost`` of the limit.
     Holds the covered spans of the request in memory and takes up to some tenths of a second, whatever its length.
     Raises ``StoreError``.
     """
@@ -129,8 +133,9 @@ async def estimate(
     due = SpanSet(tuple((start, stop) for start, stop in await _due(request, store, missing) if stop > kept_since))
     again = len(due)
     if requests <= WALKED and not older:
-        without = await _walk(request, _Believing(store), page, cursors, SpanSet())
-        again = await _walk(request, Narrowing(store), page, cursors, due) - without if due else 0
+        make = partial(Plan, request, page=page, page_unit=page_unit, cursors=cursors)
+        without = await _walk(_Believing(store), make, SpanSet())
+        again = await _walk(Narrowing(store), make, due) - without if due else 0
         requests = without
     return CollectionPlan(
         request=request,
@@ -138,7 +143,7 @@ async def estimate(
         candles=stored + slots,
         stored=stored,
         requests=requests + again,
-        seconds=seconds_at_limit(limiter, requests + again),
+        seconds=seconds_at_limit(limiter, requests + again, cost),
         memory_bytes=IN_MEMORY * min(slots, AT_ONCE * page),
         list_bytes=IN_MEMORY * (stored + slots),
         disk_bytes=ON_DISK * slots,
@@ -148,12 +153,15 @@ async def estimate(
     )
 
 
-def seconds_at_limit(limiter: RateLimiter, requests: int) -> float:
-    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit."""
+def seconds_at_limit(limiter: RateLimiter, requests: int, cost: float = 1.0) -> float:
+    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit.
+
+    Each takes ``cost`` of the limit.
+    """
     stats = limiter.stats() if hasattr(limiter, "stats") else None
     if not isinstance(stats, LimiterStats) or stats.capacity is None:
         return 0.0
-    return max(0, requests - 1) // stats.capacity * (stats.window + stats.guard)
+    return max(0, requests - 1) // max(1, int(stats.capacity / cost)) * (stats.window + stats.guard)
 
 
 async def _missing(request: Request, store: CandleStore, covered: Sequence[Covered]) -> tuple[list[Span], int]:
@@ -214,11 +222,9 @@ class _Believing(Narrowing):
         return look
 
 
-async def _walk(
-    request: Request, narrowing: Narrowing, page: int, cursors: int | Callable[[float], int], empty: SpanSet
-) -> int:
+async def _walk(narrowing: Narrowing, make: Callable[[], Plan], empty: SpanSet) -> int:
     """Return the requests of a run, answered in turn and with a candle in every slot that is not in ``empty``."""
-    plan = Plan(request, page=page, cursors=cursors)
+    plan = make()
     under_way: deque[Chunk] = deque()
     requests = 0
     while not plan.complete:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from rxcandles.arguments import check_exchange_name, refusal
@@ -17,10 +17,12 @@ from rxcandles.errors import RequestError
 
 __all__ = [
     "EXCHANGES",
+    "NAMED",
     "SIMULATED",
     "SIMULATED_BY",
     "SIMULATED_HEADER",
     "UPBIT_URL",
+    "Known",
     "address_of",
     "check_url",
     "is_own",
@@ -29,10 +31,23 @@ __all__ = [
 ]
 
 SIMULATED: Final = "simulated"
-EXCHANGES: Final = ("upbit", SIMULATED)
-"""The exchanges that have a name here."""
 
-UPBIT_URL: Final = "https://api.upbit.com"
+
+class Known(NamedTuple):
+    """An exchange that has a name here, which covers one order book."""
+
+    url: str
+    """Its own address."""
+    kind: str
+    """Its class, as ``module:name``: imported when it is used."""
+
+
+NAMED: Final = {
+    "upbit": Known("https://api.upbit.com", "rxcandles.exchanges.upbit:UpbitExchange"),
+}
+"""By name: a new one is one line here. The first is meant where none is named, and is what is simulated."""
+EXCHANGES: Final = (*NAMED, SIMULATED)
+UPBIT_URL: Final = NAMED["upbit"].url
 SIMULATED_HEADER: Final = "X-Simulated"
 """The header by which a simulator says in each of its answers that it is one."""
 SIMULATED_BY: Final = "rxcandles"
@@ -54,7 +69,7 @@ def name_of(exchange: str, base_url: str | None = None, name: str | None = None)
     """
     if exchange not in EXCHANGES:
         raise refusal("exchange", exchange, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
-    own = base_url is None or is_own(base_url)
+    own = base_url is None or is_own(base_url, exchange)
     if exchange == SIMULATED and base_url is not None and own:
         raise RequestError("base_url is the exchange's own address, which simulates nothing; leave out 'simulated'")
     if name is not None:
@@ -97,9 +112,13 @@ def says_simulated(exchange: str, name: str) -> bool | None:
     return True if exchange == SIMULATED else False if name.partition("@")[0] in EXCHANGES else None
 
 
-def is_own(base_url: str) -> bool:
-    """Return whether ``base_url`` is Upbit's own address, however it is spelled; ``http`` is not, anybody answers."""
-    return check_url(base_url).scheme == "https" and address_of(base_url) == address_of(UPBIT_URL)
+def is_own(base_url: str, exchange: str = EXCHANGES[0]) -> bool:
+    """Return whether ``base_url`` is an exchange's own address, however it is spelled.
+
+    ``http`` is not, anybody answers there. Of the simulator it is the address of the exchange that is simulated.
+    """
+    own = NAMED.get(exchange, NAMED[EXCHANGES[0]]).url
+    return check_url(base_url).scheme == "https" and address_of(base_url) == address_of(own)
 
 
 def address_of(base_url: str) -> str:

@@ -12,15 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
+import attrs
+
 from rxcandles.arguments import check_flag, check_like, check_rate, refusal
 from rxcandles.errors import RequestError
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.declared import limit_at, limit_declared, source_address
 from rxcandles.exchanges.greeting import is_simulator
+from rxcandles.exchanges.named import named
 from rxcandles.forks import OwnProcess
-from rxcandles.lease import MachineLimiter
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.moments import Zone, zone
-from rxcandles.naming import EXCHANGES, SIMULATED, UPBIT_URL, address_of, is_own, name_of, says_simulated
+from rxcandles.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
@@ -85,13 +87,19 @@ def connect(
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
     unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
-    own = UpbitExchange.rate_limit if ready is None else ready.rate_limit
-    rate = check_rate("rate_limit", own if isinstance(rate_limit, OwnRate) else rate_limit)
+    kind = named(SIMULATED) if ready is None else ready
+    rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
+    limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
     made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout, tz=there)
     store = made(exchange=called)
-    shared = (isinstance(exchange, str) and key == "upbit") if share_limit is None else share_limit
-    lease = _lease(key) if shared and limiter is None else None
-    given = SlidingWindowLimiter(rate) if limiter is None else limiter
+    shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
+    if limiter is None and shared:
+        if isinstance(limit, Limit) and key != getattr(exchange, "name", exchange):
+            limit = attrs.evolve(limit, group="")  # another server has nothing to do with the exchange's own groups
+        lease = partial(MachineLimiter, limit, key=_lease(key), source=source_address(kind))
+    else:
+        lease = None
+    given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, unknown))
 
@@ -106,7 +114,7 @@ async def asked_name(exchange: str, base_url: str | None, name: str | None) -> s
 
 def _is_unknown(exchange: str, base_url: str | None, name: str | None) -> bool:
     """Return whether only the server can say if it is a simulator."""
-    return exchange != SIMULATED and name is None and base_url is not None and not is_own(base_url)
+    return exchange != SIMULATED and name is None and base_url is not None and not is_own(base_url, exchange)
 
 
 def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
@@ -123,9 +131,10 @@ def _served(exchange: str | Exchange, base_url: str | None, name: str | None) ->
     called = name_of(exchange, base_url, name)
     if base_url is None and exchange == SIMULATED:
         return None, called, exchange
-    if base_url is None or is_own(base_url):
-        return UpbitExchange(UPBIT_URL, name=called, simulated=False), called, "upbit"
-    there = UpbitExchange(base_url, name=called, simulated=says_simulated(exchange, called))
+    kind = named(exchange)
+    if base_url is None or is_own(base_url, exchange):
+        return kind(kind.url, name=called, simulated=False), called, exchange
+    there = kind(base_url, name=called, simulated=says_simulated(exchange, called))
     return there, called, f"server-{crc32(address_of(base_url).encode()):08x}"
 
 
@@ -192,20 +201,20 @@ async def _opened(
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,
-    shared_as: str | None,
+    shared: Callable[[], RateLimiter] | None,
     unknown: str | None,
 ) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
     async with AsyncExitStack() as stack:
         if unknown is not None and await is_simulator(unknown):
-            store, exchange = simulated, UpbitExchange(unknown, name=SIMULATED, simulated=True)
-        if shared_as is not None:
-            limiter = MachineLimiter(rate, key=shared_as)
+            store, exchange = simulated, named(SIMULATED)(unknown, name=SIMULATED, simulated=True)
+        if shared is not None:
+            limiter = shared()
         if exchange is None:
             from rxcandles.simulator import Simulator
 
             simulator = await stack.enter_async_context(Simulator(rate=rate))
-            exchange = UpbitExchange(simulator.base_url, name=store.exchange)
+            exchange = named(SIMULATED)(simulator.base_url, name=store.exchange)
         if isinstance(exchange, AbstractAsyncContextManager):
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)

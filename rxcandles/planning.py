@@ -29,6 +29,7 @@ from typing import NamedTuple
 from rxcandles.chunk import Chunk, Segment, Tally, Ticket
 from rxcandles.density import Trend, is_unlikely
 from rxcandles.model import Request, Row
+from rxcandles.ports import PageUnit
 from rxcandles.spans import Span, SpanSet
 from rxcandles.timeframe import BEGINNING
 
@@ -60,9 +61,9 @@ class _Sent(NamedTuple):
 class Plan:
     """Decides the chunks of one run; told by the stages what arrived (``fetched``) and what is stored (``stored``).
 
-    ``page`` is the most candles a request may ask for, ``cursors`` how many may be walked at once: a number, or a
-    function of the seconds that a request has taken of late (0.0 before the first). ``wake`` is called whenever there
-    may be a chunk again.
+    ``page`` is the most candles a request may ask for, or with ``page_unit="slots"`` the most slots; ``cursors`` how
+    many may be walked at once: a number, or a function of the seconds that a request has taken of late (0.0 before the
+    first). ``wake`` is called whenever there may be a chunk again.
     """
 
     def __init__(
@@ -71,10 +72,15 @@ class Plan:
         wake: Callable[[], None] = lambda: None,
         *,
         page: int = 200,
+        page_unit: PageUnit = "rows",
         cursors: int | Callable[[float], int] = 1,
     ) -> None:
         self.request = request
         self.page = page
+        self.page_unit: PageUnit = page_unit
+        """What a page is measured in, by what is declared or by what has come."""
+        self.pages_unsaid = False
+        """Whether a page has not said what it covers."""
         self.failed: list[Span] = []
         """Spans that could not be fetched."""
         self.error: Exception | None = None
@@ -203,11 +209,17 @@ class Plan:
             if chunk.begins is not None:
                 self._begin(chunk.begins)
             grows = not found if self._upward else not chunk.ask
+            if chunk.windowed:
+                self.page_unit = "slots"
+                grows = False
             # That nothing is there costs two requests, so it is asked in longer steps.
             self._stretch = min(self._stretch * (4 if self._upward else 2), 1 << 20) if grows else 1
         segment.found += found
         self._advance(segment, chunk.reached)
-        segment.seam = chunk.reached if chunk.rows and chunk.rows[-1].open_time == segment.cursor else None
+        if self.page_unit == "rows":
+            segment.seam = chunk.reached if chunk.rows and chunk.rows[-1].open_time == segment.cursor else None
+        elif chunk.rows:
+            segment.seam = chunk.rows[-1].open_time
         if self._failures >= GIVE_UP:
             self._abandon()
         self._wake()
@@ -339,7 +351,7 @@ class Plan:
             floor=segment.lo,
             want=want,
             resume=segment.cursor,
-            ask=min(self.page, slots, want or self.page),
+            ask=self.need(slots, want),
             seam=segment.seam,
         )
         chunk = self.asking(chunk, chunk.ask)
@@ -348,12 +360,17 @@ class Plan:
         self._open[chunk.index] = _Sent(segment, low, likely, weakref.ref(chunk.ticket))
         return chunk
 
+    def need(self, slots: int, want: int | None) -> int:
+        """Return how many to ask for, where so many slots lack and so many candles are wanted (None: all)."""
+        return min(self.page, slots, self.page if not want or self.page_unit == "slots" else want)
+
     def asking(self, chunk: Chunk, need: int) -> Chunk:
         """Return the chunk asking for ``need`` candles before ``resume``, and for the one at the seam where that helps.
 
         A page that lacks its newest candle is then told by that, which nothing else shows where many slots are empty.
         """
-        over = chunk.seam is not None and self.page > 1 and (chunk.again or self.is_sparse)
+        rows = self.page_unit == "rows" and chunk.seam is not None
+        over = rows and self.page > 1 and (chunk.again or self.is_sparse)
         return chunk.but(ask=min(self.page, need + over), over=int(over))
 
     @property
@@ -387,6 +404,8 @@ class Plan:
         """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
         slots = self._grid.slots(segment.lo, segment.cursor)
         pages = (slots * self._density if need is None else need) / self.page
+        if self.page_unit == "slots":
+            pages = (slots if need is None else need / max(self._density, 1e-6)) / self.page
         shortest = SHORTEST if self.is_sparse else 1
         length = self._slots_of(max(shortest, min(LONGEST, int(pages / self._cursors))) * self._stretch)
         if pages <= 2 * shortest or slots < length + self._slots_of(shortest):
@@ -428,14 +447,14 @@ class Plan:
         cut = self._beside_pages(whole, segment.hi)
         segment.hi = segment.cursor = segment.stored = above.lo = cut
         low = max(segment.lo, self._grid.shift(cut, -self.page))
-        ask = min(self.page, self._grid.slots(low, cut), chunk.want or self.page)
+        ask = self.need(self._grid.slots(low, cut), chunk.want)
         return chunk.but(top=cut, low=low, resume=cut, ask=ask)
 
     def _cut_lower(self, segment: Segment) -> Segment:
         """Cut the oldest page off a segment; what is left above waits."""
         length = self._slots_of(1) * self._stretch
         slots = self._grid.slots(segment.lo, segment.cursor)
-        if segment.cursor < segment.hi:
+        if segment.cursor < segment.hi and self.page_unit == "rows":
             length = max(length, slots // 2)  # newer candles are known: halve the way to the oldest
         if slots <= length:
             return segment
@@ -452,6 +471,8 @@ class Plan:
 
         A little fewer than they hold on average: a page that is not full costs less than one more for a few candles.
         """
+        if self.page_unit == "slots":
+            return self.page * pages
         density = max(self._density, 1e-6)
         candles = self.page * pages
         candles -= round(MARGIN * sqrt(candles * max(0.0, 1 - density)))

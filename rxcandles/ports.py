@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from rxcandles.arguments import check_flag, refusal
-from rxcandles.claims import Absence, Claim, ConfirmTimes
+from rxcandles.claims import Absence, Claim
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.moments import Time
 from rxcandles.showing import Brief
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, Timeframe
+
+PageUnit: TypeAlias = Literal["rows", "slots"]
+"""Whether a page holds so many rows, however many slots they lie in, or the rows of so many slots."""
 
 __all__ = [
     "IMPORTED",
@@ -27,6 +30,7 @@ __all__ = [
     "Impossible",
     "Market",
     "Page",
+    "PageUnit",
     "RateLimiter",
     "RowReader",
     "Series",
@@ -39,18 +43,48 @@ __all__ = [
 
 @attrs.frozen(repr=False)
 class Page(Brief):
-    """One answer of an exchange: what it sent, and what its headers said."""
+    """One answer of an exchange: what it sent, what that proves, and what its headers said.
+
+    An exchange that answers with the newest rows before a time makes it by :meth:`before`. One that answers by windows
+    says which window it was: ``Page(rows, covered=(start, stop))``. One that has no answer for so old a time says
+    that it covers nothing: ``Page([], covered=(to, to))``. A page that does not say what it covers is taken as the
+    first kind.
+    """
 
     rows: Sequence[Row]
     """Newest first, open times before the ``to`` that was asked with; at most ``count``."""
     server_time: float | None = None
     """The server's own clock (its ``Date`` header), UTC seconds."""
     remaining: int | None = None
-    """Requests the server still allows in this second (its ``Remaining-Req`` header)."""
+    """What the server still allows in this window (its ``Remaining-Req`` header), in the unit of its limit."""
     delay: float = 0.0
     """Seconds before the request went out, spent on opening a connection."""
     beginning: str = ""
     """The first characters of the answer, quoted, for the message where its candles can't be true."""
+    covered: Span | None = None
+    """``(start, stop)``, UTC seconds: every candle that exists with an open time in there is among ``rows``."""
+    history_starts: bool = False
+    """Whether the exchange says that there is no candle before ``covered`` either."""
+    used: float | None = None
+    """What the server has counted in this window, where it says that in place of what remains."""
+
+    @classmethod
+    def before(cls, rows: Sequence[Row], to: int, count: int, *, kept_since: int = BEGINNING, **headers: Any) -> Page:
+        """Return the page of an exchange that answers with the newest ``count`` rows before ``to`` (UTC seconds).
+
+        As many rows as were asked for reach down to the oldest of them; fewer say that history starts there, or that
+        the exchange has dropped what is older than ``kept_since``. ``headers`` are the other fields.
+
+        Upbit, Bithumb, OKX (``after``) and Binance (``endTime`` alone) answer in this way::
+
+            Page.before(rows, to, count, server_time=date)
+        """
+        # A page may repeat the last row of the one before, which opens at ``to``.
+        oldest = next((row.open_time for row in reversed(rows) if row.open_time != to), to)
+        if len(rows) >= count:
+            return cls(rows, covered=(oldest, to), **headers)
+        start = min(kept_since, oldest)
+        return cls(rows, covered=(start, to), history_starts=start == BEGINNING, **headers)
 
 
 @attrs.frozen
@@ -66,16 +100,23 @@ class Market:
 class Exchange(Protocol):
     """Where candles come from.
 
+    Each of its pages says what it covers (:class:`Page`). One whose pages are windows of slots, which hold fewer rows
+    where nobody traded, may say so by ``page_unit = "slots"``, and when a market's first candle opened by a method
+    ``first_open(symbol, timeframe)``, a coroutine that returns UTC seconds, or None where it can't tell.
+
     One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
     a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing. It may
     have ``confirm_times``, which says after how long what an answer leaves out is asked about again. And it may have a
     method ``page_anew``, which does what ``page`` does over a connection of its own: second questions go that way.
+
+    One that does not count requests a second may have a ``limit`` (:class:`rxcandles.Limit`), and where a page takes
+    more than one of it a static method ``page_cost(count)``.
     """
 
     name: str
     """Namespace of this exchange's candles in a store: ``upbit``."""
     page_limit: int
-    """Most candles a request may ask for."""
+    """Most candles, or slots, that a request may ask for."""
     rate_limit: float | None
     """Requests a second that the exchange allows; None where it does not say."""
 
@@ -83,9 +124,9 @@ class Exchange(Protocol):
         """Raise ``RequestError`` where this exchange can have no such market or timeframe; sends nothing."""
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Return the newest ``count`` candles that exist with an open time before ``to``.
+        """Return the newest ``count`` candles that exist with an open time before ``to``, or those of ``count`` slots.
 
-        Fewer means that there are no older ones. Raises ``ExchangeError``; tries once, and comes back within a
+        What it covers ends at ``to``. Raises ``ExchangeError``; tries once, and comes back within a
         time of its own, since nothing else ends a request.
         """
         ...
@@ -96,29 +137,6 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
-
-
-def kept_by(exchange: Exchange | type) -> Callable[[Timeframe], int | None]:
-    """Return how far back an exchange keeps candles, by timeframe; for ever where it does not say (``kept``)."""
-    kept: Callable[[Timeframe], int | None] = getattr(exchange, "kept", lambda timeframe: None)
-    return kept
-
-
-def kept_since(exchange: Exchange | type, timeframe: Timeframe, now: float) -> int:
-    """Return the open time from which on an exchange is sure to have candles; 0 where it keeps them for ever."""
-    kept = kept_by(exchange)(timeframe)
-    return BEGINNING if kept is None else timeframe.ceil(max(now - kept, BEGINNING))
-
-
-def kept_text(exchange: Exchange | type, timeframe: Timeframe) -> str:
-    """Return in words for how long an exchange is sure to keep candles, where that is not for ever."""
-    return f"the exchange keeps {timeframe} candles for {(kept_by(exchange)(timeframe) or 0) // 86_400} days only"
-
-
-def confirm_times(exchange: Exchange | type) -> ConfirmTimes:
-    """Return after how long an exchange is asked again about what it leaves out: its own times, or the usual ones."""
-    times: ConfirmTimes = getattr(exchange, "confirm_times", None) or ConfirmTimes()
-    return times
 
 
 class Covered(NamedTuple):
@@ -343,18 +361,22 @@ class RateLimiter(Protocol):
     """Gives out permits, one a request, and hears what the server says of its limit.
 
     It may have a method ``answered`` besides, which hears by a permit (what ``acquire`` has returned) that its request
-    was answered as asked: 429s before and after that don't follow on one another.
+    was answered as asked: 429s before and after that don't follow on one another. And it may have a method
+    ``learned``, which hears by a permit what the server's clock said in the answer.
     """
 
-    async def acquire(self) -> float:
-        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up."""
+    async def acquire(self, cost: float = 1.0) -> float:
+        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up.
+
+        ``cost`` is what the request takes of the limit. It is given where that is not 1.
+        """
         ...
 
     def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
         """Hear how long the request took whose permit was given then, ``delay`` of it before it went out."""
 
-    def observe(self, remaining: int) -> None:
-        """Hear how many requests the server still allows in this second."""
+    def observe(self, remaining: float | None = None, *, used: float | None = None) -> None:
+        """Hear what the server still allows in this window, or, where it says that, what it has counted."""
 
     def limited(self, retry_after: float | None = None) -> None:
         """Hear of a 429: everybody waits."""

@@ -11,6 +11,7 @@ from typing import Final
 from rxcandles.arguments import check_callable, check_flag, check_kind
 from rxcandles.collector import CandleCollector
 from rxcandles.estimating import CollectionPlan
+from rxcandles.exchanges.declared import limit_words
 from rxcandles.forks import OwnProcess
 from rxcandles.meter import Meter
 from rxcandles.model import CandleData, Order, Request
@@ -26,7 +27,7 @@ from rxcandles.reports import (
     StreamingConfig,
 )
 from rxcandles.sequence import CandleSequence
-from rxcandles.showing import Titled, limit_text
+from rxcandles.showing import Titled
 from rxcandles.streaming import CandleStream
 from rxcandles.timeframe import from_datetime
 
@@ -93,7 +94,7 @@ class CandleDataProvider(Titled):
         return {
             "store": getattr(self.repository, "path", type(self.repository).__name__),
             "exchange": self.exchange.name,
-            "limit": limit_text(getattr(self.limiter, "rate", self.exchange.rate_limit)),
+            "limit": limit_words(self.exchange, self.limiter),
         }
 
     async def close(self) -> None:

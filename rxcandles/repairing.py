@@ -23,12 +23,13 @@ from rxcandles.arguments import (
 from rxcandles.asking import Asking
 from rxcandles.collector import CandleCollector
 from rxcandles.errors import ExchangeError, RequestError
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.declared import retention
+from rxcandles.exchanges.named import Named, named
 from rxcandles.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
 from rxcandles.model import Request
 from rxcandles.moments import Time, Zone, check_instant
 from rxcandles.opening import OwnRate, asked_name, connect
-from rxcandles.ports import Exchange, RateLimiter, kept_by
+from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress
 from rxcandles.sampling import compare_some
@@ -121,7 +122,7 @@ async def repair(
     # Not with the file: what asks the exchange first is a comparison, which writes nothing.
     opening = connect(":memory:", exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
     check_path("path", path)
-    source = UpbitExchange if isinstance(exchange, str) else exchange
+    source = named(exchange) if isinstance(exchange, str) else exchange
     whose = await asked_name(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
 
     async with AsyncExitStack() as stack:
@@ -189,7 +190,7 @@ class _Look:
         now: float | None,
         most: int,
         whose: str,
-        source: Exchange | type[UpbitExchange],
+        source: Exchange | Named,
     ) -> None:
         self._path = path
         self._which = which
@@ -213,7 +214,7 @@ class _Look:
             self._examination,
             exchange=self._whose,
             page=self._source.page_limit,
-            kept=kept_by(self._source),
+            kept=retention(self._source),
         )
         for finding in self._examination.findings():
             self._tally.add(finding)

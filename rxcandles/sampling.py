@@ -24,10 +24,11 @@ from rxcandles.errors import (
     WrongServerError,
 )
 from rxcandles.exchanges.anew import Anew
+from rxcandles.exchanges.declared import page_unit, retained_since
 from rxcandles.findings import Finding, Kind
 from rxcandles.model import Request, Row
 from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
-from rxcandles.ports import Exchange, RateLimiter, Series, kept_since
+from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.spans import Span
 from rxcandles.stores.conditions import is_span
 from rxcandles.stores.examining import Examination, Stored
@@ -119,7 +120,7 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
             exchange.check(stored.series.symbol, frame)
         except RequestError:
             continue  # it can't be asked for such a market, so there is nothing to compare with
-        since = kept_since(exchange, frame, examination.now)
+        since = retained_since(exchange, frame, examination.now)
         yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
 
@@ -176,9 +177,11 @@ async def page_before(
 
     A second request where its answer is improbable (see ``fetch``). Raises ``ExchangeError`` as that does.
     """
-    request = Request(symbol, timeframe, exchange.page_limit, to_datetime(to), now=to + AGE_SECONDS)
-    page = plan_chunks(request, page=exchange.page_limit).pipe(rate_limit(limiter), fetch(exchange, retry=retry))
-    return await run(page)
+    page, unit = exchange.page_limit, page_unit(exchange)
+    count, end = (page, None) if unit == "rows" else (None, to_datetime(timeframe.shift(to, -page)))
+    request = Request(symbol, timeframe, count, to_datetime(to), end, now=to + AGE_SECONDS)
+    chunks = plan_chunks(request, page=page, page_unit=unit)
+    return await run(chunks.pipe(rate_limit(limiter), fetch(exchange, retry=retry)))
 
 
 async def compare_some(

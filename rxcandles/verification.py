@@ -9,8 +9,9 @@ import attrs
 
 from rxcandles.arguments import check_count, check_kind, check_like, check_number
 from rxcandles.errors import RequestError
+from rxcandles.exchanges.declared import limit_declared
 from rxcandles.findings import FILE_KINDS, Tally, VerificationReport
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.operators import Retry
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.sampling import compare_some
@@ -81,7 +82,7 @@ async def verify(
         examination, tally = await snapshot.call(look)
         compared = 0
         if sample and exchange is not None and not FILE_KINDS & tally.counts.keys():
-            given = limiter or SlidingWindowLimiter(exchange.rate_limit)
+            given = limiter or SlidingWindowLimiter(limit_declared(exchange))
             differing, compared = await compare_some(snapshot, examination, exchange, given, retry, sample, seed)
             for finding in differing:
                 tally.add(finding)

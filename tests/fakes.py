@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from bisect import bisect_left
 from collections.abc import Callable
 
+from rxcandles.exchanges.declared import retained_since
 from rxcandles.model import CandleData, Row
 from rxcandles.ports import Market, Page
 from rxcandles.timeframe import Timeframe
@@ -74,7 +76,10 @@ class FakeExchange:
         finally:
             self.under_way -= 1
         self.before(to, count)
-        return Page([row(time) for time in self.page_of(to, count)], self.server_time)
+        rows = [row(time) for time in self.page_of(to, count)]
+        now = time.time() if self.server_time is None else self.server_time
+        since = retained_since(self, timeframe, now)  # type: ignore[arg-type]
+        return Page.before(rows, to, count, kept_since=since, server_time=self.server_time)
 
     def page_of(self, to: int, count: int) -> list[int]:
         """The open times of a page, newest first."""

@@ -275,7 +275,7 @@ async def test_our_clock_is_wrong(wrong: int, tmp_path: Path) -> None:
 
     class Dated(Ill):
         def _page(self, timeframe: Timeframe, to: int, count: int, connection: bool | None) -> rxcandles.Page:
-            return rxcandles.Page(self.view(timeframe, to, count, now, WELL), now)
+            return rxcandles.Page.before(self.view(timeframe, to, count, now, WELL), to, count, server_time=now)
 
     path = tmp_path / "candles.db"
     with at(now + wrong):
@@ -294,7 +294,7 @@ async def test_our_clock_is_put_right(tmp_path: Path) -> None:
 
         def _page(self, timeframe: Timeframe, to: int, count: int, connection: bool | None) -> rxcandles.Page:
             now = NOW + self.passed
-            return rxcandles.Page(self.view(timeframe, to, count, now, self.illness), now)
+            return rxcandles.Page.before(self.view(timeframe, to, count, now, self.illness), to, count, server_time=now)
 
     ill, asked = Dated(truth, Illness(lost=(lost,))), {"to": to_datetime(END), "end": to_datetime(END - DAY)}
     with at(NOW - 2 * HOUR) as clock:
@@ -438,6 +438,6 @@ async def test_incomplete_says_what_contradicts_what(tmp_path: Path) -> None:
 
 def test_upbit_declares_nothing_of_its_own() -> None:
     """The usual confirm times are those of Upbit: two minutes for the head, an hour for gaps and the beginning."""
-    from rxcandles.ports import confirm_times
+    from rxcandles.exchanges.declared import confirm_times
 
     assert confirm_times(UpbitExchange) == rxcandles.ConfirmTimes(head=120, gap=3600, beginning=3600)

@@ -118,6 +118,8 @@ def test_own_exchange(run: Run) -> None:
         "1000 candles in 10 requests",
         "5000 held: there are no more",
         "[1000, 1000, 500] in 0 requests",
+        "100 candles of a quiet market in 4 requests",
+        "500 held: there are no more",
     ]
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from fakes import MINUTE, NEWEST, FakeExchange, row, slots
 from hypothesis import given, settings
@@ -50,7 +51,7 @@ class Glitching(FakeExchange):
         """The page, with what is wrong in it."""
         page = await super().page(symbol, timeframe, to, count)
         rows = [each._replace(**self.changes) if each.open_time in self.bad else each for each in page.rows]
-        return Page(rows, page.server_time)
+        return attrs.evolve(page, rows=rows)
 
 
 @pytest.fixture
@@ -233,7 +234,7 @@ async def test_structure_is_never_forgiven(store: SqliteStore) -> None:
             async def page(self, *asked: Any, off: int = off) -> Page:
                 page = await super().page(*asked)
                 rows = [each._replace(open_time=BAD + off) if each.open_time == BAD else each for each in page.rows]
-                return Page(rows, page.server_time)
+                return attrs.evolve(page, rows=rows)
 
         with pytest.raises(InvalidResponseError):
             await provider(store, Off(TIMES)).get_candles(*SERIES, **SPAN)

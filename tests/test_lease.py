@@ -19,9 +19,10 @@ import test_limiter
 from test_limiter import StrictServer, collect, times
 from virtualloop import run_virtual
 
-from rxcandles import lease, ownfolder
+from rxcandles import ownfolder
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.lease import MachineLimiter
+from rxcandles.limiters import leasefile, sharedfile
 from rxcandles.ports import RateLimiter
 from rxcandles.simulator import Market, Simulator
 
@@ -351,7 +352,7 @@ def test_foreign_own_folder(home: Path, monkeypatch: pytest.MonkeyPatch, caplog:
 
 def test_no_fcntl(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Without file locking each process keeps the rate for itself, and says so once."""
-    monkeypatch.setattr(lease, "fcntl", None)
+    monkeypatch.setattr(sharedfile, "CAN_LOCK", False)
     assert run_virtual(times(MachineLimiter(1, folder=folder), 3)) == [0, 1.03, 2.06]
     assert len(caplog.messages) == 1
     assert not folder.exists()
@@ -445,7 +446,7 @@ async def test_killed(folder: Path, program: str) -> None:
 
 async def test_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """One that is stopped while it holds the lock stops nobody else: they go on alone, and share again after that."""
-    monkeypatch.setattr(lease, "_LOCK_WAIT", 0.01)
+    monkeypatch.setattr(sharedfile, "LOCK_WAIT", 0.01)
     limiter = MachineLimiter(1, folder=folder, window=0.1)
     process = await start(HOLD, str(folder))
     assert process.stdout is not None
@@ -457,6 +458,6 @@ async def test_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: py
     process.send_signal(signal.SIGCONT)
     process.kill()
     await process.communicate()
-    limiter._lock_again = 0.0  # five seconds later
+    monkeypatch.setattr(leasefile, "LOCK_AGAIN", 0.0)  # five seconds later
     shared = await limiter.acquire()
     assert await MachineLimiter(1, folder=folder, window=0.1).acquire() - shared >= 0.13 - 1e-9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import attrs
 from rxcandles.arguments import check_symbol, refusal
 from rxcandles.cli.showntimes import ZONE, home, time_written
 from rxcandles.errors import RequestError
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges import named
 from rxcandles.model import Request
 from rxcandles.moments import Length, opened
 from rxcandles.ports import Market
@@ -145,13 +145,18 @@ def which_of(words: Iterable[str], symbols: Iterable[str] = (), timeframes: Iter
 
 
 def check_all_said(
-    command: str, symbols: Sequence[str], timeframes: Sequence[str], way: tuple[str, object], to: object = None
+    command: str,
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    way: tuple[str, object],
+    to: object = None,
+    exchange: str = "upbit",
 ) -> None:
     """Raise :class:`RequestError` that says at once all that is missing, with a command that would work.
 
     ``way`` is how far back to go: an option and its value, None where none is given.
     """
-    check_names(symbols, timeframes)
+    check_names(symbols, timeframes, exchange)
     option, value = way
     newer = "" if to is None else "; --until is only the newer end"
     missing = [
@@ -162,7 +167,7 @@ def check_all_said(
     if missing:
         *others, last = missing
         what = f"{', '.join(others)} and {last}" if others else last
-        words = [*map(_quoted, symbols[:3] or ["KRW-BTC"]), *(timeframes[:3] or ["60m"])]
+        words = [*map(_quoted, symbols[:3] or [named(exchange).example]), *(timeframes[:3] or ["60m"])]
         back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
         raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
 
@@ -178,12 +183,13 @@ class Wanted:
     symbols: Sequence[str]
     timeframes: Sequence[str]
     ends: Mapping[str, Any]
+    exchange: str = "upbit"
 
     def __attrs_post_init__(self) -> None:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
             raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
-        check_names(self.symbols, self.timeframes)
+        check_names(self.symbols, self.timeframes, self.exchange)
         if not self.timeframes:
             names = " ".join(each.name for each in TIMEFRAMES)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
@@ -191,15 +197,15 @@ class Wanted:
             Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
 
 
-def check_names(symbols: Iterable[str], timeframes: Iterable[str]) -> None:
-    """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market is called."""
+def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str = "upbit") -> None:
+    """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market of it is called."""
     for timeframe in timeframes:
         if (meant := meant_by(timeframe)) is not None:
             raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
         Timeframe.of(timeframe)
     for symbol in symbols:
         if not has_glob(symbol):
-            UpbitExchange().check(symbol, TIMEFRAMES[0])
+            named(exchange)().check(symbol, TIMEFRAMES[0])
         else:
             _check_glob(symbol)
 
@@ -230,12 +236,13 @@ def requests_for(
         for symbol in each.symbols:
             names = [symbol]
             if has_glob(symbol):
-                names = [] if markets is None else matching(symbol, listed, _askable, doubtful)
+                names = [] if markets is None else matching(symbol, listed, _askable(each.exchange), doubtful)
             for name in names:
                 for timeframe in each.timeframes:
                     found[Request(name, timeframe, **ends_on(timeframe, each.ends, now), now=now)] = None
     return list(found)
 
 
-def _askable(symbol: str) -> None:
-    UpbitExchange().check(symbol, TIMEFRAMES[0])
+def _askable(exchange: str) -> Callable[[str], None]:
+    there = named(exchange)()
+    return lambda symbol: there.check(symbol, TIMEFRAMES[0])

@@ -21,13 +21,13 @@ from rxcandles.cli.provisional import Doubts, tell_doubts
 from rxcandles.cli.showntimes import at_home, said_apart, time_shown
 from rxcandles.cli.text import echo
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges import named
+from rxcandles.exchanges.declared import retained_since, retention_text
 from rxcandles.holdings import EndsHeld, ends_held
 from rxcandles.model import Request
 from rxcandles.moments import Length
 from rxcandles.naming import SIMULATED, address_of
 from rxcandles.opening import OwnRate
-from rxcandles.ports import kept_since, kept_text
 from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import from_datetime, to_datetime
@@ -94,11 +94,13 @@ def asked_for(
     some += [each for listed in symbols for each in listed.split(",")]
     others += [each for listed in timeframes for each in listed.split(",")]
     ways = {"count": count, "since": since, "last": last, "end": end}
-    check_all_said(command, some, others, next((way for way in ways.items() if way[1] is not None), ("", None)), to)
+    way = next((way for way in ways.items() if way[1] is not None), ("", None))
+    check_all_said(command, some, others, way, to, exchange)
     wanted = Wanted(
         some,
         others,
         ends_of(count, since, last, to, end),
+        exchange,
     )
     return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)
 
@@ -147,7 +149,7 @@ def collect_series(
         return results
 
     if not output.quiet:
-        for line in _not_kept(titles):
+        for line in _not_kept(titles, named(place.exchange)):
             echo(line, err=True)
     is_new = not options.is_there(place.db)
     results = run_several(place, titles, output, work) if titles else {}
@@ -209,14 +211,14 @@ def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: O
         tell_doubts(found)
 
 
-def _not_kept(requests: Iterable[Request]) -> Iterator[str]:
+def _not_kept(requests: Iterable[Request], exchange: type) -> Iterator[str]:
     """Yield a line for each timeframe of which more is asked for than the exchange keeps."""
     now = time.time()
     for timeframe in dict.fromkeys(each.timeframe for each in requests):
-        since = kept_since(UpbitExchange, timeframe, now)
+        since = retained_since(exchange, timeframe, now)
         if any(each.start is not None and each.start < since for each in requests if each.timeframe is timeframe):
             day = time_shown(since, "%Y-%m-%d")
-            yield f"{kept_text(UpbitExchange, timeframe)}: candles before {day} may be missing"
+            yield f"{retention_text(exchange, timeframe)}: candles before {day} may be missing"
 
 
 def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHeld) -> dict[str, Any]:

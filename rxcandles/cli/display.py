@@ -16,7 +16,7 @@ import attrs
 
 from rxcandles.cli.logs import logged
 from rxcandles.errors import RequestError
-from rxcandles.limiter import LimiterStats
+from rxcandles.limiters import LimiterStats
 from rxcandles.ports import RateLimiter
 from rxcandles.reports import CollectionProgress
 from rxcandles.stopping import STOPPING

@@ -18,7 +18,7 @@ from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import ZONE, at_home
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges import named
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
 from rxcandles.importing.importer import read_candles
 from rxcandles.moments import default_zone
@@ -141,7 +141,7 @@ async def _import(
     asked = files_of(files, symbol, timeframe)
     for each in asked:
         if not isinstance(each, Left):
-            UpbitExchange().check(each.symbol, Timeframe.of(each.timeframe))
+            named(exchange)().check(each.symbol, Timeframe.of(each.timeframe))
     opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
     whose = await asked_name(exchange, base_url, name)
     OBJECTS.coming({number: _named(each, whose) for number, each in enumerate(asked) if not isinstance(each, Left)})

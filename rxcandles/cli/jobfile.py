@@ -112,11 +112,11 @@ def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
     if not isinstance(jobs, list) or not jobs or not all(isinstance(each, dict) for each in jobs):
         raise refusal("jobs", jobs, "write one or more tables [[jobs]]")
     place = {name: read(f"defaults.{name}", defaults[name]) for name, read in _PLACE.items() if name in defaults}
-    wanted = [_wanted(f"jobs[{number}]", job, defaults) for number, job in enumerate(jobs)]
-    return wanted, Place(**{"db": options.DB, **place})
+    there = Place(**{"db": options.DB, **place})
+    return [_wanted(f"jobs[{number}]", job, defaults, there.exchange) for number, job in enumerate(jobs)], there
 
 
-def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any]) -> Wanted:
+def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exchange: str) -> Wanted:
     _check_names(where, job, _JOB, elsewhere=_PLACE)
     if any(way in job for way in WAYS):
         defaults = {name: value for name, value in defaults.items() if name not in WAYS}
@@ -132,7 +132,7 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
         said["to"] = until
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
-        return Wanted(symbols, timeframes, ends_of(**said, dashes=""))
+        return Wanted(symbols, timeframes, ends_of(**said, dashes=""), exchange)
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from None
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
 from rxcandles.cli.text import printable
-from rxcandles.limiter import LimiterStats
+from rxcandles.limiters import LimiterStats, WeightStats
 from rxcandles.reports import CollectionProgress
 
 __all__ = ["Picture"]
@@ -165,7 +165,8 @@ def _limit(limit: LimiterStats) -> tuple[ProgressBar | Text, list[str]]:
     if limit.paused_for > 0:
         return Text("paused"), [f"the exchange asked to wait: {clock(limit.paused_for)} more"]
     window = "second" if abs(limit.window - 1) < 1e-9 else f"{limit.window:g} s"
-    parts = [f"{limit.active} of {limit.capacity} requests a {window}"]
+    unit = limit.unit if isinstance(limit, WeightStats) else "requests"
+    parts = [f"{limit.active} of {limit.capacity} {unit} a {window}"]
     parts += [f"{limit.waiting} waiting"] if limit.waiting else []
     parts += [f"{limit.left_to_others} left to others"] if limit.left_to_others else []
     bar = ProgressBar(total=limit.capacity or 1, completed=limit.active, complete_style="cyan", finished_style="cyan")

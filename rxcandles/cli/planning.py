@@ -20,9 +20,10 @@ from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import span_shown
 from rxcandles.cli.text import counted, echo
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
-from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges import named
+from rxcandles.exchanges.declared import page_cost, retention_text
 from rxcandles.model import Request
-from rxcandles.ports import Series, kept_text
+from rxcandles.ports import Series
 from rxcandles.timeframe import to_datetime
 
 __all__ = ["plan", "size"]
@@ -74,7 +75,7 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         else:
             titles = titles_of(requests).values()
             told = dict(zip(titles, plans, strict=True))
-            _print(told, whose, None if place.rate_limit is None else seconds, output)
+            _print(told, whose, named(place.exchange), None if place.rate_limit is None else seconds, output)
         if not output.quiet:
             for series in others:
                 echo(
@@ -105,7 +106,8 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
         for request in requests:
             plans.append(await provider.plan(request, of=len(requests)))
             OBJECTS.know(request, {"exchange": whose, **plans[-1].to_dict()})
-        seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans))
+        cost = page_cost(provider.exchange, provider.exchange.page_limit)
+        seconds = seconds_at_limit(provider.limiter, sum(each.requests for each in plans), cost)
         bare = {(each.request.symbol, each.request.timeframe.name) for each in plans if not each.stored}
         others = [
             each
@@ -115,7 +117,9 @@ async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[Collec
         return plans, seconds, others, whose
 
 
-def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | None, output: Output) -> None:
+def _print(
+    plans: Mapping[str, CollectionPlan], exchange: str, kind: type, seconds: float | None, output: Output
+) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -132,7 +136,7 @@ def _print(plans: Mapping[str, CollectionPlan], exchange: str, seconds: float | 
         if each.not_kept is not None:
             start, stop = each.not_kept
             echo(
-                f"{printable(title)}: {kept_text(UpbitExchange, each.request.timeframe)}; "
+                f"{printable(title)}: {retention_text(kind, each.request.timeframe)}; "
                 f"{span_shown(start, stop)} is not counted"
             )
     every = list(plans.values())

@@ -1,5 +1,7 @@
 """The gate that every page of any exchange passes before it is stored: a page that can't be is refused.
 
+What a page proves it says itself (``covered``, ``history_starts``); here its rows are held against that.
+
 A candle that can't be, in a page that can, is told and no more: the others are true all the same.
 """
 
@@ -12,8 +14,10 @@ import attrs
 
 from rxcandles.errors import InvalidResponseError
 from rxcandles.model import Row
+from rxcandles.ports import Page
 from rxcandles.rules import finite, possible, value_fault
-from rxcandles.timeframe import Timeframe, time_text
+from rxcandles.spans import Span
+from rxcandles.timeframe import BEGINNING, Timeframe, time_text
 
 __all__ = ["CheckedPage", "check_page"]
 
@@ -30,44 +34,70 @@ class CheckedPage:
 
     rows: list[Row]
     """Newest first, every open time before the ``to`` that was asked with; those that can't be true are among them."""
-    full: bool
-    """Whether the exchange sent as many rows as were asked for, so that older ones may exist.
-
-    A full page may have fewer rows than ``count``, or none at all, where it began with rows at ``to``: it then still
-    proves only what its rows reach. One that is not full proves that nothing older exists.
-    """
+    covered: Span
+    """Every candle that exists in there is among the rows, by the exchange's word; all of the rows lie in it."""
+    history_starts: bool = False
+    """Whether the exchange says that nothing older exists."""
+    full: bool = False
+    """Whether as many rows came as were asked for."""
     impossible: Mapping[int, str] = attrs.field(factory=dict)
     """Why a candle can't be true, by open time: it exists, and nobody knows its values. Never more than half."""
 
 
 def check_page(
-    page_rows: Sequence[Row], *, symbol: str, timeframe: Timeframe, to: int, count: int, server_time: float | None
+    page: Page | Sequence[Row],
+    *,
+    symbol: str,
+    timeframe: Timeframe,
+    to: int,
+    count: int,
+    server_time: float | None = None,
+    kept_since: int = BEGINNING,
 ) -> CheckedPage:
     """Return the rows of a page that was asked for with ``to`` and ``count``, or raise ``InvalidResponseError``.
 
     Refused, naming the row: more rows than ``count``; open times that don't strictly descend, are off the
-    timeframe's grid, before 1970, at or after ``to``, or more than 5 seconds after ``server_time`` (UTC
-    seconds; None: not known). Rows at the head that
+    timeframe's grid, before 1970, at or after ``to``, outside of what the page covers, or more than 5 seconds after
+    ``server_time`` (UTC seconds; None: as the page says). Rows at the head that
     open exactly at ``to`` are dropped instead: a page that repeats the last row of the one before was seen in
-    collected data.
+    collected data. Rows alone, and a page that does not say what it covers, are taken for the newest ``count``
+    of what the exchange keeps, which is all ``kept_since`` then.
 
     A candle is impossible where a price is not finite and positive or lies outside low and high, a volume or turnover
     is negative or infinite, the ``timestamp`` is more than a day before the open time (it may well be after the
     candle's end), or something is no number at all. One such among others is told (``impossible``); a page with more
     of them than of others is refused.
     """
-    full = len(page_rows) >= count
+    page = page if isinstance(page, Page) else Page(page)
+    server_time = page.server_time if server_time is None else server_time
     asked = (symbol, timeframe, to, count)
-    if len(page_rows) > count:
-        raise _refusal(asked, None, f"{len(page_rows)} rows came")
+    came = len(page.rows)
+    if came > count:
+        raise _refusal(asked, None, f"{came} rows came")
     seam = 0
-    while seam < len(page_rows) and page_rows[seam].open_time == to:
+    while seam < len(page.rows) and page.rows[seam].open_time == to:
         seam += 1
-    rows = list(page_rows[seam:])
+    rows = list(page.rows[seam:] if seam else page.rows)
     impossible = {} if _sound(rows, timeframe, to) else _impossible(rows, asked)
     if rows and server_time is not None and rows[0].open_time > server_time + _CLOCK_SPREAD:
         raise _refusal(asked, rows[0], f"it opens in the future: the server's clock says {time_text(server_time)}")
-    return CheckedPage(rows, full, impossible)
+    if page.covered is None:
+        page = Page.before(page.rows, to, count, kept_since=kept_since)
+    return CheckedPage(rows, _covered(page, rows, asked), page.history_starts, came >= count, impossible)
+
+
+def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
+    """Return what the page covers of what was asked, on the grid; raise where a row lies outside."""
+    _, timeframe, to, _ = asked
+    start, stop = page.covered or (to, to)
+    start, stop = timeframe.ceil(start), min(timeframe.ceil(stop), to)
+    if start > stop:
+        raise _refusal(asked, None, f"it says that it covers {time_text(start)} to {time_text(stop)}, which ends first")
+    for row in (rows[0], rows[-1]) if rows else ():
+        if not start <= row.open_time < stop:
+            covers = f"{time_text(start)} to {time_text(stop)}"
+            raise _refusal(asked, row, f"it lies outside of what the page says it covers, {covers}")
+    return (start, stop)
 
 
 def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
 from rxcandles.arguments import check_count, check_exchange_name, check_flag, check_number, check_symbol, refusal
@@ -26,6 +27,7 @@ from rxcandles.errors import (
     WrongServerError,
 )
 from rxcandles.exchanges.contact import PATIENCE, Contact
+from rxcandles.exchanges.declared import AbsentSlot, retained_since
 from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
 from rxcandles.exchanges.headers import cached_for, http_date, remaining_requests, retry_after
 from rxcandles.exchanges.proxies import proxy_for
@@ -99,6 +101,16 @@ class UpbitExchange(Titled):
     Raises ``RequestError`` for arguments that can't be meant.
     """
 
+    url: ClassVar[str] = UPBIT_URL
+    """Its own address."""
+    example: ClassVar[str] = "KRW-BTC"
+    """A market of it, for messages."""
+    kind: ClassVar[str] = "spot"
+    """What its markets trade."""
+    timeframes: ClassVar[Sequence[Timeframe]] = TIMEFRAMES
+    """What it serves; those of ``1h`` and ``4h`` are called ``60m`` and ``240m``."""
+    settle_seconds: ClassVar[float] = 3.0
+    """Seconds after its end for which a candle may still change."""
     page_limit: int = 200
     """Upbit cuts a larger count silently to 200 (seen 2026-09-13)."""
     rate_limit: float | None = 10.0
@@ -172,16 +184,29 @@ class UpbitExchange(Titled):
             meant = _meant(symbol)
             hint = "" if meant is None else f"; did you mean {meant!r}?"
             raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{hint}")
-        Timeframe.of(timeframe)
+        if Timeframe.of(timeframe) not in self.timeframes:
+            names = ", ".join(map(str, self.timeframes))
+            raise refusal("timeframe", str(timeframe), f"Upbit has no such candles; take one of {names}")
 
     @staticmethod
-    def kept(timeframe: Timeframe) -> int | None:
+    def absent_slot(timeframe: Timeframe) -> AbsentSlot:
+        """Return ``no_trade``: Upbit has no candle where nobody traded."""
+        return "no_trade"
+
+    @staticmethod
+    def retention(timeframe: Timeframe) -> int | None:
         """Return for how many seconds candles are sure to be there; None for ever.
 
         Upbit keeps those of a second for three months (documented since 2024-10-30). When in the day the edge moves is
         not known, so two days less than the shortest three months are said here.
         """
         return _SECONDS_KEPT if timeframe.name == "1s" else None
+
+    @staticmethod
+    def kept(timeframe: Timeframe) -> int | None:
+        """Return what :meth:`retention` does: its name of before, which will go."""
+        warnings.warn("UpbitExchange.kept is called retention now", DeprecationWarning, stacklevel=2)
+        return UpbitExchange.retention(timeframe)
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles (1 to 200) that exist with an open time before ``to``; tries once.
@@ -216,12 +241,16 @@ class UpbitExchange(Titled):
             hint = f"; did you mean {symbol.upper()!r}?" if symbol.upper() != symbol else ""
             error.args = (f"there is no market {symbol!r} at {self.name}: {error}{hint}",)
             raise
-        return Page(
+        server_time = http_date(answer.date)
+        return Page.before(
             decode_candles(answer.body, symbol, timeframe, asked),
-            http_date(answer.date),
-            remaining_requests(answer.remaining),
-            answer.delay,
-            excerpt(answer.body),
+            to,
+            count,
+            kept_since=retained_since(self, timeframe, time.time() if server_time is None else server_time),
+            server_time=server_time,
+            remaining=remaining_requests(answer.remaining),
+            delay=answer.delay,
+            beginning=excerpt(answer.body),
         )
 
     async def markets(self) -> list[Market]:

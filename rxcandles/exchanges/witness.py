@@ -62,6 +62,24 @@ class Witness:
             self._began[run] = await self._far(ask, symbol, timeframe, oldest, since, now, claim, contradiction)
         return self._began[run]
 
+    async def first(
+        self,
+        ask: Ask,
+        run: object,
+        symbol: str,
+        timeframe: Timeframe,
+        now: float,
+        contradiction: Callable[[str], ContradictionError],
+    ) -> int | None:
+        """Return the open time of the first longer candle, before which there is none; None where that isn't known."""
+        if run not in self._began:
+            other = next((each for name in _FAR if (each := self._served(symbol, name)) is not None), timeframe)
+            page = await ask(other, int(now) + 1, self._exchange.page_limit)
+            self._began[run] = None if page is None else _first_of(page)
+            if page is not None and not page.rows and other != timeframe:
+                await self._unlisted(symbol, "a page says that there is no candle in it", contradiction)
+        return self._began[run]
+
     async def _near(
         self,
         ask: Ask,
@@ -113,13 +131,17 @@ class Witness:
         if page.rows:
             if page.rows[-1].open_time < oldest:
                 await self._finer(ask, symbol, timeframe, oldest, since, claim, contradiction)
-            return None if page.full else page.rows[-1].open_time
+            return _first_of(page)
+        await self._unlisted(symbol, claim, contradiction)
+        return None
+
+    async def _unlisted(self, symbol: str, claim: str, contradiction: Callable[[str], ContradictionError]) -> None:
+        """Raise where a market without a candle of any length is listed, or no market is."""
         markets = await self._exchange.markets()
         if not markets:
             raise contradiction(f"{claim}, but its list of markets is empty too")
         if any(market.symbol == symbol for market in markets):
             raise contradiction(f"{claim}, and sends no candle of any length, but lists the market")
-        return None
 
     async def _finer(
         self,
@@ -148,3 +170,11 @@ class Witness:
         except RequestError:
             return None
         return timeframe
+
+
+def _first_of(page: CheckedPage) -> int | None:
+    """Return the open time of the oldest candle of a page where there is none before it."""
+    if not page.rows:
+        return None
+    first = page.rows[-1].open_time
+    return first if page.history_starts or page.covered[0] < first else None

@@ -9,9 +9,10 @@ from typing import Final
 import attrs
 
 from rxcandles.arguments import check_count, check_like, check_symbol
+from rxcandles.exchanges.declared import retention
 from rxcandles.importing.importer import sqlite_store
 from rxcandles.model import MarkedRow, Row
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, kept_by
+from rxcandles.ports import CandleStore, Exchange, RateLimiter
 from rxcandles.sampling import AGE_SECONDS, page_before
 from rxcandles.showing import Brief
 from rxcandles.timeframe import Timeframe, time_text
@@ -58,7 +59,7 @@ async def check_imported(
     check_like("limiter", limiter, RateLimiter)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
     exchange.check(symbol, frame)
-    now, kept = time.time(), kept_by(exchange)(frame)
+    now, kept = time.time(), retention(exchange)(frame)
     since = 0 if kept is None else frame.ceil(now - kept)
     sample = await keeper.imported_sample(
         symbol, frame, since, frame.floor(now - AGE_SECONDS), check_count("pages", pages, most=10**6)

@@ -38,6 +38,9 @@ def check_answer(page: object, what: Callable[[], str]) -> Page:
         for row in page.rows:
             if not isinstance(row, Row):
                 raise _wrong(what(), row, "Rows in its Page", "make a rxcandles.Row of each")
+    covered = page.covered
+    if covered is not None and not (len(covered) == 2 and all(type(end) is int for end in covered)):
+        raise _wrong(what(), covered, "a span in its Page", "give covered=(start, stop), whole UTC seconds")
     return page
 
 

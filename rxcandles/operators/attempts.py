@@ -7,14 +7,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from math import ceil
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from rxcandles.chunk import Chunk
 from rxcandles.claims import Absence, AbsenceKind, ConfirmTimes
-from rxcandles.density import doubtful_gaps, is_unlikely
+from rxcandles.density import Trend, doubtful_gaps, is_unlikely
 from rxcandles.errors import (
     BannedError,
     ConnectionFailedError,
@@ -26,14 +27,17 @@ from rxcandles.errors import (
 )
 from rxcandles.events import FailedEvent, ImpossibleEvent, OfSeries, PageEvent, RequestEvent, RetryEvent, log_event
 from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.exchanges.declared import confirm_times, page_cost, retained_since, settle_seconds
 from rxcandles.exchanges.witness import Witness
-from rxcandles.model import SETTLE_SECONDS, Row
+from rxcandles.model import Row
 from rxcandles.operators.answered import brought_home, check_answer
-from rxcandles.ports import CandleStore, Exchange, Page, confirm_times, kept_by
+from rxcandles.ports import CandleStore, Exchange, Page, RateLimiter
 from rxcandles.spans import Span
 from rxcandles.timeframe import BEGINNING, END, Timeframe, time_text
 
 __all__ = ["Attempts", "Found"]
+
+_T = TypeVar("_T")
 
 _log: Final = logging.getLogger("rxcandles.fetch")
 
@@ -65,6 +69,7 @@ class Found:
     begins: int | None
     said: float | None
     impossible: Mapping[int, str]
+    windowed: bool
 
 
 class Attempts:
@@ -101,6 +106,7 @@ class Attempts:
         self._lacked: frozenset[int] = frozenset()
         self._tally = chunk.plan.tally
         self._confirm: ConfirmTimes = confirm_times(exchange)
+        self._settle = settle_seconds(exchange)
         self._anew = chunk.again
         """Whether another server is to answer: it goes over a connection of its own."""
         self._other_questions = 0
@@ -126,14 +132,20 @@ class Attempts:
         # What lies between the hole and the candle at its seam was taken for empty: what comes there is new.
         bound = chunk.resume if not chunk.over or chunk.seam is None else chunk.seam
         checked, server_time = await self._rows(chunk, bound)
-        rows, full = checked.rows, checked.full
+        rows = checked.rows
         plan, timeframe = chunk.plan, chunk.request.timeframe
+        edge = self._edge(timeframe, server_time)
+        # What is older than the exchange keeps is asked for no further, unless it comes all the same.
+        dropped = checked.covered[0] >= bound or (checked.covered[0] <= edge and not checked.full)
+        ended = checked.history_starts or dropped
+        # A page of rows that is not full has told of all that is older, too.
+        windowed = not ended and (plan.page_unit == "slots" or not checked.full)
         above = [row.open_time for row in rows if row.open_time >= bound]
         if above:
             rows = rows[len(above) :]
-        stop = self._over_by(bound, rows, server_time)
-        reached = rows[-1].open_time if full else BEGINNING
-        self._check_known(chunk, rows, above, reached)
+        stop = min(self._over_by(bound, rows, server_time), self._covered_to(chunk, checked, bound))
+        start = BEGINNING if checked.history_starts else checked.covered[0]
+        self._check_known(chunk, rows, above, start)
         if rows and rows[0].open_time >= stop:
             rows = [row for row in rows if row.open_time < stop]
         impossible = self._impossible(chunk, checked, rows)
@@ -141,8 +153,10 @@ class Attempts:
         opens = [*nearest, *(row.open_time for row in rows)]
         gaps, trend = doubtful_gaps(opens, timeframe, plan.trend, max(plan.page, plan.places))
         absences: list[tuple[AbsenceKind, Span]] = [("gap", gap) for gap in gaps]
-        top = (timeframe.shift(rows[0].open_time, 1), stop) if rows else (stop, stop)
-        if top[0] < top[1] and not nearest:
+        top = (timeframe.shift(rows[0].open_time, 1), stop) if rows else (start if windowed else stop, stop)
+        if windowed:
+            absences += self._around_a_window(chunk, rows, top, start, trend)
+        elif top[0] < top[1] and not nearest:
             slots = timeframe.slots(*top)
             if chunk.seam is None:
                 absences.append(("head", top))
@@ -151,14 +165,20 @@ class Attempts:
             else:
                 # Chance may have made it, or the page lacks its newest candle: one that is known shows which.
                 return await self._believed(chunk.but(over=1, ask=min(plan.page, chunk.ask + 1)))
-        start, begins = reached, None
-        if not full:
-            start = self._kept_since(timeframe, rows, server_time)
-            oldest = rows[-1].open_time if rows else stop
+        begins, oldest = None, rows[-1].open_time if rows else stop
+        if windowed:
+            begins = plan.begins
+            if begins is None and not rows and start < stop:
+                begins = await self._first_open(chunk, server_time)
+            if begins is not None and start <= begins:
+                start, ended = BEGINNING, True
+                absences.append(("beginning", (start, oldest)))
+        elif checked.history_starts or (ended and start < stop):
             begins = await self._begins(chunk, oldest, start, rows, server_time)
             if begins is not None and not rows and begins > stop:
                 oldest = stop = begins  # the other length tells of more than the page
             absences.append(("beginning", (start, oldest)))
+        reached = BEGINNING if ended else start
         proven = (start, stop) if start < stop else None
         gone = await self._gone(proven, rows)
         plan.trend = trend
@@ -183,7 +203,43 @@ class Attempts:
             begins=begins if start == BEGINNING else None,
             said=server_time,
             impossible=impossible,
+            windowed=windowed,
         )
+
+    def _covered_to(self, chunk: Chunk, checked: CheckedPage, bound: int) -> int:
+        """Return the newer end of what a page covers, where that need not be the end that was asked for."""
+        stop = checked.covered[1]
+        if stop < bound and not (chunk.resume == chunk.request.stop and chunk.seam is None):
+            raise InvalidResponseError(f"{chunk}: the page covers nothing from {time_text(stop)} on, and is refused")
+        return stop
+
+    @staticmethod
+    def _around_a_window(
+        chunk: Chunk, rows: Sequence[Row], top: Span, start: int, trend: Trend
+    ) -> list[tuple[AbsenceKind, Span]]:
+        """Return which of the empty slots at the ends of a window are doubtful."""
+        timeframe, absences = chunk.request.timeframe, []
+        ends: list[tuple[Span, int]] = [(top, top[1] if chunk.seam is None else chunk.seam)]
+        if rows:
+            ends.append(((start, rows[-1].open_time), rows[-1].open_time))
+        for (low, high), known in ends:
+            kind: AbsenceKind = "head" if high == top[1] and chunk.seam is None else "gap"
+            if low < high and (kind == "head" or is_unlikely(timeframe.slots(low, known), trend)):
+                absences.append((kind, (low, high)))
+        return absences
+
+    async def _first_open(self, chunk: Chunk, server_time: float | None) -> int | None:
+        """Return when a market's first candle opened, or a time before which there is none; None for unknown."""
+        plan, symbol, timeframe = chunk.plan, chunk.request.symbol, chunk.request.timeframe
+        probe = getattr(self._exchange, "first_open", None)
+        if probe is None:
+            now = time.time() if server_time is None else server_time
+            plan.begins = await self._witness.first(self._other, plan, symbol, timeframe, now, self._contradiction)
+        else:
+            text = f"{self._exchange.name}: {symbol} {timeframe}, its first candle"
+            cost = page_cost(self._exchange, 1)
+            plan.begins = await self._permitted_call(lambda: probe(symbol, timeframe), lambda: text, cost=cost)
+        return plan.begins
 
     def _impossible(self, chunk: Chunk, checked: CheckedPage, rows: Sequence[Row]) -> dict[int, str]:
         """Return which of the rows can't be true, and why; raise where another answer may differ."""
@@ -214,7 +270,9 @@ class Attempts:
         for to, ask in questions:
             # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
             checked, server_time = await self._ask(to, min(ask, self._exchange.page_limit))
-            if not checked.full or any(row.open_time < bound for row in checked.rows):
+            start, stop = checked.covered
+            by_slots = chunk.plan.page_unit == "slots"
+            if start < bound or checked.history_starts or not (checked.full or (by_slots and start < stop)):
                 return checked, server_time
             # It held nothing but newer candles, which may be repeated. The next question shows what is behind them.
         raise InvalidResponseError(f"{chunk}: the page holds nothing but the candle at `to`, which was excluded")
@@ -223,12 +281,13 @@ class Attempts:
         """Return how many slots above the stretch a page begins, and how many candles more it then asks for."""
         further = more = self._other_questions
         density = chunk.plan.density
-        inside = chunk.resume < chunk.request.stop and chunk.plan.is_sparse
+        by_slots = chunk.plan.page_unit == "slots"
+        inside = chunk.resume < chunk.request.stop and chunk.plan.is_sparse and not by_slots
         if self._around or (chunk.seam is None and (chunk.again or inside)):
             # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
             newer = NEWER + self._around
             further += ceil(newer / (density or 1.0))
-            more += 2 * newer
+            more += further if by_slots else 2 * newer
         return further, more
 
     def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
@@ -236,7 +295,7 @@ class Attempts:
         timeframe = self._chunk.request.timeframe
         if server_time is not None:
             # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
-            return min(bound, timeframe.floor(server_time - SETTLE_SECONDS))
+            return min(bound, timeframe.floor(server_time - self._settle))
         topmost = self._chunk.resume == self._chunk.request.stop
         if topmost and self._chunk.seam is None and time.time() - bound < _DAY:
             # Nobody says what time it is there. A candle shows that all before it are over, not that it is itself.
@@ -307,18 +366,18 @@ class Attempts:
     def _contradiction(self, what: str) -> ContradictionError:
         return ContradictionError(f"{self._chunk}: {what}; nothing of it is stored, ask again later")
 
-    def _kept_since(self, timeframe: Timeframe, rows: Sequence[Row], server_time: float | None) -> int:
-        kept = kept_by(self._exchange)(timeframe)
-        if kept is None:
-            return BEGINNING
-        # What is older can't be had any more, which does not say that it never was.
-        now = time.time() if server_time is None else server_time
-        start = timeframe.ceil(max(now - kept, BEGINNING))
-        return min(start, rows[-1].open_time) if rows else start
+    def _edge(self, timeframe: Timeframe, server_time: float | None) -> int:
+        """Return before when the exchange is not sure to have candles. What is older can't be had any more.
+
+        That does not say that it never was.
+        """
+        return retained_since(self._exchange, timeframe, time.time() if server_time is None else server_time)
 
     async def _ask(self, to: int, count: int) -> tuple[CheckedPage, float | None]:
         try:
             page = await self._send(self._chunk.request.timeframe, to, count)
+            if page.covered is None:
+                self._log_unsaid()
             return self._checked(page, self._chunk.request.timeframe, to, count), page.server_time
         except InvalidResponseError:
             # A few of which most can't be true would be refused for ever; among others they are told.
@@ -338,33 +397,46 @@ class Attempts:
 
     def _checked(self, page: Page, timeframe: Timeframe, to: int, count: int) -> CheckedPage:
         try:
-            return check_page(
-                page.rows,
-                symbol=self._chunk.request.symbol,
-                timeframe=timeframe,
-                to=to,
-                count=count,
-                server_time=page.server_time,
-            )
+            edge = self._edge(timeframe, page.server_time)
+            symbol = self._chunk.request.symbol
+            return check_page(page, symbol=symbol, timeframe=timeframe, to=to, count=count, kept_since=edge)
         except InvalidResponseError as error:
             if page.beginning:
                 error.args = (f"{error}: {page.beginning}",)
             raise
 
     async def _send(self, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Send one request, with a permit; over a connection of its own where the answer is a second one."""
-        chunk, symbol, limiter = self._chunk, self._chunk.request.symbol, self._chunk.limiter
-        given = 0.0 if limiter is None else await limiter.acquire()
+        """Ask for a page; over a connection of its own where the answer is a second one."""
+        ask = self._exchange.page
+        if self._anew:
+            ask = getattr(self._exchange, "page_anew", ask)
+        symbol = self._chunk.request.symbol
+        text = partial(self._page_text, timeframe, to, count)
+
+        async def sent() -> Page:
+            return check_answer(await ask(symbol, timeframe, to, count), text)
+
+        cost = page_cost(self._exchange, count)
+        return await self._permitted_call(sent, text, partial(self._log_request, to, count), cost)
+
+    async def _permitted_call(
+        self,
+        send: Callable[[], Awaitable[_T]],
+        text: Callable[[], str],
+        log: Callable[[float, Any, BaseException | None], None] = lambda seconds, answer, error: None,
+        cost: float = 1.0,
+    ) -> _T:
+        """Send one request with a permit; tell the limiter, the run and the log what has come of it."""
+        chunk, limiter = self._chunk, self._chunk.limiter
+        # Limiters of others need not know of costs where each request takes one.
+        given = 0.0 if limiter is None else await (limiter.acquire() if cost == 1 else limiter.acquire(cost))
         if self._permitted is not None and not self.requests:
             await self._permitted()
         self.requests += 1
         self._tally.requests += 1
-        ask = self._exchange.page
-        if self._anew:
-            ask = getattr(self._exchange, "page_anew", ask)
-        sent, page = time.monotonic(), None
+        sent, answer = time.monotonic(), None
         try:
-            page = check_answer(await ask(symbol, timeframe, to, count), lambda: self._page_text(timeframe, to, count))
+            answer = await send()
         except RateLimitedError as error:
             self.rate_limited += 1
             self._tally.rate_limited += 1
@@ -380,23 +452,23 @@ class Attempts:
             raise
         except Exception as error:
             # What is not this library's own comes from an exchange of somebody else's.
-            told = brought_home(error, self._page_text(timeframe, to, count))
+            told = brought_home(error, text())
             if told is error:
                 raise
             raise told from error
         finally:
             seconds = time.monotonic() - sent
             if limiter is not None:
-                limiter.took(given, seconds, 0.0 if page is None else page.delay)
+                limiter.took(given, seconds, answer.delay if isinstance(answer, Page) else 0.0)
             if _log.isEnabledFor(logging.DEBUG):
-                self._log_request(to, count, seconds, page, sys.exception())
+                log(seconds, answer, sys.exception())
         chunk.plan.took(seconds)
         if limiter is not None:
-            if page.remaining is not None:
-                limiter.observe(page.remaining)
+            if isinstance(answer, Page):
+                _tell(limiter, given, answer)
             if (answered := getattr(limiter, "answered", None)) is not None:
                 answered(given)
-        return page
+        return answer
 
     def _page_text(self, timeframe: Timeframe, to: int, count: int) -> str:
         symbol = self._chunk.request.symbol
@@ -419,6 +491,16 @@ class Attempts:
         )
         message = "%s: attempt %d failed: %s; again in %.1f s"
         log_event(_log, logging.WARNING, event, message, self._chunk, event["attempt"], _told(error), event["wait"])
+
+    def _log_unsaid(self) -> None:
+        """Log, once a run, that the pages of an exchange do not say what they cover."""
+        if not self._chunk.plan.pages_unsaid:
+            self._chunk.plan.pages_unsaid = True
+            _log.warning(
+                "%s: its pages do not say what they cover, and are taken for the newest candles before a time; "
+                "return Page.before(rows, to, count) where that is so, else Page(rows, covered=(start, stop))",
+                self._exchange.name,
+            )
 
     def _log_impossible(self, found: Mapping[int, str]) -> None:
         """Log which candles can't be true, the first time that a run sees them."""
@@ -473,6 +555,17 @@ class Attempts:
         )
         outcome = _told(error) if page is None else f"{len(page.rows)} rows"
         log_event(_log, logging.DEBUG, event, "%s: %s in %.3f s", self._chunk, outcome, seconds)
+
+
+def _tell(limiter: RateLimiter, given: float, page: Page) -> None:
+    """Tell the limiter what an answer says of the limit, and what time the server has."""
+    learned = getattr(limiter, "learned", None)
+    if page.server_time is not None and learned is not None:
+        learned(given, page.server_time)
+    if page.used is not None:
+        limiter.observe(used=page.used)
+    elif page.remaining is not None:
+        limiter.observe(page.remaining)
 
 
 def _status(error: BaseException | None) -> int | None:

@@ -8,11 +8,12 @@ from typing import Final
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable, check_count, check_kind, check_number
+from rxcandles.arguments import check_callable, check_choice, check_count, check_kind, check_number
 from rxcandles.chunk import Chunk
 from rxcandles.flow import Supply, on_demand
 from rxcandles.model import Request
 from rxcandles.planning import Plan
+from rxcandles.ports import PageUnit
 
 __all__ = ["cursors_for", "plan_chunks"]
 
@@ -76,13 +77,16 @@ def plan_chunks(
     request: Request,
     *,
     page: int = 200,
+    page_unit: PageUnit = "rows",
     cursors: int | Callable[[float], int] = 1,
     on_plan: Callable[[Plan], object] | None = None,
 ) -> Observable[Chunk]:
     """Emit the request as chunks of one page each, the next when the one before has told how far it reached.
 
     Cold: every subscription plans anew, so subscribing again after a failure resumes (``skip_stored`` spares what is
-    there). With one cursor the chunks come newest first; ``cursors`` (a number, or a function of the round trip such
+    there). ``page`` is the most that a page holds: rows, however many slots they lie in, or with ``page_unit="slots"``
+    the rows of so many slots. With one cursor the chunks come newest first; ``cursors`` (a number, or a function of the
+    round trip such
     as ``cursors_for(rate)``) lets several walk at once, and the chunks interleave. A chunk that failed for good ends
     the stream as its error, after everything that comes before it in the request's order. A chunk that an operator
     drops counts as planned: as many candles as its slots, by the density just seen. One that an operator keeps back
@@ -91,12 +95,13 @@ def plan_chunks(
     """
     check_kind("request", request, Request)
     page = check_count("page", page)
+    check_choice("page_unit", page_unit, ("rows", "slots"))
     if not callable(cursors):
         cursors = check_count("cursors", cursors)
     check_callable("on_plan", on_plan, optional=True)
 
     def make(woken: Callable[[], None]) -> Plan:
-        plan = Plan(request, woken, page=page, cursors=cursors)
+        plan = Plan(request, woken, page=page, page_unit=page_unit, cursors=cursors)
         if on_plan is not None:
             on_plan(plan)
         return plan

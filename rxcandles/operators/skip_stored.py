@@ -85,7 +85,7 @@ class Narrowing:
         if chunk.resume < chunk.top:
             plan.tally.stored_before -= await self._spared(chunk, chunk.resume, chunk.held)
         low = max(chunk.floor, request.timeframe.shift(chunk.top, -plan.page))
-        ask = min(plan.page, request.timeframe.slots(low, chunk.top), chunk.want or plan.page)
+        ask = plan.need(request.timeframe.slots(low, chunk.top), chunk.want)
         chunk = chunk.but(
             low=low, resume=chunk.top, ask=ask, seam=chunk.segment.seam, over=0, known=(), again=False, held=0,
             overlap="no_overlap", reached=None, suspects=frozenset(),
@@ -214,9 +214,8 @@ class Narrowing:
         if known and overlap == "no_overlap":
             tail = len(known) == 1 and known.spans[0][0] == low
             overlap = "partial_middle_continuous" if tail else "partial_middle_fragment"
-        wanted = page if chunk.want is None else chunk.want - chunk.held
         slots = grid.slots(lowest, chunk.resume)
-        need = min(page, slots, wanted)
+        need = chunk.plan.need(slots, None if chunk.want is None else chunk.want - chunk.held)
         suspects = look.impossible_in(lowest, chunk.resume)
         again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(chunk, covered.intersect(SpanSet(((lowest, chunk.resume),))), page)

@@ -1,4 +1,4 @@
-"""An exchange of one's own, here a list in memory, given to ``connect``: all three modes work with it."""
+"""Two exchanges of one's own, here lists in memory, given to ``connect``: all three modes work with them."""
 
 import asyncio
 from bisect import bisect_left
@@ -8,6 +8,8 @@ import rxcandles
 
 
 class ListExchange:
+    """Answers with the newest rows before a time, however long ago they are."""
+
     name, page_limit = "mine", 100
     rate_limit: float | None = None
 
@@ -23,13 +25,29 @@ class ListExchange:
         self.asked += 1
         rows = self.rows[symbol]
         stop = bisect_left(rows, to, key=lambda row: row.open_time)
-        return rxcandles.Page(rows[max(0, stop - count) : stop][::-1])  # newest first
+        newest = rows[max(0, stop - count) : stop][::-1]  # newest first
+        return rxcandles.Page.before(newest, to, count)
 
     async def markets(self) -> list[rxcandles.Market]:
         return [rxcandles.Market(symbol) for symbol in self.rows]
 
     async def close(self) -> None:
         pass
+
+
+class WindowExchange(ListExchange):
+    """Answers with what is in a window of slots: few rows, or none, where nobody traded."""
+
+    name, page_limit, page_unit = "windows", 300, "slots"
+
+    async def page(self, symbol: str, timeframe: rxcandles.Timeframe, to: int, count: int) -> rxcandles.Page:
+        self.asked += 1
+        start = timeframe.shift(to, -count)
+        rows = [row for row in self.rows[symbol] if start <= row.open_time < to]
+        return rxcandles.Page(rows[::-1], covered=(start, to))  # all that exists between the two
+
+    async def first_open(self, symbol: str, timeframe: rxcandles.Timeframe) -> int | None:
+        return self.rows[symbol][0].open_time  # below it no window is asked for
 
 
 async def main() -> None:
@@ -43,6 +61,13 @@ async def main() -> None:
         print(summary.collected_count, "held: there are no more")
         async with provider.stream_candles("GOLD", "1m", count=2500, to=to) as stream:
             print([len(chunk) async for chunk, _ in stream], "in", stream.stats().requests, "requests")
+
+    windows = WindowExchange({"GOLD": [row for row in exchange.rows["GOLD"] if row.open_time // 60 % 10 == 0]})
+    async with rxcandles.connect("candles.db", exchange=windows) as provider:
+        candles = await provider.get_candles("GOLD", "1m", count=100, to=to)
+        print(len(candles), "candles of a quiet market in", windows.asked, "requests")
+        summary = await provider.collect_candles_only("GOLD", "1m", count=10_000, to=to)
+        print(summary.collected_count, "held: there are no more")
 
 
 asyncio.run(main())

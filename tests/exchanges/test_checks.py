@@ -3,6 +3,7 @@
 import math
 import time
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges import CheckedPage, check_page
 from rxcandles.model import Row
+from rxcandles.ports import Page
 from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 TO = 1773240060  # 2026-03-11T14:41:00Z
@@ -28,6 +30,10 @@ def check(
     )
 
 
+def short(rows: list[Row]) -> CheckedPage:
+    return CheckedPage(rows, (0, TO), history_starts=True)
+
+
 def refused(rows: list[Row], words: str, **how: object) -> None:
     with pytest.raises(InvalidResponseError, match=words) as caught:
         check(rows, **how)  # type: ignore[arg-type]
@@ -35,19 +41,19 @@ def refused(rows: list[Row], words: str, **how: object) -> None:
 
 
 def test_good():
-    """A page that makes sense passes as it is; it is full where as many rows came as were asked for."""
+    """A page that makes sense passes as it is. One as long as asked for reaches to its oldest row, else to nothing."""
     rows = page(TO - 60, TO - 120, TO - 6000)
-    assert check(rows) == CheckedPage(rows, full=False)
-    assert check(rows, count=3) == CheckedPage(rows, full=True)
-    assert check([]) == CheckedPage([], full=False)
+    assert check(rows) == short(rows)
+    assert check(rows, count=3) == CheckedPage(rows, (TO - 6000, TO), full=True)
+    assert check([]) == short([])
 
 
 def test_seam():
     """Rows at the head that open exactly at ``to`` repeat the page before: dropped, and the page stays full."""
     rows = page(TO, TO - 60, TO - 120)
-    assert check(rows, count=3) == CheckedPage(rows[1:], full=True)
-    assert check(page(TO, TO, TO - 60)) == CheckedPage(page(TO - 60), full=False)
-    assert check(page(TO), count=1) == CheckedPage([], full=True)
+    assert check(rows, count=3) == CheckedPage(rows[1:], (TO - 120, TO), full=True)
+    assert check(page(TO, TO, TO - 60)) == short(page(TO - 60))
+    assert check(page(TO), count=1) == CheckedPage([], (TO, TO), full=True)
 
 
 def test_message():
@@ -75,6 +81,23 @@ def test_message():
 def test_order(open_times: tuple[int, ...], words: str):
     """Open times strictly descend, lie on the grid, and before ``to``."""
     refused(page(*open_times), words)
+
+
+def test_windows():
+    """A page that says what it covers proves just that; a row outside of it, or a window the wrong way, is refused."""
+    rows = page(TO - 60, TO - 6000)
+    window = Page(rows, covered=(TO - 6030, TO + 300))
+    checked = check_page(window, symbol="KRW-BTC", timeframe=Timeframe.of("1m"), to=TO, count=200)
+    assert checked == CheckedPage(rows, (TO - 6000, TO))
+    for covered, words in [
+        ((TO - 5940, TO), "outside of what the page says it covers, 2026-03-11T13:02:00Z to 2026-03-11T14:41:00Z"),
+        ((TO - 6000, TO - 60), "outside of what the page says it covers"),
+        ((TO, TO - 600), "which ends first"),
+    ]:
+        with pytest.raises(InvalidResponseError, match=words):
+            check_page(
+                attrs.evolve(window, covered=covered), symbol="KRW-BTC", timeframe=Timeframe.of("1m"), to=TO, count=200
+            )
 
 
 def test_too_many():
@@ -159,7 +182,8 @@ def test_model(slots: list[int], count: int, late: int):
         and rest == sorted(set(rest), reverse=True)
     )
     if sensible:
-        assert check(page(*times), count=count) == CheckedPage(page(*rest), full=len(times) == count)
+        full = CheckedPage(page(*rest), (min(rest, default=TO), TO), full=True)
+        assert check(page(*times), count=count) == (full if len(times) == count else short(page(*rest)))
     else:
         with pytest.raises(InvalidResponseError):
             check(page(*times), count=count)

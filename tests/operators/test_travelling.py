@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import reactivex
 from candlelists import START, market, ordered
@@ -201,7 +202,8 @@ class Glitching(FakeExchange):
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """The page, with what is wrong in it."""
         page = await super().page(symbol, timeframe, to, count)
-        return Page([each._replace(high=1.0) if each.open_time == NEWEST - 3000 else each for each in page.rows], NOW)
+        rows = [each._replace(high=1.0) if each.open_time == NEWEST - 3000 else each for each in page.rows]
+        return attrs.evolve(page, rows=rows, server_time=NOW)
 
 
 def test_a_candle_that_cannot_be_true(tmp_path: Path) -> None:

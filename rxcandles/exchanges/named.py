@@ -1,0 +1,33 @@
+"""Exchanges by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from rxcandles.arguments import refusal
+from rxcandles.naming import EXCHANGES, NAMED, SIMULATED
+
+if TYPE_CHECKING:
+    from rxcandles.exchanges.upbit import UpbitExchange
+
+__all__ = ["Named", "named"]
+
+Named: TypeAlias = "type[UpbitExchange]"
+"""The class of an exchange that is opened by its name: it takes what Upbit's takes."""
+
+
+def named(name: str) -> Named:
+    """Return the class of the exchange called ``name``; of ``simulated``, that of the exchange that is simulated.
+
+    Raises ``RequestError`` for a name that there is none of.
+
+    >>> from rxcandles.exchanges import named
+    >>> named("upbit").page_limit
+    200
+    """
+    known = NAMED.get(EXCHANGES[0] if name == SIMULATED else name)
+    if known is None:
+        raise refusal("exchange", name, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
+    module, _, kind = known.kind.partition(":")
+    return cast(Named, getattr(import_module(module), kind))

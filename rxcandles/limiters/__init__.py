@@ -1,0 +1,19 @@
+"""Limiters: for a process, and for all processes of a machine; and what an exchange's limit is."""
+
+from __future__ import annotations
+
+from rxcandles.limiters.machine import MachineLimiter
+from rxcandles.limiters.policy import Limit, LimitKind, limit_of, shared_key
+from rxcandles.limiters.sliding import SlidingWindowLimiter
+from rxcandles.limiters.stats import LimiterStats, WeightStats
+
+__all__ = [
+    "Limit",
+    "LimitKind",
+    "LimiterStats",
+    "MachineLimiter",
+    "SlidingWindowLimiter",
+    "WeightStats",
+    "limit_of",
+    "shared_key",
+]
