@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
 NAMES = {
     "cron", "etl_parquet", "first_frame", "moving_average", "notebook", "observer", "own_exchange", "own_operator",
+    "own_windows",
 }  # fmt: skip
 
 Run = Callable[..., str]
@@ -118,6 +119,12 @@ def test_own_exchange(run: Run) -> None:
         "1000 candles in 10 requests",
         "5000 held: there are no more",
         "[1000, 1000, 500] in 0 requests",
+    ]
+
+
+def test_own_windows(run: Run) -> None:
+    """A hundred candles of a market that trades in every tenth minute lie in four windows of 300."""
+    assert run("own_windows").splitlines() == [
         "100 candles of a quiet market in 4 requests",
         "500 held: there are no more",
     ]

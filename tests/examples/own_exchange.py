@@ -1,4 +1,4 @@
-"""Two exchanges of one's own, here lists in memory, given to ``connect``: all three modes work with them."""
+"""An exchange of one's own, here a list in memory, given to ``connect``: all three modes work with it."""
 
 import asyncio
 from bisect import bisect_left
@@ -8,8 +8,6 @@ import rxcandles
 
 
 class ListExchange:
-    """Answers with the newest rows before a time, however long ago they are."""
-
     name, page_limit = "mine", 100
     rate_limit: float | None = None
 
@@ -35,21 +33,6 @@ class ListExchange:
         pass
 
 
-class WindowExchange(ListExchange):
-    """Answers with what is in a window of slots: few rows, or none, where nobody traded."""
-
-    name, page_limit, page_unit = "windows", 300, "slots"
-
-    async def page(self, symbol: str, timeframe: rxcandles.Timeframe, to: int, count: int) -> rxcandles.Page:
-        self.asked += 1
-        start = timeframe.shift(to, -count)
-        rows = [row for row in self.rows[symbol] if start <= row.open_time < to]
-        return rxcandles.Page(rows[::-1], covered=(start, to))  # all that exists between the two
-
-    async def first_open(self, symbol: str, timeframe: rxcandles.Timeframe) -> int | None:
-        return self.rows[symbol][0].open_time  # below it no window is asked for
-
-
 async def main() -> None:
     to = datetime(2025, 1, 1, tzinfo=UTC)
     times = range(int(to.timestamp()) - 5000 * 60, int(to.timestamp()), 60)
@@ -61,13 +44,6 @@ async def main() -> None:
         print(summary.collected_count, "held: there are no more")
         async with provider.stream_candles("GOLD", "1m", count=2500, to=to) as stream:
             print([len(chunk) async for chunk, _ in stream], "in", stream.stats().requests, "requests")
-
-    windows = WindowExchange({"GOLD": [row for row in exchange.rows["GOLD"] if row.open_time // 60 % 10 == 0]})
-    async with rxcandles.connect("candles.db", exchange=windows) as provider:
-        candles = await provider.get_candles("GOLD", "1m", count=100, to=to)
-        print(len(candles), "candles of a quiet market in", windows.asked, "requests")
-        summary = await provider.collect_candles_only("GOLD", "1m", count=10_000, to=to)
-        print(summary.collected_count, "held: there are no more")
 
 
 asyncio.run(main())
