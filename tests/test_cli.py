@@ -387,3 +387,12 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.delitem(sys.modules, "rxcandles.cli")
     assert main(["collect"]) == 1
     assert capsys.readouterr().err == "rxcandles: the command line needs click: pip install 'rxcandles[cli]'\n"
+
+
+def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list of commands has whole sentences, not their beginnings."""
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    sentences = " ".join(line.strip() for line in lines)
+    assert "..." not in sentences
+    assert sentences.count(".") >= 14

@@ -37,7 +37,17 @@ SHORT: Final = 1.5
 """Seconds to try to reach a server that was never reached, where ``--patience`` says nothing: people wait for it."""
 
 
+class _Whole(click.Group):
+    """Lists its commands with their first sentence, whole: an ending of dots tells nobody what a command does."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(1000)) for name, command in commands])
+
+
 @click.group(
+    cls=_Whole,
     help="""Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
