@@ -397,7 +397,7 @@ class Attempts:
 
     def _checked(self, page: Page, timeframe: Timeframe, to: int, count: int) -> CheckedPage:
         try:
-            edge = self._edge(timeframe, page.server_time)
+            edge = BEGINNING if page.covered is not None else self._edge(timeframe, page.server_time)
             symbol = self._chunk.request.symbol
             return check_page(page, symbol=symbol, timeframe=timeframe, to=to, count=count, kept_since=edge)
         except InvalidResponseError as error:

@@ -29,7 +29,7 @@ from rxcandles.claims import Absence, Claim
 from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.files import temporary_folder
-from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
+from rxcandles.model import CandleData, Order, Row
 from rxcandles.moments import Time, Zone, zone
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.showing import Titled
@@ -42,6 +42,7 @@ from rxcandles.stores.impossible import read_impossible
 from rxcandles.stores.journal import Matter, answered, question, remember, settle, spans_of
 from rxcandles.stores.mending import RepairPlan, mend
 from rxcandles.stores.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
+from rxcandles.stores.paging import pages_of
 from rxcandles.stores.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
 from rxcandles.stores.reserving import release, reserve
 from rxcandles.stores.visiting import Visit, at_once
@@ -373,25 +374,7 @@ class SqliteStore(ImportKeeper, Titled):
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
-        frame = Timeframe.of(timeframe)
-        span = span_between(frame, self.tz, one_end=one_end, other_end=other_end)
-        check_choice("order", order, ORDERS)
-        return self._pages(check_symbol(symbol), frame, span, order, check_count("size", size))
-
-    async def _pages(
-        self, symbol: str, frame: Timeframe, span: Span, order: Order, size: int
-    ) -> AsyncIterator[list[CandleData]]:
-        start, stop = span
-        while start < stop:
-            rows = await self.rows(symbol, frame, start, stop, order, size)
-            if rows:
-                yield CandleData.of(symbol, frame.name, rows)
-            if len(rows) < size:
-                return
-            if order == "newest_first":
-                stop = rows[-1].open_time
-            else:
-                start = rows[-1].open_time + 1
+        return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
 
     async def get_candles_by_range(
         self,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
-from rxcandles.arguments import check_choice, check_count, check_symbol
 from rxcandles.claims import Claim
-from rxcandles.derived import candles_of
-from rxcandles.model import ORDERS, CandleData, Order, Row, span_between
+from rxcandles.model import CandleData, Order, Row
 from rxcandles.moments import Time
 from rxcandles.ports import IMPORTED, Covered, Impossible, Reserved, Series, Written
 from rxcandles.spans import Span, SpanSet
 from rxcandles.stores.imported import MarkedReader
+from rxcandles.stores.paging import pages_of
 from rxcandles.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class WithImported:
         found = await self._store.rows_with_imported(symbol, timeframe, start, stop, order, limit)
         return cast("list[Row]", found)
 
-    async def pages(
+    def pages(
         self,
         symbol: str,
         timeframe: str | Timeframe,
@@ -107,20 +106,7 @@ class WithImported:
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
         """Iterate over the candles between two instants, of both kinds, ``size`` in memory at a time."""
-        frame = Timeframe.of(timeframe)
-        start, stop = span_between(frame, self.tz, one_end=one_end, other_end=other_end)
-        check_choice("order", order, ORDERS)
-        check_count("size", size)
-        while start < stop:
-            rows: Sequence[Row] = await self.rows(check_symbol(symbol), frame, start, stop, order, size)
-            if rows:
-                yield candles_of(symbol, frame.name, rows)
-            if len(rows) < size:
-                return
-            if order == "newest_first":
-                stop = rows[-1].open_time
-            else:
-                start = rows[-1].open_time + 1
+        return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
 
     async def get_candles_by_range(
         self,

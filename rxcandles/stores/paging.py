@@ -1,0 +1,42 @@
+"""Candles between two instants, a page at a time: the same for every store that reads rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from rxcandles.arguments import check_choice, check_count, check_symbol
+from rxcandles.derived import candles_of
+from rxcandles.model import ORDERS, CandleData, Order, span_between
+from rxcandles.moments import Time
+from rxcandles.ports import CandleStore, zone_of
+from rxcandles.timeframe import Timeframe
+
+__all__ = ["pages_of"]
+
+
+def pages_of(
+    store: CandleStore, symbol: str, timeframe: str | Timeframe, one_end: Time, other_end: Time, order: Order, size: int
+) -> AsyncIterator[list[CandleData]]:
+    """Iterate over the candles of a store between two instants, in lists of ``size``, one in memory at a time.
+
+    Raises ``RequestError`` at once for what can't be meant, and ``StoreError`` while it reads.
+    """
+    check_symbol(symbol)
+    check_choice("order", order, ORDERS)
+    check_count("size", size)
+    frame = Timeframe.of(timeframe)
+    start, stop = span_between(frame, zone_of(store), one_end=one_end, other_end=other_end)
+
+    async def read(start: int, stop: int) -> AsyncIterator[list[CandleData]]:
+        while start < stop:
+            rows = await store.rows(symbol, frame, start, stop, order, size)
+            if rows:
+                yield candles_of(symbol, frame.name, rows)
+            if len(rows) < size:
+                return
+            if order == "newest_first":
+                stop = rows[-1].open_time
+            else:
+                start = rows[-1].open_time + 1
+
+    return read(start, stop)
