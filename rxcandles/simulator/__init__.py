@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rxcandles.simulator import faults
     from rxcandles.simulator.answers import Answer, Asked, Logged
+    from rxcandles.simulator.faces.binance import BinanceSimulator
+    from rxcandles.simulator.faces.upbit import Simulator
     from rxcandles.simulator.faults import Fault
     from rxcandles.simulator.illness import Illness
     from rxcandles.simulator.market import DEFAULT_MARKETS, OUTAGES, Market, Source
     from rxcandles.simulator.replay import Replay
-    from rxcandles.simulator.server import Simulator, Stats, serve
+    from rxcandles.simulator.server import Stats, serve
 
 __all__ = [
     "DEFAULT_MARKETS",
     "OUTAGES",
     "Answer",
     "Asked",
+    "BinanceSimulator",
     "Fault",
     "Illness",
     "Logged",
@@ -41,7 +44,9 @@ _HOMES = {
     "illness": ("Illness",),
     "market": ("DEFAULT_MARKETS", "OUTAGES", "Market", "Source"),
     "replay": ("Replay",),
-    "server": ("Simulator", "Stats", "serve"),
+    "faces.binance": ("BinanceSimulator",),
+    "faces.upbit": ("Simulator",),
+    "server": ("Stats", "serve"),
 }
 
 
