@@ -130,8 +130,8 @@ class Answer:
 class Logged:
     """One request for candles as it was answered; ``status`` 0 where the connection was cut.
 
-    ``time`` is the server's clock when it arrived, UTC seconds; ``to``, ``since`` and ``connection`` as in :class:`Asked`. ``ill``
-    says whether an ill replica answered, which may have sent the right answer nonetheless.
+    ``time`` is the server's clock when it arrived, UTC seconds; ``to``, ``since`` and ``connection`` are as in
+    :class:`Asked`. ``ill`` says whether an ill replica answered, which may have sent the right answer nonetheless.
     """
 
     time: float

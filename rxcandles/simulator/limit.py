@@ -6,9 +6,7 @@ Times are seconds of any steady clock. Nothing here waits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from math import ceil
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import attrs
@@ -24,14 +22,13 @@ _BLOCK_SECONDS: Final = 60.0
 class Verdict(NamedTuple):
     """What becomes of a request: ``status`` 200, 429 or 418.
 
-    ``remaining_req`` is Upbit's header of that name, None where the request did not pass; ``headers`` are those of other
-    exchanges. ``blocked`` are the seconds that a block still lasts.
+    ``remaining_req`` is what the exchange's header about its limit says: Upbit's has that name, and is None where the
+    request did not pass. ``blocked`` are the seconds that a block still lasts.
     """
 
     status: int
     remaining_req: str | None = None
     blocked: float = 0.0
-    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Window:

@@ -93,10 +93,11 @@ class _Luck(NamedTuple):
 class Prices:
     """The prices of one market.
 
-    ``base``, in 10^-8, is what they stay around (half to twice), in the money ``quote``; from 1,000 up all are whole, but
-    for dollars. ``minutes`` is how many trade on a usual day, ``most`` the most of any day. A level is a whole number of ``step`` from the base, so that
-    days share some dozens of patterns. Volumes are multiples of ``lot`` and prices of ``tick`` (both in 10^-8), which
-    makes volume times price a turnover that the exchange prints: of five decimals and three zeros in KRW.
+    ``base``, in 10^-8, is what they stay around (half to twice), in the money ``quote``; from 1,000 up all are whole,
+    but for dollars. ``minutes`` is how many trade on a usual day, ``most`` the most of any day. A level is a whole
+    number of ``step`` from the base, so that days share some dozens of patterns. Volumes are multiples of ``lot`` and
+    prices of ``tick`` (both in 10^-8), which makes volume times price a turnover that the exchange prints: of five
+    decimals and three zeros in KRW.
     """
 
     def __init__(self, key: str, base: int, quote: Quote, minutes: int, most: int) -> None:

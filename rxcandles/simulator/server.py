@@ -126,7 +126,7 @@ class Server(Titled):
         """Return what is asked for: candles, an error, or None for anything else than candles."""
 
     @abstractmethod
-    def _told(self, path: str, query: str, now: float) -> Answer:
+    def _other(self, path: str, query: str, now: float) -> Answer:
         """Return what is no page of candles; ``now`` is the clock of the replica that answers."""
 
     @abstractmethod
@@ -249,7 +249,7 @@ class Server(Titled):
             if illness.empty:
                 answer = Answer(form=self.form)
             elif parsed is None:
-                answer = self._told(path, query, illness.clock(now))
+                answer = self._other(path, query, illness.clock(now))
             elif isinstance(parsed, Answer):
                 answer = parsed
             else:

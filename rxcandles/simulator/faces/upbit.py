@@ -81,7 +81,7 @@ class Simulator(Server):
     def _read(self, path: str, query: str) -> CandleQuery | Answer | None:
         return None if path == MARKETS_PATH else parse(path, query)
 
-    def _told(self, path: str, query: str, now: float) -> Answer:
+    def _other(self, path: str, query: str, now: float) -> Answer:
         return Answer(body=self._market_list(query, now))
 
     def _unknown(self, query: CandleQuery | None) -> Answer:

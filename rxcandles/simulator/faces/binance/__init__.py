@@ -92,7 +92,7 @@ class BinanceSimulator(Server):
     def _read(self, path: str, query: str) -> CandleQuery | Answer | None:
         return read_klines(query) if path == KLINES_PATH else None
 
-    def _told(self, path: str, query: str, now: float) -> Answer:
+    def _other(self, path: str, query: str, now: float) -> Answer:
         if path == PING_PATH:
             return Answer(body="{}", form=BINANCE)
         if path == TIME_PATH:
@@ -117,8 +117,8 @@ class BinanceSimulator(Server):
 
     def _headers(self, answer: Answer, body: bytes, verdict: Verdict | None) -> dict[str, str]:
         own: dict[str, str] = {}
-        if verdict is not None:
-            own |= verdict.headers
+        if verdict is not None and verdict.remaining_req is not None:
+            own |= dict.fromkeys(("X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M"), verdict.remaining_req)
         if answer.content_type == JSON:
             own |= _HEADERS
         return answer_headers(answer, self.clock(), own)

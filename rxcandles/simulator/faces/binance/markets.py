@@ -18,9 +18,9 @@ BINANCE_OUTAGES: Final[tuple[Span, ...]] = (
     (1_593_309_600, 1_593_320_400),
     (1_606_716_000, 1_606_719_600),
 )
-"""In 2018-02 for a day and a half, 2019-03-12T02:00Z to 08:00Z, 2020-06-28T02:00Z to 05:00Z, 2020-11-30T06:00Z to 07:00Z.
+"""From 2018-02-08 on for a day and a half, and some hours of 2019-03-12, 2020-06-28 and 2020-11-30.
 
-Real ones: no market of Binance has a candle in them (the first is not told to the minute).
+Real ones: no market of Binance has a candle in them. Of the first we don't know the minutes.
 """
 
 OFF_GRID: Final = (1_518_150_854_789, 1_518_165_194_789)

@@ -48,7 +48,7 @@ class Weights:
         self._ban = _SHORTEST_BAN
 
     def ask(self, weight: int, now: float) -> Verdict:
-        """Return what becomes of a request of ``weight`` that arrives at ``now``."""
+        """Return what becomes of a request of ``weight`` that arrives at ``now``; its header says what was used."""
         if now < self._banned_until:
             return Verdict(418, blocked=self._banned_until - now)
         minute = int(now // _MINUTE)
@@ -56,13 +56,10 @@ class Weights:
             self._minute, self.used, self._refused = minute, 0, 0
         if self.allowed is None or self.used + weight <= self.allowed:
             self.used += weight
-            return Verdict(200, headers=self._headers())
+            return Verdict(200, str(self.used))
         self._refused += 1
         if self.ban_after is None or self._refused <= self.ban_after:
-            return Verdict(429, headers=self._headers())
+            return Verdict(429, str(self.used))
         banned, self._ban = self._ban, min(2 * self._ban, _LONGEST_BAN)
         self._banned_until = now + banned
         return Verdict(418, blocked=banned)
-
-    def _headers(self) -> dict[str, str]:
-        return {"X-MBX-USED-WEIGHT": str(self.used), "X-MBX-USED-WEIGHT-1M": str(self.used)}
