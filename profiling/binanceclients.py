@@ -26,16 +26,17 @@ def binance_rows() -> Rows:
 
     found = BINANCE_MARKETS[0].candles(Timeframe.of("1m"), BEGIN, TO)
     return {
-        each.open_time: tuple(value / 10**8 for value in (*each[1:7], each.taker_volume, each.taker_turnover))
-        + (float(each.trades),)
+        each.open_time: (
+            *(value / 10**8 for value in (*each[1:7], each.taker_volume, each.taker_turnover)),
+            float(each.trades),
+        )
         for each in found
     }
 
 
 def _ccxt_rows(pages: list[list[list[float]]]) -> Rows:
-    return {
-        int(each[0]) // 1000: tuple(map(float, each[1:6])) for page in pages for each in page if each[0] < TO * 1000
-    }
+    rows = (each for page in pages for each in page)
+    return {int(each[0]) // 1000: tuple(map(float, each[1:6])) for each in rows if each[0] < TO * 1000}
 
 
 def _begins() -> Iterator[int]:
@@ -62,7 +63,7 @@ def ccxt_paginated(url: str) -> Rows:
     exchange = _opened(client, url)
     exchange.load_markets()
     params = {"paginate": True, "until": TO * 1000 - 1}
-    return _ccxt_rows([exchange.fetch_ohlcv("BTC/USDT", "1m", since=BEGIN * 1000, limit=LIMIT, params=params)])
+    return _ccxt_rows([exchange.fetch_ohlcv("BTC/USDT", "1m", since=BEGIN * 1000, params=params)])
 
 
 def ccxt_async(url: str) -> Rows:
@@ -86,7 +87,7 @@ def python_binance(url: str) -> Rows:
 
     client = Client()
     assert client.get_symbol_info(SYMBOL)["quoteAsset"] == "USDT"
-    found = client.get_historical_klines(SYMBOL, "1m", BEGIN * 1000, TO * 1000 - 1, limit=LIMIT)
+    found = client.get_historical_klines(SYMBOL, "1m", BEGIN * 1000, TO * 1000 - 1)
     return {
         int(each[0]) // 1000: tuple(map(float, (*each[1:6], each[7], each[9], each[10], each[8]))) for each in found
     }

@@ -1,4 +1,4 @@
-"""Other people's clients of Upbit against ``rxcandles simulate``: what they read, row for row, is what we store.
+"""Other people's clients of Upbit and Binance against ``rxcandles simulate``: what they read is what we store.
 
 ``python -m profiling clients FOLDER``: each client is looked for in ``FOLDER/NAME``, since several are called ``upbit``
 (``pip install --no-deps --target FOLDER/NAME NAME``; what they need themselves beside this package). They run
@@ -249,7 +249,7 @@ def _asked(name: str, place: str, url: str) -> Rows | str:
 
 
 def _face(face: str, limit: str, folder: str) -> tuple[list[dict[str, object]], int]:
-    """Let all clients of one face read from a simulator with this limit; return what they found, and how many failed."""
+    """Let all clients of one face read from a simulator with this limit; return what they found and how many failed."""
     simulate = [sys.executable, "-m", "rxcandles", "simulate", "--as", face, "--rate-limit", limit, "--port", "0"]
     lines, bad = list[dict[str, object]](), 0
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, text=True) as server, TemporaryDirectory() as own:
