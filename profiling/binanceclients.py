@@ -21,8 +21,8 @@ Rows: TypeAlias = dict[int, tuple[float, ...]]
 
 def binance_rows() -> Rows:
     """Return the truth, with all columns; clients show the first five or all."""
+    from rxcandles.model.timeframe import Timeframe
     from rxcandles.simulator.faces.binance import BINANCE_MARKETS
-    from rxcandles.timeframe import Timeframe
 
     found = BINANCE_MARKETS[0].candles(Timeframe.of("1m"), BEGIN, TO)
     return {

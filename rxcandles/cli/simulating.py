@@ -10,7 +10,7 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
-from rxcandles.opening import OwnRate
+from rxcandles.modes.connect import OwnRate
 from rxcandles.simulator.faces import FACES
 
 __all__ = ["simulate"]

@@ -10,9 +10,9 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import attrs
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.forms import UPBIT, Form, opened
 from rxcandles.simulator.market import Served
-from rxcandles.timeframe import Timeframe
 
 __all__ = [
     "JSON", "TEXT", "Answer", "Asked", "CandleQuery", "Cut", "Logged", "UpbitWords", "Words", "error", "opened",

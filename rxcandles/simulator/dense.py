@@ -8,9 +8,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from functools import cached_property
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.series import Series
 from rxcandles.simulator.text import Candle
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["DenseSeries"]
 

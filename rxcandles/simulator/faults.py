@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import attrs
 
-from rxcandles.arguments import check_callable, check_count
 from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut
 from rxcandles.simulator.forms import Form, moved
+from rxcandles.util.arguments import check_callable, check_count
 
 __all__ = [
     "Fault",

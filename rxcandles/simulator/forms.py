@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
+from rxcandles.model.timeframe import from_datetime
 from rxcandles.simulator.text import DAY, KST, clock_text, day_text
-from rxcandles.timeframe import from_datetime
 
 __all__ = ["UPBIT", "Form", "UpbitForm", "moved", "opened"]
 

@@ -17,7 +17,13 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import (
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.simulator.answers import Asked
+from rxcandles.simulator.forms import UPBIT, Form
+from rxcandles.simulator.market import Served, Source
+from rxcandles.simulator.replica import Replica, UpwardSource
+from rxcandles.util.arguments import (
     check_callable,
     check_count,
     check_each,
@@ -28,12 +34,6 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
-from rxcandles.simulator.answers import Asked
-from rxcandles.simulator.forms import UPBIT, Form
-from rxcandles.simulator.market import Served, Source
-from rxcandles.simulator.replica import Replica, UpwardSource
-from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["WELL", "Connections", "Illness", "Illnesses", "merged"]
 

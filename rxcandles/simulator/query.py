@@ -8,8 +8,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import parse_qsl
 
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, from_datetime
 from rxcandles.simulator.answers import Answer, CandleQuery, error
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime
 
 __all__ = ["MARKETS_PATH", "MOST", "no_route", "parse", "parse_to", "routed"]
 

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.forms import Form
 from rxcandles.simulator.market import Served, Source
-from rxcandles.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from rxcandles.simulator.illness import Illness

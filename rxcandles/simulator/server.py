@@ -15,7 +15,18 @@ from typing import ClassVar, Final, Self
 import attrs
 from aiohttp import web
 
-from rxcandles.arguments import (
+from rxcandles.errors import RequestError
+from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
+from rxcandles.model.spans import Span
+from rxcandles.simulator.answers import Answer, Asked, CandleQuery, Logged, UpbitWords, Words
+from rxcandles.simulator.faults import Faults
+from rxcandles.simulator.forms import UPBIT, Form
+from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
+from rxcandles.simulator.limit import Verdict
+from rxcandles.simulator.market import Market, Served, Source
+from rxcandles.simulator.room import check_room
+from rxcandles.simulator.sending import send
+from rxcandles.util.arguments import (
     check_callable,
     check_count,
     check_each,
@@ -26,18 +37,7 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
-from rxcandles.errors import RequestError
-from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
-from rxcandles.showing import Titled
-from rxcandles.simulator.answers import Answer, Asked, CandleQuery, Logged, UpbitWords, Words
-from rxcandles.simulator.faults import Faults
-from rxcandles.simulator.forms import UPBIT, Form
-from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
-from rxcandles.simulator.limit import Verdict
-from rxcandles.simulator.market import Market, Served, Source
-from rxcandles.simulator.room import check_room
-from rxcandles.simulator.sending import send
-from rxcandles.spans import Span
+from rxcandles.util.showing import Titled
 
 __all__ = ["Server", "Stats", "serve"]
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import BinanceSimulator, Market
 from rxcandles.simulator.faces.binance.form import BINANCE
 from rxcandles.simulator.faces.binance.intervals import INTERVALS, interval
 from rxcandles.simulator.faces.binance.klines import Klines
 from rxcandles.simulator.text import Candle
-from rxcandles.timeframe import Timeframe
 
 NOW = 1_788_220_815  # 2026-09-01T00:00:15Z
 HOUR, DAY = 3600, 86_400

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rxcandles.errors import RequestError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import BinanceSimulator, Market, Replay, Simulator
 from rxcandles.simulator.faces import face
-from rxcandles.timeframe import Timeframe
 
 NOW = 1_788_220_815  # 2026-09-01T00:00:15Z
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Answer, BinanceSimulator, Fault, Illness, Market, faults
 from rxcandles.simulator.faces.binance.form import BINANCE
 from rxcandles.simulator.faces.binance.klines import Klines
-from rxcandles.timeframe import Timeframe
 
 NOW = 1_788_220_815  # 2026-09-01T00:00:15Z
 DAY = 86_400

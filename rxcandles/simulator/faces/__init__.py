@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from rxcandles.arguments import check_choice
+from rxcandles.util.arguments import check_choice
 
 if TYPE_CHECKING:
     from rxcandles.simulator.server import Server

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from rxcandles.model.spans import Span
 from rxcandles.simulator.answers import Answer, CandleQuery, error
 from rxcandles.simulator.illness import Illness
 from rxcandles.simulator.limit import Limit, Verdict
@@ -22,7 +23,6 @@ from rxcandles.simulator.query import MARKETS_PATH, no_route, parse, routed
 from rxcandles.simulator.sending import upbit_headers
 from rxcandles.simulator.server import Server
 from rxcandles.simulator.text import UNIT, decimal_text
-from rxcandles.spans import Span
 
 __all__ = ["Simulator"]
 

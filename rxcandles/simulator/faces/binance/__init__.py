@@ -11,7 +11,7 @@ from typing import ClassVar, Final, cast
 import attrs
 from aiohttp import web
 
-from rxcandles.arguments import refusal as bad_argument
+from rxcandles.model.spans import Span
 from rxcandles.simulator.answers import JSON, Answer, CandleQuery
 from rxcandles.simulator.faces.binance.form import BINANCE, BinanceWords, refusal
 from rxcandles.simulator.faces.binance.info import exchange_info
@@ -25,7 +25,7 @@ from rxcandles.simulator.limit import Verdict
 from rxcandles.simulator.market import Market, Served, Source
 from rxcandles.simulator.sending import answer_headers
 from rxcandles.simulator.server import Server
-from rxcandles.spans import Span
+from rxcandles.util.arguments import refusal as bad_argument
 
 __all__ = ["BINANCE_MARKETS", "BinanceSimulator"]
 

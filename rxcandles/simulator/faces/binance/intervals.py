@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 
 __all__ = ["INTERVALS", "interval", "zone_seconds"]
 

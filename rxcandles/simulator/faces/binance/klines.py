@@ -6,10 +6,10 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.dense import DenseSeries
 from rxcandles.simulator.market import Market, Served
 from rxcandles.simulator.text import DAY, UNIT, Candle
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["Klines", "row_text"]
 

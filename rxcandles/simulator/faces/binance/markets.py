@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from rxcandles.model.spans import Span
 from rxcandles.simulator.market import Market
-from rxcandles.spans import Span
 
 __all__ = ["BINANCE_MARKETS", "BINANCE_OUTAGES", "OFF_GRID"]
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_count
 from rxcandles.simulator.limit import Verdict
+from rxcandles.util.arguments import check_count
 
 __all__ = ["Weights"]
 
