@@ -1,4 +1,4 @@
-"""Importing candles: read and checked to the end in a file of its own first, then stored in one transaction."""
+"""Import candles: read and check a whole source into a temporary file, then store it in one transaction."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.clock import Clock
-from rxcandles.interchange.reading.columns import check_columns, shape_of
+from rxcandles.interchange.reading.check_rows import RowChecker
 from rxcandles.interchange.reading.encodings import check_encoding
-from rxcandles.interchange.reading.gate import Gate
-from rxcandles.interchange.reading.source_of import FORMATS, open_source
-from rxcandles.interchange.reading.stated import Said, check_said, zone_said
+from rxcandles.interchange.reading.find_columns import check_columns, find_columns
+from rxcandles.interchange.reading.open_source import FORMATS, formats, open_source
+from rxcandles.interchange.reading.open_times import OpenTimes
+from rxcandles.interchange.vocabulary.statements import Statement, check_statement, zone_stated
 from rxcandles.model.moments import said_zone, zone
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import CandleStore
@@ -27,7 +27,7 @@ from rxcandles.util.arguments import check_choice, check_flag, check_number, che
 from rxcandles.util.showing import Brief
 from rxcandles.util.threads import in_thread
 
-__all__ = ["FORMATS", "ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
+__all__ = ["FORMATS", "CheckedSource", "ImportReport", "import_candles", "read_candles", "sqlite_store"]
 
 
 @attrs.frozen(repr=False)
@@ -63,8 +63,8 @@ class ImportReport(Brief):
 
 
 @attrs.frozen
-class Reading:
-    """A source that was read to its end, without fault."""
+class CheckedSource:
+    """A source that was read to its end without a fault, and can be stored."""
 
     symbol: str
     timeframe: Timeframe
@@ -78,7 +78,7 @@ class Reading:
 
     async def store(self, store: SqliteStore, *, replace: bool = False) -> ImportReport:
         """Store it in one transaction; see :func:`import_candles`."""
-        taken: Taken = await store.take_in(
+        counts: Taken = await store.take_in(
             self.symbol, self.timeframe, self.staging, self.format, self.sha256, replace=replace
         )
         return ImportReport(
@@ -89,7 +89,7 @@ class Reading:
             zone=self.zone,
             encoding=self.encoding,
             notes=self.notes,
-            **taken._asdict(),
+            **counts._asdict(),
         )
 
 
@@ -165,8 +165,8 @@ async def import_candles(
         now=now,
         exchange=keeper.exchange,
         home=keeper.tz,
-    ) as reading:
-        return await reading.store(keeper, replace=replace)
+    ) as checked:
+        return await checked.store(keeper, replace=replace)
 
 
 @asynccontextmanager
@@ -183,60 +183,87 @@ async def read_candles(
     now: float | None = None,
     exchange: str | None = None,
     home: tzinfo | None = None,
-) -> AsyncIterator[Reading]:
-    """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs.
+) -> AsyncIterator[CheckedSource]:
+    """Read and check what :func:`import_candles` takes, without a store; the result lasts as long as the block runs.
 
-    ``exchange`` is the one whose candles they are to be, ``home`` the zone of times where
-    nothing says another; None is that of ``RXCANDLES_TZ``, if it says one.
+    ``exchange`` is the one whose candles they must be. ``home`` is the zone of times for which nothing names another;
+    None is that of ``RXCANDLES_TZ``, if it names one.
     """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
     if format is not None:
-        check_choice("format", format, FORMATS)
-    columns = check_columns(columns)
-    given = None if tz is None else zone("tz", tz)
-    encoding = check_encoding(encoding)
-    check_flag("keep_empty", keep_empty)
-    clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
+        check_choice("format", format, formats())
+    wanted = _Wanted(
+        symbol=symbol,
+        frame=frame,
+        format=format,
+        columns=check_columns(columns),
+        tz=None if tz is None else zone("tz", tz),
+        encoding=check_encoding(encoding),
+        keep_empty=check_flag("keep_empty", keep_empty),
+        now=check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds"),
+        exchange=exchange,
+        home=said_zone() if home is None else home,
+    )
     stopped = threading.Event()
-
-    def read(kept: ExitStack) -> Reading:
-        notes: list[str] = []
-
-        def check(said: Said, where: str) -> None:
-            notes.extend(check_said(said, where, symbol, frame, exchange))
-
-        with open_source(source, format, encoding, columns, symbol, check) as found:
-            rows, where = found.rows, found.where
-            notes += rows.notes
-            for said in rows.said:
-                check(said, where)
-            shape = shape_of(rows.names, where, columns, symbol, rows.texts)
-            zoned = zone_said((*found.said, *rows.said))
-            instants = Clock(where, shape, frame, given, zoned, said_zone() if home is None else home)
-            gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
-            staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(shape.names, where, shape.asides):
-                if stopped.is_set():
-                    break
-                staging.add(list(gate.rows(batch)))
-            if not staging.added and not gate.empty:
-                raise RequestError(f"{where} has no rows; there is nothing to import")
-            notes += gate.finish()
-            staging.finish()
-        if instants.zone is not None:
-            notes.append(f"times without a zone were taken as {instants.zone}, {instants.why}")
-        return Reading(
-            symbol=symbol,
-            timeframe=frame,
-            staging=staging,
-            format=found.style,
-            sha256=found.sha256,
-            empty=gate.empty,
-            zone=None if instants.zone is None else str(instants.zone),
-            encoding=found.encoding,
-            notes=tuple(notes),
-        )
-
     with ExitStack() as kept:
-        yield await in_thread(partial(read, kept), stopped.set)
+        yield await in_thread(partial(_read, source, wanted, kept, stopped), stopped.set)
+
+
+@attrs.frozen
+class _Wanted:
+    """What a source is to be read as; see :func:`read_candles`."""
+
+    symbol: str
+    frame: Timeframe
+    format: str | None
+    columns: Mapping[str, str]
+    tz: tzinfo | None
+    encoding: str | None
+    keep_empty: bool
+    now: float
+    exchange: str | None
+    home: tzinfo | None
+
+
+def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Event) -> CheckedSource:
+    """Read a source to its end; what it needs afterwards is ``kept``. Runs in a thread."""
+    notes: list[str] = []
+
+    def check(statement: Statement, where: str) -> None:
+        notes.extend(check_statement(statement, where, wanted.symbol, wanted.frame, wanted.exchange))
+
+    with open_source(source, wanted.format, wanted.encoding, wanted.columns, wanted.symbol, check) as found:
+        rows, where = found.rows, found.where
+        notes += rows.notes
+        for statement in rows.statements:
+            check(statement, where)
+        columns = find_columns(rows.names, where, wanted.columns, wanted.symbol, rows.texts)
+        zoned = zone_stated((*found.statements, *rows.statements))
+        times = OpenTimes(where, columns, wanted.frame, wanted.tz, zoned, wanted.home)
+        checker = RowChecker(
+            where, rows, columns, times, wanted.symbol, wanted.frame, wanted.exchange, wanted.now,
+            keep_empty=wanted.keep_empty,
+        )  # fmt: skip
+        staging = kept.enter_context(Staging(where, rows.word))
+        for batch in rows.batches(columns.names, where, columns.others):
+            if stopped.is_set():
+                break
+            staging.add(list(checker.rows(batch)))
+        if not staging.added and not checker.empty:
+            raise RequestError(f"{where} has no rows; there is nothing to import")
+        notes += checker.finish()
+        staging.finish()
+    if times.zone is not None:
+        notes.append(f"times without a zone were taken as {times.zone}, {times.why}")
+    return CheckedSource(
+        symbol=wanted.symbol,
+        timeframe=wanted.frame,
+        staging=staging,
+        format=found.format,
+        sha256=found.sha256,
+        empty=checker.empty,
+        zone=None if times.zone is None else str(times.zone),
+        encoding=found.encoding,
+        notes=tuple(notes),
+    )

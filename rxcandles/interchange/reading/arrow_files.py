@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.sources import BATCH
+from rxcandles.interchange.reading.row_sources import BATCH
 from rxcandles.interchange.reading.tables import ArrowSource
 from rxcandles.util.extras import need
 

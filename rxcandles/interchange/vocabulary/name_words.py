@@ -1,4 +1,4 @@
-"""What the words of a file's name, or of a line above a header, say of the series: in any case, order and marks."""
+"""Read the series from the words of a file's name, or of a line above a header: in any case, order and marks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 import attrs
 
-from rxcandles.interchange.reading.stated import Said
-from rxcandles.interchange.reading.words import coin_called, exchange_called, frame_word, joined_pair, pair_of
-from rxcandles.interchange.reading.zones import zone_in_words
+from rxcandles.interchange.vocabulary.statements import Statement
+from rxcandles.interchange.vocabulary.words import coin_called, exchange_called, frame_word, joined_pair, pair_of
+from rxcandles.interchange.vocabulary.zones import zone_in_words
 
 __all__ = ["Words", "read_line", "read_words"]
 
@@ -75,11 +75,11 @@ def read_words(text: str) -> Words:
     return Words(tuple(markets), (*frames, *(loose if markets and not frames else ())), tuple(exchanges))
 
 
-def read_line(line: str) -> Said | None:
+def read_line(line: str) -> Statement | None:
     """Return what a line above the header says, or None where it says nothing."""
     words, named = read_words(line), zone_in_words(line)
     by = f"by the line {line.strip()[:60]!r} above its header"
-    said = Said(
+    statement = Statement(
         by,
         markets=words.markets,
         frames=words.frames,
@@ -87,7 +87,7 @@ def read_line(line: str) -> Said | None:
         zone=named.zone,
         unclear=named.unclear,
     )
-    return said if said != Said(by) else None
+    return statement if statement != Statement(by) else None
 
 
 def _pair_at(words: Sequence[str], at: int, *, sure: bool) -> tuple[str, str] | None:

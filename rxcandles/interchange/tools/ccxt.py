@@ -1,0 +1,38 @@
+"""ccxt: lists of lists, as its ``fetch_ohlcv`` returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rxcandles.interchange.columns import column_names, columns_of
+from rxcandles.interchange.tools.tool import Tool
+from rxcandles.model import CandleData
+
+__all__ = ["COLUMNS", "TOOL", "to_ccxt"]
+
+COLUMNS: Final = ("open_time", "open", "high", "low", "close", "volume")
+"""The values of a list: the first in milliseconds."""
+
+
+def to_ccxt(candles: Sequence[CandleData]) -> list[list[float]]:
+    """Return the candles of one series as ccxt's ``fetch_ohlcv`` does, oldest first, about 250 bytes each.
+
+    Each is ``[open time in ms, open, high, low, close, volume]``. Raises :class:`RequestError` for candles of several
+    series, and what reading a sequence does.
+    """
+    column_names(candles)
+    return [
+        [seconds * 1000, *prices]
+        for page in columns_of(candles)
+        for seconds, *prices in zip(*page[: len(COLUMNS)], strict=True)
+    ]  # fmt: skip
+
+
+class _Ccxt(Tool):
+    name = "ccxt"
+    is_format = True
+    kind = "json"
+
+
+TOOL: Final = _Ccxt()
