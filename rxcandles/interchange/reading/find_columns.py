@@ -190,7 +190,8 @@ class _Header:
 
     def times(self) -> tuple[TimeColumn, ...]:
         """Return the columns that may have the open time, the most trustworthy first."""
-        places = {alias: place for place, alias in enumerate(TIMES)}
+        theirs = [plain(name) for tool in known_tools() for name in tool.columns.get("open_time", ())]
+        places = {alias: place for place, alias in enumerate((*theirs, *TIMES))}
         taken = {name for field, name in self._asked.items() if field != "open_time"}
         asked = self._asked.get("open_time")
         columns: list[tuple[int, TimeColumn]] = []
@@ -262,8 +263,7 @@ def _aliases(symbol: str = "") -> dict[str, tuple[str, ...]]:
     """The names of values, with the tools' and those that name a currency: ``Volume BTC`` is ``KRW-BTC``'s volume."""
     aliases = dict(VALUES)
     for tool in known_tools():
-        for field, names in tool.columns.items():
-            aliases[field] += tuple(map(plain, names))
+        aliases = {field: (*names, *map(plain, tool.columns.get(field, ()))) for field, names in aliases.items()}
     quote, _, base = symbol.casefold().partition("-")
     if base:
         aliases["volume"] += tuple(f"{word}{form}" for word in ("volume", "vol") for form in (base, f"({base})"))

@@ -18,6 +18,8 @@ from rxcandles.interchange.tools import (
     yfinance,
 )
 from rxcandles.interchange.tools.tool import Header, Tool
+from rxcandles.interchange.vocabulary.column_names import VALUES
+from rxcandles.util.arguments import refusal
 
 __all__ = ["Header", "Tool", "known_tools", "register", "tool_called", "tool_of_columns", "tool_of_row"]
 
@@ -27,7 +29,7 @@ _TOOLS: Final[dict[str, Tool]] = {}
 def register(tool: Tool) -> None:
     """Add a tool to those that imports and exports know; of several that recognise a file, the first added counts.
 
-    Raises :class:`RequestError` where there is one of that name.
+    Raises :class:`RequestError` where there is one of that name, and for names of columns that aren't ours.
 
     ::
 
@@ -41,6 +43,9 @@ def register(tool: Tool) -> None:
     """
     if tool.name in _TOOLS:
         raise RequestError(f"there is a tool {tool.name!r} already; give it another name")
+    for field in tool.columns:
+        if field not in ("open_time", *VALUES):
+            raise refusal("columns", field, f"name columns of ours: open_time, {', '.join(VALUES)}")
     _TOOLS[tool.name] = tool
 
 

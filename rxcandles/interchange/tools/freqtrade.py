@@ -12,6 +12,7 @@ from rxcandles.interchange.frames import to_pandas
 from rxcandles.interchange.output import Contents, Format, write_feather
 from rxcandles.interchange.tools.tool import Tool
 from rxcandles.interchange.vocabulary.statements import Statement
+from rxcandles.interchange.vocabulary.words import exchange_called
 from rxcandles.model import CandleData
 from rxcandles.modes.sequence import Columns
 
@@ -31,6 +32,8 @@ _FRAMES: Final = {"60m": "1h", "240m": "4h", "1M": "1Mo"}
 _FILE: Final = re.compile(
     r"([A-Za-z0-9]+)_([A-Za-z0-9]+)(?:_([A-Za-z0-9]+))?-(?:(\d+(?:Mo|[smhdwMy]))(?:-([A-Za-z_]+))?|(trades))(?![A-Za-z0-9]).*"
 )
+_FOLDER: Final = ("user_data", "data")
+"""Where it has a folder for each exchange."""
 _OTHERS: Final = {
     "futures": "the candles of a futures contract",
     "mark": "mark prices",
@@ -78,6 +81,12 @@ class _Freqtrade(Tool):
         market = f"{quote}-{base}"
         unfit = "trades" if trades else _OTHERS.get(kind, kind) if kind else _OTHERS["futures"] if settled else None
         return Statement("by its name", market, frame, unfit=unfit and f"{unfit} ({market})")
+
+    def by_folder(self, path: Path) -> Statement | None:
+        """``user_data/data/upbit``, by the exchange."""
+        *_, parent, folder, name = ("", "", *path.parts[:-1])
+        exchange = exchange_called(name) if (parent, folder) == _FOLDER else None
+        return Statement("by its folder", exchange=exchange) if exchange else None
 
 
 TOOL: Final = _Freqtrade()
