@@ -84,14 +84,14 @@ def get_ohlcv(
         raise RequestError("symbol is empty; give a market's code, such as 'KRW-BTC', or several")
     check_ways({"since": since, "last": last, "count": count}, until)
 
-    def asked(name: str) -> Request:
+    def request(name: str) -> Request:
         return Request(name, timeframe, count, since=since, until=until, last=last, tz=there, now=now)
 
     for each in symbols:
-        asked(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
+        request(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
-        requests = [asked(each) for each in _named(candles, symbols, timeframe)]
-        summaries = _collected(candles, requests, alone=alone, include_imported=include_imported)
+        requests = [request(each) for each in _symbols(candles, symbols, timeframe)]
+        summaries = _collect(candles, requests, alone=alone, include_imported=include_imported)
         frames = {each.symbol: _frame(candles, each, summary, include_imported) for each, summary in summaries.items()}
     frame = frames[requests[0].symbol] if alone else pandas.concat(frames, axis=1, names=["symbol"]).sort_index()
     return frame.tz_convert(there)
@@ -101,28 +101,28 @@ def _check_name(_: str, name: str) -> str:
     return name if isinstance(name, str) and has_glob(name) else check_symbol(name)
 
 
-def _named(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
+def _symbols(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
     """Return the symbols, each once; a glob stands for those that the exchange lists now."""
     if not any(map(has_glob, symbols)):
         return list(dict.fromkeys(symbols))
     exchange, left_out = candles.provider.exchange, list[str]()
     listed = [each.symbol for each in candles.run(asked_list(exchange))]
     check = partial(_check_at, exchange, Timeframe.of(timeframe))
-    found = dict.fromkeys(
+    names = dict.fromkeys(
         name for each in symbols for name in (matching(each, listed, check, left_out) if has_glob(each) else [each])
     )
     for line in dict.fromkeys(left_out):
         _LOG.warning("%s", line)
-    if not found:
+    if not names:
         raise RequestError(f"nothing that {', '.join(symbols)} fits can be asked for: {left_out[0]}")
-    return list(found)
+    return list(names)
 
 
 def _check_at(exchange: Exchange, frame: Timeframe, symbol: str) -> None:
     exchange.check(symbol, frame)
 
 
-def _collected(
+def _collect(
     candles: SyncProvider, requests: Sequence[Request], *, alone: bool, include_imported: bool
 ) -> Mapping[Request, CollectionSummary]:
     """Collect; where all that is missing are candles that can't be true, which is logged, the others will do."""
@@ -135,12 +135,12 @@ def _collected(
             raise
         return {requests[0]: error.summary}
     except SeveralFailedError as error:
-        found = {**error.summaries}
+        summaries = {**error.summaries}
         for request, failure in error.failures.items():
             if not isinstance(failure, IncompleteError) or failure.summary.failed_spans:
                 raise
-            found[request] = failure.summary
-        return {request: found[request] for request in requests}
+            summaries[request] = failure.summary
+        return {request: summaries[request] for request in requests}
 
 
 def _frame(

@@ -1,4 +1,4 @@
-"""Parquet and feather files; what they unpack to is bounded by what they say before anything is unpacked."""
+"""Read Parquet and feather files; nothing is unpacked before its size is known and bounded."""
 
 from __future__ import annotations
 

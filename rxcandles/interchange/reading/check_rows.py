@@ -167,15 +167,15 @@ class RowChecker:
 
     def _optional_values(self, place: int, opened: int, values: Sequence[Any]) -> list[Any]:
         """Return the turnover, the time of the last trade and the values of day candles; None for each that lacks."""
-        found: list[Any] = []
+        more: list[Any] = []
         for name, at in zip(COLUMNS[len(NEEDED) :], self._optional, strict=True):
             if at is None or absent(values[at]):
-                found.append(None)
+                more.append(None)
             elif name == "timestamp":
-                found.append(self._stamp(place, at, values[at], opened))
+                more.append(self._stamp(place, at, values[at], opened))
             else:
-                found.append(self._number(place, at, values[at]))
-        return found
+                more.append(self._number(place, at, values[at]))
+        return more
 
     def _stamp(self, place: int, at: int, value: Any, opened: int) -> Any:
         """Return the milliseconds of the last trade; None for a time that only repeats the open time."""

@@ -1,4 +1,4 @@
-"""Imported candles, chosen at random, held against the exchange."""
+"""Compare imported candles, chosen at random, with those of the exchange."""
 
 from __future__ import annotations
 

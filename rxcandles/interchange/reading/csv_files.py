@@ -1,4 +1,4 @@
-"""CSV as programs and spreadsheets write it: with lines above the header, or without one, and in any encoding."""
+"""Read CSV as programs and spreadsheets write it: lines above the header, or no header, in any encoding."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class CsvFile(Source):
         return [name.strip() for name in names]
 
     def _headless(self, first: Sequence[str], where: str, columns: Mapping[str, str]) -> Sequence[str]:
-        if (found := tool_of_row([cell.strip() for cell in first])) and not columns:
-            tool, names = found
+        if (of_tool := tool_of_row([cell.strip() for cell in first])) and not columns:
+            tool, names = of_tool
             self.tool = tool.name
             self.notes = [f"it has no header; its columns are those of {tool.archives or tool.name}"]
             return names

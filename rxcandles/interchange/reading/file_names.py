@@ -1,4 +1,4 @@
-"""Which series the name of a file, and the folders that it lies in, say."""
+"""Find the series of a file by its name, and by the folders that it lies in."""
 
 from __future__ import annotations
 

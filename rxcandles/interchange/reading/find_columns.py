@@ -127,7 +127,7 @@ def find_columns(
     values |= header.stamp(times)
     tools = [each for each in known_tools() if each.has_columns(names)]
     frames = TIMEFRAMES.union(*(each.timeframe_columns for each in tools))
-    found = ColumnMap(
+    column_map = ColumnMap(
         times=times,
         values=tuple((field, values[field]) for field in COLUMNS[1:] if field in values),
         zones=header.named(ZONES),
@@ -139,7 +139,7 @@ def find_columns(
         stamp_is_trade=any(each.stamp_is_trade for each in tools),
         hints=_hints(names, [*values.values(), *(each.name for each in times)]),
     )
-    return header.with_others(found, texts)
+    return header.with_others(column_map, texts)
 
 
 class _Header:
@@ -241,10 +241,10 @@ class _Header:
         names = (name for key in sorted(CLOSES) for name in bare.get(key, ()) if name not in self._taken)
         return next(names, None)
 
-    def with_others(self, found: ColumnMap, texts: Sequence[str]) -> ColumnMap:
+    def with_others(self, column_map: ColumnMap, texts: Sequence[str]) -> ColumnMap:
         """Add the columns that no candle needs; raise where a column that is read is there more than once."""
         counted = Counter(self._names)
-        read = {plain(name) for name in found.names} | set(found.names)
+        read = {plain(name) for name in column_map.names} | set(column_map.names)
         others = tuple(
             name
             for name in self._names
@@ -253,10 +253,10 @@ class _Header:
             and name not in read
             and plain(name) not in read
         )
-        found = attrs.evolve(found, others=others)
-        if doubled := [name for name in found.names if counted[name] > 1]:
+        column_map = attrs.evolve(column_map, others=others)
+        if doubled := [name for name in column_map.names if counted[name] > 1]:
             raise RequestError(f"{self._where}: column {doubled[0]!r} is there more than once; name each once")
-        return found
+        return column_map
 
 
 def _aliases(symbol: str = "") -> dict[str, tuple[str, ...]]:

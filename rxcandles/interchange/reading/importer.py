@@ -233,13 +233,13 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
     def check(statement: Statement, where: str) -> None:
         notes.extend(check_statement(statement, where, wanted.symbol, wanted.frame, wanted.exchange))
 
-    with open_source(source, wanted.format, wanted.encoding, wanted.columns, wanted.symbol, check) as found:
-        rows, where = found.rows, found.where
+    with open_source(source, wanted.format, wanted.encoding, wanted.columns, wanted.symbol, check) as opened:
+        rows, where = opened.rows, opened.where
         notes += rows.notes
         for statement in rows.statements:
             check(statement, where)
         columns = find_columns(rows.names, where, wanted.columns, wanted.symbol, rows.texts)
-        zoned = zone_stated((*found.statements, *rows.statements))
+        zoned = zone_stated((*opened.statements, *rows.statements))
         times = OpenTimes(where, columns, wanted.frame, wanted.tz, zoned, wanted.home)
         checker = RowChecker(
             where, rows, columns, times, wanted.symbol, wanted.frame, wanted.exchange, wanted.now,
@@ -260,10 +260,10 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
         symbol=wanted.symbol,
         timeframe=wanted.frame,
         staging=staging,
-        format=found.format,
-        sha256=found.sha256,
+        format=opened.format,
+        sha256=opened.sha256,
         empty=checker.empty,
         zone=None if times.zone is None else str(times.zone),
-        encoding=found.encoding,
+        encoding=opened.encoding,
         notes=tuple(notes),
     )

@@ -1,4 +1,4 @@
-"""JSON: a list of lists or of objects, or an object a line; read a piece at a time, in time linear in its size."""
+"""Read JSON: a list of lists or of objects, or an object a line; a piece at a time, in time linear in its size."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from rxcandles.interchange.reading.file_names import statements_of_name
 from rxcandles.interchange.reading.json_files import json_source
 from rxcandles.interchange.reading.row_sources import Source, list_source
 from rxcandles.interchange.reading.tables import frame_source
-from rxcandles.interchange.reading.unpack import KINDS, PACKED, OpenedFile, kind_by_content, kind_of, opened
+from rxcandles.interchange.reading.unpack import KINDS, PACKED, OpenedFile, kind_by_content, kind_of, open_file
 from rxcandles.interchange.tools import known_tools, tool_called, tool_of_columns
 from rxcandles.interchange.vocabulary.statements import Statement
 from rxcandles.util.arguments import check_choice, check_path, refusal
 
-__all__ = ["FORMATS", "Check", "Found", "formats", "open_source"]
+__all__ = ["FORMATS", "Check", "OpenSource", "formats", "open_source"]
 
 _KINDS: Final[Mapping[str, str]] = {
     "csv": "csv", "parquet": "parquet", "feather": "feather", "json": "json", "jsonl": "json",
@@ -44,7 +44,7 @@ Check: TypeAlias = Callable[[Statement, str], None]
 
 
 @attrs.frozen
-class Found:
+class OpenSource:
     """A source that is open, and what is known of it from outside."""
 
     rows: Source
@@ -59,19 +59,19 @@ class Found:
 @contextmanager
 def open_source(
     source: Any, format: str | None, encoding: str | None, columns: Mapping[str, str], symbol: str, check: Check
-) -> Iterator[Found]:
+) -> Iterator[OpenSource]:
     """Open a source of any kind; what a name says is checked before a file is opened."""
     if isinstance(source, str | Path):
-        with _open_file(check_path("source", source), format, encoding, columns, symbol, check) as found:
-            yield found
+        with _open_file(check_path("source", source), format, encoding, columns, symbol, check) as file:
+            yield file
     elif rows := frame_source(source, symbol):
         format = format or rows.tool or _tool_name(rows) or "frame"
-        yield Found(rows, "the frame", format, statements=_of_tool(format))
+        yield OpenSource(rows, "the frame", format, statements=_of_tool(format))
     elif isinstance(source, list | tuple):
         lists = list_source(iter(source))
         if format is not None:
             check_choice("format", format, ("ccxt", "json"))
-        yield Found(lists, "the list", format or lists.tool or "json")
+        yield OpenSource(lists, "the list", format or lists.tool or "json")
     else:
         raise refusal("source", source, "give the path of a file, lists as ccxt returns them, or a DataFrame")
 
@@ -79,7 +79,7 @@ def open_source(
 @contextmanager
 def _open_file(
     where: str, format: str | None, encoding: str | None, columns: Mapping[str, str], symbol: str, check: Check
-) -> Iterator[Found]:
+) -> Iterator[OpenSource]:
     path = Path(where)
     if not path.is_file():
         raise RequestError(f"there is no file {where!r}; name the one that is to be imported")
@@ -93,7 +93,7 @@ def _open_file(
         )
     try:
         with ExitStack() as kept:
-            file = kept.enter_context(opened(path, where))
+            file = kept.enter_context(open_file(path, where))
             if file.name != path.name:
                 _, inside = statements_of_name(Path(file.name), folders=False)
                 inside = [each for each in inside if each not in statements]
@@ -110,7 +110,7 @@ def _open_file(
             rows = kept.enter_context(_rows(file, kind, where, encoding or "", columns, symbol))
             is_lines = path.suffix.lower() in (".jsonl", ".ndjson")
             format = format or tool or _tool_name(rows) or rows.tool or ("jsonl" if is_lines else kind)
-            yield Found(rows, where, format, file.sha256, (*statements, *_of_tool(format)), encoding)
+            yield OpenSource(rows, where, format, file.sha256, (*statements, *_of_tool(format)), encoding)
     except OSError as error:
         raise RequestError(f"{where} can't be read: {error.strerror or error}. Nothing was imported") from error
 

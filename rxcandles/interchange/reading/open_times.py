@@ -135,7 +135,7 @@ class OpenTimes:
         return self._frame.seconds == 0 or self._frame.seconds >= _DAY
 
     def _decide(self, values: Sequence[Any]) -> None:
-        found: dict[int, Moment] = {}
+        moments: dict[int, Moment] = {}
         clocks: list[int] = []
         unread: list[int] = []
         fault: ValueError | None = None
@@ -147,17 +147,17 @@ class OpenTimes:
                 clocks.append(at)
                 continue
             try:
-                found[at] = moment_of(value)
+                moments[at] = moment_of(value)
             except (ValueError, OverflowError) as error:
                 fault = fault or ValueError(str(error))
                 if column.clock:
                     unread.append(at)
                 if at == 0:
                     break
-        if not found:
+        if not moments:
             raise fault or ValueError("write ISO 8601, or seconds or milliseconds since 1970")
-        main = min(found, key=lambda at: (self._rank(self._columns[at], found[at], bool(clocks)), at))
-        column, moment = self._columns[main], found[main]
+        main = min(moments, key=lambda at: (self._rank(self._columns[at], moments[at], bool(clocks)), at))
+        column, moment = self._columns[main], moments[main]
         if column.stamp and self._map.stamp_is_trade:
             raise ValueError(
                 f"{column.name!r} is the time of the last trade in what Upbit sends, not the open time; bring"
@@ -173,7 +173,7 @@ class OpenTimes:
             elif unread and not isinstance(moment, datetime) and not self._by_days:
                 _joined(moment, values[unread[0]], None)
             if isinstance(moment, datetime) or not self._by_days:
-                self._find_zone(column, moment, found, values)
+                self._find_zone(column, moment, moments, values)
         else:
             self._unit = unit_of(values[main])
         self._main = main
@@ -187,7 +187,7 @@ class OpenTimes:
             return 1 if column.zone is UTC else 2 if column.zone is not None else 3
         return 5 if self._by_days else 10
 
-    def _find_zone(self, column: TimeColumn, moment: Moment, found: dict[int, Moment], values: Sequence[Any]) -> None:
+    def _find_zone(self, column: TimeColumn, moment: Moment, moments: dict[int, Moment], values: Sequence[Any]) -> None:
         if not isinstance(moment, datetime):
             assert isinstance(moment, date)
             moment = datetime.combine(moment, _MIDNIGHT)
@@ -214,7 +214,7 @@ class OpenTimes:
             raise self._asked(moment, f"column {column.name!r} says {column.unclear!r}")
         elif self._statement is not None and self._statement.zone is not None:
             self._take(self._statement.zone, f"{self._statement.by}")
-        elif (stamp := self._stamp(found)) is not None:
+        elif (stamp := self._stamp(moments)) is not None:
             self._by_stamp(column, moment, stamp)
         elif not self._fits(moment, UTC) and self._fits(moment, KST):
             self._take(KST, f"since {self._frame} candles open at such times there, and not in UTC")
@@ -237,9 +237,9 @@ class OpenTimes:
             " than one; say which with tz (--tz), such as KST, UTC or America/New_York. Nothing was imported"
         )
 
-    def _stamp(self, found: dict[int, Moment]) -> float | None:
+    def _stamp(self, moments: dict[int, Moment]) -> float | None:
         """The UTC seconds of a column ``timestamp`` beside the open time, where it has such."""
-        for at, moment in found.items():
+        for at, moment in moments.items():
             column = self._columns[at]
             if column.stamp and not isinstance(moment, date):
                 return moment

@@ -126,10 +126,10 @@ class _Reader:
         return False if is_named and _CODE.fullmatch(text) and not text.isdigit() else None
 
     def _exchange(self, text: str) -> bool | None:
-        found = exchange_called(text)
-        if found is None or self._asked.exchange is None:
-            return None if found is None else True
-        return same_exchange(found, self._asked.exchange)
+        exchange = exchange_called(text)
+        if exchange is None or self._asked.exchange is None:
+            return None if exchange is None else True
+        return same_exchange(exchange, self._asked.exchange)
 
     def _market(self, text: str) -> bool | None:
         asked = self._asked
@@ -164,8 +164,8 @@ class _Reader:
             return False if lengths & known and count > 0 else None
         if not is_named and not re.fullmatch(r"\d{1,3}(?:s|m|h|d|w|min|hour|day)|(?:minute|day)s?\d{1,3}", text):
             return None
-        found = frame_word(text.replace(" ", ""), alone=is_named)
-        return None if found is None else found[1] is self._asked.frame
+        named = frame_word(text.replace(" ", ""), alone=is_named)
+        return None if named is None else named[1] is self._asked.frame
 
 
 def is_numbered(name: str) -> bool:
@@ -175,12 +175,12 @@ def is_numbered(name: str) -> bool:
 
 def texts_among(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return the names of the columns that have words in one of some rows, rather than numbers and times."""
-    found = []
+    texts = []
     for at, name in enumerate(names):
         values = {str(row[at]) for row in rows if at < len(row) and not absent(row[at])}
         if any(map(_is_word, values)):
-            found.append(name)
-    return found
+            texts.append(name)
+    return texts
 
 
 def _is_word(text: str) -> bool:

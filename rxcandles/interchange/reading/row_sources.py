@@ -60,8 +60,8 @@ class ListSource(Source):
     def __init__(self, rows: Iterator[Any]) -> None:
         first = next(rows, None)
         self._rows = rows if first is None else chain((first,), rows)
-        found = tool_of_row(first) if isinstance(first, list | tuple) else None
-        tool, self.names = found or (ccxt.TOOL, ccxt.COLUMNS)
+        of_tool = tool_of_row(first) if isinstance(first, list | tuple) else None
+        tool, self.names = of_tool or (ccxt.TOOL, ccxt.COLUMNS)
         self.tool = tool.name
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:

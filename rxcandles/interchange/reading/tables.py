@@ -1,4 +1,4 @@
-"""The frames of pandas and polars, and Arrow's tables and record batches."""
+"""Read the frames of pandas and polars, and Arrow's tables and record batches."""
 
 from __future__ import annotations
 

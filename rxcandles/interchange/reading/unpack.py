@@ -1,4 +1,4 @@
-"""Files as they lie there: what kind each is, unpacked where it is packed, and never without bound."""
+"""Open files: find the kind of each, and unpack what is packed, never without bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import attrs
 from rxcandles.errors import RequestError
 from rxcandles.util.files import temporary_folder
 
-__all__ = ["KINDS", "PACKED", "OpenedFile", "check_unpacked", "kind_by_content", "kind_of", "opened"]
+__all__ = ["KINDS", "PACKED", "OpenedFile", "check_unpacked", "kind_by_content", "kind_of", "open_file"]
 
 KINDS: Final[Mapping[str, str]] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather",
@@ -76,7 +76,7 @@ def check_unpacked(where: str, unpacked: int, packed: int) -> None:
 
 
 @contextmanager
-def opened(path: Path, where: str) -> Iterator[OpenedFile]:
+def open_file(path: Path, where: str) -> Iterator[OpenedFile]:
     """Open a file; what is packed by gzip or in a zip archive is unpacked into the folder for temporary files."""
     with path.open("rb") as file, ExitStack() as kept:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -53,8 +53,8 @@ def read_words(text: str) -> Words:
             at += 1
         elif pair := joined_pair(word):
             markets.append("-".join(pair))
-        elif found := frame_word(word, alone=False):
-            frames.append(found[0])
+        elif named := frame_word(word, alone=False):
+            frames.append(named[0])
         elif (
             after
             and re.fullmatch(r"\d{1,3}", word)
@@ -107,9 +107,9 @@ def _is_unit(word: str) -> bool:
 
 def _parts(word: str) -> list[str]:
     """A word of Korean and other letters in its pieces: ``비트코인1분봉``, ``BTC일봉``."""
-    found = re.fullmatch(r"([A-Za-z]{3,10})(\d{1,3}[A-Za-z]{1,7})", word, re.ASCII)
-    if found and frame_word(found[2], alone=False) and (coin_called(found[1]) or joined_pair(found[1])):
-        return [found[1], found[2]]
+    match = re.fullmatch(r"([A-Za-z]{3,10})(\d{1,3}[A-Za-z]{1,7})", word, re.ASCII)
+    if match and frame_word(match[2], alone=False) and (coin_called(match[1]) or joined_pair(match[1])):
+        return [match[1], match[2]]
     if not re.search("[가-힣]", word) or frame_word(word, alone=True):
         return [word]
     pieces = re.findall(r"\d+[가-힣]+|[가-힣]+|[^가-힣]+", word)

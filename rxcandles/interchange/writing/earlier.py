@@ -1,4 +1,4 @@
-"""Whether a file is an earlier export of the same series, which a later one may replace."""
+"""Tell whether a file is an earlier export of the same series, which a later one may replace."""
 
 from __future__ import annotations
 
