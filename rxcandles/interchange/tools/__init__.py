@@ -31,15 +31,13 @@ def register(tool: Tool) -> None:
 
     Raises :class:`RequestError` where there is one of that name, and for names of columns that aren't ours.
 
-    ::
-
-        class Mine(Tool):
-            name = "mine"
-
-            def by_name(self, name: str) -> Statement | None:
-                return Statement("by its name", "KRW-BTC", "1m") if name == "mine.csv" else None
-
-        register(Mine())
+    >>> from rxcandles.interchange.vocabulary.statements import Statement
+    >>> class Mine(Tool):
+    ...     name = "mine"
+    ...
+    ...     def by_name(self, name: str) -> Statement | None:
+    ...         return Statement("by its name", "KRW-BTC", "1m") if name == "mine.csv" else None
+    >>> register(Mine())
     """
     if tool.name in _TOOLS:
         raise RequestError(f"there is a tool {tool.name!r} already; give it another name")
