@@ -53,28 +53,35 @@ def get_ohlcv(
     name: str | None = None,
     include_imported: bool = False,
 ) -> pandas.DataFrame:
-    """Return candles as a data frame of pandas; what the database ``db`` holds already is not fetched again::
+    """Return candles as a pandas frame, oldest first; fetch what the database does not have yet.
 
-        frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01", tz="Asia/Seoul")
+    - ``symbol``: a market's code, several, or a glob such as ``"KRW-*"`` for all markets that the exchange lists and
+      that fit. For several, or a glob, the symbol is a level of columns above the others:
+      ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
+    - ``since``, ``last``, ``count``: how far back, by one of them: a time, included; a length (``"90m"``, ``"24h"``,
+      ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``); or a number of candles that exist.
+    - ``until``: where to end, excluded; now by default. A time is a datetime, a date, a ``Timestamp`` or a string:
+      ``"2024-01-01"``, ``"2024-01-01 09:00 KST"``.
+    - ``tz``: the zone of times that name none, and of the index: ``"Asia/Seoul"``, ``"KST"``; by default that of
+      ``RXCANDLES_TZ``, else UTC.
+    - ``db``: the path of the database, which is made where there is none. What was fetched is kept there.
+    - ``exchange``, ``base_url``, ``rate_limit``, ``name``: as for :func:`connect`.
+    - ``include_imported``: count imported candles as held, so that their time is not fetched; a column ``proven`` says
+      which candles are the exchange's.
 
-    Say how far back with one of ``since``, ``last`` (``"90m"``, ``"24h"``, ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``) and
-    ``count`` (candles that exist), and where to end with ``until``; now if not given. The older end is included, the
-    newer excluded. A time is a datetime, a date, a ``Timestamp`` or a string: ``"2024-01-01"``,
-    ``"2024-01-01 09:00 KST"``. ``tz`` is the zone of times that name none, and of the index: ``"Asia/Seoul"``,
-    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC. A glob, such as ``"KRW-*"``, stands for all
-    markets that the exchange lists and that fit it.
+    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, up to 128 bytes
+    each. Blocks until all is there; Ctrl-C stops it and keeps what was stored.
 
-    The frame is :func:`to_pandas`'s: index ``open_time``, oldest first, and ``open``, ``high``, ``low``, ``close``,
-    ``volume``, ``turnover``, ``timestamp``. Of several symbols, or a glob, it has a level of columns above
-    these, the symbol: ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle,
-    it has NaN.
+    Raises:
 
-    With ``include_imported`` imported candles count as held: what they reach over is not fetched, and a column
-    ``proven`` says which candles are the exchange's.
+    - ``RequestError``: an argument is not valid; nothing was sent.
+    - ``ExtraMissingError``: pandas is not installed.
+    - ``IncompleteError``: a part could not be had, of one symbol; ``SeveralFailedError`` of several.
+    - ``ExchangeError``, ``StoreError``: the exchange refused, or the database can't be read or written.
 
-    ``exchange``, ``base_url``, ``rate_limit`` and ``name`` are those of :func:`connect`. Raises ``RequestError`` before
-    anything is sent, ``ExtraMissingError`` without pandas, ``IncompleteError`` where some of it could not be had, and
-    what collecting raises. What was fetched is kept.
+    >>> frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01", until="2024-01-01 03:00")
+    >>> list(frame["close"])
+    [85871000.0, 85745000.0, 85720000.0]
     """
     pandas = need("pandas", "pandas")
     there, now = default_zone(tz), time.time()

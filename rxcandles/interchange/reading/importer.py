@@ -114,42 +114,44 @@ async def import_candles(
     replace: bool = False,
     now: float | None = None,
 ) -> ImportReport:
-    """Import candles from a file, or from lists or a frame in memory, all of them or none; return what became of them.
+    """Import candles from a file or from memory, all of them or none, and return what became of them.
 
-    They are marked as imported and never taken for proven: the exchange is still asked for what it wasn't asked
-    before, and its candles then take the place of these. ``get_candles`` and the like never hand them out;
-    ``store.imported`` and ``store.rows_with_imported`` do. The same import again changes nothing.
+    Imported candles are marked, and never taken for proven: collecting still asks the exchange for their time, and its
+    candles take their place. ``get_candles`` and the like never return them; ``store.imported`` and
+    ``store.rows_with_imported`` do. The same import again changes nothing.
 
-    ``source`` is one of:
+    - ``source``: the path of a file (CSV, Parquet, feather, JSON or JSON lines, also in a ``.gz`` or as the one file in
+      a ``.zip``), a list of lists as ccxt and Binance return them, a list of objects as Upbit does, or a frame of
+      pandas, polars or Arrow. Rows may come in any order.
+    - ``format``: one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; by default found by the name and
+      the content.
+    - ``columns``: our names of columns and the source's, ``{"open_time": "Date"}``, or their numbers from 1 where it
+      has no header; ``market`` is the column with the market. ``turnover`` and ``timestamp`` may be missing.
+    - ``tz``: the zone of times that name none. By default it is what the source says (a column, the file's name, a
+      trade's ``timestamp``, the tool), else the store's ``tz``, else ``RXCANDLES_TZ``, else UTC; the report says which.
+      A source whose times may well be Korean is refused without it.
+    - ``encoding``: of a text; found by default.
+    - ``keep_empty``: keep rows in which nobody traded (no values, or volume 0 and all prices equal), with which
+      freqtrade fills gaps. They are left out and counted by default, since the exchange has no such candles.
+    - ``replace``: overwrite candles of earlier imports that have other values.
+    - ``now``: UTC seconds; this machine's clock by default.
 
-    - the path of a file: CSV, Parquet, feather, JSON (lists as ccxt and Binance have them, or objects as Upbit
-      answers) or JSON lines; also packed, as ``.gz`` or as the one file in a ``.zip``;
-    - such lists or objects in memory;
-    - a DataFrame of pandas or polars, or a table of Arrow.
+    A few thousand rows are in memory. About 100 bytes a row, and what is unpacked, lie in the folder for temporary
+    files meanwhile. While candles are stored, other writers wait: about 3 seconds for a million. When cancelled, it
+    stores nothing, or everything if it was storing already.
 
-    ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
-    ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
-    header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``,
-    else that of ``RXCANDLES_TZ``, else UTC: the report says
-    which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
-    says that it is of another market, timeframe or exchange is refused.
+    Raises:
 
-    Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
-    out and counted unless ``keep_empty``: this exchange has no candle there. Order does not matter. What the source
-    does not have of turnover and ``timestamp`` is None. ``now`` is this machine's clock if not given.
+    - ``RequestError``: an argument is not valid, or the source is not what it should be. The message names the line or
+      row and its value: a time off the grid of the timeframe, a candle that is not over, impossible values, rows or
+      earlier imports that contradict one another, another market, timeframe or exchange, times at other hours than
+      the stored ones, missing columns, no rows, a file that unpacks without bound.
+    - ``ExtraMissingError``: the source needs pyarrow, which is not installed.
+    - ``StoreError``: the database can't be read or written.
 
-    Raises ``RequestError``, which names the line or row and its value: for a time off the timeframe's grid, a candle
-    that is not over, impossible values, NaN among them, two rows that contradict each other, a row that contradicts an
-    earlier import (``replace`` lets it win), the same candles at other hours than those held, times of a longer
-    timeframe, columns that aren't there, no rows, what unpacks without bound; ``ExtraMissingError`` where pyarrow is
-    needed; ``StoreError``. In memory are a few thousand rows; on disk, in the system's folder for temporary files,
-    about 100 bytes a row, and what is unpacked. Others' writes wait while it is stored, about 3 seconds for a million
-    candles. When cancelled, it stores nothing, or all of it if it was storing already.
-
-    ::
-
-        report = await import_candles(store, "KRW-BTC", "1m", "btc.csv", tz="KST")
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> report.new, report.format
+    (60, 'csv')
     """
     keeper = sqlite_store(store)
     check_flag("replace", replace)

@@ -16,10 +16,17 @@ COLUMNS: Final = ("open_time", "open", "high", "low", "close", "volume")
 
 
 def to_ccxt(candles: Sequence[CandleData]) -> list[list[float]]:
-    """Return the candles of one series as ccxt's ``fetch_ohlcv`` does, oldest first, about 250 bytes each.
+    """Return the candles of one series as ccxt's ``fetch_ohlcv`` does, oldest first.
 
-    Each is ``[open time in ms, open, high, low, close, volume]``. Raises :class:`RequestError` for candles of several
-    series, and what reading a sequence does.
+    Each candle is a list: ``[open time in ms, open, high, low, close, volume]``. Takes about 250 bytes a candle.
+
+    Raises:
+
+    - ``RequestError``: the candles are of several series.
+    - ``StoreError``: the database of a sequence can't be read.
+
+    >>> to_ccxt(candles)[0]
+    [1704067200000, 85904000.0, 85916000.0, 85861000.0, 85871000.0, 0.17053664]
     """
     column_names(candles)
     return [

@@ -52,8 +52,12 @@ def freqtrade_file(symbol: str, timeframe: str) -> str:
 def to_freqtrade(candles: Sequence[CandleData]) -> pandas.DataFrame:
     """Return the candles of one series as freqtrade's frames have them, oldest first.
 
-    The columns are ``date`` (``datetime64[ms, UTC]``, as freqtrade reads its files), ``open``, ``high``, ``low``,
-    ``close``, ``volume`` (``float64``); the index counts from 0. Raises what :func:`to_pandas` does.
+    The columns are ``date`` (``datetime64[ms, UTC]``, as freqtrade reads its files) and ``open``, ``high``, ``low``,
+    ``close``, ``volume`` (``float64``); the index counts from 0. For a file, use :func:`export_candles` with
+    ``file_format="freqtrade"``. Raises what :func:`to_pandas` does.
+
+    >>> list(to_freqtrade(candles).columns)
+    ['date', 'open', 'high', 'low', 'close', 'volume']
     """
     theirs = {ours: name for name, ours in COLUMNS.items()}
     frame = to_pandas(candles).reset_index().rename(columns=theirs)[list(COLUMNS)]

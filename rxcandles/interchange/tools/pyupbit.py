@@ -28,9 +28,13 @@ _TIMES: Final = ("date", "datetime", "time", "timestamp", "open_time")
 def to_pyupbit(candles: Sequence[CandleData]) -> pandas.DataFrame:
     """Return the candles of one series as pyupbit's ``get_ohlcv`` does, oldest first.
 
-    The index has no name and holds Korean time (UTC+9) without a zone; the columns are ``open``, ``high``, ``low``,
-    ``close``, ``volume``, ``value`` (``float64``), of which the last is ours as ``turnover``. Raises what
+    The index has no name and holds Korean time (UTC+9) without a zone. The columns are ``open``, ``high``, ``low``,
+    ``close``, ``volume`` and ``value`` (``float64``), the last of which is ``turnover`` here. Raises what
     :func:`to_pandas` does.
+
+    >>> frame = to_pyupbit(candles)
+    >>> str(frame.index[0]), list(frame.columns)
+    ('2024-01-01 09:00:00', ['open', 'high', 'low', 'close', 'volume', 'value'])
     """
     theirs = {ours: name for name, ours in _COLUMNS.items()}
     frame = to_pandas(candles).rename(columns=theirs)[list(_COLUMNS)]

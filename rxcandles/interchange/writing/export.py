@@ -70,26 +70,37 @@ async def export_candles(
     force: bool = False,
     include_imported: bool = False,
 ) -> Exported:
-    """Write what is stored of a series into ``path``, oldest first, and return what that came to.
+    """Write the stored candles of a series into a file, oldest first, and return what was written.
 
-    From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; without them from the oldest
-    candle on, and up to the end of what is stored or proven. Times
-    that name no zone are in the store's ``tz``. The format is that of the path's suffix, or
-    ``file_format``: ``parquet`` (zstd), ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With
-    ``by="month"``, ``path`` is a folder, for ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With
-    ``freqtrade`` it is one too, where freqtrade has its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and
-    feather say what they are under the key ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the
-    span, what of it is proven, version.
+    - ``path``: a file, or a folder with ``by`` and for ``freqtrade``, which names its files itself
+      (``BTC_KRW-1h.feather``).
+    - ``since``, ``to``: the older end, included, and the newer, excluded. ``since`` may also be how long before ``to``.
+      By default all that is stored or proven. Times that name no zone are in the store's ``tz``.
+    - ``file_format``: ``parquet`` (zstd), ``feather`` (lz4), ``csv``, ``jsonl`` or ``freqtrade``; by default the suffix
+      of ``path``. Parquet and feather files describe themselves, as JSON under ``rxcandles`` in their metadata:
+      exchange, symbol, timeframe, the span, what of it is proven, and the version.
+    - ``by``: ``"month"`` writes a file a month, ``symbol=…/timeframe=…/2024-01.parquet`` (UTC), but for months without
+      candles.
+    - ``complete``: refuse where not all of the span is proven. By default what is stored is written, and the spans that
+      are not proven are ``missing`` in the result.
+    - ``force``: replace files that are there already.
+    - ``include_imported``: write imported candles too. A last column, ``proven``, says which are the exchange's; values
+      that an import lacks are empty.
 
-    With ``include_imported`` imported candles are written too, from the oldest and up to the newest of either kind;
-    a last column, ``proven``, says of each candle whether it is the exchange's. What an import lacks is empty there.
+    Runs in a thread and holds 50,000 rows at a time. A file takes its place when it is whole. When cancelled, it waits
+    until the thread has stopped, and leaves no part of a file.
 
-    What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
-    an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
-    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
-    waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
-    no candle is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
-    written: months before that are whole then.
+    Raises:
+
+    - ``RequestError``: an argument is not valid, a file is there already, or no candle of the span is stored.
+    - ``UnprovenError``: it must be ``complete`` and is not; nothing is written.
+    - ``ExtraMissingError``: the format needs pyarrow, which is not installed.
+    - ``StoreError``: the database can't be read.
+    - ``OSError``: the file can't be written; the months before are whole.
+
+    >>> done = await export_candles(store, "KRW-BTC", "1m", "btc.csv", since="2024-01-01 01:00", force=True)
+    >>> done.rows, done.missing
+    (60, ())
     """
     check_like("store", store, CandleStore)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
