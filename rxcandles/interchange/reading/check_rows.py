@@ -12,7 +12,7 @@ from rxcandles.interchange.reading.other_columns import OtherColumns
 from rxcandles.interchange.reading.row_sources import Batch, Source
 from rxcandles.interchange.reading.steps import Steps
 from rxcandles.interchange.vocabulary.column_names import NEEDED
-from rxcandles.interchange.vocabulary.markets import frame_called, same_exchange, same_market
+from rxcandles.interchange.vocabulary.market_names import frame_called, same_exchange, same_market
 from rxcandles.interchange.vocabulary.numbers import absent, number
 from rxcandles.interchange.vocabulary.times import unit_of
 from rxcandles.model import SETTLE_SECONDS, Row

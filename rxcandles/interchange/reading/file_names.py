@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from rxcandles.interchange.tools import known_tools, ours
-from rxcandles.interchange.vocabulary.markets import frame_called
+from rxcandles.interchange.vocabulary.market_names import frame_called
 from rxcandles.interchange.vocabulary.name_words import read_words
 from rxcandles.interchange.vocabulary.statements import Statement, timeframe_of_word
 from rxcandles.interchange.vocabulary.zones import zone_in_words
@@ -24,8 +24,8 @@ def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None,
     statements = [] if named is None else [named[1]]
     statements += _by_words(path.name, is_named=named is not None)
     if folders:
-        there = path.absolute()
-        by_folder = [ours.by_folder(there), *(each.by_folder(there) for each in known_tools())]
+        absolute = path.absolute()
+        by_folder = [ours.by_folder(absolute), *(each.by_folder(absolute) for each in known_tools())]
         statements += [each for each in by_folder if each is not None]
     return named[0].name if named is not None and named[0].is_format else None, statements
 

@@ -97,8 +97,8 @@ class OpenTimes:
                 return moment
             if not isinstance(moment, datetime):
                 return None
-            there = zone_named(column).zone or self.zone
-            return None if there is None else in_zone(moment, there)
+            zone = zone_named(column).zone or self.zone
+            return None if zone is None else in_zone(moment, zone)
         except (ValueError, OverflowError):
             return None
 
@@ -107,25 +107,25 @@ class OpenTimes:
             moment = datetime.combine(moment, _MIDNIGHT)
             if self._by_days:
                 return moment.replace(tzinfo=UTC).timestamp()
-        there = self._beside_it(values) if self._map.zones else self.zone
-        if there is None:
+        zone = self._zone_beside(values) if self._map.zones else self.zone
+        if zone is None:
             raise ValueError("it has no zone, and the first row's has one; write all of them alike")
-        return in_zone(moment, there)
+        return in_zone(moment, zone)
 
-    def _beside_it(self, values: Sequence[Any]) -> tzinfo | None:
+    def _zone_beside(self, values: Sequence[Any]) -> tzinfo | None:
         """The zone of a row, where it has a column that names one; else that of all."""
         for name, value in zip(self._map.zones, values[len(self._columns) :], strict=True):
             text = str(value)
             if self._named or absent(value):
                 continue
             if text not in self._rows:
-                there = zone_called(value)
-                if there is None:
+                zone = zone_called(value)
+                if zone is None:
                     raise ValueError(
                         f"its zone, in column {name!r}, is {shown(value)}, which can't be told for sure; leave that"
                         " column out and say the zone with tz (--tz)"
                     )
-                self._rows[text] = there
+                self._rows[text] = zone
             return self._rows[text]
         return self.zone
 
@@ -201,17 +201,17 @@ class OpenTimes:
                 )
             self._take(column.zone, f"as the column's name {column.name!r} says")
             self._named = True
-        elif (there := self._beside_it(values)) is not None:
-            if self._tz is not None and self._tz.utcoffset(moment) != there.utcoffset(moment):
+        elif (zone := self._zone_beside(values)) is not None:
+            if self._tz is not None and self._tz.utcoffset(moment) != zone.utcoffset(moment):
                 raise RequestError(
-                    f"{self._where}: its times are in {there} by column {self._map.zones[0]!r}, and tz says"
+                    f"{self._where}: its times are in {zone} by column {self._map.zones[0]!r}, and tz says"
                     f" {self._tz}; leave tz (--tz) out, or that column"
                 )
-            self._take(there, f"as column {self._map.zones[0]!r} says")
+            self._take(zone, f"as column {self._map.zones[0]!r} says")
         elif self._tz is not None:
             self._take(self._tz, "as tz says")
         elif column.unclear is not None:
-            raise self._asked(moment, f"column {column.name!r} says {column.unclear!r}")
+            raise self._zone_question(moment, f"column {column.name!r} says {column.unclear!r}")
         elif self._statement is not None and self._statement.zone is not None:
             self._take(self._statement.zone, f"{self._statement.by}")
         elif (stamp := self._stamp(moments)) is not None:
@@ -226,12 +226,12 @@ class OpenTimes:
                 f" {' and '.join(hints)}; say which with tz (--tz): KST, or UTC. Nothing was imported"
             )
         elif self._statement is not None and self._statement.unclear is not None:
-            raise self._asked(moment, f"{self._statement.by}, {self._statement.unclear!r} is said")
+            raise self._zone_question(moment, f"{self._statement.by}, {self._statement.unclear!r} is said")
         else:
             self._take(UTC, "as nothing says another; tz (--tz) does")
             self.guessed = True
 
-    def _asked(self, moment: datetime, why: str) -> RequestError:
+    def _zone_question(self, moment: datetime, why: str) -> RequestError:
         return RequestError(
             f"{self._where}: its times, such as {moment:%Y-%m-%d %H:%M}, have no zone, and {why}, which may mean more"
             " than one; say which with tz (--tz), such as KST, UTC or America/New_York. Nothing was imported"
@@ -250,21 +250,21 @@ class OpenTimes:
     def _by_stamp(self, column: TimeColumn, moment: datetime, stamp: float) -> None:
         """A time of the last trade, which is absolute, says in which zone the open time is."""
         length = self._frame.seconds or 366 * _DAY
-        for there in (UTC, KST):
-            opened = in_zone(moment, there)
+        for zone in (UTC, KST):
+            opened = in_zone(moment, zone)
             if opened - 60 <= stamp < opened + length + max(60, min(length, 3600)):
-                return self._take(there, "as its timestamps say")
+                return self._take(zone, "as its timestamps say")
         raise RequestError(
             f"{self._where}: column {column.name!r} says {moment:%Y-%m-%d %H:%M} and 'timestamp' another time; say the"
             " zone with tz (--tz), or leave one of them out. Nothing was imported"
         )
 
-    def _fits(self, moment: datetime, there: tzinfo) -> bool:
-        seconds = in_zone(moment, there)
+    def _fits(self, moment: datetime, zone: tzinfo) -> bool:
+        seconds = in_zone(moment, zone)
         return seconds >= 0 and bool(self._frame.on_grid(int(seconds)))
 
-    def _take(self, there: tzinfo, why: str) -> None:
-        self.zone, self.why = there, why
+    def _take(self, zone: tzinfo, why: str) -> None:
+        self.zone, self.why = zone, why
 
 
 def _joined(moment: Moment, beside: Any, digits: int | None) -> datetime:

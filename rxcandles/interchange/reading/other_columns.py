@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.interchange.vocabulary.markets import names_market, same_exchange, same_market
+from rxcandles.interchange.vocabulary.market_names import names_market, same_exchange, same_market
 from rxcandles.interchange.vocabulary.numbers import absent
 from rxcandles.interchange.vocabulary.times import moment_of
 from rxcandles.interchange.vocabulary.words import (

@@ -7,11 +7,12 @@ from typing import Final
 
 from rxcandles.interchange.columns import column_names, columns_of
 from rxcandles.interchange.tools.tool import Tool
+from rxcandles.interchange.vocabulary.column_names import NEEDED
 from rxcandles.model import CandleData
 
 __all__ = ["COLUMNS", "TOOL", "to_ccxt"]
 
-COLUMNS: Final = ("open_time", "open", "high", "low", "close", "volume")
+COLUMNS: Final = NEEDED
 """The values of a list: the first in milliseconds."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from rxcandles.errors import RequestError
 from rxcandles.interchange.tools.tool import Header, Tool
-from rxcandles.interchange.vocabulary.markets import same_market
+from rxcandles.interchange.vocabulary.market_names import same_market
 from rxcandles.interchange.vocabulary.statements import Statement
 
 __all__ = ["TOOL", "one_level"]

@@ -8,7 +8,13 @@ from datetime import tzinfo
 import attrs
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.vocabulary.markets import frame_called, names_market, same_coin, same_exchange, same_market
+from rxcandles.interchange.vocabulary.market_names import (
+    frame_called,
+    names_market,
+    same_coin,
+    same_exchange,
+    same_market,
+)
 from rxcandles.interchange.vocabulary.words import frame_word
 from rxcandles.model.timeframe import Timeframe
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from rxcandles.interchange.vocabulary.coins import CODES, COMMON, NAMES, NO_COINS
-from rxcandles.interchange.vocabulary.markets import frame_called
+from rxcandles.interchange.vocabulary.market_names import frame_called
 from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["QUOTES", "coin_called", "exchange_called", "frame_word", "joined_pair", "pair_of"]

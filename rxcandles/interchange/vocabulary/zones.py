@@ -69,12 +69,12 @@ class Named:
 def zone_named(name: str) -> Named:
     """Return what a name says of a zone: ``time (UTC+9)``, ``time_kst``, ``time America/New_York``."""
     if match := _REGION.search(name):
-        there = _of_database("/".join((match[1], match[2].replace(" ", "_"))))
-        if there is None and (shorter := re.match(r"[^\W_]+[/_\-][^\W_]+", match[0])):  # asia_seoul_time
+        zone = _of_database("/".join((match[1], match[2].replace(" ", "_"))))
+        if zone is None and (shorter := re.match(r"[^\W_]+[/_\-][^\W_]+", match[0])):  # asia_seoul_time
             rest = name[: match.start()] + name[match.start() + shorter.end() :]
-            there = _of_database(re.sub(r"[_\-]", "/", shorter[0], count=1))
-            return Named(rest, there, None if there is not None else shorter[0])
-        return _without(name, match, there)
+            zone = _of_database(re.sub(r"[_\-]", "/", shorter[0], count=1))
+            return Named(rest, zone, None if zone is not None else shorter[0])
+        return _without(name, match, zone)
     if match := _OFFSET.search(name):
         sign, hours, minutes = next(match.group(at, at + 1, at + 2) for at in (1, 4, 7, 10) if match[at])
         return _without(name, match, _offset(sign, int(hours), int(minutes or 0)))
@@ -103,9 +103,9 @@ def zone_in_words(text: str) -> Named:
         named = zone_named(f"({match[0]})")
         if named.zone is not None:
             return named
-    for word, there in _FIXED.items():
+    for word, zone in _FIXED.items():
         if re.search(rf"(?<![^\W_]){word}(?![^\W_])", text, re.IGNORECASE):
-            return Named(text, _zone(there))
+            return Named(text, _zone(zone))
     if match := re.search(
         r"(?i:local[ _-]?time|한국\s?(?:시간|시각|표준시)|(?<![^\W_])(?:korea|korean|seoul)(?![^\W_]))", text
     ):
@@ -137,10 +137,10 @@ def zone_called(value: Any) -> tzinfo | None:
     return _of_database(text) if named.unclear is None else None
 
 
-def _without(name: str, match: re.Match[str], there: tzinfo | None) -> Named:
+def _without(name: str, match: re.Match[str], zone: tzinfo | None) -> Named:
     rest = re.sub(r"\(\s*\)|\[\s*\]", "", name[: match.start()] + name[match.end() :])
     rest = re.sub(r"(?i)[\s_\-]*(?:standard[\s_\-]*time|표준시)$", "", rest)
-    return Named(rest, there, None if there is not None else match[0].strip())
+    return Named(rest, zone, None if zone is not None else match[0].strip())
 
 
 def _offset(sign: str, hours: int, minutes: int) -> tzinfo | None:
@@ -152,8 +152,8 @@ def _offset(sign: str, hours: int, minutes: int) -> tzinfo | None:
     return KST if sign == "+" and away == timedelta(hours=9) else timezone(away if sign == "+" else -away)
 
 
-def _zone(there: tzinfo | str) -> tzinfo | None:
-    return there if isinstance(there, tzinfo) else _of_database(there)
+def _zone(zone: tzinfo | str) -> tzinfo | None:
+    return zone if isinstance(zone, tzinfo) else _of_database(zone)
 
 
 def _of_database(name: str) -> tzinfo | None:

@@ -27,12 +27,12 @@ def are_earlier_exports(path: Path, kind: str, by_month: bool, exchange: str, sy
     """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
     file_name = format_called(kind).file_name
     if file_name is not None:
-        there = [path / file_name(symbol, frame.name)]
+        paths = [path / file_name(symbol, frame.name)]
     elif by_month:
-        there = [*ours.month_folder(path, symbol, frame.name).glob(f"????-??.{kind}")]
+        paths = [*ours.month_folder(path, symbol, frame.name).glob(f"????-??.{kind}")]
     else:
-        there = [path]
-    return all(is_earlier_export(each, kind, exchange, symbol, frame) for each in there if each.is_file())
+        paths = [path]
+    return all(is_earlier_export(each, kind, exchange, symbol, frame) for each in paths if each.is_file())
 
 
 def is_earlier_export(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) -> bool:
