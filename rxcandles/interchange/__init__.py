@@ -1,7 +1,7 @@
 """Candles from and to other tools: data frames, lists, files of many formats."""
 
 from rxcandles.interchange.frames import in_batches, to_arrow, to_pandas, to_polars
-from rxcandles.interchange.reading.compare import ImportCheck, check_imported
+from rxcandles.interchange.reading.imported_check import ImportCheck, check_imported
 from rxcandles.interchange.reading.importer import ImportReport, import_candles
 from rxcandles.interchange.tools.ccxt import to_ccxt
 from rxcandles.interchange.tools.freqtrade import to_freqtrade
