@@ -20,11 +20,11 @@ from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
-from rxcandles.interchange import BY, FORMATS, Exported, export_candles
-from rxcandles.interchange.writing.own import are_own
+from rxcandles.interchange import BY, FORMATS, Exported, export_candles, names_files
+from rxcandles.interchange.writing.earlier import are_earlier_exports
 from rxcandles.model.advice import where_options
 from rxcandles.model.moments import Length
-from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.model.timeframe import END, Timeframe, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
@@ -156,7 +156,7 @@ async def _exported(asked: _Asked, output: str | None = None) -> tuple[list[_Don
     failures: list[str] = []
     found = await series_of(asked.db, asked.which, asked.exchange, imported=asked.include_imported)
     files = files_for(
-        found, output or asked.output, asked.style, folder=asked.by is not None or asked.style == "freqtrade"
+        found, output or asked.output, asked.style, folder=asked.by is not None or names_files(asked.style)
     )
     OBJECTS.coming({each: each._asdict() for each in files})
     async with AsyncExitStack() as opened:
@@ -194,12 +194,14 @@ async def _one(asked: _Asked, store: SqliteStore, series: Series, path: str) -> 
         since = await _since(asked.last, store, series, asked.to)
     frame = Timeframe.of(series.timeframe)
     kind = asked.style or ("parquet" if asked.by else Path(path).suffix[1:].lower())
-    own = kind in FORMATS and are_own(Path(path), kind, asked.by is not None, series.exchange, series.symbol, frame)
+    own = kind in FORMATS and are_earlier_exports(
+        Path(path), kind, asked.by is not None, series.exchange, series.symbol, frame
+    )
     done = await export_candles(
         store, series.symbol, series.timeframe, path, since=since, to=asked.to, file_format=asked.style,
         by=asked.by, complete=asked.complete, force=asked.force or own, include_imported=asked.include_imported,
     )  # fmt: skip
-    ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
+    ends = (0 if since is None else done.span[0], END if asked.to is None else done.span[1])
     left_out = 0 if asked.include_imported else await store.imported_count(series.symbol, frame, *ends)
     return _Done(series, done, left_out)
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from rxcandles import MarkedRow, Row, SqliteStore, import_candles
 from rxcandles.cli.console import format_candles
-from rxcandles.interchange.reading import sources
+from rxcandles.interchange.reading import row_sources as sources
 from rxcandles.model import CandleData
 from rxcandles.model.timeframe import to_datetime
 

@@ -13,8 +13,8 @@ import pytest
 from broughtfiles import HEAD, KST, ROWS, T, csv, got, lines, said, take, values
 
 from rxcandles import RequestError, SqliteStore
-from rxcandles.interchange.reading.filenames import series_by_name
-from rxcandles.interchange.reading.zones import Named, zone_called, zone_in_words
+from rxcandles.interchange.reading.file_names import series_of_name
+from rxcandles.interchange.vocabulary.zones import Named, zone_called, zone_in_words
 
 FEW = ROWS[:6]
 VALUES = "open,high,low,close,volume"
@@ -303,10 +303,10 @@ async def test_names_that_say_none_or_this(store: SqliteStore, tmp_path: Path) -
 
 def test_series_by_name() -> None:
     """A folder's files are told by the same reading; a name that says two is none."""
-    assert series_by_name(Path("eth_krw_5min.csv")) == ("KRW-ETH", "5m")
-    assert series_by_name(Path("KRW-BTC-day.csv")) == ("KRW-BTC", "1d")
-    assert series_by_name(Path("KRW-BTC_KRW-ETH_1m.csv")) is None
-    assert series_by_name(Path("KRW-BTC.csv")) is None
+    assert series_of_name(Path("eth_krw_5min.csv")) == ("KRW-ETH", "5m")
+    assert series_of_name(Path("KRW-BTC-day.csv")) == ("KRW-BTC", "1d")
+    assert series_of_name(Path("KRW-BTC_KRW-ETH_1m.csv")) is None
+    assert series_of_name(Path("KRW-BTC.csv")) is None
 
 
 async def test_rows_that_differ(store: SqliteStore, tmp_path: Path) -> None:

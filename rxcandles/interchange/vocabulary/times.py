@@ -57,9 +57,9 @@ def moment_of(value: Any) -> Moment:
 
 def unit_of(value: Any) -> int | None:
     """Return the ticks a second of a number that counts them from 1970; None for all else."""
-    found = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found:
-        return _UNITS.get(len(found[1]))
+    match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        return _UNITS.get(len(match[1]))
     if isinstance(value, int | float) and 0 <= value < 10**20:
         return _UNITS.get(len(str(int(value))))
     return None
@@ -87,11 +87,11 @@ def clock_of(value: Any, digits: int | None = None) -> int | None:
         elif len(text) != 4 or not is_text:
             return None
         text = ":".join(text[at : at + 2] for at in range(0, len(text), 2))
-    found = _CLOCK.fullmatch(text)
-    if not found:
+    match = _CLOCK.fullmatch(text)
+    if not match:
         return None
-    hour, minute, second = (int(each or 0) for each in found.group(2, 3, 4))
-    if half := (found[1] or found[5] or "").upper():
+    hour, minute, second = (int(each or 0) for each in match.group(2, 3, 4))
+    if half := (match[1] or match[5] or "").upper():
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half in ("PM", "오후") else 0)
@@ -121,49 +121,49 @@ def _of_text(text: str) -> Moment:
         if re.fullmatch(r"\d{10}\.\d+", text):
             return float(text)
         try:
-            found = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text)
         except ValueError:
             pass
         else:
-            return found.date() if len(text) == 10 and found.tzinfo is None else _of_datetime(found)
+            return moment.date() if len(text) == 10 and moment.tzinfo is None else _of_datetime(moment)
     return _of_written(text)
 
 
 def _of_written(text: str) -> Moment:
-    found = _WRITTEN.fullmatch(text)
+    match = _WRITTEN.fullmatch(text)
     try:
-        if not found:
+        if not match:
             raise ValueError
         year, month, day = (
-            found.group("year", "month", "day") if found["year"] else found.group("last", "second", "first")
+            match.group("year", "month", "day") if match["year"] else match.group("last", "second", "first")
         )
         value: Moment = date(int(year), int(month), int(day))
-        if found["clock"]:
-            clock = clock_of(found["clock"])
+        if match["clock"]:
+            clock = clock_of(match["clock"])
             if clock is None:
                 raise ValueError
             value = datetime.combine(date(int(year), int(month), int(day)), _MIDNIGHT) + timedelta(seconds=clock)
-            if found["zone"]:
-                value = value.replace(tzinfo=_offset(found["zone"])).timestamp()
+            if match["zone"]:
+                value = value.replace(tzinfo=_offset(match["zone"])).timestamp()
     except ValueError:
         raise ValueError("write ISO 8601, or seconds or milliseconds since 1970") from None
     return value
 
 
 def _offset(text: str) -> tzinfo:
-    if found := re.search(r"([+-])(\d\d):?(\d\d)$", text):
-        away = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return timezone(away if found[1] == "+" else -away)
+    if match := re.search(r"([+-])(\d\d):?(\d\d)$", text):
+        away = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(away if match[1] == "+" else -away)
     return KST if text == "KST" else UTC
 
 
 def _of_number(number: int, digits: str) -> Moment:
     if len(digits) in _DATES:
         try:
-            found = datetime.fromisoformat(f"{digits[:8]}T{digits[8:] or '00'}")
+            moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:] or '00'}")
         except ValueError:
             raise ValueError("numbers of 8, 12 or 14 digits are dates, such as 20240131 and 202401310900") from None
-        return found.date() if len(digits) == 8 else found
+        return moment.date() if len(digits) == 8 else moment
     ticks = _UNITS.get(len(digits))
     if ticks is None:
         raise ValueError("numbers of 10 digits are seconds since 1970, of 13 milliseconds, and so on")

@@ -1,4 +1,4 @@
-"""JSON: a list of lists or of objects, or an object a line; read a piece at a time, in time linear in its size."""
+"""Read JSON: a list of lists or of objects, or an object a line; a piece at a time, in time linear in its size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any, Final, TypeAlias
 import msgspec
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.sources import Listed, Objects, in_lists
+from rxcandles.interchange.reading.row_sources import ListSource, ObjectSource, list_source
 
 __all__ = ["json_source"]
 
@@ -26,18 +26,18 @@ _SPACE: Final = b"\xef\xbb\xbf \t\r\n"
 
 
 @contextmanager
-def json_source(path: Path, where: str) -> Iterator[Listed | Objects]:
+def json_source(path: Path, where: str) -> Iterator[ListSource | ObjectSource]:
     """Open a JSON file."""
     with path.open("rb") as file:
         head = file.read(_PIECE)
         start = head.lstrip(_SPACE)
         if start[:1] == b"{":
-            rows = in_lists(_lines(start, file, where))
+            rows = list_source(_lines(start, file, where))
             if not rows.names:
                 raise RequestError(f"{where} is no JSON list of lists, nor of objects that name their values")
             yield rows
         elif start[:1] == b"[" or not start:
-            yield in_lists(_rows(start, file, where))
+            yield list_source(_rows(start, file, where))
         else:
             raise RequestError(
                 f"{where} is no JSON list of lists, as ccxt's fetch_ohlcv returns, nor of objects; it begins"

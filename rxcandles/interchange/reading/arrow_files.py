@@ -1,4 +1,4 @@
-"""Parquet and feather files; what they unpack to is bounded by what they say before anything is unpacked."""
+"""Read Parquet and feather files; nothing is unpacked before its size is known and bounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.sources import BATCH
+from rxcandles.interchange.reading.row_sources import BATCH
 from rxcandles.interchange.reading.tables import ArrowSource
 from rxcandles.util.extras import need
 

@@ -1,4 +1,4 @@
-"""Whether a file is an earlier export of the same series, which a later one may replace."""
+"""Tell whether a file is an earlier export of the same series, which a later one may replace."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from rxcandles.interchange.tools.shapes import freqtrade_file
-from rxcandles.interchange.writing.export import month_folder
+from rxcandles.interchange.tools import ours
+from rxcandles.interchange.writing.formats import format_called
 from rxcandles.interchange.writing.lines import FIELDS
 from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.util.extras import need
 
-__all__ = ["are_own", "is_own"]
+__all__ = ["are_earlier_exports", "is_earlier_export"]
 
 LINES: Final = 1000
 """Lines of a text that are looked at: a market without two candles in a row in them is not recognized."""
@@ -23,7 +23,19 @@ LONGEST: Final = 1000
 """Characters of a line."""
 
 
-def is_own(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) -> bool:
+def are_earlier_exports(path: Path, kind: str, by_month: bool, exchange: str, symbol: str, frame: Timeframe) -> bool:
+    """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
+    file_name = format_called(kind).file_name
+    if file_name is not None:
+        paths = [path / file_name(symbol, frame.name)]
+    elif by_month:
+        paths = [*ours.month_folder(path, symbol, frame.name).glob(f"????-??.{kind}")]
+    else:
+        paths = [path]
+    return all(is_earlier_export(each, kind, exchange, symbol, frame) for each in paths if each.is_file())
+
+
+def is_earlier_export(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) -> bool:
     """Whether ``path`` is an export of this series in this format.
 
     Parquet and feather say so in their metadata. A text does where it has our columns, its first candles are of the
@@ -32,7 +44,7 @@ def is_own(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) 
     try:
         if kind in ("csv", "jsonl"):
             return _text_is_of(path, kind, symbol, frame)
-        about = json.loads((_metadata(path, kind) or {}).get(b"rxcandles", b"null"))
+        about = ours.about(_metadata(path)) if format_called(kind).needs_arrow else None
         return about is not None and [about[name] for name in ("exchange", "symbol", "timeframe")] == [
             exchange, symbol, frame.name,
         ]  # fmt: skip
@@ -40,24 +52,15 @@ def is_own(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) 
         return False
 
 
-def are_own(path: Path, kind: str, by_month: bool, exchange: str, symbol: str, frame: Timeframe) -> bool:
-    """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
-    if kind == "freqtrade":
-        there = [path / freqtrade_file(symbol, frame.name)]
-    elif by_month:
-        there = [*month_folder(path, symbol, frame).glob(f"????-??.{kind}")]
-    else:
-        there = [path]
-    return all(is_own(each, kind, exchange, symbol, frame) for each in there if each.is_file())
-
-
-def _metadata(path: Path, kind: str) -> Mapping[bytes, bytes] | None:
-    if kind == "parquet":
+def _metadata(path: Path) -> Mapping[bytes, bytes] | None:
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet:
         found: Any = need("pyarrow.parquet", "export").read_schema(path).metadata
     else:
         with (
-            need("pyarrow", "export").OSFile(str(path)) as file,
-            need("pyarrow.ipc", "export").open_file(file) as feather,
+            need("pyarrow", "export").OSFile(str(path)) as arrow_file,
+            need("pyarrow.ipc", "export").open_file(arrow_file) as feather,
         ):
             found = feather.schema.metadata
     return found  # type: ignore[no-any-return]
@@ -70,11 +73,11 @@ def _text_is_of(path: Path, kind: str, symbol: str, frame: Timeframe) -> bool:
     if header != ",".join(FIELDS):
         return False
     read: Callable[[str], tuple[str, str]] = _of_csv if kind == "csv" else _of_json
-    found = [read(line) for line in lines]
-    times = [int(from_datetime(datetime.fromisoformat(time))) for _, time in found]
+    candles = [read(line) for line in lines]
+    times = [int(from_datetime(datetime.fromisoformat(time))) for _, time in candles]
     follow = any(frame.shift(older, 1) == newer for older, newer in pairwise(times))
     near = any(frame.shift(older, 1) > newer for older, newer in pairwise(times))
-    return {name for name, _ in found} == {symbol} and follow and not near
+    return {name for name, _ in candles} == {symbol} and follow and not near
 
 
 def _of_csv(line: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The zone that a name says: of a column, of a file, in a line above the header, or in a column of zones."""
+"""Read the zone that a name says: of a column, of a file, in a line above the header, or in a column of zones."""
 
 from __future__ import annotations
 
@@ -68,51 +68,51 @@ class Named:
 
 def zone_named(name: str) -> Named:
     """Return what a name says of a zone: ``time (UTC+9)``, ``time_kst``, ``time America/New_York``."""
-    if found := _REGION.search(name):
-        there = _of_database("/".join((found[1], found[2].replace(" ", "_"))))
-        if there is None and (shorter := re.match(r"[^\W_]+[/_\-][^\W_]+", found[0])):  # asia_seoul_time
-            rest = name[: found.start()] + name[found.start() + shorter.end() :]
-            there = _of_database(re.sub(r"[_\-]", "/", shorter[0], count=1))
-            return Named(rest, there, None if there is not None else shorter[0])
-        return _without(name, found, there)
-    if found := _OFFSET.search(name):
-        sign, hours, minutes = next(found.group(at, at + 1, at + 2) for at in (1, 4, 7, 10) if found[at])
-        return _without(name, found, _offset(sign, int(hours), int(minutes or 0)))
-    if found := _UTC_NUMBER.search(name):
-        return _without(name, found, None)
+    if match := _REGION.search(name):
+        zone = _of_database("/".join((match[1], match[2].replace(" ", "_"))))
+        if zone is None and (shorter := re.match(r"[^\W_]+[/_\-][^\W_]+", match[0])):  # asia_seoul_time
+            rest = name[: match.start()] + name[match.start() + shorter.end() :]
+            zone = _of_database(re.sub(r"[_\-]", "/", shorter[0], count=1))
+            return Named(rest, zone, None if zone is not None else shorter[0])
+        return _without(name, match, zone)
+    if match := _OFFSET.search(name):
+        sign, hours, minutes = next(match.group(at, at + 1, at + 2) for at in (1, 4, 7, 10) if match[at])
+        return _without(name, match, _offset(sign, int(hours), int(minutes or 0)))
+    if match := _UTC_NUMBER.search(name):
+        return _without(name, match, None)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     for table in (_PLACES, _FIXED):
         for word, place in table.items():
             pattern = word.replace(" ", r"[\s_\-]?")
-            if found := re.search(rf"(?<![^\W_]){pattern}(?![^\W_])", spaced, re.IGNORECASE):
-                return _without(spaced, found, _zone(place))
+            if match := re.search(rf"(?<![^\W_]){pattern}(?![^\W_])", spaced, re.IGNORECASE):
+                return _without(spaced, match, _zone(place))
     for word in sorted(_UNCLEAR):
-        if found := re.search(rf"(?<![^\W_]){word}(?![^\W_])", spaced, re.IGNORECASE):
-            return _without(spaced, found, None)
+        if match := re.search(rf"(?<![^\W_]){word}(?![^\W_])", spaced, re.IGNORECASE):
+            return _without(spaced, match, None)
     for word in _AT_THE_ENDS:
-        if found := re.search(rf"^{word}|{word}(?:시간|시각|표준시|time)?$", name.strip(), re.IGNORECASE):
-            return _without(name.strip(), found, _zone({**_PLACES, **_FIXED}[word]))
+        if match := re.search(rf"^{word}|{word}(?:시간|시각|표준시|time)?$", name.strip(), re.IGNORECASE):
+            return _without(name.strip(), match, _zone({**_PLACES, **_FIXED}[word]))
     return Named(name)
 
 
 def zone_in_words(text: str) -> Named:
     """Return what the name of a file or a line of words says of a zone; a place alone says none for sure."""
-    if found := _REGION.search(text):
-        return zone_named(f"({found[0]})")
-    for found in re.finditer(r"(?<![^\W_])(?:(?:utc|gmt)[\s_]?[+\-−]\d{1,2}(?::?\d{2})?(?!\d))", text, re.IGNORECASE):
-        named = zone_named(f"({found[0]})")
+    if match := _REGION.search(text):
+        return zone_named(f"({match[0]})")
+    for match in re.finditer(r"(?<![^\W_])(?:(?:utc|gmt)[\s_]?[+\-−]\d{1,2}(?::?\d{2})?(?!\d))", text, re.IGNORECASE):
+        named = zone_named(f"({match[0]})")
         if named.zone is not None:
             return named
-    for word, there in _FIXED.items():
+    for word, zone in _FIXED.items():
         if re.search(rf"(?<![^\W_]){word}(?![^\W_])", text, re.IGNORECASE):
-            return Named(text, _zone(there))
-    if found := re.search(
+            return Named(text, _zone(zone))
+    if match := re.search(
         r"(?i:local[ _-]?time|한국\s?(?:시간|시각|표준시)|(?<![^\W_])(?:korea|korean|seoul)(?![^\W_]))", text
     ):
-        return Named(text, unclear=found[0])
-    for found in re.finditer(r"(?<![^\W_])[A-Z]{3,4}(?![^\W_])", text):
-        if found[0].casefold() in _UNCLEAR:
-            return Named(text, unclear=found[0])
+        return Named(text, unclear=match[0])
+    for match in re.finditer(r"(?<![^\W_])[A-Z]{3,4}(?![^\W_])", text):
+        if match[0].casefold() in _UNCLEAR:
+            return Named(text, unclear=match[0])
     return Named(text)
 
 
@@ -127,8 +127,8 @@ def zone_called(value: Any) -> tzinfo | None:
         if minutes % 15 == 0 and abs(minutes) >= 60 and timedelta(minutes=abs(minutes)) <= _MOST:
             return timezone(timedelta(minutes=minutes))
         return None
-    if found := re.fullmatch(r"([+\-−])(\d{1,2}):?(\d{2})(?::00)?", text, re.ASCII):
-        return _offset(found[1], int(found[2]), int(found[3]))
+    if match := re.fullmatch(r"([+\-−])(\d{1,2}):?(\d{2})(?::00)?", text, re.ASCII):
+        return _offset(match[1], int(match[2]), int(match[3]))
     if text.casefold() == "z":
         return UTC
     named = zone_named(f"({text})")
@@ -137,10 +137,10 @@ def zone_called(value: Any) -> tzinfo | None:
     return _of_database(text) if named.unclear is None else None
 
 
-def _without(name: str, found: re.Match[str], there: tzinfo | None) -> Named:
-    rest = re.sub(r"\(\s*\)|\[\s*\]", "", name[: found.start()] + name[found.end() :])
+def _without(name: str, match: re.Match[str], zone: tzinfo | None) -> Named:
+    rest = re.sub(r"\(\s*\)|\[\s*\]", "", name[: match.start()] + name[match.end() :])
     rest = re.sub(r"(?i)[\s_\-]*(?:standard[\s_\-]*time|표준시)$", "", rest)
-    return Named(rest, there, None if there is not None else found[0].strip())
+    return Named(rest, zone, None if zone is not None else match[0].strip())
 
 
 def _offset(sign: str, hours: int, minutes: int) -> tzinfo | None:
@@ -152,8 +152,8 @@ def _offset(sign: str, hours: int, minutes: int) -> tzinfo | None:
     return KST if sign == "+" and away == timedelta(hours=9) else timezone(away if sign == "+" else -away)
 
 
-def _zone(there: tzinfo | str) -> tzinfo | None:
-    return there if isinstance(there, tzinfo) else _of_database(there)
+def _zone(zone: tzinfo | str) -> tzinfo | None:
+    return zone if isinstance(zone, tzinfo) else _of_database(zone)
 
 
 def _of_database(name: str) -> tzinfo | None:

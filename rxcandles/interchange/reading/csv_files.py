@@ -1,4 +1,4 @@
-"""CSV as programs and spreadsheets write it: with lines above the header, or without one, and in any encoding."""
+"""Read CSV as programs and spreadsheets write it: lines above the header, or no header, in any encoding."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import IO, Final
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading import sources
-from rxcandles.interchange.reading.asides import texts_among
-from rxcandles.interchange.reading.columns import field_called
-from rxcandles.interchange.reading.namewords import read_line
-from rxcandles.interchange.reading.numbers import meaning_of_commas
-from rxcandles.interchange.reading.sources import Batch
-from rxcandles.interchange.reading.stated import Said
-from rxcandles.interchange.tools import binance, cryptodatadownload, yfinance
+from rxcandles.interchange.reading import row_sources
+from rxcandles.interchange.reading.find_columns import field_called
+from rxcandles.interchange.reading.other_columns import texts_among
+from rxcandles.interchange.reading.row_sources import Batch, Source
+from rxcandles.interchange.tools import known_tools, tool_of_row
+from rxcandles.interchange.vocabulary.column_names import NEEDED
+from rxcandles.interchange.vocabulary.name_words import read_line
+from rxcandles.interchange.vocabulary.numbers import meaning_of_commas
 from rxcandles.util.arguments import shown
 
 __all__ = ["CsvFile", "csv_source"]
@@ -39,16 +39,12 @@ _MARKET: Final = re.compile(r"[A-Z]{3,5}[-_/][A-Z0-9]{2,10}", re.ASCII)
 _DATA: Final = re.compile(r"[+-]?\d[\d.,:/\-+TZ eE]*", re.ASCII)
 
 
-class CsvFile:
+class CsvFile(Source):
     """A CSV file, separated by commas, semicolons, tabs or bars."""
 
     word = "line"
-    blanks = True
 
     def __init__(self, file: IO[str], where: str, columns: Mapping[str, str], symbol: str) -> None:
-        self.said: Sequence[Said] = ()
-        self.notes: Sequence[str] = ()
-        self.tool: str | None = None
         sample = file.read(_SAMPLE)
         file.seek(0)
         whole = sample if len(sample) < _SAMPLE else sample[: sample.rfind("\n") + 1]
@@ -64,22 +60,18 @@ class CsvFile:
             raise RequestError(f"{where}: {error}. Nothing was imported") from None
         self._file = file
         self.names, self._skip = self._header(sampled, where, columns, symbol)
-        self.texts: Sequence[str] = texts_among(self.names, sampled[self._skip :])
+        self.texts = texts_among(self.names, sampled[self._skip :])
 
     def _header(
         self, sampled: Sequence[Sequence[str]], where: str, columns: Mapping[str, str], symbol: str
     ) -> tuple[Sequence[str], int]:
         """Return the columns' names, and how many lines come before the first row."""
         start = next(at for at, row in enumerate(sampled) if any(cell.strip() for cell in row))
-        found = yfinance.header(sampled[start : start + 3])
-        if found:
-            names, tickers, skip = found
-            kept, self.names, said = yfinance.flat(list(zip(names[1:], tickers, strict=True)), where, symbol)
-            self.tool = yfinance.NAME
-            self.said = [said]
-            of_market = {place for place, each in enumerate(zip(names[1:], tickers, strict=True)) if each in kept}
-            names = [name if at == 0 or at - 1 in of_market else f"{name} of another" for at, name in enumerate(names)]
-            return names, start + skip
+        first_lines = sampled[start : start + _ABOVE]
+        for tool in known_tools():
+            if header := tool.header(first_lines, where, symbol):
+                self.tool, self.statements = tool.name, [header.statement]
+                return header.names, start + header.lines
         first = sampled[start]
         if _is_data(first):
             return self._headless(first, where, columns), start
@@ -88,9 +80,8 @@ class CsvFile:
         if _known(sampled[best]) < 4 or any(_is_data(row) for row in above):
             return self._checked(first), start + 1
         if above:
-            if "cryptodatadownload" in above[0][0].casefold():
-                self.tool = cryptodatadownload.NAME
-            self.said = [each for row in above if (each := read_line(" ".join(row)))]
+            self.tool = next((tool.name for tool in known_tools() if tool.title(above[0][0])), None)
+            self.statements = [each for row in above if (each := read_line(" ".join(row)))]
             lines = "a line" if len(above) == 1 else f"{len(above)} lines"
             self.notes = [f"{lines} above the header left out, the first {shown(self._delimiter.join(above[0]))}"]
         return self._checked(sampled[best]), best + 1
@@ -100,18 +91,17 @@ class CsvFile:
         return [name.strip() for name in names]
 
     def _headless(self, first: Sequence[str], where: str, columns: Mapping[str, str]) -> Sequence[str]:
-        if binance.looks_so([cell.strip() for cell in first]) and not columns:
-            self.tool = binance.NAME
-            self.notes = ["it has no header; its columns are those of Binance's archives"]
-            return binance.NAMES
+        if (of_tool := tool_of_row([cell.strip() for cell in first])) and not columns:
+            tool, names = of_tool
+            self.tool = tool.name
+            self.notes = [f"it has no header; its columns are those of {tool.archives or tool.name}"]
+            return names
         start = 0 if "0" in columns.values() else 1
         names = [str(at) for at in range(start, start + len(first))]
         if columns and not set(columns.values()) <= set(names) and set(columns.values()) <= set(first):
             names = list(first)  # they were named by the values of the first row, which is one of the candles
         if not columns:
-            wanted = ",".join(
-                f"{field}={at}" for at, field in enumerate(("open_time", "open", "high", "low", "close", "volume"), 1)
-            )
+            wanted = ",".join(f"{field}={at}" for at, field in enumerate(NEEDED, 1))
             raise RequestError(
                 f"{where} has no header: its first line is {shown(self._delimiter.join(first))}; say which column is"
                 f" which by number with columns (--columns), such as {wanted}, and all lines are read"
@@ -145,7 +135,7 @@ class CsvFile:
                     )
             batch.append((rows.line_num + self._skip, pick(row)))
             count += 1
-            if len(batch) == sources.BATCH:
+            if len(batch) == row_sources.BATCH:
                 yield batch
                 batch = []
         yield batch

@@ -1,4 +1,4 @@
-"""Imported candles, chosen at random, held against the exchange."""
+"""Compare imported candles, chosen at random, with those of the exchange."""
 
 from __future__ import annotations
 
@@ -49,11 +49,23 @@ async def check_imported(
     timeframe: str | Timeframe,
     pages: int = 10,
 ) -> ImportCheck:
-    """Compare imported candles with up to ``pages`` pages of the exchange, each up to a candle chosen at random.
+    """Compare imported candles with those of the exchange, on pages chosen at random.
 
-    Nothing is stored by it, and nothing proven. A request a page, one at a time, and a second one where the answer is
-    improbable; a page is in memory. Left out is what is younger than an hour, or older than the exchange keeps. Raises
-    ``RequestError``, ``ExchangeError`` and ``StoreError``.
+    - ``pages``: at most so many pages of the exchange are compared, each up to an imported candle chosen at random.
+
+    Stores nothing and proves nothing. Sends one request a page, one at a time, and a second one where an answer is
+    implausible; one page is in memory. Candles younger than an hour, or older than the exchange keeps, are left out.
+
+    Raises:
+
+    - ``RequestError``: an argument is not valid, or the store keeps no imports.
+    - ``ExchangeError``: a page can't be fetched.
+    - ``StoreError``: the database can't be read.
+
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> check = await check_imported(store, exchange, limiter, "KRW-BTC", "1m", pages=2)
+    >>> check.pages, check.differing, check.lacking
+    (2, 0, 0)
     """
     keeper = sqlite_store(store)
     check_like("exchange", exchange, Exchange)

@@ -1,4 +1,4 @@
-"""Columns that no candle needs, but whose values may say that a row is of something else."""
+"""Check the columns that no candle needs: their values may say that a row is of another series."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.interchange.reading.markets import names_market, same_exchange, same_market
-from rxcandles.interchange.reading.numbers import absent
-from rxcandles.interchange.reading.times import moment_of
-from rxcandles.interchange.reading.words import QUOTES, coin_called, exchange_called, frame_word, joined_pair, pair_of
-from rxcandles.interchange.reading.zones import zone_called
+from rxcandles.interchange.vocabulary.market_names import names_market, same_exchange, same_market
+from rxcandles.interchange.vocabulary.numbers import absent
+from rxcandles.interchange.vocabulary.times import moment_of
+from rxcandles.interchange.vocabulary.words import (
+    QUOTES,
+    coin_called,
+    exchange_called,
+    frame_word,
+    joined_pair,
+    pair_of,
+)
+from rxcandles.interchange.vocabulary.zones import zone_called
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.util.arguments import shown
 
-__all__ = ["Aside", "Asides", "is_numbered", "texts_among"]
+__all__ = ["OtherColumns", "is_numbered", "texts_among"]
 
 _MOST: Final = 500
 """Different values after which a column is taken for free text."""
@@ -42,6 +49,8 @@ _CODE: Final = re.compile(r"[A-Z0-9]{2,10}(?:[-_/][A-Z0-9]{2,10})?", re.ASCII)
 
 @attrs.frozen
 class _Asked:
+    """The series that a source is to be imported as."""
+
     symbol: str
     frame: Timeframe
     exchange: str | None
@@ -49,7 +58,7 @@ class _Asked:
     coin: str
 
 
-class Asides:
+class OtherColumns:
     """Checks the values of such columns, each different one once."""
 
     def __init__(self, names: Sequence[str], symbol: str, frame: Timeframe, exchange: str | None) -> None:
@@ -73,7 +82,7 @@ class Asides:
             if absent(value):
                 continue
             name = self._names[at]
-            agrees = Aside(name, self._asked)(text.strip())
+            agrees = _Reader(name, self._asked)(text.strip())
             if agrees is False:
                 return (
                     f"column {name!r} says {shown(value)}, and it is to be imported as {self._asked.symbol}"
@@ -98,7 +107,7 @@ class Asides:
         return [f"columns that name no market, timeframe or exchange were left out: {told}{more}"]
 
 
-class Aside:
+class _Reader:
     """Reads the values of one column."""
 
     def __init__(self, name: str, asked: _Asked) -> None:
@@ -117,10 +126,10 @@ class Aside:
         return False if is_named and _CODE.fullmatch(text) and not text.isdigit() else None
 
     def _exchange(self, text: str) -> bool | None:
-        found = exchange_called(text)
-        if found is None or self._asked.exchange is None:
-            return None if found is None else True
-        return same_exchange(found, self._asked.exchange)
+        exchange = exchange_called(text)
+        if exchange is None or self._asked.exchange is None:
+            return None if exchange is None else True
+        return same_exchange(exchange, self._asked.exchange)
 
     def _market(self, text: str) -> bool | None:
         asked = self._asked
@@ -155,8 +164,8 @@ class Aside:
             return False if lengths & known and count > 0 else None
         if not is_named and not re.fullmatch(r"\d{1,3}(?:s|m|h|d|w|min|hour|day)|(?:minute|day)s?\d{1,3}", text):
             return None
-        found = frame_word(text.replace(" ", ""), alone=is_named)
-        return None if found is None else found[1] is self._asked.frame
+        named = frame_word(text.replace(" ", ""), alone=is_named)
+        return None if named is None else named[1] is self._asked.frame
 
 
 def is_numbered(name: str) -> bool:
@@ -166,12 +175,12 @@ def is_numbered(name: str) -> bool:
 
 def texts_among(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return the names of the columns that have words in one of some rows, rather than numbers and times."""
-    found = []
+    texts = []
     for at, name in enumerate(names):
         values = {str(row[at]) for row in rows if at < len(row) and not absent(row[at])}
         if any(map(_is_word, values)):
-            found.append(name)
-    return found
+            texts.append(name)
+    return texts
 
 
 def _is_word(text: str) -> bool:

@@ -63,7 +63,7 @@ def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
     """
     if delimiter == ",":
         return "thousands"
-    found: dict[Comma, str] = {}
+    meanings: dict[Comma, str] = {}
     pointed = ""
     commas = False
     for text in map(str.strip, cells):
@@ -71,19 +71,19 @@ def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
             if _UNCLEAR.fullmatch(text):
                 commas = True
             elif _GROUPED.fullmatch(text):
-                found.setdefault("thousands", text)
+                meanings.setdefault("thousands", text)
             elif _DECIMAL.fullmatch(text):
-                found.setdefault("decimal", text)
+                meanings.setdefault("decimal", text)
         elif not pointed and _POINT.fullmatch(text) and not _POINTS.fullmatch(text):
             pointed = text
-    if pointed and commas and not found:
-        found["thousands"] = pointed
-    if len(found) > 1:
+    if pointed and commas and not meanings:
+        meanings["thousands"] = pointed
+    if len(meanings) > 1:
         raise ValueError(
-            f"{found['decimal']!r} has decimals after its comma, and beside {found['thousands']!r} a comma can only"
-            " divide thousands; write all of them alike, with a point"
+            f"{meanings['decimal']!r} has decimals after its comma, and beside {meanings['thousands']!r} a comma can"
+            " only divide thousands; write all of them alike, with a point"
         )
-    return next(iter(found), "unclear")
+    return next(iter(meanings), "unclear")
 
 
 def _of_text(text: str, comma: Comma) -> float:

@@ -1,4 +1,4 @@
-"""What the words of a file's name, or of a line above a header, say of the series: in any case, order and marks."""
+"""Read the series from the words of a file's name, or of a line above a header: in any case, order and marks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 import attrs
 
-from rxcandles.interchange.reading.stated import Said
-from rxcandles.interchange.reading.words import coin_called, exchange_called, frame_word, joined_pair, pair_of
-from rxcandles.interchange.reading.zones import zone_in_words
+from rxcandles.interchange.vocabulary.statements import Statement
+from rxcandles.interchange.vocabulary.words import coin_called, exchange_called, frame_word, joined_pair, pair_of
+from rxcandles.interchange.vocabulary.zones import zone_in_words
 
 __all__ = ["Words", "read_line", "read_words"]
 
@@ -53,8 +53,8 @@ def read_words(text: str) -> Words:
             at += 1
         elif pair := joined_pair(word):
             markets.append("-".join(pair))
-        elif found := frame_word(word, alone=False):
-            frames.append(found[0])
+        elif named := frame_word(word, alone=False):
+            frames.append(named[0])
         elif (
             after
             and re.fullmatch(r"\d{1,3}", word)
@@ -75,11 +75,11 @@ def read_words(text: str) -> Words:
     return Words(tuple(markets), (*frames, *(loose if markets and not frames else ())), tuple(exchanges))
 
 
-def read_line(line: str) -> Said | None:
+def read_line(line: str) -> Statement | None:
     """Return what a line above the header says, or None where it says nothing."""
     words, named = read_words(line), zone_in_words(line)
     by = f"by the line {line.strip()[:60]!r} above its header"
-    said = Said(
+    statement = Statement(
         by,
         markets=words.markets,
         frames=words.frames,
@@ -87,7 +87,7 @@ def read_line(line: str) -> Said | None:
         zone=named.zone,
         unclear=named.unclear,
     )
-    return said if said != Said(by) else None
+    return statement if statement != Statement(by) else None
 
 
 def _pair_at(words: Sequence[str], at: int, *, sure: bool) -> tuple[str, str] | None:
@@ -107,9 +107,9 @@ def _is_unit(word: str) -> bool:
 
 def _parts(word: str) -> list[str]:
     """A word of Korean and other letters in its pieces: ``비트코인1분봉``, ``BTC일봉``."""
-    found = re.fullmatch(r"([A-Za-z]{3,10})(\d{1,3}[A-Za-z]{1,7})", word, re.ASCII)
-    if found and frame_word(found[2], alone=False) and (coin_called(found[1]) or joined_pair(found[1])):
-        return [found[1], found[2]]
+    match = re.fullmatch(r"([A-Za-z]{3,10})(\d{1,3}[A-Za-z]{1,7})", word, re.ASCII)
+    if match and frame_word(match[2], alone=False) and (coin_called(match[1]) or joined_pair(match[1])):
+        return [match[1], match[2]]
     if not re.search("[가-힣]", word) or frame_word(word, alone=True):
         return [word]
     pieces = re.findall(r"\d+[가-힣]+|[가-힣]+|[^가-힣]+", word)

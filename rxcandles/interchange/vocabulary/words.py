@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from rxcandles.interchange.reading.coins import CODES, COMMON, NAMES, NO_COINS
-from rxcandles.interchange.reading.markets import frame_called
+from rxcandles.interchange.vocabulary.coins import CODES, COMMON, NAMES, NO_COINS
+from rxcandles.interchange.vocabulary.market_names import frame_called
 from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["QUOTES", "coin_called", "exchange_called", "frame_word", "joined_pair", "pair_of"]
@@ -49,20 +49,20 @@ def frame_word(text: str, *, alone: bool) -> tuple[str, Timeframe | None] | None
         return text, frame_called(_KOREAN[text])
     if alone and text.casefold() in _ALONE:
         return text, frame_called(_ALONE[text.casefold()])
-    if found := re.fullmatch(r"(\d{1,4})\s?(분봉?|시간봉?|일봉?|주봉?|초봉?)", text, re.ASCII):
-        unit = _UNITS[found[2][0]]
-    elif found := re.fullmatch(r"(\d{1,2})(개월|월봉)", text, re.ASCII):
+    if match := re.fullmatch(r"(\d{1,4})\s?(분봉?|시간봉?|일봉?|주봉?|초봉?)", text, re.ASCII):
+        unit = _UNITS[match[2][0]]
+    elif match := re.fullmatch(r"(\d{1,2})(개월|월봉)", text, re.ASCII):
         unit = "M"
-    elif found := _LENGTH.fullmatch(text):
-        unit = "M" if found[2] == "M" or found[2].casefold().startswith("mo") else found[2][0].casefold()
+    elif match := _LENGTH.fullmatch(text):
+        unit = "M" if match[2] == "M" or match[2].casefold().startswith("mo") else match[2][0].casefold()
         unit = "m" if unit == "t" else unit
-    elif found := _TURNED.fullmatch(text):
-        found = re.fullmatch(r"(\d+)([a-z]).*", f"{found[2]}{found[1]}".casefold())
-        assert found is not None
-        unit = found[2]
+    elif match := _TURNED.fullmatch(text):
+        match = re.fullmatch(r"(\d+)([a-z]).*", f"{match[2]}{match[1]}".casefold())
+        assert match is not None
+        unit = match[2]
     else:
         return None
-    count = int(found[1])
+    count = int(match[1])
     if count == 0 or (count > 1 and unit in "dwMy") or (count > 12 and unit == "h"):
         return None  # the last 30 days, the last 24 hours
     frame = frame_called(f"{count}{unit}")
@@ -76,8 +76,8 @@ def exchange_called(text: str) -> str | None:
 
 def coin_called(text: str, *, any_case: bool = False) -> str | None:
     """Return the code of the coin that a word names, by its code or its name, or None."""
-    if found := NAMES.get(text.casefold()):
-        return found
+    if code := NAMES.get(text.casefold()):
+        return code
     upper = text.upper()
     known = CODES if any_case or text == upper else COMMON
     return upper if upper in known else None

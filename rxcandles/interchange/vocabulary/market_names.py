@@ -51,10 +51,10 @@ def frame_called(text: str) -> Timeframe | None:
         return Timeframe.of(meant_by(text) or text)
     except RequestError:
         pass
-    found = re.fullmatch(r"(\d{1,5})([A-Za-z]+)", text, re.ASCII)
-    if not found:
+    match = re.fullmatch(r"(\d{1,5})([A-Za-z]+)", text, re.ASCII)
+    if not match:
         return None
-    length, unit = int(found[1]), found[2] if found[2] == "M" else found[2].lower()
+    length, unit = int(match[1]), match[2] if match[2] == "M" else match[2].lower()
     seconds, months = length * _SECONDS.get(unit, 0), length * _MONTHS.get(unit, 0)
     return next((each for each in TIMEFRAMES if (each.seconds, each.months) == (seconds, months)), None)
 
@@ -62,8 +62,8 @@ def frame_called(text: str) -> Timeframe | None:
 def _spellings(symbol: str) -> set[str]:
     parts = re.split(r"[-_/]", symbol.upper())
     if len(parts) != 2:
-        found = re.fullmatch(rf"(\w+?)({'|'.join(sorted(_QUOTES))})", symbol.upper())
-        return {f"{found[1]}{mark}{found[2]}" for mark in "-_/"} if found else set()
+        match = re.fullmatch(rf"(\w+?)({'|'.join(sorted(_QUOTES))})", symbol.upper())
+        return {f"{match[1]}{mark}{match[2]}" for mark in "-_/"} if match else set()
     coin, quote = _coin_and_quote(*parts)
     names = {coin, coin + quote, *(f"{coin}{mark}{quote}" for mark in "-_/")}
     if quote in _QUOTES:
