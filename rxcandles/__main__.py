@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(None)
     STOPPING.deafen()
     try:
-        from rxcandles.cli.running import threads_left
+        from rxcandles.cli.runner import threads_left
     except ModuleNotFoundError:  # which has been said
         return code
 

@@ -14,7 +14,7 @@ from fakes import MINUTE, NEWEST
 import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.arguments import check_symbol, plain
-from rxcandles.cli.findingsfile import noted_findings
+from rxcandles.cli.findings_file import noted_findings
 from rxcandles.errors import InvalidResponseError, RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.decode import decode_markets

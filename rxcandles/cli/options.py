@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
 from rxcandles.advising import USUAL_DB
-from rxcandles.arguments import check_path, check_rate
+from rxcandles.arguments import check_rate
 from rxcandles.cli.console import FORMATS
-from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
+from rxcandles.cli.stored import stored_names, stored_symbols
+from rxcandles.cli.time_options import Word, count_option, length_option, patience_said, time_option, zone_option
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.naming import EXCHANGES
 from rxcandles.opening import OwnRate
 from rxcandles.timeframe import TIMEFRAMES
 
-__all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
+__all__ = ["Work", "rate", "together"]
 
-DB: Final = USUAL_DB
-"""The database where none is named."""
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -60,23 +58,6 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         ) from None
 
 
-def is_there(db: str) -> bool:
-    """Return whether there is such a file; a command that only reads makes none."""
-    try:
-        return Path(db).is_file()
-    except ValueError:  # a NUL in its name, on Python before 3.12
-        return False
-
-
-def existing(db: str) -> str:
-    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    if ":/" in db:
-        check_path("--db", db)  # which shows no password
-    if not is_there(db):
-        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
-    return db
-
-
 def together(*options: Option) -> Option:
     """Return all ``options`` as one, in their order in the help."""
 
@@ -89,14 +70,10 @@ def together(*options: Option) -> Option:
 
 
 def _stored_symbols(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from rxcandles.cli.completing import stored_symbols
-
     return stored_symbols(context, incomplete)
 
 
 def _stored_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from rxcandles.cli.completing import stored_names
-
     return stored_names(context, incomplete)
 
 
@@ -113,8 +90,8 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
         PATIENCE.set(min(value.total_seconds(), 86_400.0))
 
 
-db: Final = click.option("--db", default=DB, show_default=True, help="Database file; created if missing.")
-existing_db: Final = click.option("--db", default=DB, show_default=True, help="Database file.")
+db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file; created if missing.")
+existing_db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file.")
 patience: Final = click.option(
     "--patience", type=_as_type(patience_said), metavar="TIME", expose_value=False, callback=_patient,
     help="How long to keep trying while the server has never answered: 30s, 5m.  [default: 1.5s]",
@@ -194,7 +171,9 @@ _many: Final = together(
 several: Final = together(_many, db, exchange, told)
 several_planned: Final = together(
     _many,
-    click.option("--db", default=DB, show_default=True, help="Database file; a missing file is treated as empty."),
+    click.option(
+        "--db", default=USUAL_DB, show_default=True, help="Database file; a missing file is treated as empty."
+    ),
     exchange,
     told,
 )

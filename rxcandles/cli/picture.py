@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
+from rxcandles.cli.board import PAGE, Board, clock, is_done, rate_of, share
 from rxcandles.cli.text import printable
 from rxcandles.limiters import LimiterStats, WeightStats
 from rxcandles.reports import CollectionProgress

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
-from rxcandles.cli.asking import Wanted, requests_for
-from rxcandles.cli.display import Board, Output, board_shown
-from rxcandles.cli.running import Interrupted, run_async
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.wanted import Wanted, requests_for
 from rxcandles.listing import listed
 from rxcandles.model import Request
 from rxcandles.opening import OwnRate, asked_name, connect
 from rxcandles.provider import CandleDataProvider
 from rxcandles.which import has_glob
 
-__all__ = ["Interrupted", "Place", "run_several", "titles_of"]
-
-_A = TypeVar("_A")
+__all__ = ["Place"]
 
 
 @attrs.frozen
@@ -73,47 +69,3 @@ class Place:
                 return requests_for(wanted, await listed(provider.exchange), left_out)
 
         return run_async(ask())
-
-
-def run_several(
-    place: Place,
-    titles: Mapping[Request, str],
-    output: Output,
-    work: Callable[[CandleDataProvider, Board], Awaitable[_A]],
-    *,
-    live: bool = True,
-) -> _A:
-    """Do ``work`` with an open provider, showing the progress of the series; Ctrl-C says how far they came."""
-    opening = place.connect()
-    with board_shown({title: each.most for each, title in titles.items()}, output, live=live) as board:
-        return _run(opening, board, lambda provider: work(provider, board), place.db)
-
-
-def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
-    """Return the names of series, told apart by a number where one is asked for twice."""
-    titles: dict[Request, str] = {}
-    asked: Counter[str] = Counter()
-    for request in dict.fromkeys(requests):
-        title = f"{request.symbol} {request.timeframe}"
-        asked[title] += 1
-        titles[request] = title if asked[title] == 1 else f"{title} ({asked[title]})"
-    return titles
-
-
-def _run(
-    opening: AbstractAsyncContextManager[CandleDataProvider],
-    board: Board,
-    work: Callable[[CandleDataProvider], Awaitable[_A]],
-    db: str,
-) -> _A:
-    async def go() -> _A:
-        async with opening as provider, board.watching(provider.limiter):
-            return await work(provider)
-
-    def stopped() -> str:
-        what = next(iter(board.series)) if len(board.series) == 1 else f"{len(board.series)} series"
-        known = any(each is not None for each in board.series.values())
-        held = f"{board.held:,} of {board.total:,} candles are" if known else "what was fetched is"
-        return f"{what} stopped: {held} in {db}; the same command goes on from there"
-
-    return run_async(go(), stopped)

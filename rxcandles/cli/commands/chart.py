@@ -12,13 +12,13 @@ import click
 
 from rxcandles.arguments import check_path, refusal
 from rxcandles.cli import options
-from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.outputfiles import files_for
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
-from rxcandles.cli.stored import series_of
+from rxcandles.cli.output_files import files_for
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import existing, series_of
 from rxcandles.cli.text import echo, printable, write_bytes
+from rxcandles.cli.times import ZONE, at_home, home, span_shown
+from rxcandles.cli.wanted import check_length, check_one, which_of
 from rxcandles.errors import OddRowError, RequestError
 from rxcandles.files import check_replaceable, replacing
 from rxcandles.holdings import check_ends, span_held
@@ -98,7 +98,7 @@ def _chart(
     if as_json:
         OBJECTS.expect("chart", _EMPTY, err=output == "-")
     span = (since, to, last, include_imported)
-    found = run_async(series_of(options.existing(db), which, exchange, imported=include_imported))
+    found = run_async(series_of(existing(db), which, exchange, imported=include_imported))
     for frame in {each.timeframe for each in found}:
         if last is not None:
             check_length(last, Timeframe.of(frame))

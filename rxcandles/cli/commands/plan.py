@@ -10,15 +10,18 @@ import click
 
 from rxcandles.arguments import check_path
 from rxcandles.cli import options
-from rxcandles.cli.collecting import asked_for
+from rxcandles.cli.board import clock
+from rxcandles.cli.collection import asked_for
 from rxcandles.cli.console import printable, show_table
-from rxcandles.cli.display import Output, clock
-from rxcandles.cli.jobs import Place, titles_of
+from rxcandles.cli.display import Output
 from rxcandles.cli.logs import logged
 from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import span_shown
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import counted, echo
+from rxcandles.cli.times import span_shown
+from rxcandles.cli.wanted import titles_of
 from rxcandles.estimating import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import named
 from rxcandles.exchanges.declared import page_cost, retention_text
@@ -65,7 +68,7 @@ def plan(as_json: bool, **asked: Any) -> options.Work:
         requests = place.requests([wanted], left_out)
         for line in left_out:
             echo(line, err=True)
-        if not options.is_there(check_path("db", place.db)):
+        if not is_there(check_path("db", place.db)):
             place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
         OBJECTS.coming({each: _about(each) for each in requests})
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):

@@ -9,9 +9,9 @@ from typing import Final
 import attrs
 from rich.text import Text
 
-from rxcandles.cli.showntimes import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.cli.text import printable
+from rxcandles.cli.times import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.holdings import CoverageCell, SeriesOverview
 from rxcandles.naming import EXCHANGES
 from rxcandles.spans import Span

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import attrs
 
 from rxcandles.arguments import check_path, plain, refusal
-from rxcandles.cli.timewords import time_said
+from rxcandles.cli.time_options import time_said
 from rxcandles.errors import RequestError
 from rxcandles.files import replacing
 from rxcandles.findings import EXCHANGE_KINDS, KINDS, Finding, Kind

@@ -10,13 +10,13 @@ import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.checking import WRONG
 from rxcandles.cli.console import printable
-from rxcandles.cli.importfiles import Asked, Left, files_of
+from rxcandles.cli.findings_text import WRONG
+from rxcandles.cli.import_files import Asked, Left, files_of
 from rxcandles.cli.objects import OBJECTS
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import ZONE, at_home
+from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
+from rxcandles.cli.times import ZONE, at_home
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported

@@ -10,9 +10,9 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
-from rxcandles.cli.jobs import Place
 from rxcandles.cli.objects import OBJECTS
-from rxcandles.cli.running import run_async
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.listing import listed

@@ -13,13 +13,13 @@ import click
 
 from rxcandles.advising import where_options
 from rxcandles.cli import options
-from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.outputfiles import FOR_STDOUT, copied_to_stdout, files_for
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time_written, zone_name
-from rxcandles.cli.stored import series_of
+from rxcandles.cli.output_files import FOR_STDOUT, copied_to_stdout, files_for
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import existing, series_of
 from rxcandles.cli.text import echo, printable
+from rxcandles.cli.times import at_home, home, span_shown, time_shown, time_written, zone_name
+from rxcandles.cli.wanted import check_length, check_one, which_of
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
 from rxcandles.files import temporary_folder
 from rxcandles.frames import BY, FORMATS, Exported, export_candles
@@ -125,7 +125,7 @@ def export(
 
 
 def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
-    options.existing(asked.db)
+    existing(asked.db)
     to_stdout = asked.output == "-"
     if as_json:
         OBJECTS.expect("export", _EMPTY, err=to_stdout)

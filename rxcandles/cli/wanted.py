@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from rxcandles.arguments import check_symbol, refusal
-from rxcandles.cli.showntimes import ZONE, home, time_written
+from rxcandles.cli.times import ZONE, home, time_written
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model import Request
@@ -31,6 +32,7 @@ __all__ = [
     "ends_on",
     "requests_for",
     "sorted_words",
+    "titles_of",
     "which_of",
 ]
 
@@ -246,3 +248,14 @@ def requests_for(
 def _askable(exchange: str) -> Callable[[str], None]:
     there = named(exchange)()
     return lambda symbol: there.check(symbol, TIMEFRAMES[0])
+
+
+def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
+    """Return the names of series, told apart by a number where one is asked for twice."""
+    titles: dict[Request, str] = {}
+    asked: Counter[str] = Counter()
+    for request in dict.fromkeys(requests):
+        title = f"{request.symbol} {request.timeframe}"
+        asked[title] += 1
+        titles[request] = title if asked[title] == 1 else f"{title} ({asked[title]})"
+    return titles

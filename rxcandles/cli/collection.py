@@ -1,4 +1,4 @@
-"""``rxcandles collect``: one series, or several at once under one limit."""
+"""Collecting all that is wanted, and what it came to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from functools import partial
 from typing import Any, Final
 
 import attrs
-import click
 
-from rxcandles.cli import options
-from rxcandles.cli.asking import Wanted, check_all_said, ends_of, sorted_words
+from rxcandles.cli.board import Board
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
-from rxcandles.cli.display import Board, Output
-from rxcandles.cli.jobs import Place, run_several, titles_of
+from rxcandles.cli.display import Output
 from rxcandles.cli.objects import OBJECTS, SERIES
+from rxcandles.cli.place import Place
 from rxcandles.cli.provisional import Doubts, tell_doubts
-from rxcandles.cli.showntimes import at_home, said_apart, time_shown
+from rxcandles.cli.session import run_several
+from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import echo
+from rxcandles.cli.times import at_home, said_apart, time_shown
+from rxcandles.cli.wanted import Wanted, check_all_said, ends_of, sorted_words, titles_of
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import named
 from rxcandles.exchanges.declared import retained_since, retention_text
@@ -32,7 +33,8 @@ from rxcandles.provider import CandleDataProvider
 from rxcandles.reports import CollectionProgress, CollectionSummary
 from rxcandles.timeframe import from_datetime, to_datetime
 
-__all__ = ["asked_for", "collect", "collect_series"]
+__all__ = ["asked_for", "collect_series"]
+
 
 _EMPTY: Final = dict.fromkeys(
     [
@@ -42,67 +44,6 @@ _EMPTY: Final = dict.fromkeys(
         "error",
     ]
 )
-
-
-@click.command(
-    help="""Download candles into the database. Stored candles are not fetched again.
-
-    Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
-    you asked for is stored; run the same command again to fetch the rest.
-
-    \b
-    rxcandles collect KRW-BTC 1m --count 200000
-    rxcandles collect KRW-BTC KRW-ETH 1m 60m --last 30d
-    rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
-    rxcandles collect KRW-BTC 1m --last 2d --refetch
-    """
-)
-@options.several
-@options.refetch
-@options.as_json
-def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
-    """Download candles into the database. Stored candles are not fetched again."""
-
-    def work() -> int:
-        wanted, place, output = asked_for("collect", **asked)
-        return collect_series([wanted], place, output, as_json=as_json, refetch=refetch)
-
-    return work
-
-
-def asked_for(
-    command: str,
-    words: Sequence[str],
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
-    count: int | None,
-    since: datetime | None,
-    last: Length | None,
-    to: datetime | None,
-    end: datetime | None,
-    db: str,
-    exchange: str,
-    base_url: str | None,
-    name: str | None,
-    rate_limit: float | OwnRate | None,
-    quiet: bool,
-    verbose: int,
-    no_color: bool,
-) -> tuple[Wanted, Place, Output]:
-    """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
-    some, others = sorted_words(words)
-    some += [each for listed in symbols for each in listed.split(",")]
-    others += [each for listed in timeframes for each in listed.split(",")]
-    ways = {"count": count, "since": since, "last": last, "end": end}
-    way = next((way for way in ways.items() if way[1] is not None), ("", None))
-    check_all_said(command, some, others, way, to, exchange)
-    wanted = Wanted(
-        some,
-        others,
-        ends_of(count, since, last, to, end),
-        exchange,
-    )
-    return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)
 
 
 def collect_series(
@@ -151,7 +92,7 @@ def collect_series(
     if not output.quiet:
         for line in _not_kept(titles, named(place.exchange)):
             echo(line, err=True)
-    is_new = not options.is_there(place.db)
+    is_new = not is_there(place.db)
     results = run_several(place, titles, output, work) if titles else {}
     if is_new and place.base_url is not None and place.exchange != SIMULATED:
         _say_who(place.whose(), place.base_url)
@@ -273,3 +214,38 @@ def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, 
     held = sum(not isinstance(result, Exception) for result in results.values())
     apart = "" if said_apart() is None else f"; times in {said_apart()}"
     echo(f"{held:,} of {len(results):,} series are held in {printable(db)}{apart}")
+
+
+def asked_for(
+    command: str,
+    words: Sequence[str],
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    count: int | None,
+    since: datetime | None,
+    last: Length | None,
+    to: datetime | None,
+    end: datetime | None,
+    db: str,
+    exchange: str,
+    base_url: str | None,
+    name: str | None,
+    rate_limit: float | OwnRate | None,
+    quiet: bool,
+    verbose: int,
+    no_color: bool,
+) -> tuple[Wanted, Place, Output]:
+    """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
+    some, others = sorted_words(words)
+    some += [each for listed in symbols for each in listed.split(",")]
+    others += [each for listed in timeframes for each in listed.split(",")]
+    ways = {"count": count, "since": since, "last": last, "end": end}
+    way = next((way for way in ways.items() if way[1] is not None), ("", None))
+    check_all_said(command, some, others, way, to, exchange)
+    wanted = Wanted(
+        some,
+        others,
+        ends_of(count, since, last, to, end),
+        exchange,
+    )
+    return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)

@@ -1,0 +1,125 @@
+"""``rxcandles coverage``: what a database holds, as a table, as a picture, or for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from rxcandles.cli import options
+from rxcandles.cli.coverage_table import Layout
+from rxcandles.cli.held import Drawn, cells_of_all, drawn_of, found_in, lacking_lines, plain_of
+from rxcandles.cli.objects import OBJECTS, SERIES
+from rxcandles.cli.provisional import impossible_text
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import existing
+from rxcandles.cli.strip import LEGEND
+from rxcandles.cli.terminal import Terminal
+from rxcandles.cli.text import echo, printable
+from rxcandles.cli.times import home
+from rxcandles.cli.wanted import check_one, which_of
+from rxcandles.errors import RequestError
+from rxcandles.holdings import (
+    check_ends,
+)
+from rxcandles.moments import Length
+
+__all__ = ["coverage"]
+
+
+WIDEST: Final = 160
+"""Characters of a line where the terminal is wider."""
+
+_EMPTY: Final = dict.fromkeys(
+    [
+        *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "provisional", "holes", "missing_slots",
+        "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
+    ]
+)  # fmt: skip
+
+
+@click.command(
+    help="""Show what is stored, what is missing in between, and where nothing was traded.
+
+    \b
+    rxcandles coverage
+    rxcandles coverage 'KRW-*' 1m --complete --quiet
+    rxcandles coverage KRW-BTC 1m --db candles.db --json
+    """
+)
+@options.stored_series
+@options.stretch
+@options.last
+@options.existing_db
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
+)
+@click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
+@options.quiet
+@options.no_color
+def coverage(**asked: Any) -> options.Work:
+    """Show what is stored, what is missing in between, and where nothing was traded."""
+    return lambda: _show_coverage(**asked)
+
+
+def _show_coverage(
+    words: Sequence[str],
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    since: datetime | None,
+    to: datetime | None,
+    last: Length | None,
+    db: str,
+    as_json: bool,
+    complete: bool,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    which = which_of(words, symbols, timeframes)
+    check_one({"since": since, "last": last})
+    if last is not None:
+        since = last.since(home(datetime.now(UTC) if to is None else to))
+    check_ends(since, to)
+    if as_json:
+        OBJECTS.expect("coverage", _EMPTY)
+    held = run_async(found_in(existing(db), which, (since, to), plain_of if as_json else drawn_of))
+    found, between = held.shown, " between these times" if since or to else ""
+    if not found and not held.odd:
+        if str(which):
+            raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
+        if not (as_json or quiet or complete):
+            echo(f"nothing is stored{between}")
+    if as_json:
+        OBJECTS.show_all(plain for _, plain in found)
+    elif found and not quiet:
+        _show(db, [drawn for _, drawn in found], no_color=no_color)
+    for line in (*(lacking := lacking_lines(db, held, between) if complete else []), *held.odd):
+        echo(f"rxcandles: {line}", err=True)
+    return 1 if lacking or held.odd else 0
+
+
+def _show(db: str, found: Sequence[Drawn], *, no_color: bool) -> None:
+    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
+    width = min(Terminal().width, WIDEST)
+    terminal = Terminal(width=width, no_color=no_color)
+    layout = Layout({each.series: each.span for each in found}, width)
+    cells = run_async(cells_of_all(db, layout, found))
+    blocks = _can_show("".join(mark.block for mark in LEGEND))
+    for line in layout.lines(cells, blocks=blocks, width=width):
+        terminal.print(line, soft_wrap=True)
+    for each in found:
+        if each.impossible:
+            text = Text(printable(f"{' '.join(each.series.series)}: {impossible_text(each.impossible)}"))
+            terminal.print(text, soft_wrap=True)
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
