@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rxcandles.limiters import LimiterStats
+from rxcandles.model.reports import CollectionProgress
 from rxcandles.ports import RateLimiter
-from rxcandles.reports import CollectionProgress
 
 if TYPE_CHECKING:
     pass

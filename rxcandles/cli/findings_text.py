@@ -7,13 +7,12 @@ from typing import Final
 
 import click
 
-from rxcandles.advising import db_option, source_options, where_options
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import named_in
 from rxcandles.cli.text import counted
 from rxcandles.cli.times import at_home, span_shown, time_shown, zone_name
 from rxcandles.errors import RequestError
-from rxcandles.findings import (
+from rxcandles.integrity.findings import (
     NOTE_KINDS,
     AbsencesAsked,
     Finding,
@@ -21,7 +20,8 @@ from rxcandles.findings import (
     RepairStep,
     VerificationReport,
 )
-from rxcandles.naming import EXCHANGES
+from rxcandles.model.advice import db_option, source_options, where_options
+from rxcandles.model.naming import EXCHANGES
 
 __all__ = [
     "DAMAGED",

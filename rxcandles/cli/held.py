@@ -10,15 +10,20 @@ from typing import Any, TypeVar
 
 import attrs
 
-from rxcandles.advising import where_options
-from rxcandles.claims import Claim
 from rxcandles.cli.coverage_table import Layout
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.stored import check_there
 from rxcandles.cli.text import counted
 from rxcandles.cli.times import time_written
 from rxcandles.errors import OddRowError
-from rxcandles.holdings import (
+from rxcandles.model.advice import where_options
+from rxcandles.model.claims import Claim
+from rxcandles.model.spans import Span
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
+from rxcandles.model.which import Which
+from rxcandles.ports import Impossible, Series
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.overview import (
     TOGETHER,
     CoverageCell,
     SeriesOverview,
@@ -27,12 +32,7 @@ from rxcandles.holdings import (
     ends_held,
     overview,
 )
-from rxcandles.plain import plain_span
-from rxcandles.ports import Impossible, Series
-from rxcandles.spans import Span
-from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
-from rxcandles.which import Which
+from rxcandles.util.plain import plain_span
 
 __all__ = ["Drawn", "cells_of_all", "drawn_of", "found_in", "lacking_in", "lacking_lines", "plain_of"]
 

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from rxcandles.advising import USUAL_DB
-from rxcandles.arguments import check_count, check_path, check_rate, refusal, shown
 from rxcandles.cli.place import Place
 from rxcandles.cli.time_options import length_said, time_said
 from rxcandles.cli.times import ZONE
 from rxcandles.cli.wanted import WAYS, Wanted, ends_of
 from rxcandles.errors import RequestError
+from rxcandles.model.advice import USUAL_DB
+from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
 
 __all__ = ["read_jobs"]
 

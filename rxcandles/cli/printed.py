@@ -16,7 +16,7 @@ from rxcandles.cli.times import at_home
 from rxcandles.cli.wanted import titles_of
 from rxcandles.errors import BannedError, RxCandlesError, UnreachableError
 from rxcandles.model import CandleData, Request
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 __all__ = ["Page", "arguments_of", "asked_series", "of_one", "tell"]
 

@@ -11,7 +11,7 @@ from rxcandles.cli.display import Output, board_shown
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.model import Request
-from rxcandles.provider import CandleDataProvider
+from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["run_several"]
 

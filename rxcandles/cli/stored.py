@@ -13,17 +13,17 @@ from typing import Final
 import attrs
 import click
 
-from rxcandles.advising import USUAL_DB, db_option
-from rxcandles.arguments import check_path
 from rxcandles.cli.runner import run_async
 from rxcandles.errors import RequestError, RxCandlesError
+from rxcandles.integrity.aliases import proper_names
+from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.model.advice import USUAL_DB, db_option
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe
+from rxcandles.model.which import EVERY, Which, has_glob
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.odd import odd_text, read_names
-from rxcandles.stores.snapshot import Snapshot
-from rxcandles.stores.spelling import proper_names
-from rxcandles.timeframe import BEGINNING, END, Timeframe
-from rxcandles.which import EVERY, Which, has_glob
+from rxcandles.stores.sqlite.odd import odd_text, read_names
+from rxcandles.util.arguments import check_path
 
 __all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]
 

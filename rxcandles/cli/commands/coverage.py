@@ -23,10 +23,10 @@ from rxcandles.cli.text import echo, printable
 from rxcandles.cli.times import home
 from rxcandles.cli.wanted import check_one, which_of
 from rxcandles.errors import RequestError
-from rxcandles.holdings import (
+from rxcandles.model.moments import Length
+from rxcandles.stores.overview import (
     check_ends,
 )
-from rxcandles.moments import Length
 
 __all__ = ["coverage"]
 

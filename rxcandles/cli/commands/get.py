@@ -17,8 +17,8 @@ from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo
 from rxcandles.errors import ExchangeError, OddRowError, RxCandlesError
 from rxcandles.model import CandleData, Order, Request
-from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionConfig, CollectionProgress
+from rxcandles.model.reports import CollectionConfig, CollectionProgress
+from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["get"]
 

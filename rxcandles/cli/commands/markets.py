@@ -14,8 +14,8 @@ from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
+from rxcandles.engine.listing import listed
 from rxcandles.errors import RequestError
-from rxcandles.listing import listed
 from rxcandles.ports import Market
 
 __all__ = ["markets"]

@@ -8,7 +8,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.arguments import check_path
 from rxcandles.cli import options
 from rxcandles.cli.board import clock
 from rxcandles.cli.collection import asked_for
@@ -22,12 +21,13 @@ from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import counted, echo
 from rxcandles.cli.times import span_shown
 from rxcandles.cli.wanted import titles_of
-from rxcandles.estimating import CollectionPlan, seconds_at_limit
+from rxcandles.engine.estimate import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import named
-from rxcandles.exchanges.declared import page_cost, retention_text
 from rxcandles.model import Request
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Series
-from rxcandles.timeframe import to_datetime
+from rxcandles.ports.declared import page_cost, retention_text
+from rxcandles.util.arguments import check_path
 
 __all__ = ["plan", "size"]
 

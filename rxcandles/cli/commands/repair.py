@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.board import fetched_of
 from rxcandles.cli.display import progress_shown
@@ -34,15 +33,16 @@ from rxcandles.cli.text import echo
 from rxcandles.cli.times import ZONE, home
 from rxcandles.cli.wanted import which_of
 from rxcandles.errors import RequestError
-from rxcandles.findings import (
+from rxcandles.integrity.findings import (
     RepairReport,
 )
+from rxcandles.integrity.repair import repair as repair_file
 from rxcandles.model import Request
-from rxcandles.moments import read_length, read_time
-from rxcandles.opening import asked_name
-from rxcandles.repairing import repair as repair_file
-from rxcandles.reports import CollectionProgress
-from rxcandles.timeframe import meant_by
+from rxcandles.model.moments import read_length, read_time
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.timeframe import meant_by
+from rxcandles.modes.connect import asked_name
+from rxcandles.util.arguments import refusal
 
 __all__ = ["repair"]
 

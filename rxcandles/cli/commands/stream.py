@@ -18,8 +18,8 @@ from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo
 from rxcandles.errors import ExchangeError, OddRowError, RxCandlesError
 from rxcandles.model import Order, Request
-from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionProgress
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["stream"]
 

@@ -30,12 +30,12 @@ from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import check_there, existing, named_in
 from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import which_of
-from rxcandles.findings import (
+from rxcandles.integrity.findings import (
     EXCHANGE_KINDS,
     VerificationReport,
 )
-from rxcandles.opening import asked_name, connect
-from rxcandles.verification import verify as verify_file
+from rxcandles.integrity.verify import verify as verify_file
+from rxcandles.modes.connect import asked_name, connect
 
 __all__ = ["verify"]
 
