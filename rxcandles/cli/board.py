@@ -16,21 +16,19 @@ from rxcandles.ports import RateLimiter
 if TYPE_CHECKING:
     pass
 
-__all__ = ["PAGE", "Board", "clock", "fetched_of", "is_done", "rate_of", "share"]
+__all__ = ["Board", "clock", "fetched_of", "is_done", "rate_of", "share"]
 
 
 SAMPLED_EVERY: Final = 0.25
 """Seconds between looks at the limiter."""
 
 
-PAGE: Final = 200
-"""Candles that a request would have brought."""
-
-
 class Board:
     """The newest progress of each series and of the limiter; ``expected`` are their titles, and candles at first."""
 
-    def __init__(self, expected: Mapping[str, int]) -> None:
+    def __init__(self, expected: Mapping[str, int], page: int = 200) -> None:
+        self.page = page
+        """Candles that a request would have brought."""
         self.series: dict[str, CollectionProgress | None] = dict.fromkeys(expected)
         self.limit: LimiterStats | None = None
         self._expected = dict(expected)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -20,20 +19,17 @@ from rxcandles.cli.session import run_several
 from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import at_home, said_apart, time_shown
-from rxcandles.cli.wanted import Wanted, check_all_said, ends_of, sorted_words, titles_of
+from rxcandles.cli.wanted import Wanted, titles_of
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
-from rxcandles.exchanges import named
 from rxcandles.model import Request
-from rxcandles.model.moments import Length
 from rxcandles.model.naming import SIMULATED, address_of
 from rxcandles.model.reports import CollectionProgress, CollectionSummary
 from rxcandles.model.timeframe import from_datetime, to_datetime
-from rxcandles.modes.connect import OwnRate
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports.declared import retained_since, retention_text
 from rxcandles.stores.overview import EndsHeld, ends_held
 
-__all__ = ["asked_for", "collect_series"]
+__all__ = ["collect_series"]
 
 
 _EMPTY: Final = dict.fromkeys(
@@ -51,7 +47,6 @@ def collect_series(
     place: Place,
     output: Output,
     *,
-    as_json: bool,
     lines: bool = False,
     refetch: bool = False,
 ) -> int:
@@ -59,13 +54,13 @@ def collect_series(
 
     One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
     """
-    if as_json:
+    if output.as_json:
         OBJECTS.expect("collect", _EMPTY)
     left_out: list[str] = []
     titles = titles_of(place.requests(wanted, left_out))
     progress: dict[Request, CollectionProgress] = {}
     ends: dict[Request, EndsHeld] = {}
-    if as_json:
+    if output.as_json:
         OBJECTS.coming({each: partial(_so_far, place, each, progress) for each in titles})
 
     async def work(provider: CandleDataProvider, board: Board) -> dict[Request, CollectionSummary | Exception]:
@@ -80,7 +75,7 @@ def collect_series(
             results = {**await provider.collect_many(titles, tell, refetch=refetch)}
         except SeveralFailedError as error:
             results = {each: error.summaries.get(each) or error.failures[each] for each in titles}
-        if as_json:
+        if output.as_json:
             for each in titles:
                 span = _span(each, results[each])
                 try:
@@ -90,22 +85,22 @@ def collect_series(
         return results
 
     if not output.quiet:
-        for line in _not_kept(titles, named(place.exchange)):
+        for line in _not_kept(titles, place.kind):
             echo(line, err=True)
     is_new = not is_there(place.db)
     results = run_several(place, titles, output, work) if titles else {}
     if is_new and place.base_url is not None and place.exchange != SIMULATED:
         _say_who(place.whose(), place.base_url)
-    if as_json:
+    if output.as_json:
         whose = place.whose()
         OBJECTS.show_all(
             {"exchange": whose, **_plain(request, result, ends[request])} for request, result in results.items()
         )
     if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
-        return _tell_one(request, title, results[request], place.kept(), output, as_json=as_json)
+        return _tell_one(request, title, results[request], place.kept(), output)
     unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
-    if not as_json and not output.quiet and len(unreachable) < len(results):
+    if not output.as_json and not output.quiet and len(unreachable) < len(results):
         told = {titles[request]: result for request, result in results.items()}
         _print_table(told, place.kept(), output)
         _tell_doubts(told, output)
@@ -127,14 +122,12 @@ def _say_who(whose: str, base_url: str) -> None:
         echo(f"rxcandles: the server at {address} is a simulator; its candles are stored as {whose!r}", err=True)
 
 
-def _tell_one(
-    request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output, *, as_json: bool
-) -> int:
+def _tell_one(request: Request, title: str, result: CollectionSummary | Exception, db: str, output: Output) -> int:
     summary = result.summary if isinstance(result, IncompleteError) else result
-    told = not as_json and (not output.quiet or isinstance(result, Exception))
+    told = not output.as_json and (not output.quiet or isinstance(result, Exception))
     if told and isinstance(summary, CollectionSummary):
         echo(*summary_text(summary, title, db).splitlines())
-    if not as_json:
+    if not output.as_json:
         _tell_doubts({title: result}, output)
     if isinstance(result, Exception):
         raise result
@@ -214,38 +207,3 @@ def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, 
     held = sum(not isinstance(result, Exception) for result in results.values())
     apart = "" if said_apart() is None else f"; times in {said_apart()}"
     echo(f"{held:,} of {len(results):,} series are held in {printable(db)}{apart}")
-
-
-def asked_for(
-    command: str,
-    words: Sequence[str],
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
-    count: int | None,
-    since: datetime | None,
-    last: Length | None,
-    to: datetime | None,
-    end: datetime | None,
-    db: str,
-    exchange: str,
-    base_url: str | None,
-    name: str | None,
-    rate_limit: float | OwnRate | None,
-    quiet: bool,
-    verbose: int,
-    no_color: bool,
-) -> tuple[Wanted, Place, Output]:
-    """Return what ``options.several`` has read: what is wanted, where, and how much is told."""
-    some, others = sorted_words(words)
-    some += [each for listed in symbols for each in listed.split(",")]
-    others += [each for listed in timeframes for each in listed.split(",")]
-    ways = {"count": count, "since": since, "last": last, "end": end}
-    way = next((way for way in ways.items() if way[1] is not None), ("", None))
-    check_all_said(command, some, others, way, to, exchange)
-    wanted = Wanted(
-        some,
-        others,
-        ends_of(count, since, last, to, end),
-        exchange,
-    )
-    return wanted, Place(db, exchange, base_url, rate_limit, name), Output(quiet, verbose, no_color)

@@ -30,11 +30,20 @@ PLAIN_EVERY: Final = 5.0
 
 @attrs.frozen
 class Output:
-    """How much is told beside the results, and how."""
+    """What of the results is written, where and how, and how much is told beside them."""
 
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
+    as_json: bool = False
+    style: str | None = None
+    """The format of the candles."""
+    path: str | None = None
+    """The file that is written, or ``-``."""
+    force: bool = False
+    """Whether any file may be replaced."""
+    most: int | None = None
+    """How many findings of a kind are shown."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -62,20 +71,23 @@ class LastProgress:
 
 
 @contextmanager
-def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = True) -> Iterator[Board]:
-    """Show a board while the block runs, and the log as far as it is asked for; nothing where quiet."""
+def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = True, page: int = 200) -> Iterator[Board]:
+    """Show a board while the block runs, and the log as far as it is asked for; nothing where quiet.
+
+    ``page`` is how many candles a request brings.
+    """
     console = output.console()
     board: Board
     live = live and not output.quiet and console.is_terminal and not console.is_dumb_terminal
     with logged(console, quiet=output.quiet, verbose=output.verbose):
         if output.quiet:
-            yield Board(expected)
+            yield Board(expected, page)
         elif live:
             from rich.live import Live
 
             from rxcandles.cli.picture import Picture
 
-            board = Board(expected)
+            board = Board(expected, page)
             STOPPING.before_leaving(partial(os.write, 2, b"\x1b[?25h"))  # the picture has hidden the cursor
             # What goes to stdout meanwhile must not go to stderr, which is where the picture is.
             redirect = sys.stdout is not None and sys.stdout.isatty()
@@ -94,9 +106,9 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
 
 
 @contextmanager
-def progress_shown(title: str, *, quiet: bool) -> Iterator[LastProgress]:
+def progress_shown(title: str, *, quiet: bool, page: int) -> Iterator[LastProgress]:
     """Show the progress of one thing on stderr while the block runs."""
-    with board_shown({title: 0}, Output(quiet)) as board:
+    with board_shown({title: 0}, Output(quiet), page=page) as board:
         yield LastProgress(partial(board.tell, title))
 
 

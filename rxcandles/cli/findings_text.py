@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import click
-
+from rxcandles.cli.display import Output
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import named_in
 from rxcandles.cli.text import counted
@@ -30,13 +29,15 @@ __all__ = [
     "check_seed",
     "holds",
     "most_of",
-    "most_option",
     "nothing_compared",
-    "quiet_option",
     "repair_lines",
     "report_lines",
-    "seed_option",
 ]
+
+INCOMPLETE: Final = 1
+WRONG: Final = 3
+DAMAGED: Final = 4
+"""Exit codes."""
 
 
 def report_lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[str]:
@@ -144,26 +145,6 @@ def _step_line(step: RepairStep, would: str) -> str:
     )
 
 
-WRONG: Final = 3
-
-
-DAMAGED: Final = 4
-
-
-most_option = click.option(
-    "--most",
-    type=click.IntRange(1),
-    default=None,
-    help="Findings to show of each kind.  [default: 10; 1000 for --json]",
-)
-
-
-seed_option = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
-
-
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well.")
-
-
 def nothing_compared(db: str, whose: str) -> str:
     """Say that there was nothing to ask an exchange about, and whose candles there are."""
     others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
@@ -177,14 +158,11 @@ def check_seed(seed: int | None, sample: int | None) -> None:
         raise RequestError("--seed is given without --against-exchange, which it is for")
 
 
-def most_of(most: int | None, as_json: bool) -> int:
+def most_of(output: Output) -> int:
     """What is for people is short; what a repair may be made of is not."""
-    return most or (1000 if as_json else 10)
+    return output.most or (1000 if output.as_json else 10)
 
 
 def holds(db: str, whose: str) -> bool:
     """Return whether a database has any series of an exchange."""
     return whose in {each.exchange for each in run_async(named_in(db))}
-
-
-INCOMPLETE: Final = 1

@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
+from rxcandles.cli.ends import WAYS
 from rxcandles.cli.place import Place
 from rxcandles.cli.time_options import length_said, time_said
 from rxcandles.cli.times import ZONE
-from rxcandles.cli.wanted import WAYS, Wanted, ends_of
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.model.advice import USUAL_DB
 from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
@@ -91,7 +94,9 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exc
         said["to"] = until
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
-        return Wanted(symbols, timeframes, ends_of(**said, dashes=""), exchange)
+        wanted = Wanted(symbols, timeframes, **said, dashes="")
+        wanted.check(exchange)
+        return wanted
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from None
 
@@ -143,8 +148,10 @@ def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
 
 
 _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
     "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
 }  # fmt: skip
+"""What a file may say of the place: all that a command may; what is not read here is checked where it is used."""
 
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {

@@ -1,9 +1,8 @@
-"""What is asked for, run with its progress on stderr."""
+"""Where candles are kept, and where they come from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
@@ -11,24 +10,37 @@ import attrs
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.wanted import Wanted, requests_for
 from rxcandles.engine.listing import listed
+from rxcandles.exchanges import named
+from rxcandles.exchanges.named import Named
 from rxcandles.model import Request
-from rxcandles.model.which import has_glob
-from rxcandles.modes.connect import OwnRate, asked_name, connect
-from rxcandles.modes.provider import CandleDataProvider
+from rxcandles.model.naming import EXCHANGES
+from rxcandles.modes.connect import Opening, OwnRate, asked_name, connect
+from rxcandles.ports import Market
 
 __all__ = ["Place"]
+
+MEMORY = ":memory:"
 
 
 @attrs.frozen
 class Place:
-    """Where candles are kept, and where they come from."""
+    """Where candles are kept, and where they come from.
 
-    db: str
-    exchange: str = "upbit"
+    Every field but ``db`` is a parameter of :func:`rxcandles.connect`, called the same, and is handed to it. So an
+    option about the connection is a field here and an option in ``options.connection``: all commands have it then.
+    """
+
+    db: str = MEMORY
+    exchange: str = EXCHANGES[0]
     base_url: str | None = None
-    rate_limit: float | OwnRate | None = OwnRate.OWN
     name: str | None = None
+    rate_limit: float | OwnRate | None = OwnRate.OWN
     _whose: list[str] = attrs.field(init=False, factory=list, eq=False, repr=False)
+
+    @property
+    def kind(self) -> Named:
+        """The class of the exchange, which declares what it is."""
+        return named(self.exchange)
 
     def whose(self) -> str:
         """Return what its candles are stored as; a server of another address is asked who it is, once."""
@@ -49,23 +61,27 @@ class Place:
         whose = self.whose()
         return self.db if whose == self.exchange else f"{self.db} as {whose}"
 
-    def connect(self, **more: Any) -> AbstractAsyncContextManager[CandleDataProvider]:
+    def connect(self, **more: Any) -> Opening:
         """Open the provider; what can't be meant is refused before a file is made."""
-        return connect(self.db, self.exchange, self.base_url, self.rate_limit, name=self.name, **more)
+        fields = [each.name for each in attrs.fields(type(self)) if each.init and each.name != "db"]
+        return connect(self.db, **{name: getattr(self, name) for name in fields}, **more)
 
-    def requests(self, wanted: Iterable[Wanted], left_out: list[str] | None = None) -> list[Request]:
+    def beside(self) -> Place:
+        """Return the same exchange with a store that is empty and in memory."""
+        return attrs.evolve(self, db=MEMORY)
+
+    def requests(self, wanted: Iterable[Wanted], left_out: list[str]) -> list[Request]:
         """Return a request for each series; the exchange is asked for its markets where there are globs.
 
         Why a market that is listed can't be asked for is added to ``left_out``.
         """
-        wanted = list(wanted)
-        requests = requests_for(wanted)
-        if not any(has_glob(symbol) for each in wanted for symbol in each.symbols):
-            return requests
-        opening = attrs.evolve(self, db=":memory:").connect(share_limit=False)
 
-        async def ask() -> list[Request]:
-            async with opening as provider:
-                return requests_for(wanted, await listed(provider.exchange), left_out)
+        def ask() -> list[str]:
+            return [each.symbol for each in run_async(_listed(self.beside().connect(share_limit=False)))]
 
-        return run_async(ask())
+        return requests_for(wanted, self.exchange, ask, left_out)
+
+
+async def _listed(opening: Opening) -> list[Market]:
+    async with opening as provider:
+        return await listed(provider.exchange)

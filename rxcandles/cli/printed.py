@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from rxcandles.cli.collection import asked_for
 from rxcandles.cli.console import format_candles
 from rxcandles.cli.display import Output
 from rxcandles.cli.place import Place
 from rxcandles.cli.provisional import Doubts, impossible_text, tell_doubts
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import at_home
-from rxcandles.cli.wanted import titles_of
+from rxcandles.cli.wanted import Wanted, titles_of
 from rxcandles.errors import BannedError, RxCandlesError, UnreachableError
 from rxcandles.model import CandleData, Request
 from rxcandles.model.timeframe import to_datetime
@@ -21,14 +19,14 @@ from rxcandles.model.timeframe import to_datetime
 __all__ = ["Page", "arguments_of", "asked_series", "of_one", "tell"]
 
 
-def asked_series(command: str, asked: Mapping[str, Any]) -> tuple[Place, Mapping[Request, str], Output, list[str]]:
-    """Return what is asked for: where, the series by title, what is told, and which listed ones are left out."""
-    wanted, place, output = asked_for(command, **asked)
+def asked_series(command: str, wanted: Wanted, place: Place) -> tuple[Mapping[Request, str], list[str]]:
+    """Return the series that are asked for, with their titles, and which listed ones are left out."""
+    wanted.check(place.exchange, command)
     left_out: list[str] = []
     titles = titles_of(place.requests([wanted], left_out))
     for line in left_out:
         echo(line, err=True)
-    return place, titles, output, left_out
+    return titles, left_out
 
 
 def of_one(error: RxCandlesError, titles: Mapping[Request, str]) -> RxCandlesError:
@@ -51,9 +49,9 @@ class Page:
     ends with its own.
     """
 
-    def __init__(self, titles: Mapping[Request, str], style: str, *, marked: bool) -> None:
-        self._titles, self._style, self._marked = titles, style, marked
-        self._differ = style != "table" and len({each.timeframe for each in titles}) > 1
+    def __init__(self, titles: Mapping[Request, str], output: Output, *, marked: bool) -> None:
+        self._titles, self._style, self._marked = titles, output.style or "table", marked
+        self._differ = self._style != "table" and len({each.timeframe for each in titles}) > 1
         self._begun = False
 
     def lines(self, request: Request, candles: Sequence[CandleData], *, first: bool) -> Iterator[str]:

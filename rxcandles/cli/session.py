@@ -29,7 +29,8 @@ def run_several(
 ) -> _A:
     """Do ``work`` with an open provider, showing the progress of the series; Ctrl-C says how far they came."""
     opening = place.connect()
-    with board_shown({title: each.most for each, title in titles.items()}, output, live=live) as board:
+    expected = {title: each.most for each, title in titles.items()}
+    with board_shown(expected, output, live=live, page=place.kind.page_limit) as board:
         return _run(opening, board, lambda provider: work(provider, board), place.db)
 
 

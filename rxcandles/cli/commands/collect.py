@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.collection import asked_for, collect_series
+from rxcandles.cli.collection import collect_series
+from rxcandles.cli.display import Output
+from rxcandles.cli.place import Place
+from rxcandles.cli.wanted import Wanted
 
 __all__ = ["collect"]
 
@@ -28,11 +29,12 @@ __all__ = ["collect"]
 @options.several
 @options.refetch
 @options.as_json
-def collect(refetch: bool, as_json: bool, **asked: Any) -> options.Work:
+@options.gathered
+def collect(wanted: Wanted, place: Place, output: Output, refetch: bool) -> options.Work:
     """Download candles into the database. Stored candles are not fetched again."""
 
     def work() -> int:
-        wanted, place, output = asked_for("collect", **asked)
-        return collect_series([wanted], place, output, as_json=as_json, refetch=refetch)
+        wanted.check(place.exchange, "collect")
+        return collect_series([wanted], place, output, refetch=refetch)
 
     return work

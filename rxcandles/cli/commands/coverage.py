@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.text import Text
 
 from rxcandles.cli import options
 from rxcandles.cli.coverage_table import Layout
+from rxcandles.cli.display import Output
 from rxcandles.cli.held import Drawn, cells_of_all, drawn_of, found_in, lacking_lines, plain_of
 from rxcandles.cli.objects import OBJECTS, SERIES
+from rxcandles.cli.place import Place
 from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import existing
 from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import echo, printable
-from rxcandles.cli.times import home
-from rxcandles.cli.wanted import check_one, which_of
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
-from rxcandles.model.moments import Length
 from rxcandles.stores.overview import (
     check_ends,
 )
@@ -61,45 +60,33 @@ _EMPTY: Final = dict.fromkeys(
 @click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
 @options.quiet
 @options.no_color
-def coverage(**asked: Any) -> options.Work:
+@options.gathered
+def coverage(wanted: Wanted, place: Place, output: Output, complete: bool) -> options.Work:
     """Show what is stored, what is missing in between, and where nothing was traded."""
-    return lambda: _show_coverage(**asked)
 
+    def work() -> int:
+        which, (since, to) = wanted.which(), wanted.span(from_now=True)
+        check_ends(since, to)
+        if output.as_json:
+            OBJECTS.expect("coverage", _EMPTY)
+        told = plain_of if output.as_json else drawn_of
+        held = run_async(found_in(existing(place.db), which, (since, to), told))
+        between = " between these times" if since or to else ""
+        if not held.shown and not held.odd:
+            if str(which):
+                raise RequestError(f"nothing is stored of {which}{between} in {place.db!r}")
+            if not (output.as_json or output.quiet or complete):
+                echo(f"nothing is stored{between}")
+        if output.as_json:
+            OBJECTS.show_all(plain for _, plain in held.shown)
+        elif held.shown and not output.quiet:
+            _show(place.db, [drawn for _, drawn in held.shown], no_color=output.no_color)
+        lacking = lacking_lines(place.db, held, between) if complete else []
+        for line in (*lacking, *held.odd):
+            echo(f"rxcandles: {line}", err=True)
+        return 1 if lacking or held.odd else 0
 
-def _show_coverage(
-    words: Sequence[str],
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
-    since: datetime | None,
-    to: datetime | None,
-    last: Length | None,
-    db: str,
-    as_json: bool,
-    complete: bool,
-    quiet: bool,
-    no_color: bool,
-) -> int:
-    which = which_of(words, symbols, timeframes)
-    check_one({"since": since, "last": last})
-    if last is not None:
-        since = last.since(home(datetime.now(UTC) if to is None else to))
-    check_ends(since, to)
-    if as_json:
-        OBJECTS.expect("coverage", _EMPTY)
-    held = run_async(found_in(existing(db), which, (since, to), plain_of if as_json else drawn_of))
-    found, between = held.shown, " between these times" if since or to else ""
-    if not found and not held.odd:
-        if str(which):
-            raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
-        if not (as_json or quiet or complete):
-            echo(f"nothing is stored{between}")
-    if as_json:
-        OBJECTS.show_all(plain for _, plain in found)
-    elif found and not quiet:
-        _show(db, [drawn for _, drawn in found], no_color=no_color)
-    for line in (*(lacking := lacking_lines(db, held, between) if complete else []), *held.odd):
-        echo(f"rxcandles: {line}", err=True)
-    return 1 if lacking or held.odd else 0
+    return work
 
 
 def _show(db: str, found: Sequence[Drawn], *, no_color: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,17 @@ import attrs
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.display import Output
+from rxcandles.cli.ends import check_length
 from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.output_files import FOR_STDOUT, copied_to_stdout, files_for
+from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import existing, series_of
 from rxcandles.cli.text import echo, printable
 from rxcandles.cli.times import at_home, home, span_shown, time_shown, time_written, zone_name
-from rxcandles.cli.wanted import check_length, check_one, which_of
+from rxcandles.cli.wanted import Wanted
+from rxcandles.cli.words import example_at
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
 from rxcandles.interchange import BY, FORMATS, Exported, export_candles
 from rxcandles.interchange.writing.own import are_own
@@ -39,22 +44,6 @@ LINES = 3
 _EMPTY: Final[dict[str, Any]] = {
     **dict.fromkeys([*SERIES, "paths", "missing", "imported_left_out"]), "candles": 0, "paths": [],
 }  # fmt: skip
-
-
-@attrs.frozen
-class _Asked:
-    which: Which
-    output: str
-    style: str | None
-    by: Literal["month"] | None
-    since: datetime | None
-    last: Length | None
-    to: datetime | None
-    complete: bool
-    force: bool
-    include_imported: bool
-    db: str
-    exchange: str | None
 
 
 @attrs.frozen
@@ -79,10 +68,7 @@ class _Done:
     """
 )
 @options.stored_series
-@click.option(
-    "-o", "--output", metavar="PATH",
-    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.",
-)  # fmt: skip
+@options.output_path()
 @click.option("--format", "style", type=click.Choice(FORMATS), help="File format; by default the suffix of PATH.")
 @click.option("--by", type=click.Choice(BY), help="One file per month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
 @options.stored_span
@@ -90,118 +76,121 @@ class _Done:
 @click.option("--force", is_flag=True, help="Replace any file; not needed for an earlier export of the series.")
 @options.imported
 @options.existing_db
-@options.whose
+@options.source
 @options.as_json
 @options.quiet
+@options.gathered
 def export(
-    words: tuple[str, ...],
-    symbols: tuple[str, ...],
-    timeframes: tuple[str, ...],
-    output: str | None,
-    last: Length | None,
-    end: datetime | None,
-    since: datetime | None,
-    as_json: bool,
-    quiet: bool,
-    **asked: Any,
+    wanted: Wanted, place: Place, output: Output, source: str | None, by: Literal["month"] | None, complete: bool
 ) -> options.Work:
     """Write stored candles into files, oldest first. Nothing is fetched."""
 
     def work() -> int:
-        which = which_of(words, symbols, timeframes)
-        if output is None or which == Which():
+        which = wanted.which()
+        if output.path is None or which == Which():
             what = " and ".join(
                 ["which series to export (SYMBOL TIMEFRAME)"] * (which == Which())
-                + ["where to write it (-o, --output)"] * (output is None)
+                + ["where to write it (-o, --output)"] * (output.path is None)
             )
-            named = str(which) or "KRW-BTC 60m"
-            to = output or f"{named.replace(' ', '-')}.parquet"
+            named = str(which) or f"{example_at(source)} 60m"
+            to = output.path or f"{named.replace(' ', '-')}.parquet"
             raise RequestError(f"nothing says {what}; write `rxcandles export {named} -o {shlex.quote(to)}`")
-        check_one({"since": since, "last": last, "end": end})
-        start = end if since is None else since
-        return _export(_Asked(which, output, since=start, last=last, **asked), as_json=as_json, quiet=quiet)
+        wanted.span()
+        existing(place.db)
+        to_stdout = output.path == "-"
+        if output.as_json:
+            OBJECTS.expect("export", _EMPTY, err=to_stdout)
+        export = _Export(place.db, wanted, source, output.path, output.style, by, complete=complete, force=output.force)
+        done, failures = run_async(export.to_stdout() if to_stdout else export.to_files())
+        _tell(done, place.db, output)
+        for failure in failures:
+            echo(f"rxcandles: {at_home(failure)}", err=True)
+        return 1 if failures else 0
 
     return work
 
 
-def _export(asked: _Asked, *, as_json: bool, quiet: bool) -> int:
-    existing(asked.db)
-    to_stdout = asked.output == "-"
-    if as_json:
-        OBJECTS.expect("export", _EMPTY, err=to_stdout)
-    done, failures = run_async(_exported_to_stdout(asked) if to_stdout else _exported(asked))
+def _tell(done: Sequence[_Done], db: str, output: Output) -> None:
+    """Say what was written, and what is not in it."""
     incomplete = [each for each in done if each.file.missing]
     for each in incomplete[:LINES]:
-        echo(_missing(each, asked.db), err=True)
+        echo(_missing(each, db), err=True)
     if len(incomplete) > LINES:
         echo(f"rxcandles: {len(incomplete) - LINES:,} series more are not complete", err=True)
-    left_out = sum(each.left_out for each in done)
-    if left_out:
-        echo(
-            f"rxcandles: {left_out:,} imported candles are left out, none of them proven; --imported writes them too",
-            err=True,
-        )
-    if as_json:
+    if left_out := sum(each.left_out for each in done):
+        what = f"{left_out:,} imported candles are left out, none of them proven"
+        echo(f"rxcandles: {what}; --imported writes them too", err=True)
+    if output.as_json:
         OBJECTS.show_all(map(_plain, done))
-    elif not quiet:
-        echo(*(_line(each, asked.output) for each in done), err=to_stdout)
-    for failure in failures:
-        echo(f"rxcandles: {at_home(failure)}", err=True)
-    return 1 if failures else 0
+    elif not output.quiet:
+        echo(*(_line(each, output.path or "") for each in done), err=output.path == "-")
 
 
-async def _exported(asked: _Asked, output: str | None = None) -> tuple[list[_Done], list[str]]:
-    """Export all that is meant; return what that came to, and why some of several could not be written."""
-    done: list[_Done] = []
-    failures: list[str] = []
-    found = await series_of(asked.db, asked.which, asked.exchange, imported=asked.include_imported)
-    files = files_for(
-        found, output or asked.output, asked.style, folder=asked.by is not None or asked.style == "freqtrade"
-    )
-    OBJECTS.coming({each: each._asdict() for each in files})
-    async with AsyncExitStack() as opened:
-        stores: dict[str, SqliteStore] = {}
-        for series, path in files.items():
-            store = stores.get(series.exchange)
-            if store is None:
-                store = await opened.enter_async_context(SqliteStore(asked.db, exchange=series.exchange))
-                stores[series.exchange] = store
-            try:
-                done.append(await _one(asked, store, series, path))
-                if asked.output != "-":
-                    OBJECTS.know(series, _plain(done[-1]))
-            except (UnprovenError, RequestError, OddRowError) as error:
-                if len(files) == 1:
-                    raise
-                failures.append(str(error))
-                OBJECTS.drop(series)
-    return done, failures
+@attrs.frozen
+class _Export:
+    """What is written, and into which files."""
 
+    db: str
+    wanted: Wanted
+    source: str | None
+    path: str
+    style: str | None
+    by: Literal["month"] | None
+    complete: bool
+    force: bool
 
-async def _exported_to_stdout(asked: _Asked) -> tuple[list[_Done], list[str]]:
-    if asked.by is not None or (asked.style or "csv") not in FOR_STDOUT:
-        raise RequestError("-o - is stdout, for one file; leave out --by, and take --format " + " or ".join(FOR_STDOUT))
-    style = asked.style or "csv"
-    with temporary_folder() as folder:
-        done, failures = await _exported(attrs.evolve(asked, style=style), f"{folder}/")
-        copied_to_stdout([path for each in done for path in each.file.paths], style)
-    return [attrs.evolve(each, file=attrs.evolve(each.file, paths=(Path("-"),))) for each in done], failures
+    async def to_files(self, *, at_once: bool = True) -> tuple[list[_Done], list[str]]:
+        """Export all that is meant; return what that came to, and why some of several could not be written.
 
+        ``at_once`` if what is done is where it is to be.
+        """
+        done: list[_Done] = []
+        failures: list[str] = []
+        found = await series_of(self.db, self.wanted.which(), self.source, imported=self.wanted.include_imported)
+        files = files_for(found, self.path, self.style, folder=self.by is not None or self.style == "freqtrade")
+        OBJECTS.coming({each: each._asdict() for each in files})
+        async with AsyncExitStack() as opened:
+            stores: dict[str, SqliteStore] = {}
+            for series, path in files.items():
+                store = stores.get(series.exchange)
+                if store is None:
+                    store = await opened.enter_async_context(SqliteStore(self.db, exchange=series.exchange))
+                    stores[series.exchange] = store
+                try:
+                    done.append(await self._one(store, series, path))
+                    if at_once:
+                        OBJECTS.know(series, _plain(done[-1]))
+                except (UnprovenError, RequestError, OddRowError) as error:
+                    if len(files) == 1:
+                        raise
+                    failures.append(str(error))
+                    OBJECTS.drop(series)
+        return done, failures
 
-async def _one(asked: _Asked, store: SqliteStore, series: Series, path: str) -> _Done:
-    since: datetime | timedelta | None = asked.since
-    if asked.last is not None:
-        since = await _since(asked.last, store, series, asked.to)
-    frame = Timeframe.of(series.timeframe)
-    kind = asked.style or ("parquet" if asked.by else Path(path).suffix[1:].lower())
-    own = kind in FORMATS and are_own(Path(path), kind, asked.by is not None, series.exchange, series.symbol, frame)
-    done = await export_candles(
-        store, series.symbol, series.timeframe, path, since=since, to=asked.to, file_format=asked.style,
-        by=asked.by, complete=asked.complete, force=asked.force or own, include_imported=asked.include_imported,
-    )  # fmt: skip
-    ends = (0 if since is None else done.span[0], 10**12 if asked.to is None else done.span[1])
-    left_out = 0 if asked.include_imported else await store.imported_count(series.symbol, frame, *ends)
-    return _Done(series, done, left_out)
+    async def to_stdout(self) -> tuple[list[_Done], list[str]]:
+        """Export all into a folder of its own, and copy that to stdout."""
+        style = self.style or "csv"
+        if self.by is not None or style not in FOR_STDOUT:
+            formats = " or ".join(FOR_STDOUT)
+            raise RequestError(f"-o - is stdout, for one file; leave out --by, and take --format {formats}")
+        with temporary_folder() as folder:
+            done, failures = await attrs.evolve(self, path=f"{folder}/", style=style).to_files(at_once=False)
+            copied_to_stdout([path for each in done for path in each.file.paths], style)
+        return [attrs.evolve(each, file=attrs.evolve(each.file, paths=(Path("-"),))) for each in done], failures
+
+    async def _one(self, store: SqliteStore, series: Series, path: str) -> _Done:
+        frame, wanted = Timeframe.of(series.timeframe), self.wanted
+        oldest, to = wanted.span()
+        since = oldest if wanted.last is None else await _since(wanted.last, store, series, to)
+        kind = self.style or ("parquet" if self.by else Path(path).suffix[1:].lower())
+        own = kind in FORMATS and are_own(Path(path), kind, self.by is not None, series.exchange, series.symbol, frame)
+        done = await export_candles(
+            store, series.symbol, series.timeframe, path, since=since, to=to, file_format=self.style, by=self.by,
+            complete=self.complete, force=self.force or own, include_imported=wanted.include_imported,
+        )  # fmt: skip
+        ends = (0 if since is None else done.span[0], 10**12 if to is None else done.span[1])
+        left_out = 0 if wanted.include_imported else await store.imported_count(series.symbol, frame, *ends)
+        return _Done(series, done, left_out)
 
 
 async def _since(last: Length, store: SqliteStore, series: Series, to: datetime | None) -> datetime | timedelta:

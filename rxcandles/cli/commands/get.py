@@ -10,11 +10,13 @@ import click
 
 from rxcandles.cli import options, outputs
 from rxcandles.cli.board import Board
-from rxcandles.cli.display import LastProgress
+from rxcandles.cli.display import LastProgress, Output
+from rxcandles.cli.place import Place
 from rxcandles.cli.printed import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.provisional import Doubts, Seen
 from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import ExchangeError, OddRowError, RxCandlesError
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.reports import CollectionConfig, CollectionProgress
@@ -39,14 +41,14 @@ __all__ = ["get"]
 @options.printed
 @options.refetch
 @options.imported
-def get(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
+@options.gathered
+def get(wanted: Wanted, place: Place, output: Output, order: Order, refetch: bool) -> options.Work:
     """Collect candles, then print them. Stored candles are not fetched again."""
-
-    how = {"refetch": refetch, "include_imported": include_imported}
+    how = {"refetch": refetch, "include_imported": wanted.include_imported}
 
     def work() -> int:
-        place, titles, output, left_out = asked_series("get", asked)
-        page, failures = Page(titles, style, marked=include_imported), dict[str, RxCandlesError]()
+        titles, left_out = asked_series("get", wanted, place)
+        page, failures = Page(titles, output, marked=wanted.include_imported), dict[str, RxCandlesError]()
 
         async def collected(provider: CandleDataProvider, board: Board) -> dict[Request, _Got]:
             found = {}

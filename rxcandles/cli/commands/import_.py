@@ -11,19 +11,19 @@ import click
 
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
+from rxcandles.cli.display import Output
 from rxcandles.cli.findings_text import WRONG
 from rxcandles.cli.import_files import Asked, Left, files_of
 from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import ZONE, at_home
 from rxcandles.errors import RequestError
-from rxcandles.exchanges import named
 from rxcandles.interchange import ImportCheck, ImportReport, check_imported
 from rxcandles.interchange.reading.importer import FORMATS, read_candles
 from rxcandles.model.moments import default_zone
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.modes.connect import asked_name, connect
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
 
@@ -41,6 +41,26 @@ def _columns(text: str | None) -> dict[str, str] | None:
     if not all(name.strip() and other for name, _, other in pairs):
         raise click.BadParameter(f"{text!r} names no columns; write ours=theirs, such as open_time=Date,close=Last")
     return {name.strip(): other.strip() for name, _, other in pairs}
+
+
+@attrs.frozen
+class Reading:
+    """Of which series the files are, and how they are read."""
+
+    symbol: str | None = None
+    timeframe: str | None = None
+    file_format: str | None = None
+    columns: Mapping[str, str] | None = None
+    tz: str | None = None
+    encoding: str | None = None
+    drop_empty: bool = True
+
+    def how(self) -> dict[str, Any]:
+        """Return how, as ``read_candles`` takes it."""
+        return {
+            "format": self.file_format, "columns": self.columns, "tz": self.tz, "encoding": self.encoding,
+            "keep_empty": not self.drop_empty,
+        }  # fmt: skip
 
 
 @click.command(
@@ -61,7 +81,10 @@ def _columns(text: str | None) -> dict[str, str] | None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @options.of_series
 @click.option(
-    "--format", "style", type=click.Choice(FORMATS), help="File format; by default recognized by name and columns."
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    help="File format; by default recognized by name and columns.",
 )
 @click.option(
     "--columns",
@@ -91,100 +114,96 @@ def _columns(text: str | None) -> dict[str, str] | None:
     metavar="N",
     help="Afterwards compare N random pages with the exchange, one request each.",
 )
-@options.exchange
+@options.connection
 @options.as_json
 @options.quiet
+@options.takes(reading=Reading)
+@options.gathered
 def import_file(
-    as_json: bool,
-    quiet: bool,
-    files: tuple[str, ...],
-    symbol: str | None,
-    timeframe: str | None,
-    style: str | None,
-    columns: dict[str, str] | None,
-    tz: str | None,
-    encoding: str | None,
-    drop_empty: bool,
-    **place: Any,
+    files: tuple[str, ...], reading: Reading, place: Place, output: Output, replace: bool, pages: int | None
 ) -> options.Work:
     """Import candles from files of other tools. A file is imported completely or not at all."""
-    reading = {
-        "format": style, "columns": columns, "tz": tz, "encoding": encoding, "keep_empty": not drop_empty,
-    }  # fmt: skip
 
     def work() -> int:
         with suppress(RequestError):  # it is refused when a file is read
-            ZONE.set(default_zone(tz))
-        if as_json:
+            ZONE.set(default_zone(reading.tz))
+        if output.as_json:
             OBJECTS.expect("import", _EMPTY)
-        return run_async(_import(files, symbol, timeframe, reading, as_json=as_json, quiet=quiet, **place))
+        asked = files_of(files, reading.symbol, reading.timeframe, example=place.kind.example)
+        for each in asked:
+            if not isinstance(each, Left):
+                place.kind().check(each.symbol, Timeframe.of(each.timeframe))
+        place.beside().connect()  # which refuses what can't be meant
+        heads = {number: _named(each, place.whose()) for number, each in enumerate(asked) if not isinstance(each, Left)}
+        OBJECTS.coming(heads)
+        return run_async(_Import(reading, place, output, pages, replace=replace, several=len(asked) > 1).all_of(asked))
 
     return work
 
 
-async def _import(
-    files: Sequence[str],
-    symbol: str | None,
-    timeframe: str | None,
-    reading: Mapping[str, Any],
-    *,
-    replace: bool,
-    db: str,
-    pages: int | None,
-    exchange: str,
-    base_url: str | None,
-    name: str | None,
-    rate_limit: Any,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    asked = files_of(files, symbol, timeframe)
-    for each in asked:
-        if not isinstance(each, Left):
-            named(exchange)().check(each.symbol, Timeframe.of(each.timeframe))
-    opening, differs, failed = connect(":memory:", exchange, base_url, rate_limit, name=name), False, False
-    whose = await asked_name(exchange, base_url, name)
-    OBJECTS.coming({number: _named(each, whose) for number, each in enumerate(asked) if not isinstance(each, Left)})
-    async with AsyncExitStack() as opened:
-        store: SqliteStore | None = None
-        provider: CandleDataProvider | None = None
-        for number, each in enumerate(asked):
-            if isinstance(each, Left):
-                _tell(f"{each.path} left out: {each.why}")
-                continue
-            try:
-                async with read_candles(each.symbol, each.timeframe, each.path, exchange=whose, **reading) as read:
-                    # The database is opened, and made, when all of a file is known to be good.
-                    if store is None:
-                        store = await opened.enter_async_context(SqliteStore(db, exchange=whose))
-                    report = await read.store(store, replace=replace)
-            except RequestError as error:
-                if len(asked) == 1:
-                    raise
-                _tell(str(error))
-                failed = True
-                OBJECTS.drop(number)
-                continue
-            values = {**_named(each, whose), "candles": report.new, **attrs.asdict(report), "check": None}
-            OBJECTS.know(number, values)
-            if not as_json and not quiet:
-                echo(_text(report, f"{each.symbol} {each.timeframe}", db))
-                for note in report.notes:
-                    _tell(f"{report.source}: {note}")
-            found = None
-            if pages is not None:
-                if provider is None:
-                    provider = await opened.enter_async_context(opening)
-                found = await check_imported(
-                    store, provider.exchange, provider.limiter, each.symbol, each.timeframe, pages
-                )
-                differs = differs or bool(found.differing or found.lacking)
-            if as_json:
-                OBJECTS.show(number, {**values, "check": None if found is None else attrs.asdict(found)})
-            elif found is not None and not (quiet and not differs):
-                echo(_found(found), *map(at_home, found.examples))
-    OBJECTS.begin()
-    return 2 if failed else WRONG if differs else 0
+@attrs.define
+class _Import:
+    """Files that are imported one after the other; the database is opened, and made, with the first good one."""
+
+    reading: Reading
+    place: Place
+    output: Output
+    pages: int | None
+    replace: bool
+    several: bool
+    failed: bool = False
+    differs: bool = False
+    _opened: AsyncExitStack = attrs.field(init=False, factory=AsyncExitStack)
+    _store: SqliteStore | None = attrs.field(init=False, default=None)
+    _provider: CandleDataProvider | None = attrs.field(init=False, default=None)
+
+    async def all_of(self, asked: Sequence[Asked | Left]) -> int:
+        """Import them, and return the exit code."""
+        async with self._opened:
+            for number, each in enumerate(asked):
+                if isinstance(each, Left):
+                    _tell(f"{each.path} left out: {each.why}")
+                else:
+                    await self._one(number, each)
+        OBJECTS.begin()
+        return 2 if self.failed else WRONG if self.differs else 0
+
+    async def _one(self, number: int, asked: Asked) -> None:
+        whose, quiet, as_json = self.place.whose(), self.output.quiet, self.output.as_json
+        try:
+            async with read_candles(
+                asked.symbol, asked.timeframe, asked.path, exchange=whose, **self.reading.how()
+            ) as read:
+                if self._store is None:
+                    self._store = await self._opened.enter_async_context(SqliteStore(self.place.db, exchange=whose))
+                report = await read.store(self._store, replace=self.replace)
+        except RequestError as error:
+            if not self.several:
+                raise
+            _tell(str(error))
+            self.failed = True
+            OBJECTS.drop(number)
+            return
+        values = {**_named(asked, whose), "candles": report.new, **attrs.asdict(report), "check": None}
+        OBJECTS.know(number, values)
+        if not as_json and not quiet:
+            echo(_text(report, f"{asked.symbol} {asked.timeframe}", self.place.db))
+            for note in report.notes:
+                _tell(f"{report.source}: {note}")
+        found = None if self.pages is None else await self._checked(self._store, asked, self.pages)
+        if as_json:
+            OBJECTS.show(number, {**values, "check": None if found is None else attrs.asdict(found)})
+        elif found is not None and not (quiet and not self.differs):
+            echo(_found(found), *map(at_home, found.examples))
+
+    async def _checked(self, store: SqliteStore, asked: Asked, pages: int) -> ImportCheck:
+        """Compare some pages with the exchange, which is opened with the first."""
+        if self._provider is None:
+            self._provider = await self._opened.enter_async_context(self.place.beside().connect())
+        there = self._provider
+        found = await check_imported(store, there.exchange, there.limiter, asked.symbol, asked.timeframe, pages)
+        self.differs = self.differs or bool(found.differing or found.lacking)
+        return found
 
 
 def _named(asked: Asked, whose: str) -> dict[str, Any]:

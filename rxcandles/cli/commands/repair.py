@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import click
 
 from rxcandles.cli import options
 from rxcandles.cli.board import fetched_of
-from rxcandles.cli.display import progress_shown
+from rxcandles.cli.display import Output, progress_shown
 from rxcandles.cli.findings_file import forget_findings, noted_findings, read_findings
 from rxcandles.cli.findings_text import (
     DAMAGED,
@@ -20,19 +21,18 @@ from rxcandles.cli.findings_text import (
     check_seed,
     holds,
     most_of,
-    most_option,
     nothing_compared,
-    quiet_option,
     repair_lines,
-    seed_option,
 )
 from rxcandles.cli.objects import OBJECTS
+from rxcandles.cli.place import Place
 from rxcandles.cli.runner import Interrupted, run_async
 from rxcandles.cli.stored import check_there, existing, named_in
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import ZONE, home
-from rxcandles.cli.wanted import which_of
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
+from rxcandles.exchanges.named import Named
 from rxcandles.integrity.findings import (
     RepairReport,
 )
@@ -41,7 +41,8 @@ from rxcandles.model import Request
 from rxcandles.model.moments import read_length, read_time
 from rxcandles.model.reports import CollectionProgress
 from rxcandles.model.timeframe import meant_by
-from rxcandles.modes.connect import asked_name
+from rxcandles.model.which import Which
+from rxcandles.ports.declared import timeframes_of
 from rxcandles.util.arguments import refusal
 
 __all__ = ["repair"]
@@ -49,8 +50,26 @@ __all__ = ["repair"]
 
 _REPAIRED: Final = dict.fromkeys([*(each.name for each in attrs.fields(RepairReport)), "repaired", "dry_run"])
 
+_CODE: Final = re.compile(r"[0-9]+[A-Z]{2,}[0-9A-Z]*", re.ASCII)
+"""A market whose code begins with digits and is no length of time."""
+
 ALL: Final = "all"
 """What ``--refetch`` stands for without a span."""
+
+
+@attrs.frozen
+class How:
+    """What a repair is to do."""
+
+    dry_run: bool = False
+    sample: int | None = None
+    seed: int | None = None
+    report: str | None = None
+    """A file of findings."""
+    refetch: str | None = None
+    """``ALL``, a span, or the first of the words where the option is given without one."""
+    absences: bool = False
+    into: str | None = None
 
 
 @click.command(
@@ -79,11 +98,8 @@ ALL: Final = "all"
 @options.stored_series
 @options.existing_db
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option(
-    "--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", default=None,
-    help="First compare SAMPLE pages with the exchange, as verify does, and repair what differs.",
-)  # fmt: skip
-@seed_option
+@options.against_exchange("First compare SAMPLE pages with the exchange, as verify does, and repair what differs.")
+@options.seed
 @click.option(
     "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - for stdin."
 )
@@ -94,69 +110,67 @@ ALL: Final = "all"
 )  # fmt: skip
 @click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
 @click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
-@options.exchange
-@most_option
+@options.connection
+@options.most
 @options.tz
 @options.as_json
-@quiet_option
-def repair(**asked: Any) -> options.Work:
+@options.quiet_if_well
+@options.takes(how=How)
+@options.gathered
+def repair(wanted: Wanted, place: Place, output: Output, how: How) -> options.Work:
     """Remove from a database what is wrong, and fetch exactly that again."""
-    return lambda: _repair(**asked)
+
+    def work() -> int:
+        check_seed(how.seed, how.sample)
+        existing(place.db)
+        words, anew = _anew(how.refetch, place.kind)
+        which = attrs.evolve(wanted, words=(*words, *wanted.words)).which()
+        if output.as_json:
+            OBJECTS.expect("repair", {**_REPAIRED, "dry_run": how.dry_run})
+        done = _repaired(place, which, output, how, anew)
+        db, whose, damaged = how.into or place.db, place.whose(), done.before.damaged
+        if not damaged:
+            check_there(db, which, run_async(named_in(db)) if str(which) else ())
+        lacking = (how.sample or how.absences or how.refetch) and not damaged and not holds(db, whose)
+        if not how.dry_run and not done.failures and noted_findings(place.db):
+            forget_findings(place.db, whose, which)
+        if output.as_json:
+            OBJECTS.show_all([{**done.to_dict(), "dry_run": how.dry_run}])
+        elif not (output.quiet and done.before.clean and done.repaired):
+            echo(*repair_lines(done, db, whose, how.dry_run))
+        if lacking:
+            echo(f"rxcandles: {nothing_compared(db, whose)}", err=True)
+        return DAMAGED if damaged else WRONG if not done.repaired else INCOMPLETE if lacking else 0
+
+    return work
 
 
-def _repair(
-    words: Sequence[str], symbols: Sequence[str], timeframes: Sequence[str], db: str,
-    dry_run: bool, sample: int | None, seed: int | None,
-    report: str | None, refetch: str | None, absences: bool, into: str | None, exchange: str,
-    base_url: str | None, name: str | None, rate_limit: Any, most: int | None, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
-    check_seed(seed, sample)
-    existing(db)
-    anew: bool | tuple[datetime, datetime] = refetch is not None
-    if refetch is not None and refetch != ALL:
-        if not _is_span(refetch):  # it stands before the series, without a span
-            words = (refetch, *words)
-        else:
-            anew = _span(refetch)
-    which = which_of(words, symbols, timeframes)
-    findings, others = (noted_findings(db), 0) if report is None else read_findings(report)
-    if others and not quiet:
-        echo(f"{report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+def _repaired(
+    place: Place, which: Which, output: Output, how: How, anew: bool | tuple[datetime, datetime]
+) -> RepairReport:
+    """Repair, showing how far it is, and return what that came to."""
+    findings, others = (noted_findings(place.db), 0) if how.report is None else read_findings(how.report)
+    if others and not output.quiet:
+        echo(f"{how.report} has not all that was found, {others:,} more: verify again afterwards", err=True)
     asked: dict[Request, CollectionProgress] = {}
-    if as_json:
-        OBJECTS.expect("repair", {**_REPAIRED, "dry_run": dry_run})
-        OBJECTS.coming({db: lambda: _so_far(asked.values())})
-    with progress_shown("repairing", quiet=quiet) as progress:
+    OBJECTS.coming({place.db: lambda: _so_far(asked.values())})
+    with progress_shown("repairing", quiet=output.quiet, page=place.kind.page_limit) as progress:
 
         def told(request: Request, how_far: CollectionProgress) -> None:
             asked[request] = how_far
             progress(how_far)
 
         try:
-            done = run_async(
+            return run_async(
                 repair_file(
-                    db, exchange, base_url, rate_limit, name=name,
-                    symbol=which.symbols or None, timeframe=which.timeframes or None,
-                    dry_run=dry_run, into=into, most=most_of(most, as_json), progress_callback=told,
-                    findings=findings, sample=sample or 0, seed=seed, absences=absences, refetch=anew,
+                    place.db, place.beside().connect(), symbol=which.symbols or None,
+                    timeframe=which.timeframes or None, dry_run=how.dry_run, into=how.into, most=most_of(output),
+                    progress_callback=told, findings=findings, sample=how.sample or 0, seed=how.seed,
+                    absences=how.absences, refetch=anew,
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
-    if not done.before.damaged:
-        check_there(into or db, which, run_async(named_in(into or db)) if str(which) else ())
-    whose = run_async(asked_name(exchange, base_url, name))
-    lacking = (sample or absences or refetch) and not done.before.damaged and not holds(into or db, whose)
-    if not dry_run and not done.failures and noted_findings(db):
-        forget_findings(db, whose, which)
-    if as_json:
-        OBJECTS.show_all([{**done.to_dict(), "dry_run": dry_run}])
-    elif not (quiet and done.before.clean and done.repaired):
-        for line in repair_lines(done, into or db, whose, dry_run):
-            echo(line)
-    if lacking:
-        echo(f"rxcandles: {nothing_compared(into or db, whose)}", err=True)
-    return DAMAGED if done.before.damaged else WRONG if not done.repaired else INCOMPLETE if lacking else 0
 
 
 def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
@@ -169,9 +183,26 @@ def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
     }
 
 
-def _is_span(text: str) -> bool:
+def _anew(refetch: str | None, kind: Named) -> tuple[Sequence[str], bool | tuple[datetime, datetime]]:
+    """Return what ``--refetch`` says: a word of series, where it stands before them without a span, and its span."""
+    if refetch is None or refetch == ALL:
+        return (), refetch == ALL
+    return ((), _span(refetch)) if _is_span(refetch, kind) else ((refetch,), True)
+
+
+def _is_span(text: str, kind: Named) -> bool:
     """Whether a word is meant as a span: it is no timeframe, and no market is called so."""
-    return text[:1].isdecimal() and meant_by(text) is None and "-" not in text[:4]
+    if not text[:1].isdecimal() or meant_by(text) is not None or "-" in text[:4]:
+        return False
+    return not (_CODE.fullmatch(text) and _is_market(text, kind))
+
+
+def _is_market(text: str, kind: Named) -> bool:
+    try:
+        kind().check(text, timeframes_of(kind)[0])
+    except RequestError:
+        return False
+    return True
 
 
 def _span(text: str) -> tuple[datetime, datetime]:

@@ -40,12 +40,12 @@ __all__ = ["run"]
 @options.tz
 @options.as_json
 @options.told
-def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
+@options.gathered
+def run(file: str, output: Output, refetch: bool) -> options.Work:
     """Collect what a TOML file describes: all its jobs at once, under one rate limit."""
 
     def work() -> int:
         wanted, place = read_jobs(file)
-        output = Output(quiet, verbose, no_color)
-        return collect_series(wanted, place, output, as_json=as_json, lines=True, refetch=refetch)
+        return collect_series(wanted, place, output, lines=True, refetch=refetch)
 
     return work

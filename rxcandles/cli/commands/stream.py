@@ -11,11 +11,13 @@ import click
 
 from rxcandles.cli import options, outputs
 from rxcandles.cli.board import Board
-from rxcandles.cli.display import LastProgress
+from rxcandles.cli.display import LastProgress, Output
+from rxcandles.cli.place import Place
 from rxcandles.cli.printed import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.provisional import Doubts, Seen
 from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import ExchangeError, OddRowError, RxCandlesError
 from rxcandles.model import Order, Request
 from rxcandles.model.reports import CollectionProgress
@@ -43,13 +45,14 @@ CUT_SHORT: Final = 141
 @options.printed
 @options.refetch
 @options.imported
-def stream(style: str, order: Order, refetch: bool, include_imported: bool, **asked: Any) -> options.Work:
+@options.gathered
+def stream(wanted: Wanted, place: Place, output: Output, order: Order, refetch: bool) -> options.Work:
     """Print candles while they are being collected. Stored candles are not fetched again."""
-    how = {"order": order, "refetch": refetch, "include_imported": include_imported}
+    how = {"order": order, "refetch": refetch, "include_imported": wanted.include_imported}
 
     def work() -> int:
-        place, titles, output, left_out = asked_series("stream", asked)
-        page, failures = Page(titles, style, marked=include_imported), dict[str, RxCandlesError]()
+        titles, left_out = asked_series("stream", wanted, place)
+        page, failures = Page(titles, output, marked=wanted.include_imported), dict[str, RxCandlesError]()
         doubts: dict[str, Doubts] = {}
 
         async def streamed(provider: CandleDataProvider, board: Board) -> int:
