@@ -99,17 +99,7 @@ def collect_series(
     if len(titles) == 1 and not lines and not left_out:
         [(request, title)] = titles.items()
         return _tell_one(request, title, results[request], place.kept(), output)
-    unreachable = [each for each in results.values() if isinstance(each, UnreachableError)]
-    if not output.as_json and not output.quiet and len(unreachable) < len(results):
-        told = {titles[request]: result for request, result in results.items()}
-        _print_table(told, place.kept(), output)
-        _tell_doubts(told, output)
-    if unreachable and len(unreachable) == len(results):
-        raise unreachable[0]  # one sentence is enough
-    failed = {titles[request]: result for request, result in results.items() if isinstance(result, Exception)}
-    for title, error in failed.items():
-        message = at_home(" ".join(str(error).split()))
-        echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
+    failed = _tell_all({titles[request]: result for request, result in results.items()}, place, output)
     for each in left_out:
         echo(f"rxcandles: {each}", err=True)
     return 1 if failed or left_out else 0
@@ -132,6 +122,21 @@ def _tell_one(request: Request, title: str, result: CollectionSummary | Exceptio
     if isinstance(result, Exception):
         raise result
     return 0
+
+
+def _tell_all(results: Mapping[str, CollectionSummary | Exception], place: Place, output: Output) -> bool:
+    """Say what several series came to, by title; return whether any failed, and raise an error that all have."""
+    failed = {title: result for title, result in results.items() if isinstance(result, Exception)}
+    unreachable = [each for each in failed.values() if isinstance(each, UnreachableError)]
+    if not output.as_json and not output.quiet and len(unreachable) < len(results):
+        _print_table(results, place.kept(), output)
+        _tell_doubts(results, output)
+    if unreachable and len(unreachable) == len(results):
+        raise unreachable[0]  # one sentence is enough
+    for title, error in failed.items():
+        message = at_home(" ".join(str(error).split()))
+        echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
+    return bool(failed)
 
 
 def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: Output) -> None:

@@ -72,8 +72,8 @@ def chart(
 
     def work() -> int:
         if wanted.which() == Which():
-            example = f"{example_at(source)} 60m"
-            raise RequestError(f"nothing says which series to draw; write `rxcandles chart {example}`, or '*' for all")
+            named = f"{example_at(source)} 60m"
+            raise RequestError(f"nothing says which series to draw; write `rxcandles chart {named}`, or '*' for all")
         check_ends(*wanted.span())
         path, picture = _output(output.path, as_png)
         if output.as_json:
