@@ -30,7 +30,7 @@ COMMANDS = {
     "collect": (["collect", *BOTH, *SPAN, *SIMULATED], "rxcandles.stores:SqliteStore.write"),
     "run": (["run", "jobs.toml"], "rxcandles.stores:SqliteStore.write"),
     "plan": (["plan", *BOTH, *SPAN, *SIMULATED], "rxcandles.modes.provider:CandleDataProvider.plan"),
-    "coverage": (["coverage"], "rxcandles.cli.held:ends_held"),
+    "coverage": (["coverage"], "rxcandles.cli.coverage_data:ends_held"),
     "export": (["export", "*", "-o", "files/", "--force"], "rxcandles.cli.commands.export:export_candles"),
     "chart": (["chart", "*", "-o", "files/"], "rxcandles.cli.commands.chart:_read"),
     "import": (

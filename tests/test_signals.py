@@ -22,7 +22,7 @@ WORK = {
     "collect": (("collect", *NEW), DECODING),
     "get": (("get", *NEW), DECODING),
     "stream": (("stream", *NEW), DECODING),
-    "printing": (("get", *NEW), ("rxcandles.cli.printed", "format_candles")),
+    "printing": (("get", *NEW), ("rxcandles.cli.candles", "format_candles")),
     "opening": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "OpenedFile")),
     "closing": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "Connection.close")),
     "export": (("export", "KRW-ETH", "1m", "-o", "out.csv"), ("rxcandles.interchange.writing.formats", "csv_lines")),

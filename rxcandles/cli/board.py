@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "clock", "fetched_of", "is_done", "rate_of", "share"]
 
+PAGE: Final = 200
+"""Candles that a request brings, where nobody says."""
 
 SAMPLED_EVERY: Final = 0.25
 """Seconds between looks at the limiter."""
@@ -26,7 +28,7 @@ SAMPLED_EVERY: Final = 0.25
 class Board:
     """The newest progress of each series and of the limiter; ``expected`` are their titles, and candles at first."""
 
-    def __init__(self, expected: Mapping[str, int], page: int = 200) -> None:
+    def __init__(self, expected: Mapping[str, int], page: int = PAGE) -> None:
         self.page = page
         """Candles that a request would have brought."""
         self.series: dict[str, CollectionProgress | None] = dict.fromkeys(expected)

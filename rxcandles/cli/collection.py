@@ -31,7 +31,6 @@ from rxcandles.stores.overview import EndsHeld, ends_held
 
 __all__ = ["collect_series"]
 
-
 _EMPTY: Final = dict.fromkeys(
     [
         *SERIES,

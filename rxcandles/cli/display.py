@@ -20,7 +20,7 @@ from rxcandles.util.stopping import STOPPING
 if TYPE_CHECKING:
     from rich.console import Console
 
-from rxcandles.cli.board import Board, clock, share
+from rxcandles.cli.board import PAGE, Board, clock, share
 
 __all__ = ["LastProgress", "Output", "board_shown", "progress_shown"]
 
@@ -71,7 +71,7 @@ class LastProgress:
 
 
 @contextmanager
-def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = True, page: int = 200) -> Iterator[Board]:
+def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = True, page: int = PAGE) -> Iterator[Board]:
     """Show a board while the block runs, and the log as far as it is asked for; nothing where quiet.
 
     ``page`` is how many candles a request brings.

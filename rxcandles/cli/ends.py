@@ -14,7 +14,6 @@ from rxcandles.model.timeframe import Timeframe, from_datetime, to_datetime
 
 __all__ = ["WAYS", "check_length", "check_one", "ends_of", "ends_on"]
 
-
 WAYS: Final = ("count", "since", "last", "end")
 """The ways to say how far back, of which one is given."""
 

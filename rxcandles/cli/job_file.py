@@ -22,7 +22,6 @@ from rxcandles.util.arguments import check_count, check_path, check_rate, refusa
 
 __all__ = ["read_jobs"]
 
-
 LARGEST: Final = 1_000_000
 """Bytes of a file of jobs; a larger one is something else."""
 

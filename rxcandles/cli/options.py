@@ -128,6 +128,19 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
         PATIENCE.set(min(value.total_seconds(), 86_400.0))
 
 
+def output_path(more: str = "") -> Option:
+    """Return ``-o`` of a command that writes a file for each series."""
+    return click.option(
+        "-o", "--output", "path", metavar="PATH",
+        help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}." + more,
+    )  # fmt: skip
+
+
+def against_exchange(what: str) -> Option:
+    """Return the option that compares some pages with the exchange."""
+    return click.option("--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", help=what)
+
+
 db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file; created if missing.")
 existing_db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file.")
 patience: Final = click.option(
@@ -233,21 +246,6 @@ refetch: Final = click.option(
     help="Fetch everything again and replace what is stored, page by page.",
 )  # fmt: skip
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
-
-
-def output_path(more: str = "") -> Option:
-    """Return ``-o`` of a command that writes a file for each series."""
-    return click.option(
-        "-o", "--output", "path", metavar="PATH",
-        help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}." + more,
-    )  # fmt: skip
-
-
-def against_exchange(what: str) -> Option:
-    """Return the option that compares some pages with the exchange."""
-    return click.option("--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", help=what)
-
-
 seed: Final = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
 most: Final = click.option(
     "--most", type=click.IntRange(1), help="Findings to show of each kind.  [default: 10; 1000 for --json]"

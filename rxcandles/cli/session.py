@@ -15,7 +15,6 @@ from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["run_several"]
 
-
 _A = TypeVar("_A")
 
 

@@ -27,6 +27,9 @@ from rxcandles.util.arguments import check_path
 
 __all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]
 
+_PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
+"""Letters and digits of any script, and signs that mean nothing to a shell."""
+
 
 @attrs.frozen
 class _Held:
@@ -148,10 +151,6 @@ def existing(db: str) -> str:
     if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
-
-
-_PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
-"""Letters and digits of any script, and signs that mean nothing to a shell."""
 
 
 def stored_symbols(context: click.Context, incomplete: str) -> list[str]:

@@ -10,9 +10,9 @@ import click
 from rich.text import Text
 
 from rxcandles.cli import options
+from rxcandles.cli.coverage_data import Drawn, cells_of_all, drawn_of, found_in, lacking_lines, plain_of
 from rxcandles.cli.coverage_table import Layout
 from rxcandles.cli.display import Output
-from rxcandles.cli.held import Drawn, cells_of_all, drawn_of, found_in, lacking_lines, plain_of
 from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.place import Place
 from rxcandles.cli.provisional import impossible_text
@@ -28,7 +28,6 @@ from rxcandles.stores.overview import (
 )
 
 __all__ = ["coverage"]
-
 
 WIDEST: Final = 160
 """Characters of a line where the terminal is wider."""

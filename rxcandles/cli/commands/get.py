@@ -10,9 +10,9 @@ import click
 
 from rxcandles.cli import options, outputs
 from rxcandles.cli.board import Board
+from rxcandles.cli.candles import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.display import LastProgress, Output
 from rxcandles.cli.place import Place
-from rxcandles.cli.printed import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.provisional import Doubts, Seen
 from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo

@@ -1,4 +1,4 @@
-"""``rxcandles verify`` and ``rxcandles repair``: whether a database is true, and making it so."""
+"""``rxcandles repair``: taking out of a database what is wrong, and fetching it again."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ from rxcandles.cli.times import ZONE, home
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.named import Named
-from rxcandles.integrity.findings import (
-    RepairReport,
-)
+from rxcandles.integrity.findings import RepairReport
 from rxcandles.integrity.repair import repair as repair_file
 from rxcandles.model import Request
 from rxcandles.model.moments import read_length, read_time
@@ -46,7 +44,6 @@ from rxcandles.ports.declared import timeframes_of
 from rxcandles.util.arguments import refusal
 
 __all__ = ["repair"]
-
 
 _REPAIRED: Final = dict.fromkeys([*(each.name for each in attrs.fields(RepairReport)), "repaired", "dry_run"])
 

@@ -11,9 +11,9 @@ import click
 
 from rxcandles.cli import options, outputs
 from rxcandles.cli.board import Board
+from rxcandles.cli.candles import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.display import LastProgress, Output
 from rxcandles.cli.place import Place
-from rxcandles.cli.printed import Page, arguments_of, asked_series, of_one, tell
 from rxcandles.cli.provisional import Doubts, Seen
 from rxcandles.cli.session import run_several
 from rxcandles.cli.text import echo
@@ -24,7 +24,6 @@ from rxcandles.model.reports import CollectionProgress
 from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["stream"]
-
 
 CUT_SHORT: Final = 141
 """Exit code of a stream whose reader had enough, as shells report it of other programs (128 + SIGPIPE)."""

@@ -10,6 +10,7 @@ import attrs
 import click
 
 from rxcandles.cli import options
+from rxcandles.cli.coverage_data import lacking_in
 from rxcandles.cli.display import Output
 from rxcandles.cli.findings_file import note_findings
 from rxcandles.cli.findings_text import (
@@ -21,25 +22,19 @@ from rxcandles.cli.findings_text import (
     nothing_compared,
     report_lines,
 )
-from rxcandles.cli.held import lacking_in
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import check_there, existing, named_in
 from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import Wanted
-from rxcandles.integrity.findings import (
-    EXCHANGE_KINDS,
-    VerificationReport,
-)
+from rxcandles.integrity.findings import EXCHANGE_KINDS, VerificationReport
 from rxcandles.integrity.verify import verify as verify_file
 from rxcandles.model.which import Which
 
 __all__ = ["verify"]
 
-
 _VERIFIED: Final = dict.fromkeys([*(each.name for each in attrs.fields(VerificationReport)), "clean", "damaged"])
-
 
 KEPT: Final = 1000
 """Findings of a kind that a comparison with the exchange notes for a repair."""

@@ -36,10 +36,7 @@ from rxcandles.util.plain import plain_span
 
 __all__ = ["Drawn", "cells_of_all", "drawn_of", "found_in", "lacking_in", "lacking_lines", "plain_of"]
 
-
 _A = TypeVar("_A")
-
-
 _T = TypeVar("_T")
 
 
