@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import attrs
 
-from rxcandles.cli.coverage_table import Layout
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.stored import check_there
 from rxcandles.cli.text import counted
@@ -150,19 +149,20 @@ async def drawn_of(store: SqliteStore, series: SeriesOverview, ends: tuple[datet
     return Drawn(series, (start, stop), await _impossible(store, series))
 
 
-async def cells_of_all(db: str, layout: Layout, found: Sequence[Drawn]) -> list[Sequence[CoverageCell]]:
-    """Return the cells of the strip of each series, which is where the layout has room for it."""
+async def cells_of_all(
+    db: str, found: Sequence[Drawn], place: Callable[[SeriesOverview], tuple[int, int]]
+) -> list[Sequence[CoverageCell]]:
+    """Return the cells of the strip of each series; ``place`` says where that begins and ends, in characters."""
+
+    async def cells_of(store: SqliteStore, drawn: Drawn) -> Sequence[CoverageCell]:
+        (first, stop), series = place(drawn.series), drawn.series.series
+        return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
+
     cells: list[Sequence[CoverageCell]] = []
     for exchange, some in groupby(found, lambda each: each.series.series.exchange):
         async with SqliteStore(db, exchange=exchange) as store:
-            cells += await _visited(store, list(some), partial(_cells, layout=layout))
+            cells += await _visited(store, list(some), cells_of)
     return cells
-
-
-async def _cells(store: SqliteStore, drawn: Drawn, *, layout: Layout) -> Sequence[CoverageCell]:
-    first, stop = layout.place(drawn.series)
-    series = drawn.series.series
-    return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
 
 
 async def plain_of(

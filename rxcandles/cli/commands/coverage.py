@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from typing import Final
 
 import click
-from rich.text import Text
 
 from rxcandles.cli import options
-from rxcandles.cli.coverage_data import Drawn, cells_of_all, drawn_of, found_in, lacking_lines, plain_of
-from rxcandles.cli.coverage_table import Layout
+from rxcandles.cli.coverage_data import drawn_of, found_in, lacking_lines, plain_of
 from rxcandles.cli.display import Output
 from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.place import Place
-from rxcandles.cli.provisional import impossible_text
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import existing
-from rxcandles.cli.strip import LEGEND
-from rxcandles.cli.terminal import Terminal
-from rxcandles.cli.text import echo, printable
+from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.stores.overview import (
@@ -29,8 +22,6 @@ from rxcandles.stores.overview import (
 
 __all__ = ["coverage"]
 
-WIDEST: Final = 160
-"""Characters of a line where the terminal is wider."""
 
 _EMPTY: Final = dict.fromkeys(
     [
@@ -79,33 +70,12 @@ def coverage(wanted: Wanted, place: Place, output: Output, complete: bool) -> op
         if output.as_json:
             OBJECTS.show_all(plain for _, plain in held.shown)
         elif held.shown and not output.quiet:
-            _show(place.db, [drawn for _, drawn in held.shown], no_color=output.no_color)
+            from rxcandles.cli.coverage_table import show_coverage
+
+            show_coverage(place.db, [drawn for _, drawn in held.shown], no_color=output.no_color)
         lacking = lacking_lines(place.db, held, between) if complete else []
         for line in (*lacking, *held.odd):
             echo(f"rxcandles: {line}", err=True)
         return 1 if lacking or held.odd else 0
 
     return work
-
-
-def _show(db: str, found: Sequence[Drawn], *, no_color: bool) -> None:
-    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
-    width = min(Terminal().width, WIDEST)
-    terminal = Terminal(width=width, no_color=no_color)
-    layout = Layout({each.series: each.span for each in found}, width)
-    cells = run_async(cells_of_all(db, layout, found))
-    blocks = _can_show("".join(mark.block for mark in LEGEND))
-    for line in layout.lines(cells, blocks=blocks, width=width):
-        terminal.print(line, soft_wrap=True)
-    for each in found:
-        if each.impossible:
-            text = Text(printable(f"{' '.join(each.series.series)}: {impossible_text(each.impossible)}"))
-            terminal.print(text, soft_wrap=True)
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
