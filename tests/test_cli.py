@@ -380,13 +380,14 @@ def test_half_a_stream_is_no_success() -> None:
     assert err == ""
 
 
-def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without click the command says what to install."""
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without click or rich the command says what to install."""
     monkeypatch.setitem(sys.modules, "rxcandles.cli", None)
-    monkeypatch.setitem(sys.modules, "click", None)
+    monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "rxcandles.cli")
     assert main(["collect"]) == 1
-    assert capsys.readouterr().err == "rxcandles: the command line needs click: pip install 'rxcandles[cli]'\n"
+    assert capsys.readouterr().err == f"rxcandles: the command line needs {package}: pip install 'rxcandles[cli]'\n"
 
 
 def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from rxcandles import cli
 from rxcandles.__main__ import main
-from rxcandles.cli.completing import stored_names, stored_symbols
+from rxcandles.cli.stored import stored_names, stored_symbols
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import printable
 
@@ -65,12 +65,12 @@ def named(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_only_echo_prints() -> None:
     """All is printed by ``echo`` or a ``Terminal``, so that nothing is forgotten; a script for the shell is ours."""
     found = []
-    for path in sorted(Path(cli.__file__).parent.glob("*.py")):
+    for path in sorted(Path(cli.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if call in ("print", "click.echo", "click.secho", "Console", "sys.stdout.write", "sys.stderr.write"):
                 found.append((path.name, call))
-    assert found == [("completing.py", "click.echo")]
+    assert found == [("completion.py", "click.echo")]
 
 
 @pytest.mark.usefixtures("named")

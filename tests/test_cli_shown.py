@@ -23,7 +23,8 @@ from rich.console import Console
 from rxcandles import CollectionProgress, LimiterStats
 from rxcandles.__main__ import main
 from rxcandles.cli import cli
-from rxcandles.cli.display import Board, Output, board_shown
+from rxcandles.cli.board import Board
+from rxcandles.cli.display import Output, board_shown
 from rxcandles.cli.picture import Picture
 from rxcandles.model.timeframe import to_datetime
 

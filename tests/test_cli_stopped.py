@@ -30,13 +30,16 @@ COMMANDS = {
     "collect": (["collect", *BOTH, *SPAN, *SIMULATED], "rxcandles.stores:SqliteStore.write"),
     "run": (["run", "jobs.toml"], "rxcandles.stores:SqliteStore.write"),
     "plan": (["plan", *BOTH, *SPAN, *SIMULATED], "rxcandles.modes.provider:CandleDataProvider.plan"),
-    "coverage": (["coverage"], "rxcandles.cli.coverage:ends_held"),
-    "export": (["export", "*", "-o", "files/", "--force"], "rxcandles.cli.exporting:export_candles"),
-    "chart": (["chart", "*", "-o", "files/"], "rxcandles.cli.charting:_read"),
-    "import": (["import", "in/", "--db", "new.db", "--symbol", "KRW-BTC"], "rxcandles.cli.importing:read_candles"),
-    "verify": (["verify"], "rxcandles.cli.checking:verify_file"),
+    "coverage": (["coverage"], "rxcandles.cli.coverage_data:ends_held"),
+    "export": (["export", "*", "-o", "files/", "--force"], "rxcandles.cli.commands.export:export_candles"),
+    "chart": (["chart", "*", "-o", "files/"], "rxcandles.cli.commands.chart:_read"),
+    "import": (
+        ["import", "in/", "--db", "new.db", "--symbol", "KRW-BTC"],
+        "rxcandles.cli.commands.import_:read_candles",
+    ),
+    "verify": (["verify"], "rxcandles.cli.commands.verify:verify_file"),
     "repair": (["repair", "--refetch", *SIMULATED], "rxcandles.stores:SqliteStore.write"),
-    "markets": (["markets", "*-BTC", *SIMULATED], "rxcandles.cli.markets:listed"),
+    "markets": (["markets", "*-BTC", *SIMULATED], "rxcandles.cli.commands.markets:listed"),
 }
 """Every command with --json, and what it calls for each series."""
 
@@ -93,7 +96,7 @@ def struck(target: str, at: int, patch: pytest.MonkeyPatch) -> None:
     """Let Ctrl-C come at the call number ``at`` of a function."""
     stopping = Stopping()
     stopping._listening = [signal.SIGINT]
-    for module in ("rxcandles.cli", "rxcandles.cli.running"):
+    for module in ("rxcandles.cli", "rxcandles.cli.runner"):
         patch.setattr(importlib.import_module(module), "STOPPING", stopping)
     module, _, path = target.partition(":")
     *outer, name = path.split(".")
@@ -166,9 +169,9 @@ def test_before_anything_is_known(
     """Stopped before it knows which series there are, a command prints one object, of the same names."""
     for command, where in (
         ("coverage", "rxcandles.stores:SqliteStore.series"),
-        ("export", "rxcandles.cli.exporting:series_of"),
-        ("chart", "rxcandles.cli.charting:series_of"),
-        ("import", "rxcandles.cli.importing:files_of"),
+        ("export", "rxcandles.cli.commands.export:series_of"),
+        ("chart", "rxcandles.cli.commands.chart:series_of"),
+        ("import", "rxcandles.cli.commands.import_:files_of"),
     ):
         whole = printed(COMMANDS[command][0], 0)
         with monkeypatch.context() as patch:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rxcandles.__main__ import main
 from rxcandles.cli.console import format_candles, summary_table
-from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown, time_written
+from rxcandles.cli.times import ZONE, at_home, home, span_shown, time_shown, time_written
 from rxcandles.model import CandleData
 from rxcandles.model.moments import read_length, read_time
 from rxcandles.model.timeframe import Timeframe

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import rxcandles
-from rxcandles.cli.jobfile import read_jobs
-from rxcandles.cli.jobs import titles_of
+from rxcandles.cli.job_file import read_jobs
+from rxcandles.cli.wanted import titles_of
 from rxcandles.errors import RequestError
 from rxcandles.model import Request, Row
 from rxcandles.model.spans import SpanSet

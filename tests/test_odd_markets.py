@@ -13,7 +13,7 @@ from fakes import MINUTE, NEWEST
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.cli.findingsfile import noted_findings
+from rxcandles.cli.findings_file import noted_findings
 from rxcandles.errors import InvalidResponseError, RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.upbit.decode import decode_markets

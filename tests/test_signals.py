@@ -22,7 +22,7 @@ WORK = {
     "collect": (("collect", *NEW), DECODING),
     "get": (("get", *NEW), DECODING),
     "stream": (("stream", *NEW), DECODING),
-    "printing": (("get", *NEW), ("rxcandles.cli.printing", "format_candles")),
+    "printing": (("get", *NEW), ("rxcandles.cli.candles", "format_candles")),
     "opening": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "OpenedFile")),
     "closing": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "Connection.close")),
     "export": (("export", "KRW-ETH", "1m", "-o", "out.csv"), ("rxcandles.interchange.writing.formats", "csv_lines")),
@@ -75,7 +75,10 @@ def folder(stored: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("module", "number"),
-    [*zip(["rxcandles.cli", "click", "aiosqlite"], CODES, strict=True), ("rxcandles.cli.simulating", signal.SIGINT)],
+    [
+        *zip(["rxcandles.cli", "click", "aiosqlite"], CODES, strict=True),
+        ("rxcandles.cli.commands.simulate", signal.SIGINT),
+    ],
 )
 def test_while_it_starts(module: str, number: signal.Signals, tmp_path: Path) -> None:
     """While modules are loaded, which takes a third of a second, a signal ends it with a line and its code."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.running import run_async
+from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
 
 __all__ = ["simulate"]

@@ -32,17 +32,19 @@ class Left:
     why: str
 
 
-def files_of(paths: Sequence[str], symbol: str | None, timeframe: str | None) -> list[Asked | Left]:
+def files_of(
+    paths: Sequence[str], symbol: str | None, timeframe: str | None, *, example: str = "KRW-BTC"
+) -> list[Asked | Left]:
     """Return each file that is named, and those of each folder, oldest name first.
 
     Market and timeframe are those given; what is not given the name of the file says. Of a folder what is of another
-    series is left out, as is what has no candles; of files that are named nothing is.
+    series is left out, as is what has no candles; of files that are named nothing is. ``example`` is for errors.
     """
     found: list[Asked | Left] = []
     for each in paths:
         path = Path(each)
         if not path.is_dir():
-            found.append(_asked(path, symbol, timeframe))
+            found.append(_asked(path, symbol, timeframe, example))
             continue
         inside = [_of_folder(file, symbol, timeframe) for file in _files(path)]
         if not any(isinstance(file, Asked) for file in inside):
@@ -61,7 +63,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _asked(path: Path, symbol: str | None, timeframe: str | None) -> Asked:
+def _asked(path: Path, symbol: str | None, timeframe: str | None, example: str) -> Asked:
     by_name = series_of_name(path) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
@@ -69,7 +71,7 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None) -> Asked:
         if not path.exists():
             raise RequestError(f"there is no file {str(path)!r}; name the one that is to be imported")
         lacking = [
-            words for words, value in (("--symbol KRW-BTC", symbol), ("--timeframe 1m", timeframe)) if value is None
+            words for words, value in ((f"--symbol {example}", symbol), ("--timeframe 1m", timeframe)) if value is None
         ]
         raise RequestError(
             f"{str(path)!r} does not say by its name which market and timeframe it is of; give {' and '.join(lacking)}"

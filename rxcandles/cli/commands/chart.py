@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,15 +11,18 @@ import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.asking import check_length, check_one, which_of
+from rxcandles.cli.display import Output
+from rxcandles.cli.ends import check_length
 from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.outputfiles import files_for
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
-from rxcandles.cli.stored import series_of
+from rxcandles.cli.output_files import files_for
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import existing, series_of
 from rxcandles.cli.text import echo, printable, write_bytes
+from rxcandles.cli.times import ZONE, at_home, home, span_shown
+from rxcandles.cli.wanted import Wanted
+from rxcandles.cli.words import example_at
 from rxcandles.errors import OddRowError, RequestError
-from rxcandles.model.moments import Length
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
 from rxcandles.model.which import Which
@@ -52,73 +55,57 @@ _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles":
 @options.stored_series
 @options.stretch
 @options.last
-@click.option(
-    "-o", "--output", metavar="PATH",
-    help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}.  "
-    "[default: SYMBOL-TIMEFRAME.html or .png]",
-)  # fmt: skip
+@options.output_path("  [default: SYMBOL-TIMEFRAME.html or .png]")
 @click.option("--png", "as_png", is_flag=True, help="Draw a picture instead of a page; so does a PATH ending in .png.")
 @click.option("--title", help="Title; by default the name of the series.")
-@options.whose
+@options.source
 @options.imported
 @click.option("--force", is_flag=True, help="Replace any file; an earlier chart is replaced without it.")
 @options.existing_db
 @options.as_json
 @options.quiet
-def chart(words: tuple[str, ...], symbols: tuple[str, ...], timeframes: tuple[str, ...], **asked: Any) -> options.Work:
+@options.gathered
+def chart(
+    wanted: Wanted, place: Place, output: Output, source: str | None, as_png: bool, title: str | None
+) -> options.Work:
     """Draw stored candles with volume and coverage, one file for each series."""
 
     def work() -> int:
-        which = which_of(words, symbols, timeframes)
-        if which == Which():
-            raise RequestError("nothing says which series to draw; write `rxcandles chart KRW-BTC 60m`, or '*' for all")
-        return _chart(which, **asked)
+        if wanted.which() == Which():
+            named = f"{example_at(source)} 60m"
+            raise RequestError(f"nothing says which series to draw; write `rxcandles chart {named}`, or '*' for all")
+        check_ends(*wanted.span())
+        path, picture = _output(output.path, as_png)
+        if output.as_json:
+            OBJECTS.expect("chart", _EMPTY, err=path == "-")
+        found = run_async(series_of(existing(place.db), wanted.which(), source, imported=wanted.include_imported))
+        if wanted.last is not None:
+            for frame in {each.timeframe for each in found}:
+                check_length(wanted.last, Timeframe.of(frame))
+        draw = partial(_drawn, place.db, wanted=wanted, title=title, as_png=picture)
+        if path == "-":
+            return _to_stdout(found, draw, output)
+        files = files_for(found, path or "./", "png" if picture else "html", folder=False)
+        may = {path: output.force or (Path(path).is_file() and _is_own(path)) for path in files.values()}
+        for each in files.values():
+            check_replaceable(each, force=may[each])
+        OBJECTS.coming({each: each._asdict() for each in files})
+        return _write(files, may, draw, output)
 
     return work
 
 
-def _chart(
-    which: Which,
-    since: datetime | None,
-    to: datetime | None,
-    last: Length | None,
-    output: str | None,
-    as_png: bool,
-    title: str | None,
-    exchange: str | None,
-    include_imported: bool,
-    force: bool,
-    db: str,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    check_one({"since": since, "last": last})
-    check_ends(since, to)
-    output, as_png = _output(output, as_png)
-    if as_json:
-        OBJECTS.expect("chart", _EMPTY, err=output == "-")
-    span = (since, to, last, include_imported)
-    found = run_async(series_of(options.existing(db), which, exchange, imported=include_imported))
-    for frame in {each.timeframe for each in found}:
-        if last is not None:
-            check_length(last, Timeframe.of(frame))
-    if output == "-":
-        if len(found) > 1:
-            raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
-        OBJECTS.coming({found[0]: found[0]._asdict()})
-        drawn = _drawn(db, found[0], span, title, as_png=as_png)
-        write_bytes(drawn.content)
-        if as_json:
-            OBJECTS.show(found[0], drawn.plain("-"))
-        elif not quiet:
-            echo(drawn.line(), err=True)
-        return 0
-    files = files_for(found, output or "./", "png" if as_png else "html", folder=False)
-    may = {path: force or (Path(path).is_file() and _is_own(path)) for path in files.values()}
-    for path in files.values():
-        check_replaceable(path, force=may[path])
-    OBJECTS.coming({each: each._asdict() for each in files})
-    return _write(db, files, may, span, title, as_png=as_png, as_json=as_json, quiet=quiet)
+def _to_stdout(found: Sequence[Series], draw: Callable[[Series], _Drawn], output: Output) -> int:
+    if len(found) > 1:
+        raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
+    OBJECTS.coming({found[0]: found[0]._asdict()})
+    drawn = draw(found[0])
+    write_bytes(drawn.content)
+    if output.as_json:
+        OBJECTS.show(found[0], drawn.plain("-"))
+    elif not output.quiet:
+        echo(drawn.line(), err=True)
+    return 0
 
 
 def _output(output: str | None, as_png: bool) -> tuple[str | None, bool]:
@@ -145,13 +132,12 @@ def _is_own(path: str) -> bool:
 
 
 def _write(
-    db: str, files: Mapping[Series, str], may: Mapping[str, bool], span: Sequence[Any], title: str | None,
-    *, as_png: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    files: Mapping[Series, str], may: Mapping[str, bool], draw: Callable[[Series], _Drawn], output: Output
+) -> int:
     failures = []
     for series, path in files.items():
         try:
-            drawn = _drawn(db, series, span, title, as_png=as_png)
+            drawn = draw(series)
         except (RequestError, OddRowError) as error:
             if len(files) == 1:
                 raise
@@ -160,9 +146,9 @@ def _write(
             continue
         with replacing(path, force=may[path]) as temporary:
             temporary.write_bytes(drawn.content)
-        if as_json:
+        if output.as_json:
             OBJECTS.show(series, drawn.plain(path))
-        elif not quiet:
+        elif not output.quiet:
             echo(drawn.line(), printable(path))
     for failure in failures:
         echo(f"rxcandles: {at_home(failure)}", err=True)
@@ -190,25 +176,23 @@ class _Drawn:
         return {**self.series._asdict(), **about}
 
 
-def _drawn(db: str, series: Series, span: Sequence[Any], title: str | None, *, as_png: bool) -> _Drawn:
+def _drawn(db: str, series: Series, *, wanted: Wanted, title: str | None, as_png: bool) -> _Drawn:
     from rxcandles import charts
 
     tz = ZONE.get()
     # Drawn and written outside of the event loop, where a signal ends it at once.
-    data = run_async(_read(db, series, *span))
+    data = run_async(_read(db, series, wanted))
     content = charts.png(data, title, tz=tz) if as_png else charts.html(data, title, tz=tz).encode()
     return _Drawn(series, (data.open_time(0), data.open_time(data.slots)), len(data), content)
 
 
-async def _read(
-    db: str, series: Series, since: datetime | None, to: datetime | None, last: Length | None, include_imported: bool
-) -> Any:
+async def _read(db: str, series: Series, wanted: Wanted) -> Any:
     from rxcandles import charts
 
-    frame = Timeframe.of(series.timeframe)
+    frame, (since, to), imported = Timeframe.of(series.timeframe), wanted.span(), wanted.include_imported
     async with SqliteStore(db, exchange=series.exchange) as store:
-        if last is not None:
-            held = await span_held(with_imported(store, include_imported), series.symbol, frame, None, to)
+        if wanted.last is not None:
+            held = await span_held(with_imported(store, imported), series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)
-            since = last.since(home(stop))
-        return await charts.read_chart(store, series.symbol, frame, since, to, include_imported=include_imported)
+            since = wanted.last.since(home(stop))
+        return await charts.read_chart(store, series.symbol, frame, since, to, include_imported=imported)

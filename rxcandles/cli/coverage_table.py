@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Final
@@ -9,14 +10,21 @@ from typing import Final
 import attrs
 from rich.text import Text
 
-from rxcandles.cli.showntimes import ZONE, headed, minute_shown, said_apart, zone_name
-from rxcandles.cli.strip import axis, legend, strip
+from rxcandles.cli.coverage_data import Drawn, cells_of_all
+from rxcandles.cli.provisional import impossible_text
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.strip import LEGEND, axis, legend, strip
+from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import printable
+from rxcandles.cli.times import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.spans import Span
 from rxcandles.stores.overview import CoverageCell, SeriesOverview
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "show_coverage"]
+
+WIDEST: Final = 160
+"""Characters of a line where the terminal is wider."""
 
 LEAST: Final = 24
 """Characters of a strip at least: two dates stand under it; a third of a terminal that is narrower than usual."""
@@ -159,3 +167,27 @@ def _needed(columns: Sequence[_Filled], gap: int) -> int:
 
 def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
+
+
+def show_coverage(db: str, found: Sequence[Drawn], *, no_color: bool) -> None:
+    """Print the table, and what of it can't be true."""
+    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
+    width = min(Terminal().width, WIDEST)
+    terminal = Terminal(width=width, no_color=no_color)
+    layout = Layout({each.series: each.span for each in found}, width)
+    cells = run_async(cells_of_all(db, found, layout.place))
+    blocks = _can_show("".join(mark.block for mark in LEGEND))
+    for line in layout.lines(cells, blocks=blocks, width=width):
+        terminal.print(line, soft_wrap=True)
+    for each in found:
+        if each.impossible:
+            text = Text(printable(f"{' '.join(each.series.series)}: {impossible_text(each.impossible)}"))
+            terminal.print(text, soft_wrap=True)
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

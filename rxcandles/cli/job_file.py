@@ -1,4 +1,4 @@
-"""``rxcandles run``: collections that repeat, from a TOML file."""
+"""Files of jobs for ``rxcandles run``: collections that repeat, in TOML."""
 
 from __future__ import annotations
 
@@ -9,64 +9,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import click
+import attrs
 
-from rxcandles.cli import options
-from rxcandles.cli.asking import WAYS, Wanted, ends_of
-from rxcandles.cli.collecting import collect_series
-from rxcandles.cli.display import Output
-from rxcandles.cli.jobs import Place
-from rxcandles.cli.showntimes import ZONE
-from rxcandles.cli.timewords import length_said, time_said
+from rxcandles.cli.ends import WAYS
+from rxcandles.cli.place import Place
+from rxcandles.cli.time_options import length_said, time_said
+from rxcandles.cli.times import ZONE
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
+from rxcandles.model.advice import USUAL_DB
 from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
 
-__all__ = ["read_jobs", "run"]
+__all__ = ["read_jobs"]
 
 LARGEST: Final = 1_000_000
 """Bytes of a file of jobs; a larger one is something else."""
 
+
 DEEPEST: Final = 100
 """Dots in a line of it."""
-
-
-@click.command(
-    help="""Collect what a TOML file describes: all its jobs at once, under one rate limit.
-
-    \b
-    # jobs.toml
-    [defaults]                      # optional; anything that a job may say can stand here too
-    db = "candles.db"               # relative to the current folder
-    exchange = "upbit"              # also base_url, name, rate_limit (requests per second, or "none")
-    last = "30d"
-    [[jobs]]
-    symbols = ["KRW-BTC", "KRW-ETH"]
-    timeframes = ["1m", "60m"]
-    [[jobs]]
-    symbols = ["KRW-*"]
-    timeframes = ["1d"]
-    since = 2020-01-01              # or count, or last; and until
-
-    \b
-    rxcandles run jobs.toml
-    rxcandles run jobs.toml --quiet --json
-    """
-)
-@click.argument("file", metavar="FILE", type=click.Path())
-@options.refetch
-@options.patience
-@options.tz
-@options.as_json
-@options.told
-def run(file: str, refetch: bool, as_json: bool, quiet: bool, verbose: int, no_color: bool) -> options.Work:
-    """Collect what a TOML file describes: all its jobs at once, under one rate limit."""
-
-    def work() -> int:
-        wanted, place = read_jobs(file)
-        output = Output(quiet, verbose, no_color)
-        return collect_series(wanted, place, output, as_json=as_json, lines=True, refetch=refetch)
-
-    return work
 
 
 def read_jobs(path: str) -> tuple[list[Wanted], Place]:
@@ -112,7 +73,7 @@ def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
     if not isinstance(jobs, list) or not jobs or not all(isinstance(each, dict) for each in jobs):
         raise refusal("jobs", jobs, "write one or more tables [[jobs]]")
     place = {name: read(f"defaults.{name}", defaults[name]) for name, read in _PLACE.items() if name in defaults}
-    there = Place(**{"db": options.DB, **place})
+    there = Place(**{"db": USUAL_DB, **place})
     return [_wanted(f"jobs[{number}]", job, defaults, there.exchange) for number, job in enumerate(jobs)], there
 
 
@@ -132,7 +93,9 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exc
         said["to"] = until
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
-        return Wanted(symbols, timeframes, ends_of(**said, dashes=""), exchange)
+        wanted = Wanted(symbols, timeframes, **said, dashes="")
+        wanted.check(exchange)
+        return wanted
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from None
 
@@ -184,8 +147,11 @@ def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
 
 
 _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
     "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
 }  # fmt: skip
+"""What a file may say of the place: all that a command may; what is not read here is checked where it is used."""
+
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "symbols": _words, "timeframes": _words, "count": check_count, "since": _moment,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Any
 
 import attrs
 import click
 
 from rxcandles.cli import options
 from rxcandles.cli.console import printable
-from rxcandles.cli.jobs import Place
+from rxcandles.cli.display import Output
 from rxcandles.cli.objects import OBJECTS
-from rxcandles.cli.running import run_async
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
 from rxcandles.engine.listing import listed
 from rxcandles.errors import RequestError
 from rxcandles.ports import Market
+from rxcandles.ports.declared import example_glob
 
 __all__ = ["markets"]
 
@@ -30,21 +31,22 @@ __all__ = ["markets"]
     """
 )
 @click.argument("pattern", default="*")
-@options.exchange
+@options.connection
 @options.as_json
-def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
+@options.gathered
+def markets(pattern: str, place: Place, output: Output) -> options.Work:
     """List the markets of the exchange with their names: all of them, or those that match PATTERN."""
 
     def work() -> int:
-        place = Place(":memory:", **asked)
-        if as_json:
+        if output.as_json:
             OBJECTS.expect("markets", dict.fromkeys(["exchange", *(each.name for each in attrs.fields(Market))]))
         everything = run_async(_listed(place))
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
-            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
-        whose = place.whose() if as_json else ""
-        if as_json:
+            glob = example_glob(place.kind)
+            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as {glob!r}")
+        if output.as_json:
+            whose = place.whose()
             OBJECTS.show_all({"exchange": whose, **attrs.asdict(each)} for each in found)
             return 0
         for each in found:

@@ -9,17 +9,18 @@ import attrs
 import click
 
 from rxcandles.cli import options
-from rxcandles.cli.collecting import asked_for
+from rxcandles.cli.board import clock
 from rxcandles.cli.console import printable, show_table
-from rxcandles.cli.display import Output, clock
-from rxcandles.cli.jobs import Place, titles_of
+from rxcandles.cli.display import Output
 from rxcandles.cli.logs import logged
 from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import span_shown
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import counted, echo
+from rxcandles.cli.times import span_shown
+from rxcandles.cli.wanted import Wanted, titles_of
 from rxcandles.engine.estimate import CollectionPlan, seconds_at_limit
-from rxcandles.exchanges import named
 from rxcandles.model import Request
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Series
@@ -54,35 +55,32 @@ _EMPTY: Final = dict.fromkeys(
 )
 @options.several_planned
 @options.as_json
-def plan(as_json: bool, **asked: Any) -> options.Work:
+@options.gathered
+def plan(wanted: Wanted, place: Place, output: Output) -> options.Work:
     """Show what a collection would cost, without fetching or writing anything."""
 
     def work() -> int:
-        wanted, place, output = asked_for("plan", **asked)
-        if as_json:
+        wanted.check(place.exchange, "plan")
+        if output.as_json:
             OBJECTS.expect("plan", _EMPTY)
         left_out: list[str] = []
         requests = place.requests([wanted], left_out)
         for line in left_out:
             echo(line, err=True)
-        if not options.is_there(check_path("db", place.db)):
-            place = attrs.evolve(place, db=":memory:")  # an empty one, so that none is made
+        # Where there is no file the plan is that of an empty one, and none is made.
+        there = place if is_there(check_path("db", place.db)) else place.beside()
         OBJECTS.coming({each: _about(each) for each in requests})
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
-            plans, seconds, others, whose = run_async(_plans(place, requests))
-        if as_json:
+            plans, seconds, others, whose = run_async(_plans(there, requests))
+        if output.as_json:
             OBJECTS.show_all({"exchange": whose, **each.to_dict()} for each in plans)
         else:
-            titles = titles_of(requests).values()
-            told = dict(zip(titles, plans, strict=True))
-            _print(told, whose, named(place.exchange), None if place.rate_limit is None else seconds, output)
+            told = dict(zip(titles_of(requests).values(), plans, strict=True))
+            _print(told, whose, place.kind, None if place.rate_limit is None else seconds, output)
         if not output.quiet:
             for series in others:
-                echo(
-                    f"the database has {series.symbol} {series.timeframe} of {series.exchange!r}, and this is a plan "
-                    f"for {whose!r}",
-                    err=True,
-                )
+                what = f"{series.symbol} {series.timeframe} of {series.exchange!r}"
+                echo(f"the database has {what}, and this is a plan for {whose!r}", err=True)
         return 0
 
     return work

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from rxcandles.cli.showntimes import ZONE
+from rxcandles.cli.times import ZONE
 from rxcandles.errors import RequestError
 from rxcandles.model.moments import Length, default_zone, read_length, read_time
 

@@ -1,33 +1,22 @@
-"""``rxcandles coverage``: what a database holds, as a table, as a picture, or for programs."""
+"""What a database holds of the series that are meant, and what of them is missing."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import attrs
-import click
-from rich.text import Text
 
-from rxcandles.cli import options
-from rxcandles.cli.asking import check_one, which_of
-from rxcandles.cli.covered import Layout
-from rxcandles.cli.objects import OBJECTS, SERIES
-from rxcandles.cli.provisional import impossible_text
-from rxcandles.cli.running import run_async
-from rxcandles.cli.showntimes import home, time_written
+from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.stored import check_there
-from rxcandles.cli.strip import LEGEND
-from rxcandles.cli.terminal import Terminal
-from rxcandles.cli.text import counted, echo, printable
-from rxcandles.errors import OddRowError, RequestError
+from rxcandles.cli.text import counted
+from rxcandles.cli.times import time_written
+from rxcandles.errors import OddRowError
 from rxcandles.model.advice import where_options
 from rxcandles.model.claims import Claim
-from rxcandles.model.moments import Length
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
 from rxcandles.model.which import Which
@@ -37,7 +26,6 @@ from rxcandles.stores.overview import (
     TOGETHER,
     CoverageCell,
     SeriesOverview,
-    check_ends,
     coverage_cells,
     covered_within,
     ends_held,
@@ -45,88 +33,18 @@ from rxcandles.stores.overview import (
 )
 from rxcandles.util.plain import plain_span
 
-__all__ = ["coverage"]
+__all__ = ["Drawn", "cells_of_all", "drawn_of", "found_in", "lacking_in", "lacking_lines", "plain_of"]
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")
 
-WIDEST: Final = 160
-"""Characters of a line where the terminal is wider."""
-
-_EMPTY: Final = dict.fromkeys(
-    [
-        *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "provisional", "holes", "missing_slots",
-        "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
-    ]
-)  # fmt: skip
-
-
-@click.command(
-    help="""Show what is stored, what is missing in between, and where nothing was traded.
-
-    \b
-    rxcandles coverage
-    rxcandles coverage 'KRW-*' 1m --complete --quiet
-    rxcandles coverage KRW-BTC 1m --db candles.db --json
-    """
-)
-@options.stored_series
-@options.stretch
-@options.last
-@options.existing_db
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
-)
-@click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
-@options.quiet
-@options.no_color
-def coverage(**asked: Any) -> options.Work:
-    """Show what is stored, what is missing in between, and where nothing was traded."""
-    return lambda: _show_coverage(**asked)
-
-
-def _show_coverage(
-    words: Sequence[str],
-    symbols: Sequence[str],
-    timeframes: Sequence[str],
-    since: datetime | None,
-    to: datetime | None,
-    last: Length | None,
-    db: str,
-    as_json: bool,
-    complete: bool,
-    quiet: bool,
-    no_color: bool,
-) -> int:
-    which = which_of(words, symbols, timeframes)
-    check_one({"since": since, "last": last})
-    if last is not None:
-        since = last.since(home(datetime.now(UTC) if to is None else to))
-    check_ends(since, to)
-    if as_json:
-        OBJECTS.expect("coverage", _EMPTY)
-    held = run_async(_found(options.existing(db), which, (since, to), _plain if as_json else _drawn))
-    found, between = held.shown, " between these times" if since or to else ""
-    if not found and not held.odd:
-        if str(which):
-            raise RequestError(f"nothing is stored of {which}{between} in {db!r}")
-        if not (as_json or quiet or complete):
-            echo(f"nothing is stored{between}")
-    if as_json:
-        OBJECTS.show_all(plain for _, plain in found)
-    elif found and not quiet:
-        _show(db, [drawn for _, drawn in found], no_color=no_color)
-    for line in (*(lacking := _lacking(db, held, between) if complete else []), *held.odd):
-        echo(f"rxcandles: {line}", err=True)
-    return 1 if lacking or held.odd else 0
-
 
 async def lacking_in(db: str, which: Which) -> list[str]:
     """Return a line for each of the series that are meant, of all exchanges, of which something is missing."""
-    return _lacking(db, await _found(db, which, (None, None), _drawn), "")
+    return lacking_lines(db, await found_in(db, which, (None, None), drawn_of), "")
 
 
-def _lacking(db: str, held: _Found, between: str) -> list[str]:
+def lacking_lines(db: str, held: _Found, between: str) -> list[str]:
     """Return a line for each series of which something is missing, or all of it; one where there is no series."""
     if not (held.shown or held.odd or held.absent):
         return [f"nothing is stored{between} in {db!r}"]
@@ -145,21 +63,6 @@ def _lacking_text(series: SeriesOverview, db: str) -> str:
     )
 
 
-def _show(db: str, found: Sequence[_Drawn], *, no_color: bool) -> None:
-    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
-    width = min(Terminal().width, WIDEST)
-    terminal = Terminal(width=width, no_color=no_color)
-    layout = Layout({each.series: each.span for each in found}, width)
-    cells = run_async(_cells(db, layout, found))
-    blocks = _can_show("".join(mark.block for mark in LEGEND))
-    for line in layout.lines(cells, blocks=blocks, width=width):
-        terminal.print(line, soft_wrap=True)
-    for each in found:
-        if each.impossible:
-            text = Text(printable(f"{' '.join(each.series.series)}: {impossible_text(each.impossible)}"))
-            terminal.print(text, soft_wrap=True)
-
-
 @attrs.frozen
 class _Found:
     """What a database has of the series that are meant."""
@@ -171,7 +74,7 @@ class _Found:
     """Those that have nothing between the times that are asked for."""
 
 
-async def _found(
+async def found_in(
     db: str, which: Which, ends: tuple[datetime | None, datetime | None], told: Callable[..., Awaitable[Any]]
 ) -> _Found:
     """Each series, whoever's, with what is ``told`` of it."""
@@ -183,7 +86,7 @@ async def _found(
         names = await store.odd_series()
         check_there(db, which, held | {Series(*each) for each in names})
         odd |= dict.fromkeys(each.said(db) for each in names if which.fits(each.symbol, each.timeframe))
-    if told is _plain:
+    if told is plain_of:
         OBJECTS.coming({each: each._asdict() for each in sorted(held) if which.fits(*each[1:])})
     exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
@@ -226,7 +129,7 @@ async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Imposs
 
 
 @attrs.frozen
-class _Drawn:
+class Drawn:
     """A series, the span of its strip, and what is told below."""
 
     series: SeriesOverview
@@ -234,7 +137,7 @@ class _Drawn:
     impossible: Sequence[Impossible]
 
 
-async def _drawn(store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> _Drawn:
+async def drawn_of(store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> Drawn:
     """Return a series with the span that it and what is imported of it have together."""
     frame, (start, stop) = Timeframe.of(series.series.timeframe), _span(series)
     if series.imported:
@@ -243,26 +146,29 @@ async def _drawn(store: SqliteStore, series: SeriesOverview, ends: tuple[datetim
         [oldest] = await store.imported(*asked, "oldest_first", 1)
         [newest] = await store.imported(*asked, "newest_first", 1)
         start, stop = min(start, oldest.open_time), max(stop, frame.shift(newest.open_time, 1))
-    return _Drawn(series, (start, stop), await _impossible(store, series))
+    return Drawn(series, (start, stop), await _impossible(store, series))
 
 
-async def _cells(db: str, layout: Layout, found: Sequence[_Drawn]) -> list[Sequence[CoverageCell]]:
+async def cells_of_all(
+    db: str, found: Sequence[Drawn], place: Callable[[SeriesOverview], tuple[int, int]]
+) -> list[Sequence[CoverageCell]]:
+    """Return the cells of the strip of each series; ``place`` says where that begins and ends, in characters."""
+
+    async def cells_of(store: SqliteStore, drawn: Drawn) -> Sequence[CoverageCell]:
+        (first, stop), series = place(drawn.series), drawn.series.series
+        return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
+
     cells: list[Sequence[CoverageCell]] = []
     for exchange, some in groupby(found, lambda each: each.series.series.exchange):
         async with SqliteStore(db, exchange=exchange) as store:
-            cells += await _visited(store, list(some), partial(_cells_of, layout=layout))
+            cells += await _visited(store, list(some), cells_of)
     return cells
 
 
-async def _cells_of(store: SqliteStore, drawn: _Drawn, *, layout: Layout) -> Sequence[CoverageCell]:
-    first, stop = layout.place(drawn.series)
-    series = drawn.series.series
-    return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
-
-
-async def _plain(
+async def plain_of(
     store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
 ) -> dict[str, object]:
+    """Return a series as ``--json`` prints it."""
     frame, (since, to) = Timeframe.of(series.series.timeframe), ends
     proven = covered_within(store, series.series.symbol, frame, _span(series))
     # That nothing is older than the oldest candle is one of them, so not only those of the span.
@@ -319,11 +225,3 @@ def _ends(start: float, stop: float) -> dict[str, str]:
 
 def _span(series: SeriesOverview) -> tuple[int, int]:
     return int(series.start.timestamp()), int(series.stop.timestamp())
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

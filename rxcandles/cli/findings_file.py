@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from rxcandles.cli.timewords import time_said
+from rxcandles.cli.time_options import time_said
 from rxcandles.errors import RequestError
 from rxcandles.integrity.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
 from rxcandles.model.which import Which
