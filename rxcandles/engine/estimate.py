@@ -95,7 +95,7 @@ class CollectionPlan(Brief):
     They are covered, so they are neither in ``missing`` nor counted as candles.
     """
     requests_again: int = 0
-    """Requests among ``requests`` that are sent only for ``doubtful``; a second question about a span is not counted."""
+    """Requests among ``requests`` that are sent only for ``doubtful``; second questions about one span don't count."""
 
     @property
     def missing_slots(self) -> int:

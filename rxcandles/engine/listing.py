@@ -15,7 +15,7 @@ _LISTING: Final = Retry(attempts=4, base=0.25, longest=1.0)
 
 
 async def listed(exchange: Exchange) -> list[Market]:
-    """Return the exchange's markets; ask again after a fault that is likely to pass, and raise a block (418) at once."""
+    """Return the exchange's markets; ask again after a fault that is likely to pass, but not after a block (418)."""
 
     async def ask() -> list[Market] | BannedError:
         try:
