@@ -25,7 +25,7 @@ from rxcandles.model.timeframe import END, Timeframe, time_text
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.stores.paging import pages_of
 from rxcandles.stores.sqlite.claiming import read_claims
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
+from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sqlite.connection import Connection, Durability, open_connection
 from rxcandles.stores.sqlite.imports import ImportKeeper, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
@@ -284,8 +284,9 @@ class SqliteStore(ImportKeeper, Titled):
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
         check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
-            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT ?4",
-            (await self.series_id(symbol, timeframe), start, stop, -1 if limit is None else limit),
+            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT :limit",
+            overlapping(await self.series_id(symbol, timeframe), start, stop)
+            | {"limit": -1 if limit is None else limit},
         )
         return check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
 
