@@ -1,6 +1,6 @@
 """What an exchange that is ill for a while leaves behind: nothing that two later runs don't make true.
 
-The exchange is in memory and time is made up (``profiling.absence``), so that hours pass in moments.
+The exchange is in memory and time is made up (``tests.support.ordeal``), so that hours pass in moments.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 
 import rxcandles
-from profiling.absence import (
+from rxcandles.errors import ContradictionError, IncompleteError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.operators import Retry
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite import schema
+from tests.support.ordeal import (
     DAY,
     HISTORY,
     HOUR,
@@ -32,14 +39,7 @@ from profiling.absence import (
     keep_current,
     ordeal,
 )
-from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
-from rxcandles.errors import ContradictionError, IncompleteError
-from rxcandles.exchanges import UpbitExchange
-from rxcandles.model.spans import SpanSet
-from rxcandles.model.timeframe import Timeframe, to_datetime
-from rxcandles.operators import Retry
-from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite import schema
+from tests.support.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 
 pytestmark = pytest.mark.exhaustive
 

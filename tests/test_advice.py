@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 import pytest
 from reactivex import operators as rx
-from readmespans import told
-from words import ROOT, names, options, parse, words_of
 
 import rxcandles
 from rxcandles import operators
 from rxcandles.__main__ import main
+from tests.support.readmespans import told
+from tests.support.words import ROOT, names, options, parse, words_of
 
 STANDS_FOR = {
     "symbol": "KRW-BTC", "frame": "1m", "title": "KRW-BTC 1m", "named": "KRW-BTC 1m", "' '.join(words)": "KRW-BTC 1m",

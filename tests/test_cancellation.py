@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MINUTE, NEWEST, FakeExchange, slots
-from virtualloop import VirtualLoop
 
 import rxcandles
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.stores.sqlite.connection import Connection
+from tests.support.fakes import MINUTE, NEWEST, FakeExchange, slots
+from tests.support.virtualloop import VirtualLoop
 
 TIMES = slots(130, 0.8, seed=2)
 ASKED: dict[str, Any] = {"symbol": "KRW-BTC", "timeframe": "1m", "count": 100, "to": to_datetime(NEWEST + MINUTE)}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 from click.shell_completion import ShellComplete
-from fakes import row
 
 from rxcandles.__main__ import main
 from rxcandles.cli import cli
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import row
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from rxcandles.__main__ import main
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.model.which import Which
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import row
 
 START = 1_704_067_200
 """2024-01-01."""

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import row
 
 from rxcandles.__main__ import main
 from rxcandles.cli.objects import SERIES
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
 from rxcandles.util.stopping import Stopping
+from tests.support.fakes import row
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 SPAN = ["--since", "2024-01-01", "--until", "2024-01-02"]

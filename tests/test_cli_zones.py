@@ -10,7 +10,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from fakes import row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from rxcandles.model import CandleData
 from rxcandles.model.moments import read_length, read_time
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import row
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 HOUR, START = Timeframe.of("60m"), int(datetime(2024, 3, 10, tzinfo=UTC).timestamp())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from fakes import MINUTE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rxcandles.model.density import UNLIKELY, Trend, doubtful_gaps, is_unlikely
 from rxcandles.model.timeframe import Timeframe
+from tests.support.fakes import MINUTE
 
 FRAME = Timeframe.of("1m")
 TO = 1_700_000_040 // MINUTE * MINUTE

@@ -9,10 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from fakes import MINUTE, NEWEST, FakeExchange, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtualloop import run_virtual
 
 import rxcandles.engine.estimate
 from rxcandles import (
@@ -31,6 +29,8 @@ from rxcandles.model.claims import Absence, ConfirmTimes
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
+from tests.support.fakes import MINUTE, NEWEST, FakeExchange, row
+from tests.support.virtualloop import run_virtual
 
 PAGE = 20
 LENGTH = 2400

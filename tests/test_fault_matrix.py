@@ -21,8 +21,6 @@ import attrs
 import pytest
 
 import rxcandles
-from profiling.audit import Truth, audit
-from profiling.faulty import Unlucky
 from rxcandles import operators as ops
 from rxcandles.errors import (
     BannedError,
@@ -38,6 +36,8 @@ from rxcandles.exchanges import UpbitExchange
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
+from tests.support.audit import Truth, audit
+from tests.support.unlucky import Unlucky
 
 NOW = int(datetime(2026, 3, 11, 14, 40, 30, tzinfo=UTC).timestamp())
 TO = NOW - 30

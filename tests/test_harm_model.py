@@ -14,17 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from harm import MARKETS, NOW, Place, places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rxcandles
-from profiling.audit import Truth, audit
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Simulator
 from rxcandles.stores import SqliteStore
+from tests.support.audit import Truth, audit
+from tests.support.harm import MARKETS, NOW, Place, places
 
 pytestmark = pytest.mark.exhaustive
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from fakes import FakeExchange, candle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +32,7 @@ from rxcandles import (
 from rxcandles import operators as ops
 from rxcandles.__main__ import main
 from rxcandles.model.timeframe import to_datetime
+from tests.support.fakes import FakeExchange, candle
 
 START = 1_704_067_200
 """2024-01-01."""

@@ -12,10 +12,8 @@ from typing import Any
 
 import attrs
 import pytest
-from fakes import MINUTE, NEWEST, FakeExchange, row, slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -28,6 +26,8 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.operators import Retry
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import MINUTE, NEWEST, FakeExchange, row, slots
+from tests.support.virtualloop import run_virtual
 
 FRAME = Timeframe.of("1m")
 FAST = Retry(attempts=4, base=0.0)

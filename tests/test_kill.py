@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from profiling.children import MODES
-from profiling.counted import counted
-from profiling.kill import Siege
 from rxcandles.stores.sqlite.connection import Durability
+from tests.support.children import MODES
+from tests.support.counted import counted
+from tests.support.siege import Siege
 
 pytestmark = pytest.mark.exhaustive
 

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import test_limiter
-from test_limiter import StrictServer, collect, times
-from virtualloop import run_virtual
 
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.limiters import MachineLimiter, leasefile, sharedfile
 from rxcandles.ports import RateLimiter
 from rxcandles.simulator import Market, Simulator
 from rxcandles.util import ownfolder
+from tests import test_limiter
+from tests.support.virtualloop import run_virtual
+from tests.test_limiter import StrictServer, collect, times
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shares nothing there")
 

@@ -11,11 +11,11 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtualloop import run_virtual
 
 from rxcandles.errors import BannedError, RateLimitedError, RequestError
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.ports import RateLimiter
+from tests.support.virtualloop import run_virtual
 
 
 class StrictServer:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import rxcandles
-from profiling.keeping import Keeping
-from profiling.vitals import traced_heap, vitals
 from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
+from tests.support.keeping import Keeping
+from tests.support.vitals import traced_heap, vitals
 
 pytestmark = pytest.mark.exhaustive
 

@@ -28,7 +28,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import rxcandles
-from profiling.audit import Truth, audit
 from rxcandles import operators as ops
 from rxcandles.errors import ContradictionError, ExchangeError, IncompleteError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
@@ -36,6 +35,7 @@ from rxcandles.model import SETTLE_SECONDS, CandleData, Request
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
+from tests.support.audit import Truth, audit
 
 pytestmark = pytest.mark.exhaustive
 

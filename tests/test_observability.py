@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
@@ -25,6 +24,7 @@ from rxcandles.model.reports import CollectionProgress
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
+from tests.support.virtualloop import run_virtual
 
 NOW = int(datetime(2026, 3, 11, 14, 40, 30, tzinfo=UTC).timestamp())
 TO = NOW - 30

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes import MINUTE, NEWEST
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -24,6 +23,7 @@ from rxcandles.ports import Series
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores import SqliteStore
 from rxcandles.util.arguments import check_symbol, plain
+from tests.support.fakes import MINUTE, NEWEST
 
 ODD = (
     "KRW-币安人生",

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeExchange
 
 from rxcandles import Row, SqliteStore, Timeframe, coverage_cells, overview
 from rxcandles.__main__ import main
@@ -24,6 +23,7 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.operators import Retry
 from rxcandles.simulator.room import check_room
 from rxcandles.stores.overview import Overview
+from tests.support.fakes import FakeExchange
 
 MINUTE = Timeframe.of("1m")
 START = 1_704_067_200

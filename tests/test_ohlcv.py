@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas
 import pytest
-from fakes import NEWEST, FakeExchange, candle, slots
 
 import rxcandles
 from rxcandles.errors import ExtraMissingError, IncompleteError, RequestError, SeveralFailedError
 from rxcandles.model.timeframe import to_datetime
+from tests.support.fakes import NEWEST, FakeExchange, candle, slots
 
 TIMES = slots(1000, 0.8, seed=5)
 UNTIL = to_datetime(NEWEST + 60)

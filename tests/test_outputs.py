@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ownprocess import SIMULATED, command, prepared
 
 from rxcandles.__main__ import main
+from tests.support.ownprocess import SIMULATED, command, prepared
 
 SPAN = ("--since", "2024-01-01", "--to", "2024-01-03")
 COLLECT = ("collect", "KRW-ETH", "1m", *SPAN, *SIMULATED)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fakes import FakeExchange, candle
 
 from rxcandles.errors import (
     IncompleteError,
@@ -30,6 +29,7 @@ from rxcandles.modes.sequence import CandleSequence
 from rxcandles.operators import Retry
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import FakeExchange, candle
 
 END = datetime(2024, 1, 31)
 STOP = int(from_datetime(END))

@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 import reactivex
 from reactivex import operators as rx
-from readmespans import README, filled, of, told
 
 import rxcandles
 from rxcandles import CandleDataProvider, Request, RequestError, charts, exchanges, operators, ports, simulator
+from tests.support.readmespans import README, filled, of, told
 
 RAISES: dict[str, type[Exception]] = {"Observable.run()": RequestError}
 """What is refused, as the text beside says."""

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
-from readmespans import README, of, told
-from words import ROOT, is_file, literals, names, option_fault, parse, words_of
 
-from profiling.__main__ import PROGRAMS
 from rxcandles.__main__ import main
 from rxcandles.cli import cli, objects
+from tests.support.readmespans import README, of, told
+from tests.support.words import PROGRAMS, ROOT, is_file, literals, names, option_fault, parse, words_of
 
 SHELL = [line for block in re.findall(r"```sh\n(.+?)```", README, re.DOTALL) for line in block.splitlines()]
 
@@ -66,8 +65,7 @@ def test_programs() -> None:
             named = words[3:4] if words[0].endswith("python") else words[:1]
             assert set(named) <= set(PROGRAMS), span
             for option in (word for word in words if word.startswith("--")):
-                program = (ROOT / "profiling" / f"{PROGRAMS[named[0]][0]}.py").read_text(encoding="utf-8")
-                assert f'"{option}"' in program, span
+                assert f'"{option}"' in PROGRAMS[named[0]].read_text(encoding="utf-8"), span
 
 
 def test_options() -> None:

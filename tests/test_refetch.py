@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harm import DENSE, MARKETS, NOW, SPARSE, START, contents, harm
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -24,6 +23,7 @@ from rxcandles.modes.collector import CandleCollector
 from rxcandles.operators import Retry
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.stores import SqliteStore
+from tests.support.harm import DENSE, MARKETS, NOW, SPARSE, START, contents, harm
 
 SPAN = (START, START + 600 * 60)
 """Three pages of the dense market."""

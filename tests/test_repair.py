@@ -14,7 +14,19 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
-from harm import (
+
+import rxcandles
+from rxcandles.__main__ import main
+from rxcandles.errors import RequestError, StoreError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.integrity.findings import RepairStep
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.simulator import Simulator, faults
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite.claiming import uncover
+from tests.support.audit import audit
+from tests.support.harm import (
     AT,
     DAY,
     DENSE,
@@ -35,18 +47,6 @@ from harm import (
     places,
     rows,
 )
-
-import rxcandles
-from profiling.audit import audit
-from rxcandles.__main__ import main
-from rxcandles.errors import RequestError, StoreError
-from rxcandles.exchanges import UpbitExchange
-from rxcandles.integrity.findings import RepairStep
-from rxcandles.model.spans import SpanSet
-from rxcandles.model.timeframe import Timeframe, to_datetime
-from rxcandles.simulator import Simulator, faults
-from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.claiming import uncover
 
 
 @pytest.fixture(scope="module")

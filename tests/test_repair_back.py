@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harm import NOW, SPARSE, START, contents, harm, places
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -24,6 +23,7 @@ from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.stores import SqliteStore
+from tests.support.harm import NOW, SPARSE, START, contents, harm, places
 
 BEGAN = START - 3000 * 60
 """When the dense market began."""

@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from fakes import FakeExchange
-from rawserver import ok, raw_server
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -26,6 +24,8 @@ from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import FakeExchange
+from tests.support.rawserver import ok, raw_server
 
 SECRET = "hunter2"
 SHAPES = [SECRET, base64.b64encode(f"me:{SECRET}".encode()).decode()]

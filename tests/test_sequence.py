@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes import candle, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from rxcandles.model import CandleData, Row
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import candle, row
 
 MINUTE = Timeframe.of("1m")
 TIMES = [time * 60 for time in range(5000) if time % 3]

@@ -10,8 +10,6 @@ from typing import Any
 
 import attrs
 import pytest
-from chartdata import chart_of, written
-from fakes import FakeExchange
 
 import rxcandles
 from rxcandles import (
@@ -27,6 +25,8 @@ from rxcandles import (
 )
 from rxcandles.model.reports import CollectionProgress, CollectionSummary, FailedSpan
 from rxcandles.model.timeframe import to_datetime
+from tests.support.chartdata import chart_of, written
+from tests.support.fakes import FakeExchange
 
 START = 1_704_067_200
 END = datetime(2024, 1, 2)

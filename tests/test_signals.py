@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ownprocess import SIMULATED, command, left_behind, prepared, striking
 
-from profiling.signals import CODES
 from rxcandles.__main__ import main
+from tests.support.ownprocess import CODES, SIMULATED, command, left_behind, prepared, striking
 
 NEW = ("KRW-XRP", "1m", "--since", "2024-01-01", "--to", "2024-01-03", *SIMULATED)
 DECODING = ("rxcandles.exchanges.upbit.client", "decode_candles")

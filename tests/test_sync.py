@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes import NEWEST, FakeExchange, candle, slots
 
 import rxcandles
 from rxcandles.errors import (
@@ -29,6 +28,7 @@ from rxcandles.errors import (
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Page
 from rxcandles.util.loopthread import LoopThread
+from tests.support.fakes import NEWEST, FakeExchange, candle, slots
 
 TO = to_datetime(NEWEST + 60)
 TIMES = slots(3000, 0.9, seed=3)
@@ -442,7 +442,7 @@ def ended(program: str, tmp_path: Path) -> tuple[int, list[str], str]:
     with subprocess.Popen(
         [sys.executable, "-W", "always", "-c", program],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={"PYTHONPATH": str(Path(__file__).parent)},
+        env={"PYTHONPATH": str(Path(__file__).parents[1])},
     ) as child:  # fmt: skip
         assert child.stdout is not None
         assert child.stderr is not None
@@ -457,7 +457,7 @@ def ended(program: str, tmp_path: Path) -> tuple[int, list[str], str]:
 
 STUCK = """
 import asyncio, rxcandles
-from fakes import FakeExchange
+from tests.support.fakes import FakeExchange
 class Stuck(FakeExchange):
     async def page(self, *asked):
         print("stuck", flush=True)
@@ -550,7 +550,7 @@ def test_interrupted_at_any_moment(tmp_path: Path) -> None:
     """Wherever an interrupt hits: nothing of the call or the stream runs on, and nothing hangs."""
     program = (
         "import asyncio, random, signal, rxcandles\n"
-        "from fakes import NEWEST, FakeExchange, slots\n"
+        "from tests.support.fakes import NEWEST, FakeExchange, slots\n"
         "from rxcandles.model.timeframe import to_datetime\n"
         "def interrupt(*_):\n"
         "    raise KeyboardInterrupt\n"

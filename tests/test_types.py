@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from mypy import api
-from readmespans import filled, of
 
 import rxcandles
+from tests.support.readmespans import filled, of
 
 pytestmark = pytest.mark.exhaustive
 

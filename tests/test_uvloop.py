@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import virtualloop
-from virtualloop import MillisecondLoop, run_virtual
 
 import rxcandles
 from rxcandles.limiters import MachineLimiter
 from rxcandles.simulator import Simulator
+from tests.support import virtualloop
+from tests.support.virtualloop import MillisecondLoop, run_virtual
 
 _GIVEN: Final = {"folder", "tmp_path", "monkeypatch", "caplog"}
 _LEFT_OUT: Final = {
@@ -54,8 +54,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "lease"
 
 
-FLOW: Final = claims("flow.test_demand", "flow.test_iterating", "flow.test_leaving", "flow.test_mapping")
-LIMITERS: Final = claims("test_limiter", "test_lease")
+FLOW: Final = claims(*(f"tests.flow.test_{each}" for each in ("demand", "iterating", "leaving", "mapping")))
+LIMITERS: Final = claims("tests.test_limiter", "tests.test_lease")
 
 
 @pytest.fixture

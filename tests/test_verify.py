@@ -18,7 +18,17 @@ from shutil import copy
 from typing import Any
 
 import pytest
-from harm import (
+
+import rxcandles
+from rxcandles.__main__ import main
+from rxcandles.errors import InvalidResponseError, RequestError, SchemaError, StoreError, UnknownMarketError
+from rxcandles.exchanges import UpbitExchange
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
+from rxcandles.operators import Retry
+from rxcandles.simulator import Simulator, faults
+from rxcandles.stores import SqliteStore
+from tests.support.harm import (
     DENSE,
     EMPTY_IN_THE_HALF,
     HALF,
@@ -35,16 +45,6 @@ from harm import (
     places,
     rows,
 )
-
-import rxcandles
-from rxcandles.__main__ import main
-from rxcandles.errors import InvalidResponseError, RequestError, SchemaError, StoreError, UnknownMarketError
-from rxcandles.exchanges import UpbitExchange
-from rxcandles.limiters import SlidingWindowLimiter
-from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
-from rxcandles.operators import Retry
-from rxcandles.simulator import Simulator, faults
-from rxcandles.stores import SqliteStore
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ async def test_no_candle_database(tmp_path: Path) -> None:
 
 WRITER = """
 import asyncio, sys
-from harm import MARKETS
+from tests.support.harm import MARKETS
 from rxcandles.stores import SqliteStore
 from rxcandles.model.timeframe import Timeframe
 

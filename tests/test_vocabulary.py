@@ -13,7 +13,6 @@ from typing import Any
 import pandas
 import pytest
 import reactivex as rx
-from fakes import NEWEST, FakeExchange, slots
 
 import rxcandles
 from rxcandles import CandleDataProvider, Request, SqliteStore, charts, operators
@@ -21,6 +20,7 @@ from rxcandles.errors import RequestError
 from rxcandles.model.moments import KST
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Market
+from tests.support.fakes import NEWEST, FakeExchange, slots
 
 START = datetime(2023, 11, 13, 15, tzinfo=UTC)
 """Midnight of the 14th in Korea."""

@@ -9,8 +9,6 @@ from typing import Any
 
 import attrs
 import pytest
-from fakes import NOW, FakeExchange, slots
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import BannedError, ExchangeError, IncompleteError, PassingError, RateLimitedError, ServerError
@@ -20,6 +18,8 @@ from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Page, RateLimiter
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import NOW, FakeExchange, slots
+from tests.support.virtualloop import run_virtual
 
 KINDS: list[Callable[[float], ExchangeError]] = [
     lambda seconds: RateLimitedError("429", seconds),

@@ -21,7 +21,6 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from fakes import row
 from pandas.testing import assert_frame_equal
 
 import rxcandles
@@ -29,6 +28,7 @@ from rxcandles.errors import ExtraMissingError, RequestError, UnprovenError
 from rxcandles.interchange import export_candles
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import row
 
 HOUR = 3600
 JANUARY = 1_704_067_200

@@ -12,7 +12,6 @@ import pandas
 import polars
 import pyarrow
 import pytest
-from fakes import row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from rxcandles.errors import ExtraMissingError, RequestError
 from rxcandles.model import CandleData, Row
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.modes.sequence import CandleSequence
+from tests.support.fakes import row
 
 NAMES = ["open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp"]
 DAY_NAMES = [*NAMES, "prev_closing_price", "change_price", "change_rate"]

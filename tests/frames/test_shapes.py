@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas
 import pytest
-from fakes import row
 from pandas.testing import assert_frame_equal
 
 import rxcandles
 from rxcandles.interchange.tools.shapes import freqtrade_file
 from rxcandles.modes.sequence import CandleSequence
+from tests.support.fakes import row
 
 SLOTS = [slot for slot in range(20_000, 21_500) if slot % 5]
 

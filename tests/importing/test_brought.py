@@ -9,9 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broughtfiles import HEAD, ISO, KST, OWN, ROWS, binance, comma, csv, got, lines, said, take, upbit_object, values
 
 from rxcandles import SqliteStore
+from tests.support.broughtfiles import (
+    HEAD,
+    ISO,
+    KST,
+    OWN,
+    ROWS,
+    binance,
+    comma,
+    csv,
+    got,
+    lines,
+    said,
+    take,
+    upbit_object,
+    values,
+)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pyarrow
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from broughtfiles import DAYS, HEAD, KST, ROWS, T, csv, got, lines, said, take, upbit_object, values
 
 from rxcandles import RequestError, SqliteStore
+from tests.support.broughtfiles import DAYS, HEAD, KST, ROWS, T, csv, got, lines, said, take, upbit_object, values
 
 
 @pytest.fixture

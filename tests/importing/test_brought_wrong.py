@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broughtfiles import HEAD, KST, ROWS, T, binance, csv, lines, said, take, upbit_object, values
 
 from rxcandles import RequestError, SqliteStore
+from tests.support.broughtfiles import HEAD, KST, ROWS, T, binance, csv, lines, said, take, upbit_object, values
 
 
 @pytest.fixture

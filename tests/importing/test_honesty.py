@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rxcandles
-from profiling.audit import Truth, audit
 from rxcandles import MarkedRow, RequestError, Row, SqliteStore, Timeframe, import_candles
 from rxcandles.events import EVENTS
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores.sqlite import schema
+from tests.support.audit import Truth, audit
 
 T = 1_704_067_200  # 2024-01-01
 NOW = T + 86_400

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pandas
 import pytest
-from broughtfiles import HEAD, KST, ROWS, T, csv, got, lines, said, take, values
 
 from rxcandles import RequestError, SqliteStore
 from rxcandles.interchange.reading.filenames import series_by_name
 from rxcandles.interchange.reading.zones import Named, zone_called, zone_in_words
+from tests.support.broughtfiles import HEAD, KST, ROWS, T, csv, got, lines, said, take, values
 
 FEW = ROWS[:6]
 VALUES = "open,high,low,close,volume"

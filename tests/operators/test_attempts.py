@@ -8,8 +8,6 @@ from typing import Any
 
 import attrs
 import pytest
-from fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.engine.retry import Retry, tried
@@ -27,6 +25,8 @@ from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import Request
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
+from tests.support.fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
+from tests.support.virtualloop import run_virtual
 
 
 class Shaky(FakeExchange):

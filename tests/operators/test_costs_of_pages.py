@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from fakes import NOW, FakeExchange, slots
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
@@ -19,6 +17,8 @@ from rxcandles.model import Request
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
 from rxcandles.ports.declared import limit_at, limit_declared, page_cost, requests_a_second
+from tests.support.fakes import NOW, FakeExchange, slots
+from tests.support.virtualloop import run_virtual
 
 
 class Weighing(FakeExchange):

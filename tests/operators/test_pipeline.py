@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pytest
 import reactivex
-from fakes import MINUTE, NEWEST, NOW, FakeExchange, candle, slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import operators as rx
@@ -30,6 +29,7 @@ from rxcandles.model.reports import CollectionProgress
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe, from_datetime, to_datetime
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import MINUTE, NEWEST, NOW, FakeExchange, candle, slots
 
 TIMEFRAME = Timeframe.of("1m")
 FAST = ops.Retry(base=0.001, longest=0.002)

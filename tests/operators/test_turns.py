@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
 
 import rxcandles
 from rxcandles.errors import ServerError
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
 
 FRAME = Timeframe.of("1m")
 ASKED: dict[str, Any] = {"symbol": "KRW-BTC", "timeframe": "1m"}

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from profiling.harness import machine, measured, table
-from profiling.stored import filled
+from profiling.support.harness import machine, measured, table
+from profiling.support.stored import filled
 
 FILES = {
     "Parquet": ("candles.parquet", None, None),

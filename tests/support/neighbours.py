@@ -12,8 +12,8 @@ from pathlib import Path
 
 import attrs
 
-from profiling.children import FORKED, Job
 from rxcandles.errors import RxCandlesError
+from tests.support.children import FORKED, Job
 
 NOBODY = 65534
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["SIMULATED", "command", "left_behind", "prepared", "striking"]
+__all__ = ["CODES", "SIMULATED", "command", "left_behind", "prepared", "striking"]
 
+CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+"""What a command exits with that a signal has ended."""
 SIMULATED: Final = ("--exchange", "simulated", "--rate-limit", "none")
 
 _RUN: Final = """

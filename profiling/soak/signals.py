@@ -25,11 +25,11 @@ from typing import Any, Final
 
 import attrs
 
-from profiling.harness import machine, table
+from profiling.support.harness import machine, table
+from tests.support.ownprocess import CODES
 
-__all__ = ["CODES", "Blow", "Siege", "unfinished"]
+__all__ = ["Blow", "Siege", "unfinished"]
 
-CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 SIMULATED: Final = ("--exchange", "simulated", "--rate-limit", "none")
 SPAN: Final = ("--since", "2024-01-01", "--to", "2024-02-01")
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {

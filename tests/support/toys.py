@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from fakes import row
-
 import rxcandles
 from rxcandles import Market, Page, Row, Timeframe
+from tests.support.fakes import row
 
 MINUTE = 60
 LIMIT = 300

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from profiling.counted import counted
-from profiling.harness import heap_mb, machine, measured, table
+from profiling.support.harness import heap_mb, machine, measured, table
+from tests.support.counted import counted
 
 NAMES = ("v6", "storage-only", "streaming", "collection")
 

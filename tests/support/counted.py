@@ -1,7 +1,7 @@
-"""A simulator that also tells what it was asked: ``python -m profiling.counted RATE LATENCY``, in a process of its own.
+"""A simulator in a process of its own that also tells what it was asked.
 
-It prints its address; then for every line on its standard input the counts since the line before, as JSON. Beside the
-usual markets it serves KRW-DEEP, old enough for ten million minutes.
+``python -m tests.support.counted RATE LATENCY`` prints its address; then for every line on its standard input the
+counts since the line before, as JSON. Beside the usual markets it serves KRW-DEEP, old enough for ten million minutes.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Counted:
 @contextmanager
 def counted(rate: float | None, latency: float = 0.0) -> Iterator[Counted]:
     """Run a counting simulator in a process of its own."""
-    command = [sys.executable, "-m", "profiling.counted", str(rate or "none"), str(latency)]
+    command = [sys.executable, "-m", "tests.support.counted", str(rate or "none"), str(latency)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdin=pipe, stdout=pipe, text=True) as process:
         try:
             yield Counted(process)
         finally:

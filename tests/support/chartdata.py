@@ -54,6 +54,6 @@ def chart_of(
     slot = array("I", ((row.open_time - FIRST) // 60 for row in rows))
     columns = [array("d", column) for column in list(zip(*rows, strict=True))[1:6]] if rows else [array("d")] * 5
     last = max([0, *slot, *(stop - 1 for _, stop in proven)])
-    return ChartData(
+    return ChartData(  # type: ignore[misc]  # of the columns mypy does not know the number
         "KRW-BTC", Timeframe.of("1m"), FIRST, slots or last + 1, proven, slot, *columns, provisional=provisional
     )

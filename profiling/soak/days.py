@@ -18,10 +18,10 @@ from typing import Any
 
 import attrs
 
-from profiling.drawing import draw
-from profiling.harness import machine, table
-from profiling.keeping import Day, Keeping
-from profiling.vitals import Vitals, traced_heap, vitals
+from profiling.support.drawing import draw
+from profiling.support.harness import machine, table
+from tests.support.keeping import Day, Keeping
+from tests.support.vitals import Vitals, traced_heap, vitals
 
 WARM = 2
 """Virtual days after which the heap is traced."""

@@ -9,52 +9,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from profiling.audit import Truth, audit
-from profiling.harness import machine, table
+from profiling.support.harness import machine, table
 from rxcandles.model.timeframe import time_text
-from rxcandles.simulator import Market, Simulator, faults
-from rxcandles.simulator.answers import Answer, Asked
-from rxcandles.simulator.faults import Fault
+from rxcandles.simulator import Market, Simulator
+from tests.support.audit import Truth, audit
+from tests.support.unlucky import KINDS, Unlucky
 
-__all__ = ["KINDS", "Unlucky", "main"]
+__all__ = ["main"]
 
-KINDS: dict[str, Fault] = {
-    "500": faults.status(500, "oops"),
-    "502 in HTML": faults.status(502, "<html><h1>Bad Gateway</h1></html>", content_type="text/html"),
-    "429": faults.limited(),
-    "reset": faults.drop("before"),
-    "cut short": faults.drop("body"),
-    "half a body": faults.truncated(),
-    "empty body": faults.status(200, ""),
-}
 MARKET = Market("KRW-BTC", 0.998)
 TO = 1_770_000_000 // 60 * 60
-
-
-class Unlucky:
-    """A fault that is one of ``KINDS``, by chance, for ``share`` of the requests each; counts what it was."""
-
-    def __init__(self, share: float, seed: int) -> None:
-        self.struck: Counter[str] = Counter()
-        self._share = share
-        self._luck = random.Random(seed)
-
-    def __call__(self, asked: Asked, answer: Answer) -> Answer:
-        """Return the answer, or a faulty one."""
-        drawn = self._luck.random() / self._share if self._share else len(KINDS)
-        if drawn >= len(KINDS):
-            return answer
-        kind = list(KINDS)[int(drawn)]
-        self.struck[kind] += 1
-        return KINDS[kind](asked, answer)
 
 
 async def collect(pages: int, share: float, seed: int, rate: float) -> dict[str, Any]:

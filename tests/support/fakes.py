@@ -78,7 +78,7 @@ class FakeExchange:
         self.before(to, count)
         rows = [row(time) for time in self.page_of(to, count)]
         now = time.time() if self.server_time is None else self.server_time
-        since = retained_since(self, timeframe, now)  # type: ignore[arg-type]
+        since = retained_since(self, timeframe, now)
         return Page.before(rows, to, count, kept_since=since, server_time=self.server_time)
 
     def page_of(self, to: int, count: int) -> list[int]:

@@ -66,15 +66,15 @@ class MillisecondLoop(VirtualLoop):
     exact, since one that stands still while a task looks again and again would never move here.
     """
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *arguments: Any, context: Context | None = None
-    ) -> asyncio.Handle:  # type: ignore[override]
+    ) -> asyncio.Handle:
         """Call back at ``when``, or up to half a millisecond before or after."""
         milliseconds = round((when - self.time()) * 1000)
         if milliseconds > 0:
             return super().call_at(self.time() + milliseconds / 1000, callback, *arguments, context=context)
         handle = asyncio.Handle(callback, arguments, self, context)
-        super().call_at(when, lambda: handle.cancelled() or handle._run())
+        super().call_at(when, lambda: handle.cancelled() or handle._run())  # type: ignore[func-returns-value]
         return handle
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from profiling.harness import machine, measured, table
+from profiling.support.harness import machine, measured, table
 
 KINDS = ("csv", "csv.gz", "json", "jsonl", "parquet", "feather")
 

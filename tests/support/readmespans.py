@@ -7,11 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
-from words import ROOT, is_file, is_value
-
-from profiling.__main__ import PROGRAMS
 from rxcandles import operators
 from rxcandles.cli import cli
+from tests.support.words import PROGRAMS, ROOT, is_file, is_value
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = re.sub(r"```.*?```", "", README, flags=re.DOTALL)

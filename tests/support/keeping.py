@@ -19,7 +19,6 @@ from unittest.mock import patch
 import attrs
 
 import rxcandles
-from profiling.audit import Truth, audit
 from rxcandles import operators as ops
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
@@ -27,6 +26,7 @@ from rxcandles.model import SETTLE_SECONDS, Request
 from rxcandles.model.reports import CollectionSummary
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Illness, Market, Simulator, faults
+from tests.support.audit import Truth, audit
 
 __all__ = ["Day", "Keeping"]
 

@@ -24,7 +24,7 @@ from rxcandles.cli import cli
 from rxcandles.model import moments
 from rxcandles.model.timeframe import Timeframe
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STANDS_FOR = {
     "N": "50",
     "FILE": "some.csv",
@@ -34,6 +34,10 @@ STANDS_FOR = {
     "SPAN": "2024-01-01",
 }
 """What a word in capital letters stands for in a command."""
+
+
+PROGRAMS = {path.stem: path for room in ("profiling", "profiling/soak") for path in (ROOT / room).glob("[a-z]*.py")}
+"""The files of the programs that measure, by their names."""
 
 
 def options() -> set[str]:

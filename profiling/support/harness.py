@@ -61,7 +61,7 @@ def run_program(command: Sequence[str], function: Callable[..., Any], *arguments
         done = subprocess.run(
             [*command, program, json.dumps(arguments)],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import rxcandles
-from profiling.audit import Truth, audit
-from profiling.children import Job, collect
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores import SqliteStore
+from tests.support.audit import Truth, audit
+from tests.support.children import Job, collect
 
 TO = 1_770_000_000
 MARKET = Market("KRW-D900", 0.9)
