@@ -21,15 +21,15 @@ from rxcandles.limiters import MachineLimiter, leasefile, sharedfile
 from rxcandles.ports import RateLimiter
 from rxcandles.simulator import Market, Simulator
 from rxcandles.util import ownfolder
-from tests import test_limiter
+from tests.limiters import test_sliding
+from tests.limiters.test_sliding import StrictServer, collect, times
 from tests.support.virtualloop import run_virtual
-from tests.test_limiter import StrictServer, collect, times
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shares nothing there")
 
 CONTRACT = [
     check
-    for name, check in vars(test_limiter).items()
+    for name, check in vars(test_sliding).items()
     if name.startswith("test_") and not inspect.signature(check).parameters
 ]
 """What holds of the limiter of one process."""
@@ -48,7 +48,7 @@ def test_contract(check: Callable[[], None], tmp_path: Path, monkeypatch: pytest
     def make(rate: float | None, **others: float) -> MachineLimiter:
         return MachineLimiter(rate, folder=tmp_path / str(next(numbers)), **others)
 
-    monkeypatch.setattr(test_limiter, "SlidingWindowLimiter", make)
+    monkeypatch.setattr(test_sliding, "SlidingWindowLimiter", make)
     check()
     assert next(numbers) > 0
 

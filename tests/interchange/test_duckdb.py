@@ -1,4 +1,4 @@
-"""DuckDB's SQL over a frame, and over the database itself; over exported files, see ``test_exporting.py``."""
+"""DuckDB's SQL over a frame, and over the database itself; over exported files, see ``writing/test_export.py``."""
 
 from __future__ import annotations
 

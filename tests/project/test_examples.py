@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
 NAMES = {
     "cron", "etl_parquet", "first_frame", "moving_average", "notebook", "observer", "own_exchange", "own_operator",

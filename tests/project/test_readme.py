@@ -13,7 +13,7 @@ import pytest
 import rxcandles
 from rxcandles import operators
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.+?)```\n(?:\n```text\n(.+?)```)?", README, re.S)
 
 

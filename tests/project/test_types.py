@@ -17,7 +17,7 @@ from tests.support.readmespans import filled, of
 
 pytestmark = pytest.mark.exhaustive
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
 
 

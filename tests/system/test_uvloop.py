@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 FLOW: Final = claims(*(f"tests.flow.test_{each}" for each in ("demand", "iterating", "leaving", "mapping")))
-LIMITERS: Final = claims("tests.test_limiter", "tests.test_lease")
+LIMITERS: Final = claims("tests.limiters.test_sliding", "tests.limiters.test_machine")
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ async def test_many_series_in_any_width(
 def test_without_utf8(stored: Path) -> None:
     """Where the output can't hold blocks they are ASCII."""
     words = [sys.executable, "-X", "utf8=0", "-m", "rxcandles", "coverage"]
-    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[2])}
     out = subprocess.run(words, capture_output=True, env=environment, check=True).stdout.decode("ascii")
     assert "++++" in out
     assert "...." in out

@@ -442,7 +442,7 @@ def ended(program: str, tmp_path: Path) -> tuple[int, list[str], str]:
     with subprocess.Popen(
         [sys.executable, "-W", "always", "-c", program],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
     ) as child:  # fmt: skip
         assert child.stdout is not None
         assert child.stderr is not None
