@@ -149,7 +149,7 @@ class ContactEvent(TypedDict):
 
 
 class ImpossibleEvent(OfSeries):
-    """WARNING: a candle of a page is impossible. It is not stored, and its slot is not covered: later runs ask for it."""
+    """WARNING: a candle of a page is impossible. It is not stored nor covered: later runs ask for it."""
 
     event: Literal["impossible"]
     open_time: str
