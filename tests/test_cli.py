@@ -381,9 +381,7 @@ def test_half_a_stream_is_no_success() -> None:
 
 
 @pytest.mark.parametrize("package", ["click", "rich"])
-def test_without_the_extra(
-    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without click or rich the command says what to install."""
     monkeypatch.setitem(sys.modules, "rxcandles.cli", None)
     monkeypatch.setitem(sys.modules, package, None)
