@@ -18,7 +18,7 @@ from typing import Any, Final
 import click
 
 import rxcandles
-from profiling.harness import machine, table
+from profiling.support.harness import machine, table
 from rxcandles.__main__ import main as command
 from rxcandles.cli.stored import stored_symbols
 from rxcandles.cli.wanted import titles_of

@@ -9,7 +9,7 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
-from rxcandles.interchange.reading.filenames import said_by_name, series_by_name
+from rxcandles.interchange.reading.file_names import series_of_name, statements_of_name
 from rxcandles.interchange.reading.unpack import PACKED, kind_of
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import Timeframe
@@ -67,7 +67,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked:
-    by_name = series_by_name(path) if symbol is None or timeframe is None else None
+    by_name = series_of_name(path) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
@@ -82,10 +82,10 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str)
 
 
 def _of_folder(path: Path, symbol: str | None, timeframe: str | None) -> Asked | Left:
-    unfit = next((said.unfit for said in said_by_name(path)[1] if said.unfit), None)
+    unfit = next((said.unfit for said in statements_of_name(path)[1] if said.unfit), None)
     if unfit is not None:
         return Left(str(path), f"it has {unfit}, no candles")
-    by_name = series_by_name(path)
+    by_name = series_of_name(path)
     if by_name is None:
         if symbol is None or timeframe is None:
             return Left(str(path), "its name says no market and timeframe of candles")

@@ -1,4 +1,4 @@
-"""Slots without a trade, made visible."""
+"""Fill the slots in which nobody traded."""
 
 from __future__ import annotations
 
@@ -37,15 +37,26 @@ def fill_gaps(
 def fill_gaps(
     policy: Literal["flat", "null"] = "flat", *, order: AnyOrder = "of_the_run", size: int = 1000
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
-    """Put something into every slot between two candles of one series that has none.
+    """Add an item for every empty slot between two candles of one series.
 
-    The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
-    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is
-    ever stored. Before the first candle and after the last nothing is filled, since nothing is known of it.
+    Nothing is added before the first candle and after the last, since nothing is known of that time. A gap of any
+    length comes in lists, each made when the consumer has room; the event loop gets a turn between lists. Holds one
+    candle and one such list. An error comes after all items before it; disposing stops at the next list.
 
-    A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such
-    list are held, and the loop gets a turn between lists. An error comes after all that was before it; disposing stops
-    at the next list. Raises :class:`InvalidCandleError` for candles out of order or of several series.
+    * ``policy``: ``"flat"`` adds a :class:`FilledCandle` at the close of the older of the two candles, in either order;
+      ``"null"`` adds a :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored.
+    * ``order``: the order of the candles, which is kept. By default it is the order of the run, or newest first if the
+      lists do not know it.
+    * ``size``: the most items in a list.
+
+    Raises :class:`InvalidCandleError` if candles are out of order or of several series.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (2, 0)])
+    >>> filled = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.fill_gaps(), ops.to_list(10))))
+    >>> [(candle.open_seconds, candle.traded) for candle in filled]
+    [(120, True), (60, False), (0, True)]
     """
     check_choice("policy", policy, ("flat", "null"))
     known = check_order(order)
@@ -53,7 +64,7 @@ def fill_gaps(
     fill: Fill = _flat if policy == "flat" else _null
 
     def operator(source: Observable[Sequence[CandleData]]) -> Observable[Sequence[CandleData]]:
-        # With "null" there are NoTrades among them; the overloads say so.
+        # With "null" the lists contain NoTrades too; the overloads declare that.
         return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, known, size).fill)))
 
     return operator
@@ -69,7 +80,7 @@ def _null(symbol: str, timeframe: str, time: int, older: CandleData) -> NoTrade:
 
 
 class _Filling:
-    """One subscription: the candle before, beyond which the next gap begins."""
+    """One subscription; remembers the last candle, since a gap may begin behind it."""
 
     def __init__(self, fill: Fill, order: Order | None, size: int) -> None:
         self._fill = fill

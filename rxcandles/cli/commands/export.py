@@ -25,11 +25,11 @@ from rxcandles.cli.times import at_home, home, span_shown, time_shown, time_writ
 from rxcandles.cli.wanted import Wanted
 from rxcandles.cli.words import example_at
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
-from rxcandles.interchange import BY, FORMATS, Exported, export_candles
-from rxcandles.interchange.writing.own import are_own
+from rxcandles.interchange import BY, FORMATS, Exported, export_candles, names_files
+from rxcandles.interchange.writing.earlier import are_earlier_exports
 from rxcandles.model.advice import where_options
 from rxcandles.model.moments import Length
-from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.model.timeframe import END, Timeframe, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
@@ -147,7 +147,7 @@ class _Export:
         done: list[_Done] = []
         failures: list[str] = []
         found = await series_of(self.db, self.wanted.which(), self.source, imported=self.wanted.include_imported)
-        files = files_for(found, self.path, self.style, folder=self.by is not None or self.style == "freqtrade")
+        files = files_for(found, self.path, self.style, folder=self.by is not None or names_files(self.style))
         OBJECTS.coming({each: each._asdict() for each in files})
         async with AsyncExitStack() as opened:
             stores: dict[str, SqliteStore] = {}
@@ -183,12 +183,14 @@ class _Export:
         oldest, to = wanted.span()
         since = oldest if wanted.last is None else await _since(wanted.last, store, series, to)
         kind = self.style or ("parquet" if self.by else Path(path).suffix[1:].lower())
-        own = kind in FORMATS and are_own(Path(path), kind, self.by is not None, series.exchange, series.symbol, frame)
+        own = kind in FORMATS and are_earlier_exports(
+            Path(path), kind, self.by is not None, series.exchange, series.symbol, frame
+        )
         done = await export_candles(
             store, series.symbol, series.timeframe, path, since=since, to=to, file_format=self.style, by=self.by,
             complete=self.complete, force=self.force or own, include_imported=wanted.include_imported,
         )  # fmt: skip
-        ends = (0 if since is None else done.span[0], 10**12 if to is None else done.span[1])
+        ends = (0 if since is None else done.span[0], END if to is None else done.span[1])
         left_out = 0 if wanted.include_imported else await store.imported_count(series.symbol, frame, *ends)
         return _Done(series, done, left_out)
 
