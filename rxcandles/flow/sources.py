@@ -24,21 +24,22 @@ BURST = 128
 class Supply(Protocol[_A_co]):
     """What a source draws its items from; made anew for each subscription.
 
-    ::
-
-        class Countdown(Supply[int]):
-            def __init__(self, wake):
-                self.left, self.done = 3, False
-
-            def take(self):
-                self.left -= 1
-                self.done = self.left == 0
-                return (self.left,)
-
-            def idle(self):
-                pass
-
-        numbers = on_demand(Countdown)
+    >>> import asyncio
+    >>> from rxcandles.flow import Supply, on_demand, run
+    >>> class Countdown(Supply):
+    ...     def __init__(self, wake):
+    ...         self.left, self.done = 3, False
+    ...
+    ...     def take(self):
+    ...         if self.left:
+    ...             self.left -= 1
+    ...             return (self.left,)
+    ...         self.done = True
+    ...
+    ...     def idle(self):
+    ...         pass
+    >>> asyncio.run(run(on_demand(Countdown)))
+    0
     """
 
     done: bool
