@@ -149,7 +149,7 @@ class ContactEvent(TypedDict):
 
 
 class ImpossibleEvent(OfSeries):
-    """WARNING: a candle of a page is impossible. It is not stored, and later runs ask for its slot again."""
+    """WARNING: a candle of a page is impossible. It is not stored nor covered: later runs ask for it."""
 
     event: Literal["impossible"]
     open_time: str
@@ -174,7 +174,7 @@ class BannedEvent(TypedDict):
 
 
 class CommitEvent(OfSeries):
-    """DEBUG: rows and their span were stored in one transaction; not logged if the caller was cancelled."""
+    """DEBUG: rows and what they cover were stored in one transaction. Not logged if the caller was cancelled."""
 
     event: Literal["commit"]
     rows: int

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from rxcandles.cli.showntimes import home
+from rxcandles.cli.times import home
 from rxcandles.stores.overview import CoverageCell
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]

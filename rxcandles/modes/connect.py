@@ -17,7 +17,7 @@ import attrs
 from rxcandles.engine.retry import Retry
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
-from rxcandles.exchanges.named import named
+from rxcandles.exchanges.named import Named, named
 from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model.moments import Zone, zone
 from rxcandles.model.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
@@ -121,7 +121,8 @@ def connect(
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     provider = partial(OpenedProvider, retry=retry, cursors=cursors)
-    return Opening(store.path, partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown))
+    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown)
+    return Opening(store.path, opened, kind, called, unknown)
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -181,12 +182,27 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
     Before that, its errors explain how to open it.
     """
 
-    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]],
+        source: Exchange | Named,
+        called: str,
+        unknown: str | None = None,
+    ) -> None:
         self.name = name
         """The path of its file, for errors."""
+        self.source = source
+        """The exchange, or its class, with what that declares."""
+        self._called = called
+        self._unknown = unknown
         self._opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]] | None = opened
         self._stack: _Stack | None = None
         self._process = OwnProcess(name)
+
+    async def whose(self) -> str:
+        """Return what the candles are called; a server at another address is asked whether it is a simulator."""
+        return SIMULATED if self._unknown is not None and await is_simulator(self._unknown) else self._called
 
     def __await__(self) -> Generator[Any, None, OpenedProvider]:
         return self.__aenter__().__await__()

@@ -18,6 +18,7 @@ __all__ = [
     "AbsentSlot",
     "absent_slot",
     "confirm_times",
+    "example_glob",
     "limit_at",
     "limit_declared",
     "limit_words",
@@ -52,6 +53,12 @@ def settle_seconds(exchange: Exchange | type) -> float:
     """Return for how many seconds after its end a candle may still change (``settle_seconds``); 3 by default."""
     seconds: float = getattr(exchange, "settle_seconds", SETTLE_SECONDS)
     return max(seconds, SETTLE_SECONDS)
+
+
+def example_glob(exchange: Exchange | type) -> str:
+    """Return a glob that many markets of an exchange fit (``example_glob``), for messages; where it has none, all."""
+    glob: str = getattr(exchange, "example_glob", "*")
+    return glob
 
 
 def absent_slot(exchange: Exchange | type, timeframe: Timeframe) -> AbsentSlot:

@@ -13,11 +13,11 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
 from rxcandles import Exchange, Page, RequestError, Timeframe
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.simulator import Market, Simulator
+from tests.support.toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
 FRAME = Timeframe.of("1m")
 

@@ -105,6 +105,8 @@ class UpbitExchange(Titled):
     """Its own address."""
     example: ClassVar[str] = "KRW-BTC"
     """A market of it, for messages."""
+    example_glob: ClassVar[str] = "KRW-*"
+    """And some of its markets."""
     kind: ClassVar[str] = "spot"
     """What its markets trade."""
     timeframes: ClassVar[Sequence[Timeframe]] = TIMEFRAMES
