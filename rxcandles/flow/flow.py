@@ -40,8 +40,6 @@ LATEST: Final = 0.05
 class FlowStats(Brief):
     """A snapshot of a running pipeline.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> ops.with_backpressure()(ops.from_demand([1])).stats().held
     0
     """
@@ -76,12 +74,15 @@ class Flow(Titled, AsyncIOScheduler):
     flow's loop: calls from other threads are moved there.
 
     ``run`` and ``with_backpressure`` make a flow. Make one yourself to subscribe in the way of Rx, and close it at the
-    end::
+    end.
 
-        flow = rxcandles.Flow(in_flight=4)
-        pipeline.subscribe(print, scheduler=flow)
-        ...
-        await flow.close()
+    >>> import asyncio
+    >>> flow = Flow(in_flight=4)
+    >>> subscription = ops.from_demand([1, 2]).subscribe(print, scheduler=flow)
+    >>> await asyncio.sleep(0.001)
+    1
+    2
+    >>> await flow.close()
     """
 
     def __init__(self, in_flight: int = IN_FLIGHT, *, beside: Flow | None = None) -> None:
