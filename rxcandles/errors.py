@@ -350,8 +350,9 @@ class SchemaError(StoreError):
 
 
 class OddRowError(StoreError):
-    """The store has a row that this library can't have written, so its series can't be read; use ``verify`` and
-    ``repair``.
+    """The store has a row that this library can't have written, so the series can't be read.
+
+    Use ``verify`` and ``repair``.
     """
 
 

@@ -208,11 +208,11 @@ class Flow(Titled, AsyncIOScheduler):
             self._stages.remove(stage)
 
     async def room(self, below: Sequence[Holder], full: Callable[[int, float], bool] | None = None) -> None:
-        """Wait until the flow is not paused, the stages ``below`` hold fewer than ``in_flight`` items, and no queue is
-        ``full``.
+        """Wait until the flow is not paused, the stages ``below`` have room, and no queue is ``full``.
 
-        Return at once if that is so. Only stages below count: a stage that waited for those above it, which wait for
-        it, would wait for ever. ``full`` is called with ``in_flight`` and the time.
+        Stages have room while they hold fewer than ``in_flight`` items together. Only stages below count: a stage that
+        waited for those above it, which wait for it, would wait for ever. ``full`` is called with ``in_flight`` and the
+        time.
         """
         while self._shut(below) or (full is not None and self.is_full(full)):
             future = self._loop.create_future()

@@ -309,8 +309,9 @@ class SyncProvider(Titled):
 
 
 class SyncRepository(Titled):
-    """A store that is read without ``await`` and without asking the exchange: the ``repository`` of a
-    :class:`SyncProvider`.
+    """A store that is read without ``await``: the ``repository`` of a :class:`SyncProvider`.
+
+    The exchange is never asked.
 
     >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     _ = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
