@@ -16,6 +16,8 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.command(
     help="""Print a shell script for Tab completion of commands, options, stored markets and timeframes.
 
+    Put one of these lines where the comment says. It reads and writes nothing else, and uses no network.
+
     \b
     eval "$(rxcandles completion bash)"                              # in ~/.bashrc
     eval "$(rxcandles completion zsh)"                               # in ~/.zshrc
@@ -25,7 +27,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> options.Work:
-    """Print a shell script for Tab completion of commands, options, stored markets and timeframes."""
+    """Print the script of click for one shell."""
     group = context.find_root().command
 
     def work() -> int:
