@@ -127,7 +127,7 @@ def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) ->
 
 def _absences_line(asked: AbsencesAsked) -> str:
     left = f"; {counted(asked.left, 'provisional absence')} left"
-    until = "" if asked.until is None else f", to be asked about again by {time_shown(asked.until)} {zone_name()}"
+    until = "" if asked.until is None else f"; the last can be final at {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
     return f"{counted(asked.asked, 'provisional absence')} asked about again: {healed}{left}{until}"
 
