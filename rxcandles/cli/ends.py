@@ -78,7 +78,7 @@ def check_one(values: Mapping[str, object], *, dashes: str = "--") -> bool:
         *others, last = (dashes + name for name in values if name != "end")  # an older name; not advertised
         raise RequestError(
             f"{dashes}{one} and {dashes}{other} are both given, {_said(values[one])} and {_said(values[other])}; "
-            f"give only one of {', '.join(others)} and {last}"
+            f"give one of {', '.join(others)} and {last}"
         )
     return bool(given)
 

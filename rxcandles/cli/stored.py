@@ -14,6 +14,7 @@ import attrs
 import click
 
 from rxcandles.cli.runner import run_async
+from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.integrity.aliases import proper_names
 from rxcandles.integrity.snapshot import Snapshot
@@ -111,7 +112,7 @@ async def _nothing(held: _Held, part: Which, exchange: str | None, *, imported: 
             async with SqliteStore(held.db, exchange=each.exchange) as store:
                 count += await store.imported_count(each.symbol, Timeframe.of(each.timeframe), BEGINNING, END)
         if count:
-            return f"{nothing} but {count:,} imported candles, which are not proven; add --imported to use them"
+            return f"{nothing} but {counted(count, 'imported candle')}, not proven; add --imported to use them"
     return nothing + _instead(held.db, part, held.proven | held.unproven)
 
 

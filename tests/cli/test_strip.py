@@ -61,7 +61,7 @@ def test_the_command(stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [
         "exchange", "series", "from", "(UTC)", "to", "(UTC)", "candles", "no", "trade",
-        "provisional", "holes", "missing", "bytes",
+        "provisional", "gaps", "missing", "bytes",
     ]  # fmt: skip
     picture = lines[1].split()[-1]
     assert re.fullmatch(r"▄+░?·+▒?▄+░?·+", picture)

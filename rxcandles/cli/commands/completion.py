@@ -16,7 +16,8 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.command(
     help="""Print a shell script for Tab completion of commands, options, stored markets and timeframes.
 
-    Put one of these lines where the comment says. It reads and writes nothing else, and uses no network.
+    Choose the line of your shell, and put it where the comment says. The command reads and writes no file, and uses no
+    network; Tab completion itself reads the database.
 
     \b
     eval "$(rxcandles completion bash)"                              # in ~/.bashrc

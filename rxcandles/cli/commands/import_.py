@@ -17,7 +17,7 @@ from rxcandles.cli.import_files import Asked, Left, files_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
-from rxcandles.cli.text import echo
+from rxcandles.cli.text import counted, echo
 from rxcandles.cli.times import ZONE, at_home
 from rxcandles.errors import RequestError
 from rxcandles.interchange import ImportCheck, ImportReport, check_imported
@@ -241,6 +241,6 @@ def _text(report: ImportReport, title: str, db: str) -> str:
     ]
     more = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     return (
-        f"{title}: {report.new:,} candles from {printable(report.source)} ({report.format}, {report.rows:,} rows)"
-        f" imported into {printable(db)}, not proven" + (f"; {more}" if more else "")
+        f"{title}: {counted(report.new, 'candle')} from {printable(report.source)} ({report.format}, "
+        f"{report.rows:,} rows) imported into {printable(db)}, not proven" + (f"; {more}" if more else "")
     )

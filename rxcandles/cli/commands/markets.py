@@ -32,7 +32,7 @@ __all__ = ["markets"]
 
     \b
     rxcandles markets 'KRW-*'
-    rxcandles markets '*-BTC' --json
+    rxcandles markets 'BTC-*' --json
     """
 )
 @click.argument("pattern", default="*")
