@@ -49,7 +49,7 @@ def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str
 
 def _check_glob(glob: str, example: str) -> None:
     """Raise RequestError for a pattern that no code can match, or in small letters if codes are in capitals."""
-    allowed = f"write a market code with *, ? or [...], such as {example!r}"
+    allowed = f"write a market's code with *, ? or [...], such as {example!r}"
     if glob.islower() and not example.islower():
         raise refusal("symbol", glob, f"{allowed}; did you mean {glob.upper()!r}?")
     try:

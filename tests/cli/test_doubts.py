@@ -78,7 +78,7 @@ def test_several_series(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines[:3]] == ["KRW-A 1m", "KRW-B 1m", "KRW-C 1m"]
     assert lines[3] == "and 2 more series have provisional spans; `rxcandles coverage` shows them"
-    assert lines[4] == "KRW-A 1m: 1 candle was revised: the exchange has changed what it was stored with"
+    assert lines[4] == "KRW-A 1m: 1 candle was revised: the exchange has changed values that were stored"
     assert lines[7] == "and 2 more series have revised candles"
     assert len(lines) == 8
     assert revised_text(0) == ""

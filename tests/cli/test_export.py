@@ -162,7 +162,7 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["coverage", "KRW-BTC"]) == 0
     assert "imported" not in capsys.readouterr().out
     assert main(["verify"]) == 0
-    assert "3 spans, 1 imported candle, none proven; nothing is wrong" in capsys.readouterr().out
+    assert "3 spans, 1 imported candle, not proven; nothing is wrong" in capsys.readouterr().out
     for symbol, count in (("KRW-QQQ", 1), ("KRW-BTC", 0)):
         assert main(["verify", symbol, "60m", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["imported"] == count
@@ -219,7 +219,7 @@ def test_completes(words: list[str]) -> None:
         (["KRW-BTC", "2m", "-o", "a.csv"], "timeframe is '2m'"),
         (
             ["KRW-BTC", "60m"],
-            "nothing says where to write it (-o, --output); write `rxcandles export KRW-BTC 60m -o",
+            "missing: an output file (-o, --output); write, for example, `rxcandles export KRW-BTC 60m -o",
         ),
     ],
 )

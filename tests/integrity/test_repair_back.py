@@ -391,7 +391,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "would be fetched again: " in capsys.readouterr().out
     assert main(["repair", "--against-exchange", "40", "--seed", "1", *SIMULATED]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert any("asked for anew: " in line and line.endswith("which stay until the new page has come") for line in out)
+    assert any("fetched again: " in line and line.endswith("which stay until the new page has arrived") for line in out)
     assert any(", 1 stored, 1 replaced with " in line or ", 0 stored, 1 replaced with " in line for line in out)
     assert out[-1] == "candles.db: nothing is wrong now"
     assert main(verify) == 0

@@ -308,9 +308,9 @@ def test_what_is_left_to_another_source(mask: Mask, server: Simulator, capsys: p
     file.close()
     assert main(["repair", "--dry-run"]) == 3
     out = capsys.readouterr().out
-    assert "mirror, which this did not ask: rxcandles repair --base-url URL --name mirror" in out
+    assert "not repaired, because they are of exchange mirror: rxcandles repair --base-url URL --name mirror" in out
     assert main(["repair", "--dry-run", *there, "--name", "mirror"]) == 3
-    assert "mirror KRW-ETH 1m: would be taken out of the ledger" in capsys.readouterr().out
+    assert "mirror KRW-ETH 1m: would be removed from the coverage" in capsys.readouterr().out
     assert main(["repair", *there, "--name", "mirror", "--rate-limit", "none"]) == 0
 
 

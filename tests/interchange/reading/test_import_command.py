@@ -32,7 +32,7 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         "KRW-BTC 1m: 3 candles from theirs.csv (pyupbit, 3 rows) imported into candles.db, not proven\n"
     )
     assert main(words) == 0
-    assert capsys.readouterr().out.endswith("unproven; 3 were imported before\n")
+    assert capsys.readouterr().out.endswith("not proven; 3 were imported before\n")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "schema": "rxcandles/import/1", "stopped": False,
@@ -70,7 +70,7 @@ def test_columns_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "theirs.csv, line 4: the candle of 2024-01-01T00:02:00Z is " in capsys.readouterr().err
     assert main([*words, "--replace"]) == 0
     assert "1 candle from" in (said := capsys.readouterr().out)
-    assert "1 took the place of earlier imports, 2 were imported before" in said
+    assert "1 replaced earlier imports, 2 were imported before" in said
 
 
 def test_check(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +151,7 @@ def test_folder_of_freqtrade(capsys: pytest.CaptureFixture[str], folder: Path) -
     assert main(["import", "data", "--symbol", "KRW-ETH", "--json"]) == 0
     captured = capsys.readouterr()
     assert [json.loads(line)["same"] > 0 for line in captured.out.splitlines()] == [True]
-    assert "it is of KRW-BTC 1m" in captured.err
+    assert "it has KRW-BTC 1m" in captured.err
 
 
 def test_several_files(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
