@@ -17,14 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from rxcandles.errors import InvalidResponseError
+from rxcandles.exchanges.answers import excerpt, one_line
 from rxcandles.model import Row
 from rxcandles.ports import Market
 from rxcandles.timeframe import Timeframe
 
-__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds", "excerpt"]
+__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds"]
 
-_EXCERPT: Final = 120
-_MESSAGE: Final = 300
 _HOUR: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3])", re.ASCII)
 _REST: Final = re.compile(r":([0-5]\d):([0-5]\d)", re.ASCII)
 _SPAN: Final = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,3})?)\s*(sec|s\b|min|m\b|hour|h\b|초|분|시간)", re.IGNORECASE)
@@ -196,8 +195,7 @@ def error_message(body: bytes) -> str:
     escaped, for terminals and logs would obey it.
     """
     try:
-        message = _errors.decode(body).error.message[:_MESSAGE]
-        return (message if message.isprintable() else repr(message)) or excerpt(body)
+        return one_line(_errors.decode(body).error.message) or excerpt(body)
     except _UNREADABLE:
         return excerpt(body) if body else "no message"
 
@@ -220,12 +218,6 @@ def error_seconds(body: bytes) -> float | None:
         return float(found[1]) * _UNITS[found[2][0].lower()]
     found = _BARE.fullmatch(text)
     return float(found[1]) if found else None
-
-
-def excerpt(body: bytes) -> str:
-    """Return the first 120 characters of a body, quoted, for a message."""
-    text = body[: _EXCERPT * 4].decode("utf-8", "replace")
-    return repr(text[:_EXCERPT]) + ("…" if len(text) > _EXCERPT else "")
 
 
 @lru_cache(maxsize=4096)
