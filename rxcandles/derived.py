@@ -54,9 +54,9 @@ class FilledCandle(CandleData):
     """
 
     @property
-    def traded(self) -> bool:
-        """Always False: nobody traded in this slot."""
-        return False
+    def filled(self) -> bool:
+        """Always True: no exchange has sent it."""
+        return True
 
 
 @attrs.frozen
@@ -68,6 +68,7 @@ class NoTrade:
     open_seconds: int
 
     traded: ClassVar[bool] = False
+    filled: ClassVar[bool] = True
     open: ClassVar[None] = None
     high: ClassVar[None] = None
     low: ClassVar[None] = None

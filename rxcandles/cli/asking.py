@@ -18,7 +18,7 @@ from rxcandles.exchanges import named
 from rxcandles.model import Request
 from rxcandles.moments import Length, opened
 from rxcandles.ports import Market
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
+from rxcandles.timeframe import Timeframe, from_datetime, meant_by, to_datetime
 from rxcandles.which import Which, has_glob, matching
 
 __all__ = [
@@ -188,10 +188,11 @@ class Wanted:
     def __attrs_post_init__(self) -> None:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
-            raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
+            there = named(self.exchange)
+            raise RequestError(f"no symbol is given; name markets, such as {there.example} or {there.example_glob!r}")
         check_names(self.symbols, self.timeframes, self.exchange)
         if not self.timeframes:
-            names = " ".join(each.name for each in TIMEFRAMES)
+            names = " ".join(each.name for each in named(self.exchange).timeframes)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
         for timeframe in self.timeframes:
             Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
@@ -199,20 +200,21 @@ class Wanted:
 
 def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str = "upbit") -> None:
     """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market of it is called."""
+    there = named(exchange)()
     for timeframe in timeframes:
         if (meant := meant_by(timeframe)) is not None:
             raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
-        Timeframe.of(timeframe)
+        there.check(there.example, Timeframe.of(timeframe))
     for symbol in symbols:
         if not has_glob(symbol):
-            named(exchange)().check(symbol, TIMEFRAMES[0])
+            there.check(symbol, there.timeframes[0])
         else:
-            _check_glob(symbol)
+            _check_glob(symbol, there.example_glob)
 
 
-def _check_glob(glob: str) -> None:
+def _check_glob(glob: str, example: str) -> None:
     """Refuse a pattern that no code can fit, or that is written in small letters only."""
-    allowed = "write a market's code with *, ? or [...], such as 'KRW-*'"
+    allowed = f"write a market's code with *, ? or [...], such as {example!r}"
     if glob.islower():
         raise refusal("symbol", glob, f"{allowed}; did you mean {glob.upper()!r}?")
     try:
@@ -245,4 +247,4 @@ def requests_for(
 
 def _askable(exchange: str) -> Callable[[str], None]:
     there = named(exchange)()
-    return lambda symbol: there.check(symbol, TIMEFRAMES[0])
+    return lambda symbol: there.check(symbol, there.timeframes[0])

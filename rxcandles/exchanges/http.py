@@ -26,6 +26,7 @@ from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.sessions import Sent, new_session, request_headers
 from rxcandles.exchanges.unpacking import UnpackingError
 from rxcandles.forks import OwnProcess
+from rxcandles.limiters import Limit
 from rxcandles.naming import EXCHANGES, SIMULATED, SIMULATED_HEADER, check_url
 from rxcandles.ports import Market, Page
 from rxcandles.showing import Titled, limit_text
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpExchange"]
 
-_OWN: Final = "the exchange's own address"
+_OWN: Final = "the exchange's own"
 _Self = TypeVar("_Self", bound="HttpExchange")
 
 
@@ -63,12 +64,16 @@ class HttpExchange(Titled):
     """Its own address."""
     example: ClassVar[str]
     """A market of it, for messages."""
+    example_glob: ClassVar[str]
+    """A pattern that many of its markets fit, for messages."""
     kind: ClassVar[str] = "spot"
     """What its markets trade."""
     timeframes: ClassVar[Sequence[Timeframe]]
     """What it serves; those of ``1h`` and ``4h`` are called ``60m`` and ``240m``."""
     settle_seconds: ClassVar[float] = 3.0
     """Seconds after its end for which a candle may still change."""
+    limit: ClassVar[Limit | None] = None
+    """What it allows, where that is not so many requests a second."""
     name: str
     """Its name, and what its candles are called where nothing else is said."""
     page_limit: int
@@ -84,13 +89,13 @@ class HttpExchange(Titled):
         connect_timeout: float = 5.0,
         connections: int = 8,
         max_body: int = 4 * 1024 * 1024,
-        name: str | None = None,
+        name: str = _OWN,
         simulated: bool | None = None,
         session: aiohttp.ClientSession | None = None,
         patience: float | None = None,
     ) -> None:
         parts = check_url(type(self).url if base_url is _OWN else base_url)
-        self.name = check_exchange_name("name", type(self).name if name is None else name)
+        self.name = check_exchange_name("name", type(self).name if name is _OWN else name)
         # The scheme in small letters, which is all that the client knows.
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._host = parts.netloc
@@ -131,7 +136,8 @@ class HttpExchange(Titled):
             raise refusal("session", session, "give an aiohttp.ClientSession")
 
     def _told(self) -> Mapping[str, object]:
-        return {"name": self.name, "limit": limit_text(self.rate_limit)}
+        limit = limit_text(self.rate_limit) if self.limit is None else self.limit.text
+        return {"name": self.name, "limit": limit}
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
         """Raise ``RequestError`` where the exchange can have no such market or timeframe; sends nothing."""
@@ -205,8 +211,11 @@ class HttpExchange(Titled):
             self._process = OwnProcess(f"the connection to {self._host}", ExchangeError)
         return self._process
 
-    async def _get(self, path: str, asked: str, *, anew: bool = False) -> Answer:
-        """Return the answer to one request; ``asked`` says in words what it asks for."""
+    async def _get(self, path: str, asked: str, *, anew: bool = False, longest: int = 1) -> Answer:
+        """Return the answer to one request; ``asked`` says in words what it asks for.
+
+        Its body may be ``longest`` times ``max_body`` long.
+        """
         if self._closed:
             raise ExchangeError(f"{asked}: this exchange is closed; open a new one")
         self._mine().check()
@@ -215,9 +224,9 @@ class HttpExchange(Titled):
                 f"{asked}: this exchange was opened in another event loop, and each asyncio.run() has one of its own; "
                 "open it where you use it, or take `rxcandles.open(…)`, which needs no loop"
             )
-        return await self._contact.made(lambda: self._answer(path, asked, anew=anew))
+        return await self._contact.made(lambda: self._answer(path, asked, anew=anew, most=longest * self._max_body))
 
-    async def _answer(self, path: str, asked: str, *, anew: bool) -> Answer:
+    async def _answer(self, path: str, asked: str, *, anew: bool, most: int) -> Answer:
         import aiohttp
         from yarl import URL
 
@@ -248,7 +257,7 @@ class HttpExchange(Titled):
                         "nothing of it is stored: go around it, or correct base_url; it begins with "
                         f"{excerpt(await beginning(response, packed=packed))}"
                     )
-                body = await self._body(response, asked, packed=packed)
+                body = await self._body(response, asked, most, packed=packed)
                 return Answer(body, headers, max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             from rxcandles.exchanges.reasons import connection_failure
@@ -275,15 +284,13 @@ class HttpExchange(Titled):
                 f"{self.name!r}; leave out --exchange {SIMULATED}, and they get a name of their own"
             )
 
-    async def _body(self, response: aiohttp.ClientResponse, asked: str, *, packed: bool) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse, asked: str, most: int, *, packed: bool) -> bytes:
         try:
-            body, whole = await body_of(response, self._max_body, packed=packed)
+            body, whole = await body_of(response, most, packed=packed)
         except UnpackingError as error:
             raise ConnectionFailedError(f"{asked}: no whole answer from {self._host}: {error}") from None
         if not whole:
-            raise InvalidResponseError(
-                f"{asked}: the answer is longer than max_body, {self._max_body} bytes: {excerpt(body)}"
-            )
+            raise InvalidResponseError(f"{asked}: the answer is longer than max_body, {most} bytes: {excerpt(body)}")
         return body
 
     async def _failure(self, response: aiohttp.ClientResponse, asked: str, *, packed: bool) -> ExchangeError:

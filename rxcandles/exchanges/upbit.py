@@ -43,6 +43,7 @@ class UpbitExchange(HttpExchange):
     title: ClassVar[str] = "Upbit"
     url: ClassVar[str] = UPBIT_URL
     example: ClassVar[str] = "KRW-BTC"
+    example_glob: ClassVar[str] = "KRW-*"
     timeframes: ClassVar[Sequence[Timeframe]] = TIMEFRAMES
     name: str = "upbit"
     page_limit: int = 200
