@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from rxcandles.advising import source_options
 from rxcandles.arguments import check_symbol, refusal
 from rxcandles.cli.showntimes import ZONE, home, time_written
 from rxcandles.errors import RequestError
@@ -169,7 +170,8 @@ def check_all_said(
         what = f"{', '.join(others)} and {last}" if others else last
         words = [*map(_quoted, symbols[:3] or [named(exchange).example]), *(timeframes[:3] or ["60m"])]
         back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
-        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+        line = f"{' '.join(words)} {back}{source_options(exchange)}"
+        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {line}`")
 
 
 def _quoted(word: str) -> str:
