@@ -28,8 +28,8 @@ from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 from rxcandles import operators as ops
 from rxcandles.errors import ExchangeError, IncompleteError
 from rxcandles.model import Row
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
 
 __all__ = ["Audit", "Ill", "Illness", "Truth", "at", "final_audit", "main"]
 

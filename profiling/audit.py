@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rxcandles.model import Row
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Market
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["Truth", "audit"]
 

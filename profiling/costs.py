@@ -23,9 +23,9 @@ from rxcandles.__main__ import main as command
 from rxcandles.cli.completing import stored_symbols
 from rxcandles.cli.jobs import titles_of
 from rxcandles.model import Request, Row
-from rxcandles.spans import SpanSet
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE: Final = Timeframe.of("1m")
 BASE: Final = MINUTE.ceil(1_600_000_000)

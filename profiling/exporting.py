@@ -52,7 +52,7 @@ def _together(series: int, candles: int) -> None:
 async def _filled(database: str, symbols: list[str], candles: int) -> None:
     from rxcandles import SqliteStore
     from rxcandles.model import Row
-    from rxcandles.timeframe import Timeframe
+    from rxcandles.model.timeframe import Timeframe
 
     start, frame = 1_704_067_200, Timeframe.of("1m")
     async with SqliteStore(database) as store:

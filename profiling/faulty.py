@@ -19,10 +19,10 @@ from typing import Any
 
 from profiling.audit import Truth, audit
 from profiling.harness import machine, table
+from rxcandles.model.timeframe import time_text
 from rxcandles.simulator import Market, Simulator, faults
 from rxcandles.simulator.answers import Answer, Asked
 from rxcandles.simulator.faults import Fault
-from rxcandles.timeframe import time_text
 
 __all__ = ["KINDS", "Unlucky", "main"]
 

@@ -16,7 +16,7 @@ from typing import Any
 import rxcandles
 from profiling.harness import machine, table
 from profiling.stored import filled
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 COLUMNS = ["open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp"]
 SQL = f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = 1 ORDER BY open_time"

@@ -24,9 +24,9 @@ from rxcandles import operators as ops
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import SETTLE_SECONDS, Request
-from rxcandles.reports import CollectionSummary
+from rxcandles.model.reports import CollectionSummary
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Illness, Market, Simulator, faults
-from rxcandles.timeframe import Timeframe, to_datetime
 
 __all__ = ["Day", "Keeping"]
 

@@ -23,9 +23,9 @@ from profiling.audit import Truth, audit
 from profiling.children import MODES, Child, Job
 from profiling.counted import counted
 from profiling.harness import machine, table
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import DEFAULT_MARKETS
-from rxcandles.stores.connection import Durability
-from rxcandles.timeframe import to_datetime
+from rxcandles.stores.sqlite.connection import Durability
 
 __all__ = ["Siege"]
 

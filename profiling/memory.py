@@ -21,7 +21,7 @@ MODES = ("storage-only", "streaming", "collection")
 
 async def sampled(url: str, count: int, name: str) -> dict[str, Any]:
     import rxcandles
-    from rxcandles.monitor import resident_memory
+    from rxcandles.util.monitor import resident_memory
 
     samples: list[tuple[int, int]] = []
 

@@ -88,11 +88,11 @@ async def candles(pages: int) -> dict[str, Any]:
 
     import rxcandles
     from rxcandles import operators as ops
-    from rxcandles.exchanges.checks import check_page
+    from rxcandles.engine.checks import check_page
     from rxcandles.limiters import SlidingWindowLimiter
     from rxcandles.model import Row
+    from rxcandles.model.timeframe import Timeframe
     from rxcandles.ports import CandleStore, Exchange, Page
-    from rxcandles.timeframe import Timeframe
 
     count, minute = pages * 200, Timeframe.of("1m")
     request = rxcandles.Request("KRW-BTC", "1m", count=count)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import rxcandles
 from profiling.harness import table
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
-from rxcandles.timeframe import to_datetime
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ SYMBOL: Final = "KRW-X"
 
 CHILD: Final = f"""
 import asyncio, sys, rxcandles
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 async def main(path, url, count, rate):
     async with rxcandles.connect(path, base_url=url, rate_limit=rate) as provider:
         print("ready", flush=True)

@@ -11,7 +11,7 @@ import attrs
 
 import rxcandles
 from rxcandles.model import Row
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["MINUTE", "SYMBOL", "WELL", "Ill", "Illness", "Truth"]
 

@@ -10,7 +10,7 @@ import tracemalloc
 
 import attrs
 
-from rxcandles.monitor import resident_memory
+from rxcandles.util.monitor import resident_memory
 
 __all__ = ["Vitals", "traced_heap", "vitals"]
 

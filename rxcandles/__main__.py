@@ -6,7 +6,7 @@ import os
 import sys
 
 try:
-    from rxcandles.stopping import STOPPING
+    from rxcandles.util.stopping import STOPPING
 except KeyboardInterrupt:  # the last moment before signals are listened to
     os.write(2, b"rxcandles: stopped\n")
     raise SystemExit(130) from None

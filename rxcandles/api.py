@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rxcandles.chunk import Chunk
-from rxcandles.claims import Claim, ConfirmTimes
-from rxcandles.collector import CandleCollector
-from rxcandles.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -32,12 +30,17 @@ from rxcandles.errors import (
     UnreachableError,
     WrongServerError,
 )
-from rxcandles.estimating import CollectionPlan
-from rxcandles.findings import Finding, RepairReport, RepairStep, VerificationReport
 from rxcandles.flow import Flow, FlowStats, Stream, run, with_backpressure
-from rxcandles.frames import (
+from rxcandles.integrity.findings import Finding, RepairReport, RepairStep, VerificationReport
+from rxcandles.integrity.repair import repair
+from rxcandles.integrity.verify import verify
+from rxcandles.interchange import (
     Exported,
+    ImportCheck,
+    ImportReport,
+    check_imported,
     export_candles,
+    import_candles,
     in_batches,
     to_arrow,
     to_ccxt,
@@ -46,18 +49,12 @@ from rxcandles.frames import (
     to_polars,
     to_pyupbit,
 )
-from rxcandles.holdings import CoverageCell, SeriesOverview, coverage_cells, overview
-from rxcandles.importing import ImportCheck, ImportReport, check_imported, import_candles
+from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
-from rxcandles.monitor import MemoryMonitor, Timer
-from rxcandles.notebook import ProgressBar
-from rxcandles.ohlcv import get_ohlcv
-from rxcandles.opening import OpenedProvider, connect
-from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
-from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
-from rxcandles.repairing import repair
-from rxcandles.reports import (
+from rxcandles.model.claims import Claim, ConfirmTimes
+from rxcandles.model.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
+from rxcandles.model.reports import (
     CandleProgress,
     CollectionConfig,
     CollectionProgress,
@@ -70,12 +67,18 @@ from rxcandles.reports import (
     StreamStats,
     recommend_mode,
 )
-from rxcandles.sequence import CandleSequence, stored_candles
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.modes.collector import CandleCollector
+from rxcandles.modes.connect import OpenedProvider, connect
+from rxcandles.modes.notebook import ProgressBar
+from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.modes.sequence import CandleSequence, stored_candles
+from rxcandles.modes.stream import CandleStream
+from rxcandles.modes.sync import SyncProvider, SyncRepository, SyncStream, open
+from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.stores import Import, SqliteStore
-from rxcandles.streaming import CandleStream
-from rxcandles.sync import SyncProvider, SyncRepository, SyncStream, open
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
-from rxcandles.verification import verify
+from rxcandles.stores.overview import CoverageCell, SeriesOverview, coverage_cells, overview
+from rxcandles.util.monitor import MemoryMonitor, Timer
 from rxcandles.version import VERSION
 
 __version__ = VERSION

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rxcandles.model import Request
-    from rxcandles.reports import CollectionSummary
+    from rxcandles.model.reports import CollectionSummary
 
 __all__ = [
     "BannedError",

@@ -10,7 +10,7 @@ import reactivex
 from reactivex import Observable
 
 from rxcandles.model import CandleData, Order
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["cut", "market", "ordered", "through"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tenacity
 
-pytest_plugins = ("rxcandles.fixtures",)
+pytest_plugins = ("rxcandles.modes.fixtures",)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,10 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 
-from rxcandles.exchanges.declared import retained_since
 from rxcandles.model import CandleData, Row
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market, Page
-from rxcandles.timeframe import Timeframe
+from rxcandles.ports.declared import retained_since
 
 MINUTE = 60
 NOW = 1_700_000_070.0

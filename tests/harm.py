@@ -10,11 +10,11 @@ from pathlib import Path
 import attrs
 
 from profiling.audit import Truth
-from rxcandles.findings import Kind, VerificationReport
+from rxcandles.integrity.findings import Kind, VerificationReport
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.simulator import Market
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, from_datetime
 
 START = 1_769_990_400
 """2026-02-02T00:00Z, a Monday."""

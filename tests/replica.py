@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from rxcandles.model import Row
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Illness, Market, Replay
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import Timeframe
 
 _NAMES = (
     "opening_price", "high_price", "low_price", "trade_price", "candle_acc_trade_volume", "candle_acc_trade_price",

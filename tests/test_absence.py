@@ -35,10 +35,11 @@ from profiling.absence import (
 from profiling.unwell import MINUTE, SYMBOL, WELL, Ill, Illness, Truth
 from rxcandles.errors import ContradictionError, IncompleteError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
-from rxcandles.spans import SpanSet
-from rxcandles.stores import SqliteStore, schema
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite import schema
 
 pytestmark = pytest.mark.exhaustive
 
@@ -438,6 +439,6 @@ async def test_incomplete_says_what_contradicts_what(tmp_path: Path) -> None:
 
 def test_upbit_declares_nothing_of_its_own() -> None:
     """The usual confirm times are those of Upbit: two minutes for the head, an hour for gaps and the beginning."""
-    from rxcandles.exchanges.declared import confirm_times
+    from rxcandles.ports.declared import confirm_times
 
     assert confirm_times(UpbitExchange) == rxcandles.ConfirmTimes(head=120, gap=3600, beginning=3600)

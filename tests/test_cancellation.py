@@ -18,9 +18,9 @@ from fakes import MINUTE, NEWEST, FakeExchange, slots
 from virtualloop import VirtualLoop
 
 import rxcandles
-from rxcandles.limiter import SlidingWindowLimiter
-from rxcandles.stores.connection import Connection
-from rxcandles.timeframe import to_datetime
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.stores.sqlite.connection import Connection
 
 TIMES = slots(130, 0.8, seed=2)
 ASKED: dict[str, Any] = {"symbol": "KRW-BTC", "timeframe": "1m", "count": 100, "to": to_datetime(NEWEST + MINUTE)}

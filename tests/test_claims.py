@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxcandles.claims import Absence, AbsenceKind, Claim, ConfirmTimes, hear
-from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.claims import Absence, AbsenceKind, Claim, ConfirmTimes, hear
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import Timeframe
 
 MINUTE = Timeframe.of("1m")
 CONFIRM = ConfirmTimes()

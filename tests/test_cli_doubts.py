@@ -15,10 +15,10 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.cli.provisional import Doubts, provisional_text, revised_text, tell_doubts
-from rxcandles.reports import ProvisionalSpan
+from rxcandles.model.reports import ProvisionalSpan
+from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.simulator import Illness, Simulator
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, from_datetime
 
 TWO = datetime(2026, 3, 11, 14, 40, tzinfo=UTC)
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)

@@ -15,8 +15,8 @@ from fakes import row
 
 from rxcandles.__main__ import main
 from rxcandles.cli import cli
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 HOUR = 3600
 DAY = 24 * HOUR

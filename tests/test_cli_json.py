@@ -19,8 +19,8 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.cli.objects import NAMES, SERIES
-from rxcandles.plain import to_plain
-from rxcandles.reports import FailedSpan
+from rxcandles.model.reports import FailedSpan
+from rxcandles.util.plain import to_plain
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 DAY = ["--since", "2024-01-01", "--until", "2024-01-02"]

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxcandles.__main__ import main
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.model.which import Which
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
-from rxcandles.which import Which
 
 START = 1_704_067_200
 """2024-01-01."""

@@ -14,7 +14,7 @@ import pytest
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.listing import listed
+from rxcandles.engine.listing import listed
 from rxcandles.operators import Retry
 from rxcandles.simulator import Simulator, faults
 
@@ -303,7 +303,7 @@ def test_bad_files(text: str, says: str, folder: Path, capsys: pytest.CaptureFix
 
 async def test_listing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The listing that a glob needs is asked for again where a fault passes; a block or a refusal is told at once."""
-    monkeypatch.setattr("rxcandles.listing._LISTING", Retry(attempts=4, base=0.001, longest=0.002))
+    monkeypatch.setattr("rxcandles.engine.listing._LISTING", Retry(attempts=4, base=0.001, longest=0.002))
     async with Simulator(rate=None) as sim, rxcandles.connect(":memory:", "simulated", sim.base_url) as provider:
         for fault in (faults.status(200, ""), faults.html(), faults.status(502), faults.limited(), faults.drop("body")):
             sim.faults.add(fault, 3)

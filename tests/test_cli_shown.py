@@ -25,7 +25,7 @@ from rxcandles.__main__ import main
 from rxcandles.cli import cli
 from rxcandles.cli.display import Board, Output, board_shown
 from rxcandles.cli.picture import Picture
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*3[0-9]")
 
@@ -186,7 +186,7 @@ def test_verbose(capsys: pytest.CaptureFixture[str]) -> None:
     before = (list(logger.handlers), logger.level)
     assert simulated("collect", "KRW-ETH", "1m", "--count", "400", "-v") == 0
     err = capsys.readouterr().err
-    assert "INFO rxcandles.collector: KRW-ETH 1m: candles: 400, requests: 2" in err
+    assert "INFO rxcandles.modes.collector: KRW-ETH 1m: candles: 400, requests: 2" in err
     assert "DEBUG" not in err
     assert simulated("collect", "KRW-BTC", "1m", "--count", "400", "-vv") == 0
     assert "DEBUG rxcandles.fetch: KRW-BTC 1m, chunk 1, " in capsys.readouterr().err

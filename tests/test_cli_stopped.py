@@ -17,9 +17,9 @@ from fakes import row
 
 from rxcandles.__main__ import main
 from rxcandles.cli.objects import SERIES
-from rxcandles.stopping import Stopping
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
+from rxcandles.util.stopping import Stopping
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 SPAN = ["--since", "2024-01-01", "--until", "2024-01-02"]
@@ -29,7 +29,7 @@ HOUR, START = Timeframe.of("60m"), 1_704_067_200
 COMMANDS = {
     "collect": (["collect", *BOTH, *SPAN, *SIMULATED], "rxcandles.stores:SqliteStore.write"),
     "run": (["run", "jobs.toml"], "rxcandles.stores:SqliteStore.write"),
-    "plan": (["plan", *BOTH, *SPAN, *SIMULATED], "rxcandles.provider:CandleDataProvider.plan"),
+    "plan": (["plan", *BOTH, *SPAN, *SIMULATED], "rxcandles.modes.provider:CandleDataProvider.plan"),
     "coverage": (["coverage"], "rxcandles.cli.coverage:ends_held"),
     "export": (["export", "*", "-o", "files/", "--force"], "rxcandles.cli.exporting:export_candles"),
     "chart": (["chart", "*", "-o", "files/"], "rxcandles.cli.charting:_read"),

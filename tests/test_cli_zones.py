@@ -18,9 +18,9 @@ from rxcandles.__main__ import main
 from rxcandles.cli.console import format_candles, summary_table
 from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown, time_written
 from rxcandles.model import CandleData
-from rxcandles.moments import read_length, read_time
+from rxcandles.model.moments import read_length, read_time
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 HOUR, START = Timeframe.of("60m"), int(datetime(2024, 3, 10, tzinfo=UTC).timestamp())

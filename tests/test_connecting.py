@@ -12,8 +12,8 @@ from fakes import NEWEST, FakeExchange, slots
 
 import rxcandles
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import to_datetime
 
 ASKED = {"symbol": "KRW-BTC", "timeframe": "1m", "count": 300, "to": to_datetime(NEWEST + 60)}
 

@@ -18,9 +18,9 @@ from rxcandles.cli.jobfile import read_jobs
 from rxcandles.cli.jobs import titles_of
 from rxcandles.errors import RequestError
 from rxcandles.model import Request, Row
-from rxcandles.spans import SpanSet
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 FEW, MANY = 50, 2_000
@@ -80,14 +80,14 @@ async def test_plan_asks_once_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "candles.db"
     await (await ledger(path, MANY)).close()
     calls = 0
-    call = rxcandles.stores.connection.Connection.call
+    call = rxcandles.stores.sqlite.connection.Connection.call
 
     async def counted(self: Any, *arguments: Any) -> Any:
         nonlocal calls
         calls += 1
         return await call(self, *arguments)
 
-    monkeypatch.setattr(rxcandles.stores.connection.Connection, "call", counted)
+    monkeypatch.setattr(rxcandles.stores.sqlite.connection.Connection, "call", counted)
     async with rxcandles.connect(path, "simulated") as provider:
         request = Request("KRW-BTC", "1m", to=to_datetime(MANY * 120), end=to_datetime(120))
         plan = await provider.plan(request)

@@ -9,8 +9,8 @@ from fakes import MINUTE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxcandles.density import UNLIKELY, Trend, doubtful_gaps, is_unlikely
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.density import UNLIKELY, Trend, doubtful_gaps, is_unlikely
+from rxcandles.model.timeframe import Timeframe
 
 FRAME = Timeframe.of("1m")
 TO = 1_700_000_040 // MINUTE * MINUTE

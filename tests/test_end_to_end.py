@@ -16,8 +16,8 @@ import rxcandles
 from rxcandles import CandleData
 from rxcandles import operators as ops
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Market, Simulator, faults
-from rxcandles.timeframe import Timeframe, to_datetime
 
 NOW = int(datetime(2026, 3, 11, 14, 40, 30, tzinfo=UTC).timestamp())
 NEWEST = to_datetime(NOW - 30)

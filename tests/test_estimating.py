@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtualloop import run_virtual
 
-import rxcandles.estimating
+import rxcandles.engine.estimate
 from rxcandles import (
     CandleDataProvider,
     CollectionPlan,
@@ -25,12 +25,12 @@ from rxcandles import (
     SqliteStore,
     Timeframe,
 )
-from rxcandles.claims import Absence, ConfirmTimes
-from rxcandles.estimating import seconds_at_limit
+from rxcandles.engine.estimate import seconds_at_limit
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.claims import Absence, ConfirmTimes
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import to_datetime
 
 PAGE = 20
 LENGTH = 2400
@@ -83,12 +83,12 @@ stretches = st.tuples(st.integers(0, LENGTH - 1), st.integers(1, LENGTH)).map(
 )
 
 
-@given(st.one_of(counts, stretches), spans, st.sampled_from([0, rxcandles.estimating.WALKED]))
+@given(st.one_of(counts, stretches), spans, st.sampled_from([0, rxcandles.engine.estimate.WALKED]))
 @settings(max_examples=30, deadline=None)
 def test_one_cursor(request: Request, stored: list[tuple[int, int]], walked: int) -> None:
     """The requests are as planned, whatever is stored: nothing, the ends, pieces in between; short runs and long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rxcandles.estimating, "WALKED", walked)
+        patch.setattr(rxcandles.engine.estimate, "WALKED", walked)
         plan, requests, summary = asyncio.run(both(request, stored, 1))
     assert plan.requests == requests
     assert plan.missing_slots == summary.stored_count

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rxcandles.errors import ExtraMissingError
-from rxcandles.extras import need
+from rxcandles.util.extras import need
 
 
 def test_there() -> None:

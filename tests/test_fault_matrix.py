@@ -35,9 +35,9 @@ from rxcandles.errors import (
     ServerError,
 )
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
-from rxcandles.timeframe import to_datetime
 
 NOW = int(datetime(2026, 3, 11, 14, 40, 30, tzinfo=UTC).timestamp())
 TO = NOW - 30
@@ -328,7 +328,7 @@ async def test_quoted(bench: Bench, name: str, quoted: str) -> None:
 @pytest.mark.parametrize("ahead", [HOUR, -HOUR])
 async def test_clocks_apart(bench: Bench, ahead: int, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where our clock and the server's differ by an hour, nothing that is not over by both is kept as final."""
-    monkeypatch.setattr("rxcandles.model.time.time", lambda: float(NOW + ahead))
+    monkeypatch.setattr("rxcandles.model.request.time.time", lambda: float(NOW + ahead))
     monkeypatch.setitem(ASKED, "to", None)
     assert await bench.run(mode) == COUNT
 

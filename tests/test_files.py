@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rxcandles.errors import RequestError
-from rxcandles.files import check_replaceable, replacing
+from rxcandles.util.files import check_replaceable, replacing
 
 
 def test_takes_its_place(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ import rxcandles
 from profiling.audit import Truth, audit
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Simulator
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 pytestmark = pytest.mark.exhaustive
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles import CoverageCell, Covered, RequestError, Row, SqliteStore, Timeframe, coverage_cells, overview
-from rxcandles.claims import Absence, ConfirmTimes
-from rxcandles.holdings import covered_within
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.claims import Absence, ConfirmTimes
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.stores.overview import covered_within
 
 MINUTE, MONTH = Timeframe.of("1m"), Timeframe.of("1M")
 HOURS = 3

@@ -32,7 +32,7 @@ from rxcandles import (
 )
 from rxcandles import operators as ops
 from rxcandles.__main__ import main
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 START = 1_704_067_200
 """2024-01-01."""

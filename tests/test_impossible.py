@@ -22,12 +22,12 @@ from rxcandles.__main__ import main
 from rxcandles.charts.strip import Counts
 from rxcandles.cli.strip import legend, strip
 from rxcandles.errors import IncompleteError, InvalidResponseError
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.operators import Retry
 from rxcandles.ports import Page
-from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 FRAME = Timeframe.of("1m")
 FAST = Retry(attempts=4, base=0.0)

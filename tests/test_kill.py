@@ -13,7 +13,7 @@ import pytest
 from profiling.children import MODES
 from profiling.counted import counted
 from profiling.kill import Siege
-from rxcandles.stores.connection import Durability
+from rxcandles.stores.sqlite.connection import Durability
 
 pytestmark = pytest.mark.exhaustive
 

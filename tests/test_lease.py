@@ -19,12 +19,11 @@ import test_limiter
 from test_limiter import StrictServer, collect, times
 from virtualloop import run_virtual
 
-from rxcandles import ownfolder
 from rxcandles.errors import RequestError, StoreError
-from rxcandles.lease import MachineLimiter
-from rxcandles.limiters import leasefile, sharedfile
+from rxcandles.limiters import MachineLimiter, leasefile, sharedfile
 from rxcandles.ports import RateLimiter
 from rxcandles.simulator import Market, Simulator
+from rxcandles.util import ownfolder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shares nothing there")
 
@@ -369,7 +368,7 @@ def test_fault(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         os.chmod(folder, 0o700)
         return taken + await times(limiter, 1) + await times(MachineLimiter(1, folder=folder), 1)
 
-    with caplog.at_level(logging.INFO, "rxcandles.lease"):
+    with caplog.at_level(logging.INFO, "rxcandles.limiters"):
         assert run_virtual(scenario()) == [1.03, 2.06, 3.09, 4.12]
     assert len(caplog.messages) == 1
     assert "for this process alone" in caplog.text
@@ -379,7 +378,7 @@ COLLECT = """
 import asyncio, json, sys
 from rxcandles import CandleDataProvider, SqliteStore
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.lease import MachineLimiter
+from rxcandles.limiters import MachineLimiter
 
 async def main(folder, url, name):
     limiter = MachineLimiter(20, folder=folder)
@@ -394,7 +393,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 WAIT = """
 import asyncio, sys
-from rxcandles.lease import MachineLimiter
+from rxcandles.limiters import MachineLimiter
 
 async def main(folder):
     limiter = MachineLimiter(1, folder=folder, window=0.3)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from virtualloop import run_virtual
 
 from rxcandles.errors import BannedError, RateLimitedError, RequestError
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.ports import RateLimiter
 
 
@@ -665,7 +665,7 @@ def test_log(caplog: pytest.LogCaptureFixture):
         limiter.limited()
         limiter.banned()
 
-    with caplog.at_level(logging.INFO, "rxcandles.limiter"):
+    with caplog.at_level(logging.INFO, "rxcandles.limiters"):
         run_virtual(scenario())
     assert [line[:4] for line in caplog.messages] == ["429:", "418:"]
 

@@ -11,7 +11,7 @@ import rxcandles
 from profiling.keeping import Keeping
 from profiling.vitals import traced_heap, vitals
 from rxcandles.model import Row
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 pytestmark = pytest.mark.exhaustive
 

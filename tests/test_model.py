@@ -12,8 +12,8 @@ import pytest
 
 from rxcandles.errors import RequestError
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request, Row
-from rxcandles.reports import CollectionConfig, StreamingConfig, recommend_mode
-from rxcandles.timeframe import from_datetime
+from rxcandles.model.reports import CollectionConfig, StreamingConfig, recommend_mode
+from rxcandles.model.timeframe import from_datetime
 
 NOW = from_datetime(datetime(2026, 3, 11, 14, 40, 30))
 T = datetime(2026, 3, 1, 12, 0)

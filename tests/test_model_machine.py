@@ -33,9 +33,9 @@ from rxcandles import operators as ops
 from rxcandles.errors import ContradictionError, ExchangeError, IncompleteError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
-from rxcandles.spans import SpanSet
-from rxcandles.timeframe import to_datetime
 
 pytestmark = pytest.mark.exhaustive
 

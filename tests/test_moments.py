@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError
 from rxcandles.model import Request
-from rxcandles.moments import KST, default_zone, read_length, read_time, zone
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.model.moments import KST, default_zone, read_length, read_time, zone
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NOW = datetime(2024, 11, 27, 13, 54, 10, tzinfo=UTC)

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-import rxcandles.monitor
-from rxcandles.monitor import MemoryMonitor, Timer, resident_memory
+import rxcandles.util.monitor
+from rxcandles.util.monitor import MemoryMonitor, Timer, resident_memory
 
 
 def test_peak(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_peak(monkeypatch: pytest.MonkeyPatch) -> None:
             sampled.set()
         return size or 40
 
-    monkeypatch.setattr(rxcandles.monitor, "resident_memory", resident)
+    monkeypatch.setattr(rxcandles.util.monitor, "resident_memory", resident)
     before = threading.active_count()
     with MemoryMonitor(interval=0.001) as monitor:
         assert sampled.wait(60)

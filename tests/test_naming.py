@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxcandles.arguments import check_exchange_name
 from rxcandles.errors import RequestError
-from rxcandles.naming import address_of, is_own, name_of, says_simulated
+from rxcandles.model.naming import address_of, is_own, name_of, says_simulated
+from rxcandles.util.arguments import check_exchange_name
 
 OWN = (
     "https://api.upbit.com", "https://api.upbit.com/", "https://API.Upbit.COM", "HTTPS://api.upbit.com:443//",

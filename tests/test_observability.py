@@ -21,10 +21,10 @@ from rxcandles.errors import IncompleteError, ServerError, StoreError, UnknownMa
 from rxcandles.events import EVENTS
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.flow import from_demand, map_async, with_backpressure
-from rxcandles.reports import CollectionProgress
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
-from rxcandles.timeframe import Timeframe, to_datetime
 
 NOW = int(datetime(2026, 3, 11, 14, 40, 30, tzinfo=UTC).timestamp())
 TO = NOW - 30
@@ -296,7 +296,7 @@ async def test_nothing_is_prepared_that_is_not_logged(
         raise AssertionError("prepared")
 
     caplog.set_level(logging.INFO, "rxcandles")
-    for module in ("rxcandles.operators.attempts", "rxcandles.stores.sqlite"):
+    for module in ("rxcandles.engine.attempts", "rxcandles.stores.sqlite.store"):
         for name in ("time_text", "log_event"):
             monkeypatch.setattr(sys.modules[module], name, never)
     summary = await provider.collect_candles_only(**ASKED)

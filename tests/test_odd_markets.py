@@ -13,17 +13,17 @@ from fakes import MINUTE, NEWEST
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.arguments import check_symbol, plain
 from rxcandles.cli.findingsfile import noted_findings
 from rxcandles.errors import InvalidResponseError, RequestError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.exchanges.decode import decode_markets
+from rxcandles.exchanges.upbit.decode import decode_markets
+from rxcandles.integrity.aliases import proper_names
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Series
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.spelling import proper_names
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.util.arguments import check_symbol, plain
 
 ODD = (
     "KRW-币安人生",

@@ -15,15 +15,15 @@ from fakes import FakeExchange
 
 from rxcandles import Row, SqliteStore, Timeframe, coverage_cells, overview
 from rxcandles.__main__ import main
-from rxcandles.advising import where_options
 from rxcandles.charts import read_chart
 from rxcandles.errors import IncompleteError, OddRowError, ServerError
-from rxcandles.holdings import Overview
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.advice import where_options
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.operators import Retry
-from rxcandles.provider import CandleDataProvider
 from rxcandles.simulator.room import check_room
-from rxcandles.timeframe import to_datetime
+from rxcandles.stores.overview import Overview
 
 MINUTE = Timeframe.of("1m")
 START = 1_704_067_200

@@ -13,7 +13,7 @@ from fakes import NEWEST, FakeExchange, candle, slots
 
 import rxcandles
 from rxcandles.errors import ExtraMissingError, IncompleteError, RequestError, SeveralFailedError
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 TIMES = slots(1000, 0.8, seed=5)
 UNTIL = to_datetime(NEWEST + 60)
@@ -55,7 +55,7 @@ def test_tz_reads_and_shows() -> None:
     """A time that names no zone is of ``tz``, and so is the index; the candles are the same."""
     start = datetime.fromtimestamp(TIMES[-300], UTC)
     in_utc = get(since=f"{start:%Y-%m-%d %H:%M}")
-    there = start.astimezone(rxcandles.moments.KST)
+    there = start.astimezone(rxcandles.model.moments.KST)
     in_seoul = get(since=f"{there:%Y-%m-%d %H:%M}", tz="Asia/Seoul")
     assert str(in_seoul.index.dtype) == "datetime64[us, Asia/Seoul]"
     assert in_seoul.index[0].hour == there.hour
@@ -100,7 +100,7 @@ def test_a_market_without_candles(symbols: Any) -> None:
     frame = get(symbols, count=10, exchange=FakeExchange([]), tz="KST")
     assert len(frame) == 0
     assert [each[-1] if isinstance(each, tuple) else each for each in frame.columns][:7] == COLUMNS
-    assert frame.index.tz == rxcandles.moments.KST
+    assert frame.index.tz == rxcandles.model.moments.KST
 
 
 def test_refused() -> None:

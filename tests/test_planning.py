@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.run import Plan
 from rxcandles.model import Request
-from rxcandles.planning import Plan
-from rxcandles.timeframe import BEGINNING, to_datetime
+from rxcandles.model.timeframe import BEGINNING, to_datetime
 
 pytestmark = pytest.mark.exhaustive
 

@@ -21,15 +21,15 @@ from rxcandles.errors import (
     SeveralFailedError,
     UnknownMarketError,
 )
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import CandleData, Request
+from rxcandles.model.reports import CollectionConfig, CollectionProgress, StreamingConfig
+from rxcandles.model.timeframe import Timeframe, from_datetime, to_datetime
+from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
+from rxcandles.modes.sequence import CandleSequence
 from rxcandles.operators import Retry
 from rxcandles.ports import Page
-from rxcandles.provider import CandleDataProvider, LargeCollectionWarning
-from rxcandles.reports import CollectionConfig, CollectionProgress, StreamingConfig
-from rxcandles.sequence import CandleSequence
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
 END = datetime(2024, 1, 31)
 STOP = int(from_datetime(END))

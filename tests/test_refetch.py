@@ -15,15 +15,15 @@ from harm import DENSE, MARKETS, NOW, SPARSE, START, contents, harm
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.collector import CandleCollector
 from rxcandles.errors import IncompleteError, RequestError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.collector import CandleCollector
 from rxcandles.operators import Retry
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 SPAN = (START, START + 600 * 60)
 """Three pages of the dense market."""
@@ -209,10 +209,11 @@ async def test_killed(sim: Simulator, store: SqliteStore, collector: CandleColle
     sim.faults.add(faults.delay(hold), when=lambda each: (each.to or 0) < START + 300 * 60 and not asked.set())  # type: ignore[func-returns-value]
     program = (
         "import asyncio, sys, rxcandles;from rxcandles.exchanges import UpbitExchange\n"
+        "from rxcandles.model.timeframe import to_datetime as at\n"
         "async def main(path, url, to, end):\n"
         "    async with rxcandles.connect(path, UpbitExchange(url), rate_limit=None) as provider:\n"
-        "        await provider.collect_candles_only('KRW-ETH', '1m', to=rxcandles.timeframe.to_datetime(int(to)),\n"
-        "            end=rxcandles.timeframe.to_datetime(int(end)), refetch=True)\n"
+        "        await provider.collect_candles_only('KRW-ETH', '1m', to=at(int(to)),\n"
+        "            end=at(int(end)), refetch=True)\n"
         "asyncio.run(main(*sys.argv[1:]))"
     )
     words = [str(store.path), sim.base_url, str(SPAN[1]), str(SPAN[0])]

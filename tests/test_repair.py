@@ -41,12 +41,12 @@ from profiling.audit import audit
 from rxcandles.__main__ import main
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.findings import RepairStep
+from rxcandles.integrity.findings import RepairStep
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Simulator, faults
-from rxcandles.spans import SpanSet
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.claiming import uncover
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.stores.sqlite.claiming import uncover
 
 
 @pytest.fixture(scope="module")

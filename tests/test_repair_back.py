@@ -15,15 +15,15 @@ from harm import NOW, SPARSE, START, contents, harm, places
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.claims import Absence, ConfirmTimes
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.findings import EXCHANGE_KINDS, NOTE_KINDS, Finding
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.integrity.findings import EXCHANGE_KINDS, NOTE_KINDS, Finding
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.claims import Absence, ConfirmTimes
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 BEGAN = START - 3000 * 60
 """When the dense market began."""
@@ -258,7 +258,7 @@ async def test_killed(path: Path, sim: Simulator) -> None:
     harmed = contents(path)
     program = (
         "import asyncio, sys, rxcandles;from rxcandles.exchanges import UpbitExchange;"
-        "from rxcandles.findings import Finding;from rxcandles.timeframe import to_datetime as at;"
+        "from rxcandles.integrity.findings import Finding;from rxcandles.model.timeframe import to_datetime as at;"
         "some = [Finding(kind, 'upbit', 'KRW-XRP', '1m', at(int(t)), at(int(t) + 60), '')"
         " for kind, t in zip(sys.argv[4::2], sys.argv[5::2])];"
         "asyncio.run(rxcandles.repair(sys.argv[1], UpbitExchange(sys.argv[2]), now=float(sys.argv[3]), findings=some))"
@@ -304,7 +304,7 @@ async def test_absences(path: Path, sim: Simulator) -> None:
     assert sim.stats.requests == done.requests <= 2
     assert "unfinished" not in {name for _, name, _ in contents(path)["schema"]}
     again = await repaired(path, sim, absences=True, symbol=DENSE[0])
-    assert (again.absences, again.requests) == (rxcandles.findings.AbsencesAsked(0, 0, 0, 0, None), 0)
+    assert (again.absences, again.requests) == (rxcandles.integrity.findings.AbsencesAsked(0, 0, 0, 0, None), 0)
 
 
 async def test_absences_take_their_time(path: Path, sim: Simulator) -> None:

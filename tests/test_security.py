@@ -23,9 +23,9 @@ from rxcandles.__main__ import main
 from rxcandles.errors import ConnectionFailedError, RequestError, RxCandlesError, UnreachableError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.proxies import proxy_for
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import to_datetime
 
 SECRET = "hunter2"
 SHAPES = [SECRET, base64.b64encode(f"me:{SECRET}".encode()).decode()]

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles.model import CandleData, Row
-from rxcandles.sequence import CandleSequence, stored_candles
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 TIMES = [time * 60 for time in range(5000) if time % 3]

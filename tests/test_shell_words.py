@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import rxcandles
-from rxcandles import moments
 from rxcandles.__main__ import main
+from rxcandles.model import moments
 
 SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 

@@ -25,8 +25,8 @@ from rxcandles import (
     coverage_cells,
     overview,
 )
-from rxcandles.reports import CollectionProgress, CollectionSummary, FailedSpan
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.reports import CollectionProgress, CollectionSummary, FailedSpan
+from rxcandles.model.timeframe import to_datetime
 
 START = 1_704_067_200
 END = datetime(2024, 1, 2)
@@ -139,7 +139,7 @@ def test_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("rxcandles.notebook.EVERY", 0.0)
+    monkeypatch.setattr("rxcandles.modes.notebook.EVERY", 0.0)
     bar = ProgressBar()
     requests = [Request(symbol, "1m", 10, END) for symbol in ("KRW-BTC", "KRW-ETH")]
     for held in (1, 5, 10):

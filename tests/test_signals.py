@@ -17,22 +17,22 @@ from profiling.signals import CODES
 from rxcandles.__main__ import main
 
 NEW = ("KRW-XRP", "1m", "--since", "2024-01-01", "--to", "2024-01-03", *SIMULATED)
-DECODING = ("rxcandles.exchanges.upbit", "decode_candles")
+DECODING = ("rxcandles.exchanges.upbit.client", "decode_candles")
 WORK = {
     "collect": (("collect", *NEW), DECODING),
     "get": (("get", *NEW), DECODING),
     "stream": (("stream", *NEW), DECODING),
     "printing": (("get", *NEW), ("rxcandles.cli.printing", "format_candles")),
-    "opening": (("collect", *NEW), ("rxcandles.stores.connection", "OpenedFile")),
-    "closing": (("collect", *NEW), ("rxcandles.stores.connection", "Connection.close")),
-    "export": (("export", "KRW-ETH", "1m", "-o", "out.csv"), ("rxcandles.frames.writing", "csv_lines")),
+    "opening": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "OpenedFile")),
+    "closing": (("collect", *NEW), ("rxcandles.stores.sqlite.connection", "Connection.close")),
+    "export": (("export", "KRW-ETH", "1m", "-o", "out.csv"), ("rxcandles.interchange.writing.formats", "csv_lines")),
     "finishing": (("export", "KRW-ETH", "1m", "-o", "out.parquet"), ("os", "fsync")),
     "chart": (("chart", "KRW-ETH", "1m", "-o", "out.html"), ("pathlib", "Path.write_bytes")),
     "import": (
         ("import", "in.csv", "--symbol", "KRW-ETH", "--timeframe", "1m", "--db", "new.db"),
-        ("rxcandles.stores.staging", "Staging.add"),
+        ("rxcandles.stores.sqlite.staging", "Staging.add"),
     ),
-    "verify": (("verify",), ("rxcandles.verification", "Snapshot")),
+    "verify": (("verify",), ("rxcandles.integrity.verify", "Snapshot")),
     "simulate": (("simulate", "--port", "0"), ("rxcandles.simulator", "Simulator.__aenter__")),
 }
 """What a command does, and the function at whose call it is struck."""
@@ -47,8 +47,8 @@ socket.getaddrinfo = hang
 
 STUBBORN = """
 import asyncio
-from rxcandles import stopping
-from rxcandles.provider import CandleDataProvider
+from rxcandles.util import stopping
+from rxcandles.modes.provider import CandleDataProvider
 stopping.GRACE = {grace}
 async def stubborn(*_, **__):
     os.kill(os.getpid(), signal.SIGINT)

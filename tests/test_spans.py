@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxcandles.spans import SpanSet
+from rxcandles.model.spans import SpanSet
 
 spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8).map(lambda each: SpanSet(tuple(each)))
 

@@ -26,9 +26,9 @@ from rxcandles.errors import (
     SeveralFailedError,
     StoreError,
 )
-from rxcandles.loopthread import LoopThread
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Page
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.util.loopthread import LoopThread
 
 TO = to_datetime(NEWEST + 60)
 TIMES = slots(3000, 0.9, seed=3)
@@ -551,7 +551,7 @@ def test_interrupted_at_any_moment(tmp_path: Path) -> None:
     program = (
         "import asyncio, random, signal, rxcandles\n"
         "from fakes import NEWEST, FakeExchange, slots\n"
-        "from rxcandles.timeframe import to_datetime\n"
+        "from rxcandles.model.timeframe import to_datetime\n"
         "def interrupt(*_):\n"
         "    raise KeyboardInterrupt\n"
         "async def others():\n"

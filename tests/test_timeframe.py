@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime, to_datetime
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, from_datetime, to_datetime
 
 frames = st.sampled_from(TIMEFRAMES)
 times = st.integers(0, 7_258_118_400)  # 1970 to 2200
@@ -143,7 +143,7 @@ def test_copies_are_the_same() -> None:
 def test_naive_is_utc_whatever_tz() -> None:
     """A naive datetime means UTC under any TZ."""
     program = (
-        "from datetime import datetime; from rxcandles.timeframe import *;"
+        "from datetime import datetime; from rxcandles.model.timeframe import *;"
         "t = from_datetime(datetime(2026, 3, 8, 7, 30)); f = [Timeframe.of(n).floor(t) for n in ('1d', '1w', '1M')];"
         "print(t, f, to_datetime(t))"
     )

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles import TIMEFRAMES, Request, RequestError, Timeframe
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 T = datetime(2024, 1, 1)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)

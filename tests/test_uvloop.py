@@ -19,7 +19,7 @@ import virtualloop
 from virtualloop import MillisecondLoop, run_virtual
 
 import rxcandles
-from rxcandles.lease import MachineLimiter
+from rxcandles.limiters import MachineLimiter
 from rxcandles.simulator import Simulator
 
 _GIVEN: Final = {"folder", "tmp_path", "monkeypatch", "caplog"}

@@ -40,11 +40,11 @@ import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import InvalidResponseError, RequestError, SchemaError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.simulator import Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, time_text, to_datetime
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +268,7 @@ WRITER = """
 import asyncio, sys
 from harm import MARKETS
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 async def main(path, start):
     async with SqliteStore(path) as store:

@@ -18,9 +18,9 @@ from fakes import NEWEST, FakeExchange, slots
 import rxcandles
 from rxcandles import CandleDataProvider, Request, SqliteStore, charts, operators
 from rxcandles.errors import RequestError
-from rxcandles.moments import KST
+from rxcandles.model.moments import KST
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Market
-from rxcandles.timeframe import to_datetime
 
 START = datetime(2023, 11, 13, 15, tzinfo=UTC)
 """Midnight of the 14th in Korea."""

@@ -14,12 +14,12 @@ from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import BannedError, ExchangeError, IncompleteError, PassingError, RateLimitedError, ServerError
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import Request
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Page, RateLimiter
-from rxcandles.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 KINDS: list[Callable[[float], ExchangeError]] = [
     lambda seconds: RateLimitedError("429", seconds),

@@ -16,9 +16,9 @@ import rxcandles
 from rxcandles import Row
 from rxcandles.__main__ import main
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.naming import SIMULATED_HEADER, address_of
+from rxcandles.model.naming import SIMULATED_HEADER, address_of
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Simulator
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 NOW = 1_773_240_030

@@ -11,9 +11,9 @@ import rxcandles
 from profiling.audit import Truth, audit
 from profiling.children import Job, collect
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import to_datetime
 
 TO = 1_770_000_000
 MARKET = Market("KRW-D900", 0.9)

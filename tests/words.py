@@ -19,9 +19,10 @@ import reactivex
 from reactivex import operators as rx
 
 import rxcandles
-from rxcandles import CandleData, charts, errors, events, exchanges, moments, operators, simulator
+from rxcandles import CandleData, charts, errors, events, exchanges, operators, simulator
 from rxcandles.cli import cli
-from rxcandles.timeframe import Timeframe
+from rxcandles.model import moments
+from rxcandles.model.timeframe import Timeframe
 
 ROOT = Path(__file__).parents[1]
 STANDS_FOR = {

@@ -9,10 +9,10 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_count, check_kind
 from rxcandles.charts.reading import ChartData
-from rxcandles.showing import Brief
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.util.arguments import check_count, check_kind
+from rxcandles.util.showing import Brief
 
 __all__ = ["Bars", "Level", "bars", "fitting", "ladder"]
 

@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from rxcandles.arguments import check_kind
 from rxcandles.charts.levels import ladder
 from rxcandles.charts.reading import ChartData
-from rxcandles.moments import KST, Zone, zone
-from rxcandles.spans import runs
+from rxcandles.model.moments import KST, Zone, zone
+from rxcandles.model.spans import runs
+from rxcandles.util.arguments import check_kind
 
 __all__ = ["html"]
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any, Final
 
-from rxcandles.arguments import check_count, check_flag, check_kind
 from rxcandles.charts.levels import Level, bars, fitting
 from rxcandles.charts.reading import ChartData
 from rxcandles.charts.strip import Counts, Kinds, columns
-from rxcandles.extras import need
-from rxcandles.moments import KST, Zone, zone
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.moments import KST, Zone, zone
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.util.arguments import check_count, check_flag, check_kind
+from rxcandles.util.extras import need
 
 __all__ = ["png"]
 

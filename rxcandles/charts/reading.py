@@ -10,15 +10,15 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_like, check_symbol
 from rxcandles.errors import RequestError
-from rxcandles.holdings import covered_within, span_held
 from rxcandles.model import MarkedRow
-from rxcandles.moments import Time
+from rxcandles.model.moments import Time
+from rxcandles.model.spans import Span, SpanSet, runs
+from rxcandles.model.timeframe import Timeframe, plain_time
 from rxcandles.ports import CandleStore, impossible_in, with_imported
-from rxcandles.showing import Titled
-from rxcandles.spans import Span, SpanSet, runs
-from rxcandles.timeframe import Timeframe, plain_time
+from rxcandles.stores.overview import covered_within, span_held
+from rxcandles.util.arguments import check_like, check_symbol
+from rxcandles.util.showing import Titled
 
 __all__ = ["MOST", "ChartData", "read_chart"]
 

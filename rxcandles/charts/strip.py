@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from rxcandles.charts.reading import ChartData
-from rxcandles.spans import Span, runs
+from rxcandles.model.spans import Span, runs
 
 __all__ = ["Counts", "Kinds", "columns"]
 

@@ -26,9 +26,9 @@ from rxcandles.cli.simulating import simulate
 from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.exchanges.contact import PATIENCE
-from rxcandles.files import remove_unfinished
-from rxcandles.moments import default_zone
-from rxcandles.stopping import STOPPING
+from rxcandles.model.moments import default_zone
+from rxcandles.util.files import remove_unfinished
+from rxcandles.util.stopping import STOPPING
 from rxcandles.version import VERSION
 
 __all__ = ["run_command_line"]

@@ -11,16 +11,16 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.advising import source_options
-from rxcandles.arguments import check_symbol, refusal
 from rxcandles.cli.showntimes import ZONE, home, time_written
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model import Request
-from rxcandles.moments import Length, opened
+from rxcandles.model.advice import source_options
+from rxcandles.model.moments import Length, opened
+from rxcandles.model.timeframe import Timeframe, from_datetime, meant_by, to_datetime
+from rxcandles.model.which import Which, has_glob, matching
 from rxcandles.ports import Market
-from rxcandles.timeframe import Timeframe, from_datetime, meant_by, to_datetime
-from rxcandles.which import Which, has_glob, matching
+from rxcandles.util.arguments import check_symbol, refusal
 
 __all__ = [
     "WAYS",

@@ -10,7 +10,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.arguments import check_path, refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
@@ -20,14 +19,15 @@ from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable, write_bytes
 from rxcandles.errors import OddRowError, RequestError
-from rxcandles.files import check_replaceable, replacing
-from rxcandles.holdings import check_ends, span_held
-from rxcandles.moments import Length
+from rxcandles.model.moments import Length
+from rxcandles.model.spans import Span
+from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
+from rxcandles.model.which import Which
 from rxcandles.ports import Series, with_imported
-from rxcandles.spans import Span
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
-from rxcandles.which import Which
+from rxcandles.stores.overview import check_ends, span_held
+from rxcandles.util.arguments import check_path, refusal
+from rxcandles.util.files import check_replaceable, replacing
 
 __all__ = ["chart"]
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.advising import db_option, source_options, where_options
-from rxcandles.arguments import refusal
 from rxcandles.cli import options
 from rxcandles.cli.asking import which_of
 from rxcandles.cli.coverage import lacking_in
@@ -25,7 +23,7 @@ from rxcandles.cli.showntimes import ZONE, at_home, home, span_shown, time_shown
 from rxcandles.cli.stored import check_there, named_in
 from rxcandles.cli.text import counted, echo
 from rxcandles.errors import RequestError
-from rxcandles.findings import (
+from rxcandles.integrity.findings import (
     EXCHANGE_KINDS,
     NOTE_KINDS,
     AbsencesAsked,
@@ -34,14 +32,16 @@ from rxcandles.findings import (
     RepairStep,
     VerificationReport,
 )
+from rxcandles.integrity.repair import repair as repair_file
+from rxcandles.integrity.verify import verify as verify_file
 from rxcandles.model import Request
-from rxcandles.moments import read_length, read_time
-from rxcandles.naming import EXCHANGES
-from rxcandles.opening import asked_name, connect
-from rxcandles.repairing import repair as repair_file
-from rxcandles.reports import CollectionProgress
-from rxcandles.timeframe import meant_by
-from rxcandles.verification import verify as verify_file
+from rxcandles.model.advice import db_option, source_options, where_options
+from rxcandles.model.moments import read_length, read_time
+from rxcandles.model.naming import EXCHANGES
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.timeframe import meant_by
+from rxcandles.modes.connect import asked_name, connect
+from rxcandles.util.arguments import refusal
 
 __all__ = ["repair", "verify"]
 

@@ -22,15 +22,15 @@ from rxcandles.cli.showntimes import at_home, said_apart, time_shown
 from rxcandles.cli.text import echo
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.exchanges import named
-from rxcandles.exchanges.declared import retained_since, retention_text
-from rxcandles.holdings import EndsHeld, ends_held
 from rxcandles.model import Request
-from rxcandles.moments import Length
-from rxcandles.naming import SIMULATED, address_of
-from rxcandles.opening import OwnRate
-from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionProgress, CollectionSummary
-from rxcandles.timeframe import from_datetime, to_datetime
+from rxcandles.model.moments import Length
+from rxcandles.model.naming import SIMULATED, address_of
+from rxcandles.model.reports import CollectionProgress, CollectionSummary
+from rxcandles.model.timeframe import from_datetime, to_datetime
+from rxcandles.modes.connect import OwnRate
+from rxcandles.modes.provider import CandleDataProvider
+from rxcandles.ports.declared import retained_since, retention_text
+from rxcandles.stores.overview import EndsHeld, ends_held
 
 __all__ = ["asked_for", "collect", "collect_series"]
 

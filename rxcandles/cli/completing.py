@@ -12,8 +12,8 @@ import click
 from rxcandles.cli import options
 from rxcandles.cli.running import run_async
 from rxcandles.errors import RxCandlesError
+from rxcandles.integrity.snapshot import Snapshot
 from rxcandles.ports import Series
-from rxcandles.stores.snapshot import Snapshot
 
 __all__ = ["completion", "stored_names", "stored_symbols"]
 

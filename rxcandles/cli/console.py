@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from rxcandles.cli.showntimes import headed, said_apart, span_shown, time_shown
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
-from rxcandles.frames.text import FIELDS
+from rxcandles.interchange.writing.lines import FIELDS
 from rxcandles.model import CandleData
-from rxcandles.reports import CollectionSummary
+from rxcandles.model.reports import CollectionSummary
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,8 +13,6 @@ import attrs
 import click
 from rich.text import Text
 
-from rxcandles.advising import where_options
-from rxcandles.claims import Claim
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_one, which_of
 from rxcandles.cli.covered import Layout
@@ -27,7 +25,15 @@ from rxcandles.cli.strip import LEGEND
 from rxcandles.cli.terminal import Terminal
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.errors import OddRowError, RequestError
-from rxcandles.holdings import (
+from rxcandles.model.advice import where_options
+from rxcandles.model.claims import Claim
+from rxcandles.model.moments import Length
+from rxcandles.model.spans import Span
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
+from rxcandles.model.which import Which
+from rxcandles.ports import Impossible, Series
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.overview import (
     TOGETHER,
     CoverageCell,
     SeriesOverview,
@@ -37,13 +43,7 @@ from rxcandles.holdings import (
     ends_held,
     overview,
 )
-from rxcandles.moments import Length
-from rxcandles.plain import plain_span
-from rxcandles.ports import Impossible, Series
-from rxcandles.spans import Span
-from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
-from rxcandles.which import Which
+from rxcandles.util.plain import plain_span
 
 __all__ = ["coverage"]
 

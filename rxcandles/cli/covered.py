@@ -12,9 +12,9 @@ from rich.text import Text
 from rxcandles.cli.showntimes import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.cli.strip import axis, legend, strip
 from rxcandles.cli.text import printable
-from rxcandles.holdings import CoverageCell, SeriesOverview
-from rxcandles.naming import EXCHANGES
-from rxcandles.spans import Span
+from rxcandles.model.naming import EXCHANGES
+from rxcandles.model.spans import Span
+from rxcandles.stores.overview import CoverageCell, SeriesOverview
 
 __all__ = ["Layout"]
 

@@ -17,9 +17,9 @@ import attrs
 from rxcandles.cli.logs import logged
 from rxcandles.errors import RequestError
 from rxcandles.limiters import LimiterStats
+from rxcandles.model.reports import CollectionProgress
 from rxcandles.ports import RateLimiter
-from rxcandles.reports import CollectionProgress
-from rxcandles.stopping import STOPPING
+from rxcandles.util.stopping import STOPPING
 
 if TYPE_CHECKING:
     from rich.console import Console

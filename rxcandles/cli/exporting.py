@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 import attrs
 import click
 
-from rxcandles.advising import where_options
 from rxcandles.cli import options
 from rxcandles.cli.asking import check_length, check_one, which_of
 from rxcandles.cli.objects import OBJECTS, SERIES
@@ -21,15 +20,16 @@ from rxcandles.cli.showntimes import at_home, home, span_shown, time_shown, time
 from rxcandles.cli.stored import series_of
 from rxcandles.cli.text import echo, printable
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
-from rxcandles.files import temporary_folder
-from rxcandles.frames import BY, FORMATS, Exported, export_candles
-from rxcandles.frames.own import are_own
-from rxcandles.holdings import span_held
-from rxcandles.moments import Length
+from rxcandles.interchange import BY, FORMATS, Exported, export_candles
+from rxcandles.interchange.writing.own import are_own
+from rxcandles.model.advice import where_options
+from rxcandles.model.moments import Length
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.model.which import Which
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
-from rxcandles.which import Which
+from rxcandles.stores.overview import span_held
+from rxcandles.util.files import temporary_folder
 
 __all__ = ["export"]
 

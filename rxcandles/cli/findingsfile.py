@@ -12,12 +12,12 @@ from typing import Any, Final, cast
 
 import attrs
 
-from rxcandles.arguments import check_path, plain, refusal
 from rxcandles.cli.timewords import time_said
 from rxcandles.errors import RequestError
-from rxcandles.files import replacing
-from rxcandles.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
-from rxcandles.which import Which
+from rxcandles.integrity.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
+from rxcandles.model.which import Which
+from rxcandles.util.arguments import check_path, plain, refusal
+from rxcandles.util.files import replacing
 
 __all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 
 from rxcandles.errors import RequestError
-from rxcandles.importing.files import PACKED, kind_of
-from rxcandles.importing.naming import said_by_name, series_by_name
-from rxcandles.timeframe import Timeframe
+from rxcandles.interchange.reading.filenames import said_by_name, series_by_name
+from rxcandles.interchange.reading.unpack import PACKED, kind_of
+from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["Asked", "Left", "files_of"]
 

@@ -19,13 +19,13 @@ from rxcandles.cli.showntimes import ZONE, at_home
 from rxcandles.cli.text import echo
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
-from rxcandles.importing import FORMATS, ImportCheck, ImportReport, check_imported
-from rxcandles.importing.importer import read_candles
-from rxcandles.moments import default_zone
-from rxcandles.opening import asked_name, connect
-from rxcandles.provider import CandleDataProvider
+from rxcandles.interchange import ImportCheck, ImportReport, check_imported
+from rxcandles.interchange.reading.importer import FORMATS, read_candles
+from rxcandles.model.moments import default_zone
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.modes.connect import asked_name, connect
+from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["import_file"]
 

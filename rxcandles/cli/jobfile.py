@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import click
 
-from rxcandles.arguments import check_count, check_path, check_rate, refusal, shown
 from rxcandles.cli import options
 from rxcandles.cli.asking import WAYS, Wanted, ends_of
 from rxcandles.cli.collecting import collect_series
@@ -20,6 +19,7 @@ from rxcandles.cli.jobs import Place
 from rxcandles.cli.showntimes import ZONE
 from rxcandles.cli.timewords import length_said, time_said
 from rxcandles.errors import RequestError
+from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
 
 __all__ = ["read_jobs", "run"]
 

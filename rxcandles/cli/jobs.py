@@ -12,11 +12,11 @@ import attrs
 from rxcandles.cli.asking import Wanted, requests_for
 from rxcandles.cli.display import Board, Output, board_shown
 from rxcandles.cli.running import Interrupted, run_async
-from rxcandles.listing import listed
+from rxcandles.engine.listing import listed
 from rxcandles.model import Request
-from rxcandles.opening import OwnRate, asked_name, connect
-from rxcandles.provider import CandleDataProvider
-from rxcandles.which import has_glob
+from rxcandles.model.which import has_glob
+from rxcandles.modes.connect import OwnRate, asked_name, connect
+from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["Interrupted", "Place", "run_several", "titles_of"]
 

@@ -14,9 +14,9 @@ from rxcandles.cli.jobs import Place
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
+from rxcandles.engine.listing import listed
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
-from rxcandles.listing import listed
 from rxcandles.ports import Market
 
 __all__ = ["markets"]

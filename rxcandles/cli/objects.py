@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from rxcandles.cli.text import echo, printable
-from rxcandles.plain import to_plain
+from rxcandles.util.plain import to_plain
 
 __all__ = ["NAMES", "OBJECTS", "SERIES"]
 

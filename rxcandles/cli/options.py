@@ -9,15 +9,15 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
-from rxcandles.advising import USUAL_DB
-from rxcandles.arguments import check_path, check_rate
 from rxcandles.cli.console import FORMATS
 from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.contact import PATIENCE
-from rxcandles.naming import EXCHANGES
-from rxcandles.opening import OwnRate
-from rxcandles.timeframe import TIMEFRAMES
+from rxcandles.model.advice import USUAL_DB
+from rxcandles.model.naming import EXCHANGES
+from rxcandles.model.timeframe import TIMEFRAMES
+from rxcandles.modes.connect import OwnRate
+from rxcandles.util.arguments import check_path, check_rate
 
 __all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rxcandles.arguments import check_path, refusal
 from rxcandles.errors import RequestError
 from rxcandles.ports import Series
+from rxcandles.util.arguments import check_path, refusal
 
 __all__ = ["FOR_STDOUT", "copied_to_stdout", "files_for"]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
 from rxcandles.cli.text import printable
 from rxcandles.limiters import LimiterStats, WeightStats
-from rxcandles.reports import CollectionProgress
+from rxcandles.model.reports import CollectionProgress
 
 __all__ = ["Picture"]
 

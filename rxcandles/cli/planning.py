@@ -8,7 +8,6 @@ from typing import Any, Final
 import attrs
 import click
 
-from rxcandles.arguments import check_path
 from rxcandles.cli import options
 from rxcandles.cli.collecting import asked_for
 from rxcandles.cli.console import printable, show_table
@@ -19,12 +18,13 @@ from rxcandles.cli.objects import OBJECTS, SERIES
 from rxcandles.cli.running import run_async
 from rxcandles.cli.showntimes import span_shown
 from rxcandles.cli.text import counted, echo
-from rxcandles.estimating import CollectionPlan, seconds_at_limit
+from rxcandles.engine.estimate import CollectionPlan, seconds_at_limit
 from rxcandles.exchanges import named
-from rxcandles.exchanges.declared import page_cost, retention_text
 from rxcandles.model import Request
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Series
-from rxcandles.timeframe import to_datetime
+from rxcandles.ports.declared import page_cost, retention_text
+from rxcandles.util.arguments import check_path
 
 __all__ = ["plan", "size"]
 

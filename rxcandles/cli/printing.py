@@ -20,9 +20,9 @@ from rxcandles.cli.showntimes import at_home
 from rxcandles.cli.text import echo
 from rxcandles.errors import BannedError, ExchangeError, OddRowError, RxCandlesError, UnreachableError
 from rxcandles.model import CandleData, Order, Request
-from rxcandles.provider import CandleDataProvider
-from rxcandles.reports import CollectionConfig, CollectionProgress
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.reports import CollectionConfig, CollectionProgress
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["get", "stream"]
 

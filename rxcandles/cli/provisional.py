@@ -11,10 +11,10 @@ import attrs
 from rxcandles.cli.showntimes import at_home, home, minute_shown, time_shown, zone_name
 from rxcandles.cli.text import counted, echo, printable
 from rxcandles.model import CandleData, Request
+from rxcandles.model.reports import CollectionSummary, ProvisionalSpan
+from rxcandles.model.timeframe import BEGINNING, from_datetime
 from rxcandles.operators.summarize import provisional_spans
 from rxcandles.ports import CandleStore, Impossible, impossible_in
-from rxcandles.reports import CollectionSummary, ProvisionalSpan
-from rxcandles.timeframe import BEGINNING, from_datetime
 
 __all__ = ["Doubts", "Seen", "impossible_text", "provisional_text", "revised_text", "tell_doubts"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from rxcandles.stopping import STOPPING
+from rxcandles.util.stopping import STOPPING
 
 __all__ = ["Interrupted", "run_async", "threads_left"]
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 __all__ = [
     "ZONE",

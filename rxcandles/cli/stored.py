@@ -8,15 +8,15 @@ from difflib import get_close_matches
 
 import attrs
 
-from rxcandles.advising import db_option
 from rxcandles.errors import RequestError
+from rxcandles.integrity.aliases import proper_names
+from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.model.advice import db_option
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe
+from rxcandles.model.which import EVERY, Which, has_glob
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.odd import odd_text, read_names
-from rxcandles.stores.snapshot import Snapshot
-from rxcandles.stores.spelling import proper_names
-from rxcandles.timeframe import BEGINNING, END, Timeframe
-from rxcandles.which import EVERY, Which, has_glob
+from rxcandles.stores.sqlite.odd import odd_text, read_names
 
 __all__ = ["check_there", "named_in", "series_of"]
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from rxcandles.cli.showntimes import home
-from rxcandles.holdings import CoverageCell
+from rxcandles.stores.overview import CoverageCell
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
 

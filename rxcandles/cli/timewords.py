@@ -10,7 +10,7 @@ import click
 
 from rxcandles.cli.showntimes import ZONE
 from rxcandles.errors import RequestError
-from rxcandles.moments import Length, default_zone, read_length, read_time
+from rxcandles.model.moments import Length, default_zone, read_length, read_time
 
 __all__ = [
     "Word", "count_option", "length_option", "length_said", "patience_said", "time_option", "time_said", "zone_option",

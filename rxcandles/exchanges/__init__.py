@@ -1,6 +1,6 @@
 """Exchanges: where candles come from, each behind ``rxcandles.ports.Exchange``."""
 
-from rxcandles.exchanges.checks import CheckedPage, check_page
+from rxcandles.engine.checks import CheckedPage, check_page
 from rxcandles.exchanges.named import named
 from rxcandles.exchanges.upbit import UpbitExchange
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.exchanges.proxies import proxy_for
-from rxcandles.naming import SIMULATED_HEADER, check_url
+from rxcandles.model.naming import SIMULATED_HEADER, check_url
 
 __all__ = ["is_simulator"]
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from rxcandles.arguments import check_count, check_exchange_name, check_flag, check_number, refusal
 from rxcandles.errors import (
     ConnectionFailedError,
     ExchangeError,
@@ -25,12 +24,13 @@ from rxcandles.exchanges.headers import cached_for, http_date, retry_after
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.sessions import Sent, new_session, request_headers
 from rxcandles.exchanges.unpacking import UnpackingError
-from rxcandles.forks import OwnProcess
 from rxcandles.limiters import Limit
-from rxcandles.naming import EXCHANGES, SIMULATED, SIMULATED_HEADER, check_url
+from rxcandles.model.naming import EXCHANGES, SIMULATED, SIMULATED_HEADER, check_url
+from rxcandles.model.timeframe import END, Timeframe, time_text
 from rxcandles.ports import Market, Page
-from rxcandles.showing import Titled, limit_text
-from rxcandles.timeframe import END, Timeframe, time_text
+from rxcandles.util.arguments import check_count, check_exchange_name, check_flag, check_number, refusal
+from rxcandles.util.forks import OwnProcess
+from rxcandles.util.showing import Titled, limit_text
 
 if TYPE_CHECKING:
     import aiohttp

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from rxcandles.arguments import refusal
-from rxcandles.naming import EXCHANGES, NAMED, SIMULATED
+from rxcandles.model.naming import EXCHANGES, NAMED, SIMULATED
+from rxcandles.util.arguments import refusal
 
 if TYPE_CHECKING:
     from rxcandles.exchanges.http import HttpExchange

@@ -1,14 +1,13 @@
 """Demand on RxPY: sources that wait, asynchronous stages that are bounded, and the ways out. No candles in here."""
 
-from rxcandles.flow.batching import batch, to_list
-from rxcandles.flow.budget import Flow, FlowStats
-from rxcandles.flow.decoupling import latest
-from rxcandles.flow.demand import Supply, from_demand, on_demand
-from rxcandles.flow.iterating import from_async_iterable
-from rxcandles.flow.leaving import Stream, run, with_backpressure
-from rxcandles.flow.mapping import Operator, concat_map_async, map_async
+from rxcandles.flow.batch import batch, to_list
+from rxcandles.flow.flow import Flow, FlowStats
+from rxcandles.flow.latest import latest
 from rxcandles.flow.reading import Reading
 from rxcandles.flow.shared import join
+from rxcandles.flow.sources import Supply, from_async_iterable, from_demand, on_demand
+from rxcandles.flow.stages import Operator, concat_map_async, map_async
+from rxcandles.flow.stream import Stream, run, with_backpressure
 
 __all__ = [
     "Flow",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TypeVar
 
-from rxcandles.flow.budget import Flow
+from rxcandles.flow.flow import Flow
 
 __all__ = ["Inbox"]
 

@@ -27,7 +27,7 @@ from reactivex.subject import ReplaySubject, Subject
 from rxcandles.errors import RequestError
 
 if TYPE_CHECKING:
-    from rxcandles.flow.budget import Flow
+    from rxcandles.flow.flow import Flow
 
 __all__ = ["End", "Route"]
 

@@ -10,7 +10,7 @@ from reactivex import abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
 from rxcandles.errors import RequestError
-from rxcandles.flow.budget import IN_FLIGHT, Flow, Holder
+from rxcandles.flow.flow import IN_FLIGHT, Flow, Holder
 from rxcandles.flow.route import Route
 
 __all__ = ["SharedFlow", "join", "on_loop_of"]

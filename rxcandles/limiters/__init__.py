@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rxcandles.limiters.machine import MachineLimiter
-from rxcandles.limiters.policy import Limit, LimitKind, limit_of, shared_key
 from rxcandles.limiters.sliding import SlidingWindowLimiter
 from rxcandles.limiters.stats import LimiterStats, WeightStats
+from rxcandles.model.limit import Limit, LimitKind, limit_of, shared_key
 
 __all__ = [
     "Limit",

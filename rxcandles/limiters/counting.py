@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 import attrs
 
-from rxcandles.limiters.policy import Limit
 from rxcandles.limiters.state import LimiterState, Permit
+from rxcandles.model.limit import Limit
 
 __all__ = ["Counting", "FixedWindow", "SlidingLog", "TokenBucket", "counting_of"]
 

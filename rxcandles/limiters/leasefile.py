@@ -26,18 +26,18 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_path
 from rxcandles.errors import StoreError
 from rxcandles.events import LeaseEvent, log_event
 from rxcandles.limiters import sharedfile
 from rxcandles.limiters.sharedfile import LockedError, SharedFile
 from rxcandles.limiters.sliding import clock
 from rxcandles.limiters.state import Blocks, LimiterState
-from rxcandles.ownfolder import own_folders
+from rxcandles.util.arguments import check_path
+from rxcandles.util.ownfolder import own_folders
 
 __all__ = ["LeaseFile"]
 
-_log = logging.getLogger("rxcandles.lease")
+_log = logging.getLogger("rxcandles.limiters")
 
 _GIVES_WAY: Final = 0.02
 """Seconds that one who has had its part leaves to those who wait: more than a busy loop is late, little of a window."""

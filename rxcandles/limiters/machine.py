@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rxcandles.arguments import check_name, check_number
 from rxcandles.limiters.leasefile import LeaseFile
-from rxcandles.limiters.policy import Limit, limit_of, shared_key
 from rxcandles.limiters.sliding import SlidingWindowLimiter
+from rxcandles.model.limit import Limit, limit_of, shared_key
+from rxcandles.util.arguments import check_name, check_number
 
 __all__ = ["MachineLimiter"]
 

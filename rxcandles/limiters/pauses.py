@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from rxcandles.arguments import check_number
 from rxcandles.errors import BannedError, ExchangeError, RateLimitedError
 from rxcandles.limiters.state import LimiterState
 from rxcandles.model import LONGEST_WAIT
+from rxcandles.util.arguments import check_number
 
 __all__ = ["block", "learn_clock", "pause", "refusal", "seconds_told"]
 

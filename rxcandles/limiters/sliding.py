@@ -5,7 +5,7 @@ little longer than the server's, because requests are spread on their way there:
 without this guard draws 429s, with 30 ms there are none. Where the round trips turn out to vary less than that, so
 does the guard; a request that took longer than the others counts from when it may have arrived. What other clients of
 the same address use up shows in the server's headers and 429s; the limiter leaves them that room for as long as it
-shows. A :class:`~rxcandles.limiters.policy.Limit` says where a server counts in another way, or counts weight.
+shows. A :class:`~rxcandles.model.limit.Limit` says where a server counts in another way, or counts weight.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import check_number, check_rate
 from rxcandles.events import BannedEvent, LimitedEvent, log_event
 from rxcandles.limiters.counting import counting_of
 from rxcandles.limiters.keeping import Alone, Keeper
 from rxcandles.limiters.pauses import block, learn_clock, pause, refusal, seconds_told
-from rxcandles.limiters.policy import Limit, limit_of
 from rxcandles.limiters.queueing import Queue
 from rxcandles.limiters.state import LimiterState, Permit
 from rxcandles.limiters.stats import LimiterStats, WeightStats
 from rxcandles.limiters.trips import Trips
-from rxcandles.showing import Titled, limit_text
+from rxcandles.model.limit import Limit, limit_of
+from rxcandles.util.arguments import check_number, check_rate
+from rxcandles.util.showing import Titled, limit_text
 
 __all__ = ["SlidingWindowLimiter", "clock"]
 
-_log = logging.getLogger("rxcandles.limiter")
+_log = logging.getLogger("rxcandles.limiters")
 
 _PATIENCE: Final = 5.0
 """Seconds after which an answer that was never heard of is no longer expected."""

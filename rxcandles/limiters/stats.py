@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from rxcandles.showing import Brief
+from rxcandles.util.showing import Brief
 
 __all__ = ["LimiterStats", "WeightStats"]
 

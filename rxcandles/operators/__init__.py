@@ -19,6 +19,7 @@ An ``Operator`` is what ``pipe`` takes: a function of one Observable that return
 below, one keeps the order, passes an error on after what came before it, and lets its source go when it is disposed.
 """
 
+from rxcandles.engine.retry import Retry
 from rxcandles.flow import (
     Operator,
     batch,
@@ -44,7 +45,6 @@ from rxcandles.operators.rate_limit import rate_limit
 from rxcandles.operators.recall import recall
 from rxcandles.operators.report import report
 from rxcandles.operators.resample import resample
-from rxcandles.operators.retrying import Retry
 from rxcandles.operators.skip_stored import skip_stored
 from rxcandles.operators.summarize import summarize
 from rxcandles.operators.tee import tee

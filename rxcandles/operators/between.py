@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
-from rxcandles.arguments import refusal
 from rxcandles.model import CandleData, Order
-from rxcandles.moments import Time, Zone, check_instant
+from rxcandles.model.moments import Time, Zone, check_instant
+from rxcandles.model.stretch import Stretch
 from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, stepwise
-from rxcandles.stretch import Stretch
+from rxcandles.util.arguments import refusal
 
 __all__ = ["between"]
 

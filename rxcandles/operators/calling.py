@@ -10,8 +10,8 @@ from typing import TypeVar
 from reactivex import Observable
 from reactivex import operators as rx
 
-from rxcandles.arguments import refusal
 from rxcandles.flow import map_async
+from rxcandles.util.arguments import refusal
 
 __all__ = ["is_async", "shown_to", "told"]
 

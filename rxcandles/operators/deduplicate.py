@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeVar
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice
 from rxcandles.model import CandleData
 from rxcandles.operators.stepping import Passing, Step, stepwise
+from rxcandles.util.arguments import check_choice
 
 __all__ = ["deduplicate"]
 

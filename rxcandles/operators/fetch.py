@@ -7,16 +7,16 @@ from typing import Literal
 
 import attrs
 
-from rxcandles.arguments import check_choice, check_kind, check_like
-from rxcandles.chunk import Chunk
+from rxcandles.engine.attempts import Attempts
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.retry import Retry, tried
+from rxcandles.engine.turns import Flight, TurnLost, Turns
+from rxcandles.engine.witness import Witness
 from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedError, UnreachableError
-from rxcandles.exchanges.witness import Witness
 from rxcandles.flow import Operator, map_async
-from rxcandles.operators.attempts import Attempts
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.operators.retrying import Retry, tried
-from rxcandles.operators.turns import Flight, TurnLost, Turns
 from rxcandles.ports import CandleStore, Exchange
+from rxcandles.util.arguments import check_choice, check_kind, check_like
 
 __all__ = ["fetch"]
 

@@ -9,15 +9,15 @@ from typing import Any, Literal, TypeAlias, overload
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice, check_count
-from rxcandles.derived import FilledCandle, NoTrade
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData, Order
+from rxcandles.model.derived import FilledCandle, NoTrade
+from rxcandles.model.stretch import Origin, Stretch
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.operators.pieces import check_lists
 from rxcandles.operators.stepping import AnyOrder, Track, check_order
-from rxcandles.stretch import Origin, Stretch
-from rxcandles.timeframe import Timeframe
+from rxcandles.util.arguments import check_choice, check_count
 
 __all__ = ["fill_gaps"]
 

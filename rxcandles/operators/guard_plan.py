@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from reactivex import operators as rx
 
-from rxcandles.arguments import check_count
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.errors import MemoryLimitError
 from rxcandles.flow import Operator
 from rxcandles.model import Request
 from rxcandles.operators.pieces import check_chunk
+from rxcandles.util.arguments import check_count
 
 __all__ = ["guard_plan", "guard_request"]
 

@@ -11,12 +11,12 @@ from math import inf
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_kind
 from rxcandles.flow import Stream, from_async_iterable
 from rxcandles.model import CandleData, Order
+from rxcandles.model.stretch import Origin, Stretch
 from rxcandles.operators.pieces import check_lists
 from rxcandles.operators.stepping import AnyOrder, Track, check_order
-from rxcandles.stretch import Origin, Stretch
+from rxcandles.util.arguments import check_kind
 
 __all__ = ["merge_by_time"]
 

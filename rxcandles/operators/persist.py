@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rxcandles.arguments import check_like
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore, Written
+from rxcandles.util.arguments import check_like
 
 __all__ = ["persist"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rxcandles.arguments import misplaced
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.model import CandleData
+from rxcandles.util.arguments import misplaced
 
 __all__ = ["check_chunk", "check_lists"]
 

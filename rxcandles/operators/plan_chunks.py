@@ -8,12 +8,12 @@ from typing import Final
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable, check_choice, check_count, check_kind, check_number
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.run import Plan
 from rxcandles.flow import Supply, on_demand
 from rxcandles.model import Request
-from rxcandles.planning import Plan
 from rxcandles.ports import PageUnit
+from rxcandles.util.arguments import check_callable, check_choice, check_count, check_kind, check_number
 
 __all__ = ["cursors_for", "plan_chunks"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from reactivex import operators as rx
 
-from rxcandles.arguments import check_like
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.flow import Operator
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import RateLimiter
+from rxcandles.util.arguments import check_like
 
 __all__ = ["rate_limit"]
 

@@ -9,18 +9,18 @@ from weakref import WeakKeyDictionary
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_count, check_like
-from rxcandles.chunk import Chunk
-from rxcandles.derived import candles_of
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.run import Plan
 from rxcandles.errors import ContradictionError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData
+from rxcandles.model.derived import candles_of
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.stretch import Origin, Stretch
+from rxcandles.model.timeframe import plain_time
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
-from rxcandles.spans import Span, SpanSet
-from rxcandles.stretch import Origin, Stretch
-from rxcandles.timeframe import plain_time
+from rxcandles.util.arguments import check_count, check_like
 
 __all__ = ["VoidedError", "recall"]
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.flow import Operator
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.operators.calling import shown_to, told
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.reports import CollectionProgress
-from rxcandles.timeframe import to_datetime
+from rxcandles.util.arguments import check_callable
 
 __all__ = ["report"]
 

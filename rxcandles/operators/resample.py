@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias, overload
 
-from rxcandles.arguments import check_choice, check_kind, refusal
-from rxcandles.derived import ImportedCandle, ResampledCandle
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order, Request
+from rxcandles.model.derived import ImportedCandle, ResampledCandle
+from rxcandles.model.spans import Span
+from rxcandles.model.stretch import Origin, Stretch
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.operators.stepping import AnyOrder, Step, Track, check_order, invalid, stepwise
-from rxcandles.spans import Span
-from rxcandles.stretch import Origin, Stretch
-from rxcandles.timeframe import Timeframe
+from rxcandles.util.arguments import check_choice, check_kind, refusal
 
 __all__ = ["resample"]
 

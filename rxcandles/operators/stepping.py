@@ -9,13 +9,13 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from reactivex import Observable, abc
 
-from rxcandles.arguments import check_choice
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator
 from rxcandles.model import ORDERS, CandleData, Order
+from rxcandles.model.stretch import Passed, Stretch
+from rxcandles.model.timeframe import time_text
 from rxcandles.operators.pieces import check_lists
-from rxcandles.stretch import Passed, Stretch
-from rxcandles.timeframe import time_text
+from rxcandles.util.arguments import check_choice
 
 __all__ = ["AnyOrder", "Passing", "Step", "Track", "check_order", "invalid", "stepwise"]
 

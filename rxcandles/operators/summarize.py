@@ -10,17 +10,17 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as rx
 
-from rxcandles.arguments import check_callable
-from rxcandles.chunk import Chunk
-from rxcandles.claims import Claim
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.run import Plan
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import Request
+from rxcandles.model.claims import Claim
+from rxcandles.model.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ImpossibleSpan, ProvisionalSpan
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import BEGINNING, Timeframe, to_datetime
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.planning import Plan
 from rxcandles.ports import CandleStore
-from rxcandles.reports import OVERLAP_STATES, CollectionSummary, FailedSpan, ImpossibleSpan, ProvisionalSpan
-from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import BEGINNING, Timeframe, to_datetime
+from rxcandles.util.arguments import check_callable
 
 __all__ = ["provisional_spans", "summarize"]
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 from reactivex import Observable, abc
 from reactivex import operators as rx
 
-from rxcandles.arguments import refusal
 from rxcandles.operators.calling import shown_to
+from rxcandles.util.arguments import refusal
 
 __all__ = ["tee"]
 

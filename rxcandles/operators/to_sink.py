@@ -9,9 +9,9 @@ from reactivex import Observable, abc
 from reactivex import operators as rx
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from rxcandles.arguments import check_callable
 from rxcandles.flow import Operator, join, map_async
 from rxcandles.operators.pieces import check_lists
+from rxcandles.util.arguments import check_callable
 
 __all__ = ["to_sink"]
 

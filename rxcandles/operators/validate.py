@@ -8,13 +8,13 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from reactivex import Observable
 
-from rxcandles.arguments import check_choice, refusal
 from rxcandles.errors import InvalidCandleError
 from rxcandles.model import CandleData, Order
+from rxcandles.model.rules import value_fault
+from rxcandles.model.stretch import Stretch
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.operators.stepping import AnyOrder, Passing, Step, Track, check_order, invalid, stepwise
-from rxcandles.rules import value_fault
-from rxcandles.stretch import Stretch
-from rxcandles.timeframe import Timeframe
+from rxcandles.util.arguments import check_choice, refusal
 
 __all__ = ["validate"]
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 import reactivex
 from reactivex import Observable
 
-from rxcandles.arguments import check_callable, check_count
 from rxcandles.model import CandleData
+from rxcandles.model.reports import CandleProgress
 from rxcandles.operators.calling import shown_to, told
 from rxcandles.operators.pieces import check_lists
-from rxcandles.reports import CandleProgress
+from rxcandles.util.arguments import check_callable, check_count
 
 __all__ = ["with_progress"]
 

@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.simulator.market import Served
-from rxcandles.timeframe import Timeframe, from_datetime
 
 __all__ = ["JSON", "TEXT", "Answer", "Asked", "Cut", "Logged", "blocked", "error", "opened", "refused"]
 

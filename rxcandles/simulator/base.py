@@ -15,10 +15,10 @@ from itertools import chain, islice, pairwise, takewhile
 from struct import calcsize, iter_unpack
 from typing import Final, NamedTuple
 
+from rxcandles.model.spans import Span, SpanSet
 from rxcandles.simulator.chance import Binomial, digest, highest, subset
 from rxcandles.simulator.pattern import DAYS, FACTORS, PARTS, VARIANTS, Prices
 from rxcandles.simulator.text import DAY, UNIT, Candle
-from rxcandles.spans import Span, SpanSet
 
 __all__ = ["STAMPS", "Base", "Minutes", "Shape", "joined"]
 

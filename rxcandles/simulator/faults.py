@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import attrs
 
-from rxcandles.arguments import check_callable, check_count
 from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, opened, refused
 from rxcandles.simulator.text import DAY, KST, clock_text, day_text
+from rxcandles.util.arguments import check_callable, check_count
 
 __all__ = [
     "Fault",

@@ -18,7 +18,11 @@ from typing import Final
 
 import attrs
 
-from rxcandles.arguments import (
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.simulator.answers import Answer, Asked, opened
+from rxcandles.simulator.market import Served, Source
+from rxcandles.util.arguments import (
     check_callable,
     check_count,
     check_each,
@@ -29,10 +33,6 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
-from rxcandles.simulator.answers import Answer, Asked, opened
-from rxcandles.simulator.market import Served, Source
-from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["WELL", "Connections", "Illness", "Illnesses", "merged"]
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from rxcandles.arguments import check_count, check_rate
+from rxcandles.util.arguments import check_count, check_rate
 
 __all__ = ["Limit", "Verdict", "Window"]
 

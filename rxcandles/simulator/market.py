@@ -13,7 +13,14 @@ from typing import Final, NamedTuple, Protocol
 
 import attrs
 
-from rxcandles.arguments import (
+from rxcandles.model import Row
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.simulator.base import Base
+from rxcandles.simulator.printing import MinuteSeries
+from rxcandles.simulator.series import END, Series
+from rxcandles.simulator.text import RATE_SCALE, UNIT, Candle, change_rate
+from rxcandles.util.arguments import (
     check_count,
     check_each,
     check_kind,
@@ -22,13 +29,6 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
-from rxcandles.model import Row
-from rxcandles.simulator.base import Base
-from rxcandles.simulator.printing import MinuteSeries
-from rxcandles.simulator.series import END, Series
-from rxcandles.simulator.text import RATE_SCALE, UNIT, Candle, change_rate
-from rxcandles.spans import Span, SpanSet
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 __all__ = ["DEFAULT_MARKETS", "LISTED", "OUTAGES", "RETENTION_SECONDS", "Market", "Served", "Source"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.base import STAMPS, Base
 from rxcandles.simulator.series import Series
 from rxcandles.simulator.text import DAY, KST, Candle, Memo, clock_text, day_text, decimal_text
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["MinuteSeries"]
 

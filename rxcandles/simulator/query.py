@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, from_datetime
 from rxcandles.simulator.answers import Answer, error
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, from_datetime
 
 __all__ = ["MARKETS_PATH", "MOST", "CandleQuery", "no_route", "parse", "parse_to", "routed"]
 

@@ -12,11 +12,11 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from rxcandles.arguments import check_each, check_path, refusal
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.simulator.market import Served
-from rxcandles.timeframe import Timeframe, from_datetime
+from rxcandles.util.arguments import check_each, check_path, refusal
 
 __all__ = ["Replay"]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
+from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Cut
 
 __all__ = ["answer_headers", "send"]

@@ -9,10 +9,10 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.base import Base, joined
 from rxcandles.simulator.seconds import forming, split
 from rxcandles.simulator.text import DAY, Candle, candle_text
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["END", "Series"]
 

@@ -19,7 +19,19 @@ from urllib.parse import parse_qsl
 import attrs
 from aiohttp import web
 
-from rxcandles.arguments import (
+from rxcandles.errors import RequestError
+from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
+from rxcandles.model.spans import Span
+from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
+from rxcandles.simulator.faults import Faults
+from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
+from rxcandles.simulator.limit import Limit, Verdict
+from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
+from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
+from rxcandles.simulator.room import check_room
+from rxcandles.simulator.sending import answer_headers, send
+from rxcandles.simulator.text import UNIT, decimal_text
+from rxcandles.util.arguments import (
     check_callable,
     check_count,
     check_each,
@@ -30,19 +42,7 @@ from rxcandles.arguments import (
     check_symbol,
     refusal,
 )
-from rxcandles.errors import RequestError
-from rxcandles.naming import SIMULATED_BY, SIMULATED_HEADER
-from rxcandles.showing import Titled
-from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
-from rxcandles.simulator.faults import Faults
-from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
-from rxcandles.simulator.limit import Limit, Verdict
-from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
-from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
-from rxcandles.simulator.room import check_room
-from rxcandles.simulator.sending import answer_headers, send
-from rxcandles.simulator.text import UNIT, decimal_text
-from rxcandles.spans import Span
+from rxcandles.util.showing import Titled
 
 __all__ = ["Simulator", "Stats", "serve"]
 

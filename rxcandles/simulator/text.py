@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.model.timeframe import Timeframe, to_datetime
 
 __all__ = [
     "DAY",

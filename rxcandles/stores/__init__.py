@@ -1,7 +1,7 @@
 """Where candles are kept."""
 
-from rxcandles.stores.imports import Import, Taken
 from rxcandles.stores.sqlite import SqliteStore
-from rxcandles.stores.staging import Staging
+from rxcandles.stores.sqlite.import_sql import Import, Taken
+from rxcandles.stores.sqlite.staging import Staging
 
 __all__ = ["Import", "SqliteStore", "Staging", "Taken"]

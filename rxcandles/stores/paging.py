@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from rxcandles.arguments import check_choice, check_count, check_symbol
-from rxcandles.derived import candles_of
 from rxcandles.model import ORDERS, CandleData, Order, span_between
-from rxcandles.moments import Time
+from rxcandles.model.derived import candles_of
+from rxcandles.model.moments import Time
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import CandleStore, zone_of
-from rxcandles.timeframe import Timeframe
+from rxcandles.util.arguments import check_choice, check_count, check_symbol
 
 __all__ = ["pages_of"]
 

@@ -14,8 +14,8 @@ from rxcandles import RequestError, Row, SqliteStore, Timeframe
 from rxcandles.charts import MOST, Level, bars, ladder, read_chart
 from rxcandles.charts.levels import fitting
 from rxcandles.charts.strip import Counts, columns
-from rxcandles.spans import SpanSet, runs
-from rxcandles.timeframe import TIMEFRAMES, to_datetime
+from rxcandles.model.spans import SpanSet, runs
+from rxcandles.model.timeframe import TIMEFRAMES, to_datetime
 
 
 async def test_columns_are_what_is_stored() -> None:

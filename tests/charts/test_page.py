@@ -23,7 +23,7 @@ from profiling.browser import Page, opened
 from rxcandles import charts
 from rxcandles.charts import ChartData, bars, ladder
 from rxcandles.charts.strip import Counts
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 ASSETS = Path(charts.__file__).parent / "assets"
 NO_TRADE, MISSING, DOUBTED = range(600, 640), range(660, 720), range(620, 640)

@@ -18,7 +18,7 @@ from PIL import Image
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 from rxcandles.charts.strip import Counts
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
 PINK, GREY = (0xE3, 0x8F, 0xB5), (0x7D, 0x84, 0x8D)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges import CheckedPage, check_page
 from rxcandles.model import Row
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.ports import Page
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 TO = 1773240060  # 2026-03-11T14:41:00Z
 GOOD = Row(TO - 60, 5.0, 7.0, 4.0, 6.0, 1.5, 9.0, (TO - 1) * 1000)

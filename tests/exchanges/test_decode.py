@@ -6,9 +6,9 @@ import pytest
 
 from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges.answers import excerpt
-from rxcandles.exchanges.decode import decode_candles, decode_markets, error_message, error_seconds
+from rxcandles.exchanges.upbit.decode import decode_candles, decode_markets, error_message, error_seconds
 from rxcandles.model import Row
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 SECONDS = (
     b'[{"market":"KRW-BTC","candle_date_time_utc":"2026-03-11T14:40:58","candle_date_time_kst":"2026-03-11T23:40:58",'

@@ -27,7 +27,7 @@ from rxcandles.errors import (
     ServerError,
 )
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 MINUTE = Timeframe.of("1m")
 TO = 1773240060

@@ -13,7 +13,7 @@ from toys import END, KINDS, LIMIT, LISTED, MINUTE, Declared, Knowing, Rows, Tai
 import rxcandles
 from rxcandles import Order, Page, Timeframe
 from rxcandles.exchanges.upbit import UpbitExchange
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 
 async def collected(exchange: Toy, path: Path | str, **asked: Any) -> tuple[list[int], int]:

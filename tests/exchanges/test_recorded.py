@@ -10,10 +10,10 @@ import reactivex
 
 from rxcandles import operators as ops
 from rxcandles.exchanges import check_page
-from rxcandles.exchanges.decode import decode_candles, error_message
 from rxcandles.exchanges.headers import http_date, remaining_requests
+from rxcandles.exchanges.upbit.decode import decode_candles, error_message
 from rxcandles.model import ORDERS, CandleData, Order, Row
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 RECORDED = Path(__file__).parents[2] / "../shared/recorded"
 KINDS = {"seconds": "1s", "minutes": "1m", "days": "1d", "days2": "1d", "weeks": "1w", "months": "1M", "years": "1y"}

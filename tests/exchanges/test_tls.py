@@ -22,8 +22,8 @@ import rxcandles
 from rxcandles.cli import cli
 from rxcandles.errors import CertificateError, ConnectionFailedError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 TO = 1773240060

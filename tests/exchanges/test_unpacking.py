@@ -12,7 +12,7 @@ from rawserver import CANDLES, ok, raw_server
 
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.unpacking import UnpackingError, unpacked
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
 
 
 def bare(body: bytes) -> bytes:

@@ -26,8 +26,8 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model import Row
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.ports import Exchange, Market, Page
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 MINUTE = Timeframe.of("1m")
 TO = 1773240060  # 2026-03-11T14:41:00Z

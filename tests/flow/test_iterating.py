@@ -13,7 +13,7 @@ from virtualloop import run_virtual
 import rxcandles
 from rxcandles import operators as ops
 from rxcandles.flow import from_async_iterable, map_async, run, with_backpressure
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 
 class Counter:

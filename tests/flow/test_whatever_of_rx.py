@@ -16,7 +16,8 @@ from reactivex.subject import Subject
 from virtualloop import run_virtual
 
 from rxcandles.errors import MemoryLimitError, RequestError
-from rxcandles.flow import Stream, from_demand, latest, leaving, map_async, run, with_backpressure
+from rxcandles.flow import Stream, from_demand, latest, map_async, run, with_backpressure
+from rxcandles.flow import stream as leaving
 
 N = 400
 ALL = list(range(N))

@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from rxcandles.model import Row
-from rxcandles.sequence import CandleSequence, stored_candles
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 
 @attrs.frozen

@@ -11,8 +11,8 @@ import duckdb
 from fakes import row
 
 import rxcandles
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 ROWS = [row(slot * 60) for slot in range(500) if slot % 3]
 HIGHEST = max(each.high for each in ROWS)

@@ -26,9 +26,9 @@ from pandas.testing import assert_frame_equal
 
 import rxcandles
 from rxcandles.errors import ExtraMissingError, RequestError, UnprovenError
-from rxcandles.frames import export_candles
+from rxcandles.interchange import export_candles
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 HOUR = 3600
 JANUARY = 1_704_067_200

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import rxcandles
 from rxcandles.errors import ExtraMissingError, RequestError
 from rxcandles.model import CandleData, Row
-from rxcandles.sequence import CandleSequence
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.modes.sequence import CandleSequence
 
 NAMES = ["open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp"]
 DAY_NAMES = [*NAMES, "prev_closing_price", "change_price", "change_rate"]

@@ -11,8 +11,8 @@ from fakes import row
 from pandas.testing import assert_frame_equal
 
 import rxcandles
-from rxcandles.frames.shapes import freqtrade_file
-from rxcandles.sequence import CandleSequence
+from rxcandles.interchange.tools.shapes import freqtrade_file
+from rxcandles.modes.sequence import CandleSequence
 
 SLOTS = [slot for slot in range(20_000, 21_500) if slot % 5]
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from rxcandles import MarkedRow, Row, SqliteStore, import_candles
 from rxcandles.cli.console import format_candles
-from rxcandles.importing import sources
+from rxcandles.interchange.reading import sources
 from rxcandles.model import CandleData
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 T = 1_704_067_200  # 2024-01-01
 NOW = T + 10**7

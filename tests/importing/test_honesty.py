@@ -19,9 +19,9 @@ import rxcandles
 from profiling.audit import Truth, audit
 from rxcandles import MarkedRow, RequestError, Row, SqliteStore, Timeframe, import_candles
 from rxcandles.events import EVENTS
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
-from rxcandles.stores import schema
-from rxcandles.timeframe import to_datetime
+from rxcandles.stores.sqlite import schema
 
 T = 1_704_067_200  # 2024-01-01
 NOW = T + 86_400

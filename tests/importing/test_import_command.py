@@ -9,8 +9,8 @@ import pandas
 import pytest
 
 from rxcandles.__main__ import main
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Simulator
-from rxcandles.timeframe import Timeframe
 
 T = 1_704_067_200  # 2024-01-01
 TIMES = pandas.date_range("2024-01-01 09:00", periods=3, freq="min")

@@ -13,8 +13,8 @@ import pytest
 from broughtfiles import HEAD, KST, ROWS, T, csv, got, lines, said, take, values
 
 from rxcandles import RequestError, SqliteStore
-from rxcandles.importing.naming import series_by_name
-from rxcandles.importing.zones import Named, zone_called, zone_in_words
+from rxcandles.interchange.reading.filenames import series_by_name
+from rxcandles.interchange.reading.zones import Named, zone_called, zone_in_words
 
 FEW = ROWS[:6]
 VALUES = "open,high,low,close,volume"

@@ -12,6 +12,7 @@ from fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
 from virtualloop import run_virtual
 
 from rxcandles import operators as ops
+from rxcandles.engine.retry import Retry, tried
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -22,11 +23,10 @@ from rxcandles.errors import (
     RequestRejectedError,
     ServerError,
 )
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import Request
-from rxcandles.operators.retrying import Retry, tried
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
-from rxcandles.timeframe import Timeframe
 
 
 class Shaky(FakeExchange):

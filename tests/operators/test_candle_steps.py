@@ -17,12 +17,12 @@ from reactivex.testing import ReactiveTest, TestScheduler
 from virtualloop import run_virtual
 
 from rxcandles import operators as ops
-from rxcandles.derived import FilledCandle
 from rxcandles.errors import InvalidCandleError, RequestError
 from rxcandles.model import ORDERS, CandleData, Order, Request
-from rxcandles.reports import CandleProgress
+from rxcandles.model.derived import FilledCandle
+from rxcandles.model.reports import CandleProgress
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import to_datetime
 
 on_next, on_completed, on_error, subscribe = (
     ReactiveTest.on_next,

@@ -12,13 +12,13 @@ from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
-from rxcandles.estimating import seconds_at_limit
-from rxcandles.exchanges.anew import Anew
-from rxcandles.exchanges.declared import limit_at, limit_declared, page_cost, requests_a_second
+from rxcandles.engine.anew import Anew
+from rxcandles.engine.estimate import seconds_at_limit
 from rxcandles.limiters import Limit, SlidingWindowLimiter
 from rxcandles.model import Request
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
-from rxcandles.timeframe import Timeframe
+from rxcandles.ports.declared import limit_at, limit_declared, page_cost, requests_a_second
 
 
 class Weighing(FakeExchange):

@@ -14,10 +14,10 @@ from reactivex import operators as rx
 from virtualloop import run_virtual
 
 from rxcandles import operators as ops
-from rxcandles.derived import FilledCandle, NoTrade
 from rxcandles.errors import InvalidCandleError
 from rxcandles.model import ORDERS, CandleData, Order
-from rxcandles.timeframe import TIMEFRAMES, Timeframe, to_datetime
+from rxcandles.model.derived import FilledCandle, NoTrade
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, to_datetime
 
 
 async def filled(policy: Literal["flat", "null"], lists: list[Any], order: Order, size: int = 1000) -> list[list[Any]]:

@@ -17,9 +17,9 @@ from virtualloop import run_virtual
 from rxcandles import operators as ops
 from rxcandles.errors import ExchangeError, PassingError, RequestError
 from rxcandles.model import Request
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 REQUEST = Request("KRW-BTC", "1m", count=300, now=NOW)
 STORE: Any = SqliteStore.__new__(SqliteStore)  # never used: the pieces before it are wrong already

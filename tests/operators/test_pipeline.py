@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reactivex import operators as rx
 
 from rxcandles import operators as ops
-from rxcandles.chunk import Chunk
+from rxcandles.engine.chunk import Chunk
 from rxcandles.errors import (
     ConnectionFailedError,
     ExchangeError,
@@ -26,10 +26,10 @@ from rxcandles.errors import (
     UnknownMarketError,
 )
 from rxcandles.model import Request, Row
-from rxcandles.reports import CollectionProgress
-from rxcandles.spans import SpanSet
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe, from_datetime, to_datetime
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, from_datetime, to_datetime
 
 TIMEFRAME = Timeframe.of("1m")
 FAST = ops.Retry(base=0.001, longest=0.002)

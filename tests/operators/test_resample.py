@@ -11,10 +11,10 @@ from reactivex.testing import ReactiveTest, TestScheduler
 from virtualloop import run_virtual
 
 from rxcandles import operators as ops
-from rxcandles.derived import ResampledCandle
 from rxcandles.errors import InvalidCandleError, RequestError
 from rxcandles.model import ORDERS, CandleData, Order, Request
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.model.derived import ResampledCandle
+from rxcandles.model.timeframe import Timeframe, to_datetime
 
 PAIRS = [
     ("1s", "1m"), ("1m", "3m"), ("1m", "5m"), ("5m", "60m"), ("60m", "1d"), ("240m", "1d"), ("1d", "1w"),

@@ -24,15 +24,15 @@ from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
-from rxcandles.collector import CandleCollector
-from rxcandles.derived import ResampledCandle
 from rxcandles.errors import InvalidCandleError
-from rxcandles.limiter import SlidingWindowLimiter
+from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import ORDERS, CandleData, Order
+from rxcandles.model.derived import ResampledCandle
+from rxcandles.model.stretch import Origin, Stretch
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.modes.collector import CandleCollector
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
-from rxcandles.stretch import Origin, Stretch
-from rxcandles.timeframe import Timeframe, to_datetime
 
 FIVE = Timeframe.of("5m")
 Op = Callable[[Observable[Any]], Observable[Any]]

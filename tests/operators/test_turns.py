@@ -14,9 +14,9 @@ from fakes import MINUTE, NEWEST, NOW, FakeExchange, slots
 
 import rxcandles
 from rxcandles.errors import ServerError
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 FRAME = Timeframe.of("1m")
 ASKED: dict[str, Any] = {"symbol": "KRW-BTC", "timeframe": "1m"}

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles.model import Row
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.simulator import Market
 from rxcandles.simulator.text import UNIT, Candle
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 pytestmark = pytest.mark.exhaustive
 

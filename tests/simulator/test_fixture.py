@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rxcandles import fixtures
+from rxcandles.modes import fixtures
 
 pytest_plugins = ("pytester",)
 
@@ -65,7 +65,7 @@ def test_every_mode(mode: str, loops: Sequence[str], pytester: pytest.Pytester) 
         """
     )
     result = pytester.runpytest_subprocess(
-        f"--asyncio-mode={mode}", *loops, "-p", "no:rxcandles", "-p", "rxcandles.fixtures", "-W", "ignore"
+        f"--asyncio-mode={mode}", *loops, "-p", "no:rxcandles", "-p", "rxcandles.modes.fixtures", "-W", "ignore"
     )
     result.assert_outcomes(passed=5, errors=1)
     result.stdout.fnmatch_lines(["*simulators are still running: http://127.0.0.1:*"])
@@ -80,15 +80,18 @@ def test_older_pytest_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plugin_is_light() -> None:
-    """Beyond the package itself, the plugin loads its own three modules, and no HTTP library."""
+    """Beyond the package itself, the plugin loads its own modules, which are light, and no HTTP library."""
     program = (
         "import sys, pytest, pytest_asyncio, rxcandles; before = set(sys.modules);"
-        "import rxcandles.fixtures; print(sorted(set(sys.modules) - before), 'aiohttp' in sys.modules)"
+        "import rxcandles.modes.fixtures; print(sorted(set(sys.modules) - before), 'aiohttp' in sys.modules)"
     )
     found = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
-    assert "['rxcandles.fixtures', 'rxcandles.simulator', 'rxcandles.simulator.fixture'] False\n" == found.stdout
+    assert (
+        "['rxcandles.modes', 'rxcandles.modes.fixtures', 'rxcandles.simulator', 'rxcandles.simulator.fixture'] False\n"
+        == found.stdout
+    )
 
 
 def test_names() -> None:

@@ -19,9 +19,9 @@ from yarl import URL
 
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe, from_datetime, time_text
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.simulator.illness import WELL, Connections, merged
-from rxcandles.timeframe import Timeframe, from_datetime, time_text
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
 LISTED = NOW - 9 * 3600

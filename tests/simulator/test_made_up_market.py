@@ -17,9 +17,9 @@ import pytest
 
 from rxcandles.errors import RequestError
 from rxcandles.model import Row
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.simulator import DEFAULT_MARKETS, OUTAGES, Market
 from rxcandles.simulator.printing import MinuteSeries
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
 
 pytestmark = pytest.mark.exhaustive
 
@@ -121,7 +121,7 @@ def test_same_in_every_process() -> None:
     """Another process with another hash seed makes the same candles, text for text."""
     program = (
         "import hashlib; from rxcandles.simulator import DEFAULT_MARKETS as markets;"
-        "from rxcandles.timeframe import TIMEFRAMES as frames;"
+        "from rxcandles.model.timeframe import TIMEFRAMES as frames;"
         f"print(hashlib.md5(''.join(m.newest(f, {NOW - DAY}, 200, {NOW}).text for m in markets for f in frames)"
         ".encode()).hexdigest())"
     )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rxcandles.errors import RequestError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Replay, Simulator
-from rxcandles.timeframe import Timeframe
 
 NOW = 1_790_000_000
 

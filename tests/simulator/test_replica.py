@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from replica import read, view
 
 from rxcandles.errors import RequestError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Answer, Illness, Market, Replay
 from rxcandles.simulator.answers import opened
 from rxcandles.simulator.illness import WELL, merged
 from rxcandles.simulator.market import Served
-from rxcandles.timeframe import Timeframe
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
 DAY = 86_400

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.text import Candle, Memo, candle_text, change_text, clock_text, decimal_text
-from rxcandles.timeframe import Timeframe
 
 
 @pytest.mark.parametrize(

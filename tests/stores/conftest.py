@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from trouble import MARKET, STORED, TO, Bench
 
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Simulator
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 
 @pytest.fixture

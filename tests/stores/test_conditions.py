@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges import check_page
 from rxcandles.model import Row
-from rxcandles.stores.conditions import on_grid_sql, sound_sql, teach_grid
-from rxcandles.stores.schema import COLUMNS
-from rxcandles.timeframe import END, TIMEFRAMES, Timeframe
+from rxcandles.model.timeframe import END, TIMEFRAMES, Timeframe
+from rxcandles.stores.sqlite.conditions import on_grid_sql, sound_sql, teach_grid
+from rxcandles.stores.sqlite.schema import COLUMNS
 
 OPENED = 1_769_990_400
 """2026-02-02T00:00Z, a Monday."""

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rxcandles.claims import Absence, Claim, ConfirmTimes
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.model import Row
+from rxcandles.model.claims import Absence, Claim, ConfirmTimes
+from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import CandleStore, Covered, Series
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe, to_datetime
 
 MINUTE = Timeframe.of("1m")
 SYMBOL = "KRW-BTC"

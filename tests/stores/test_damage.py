@@ -18,8 +18,9 @@ from trouble import COUNT, STORED, TO, Bench
 
 from profiling.children import MODES
 from rxcandles.errors import SchemaError, StoreError
-from rxcandles.stores import SqliteStore, schema
-from rxcandles.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite import schema
 
 modes = pytest.mark.parametrize("mode", MODES)
 PAGE = 4096

@@ -14,9 +14,9 @@ from neighbours import watch
 from trouble import STORED, TO, Bench
 
 from profiling.children import FORKED, MODES, Child
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.reading import SqliteReader
-from rxcandles.timeframe import Timeframe
+from rxcandles.stores.sqlite.reading import SqliteReader
 
 SERIES = ("KRW-D900", Timeframe.of("1m"))
 

@@ -16,8 +16,9 @@ from trouble import TO
 import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import StoreError
-from rxcandles.stores import SqliteStore, access
-from rxcandles.timeframe import Timeframe, to_datetime
+from rxcandles.model.timeframe import Timeframe, to_datetime
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite import access
 
 MINUTE = Timeframe.of("1m")
 SERIES = ["KRW-D900", "1m"]

@@ -13,8 +13,8 @@ from trouble import COUNT, STORED, TO, Bench
 
 from profiling.children import MODES
 from rxcandles.errors import StoreError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 modes = pytest.mark.parametrize("mode", MODES)
 MINUTE = Timeframe.of("1m")

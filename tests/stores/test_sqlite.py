@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError, SchemaError, StoreError
 from rxcandles.model import Row
-from rxcandles.opening import connect
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.modes.connect import connect
 from rxcandles.ports import Covered, Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.connection import Durability
-from rxcandles.stores.schema import APPLICATION_ID, VERSION
-from rxcandles.timeframe import Timeframe
+from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sqlite.schema import APPLICATION_ID, VERSION
 
 MINUTE = Timeframe.of("1m")
 ROW = Row(300, 100.0, 102.0, 98.0, 101.0, 1.25, 125.5, 359_000)
@@ -153,7 +153,7 @@ async def test_two_writers(tmp_path: Path) -> None:
 
 async def test_half_written_migration_is_rolled_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that fails leaves the file as it was."""
-    from rxcandles.stores import connection as module
+    from rxcandles.stores.sqlite import connection as module
 
     path = tmp_path / "candles.db"
     with monkeypatch.context() as patch:
@@ -166,8 +166,8 @@ async def test_half_written_migration_is_rolled_back(tmp_path: Path, monkeypatch
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older file is brought up to date with its data."""
-    from rxcandles.stores import connection as module
-    from rxcandles.stores import header
+    from rxcandles.stores.sqlite import connection as module
+    from rxcandles.stores.sqlite import header
 
     path = tmp_path / "candles.db"
     async with SqliteStore(path) as store:

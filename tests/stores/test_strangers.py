@@ -13,8 +13,8 @@ import pytest
 import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import SchemaError
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.timeframe import Timeframe
 
 STRANGERS = {
     "a trigger": "CREATE TRIGGER evil AFTER INSERT ON candles BEGIN DELETE FROM coverage; END",

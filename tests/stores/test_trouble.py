@@ -28,7 +28,7 @@ from trouble import COUNT, STORED, Bench
 from profiling.children import FORKED, MODES, Job
 from rxcandles.errors import StoreError
 from rxcandles.stores import SqliteStore
-from rxcandles.stores import connection as connection_module
+from rxcandles.stores.sqlite import connection as connection_module
 
 modes = pytest.mark.parametrize("mode", MODES)
 

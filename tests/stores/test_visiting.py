@@ -13,8 +13,8 @@ import rxcandles
 from rxcandles import Row, SqliteStore, Timeframe
 from rxcandles.cli.covered import Layout
 from rxcandles.errors import StoreError
-from rxcandles.holdings import SeriesOverview, overview
-from rxcandles.stores.connection import Connection
+from rxcandles.stores.overview import SeriesOverview, overview
+from rxcandles.stores.sqlite.connection import Connection
 
 MINUTE = Timeframe.of("1m")
 

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-from rxcandles.arguments import check_symbol, refusal
 from rxcandles.errors import ExchangeError, UnknownMarketError
 from rxcandles.events import OffGridEvent, log_event
 from rxcandles.exchanges.answers import Answer, Refused, excerpt
 from rxcandles.exchanges.binance.decode import Klines, decode_klines, decode_markets
 from rxcandles.exchanges.binance.failures import error_code, failure, used_weight
 from rxcandles.exchanges.binance.symbols import meant
-from rxcandles.exchanges.declared import AbsentSlot
 from rxcandles.exchanges.headers import http_date
 from rxcandles.exchanges.http import HttpExchange
 from rxcandles.limiters import Limit
-from rxcandles.naming import NAMED
+from rxcandles.model.naming import NAMED
+from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe, time_text
 from rxcandles.ports import Market, Page
-from rxcandles.timeframe import BEGINNING, TIMEFRAMES, Timeframe, time_text
+from rxcandles.ports.declared import AbsentSlot
+from rxcandles.util.arguments import check_symbol, refusal
 
 __all__ = ["BinanceExchange"]
 

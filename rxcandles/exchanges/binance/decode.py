@@ -16,8 +16,8 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges.answers import excerpt
 from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
 from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market
-from rxcandles.timeframe import Timeframe
 
 __all__ = ["Klines", "decode_klines", "decode_markets"]
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from rxcandles.exchanges.answers import Answer, Refused
 from rxcandles.exchanges.binance import BinanceExchange
-from rxcandles.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 
 __all__ = ["END", "LISTED", "MINUTE", "OUTAGE", "Memory", "kline", "minutes"]
 

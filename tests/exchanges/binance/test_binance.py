@@ -13,10 +13,10 @@ from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import RequestError, Timeframe, UnknownMarketError
+from rxcandles.engine.checks import check_page
 from rxcandles.exchanges import named
 from rxcandles.exchanges.binance import BinanceExchange
-from rxcandles.exchanges.checks import check_page
-from rxcandles.timeframe import to_datetime
+from rxcandles.model.timeframe import to_datetime
 
 FRAME = Timeframe.of("1m")
 ODD = 1_518_168_494  # 2018-02-09, the first open time after an outage, with 789 ms

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxcandles import InvalidResponseError, Row, Timeframe
+from rxcandles.engine.checks import check_page
 from rxcandles.exchanges.binance.decode import decode_klines, decode_markets
-from rxcandles.exchanges.checks import check_page
 from rxcandles.ports import Market, Page
 
 FRAME = Timeframe.of("1m")

@@ -23,8 +23,8 @@ from rxcandles.exchanges.answers import Refused
 from rxcandles.exchanges.binance import BinanceExchange
 from rxcandles.exchanges.binance.failures import failure, used_weight
 from rxcandles.limiters import SlidingWindowLimiter
+from rxcandles.model.timeframe import to_datetime
 from rxcandles.operators import Retry, fetch, plan_chunks
-from rxcandles.timeframe import to_datetime
 
 FRAME = Timeframe.of("1m")
 NOW = 1_784_600_000.0

@@ -1,0 +1,1 @@
+"""Whether a database is true: verify finds what is wrong with it, repair mends it."""

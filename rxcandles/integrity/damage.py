@@ -1,0 +1,65 @@
+"""Whether a file is a whole database of candles, before anybody looks at its contents."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from rxcandles.integrity.findings import Kind
+from rxcandles.stores.sqlite.header import file_size, read_header
+from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, CLAIMS_SINCE, COLUMNS, IMPORTS_COLUMNS
+
+__all__ = ["damages", "is_damage"]
+
+_MOST_MESSAGES: Final = 1000
+
+_ABOUT_CONTENTS: Final = re.compile(r"CHECK constraint failed in |[A-Z]+ value in ")
+"""What SQLite's own check says of values, not of pages; whoever looks at the contents finds it, with its place."""
+
+_TABLES: Final = {
+    "series": {"id": 1, "exchange": 0, "symbol": 0, "timeframe": 0},
+    "candles": {"series": 1, "open_time": 2} | dict.fromkeys(COLUMNS[1:], 0),
+    "coverage": {"series": 1, "start": 2, "stop": 0, "rows": 0},
+    "imports": {"id": 1} | dict.fromkeys(IMPORTS_COLUMNS, 0),
+    "imported": {"series": 1, "open_time": 2} | dict.fromkeys((*COLUMNS[1:], "import"), 0),
+    "claims": dict.fromkeys(CLAIM_COLUMNS, 0) | {"series": 1, "start": 2},
+}
+"""The columns of each table, and their places in its key."""
+
+_SINCE: Final = {"imports": 3, "imported": 3, "claims": CLAIMS_SINCE}
+"""Versions with which a table came, where that wasn't the first."""
+
+
+def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, str]]:
+    """Yield what is wrong with the file, up to a thousand things; an empty database is in order.
+
+    Raises ``SchemaError`` for one of another program or of a newer version, and ``sqlite3.Error``.
+    """
+    header = read_header(connection, path, "name one with candles")
+    if header.empty:
+        return
+    if header.is_cut_short(path):
+        yield "damaged_file", f"it has been cut short: {file_size(path):,} bytes of {header.size:,}"
+        return
+    for (message,) in connection.execute(f"PRAGMA integrity_check({_MOST_MESSAGES})"):
+        for line in message.splitlines():
+            if line != "ok" and not line.startswith("***") and not _ABOUT_CONTENTS.match(line):
+                yield "damaged_file", line
+    for table, columns in _TABLES.items():
+        if header.version < _SINCE.get(table, 0):
+            continue
+        there = {name: key for _, name, _, _, _, key in connection.execute(f"PRAGMA table_info({table})")}
+        lacking = [name for name, key in columns.items() if there.get(name) != key]
+        if lacking:
+            what = f"lacks {', '.join(lacking)}, or has another key" if there else "is not there"
+            yield "wrong_schema", f"the table {table} {what}"
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether this, raised by ``sqlite3``, comes of pages that are not as they should be."""
+    # A message about names that are garbled can't be decoded, and lengths that are can't be had.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    garbled = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or isinstance(error, UnicodeDecodeError)
+    return garbled or "unsupported file format" in str(error)

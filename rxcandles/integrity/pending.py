@@ -1,0 +1,176 @@
+"""What a repair is about to ask the exchange for.
+
+Two kinds: what it has taken out of the ledger and not fetched again yet (``unfinished``), and what it is to ask anew
+while that stays as it is (``questioned``). A hole in the ledger is in order: nobody may ever have asked for what is in
+it. So that a repair that was killed in between can be told from that, and gone on with, it is written down in the same
+transaction, in tables that are there only until it is done. No version of the schema: a file without them is whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import attrs
+
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import Series
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite.conditions import is_span
+from rxcandles.stores.sqlite.impossible import impossible_slots
+from rxcandles.stores.sqlite.transaction import transaction
+
+__all__ = ["Matter", "Pending", "add_matter", "is_unsettled", "ledger_spans", "spans_of"]
+
+Matter: TypeAlias = Literal["unfinished", "questioned"]
+"""What is to be done about spans: fetch what is not in the ledger, or ask anew for what is. Also the table's name."""
+
+_COLUMNS: Final = (
+    "(series INTEGER NOT NULL REFERENCES series (id), start INTEGER NOT NULL, stop INTEGER NOT NULL,"
+    " PRIMARY KEY (series, start)) WITHOUT ROWID"
+)
+
+
+class _Sql(NamedTuple):
+    """The statements about one table."""
+
+    make: str
+    read: str
+    any: str
+    drop: str
+    clear: str
+    add: str
+
+
+_SQL: Final[Mapping[Matter, _Sql]] = {
+    "unfinished": _Sql(
+        "CREATE TABLE IF NOT EXISTS unfinished " + _COLUMNS,
+        "SELECT start, stop FROM unfinished WHERE series = ?",
+        "SELECT EXISTS (SELECT 1 FROM unfinished)",
+        "DROP TABLE unfinished",
+        "DELETE FROM unfinished WHERE series = ?",
+        "INSERT INTO unfinished VALUES (?, ?, ?)",
+    ),
+    "questioned": _Sql(
+        "CREATE TABLE IF NOT EXISTS questioned " + _COLUMNS,
+        "SELECT start, stop FROM questioned WHERE series = ?",
+        "SELECT EXISTS (SELECT 1 FROM questioned)",
+        "DROP TABLE questioned",
+        "DELETE FROM questioned WHERE series = ?",
+        "INSERT INTO questioned VALUES (?, ?, ?)",
+    ),
+}
+
+
+@attrs.frozen
+class Pending:
+    """What is written down in the file of a store, read and changed in the store's thread."""
+
+    _store: SqliteStore
+
+    async def unsettled(self, matter: Matter) -> dict[Series, SpanSet]:
+        """Return what mending has left to be fetched, or asked anew, by series of the store's exchange."""
+        found = await self._store.call(_spans_by_series, matter, self._store.exchange)
+        return {series: spans for series, spans in found.items() if spans}
+
+    async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
+        """Drop pending spans that are covered by now (all of them with ``give_up``); return the rest."""
+        return await self._store.call(
+            _settle, await self._store.series_id(symbol, timeframe), timeframe, give_up=give_up
+        )
+
+    async def remember(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
+        """Write down that what of these spans is not covered is to be fetched, also if this process is stopped."""
+        await self._store.call(_remember, await self._store.series_id(symbol, timeframe), spans)
+
+    async def question(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
+        """Write down that these spans are to be asked anew, also if this process is stopped."""
+        await self._store.call(_question, await self._store.series_id(symbol, timeframe), spans)
+
+    async def answered(self, symbol: str, timeframe: Timeframe, span: Span) -> None:
+        """Strike a span that has been asked anew out of what is left of that."""
+        await self._store.call(_answered, await self._store.series_id(symbol, timeframe), span)
+
+
+def _spans_by_series(connection: sqlite3.Connection, matter: Matter, exchange: str) -> dict[Series, SpanSet]:
+    found = connection.execute(
+        "SELECT exchange, symbol, timeframe, id FROM series WHERE exchange = ? ORDER BY symbol, timeframe", (exchange,)
+    ).fetchall()
+    return {Series(*names): spans_of(connection, matter, number) for *names, number in found}
+
+
+def spans_of(connection: sqlite3.Connection, matter: Matter, series: int) -> SpanSet:
+    """Return what is written down for one series."""
+    if not _is_there(connection, matter):
+        return SpanSet()
+    return SpanSet(tuple(connection.execute(_SQL[matter].read, (series,))))
+
+
+def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
+    """Return what the ledger claims of one series; what is no span claims nothing."""
+    spans = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,))
+    return SpanSet(tuple(span for span in spans if is_span(*span)))
+
+
+def add_matter(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
+    """Write ``spans`` down; within a transaction of the caller's."""
+    connection.execute(_SQL[matter].make)
+    _write(connection, matter, series, spans_of(connection, matter, series).union(spans))
+
+
+def _remember(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+    """Write down what is to be fetched as far as the ledger has not got it."""
+    with transaction(connection):
+        add_matter(connection, "unfinished", series, spans)
+
+
+def _question(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+    """Write down what is to be asked anew."""
+    with transaction(connection):
+        add_matter(connection, "questioned", series, spans)
+
+
+def _settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
+    """Strike out what the ledger has by now, or all of both kinds; return what is left to be fetched.
+
+    The slots of candles that can't be true are not left: they were asked for. A table goes with the last of it.
+    """
+    with transaction(connection):
+        left = spans_of(connection, "unfinished", series).subtract(ledger_spans(connection, series))
+        left = left.subtract(impossible_slots(connection, series, timeframe))
+        _strike(connection, "unfinished", series, SpanSet() if give_up else left)
+        if give_up:
+            _strike(connection, "questioned", series, SpanSet())
+    return SpanSet() if give_up else left
+
+
+def _answered(connection: sqlite3.Connection, series: int, span: Span) -> None:
+    """Strike out of what is questioned what has been asked anew."""
+    with transaction(connection):
+        left = spans_of(connection, "questioned", series).subtract(SpanSet((span,)))
+        _strike(connection, "questioned", series, left)
+
+
+def _strike(connection: sqlite3.Connection, matter: Matter, series: int, left: SpanSet) -> None:
+    if not _is_there(connection, matter):
+        return
+    _write(connection, matter, series, left)
+    if not connection.execute(_SQL[matter].any).fetchone()[0]:
+        connection.execute(_SQL[matter].drop)
+
+
+def _write(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
+    connection.execute(_SQL[matter].clear, (series,))
+    connection.executemany(_SQL[matter].add, ((series, *span) for span in spans))
+
+
+def is_unsettled(connection: sqlite3.Connection) -> bool:
+    """Return whether anything was written down that nobody has settled."""
+    return any(_is_there(connection, matter) for matter in _SQL)
+
+
+def _is_there(connection: sqlite3.Connection, matter: Matter) -> bool:
+    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (matter,)).fetchone()
+    return bool(found[0])

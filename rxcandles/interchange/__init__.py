@@ -1,0 +1,25 @@
+"""Candles from and to other tools: data frames, lists, files of many formats."""
+
+from rxcandles.interchange.frames import in_batches, to_arrow, to_pandas, to_polars
+from rxcandles.interchange.reading.compare import ImportCheck, check_imported
+from rxcandles.interchange.reading.importer import ImportReport, import_candles
+from rxcandles.interchange.tools.shapes import to_ccxt, to_freqtrade, to_pyupbit
+from rxcandles.interchange.writing.export import BY, FORMATS, Exported, export_candles
+
+__all__ = [
+    "BY",
+    "FORMATS",
+    "Exported",
+    "ImportCheck",
+    "ImportReport",
+    "check_imported",
+    "export_candles",
+    "import_candles",
+    "in_batches",
+    "to_arrow",
+    "to_ccxt",
+    "to_freqtrade",
+    "to_pandas",
+    "to_polars",
+    "to_pyupbit",
+]

@@ -1,0 +1,111 @@
+"""The columns of candles, and Arrow's record batches of them, without a candle object in between.
+
+``open_time`` is ``timestamp[us, UTC]``, ``timestamp`` is ``int64`` (milliseconds, as the exchange sends it), all other
+columns are ``float64``. Batches are filled through ``array``: it is fast, and Arrow would import all of pandas to look
+at a tuple.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from rxcandles.model import CandleData, row_fields
+from rxcandles.modes.sequence import PAGE, CandleSequence, Columns
+from rxcandles.util.arguments import refusal
+from rxcandles.util.extras import need
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["MICROSECONDS", "column_names", "columns_of", "record_batches", "schema_of"]
+
+MICROSECONDS: Final = 1_000_000
+
+_CODES: Final = (*"qddddddq", "", "", "")
+"""How C holds each column; those of day candles may be absent, so they stay lists."""
+_MARKED_CODES: Final = (*"qddddd", "", "", "", "", "", "")
+"""The same with ``proven``: imported candles may lack the turnover and what comes after it."""
+_NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q"), "d": partial(array, "d")}
+
+
+def column_names(candles: Sequence[CandleData]) -> tuple[str, ...]:
+    """Return the names of the columns of ``candles``: ``prev_closing_price`` and so on only for day candles.
+
+    ``proven`` comes last where imported candles are among them.
+    Raises :class:`RequestError` where they aren't candles of one series. An empty list has the columns of any.
+    """
+    if isinstance(candles, CandleSequence):
+        return (*row_fields(candles.timeframe), *(["proven"] if candles.marked else []))
+    fits = isinstance(candles, Sequence) and all(isinstance(candle, CandleData) for candle in candles)
+    series = {(candle.symbol, candle.timeframe) for candle in candles} if fits else set()
+    if not fits or len(series) > 1:
+        named = f" (these are of {' and '.join(map(' '.join, sorted(series)[:3]))})" if series else ""
+        raise refusal("candles", candles, f"give the candles of one series, as a list or a CandleSequence{named}")
+    marked = not all(candle.proven for candle in candles)
+    return (*row_fields(next(iter(series))[1] if series else ""), *(["proven"] if marked else []))
+
+
+def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
+    """Iterate over the columns of ``candles``, oldest first whatever their order, 1,000 candles at a time."""
+    if isinstance(candles, CandleSequence):
+        yield from candles.columns()
+        return
+    names = column_names(candles)
+    marked = names[-1] == "proven"
+    width = len(names) - marked
+    ordered = sorted(candles, key=lambda candle: candle.open_seconds)
+    for at in range(0, len(ordered), PAGE):
+        page = ordered[at : at + PAGE]
+        rows = [(*each.row[:width], each.proven) if marked else each.row[:width] for each in page]
+        yield list(zip(*rows, strict=True))
+
+
+def schema_of(names: Iterable[str], metadata: Mapping[str, str] | None = None) -> pyarrow.Schema:
+    """Return Arrow's schema for columns of these ``names``."""
+    pa = need("pyarrow", "arrow")
+    types = {"open_time": pa.timestamp("us", "UTC"), "timestamp": pa.int64(), "proven": pa.bool_()}
+    return pa.schema([pa.field(name, types.get(name, pa.float64())) for name in names], metadata)
+
+
+def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) -> Iterator[pyarrow.RecordBatch]:
+    """Join ``pages`` of columns to record batches of ``size`` rows, the last as long as it comes.
+
+    One batch and one page are held, whatever there is altogether. Columns of the page that the schema hasn't, at the
+    end of it, are left out.
+    """
+    codes = _codes(schema)
+    held = _empty(codes, schema)
+    for page in pages:
+        held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
+        for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
+            column.extend(array(code, values) if code else values)
+        if len(held[0]) == size:  # as usual, since a copy more is memory more
+            full, held = held, _empty(codes, schema)
+            yield _batch(full, schema)
+        while len(held[0]) >= size:
+            full, held = [column[:size] for column in held], [column[size:] for column in held]
+            yield _batch(full, schema)
+    if held[0]:
+        yield _batch(held, schema)
+
+
+def _codes(schema: pyarrow.Schema) -> tuple[str, ...]:
+    return _MARKED_CODES if "proven" in schema.names else _CODES
+
+
+def _empty(codes: Sequence[str], schema: pyarrow.Schema) -> list[Any]:
+    return [_NEW[code]() for code in codes[: len(schema)]]
+
+
+def _batch(columns: Sequence[array[Any] | list[Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    pa = need("pyarrow", "arrow")
+    made = [
+        pa.Array.from_buffers(field.type, len(column), [None, pa.py_buffer(column)])
+        if isinstance(column, array)
+        else pa.array(column, field.type)
+        for column, field in zip(columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(made, schema=schema)

@@ -1,0 +1,1 @@
+"""From files and tables of other tools into candles."""

@@ -1,0 +1,1 @@
+"""From candles into files."""

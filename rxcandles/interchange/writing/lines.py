@@ -1,0 +1,50 @@
+"""Candles as lines of text, by Upbit's field names: CSV, or a JSON object each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.modes.sequence import Columns
+
+__all__ = ["FIELDS", "csv_lines", "json_lines"]
+
+FIELDS: Final = (
+    "market", "candle_date_time_utc", "opening_price", "high_price", "low_price", "trade_price",
+    "candle_acc_trade_volume", "candle_acc_trade_price",
+)  # fmt: skip
+
+
+def csv_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
+    """Yield a header, then the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    yield ",".join((*FIELDS, "proven") if marked else FIELDS) + "\n"
+    line = f"{symbol},%s,%r,%r,%r,%r,%r"
+    yield from _lines(f"{line},%s,%s\n", _marked(pages, "")) if marked else _lines(f"{line},%r\n", _plain(pages))
+
+
+def json_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
+    """Yield the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    numbers = ", ".join(f'"{name}": %{"s" if marked else "r"}' for name in FIELDS[2:])
+    end = ', "proven": %s' if marked else ""
+    line = f'{{"{FIELDS[0]}": {json.dumps(symbol)}, "{FIELDS[1]}": "%s", {numbers}{end}}}\n'
+    yield from _lines(line, _marked(pages, "null") if marked else _plain(pages))
+
+
+def _plain(pages: Iterable[Columns]) -> Iterator[Columns]:
+    return (page[:7] for page in pages)
+
+
+def _marked(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
+    """Pages with ``proven``, as the columns of a line: the turnover, which an import may lack, and that are text."""
+    for page in pages:
+        turnover = [nothing if each is None else repr(each) for each in page[6]]
+        yield (*page[:6], tuple(turnover), tuple("true" if each else "false" for each in page[-1]))
+
+
+def _lines(line: str, pages: Iterable[Columns]) -> Iterator[str]:
+    # A symbol has no % and nothing that CSV would quote; a float's repr is what csv and json write too.
+    for page in pages:
+        times = [to_datetime(seconds).isoformat()[:19] for seconds in page[0]]
+        yield "".join([line % values for values in zip(times, *page[1:], strict=True)])

@@ -1,0 +1,89 @@
+"""Whether a file is an earlier export of the same series, which a later one may replace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from rxcandles.interchange.tools.shapes import freqtrade_file
+from rxcandles.interchange.writing.export import month_folder
+from rxcandles.interchange.writing.lines import FIELDS
+from rxcandles.model.timeframe import Timeframe, from_datetime
+from rxcandles.util.extras import need
+
+__all__ = ["are_own", "is_own"]
+
+LINES: Final = 1000
+"""Lines of a text that are looked at: a market without two candles in a row in them is not recognized."""
+LONGEST: Final = 1000
+"""Characters of a line."""
+
+
+def is_own(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) -> bool:
+    """Whether ``path`` is an export of this series in this format.
+
+    Parquet and feather say so in their metadata. A text does where it has our columns, its first candles are of the
+    symbol, and two that follow on one another are as far apart as the timeframe is long. False in any doubt.
+    """
+    try:
+        if kind in ("csv", "jsonl"):
+            return _text_is_of(path, kind, symbol, frame)
+        about = json.loads((_metadata(path, kind) or {}).get(b"rxcandles", b"null"))
+        return about is not None and [about[name] for name in ("exchange", "symbol", "timeframe")] == [
+            exchange, symbol, frame.name,
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # pyarrow's are ValueErrors
+        return False
+
+
+def are_own(path: Path, kind: str, by_month: bool, exchange: str, symbol: str, frame: Timeframe) -> bool:
+    """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
+    if kind == "freqtrade":
+        there = [path / freqtrade_file(symbol, frame.name)]
+    elif by_month:
+        there = [*month_folder(path, symbol, frame).glob(f"????-??.{kind}")]
+    else:
+        there = [path]
+    return all(is_own(each, kind, exchange, symbol, frame) for each in there if each.is_file())
+
+
+def _metadata(path: Path, kind: str) -> Mapping[bytes, bytes] | None:
+    if kind == "parquet":
+        found: Any = need("pyarrow.parquet", "export").read_schema(path).metadata
+    else:
+        with (
+            need("pyarrow", "export").OSFile(str(path)) as file,
+            need("pyarrow.ipc", "export").open_file(file) as feather,
+        ):
+            found = feather.schema.metadata
+    return found  # type: ignore[no-any-return]
+
+
+def _text_is_of(path: Path, kind: str, symbol: str, frame: Timeframe) -> bool:
+    with path.open(encoding="utf-8") as file:
+        header = file.readline(LONGEST).rstrip("\n").removesuffix(",proven") if kind == "csv" else ",".join(FIELDS)
+        lines = list(islice(iter(lambda: file.readline(LONGEST), ""), LINES))
+    if header != ",".join(FIELDS):
+        return False
+    read: Callable[[str], tuple[str, str]] = _of_csv if kind == "csv" else _of_json
+    found = [read(line) for line in lines]
+    times = [int(from_datetime(datetime.fromisoformat(time))) for _, time in found]
+    follow = any(frame.shift(older, 1) == newer for older, newer in pairwise(times))
+    near = any(frame.shift(older, 1) > newer for older, newer in pairwise(times))
+    return {name for name, _ in found} == {symbol} and follow and not near
+
+
+def _of_csv(line: str) -> tuple[str, str]:
+    name, time, _ = line.split(",", 2)
+    return name, time
+
+
+def _of_json(line: str) -> tuple[str, str]:
+    candle = json.loads(line)
+    if [*candle][: len(FIELDS)] != [*FIELDS]:
+        raise ValueError("not our columns")
+    return candle[FIELDS[0]], candle[FIELDS[1]]

@@ -1,0 +1,332 @@
+"""Storage-only: everything into the store, a summary comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from functools import partial
+from typing import Literal
+
+import attrs
+from reactivex import Observable
+
+from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.estimate import CollectionPlan, estimate
+from rxcandles.engine.lookup import Narrowing
+from rxcandles.engine.meter import Meter
+from rxcandles.engine.run import Plan
+from rxcandles.engine.turns import Turns
+from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
+from rxcandles.model import Order, Request
+from rxcandles.model.moments import Span, Time, Zone, zone
+from rxcandles.model.reports import CollectionProgress, CollectionSummary
+from rxcandles.model.timeframe import to_datetime
+from rxcandles.operators import (
+    Retry,
+    cursors_for,
+    fetch,
+    persist,
+    plan_chunks,
+    rate_limit,
+    report,
+    run,
+    skip_stored,
+    summarize,
+)
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported, zone_of
+from rxcandles.ports.declared import limit_words, page_cost, page_unit, requests_a_second, retained_since
+from rxcandles.util.arguments import (
+    check_callable,
+    check_count,
+    check_each,
+    check_flag,
+    check_kind,
+    check_like,
+    refusal,
+)
+from rxcandles.util.showing import Titled
+
+__all__ = ["CandleCollector"]
+
+
+class CandleCollector(Titled):
+    """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy.
+
+    ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate. ``tz`` is
+    the zone of times that name none, here and in the store; that of the store if not given.
+    """
+
+    def __init__(
+        self,
+        store: CandleStore,
+        exchange: Exchange,
+        limiter: RateLimiter,
+        *,
+        retry: Retry | None = None,
+        cursors: int | None = None,
+        tz: Zone | None = None,
+    ) -> None:
+        check_like("store", store, CandleStore)
+        check_like("exchange", exchange, Exchange)
+        check_like("limiter", limiter, RateLimiter)
+        whose = getattr(store, "exchange", exchange.name)
+        if whose != exchange.name:
+            raise RequestError(
+                f"the store is opened for candles of {whose!r}, and the exchange's are {exchange.name!r}; open it with "
+                f"exchange={exchange.name!r}: candles of two sources are never mixed"
+            )
+        if retry is not None:
+            check_kind("retry", retry, Retry)
+        if cursors is not None:
+            check_count("cursors", cursors)
+        self._store = store
+        self._exchange = exchange
+        self._limiter = limiter
+        self._retry = retry
+        self._cursors = cursors
+        self._tz = one_zone(store, tz)
+        self._turns = Turns(store, Narrowing(store).renew)
+        self._turns_with_imported: Turns | None = None
+
+    def _told(self) -> Mapping[str, object]:
+        store = getattr(self._store, "path", type(self._store).__name__)
+        limit = limit_words(self._exchange, self._limiter)
+        return {"exchange": self._exchange.name, "store": f"into {store}", "limit": limit}
+
+    def request(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        order: Order = "newest_first",
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+        now: float | None = None,
+    ) -> Request:
+        """Return the request, with naive times in this collector's zone; raises ``RequestError``.
+
+        It is checked against what the exchange can have. See :class:`Request`.
+        """
+        request = Request(
+            symbol, timeframe, count, to, end, since=since, until=until, last=last, tz=self._tz, order=order, now=now
+        )
+        self._exchange.check(request.symbol, request.timeframe)
+        return request
+
+    def chunks(
+        self,
+        request: Request,
+        *,
+        on_failure: Literal["raise", "skip"] = "raise",
+        of: int = 1,
+        on_plan: Callable[[Plan], object] | None = None,
+        refetch: bool = False,
+        absences: bool = False,
+        include_imported: bool = False,
+    ) -> Observable[Chunk]:
+        """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
+
+        With ``refetch`` all is fetched, whatever the store has, and replaces that page by page; with ``absences`` what
+        the store lacks, and all that is doubtful of what it holds for empty, due or not. With ``include_imported``
+        nothing is fetched that imported candles reach over. ``of`` is the number of requests that share the rate at the
+        same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
+        """
+        self._check_process()
+        check_kind("request", request, Request)
+        check_count("of", of)
+        store, turns, cursors = with_imported(self._store, include_imported), self._turns, self._cursors_of(of)
+        seen = getattr(store, "asked_from", store)
+        if include_imported:
+            self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Narrowing(seen).renew)
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        chunks = plan_chunks(request, page=page, page_unit=unit, cursors=cursors, on_plan=on_plan)
+        if not check_flag("refetch", refetch):
+            chunks = chunks.pipe(skip_stored(seen, absences=absences))
+        return chunks.pipe(
+            rate_limit(self._limiter),
+            fetch(
+                self._exchange,
+                retry=self._retry,
+                on_failure=on_failure,
+                against=store if refetch else None,
+                turns=None if refetch or absences else turns,
+            ),
+            persist(store),
+        )
+
+    def _cursors_of(self, of: int) -> int | Callable[[float], int]:
+        rate = requests_a_second(self._exchange, self._limiter)
+        return cursors_for(None if rate is None else rate / of) if self._cursors is None else self._cursors
+
+    async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
+        """Return what collecting ``request``, one of ``of`` that share the rate, would take; sends and writes nothing.
+
+        Holds the covered spans of the request in memory. Raises ``RequestError`` and ``StoreError``.
+        """
+        self._check("request", request)
+        cursors = self._cursors_of(check_count("of", of))
+        since = retained_since(self._exchange, request.timeframe, time.time())
+        page, unit = self._exchange.page_limit, page_unit(self._exchange)
+        cost = page_cost(self._exchange, page)
+        return await estimate(
+            request, self._store, self._limiter, page=page, page_unit=unit, cursors=cursors, kept_since=since, cost=cost
+        )
+
+    async def collect_candles_only(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+        refetch: bool = False,
+    ) -> CollectionSummary:
+        """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
+
+        ``progress_callback`` is called for every chunk, on the event loop; one that is an ``async def`` is awaited.
+        A page that fails for good does not keep the rest from being collected, nor does a candle that can't be true
+        the others of its page: then :class:`IncompleteError` is raised, which carries the summary with its
+        ``failed_spans`` and ``impossible_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and
+        ``ExchangeError`` where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and
+        the same request goes on from there.
+
+        With ``refetch`` all of it is asked for again, whatever is stored, and replaces that page by page. What is
+        stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
+        over another connection, lacks it too. Stopped in between, the rest is as it was.
+        """
+        request = self.request(symbol, timeframe, count, to, end, since=since, until=until, last=last)
+        return await self.collect(request, progress_callback, refetch=refetch)
+
+    collect_only = collect_candles_only
+
+    async def collect_many(
+        self,
+        requests: Iterable[Request],
+        progress_callback: Callable[[Request, CollectionProgress], object] | None = None,
+        *,
+        refetch: bool = False,
+        include_imported: bool = False,
+    ) -> dict[Request, CollectionSummary]:
+        """Collect several series at once, in turn as the limiter gives permits, and return their summaries.
+
+        The limiter serves first come, first served, and a series waits for one permit at a time for each of its
+        cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
+        work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
+        end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
+        ``progress_callback`` is called with a request and its progress, for every chunk; :class:`ProgressBar` shows it.
+        ``refetch`` is that of ``collect_candles_only``, ``include_imported`` that of ``collect``.
+        """
+        self._check_process()
+        how = {"refetch": check_flag("refetch", refetch)}
+        how["include_imported"] = check_flag("include_imported", include_imported)
+        wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
+        check_callable("progress_callback", progress_callback, optional=True)
+        summaries: dict[Request, CollectionSummary] = {}
+        failures: dict[Request, Exception] = {}
+
+        async def one(request: Request) -> None:
+            callback = None if progress_callback is None else partial(progress_callback, request)
+            try:
+                summaries[request] = await self.collect(request, callback, of=len(wanted), **how)
+            except RxCandlesError as error:
+                failures[request] = error
+
+        async with asyncio.TaskGroup() as group:
+            for request in wanted:
+                group.create_task(one(request))
+        summaries = {request: summaries[request] for request in wanted if request in summaries}
+        if failures:
+            raise SeveralFailedError(summaries, failures)
+        return summaries
+
+    def _check_process(self) -> None:
+        # In a fork made by code that runs on an event loop there is none: nothing below could say more than that.
+        check: Callable[[], object] | None = getattr(self._store, "check_process", None)
+        if check is not None:
+            check()
+
+    def _check(self, name: str, request: Request) -> Request:
+        check_kind(name, request, Request)
+        self._exchange.check(request.symbol, request.timeframe)
+        return request
+
+    async def collect(
+        self,
+        request: Request,
+        progress_callback: Callable[[CollectionProgress], object] | None = None,
+        *,
+        of: int = 1,
+        refetch: bool = False,
+        absences: bool = False,
+        include_imported: bool = False,
+    ) -> CollectionSummary:
+        """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate.
+
+        With ``absences`` also what is held for empty by doubtful answers is asked about again, due or not. With
+        ``include_imported`` imported candles count as held: what they reach over is not fetched.
+        """
+        check_callable("progress_callback", progress_callback, optional=True)
+        meter = Meter(request, self._exchange.name, "storage_only")
+        chunks = self.chunks(
+            request, on_failure="skip", of=of, on_plan=meter, refetch=refetch, absences=absences,
+            include_imported=include_imported,
+        )  # fmt: skip
+        summary = await run(chunks.pipe(report(progress_callback), summarize()))
+        if not summary.chunks_processed:
+            start, stop = request.span
+            summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
+        meter.log(summary.collected_count, len(summary.failed_spans))
+        if summary.failed_spans or summary.impossible_spans:
+            told = _incomplete(summary, again=refetch or absences)
+            raise IncompleteError(f"{request.symbol} {request.timeframe}: {told}", summary)
+        return summary
+
+
+def one_zone(store: CandleStore, tz: Zone | None) -> tzinfo | None:
+    """Return the zone of naive times: ``tz``, or the store's; a store that has none takes it on, so that both agree."""
+    theirs = zone_of(store)
+    if tz is None:
+        return theirs
+    given = zone("tz", tz)
+    if theirs is None and hasattr(store, "tz"):
+        store.tz = given
+    elif theirs is not None and theirs != given:
+        raise refusal("tz", tz, f"the store's is {theirs}; give it to one of the two")
+    return given
+
+
+def _incomplete(summary: CollectionSummary, *, again: bool) -> str:
+    """Return in words what is held and what is not; ``again``: what is held was asked for once more."""
+    held, missing = f"{summary.collected_count:,} candles are held", []
+    if failed := summary.failed_spans:
+        spans = _some([f"{_moment(each.start)} to {_moment(each.stop)}" for each in failed])
+        ask = f"ask again for just {'that' if again else 'those'}"
+        missing.append(
+            f"not fetched again, and left as it was, is {spans} ({failed[0].reason}); {ask}"
+            if again
+            else f"but not {spans} ({failed[0].reason}); {ask}"
+        )
+    if impossible := summary.impossible_spans:
+        spans = _some([_moment(each.start) for each in impossible])
+        whose = "whose candle" if len(impossible) == 1 else "whose candles"
+        missing.append(f"but not {spans}, {whose} can't be true ({impossible[0].reason}); the next run asks again")
+    return f"{held}{';' if again and failed else ','} {'; and '.join(missing)}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,231 @@
+"""Opening a provider from names."""
+
+from __future__ import annotations
+
+import enum
+import re
+from binascii import crc32
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, TypeAlias
+
+import attrs
+
+from rxcandles.errors import RequestError
+from rxcandles.exchanges.greeting import is_simulator
+from rxcandles.exchanges.named import named
+from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
+from rxcandles.model.moments import Zone, zone
+from rxcandles.model.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
+from rxcandles.modes.provider import CandleDataProvider
+from rxcandles.ports import Exchange, RateLimiter
+from rxcandles.ports.declared import limit_at, limit_declared, source_address
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.util.arguments import check_flag, check_like, check_rate, refusal
+from rxcandles.util.forks import OwnProcess
+
+__all__ = ["EXCHANGES", "OpenedProvider", "Opening", "OwnRate", "asked_name", "connect"]
+
+_Stack: TypeAlias = "AsyncExitStack[bool | None]"
+
+
+class OwnRate(enum.Enum):
+    """Stands for the exchange's own rate, since None stands for no limit."""
+
+    OWN = "the exchange's own"
+
+
+def connect(
+    path: str | Path,
+    exchange: str | Exchange = "upbit",
+    base_url: str | None = None,
+    rate_limit: float | OwnRate | None = OwnRate.OWN,
+    *,
+    name: str | None = None,
+    limiter: RateLimiter | None = None,
+    share_limit: bool | None = None,
+    durability: Durability = "normal",
+    busy_timeout: float = 10.0,
+    tz: Zone | None = None,
+) -> Opening:
+    """Open a provider: ``async with connect("candles.db") as provider``.
+
+    Without a block it is ``provider = await connect("candles.db")``, and in the end ``await provider.close()``; one
+    that is never closed is a ``ResourceWarning``. Without ``await`` it is :func:`rxcandles.open`.
+
+    ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
+    ``"binance"``, ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an
+    ``Exchange``, which is closed in the end. ``rate_limit`` overrides the exchange's own requests a second; None lifts
+    it.
+
+    ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
+    ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of that exchange's
+    own. What a simulator makes up is always ``simulated``: without a ``name`` the server is asked first whether it is
+    one (by a ``HEAD`` of its root, for at most two seconds). Under the name of an exchange a simulator's first answer
+    is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as ``"simulated"``.
+
+    Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all
+    processes of this user on this machine that open the same exchange share its limit, which counts by address; None
+    means that they do for the exchange's own address and don't for other addresses. What a power cut may cost is the
+    ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
+    seconds for other processes that write to the file.
+
+    ``tz`` is the zone of times that name none, such as ``"Asia/Seoul"``, wherever the provider or its ``repository`` is
+    given one; without it that of the environment's ``RXCANDLES_TZ``, else UTC, which the log says when the first naive
+    datetime comes. Raises ``RequestError`` for bad arguments,
+    before a file is made, and ``StoreError`` where the file can't be used.
+    """
+    if limiter is not None:
+        check_like("limiter", limiter, RateLimiter)
+        if rate_limit is not OwnRate.OWN or share_limit is not None:
+            raise refusal("limiter", limiter, "give it without rate_limit and share_limit: it is what decides")
+    if share_limit is not None:
+        check_flag("share_limit", share_limit)
+    there = None if tz is None else zone("tz", tz)
+    ready, called, key = _served(exchange, base_url, name)
+    unknown = None
+    if isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name):
+        unknown = partial(named(exchange), base_url, name=SIMULATED, simulated=True)
+    kind = named(SIMULATED) if ready is None else ready
+    rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
+    limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
+    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout, tz=there)
+    store = made(exchange=called)
+    shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
+    if limiter is None and shared:
+        if isinstance(limit, Limit) and key != getattr(exchange, "name", exchange):
+            limit = attrs.evolve(limit, group="")  # another server has nothing to do with the exchange's own groups
+        lease = partial(MachineLimiter, limit, key=_lease(key), source=source_address(kind))
+    else:
+        lease = None
+    given = SlidingWindowLimiter(limit) if limiter is None else limiter
+    simulated = made(exchange=SIMULATED)
+    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, base_url, unknown))
+
+
+async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
+    """Return what the candles are called that ``connect`` would store: as :func:`name_of`, with the server asked."""
+    called = name_of(exchange, base_url, name)
+    if base_url is not None and _is_unknown(exchange, base_url, name) and await is_simulator(base_url):
+        return SIMULATED
+    return called
+
+
+def _is_unknown(exchange: str, base_url: str | None, name: str | None) -> bool:
+    """Return whether only the server can say if it is a simulator."""
+    return exchange != SIMULATED and name is None and base_url is not None and not is_own(base_url, exchange)
+
+
+def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
+    """Return the exchange (None: a simulator in this process), what its candles are called, and whose its limit is.
+
+    The limit is the address's, whatever the candles are called.
+    """
+    if not isinstance(exchange, str):
+        for what, value in (("base_url", base_url), ("name", name)):
+            if value is not None:
+                raise RequestError(f"{what} is given, but the exchange given has its own; give one of the two")
+        check_like("exchange", exchange, Exchange)
+        return exchange, exchange.name, exchange.name
+    called = name_of(exchange, base_url, name)
+    if base_url is None and exchange == SIMULATED:
+        return None, called, exchange
+    kind = named(exchange)
+    if base_url is None or is_own(base_url, exchange):
+        return kind(kind.url, name=called, simulated=False), called, exchange
+    there = kind(base_url, name=called, simulated=says_simulated(exchange, called))
+    return there, called, f"server-{crc32(address_of(base_url).encode()):08x}"
+
+
+def _lease(key: str) -> str:
+    """Return ``key`` as what a file can be called."""
+    return f"{re.sub('[^A-Za-z0-9._-]', '-', key)[:48]}-{crc32(key.encode()):08x}" if "@" in key else key
+
+
+class OpenedProvider(CandleDataProvider):
+    """A provider that ``connect`` has opened: its store is a file of SQLite."""
+
+    repository: SqliteStore
+
+
+class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvider]):
+    """What ``connect`` returns: a provider once it is awaited or entered, and until then an explanation of that."""
+
+    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]]) -> None:
+        self.name = name
+        """What errors call it: the path of its file."""
+        self._opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]] | None = opened
+        self._stack: _Stack | None = None
+        self._process = OwnProcess(name)
+
+    def __await__(self) -> Generator[Any, None, OpenedProvider]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> OpenedProvider:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            raise RequestError(f"this has opened {self.name} before; call rxcandles.connect once more for another")
+        provider, self._stack = await opened()
+        self._process = OwnProcess(self.name)
+        return provider
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._stack is None or self._process.forked:  # what is open is the parent's
+            return None
+        return await self._stack.__aexit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{name!r} is the provider's, which is not open yet; write `async with rxcandles.connect(…) as provider:`, "
+            "or `provider = await rxcandles.connect(…)` and in the end `await provider.close()`",
+            name=name,
+            obj=self,
+        )
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(
+            "a provider is opened asynchronously; write `async with rxcandles.connect(…) as provider:`, or without "
+            "await `with rxcandles.open(…) as candles:`"
+        )
+
+    def __exit__(self, *_: object) -> None:
+        """Never called: nothing was entered."""
+
+
+async def _opened(
+    store: SqliteStore,
+    simulated: SqliteStore,
+    exchange: Exchange | None,
+    rate: float | None,
+    limiter: RateLimiter,
+    shared: Callable[[], RateLimiter] | None,
+    base_url: str | None,
+    unknown: Callable[[], Exchange] | None,
+) -> tuple[OpenedProvider, _Stack]:
+    """Return an open provider, and what closes it.
+
+    ``unknown`` makes the exchange that is taken where the server at ``base_url`` says that it is a simulator.
+    """
+    async with AsyncExitStack() as stack:
+        if unknown is not None and base_url is not None and await is_simulator(base_url):
+            store, exchange = simulated, unknown()
+        if shared is not None:
+            limiter = shared()
+        if exchange is None:
+            from rxcandles.simulator import Simulator
+
+            simulator = await stack.enter_async_context(Simulator(rate=rate))
+            exchange = named(SIMULATED)(simulator.base_url, name=store.exchange)
+        if isinstance(exchange, AbstractAsyncContextManager):
+            await stack.enter_async_context(exchange)
+        stack.push_async_callback(exchange.close)
+        await stack.enter_async_context(store)
+        closing = stack.pop_all()
+        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose), closing
+    raise AssertionError("an exit stack without callbacks lets every error through")

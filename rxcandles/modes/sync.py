@@ -1,0 +1,419 @@
+"""The synchronous door: a provider's methods without ``await``.
+
+::
+
+    with rxcandles.open("candles.db") as candles:
+        hours = candles.get_candles("KRW-BTC", "60m", count=500)
+
+The provider runs on an event loop in a thread of its own. So it works in a script, in a notebook whose own loop runs,
+and in the threads of a web server, several at once. Ctrl-C ends the call that it interrupts, and nothing of it runs on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, TypeVar
+
+import attrs
+
+from rxcandles.engine.estimate import CollectionPlan
+from rxcandles.model import CandleData, Order, Request
+from rxcandles.model.moments import Span, Time, Zone
+from rxcandles.model.reports import (
+    CollectionConfig,
+    CollectionProgress,
+    CollectionSummary,
+    StreamingConfig,
+    StreamingMeta,
+    StreamStats,
+)
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.modes.connect import OpenedProvider, Opening, OwnRate, connect
+from rxcandles.modes.provider import CandleDataProvider, warn_of_many
+from rxcandles.modes.sequence import CandleSequence, stored_candles
+from rxcandles.modes.stream import CandleStream
+from rxcandles.ports import CandleStore, Covered, Exchange, Market, RateLimiter, Series
+from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.util.arguments import check_kind, refusal
+from rxcandles.util.loopthread import Events, LoopThread, here
+from rxcandles.util.showing import Titled
+
+__all__ = ["SyncProvider", "SyncRepository", "SyncStream", "open"]
+
+_A = TypeVar("_A")
+
+
+def open(
+    path: str | Path,
+    exchange: str | Exchange = "upbit",
+    base_url: str | None = None,
+    rate_limit: float | OwnRate | None = OwnRate.OWN,
+    *,
+    name: str | None = None,
+    limiter: RateLimiter | None = None,
+    share_limit: bool | None = None,
+    durability: Durability = "normal",
+    busy_timeout: float = 10.0,
+    tz: Zone | None = None,
+) -> SyncProvider:
+    """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
+
+    The arguments and errors are those of :func:`connect`. Without a block, end with ``candles.close()``.
+    """
+    return SyncProvider(
+        connect(
+            path,
+            exchange,
+            base_url,
+            rate_limit,
+            name=name,
+            limiter=limiter,
+            share_limit=share_limit,
+            durability=durability,
+            busy_timeout=busy_timeout,
+            tz=tz,
+        )
+    )
+
+
+class SyncProvider(Titled):
+    """Hands out candles as :class:`CandleDataProvider` does, and waits for them; made by :func:`rxcandles.open`.
+
+    Any number of threads may use it at once; they share the limit. Callbacks are called in the thread of the call.
+    Ctrl-C raises ``KeyboardInterrupt`` when nothing of the call runs any more; what was fetched is stored. In a fork of
+    the process, and when it is closed, everything is a ``StoreError``.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self._name = check_kind("opening", opening, Opening).name
+        self._thread = thread = LoopThread(opening.name)
+        try:
+            self.provider: OpenedProvider = thread.run(lambda: opening)
+            """The asynchronous provider, for what is given to :meth:`run`."""
+        except BaseException:
+            thread.stop()
+            raise
+        self.repository = SyncRepository(self.provider.repository, thread)
+        """The store, read without asking the exchange."""
+        self._streams: weakref.WeakSet[CandleStream] = weakref.WeakSet()
+        self._close = _closing(self.provider, self._streams)
+        self._left = weakref.finalize(self, _left_open, thread, self._close, self._name)
+
+    def __enter__(self) -> SyncProvider:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all calls under way, close the file and the exchange's connections; idempotent.
+
+        A call of another thread is then a ``StoreError`` there.
+        """
+        self._left.detach()
+        self._thread.stop(self._close)
+
+    def _told(self) -> Mapping[str, object]:
+        state = "closed" if self._thread.closed else "open"
+        return {"store": self._name, "exchange": self.provider.exchange.name, "state": state}
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(map(str, self._told().values()))}>"
+
+    def request(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        order: Order = "newest_first",
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+    ) -> Request:
+        """Return a request for :meth:`plan`, :meth:`collect` and :meth:`collect_many`; naive times are in ``tz``."""
+        return self.provider.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
+
+    def get_candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        config: CollectionConfig | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+        order: Order = "newest_first",
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        include_imported: bool = False,
+    ) -> Sequence[CandleData]:
+        """Collect what is asked for and return it; see :meth:`CandleDataProvider.get_candles`."""
+        events: Events = SimpleQueue()
+        if config is None or isinstance(config, CollectionConfig):
+            request = self.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
+            config = CollectionConfig() if config is None else config
+            warn_of_many(request, config, stacklevel=3)  # here, so that it names the caller's line
+            config = attrs.evolve(config, enable_memory_warning=False)
+        told = here(progress_callback, events)
+        return self._thread.run(
+            lambda: self.provider.get_candles(
+                symbol,
+                timeframe,
+                count,
+                to,
+                end,
+                config,
+                since=since,
+                until=until,
+                last=last,
+                order=order,
+                progress_callback=told,
+                include_imported=include_imported,
+            ),
+            events,
+        )
+
+    def stream_candles(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        config: StreamingConfig | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+        order: Order = "newest_first",
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        include_imported: bool = False,
+    ) -> SyncStream:
+        """Return an iterator over ``(candles, meta)``; see :meth:`CandleDataProvider.stream_candles`."""
+        events: Events = SimpleQueue()
+        told = here(progress_callback, events)
+
+        async def make() -> CandleStream:
+            stream = self.provider.stream_candles(
+                symbol, timeframe, count, to, end, config, since=since, until=until, last=last, order=order,
+                progress_callback=told, include_imported=include_imported,
+            )  # fmt: skip
+            self._streams.add(stream)
+            return stream
+
+        return SyncStream(self._thread.run(make), self._thread, events)
+
+    def collect_candles_only(
+        self,
+        symbol: str,
+        timeframe: str,
+        count: int | None = None,
+        to: Time | None = None,
+        end: Time | None = None,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        since: Time | None = None,
+        until: Time | None = None,
+        last: Span | None = None,
+    ) -> CollectionSummary:
+        """Collect what is asked for into the store; see :meth:`CandleCollector.collect_candles_only`."""
+        events: Events = SimpleQueue()
+        told = here(progress_callback, events)
+        return self._thread.run(
+            lambda: self.provider.collect_candles_only(
+                symbol, timeframe, count, to, end, told, since=since, until=until, last=last
+            ),
+            events,
+        )
+
+    def collect(
+        self,
+        request: Request,
+        progress_callback: Callable[[CollectionProgress], None] | None = None,
+        *,
+        include_imported: bool = False,
+    ) -> CollectionSummary:
+        """Collect a request, such as one that was planned, into the store; see :meth:`collect_candles_only`."""
+        events: Events = SimpleQueue()
+        told = here(progress_callback, events)
+        return self._thread.run(lambda: self.provider.collect(request, told, include_imported=include_imported), events)
+
+    def collect_many(
+        self,
+        requests: Iterable[Request],
+        progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
+        *,
+        include_imported: bool = False,
+    ) -> dict[Request, CollectionSummary]:
+        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
+        events: Events = SimpleQueue()
+        told = here(progress_callback, events)
+        return self._thread.run(
+            lambda: self.provider.collect_many(requests, told, include_imported=include_imported), events
+        )
+
+    def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
+        """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""
+        return self._thread.run(lambda: self.provider.plan(request, of=of))
+
+    def markets(self) -> list[Market]:
+        """Return all markets of the exchange, in its own order."""
+        return self._thread.run(self.provider.exchange.markets)
+
+    def run(self, coroutine: Coroutine[Any, Any, _A]) -> _A:
+        """Wait for what the library has asynchronous only, and return what it comes to::
+
+        held = candles.run(rxcandles.overview(candles.provider.repository))
+        """
+        if not isinstance(coroutine, Coroutine):
+            raise refusal("coroutine", coroutine, "give a call of an async function, without await")
+        try:
+            return self._thread.run(lambda: coroutine)
+        finally:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()  # one that was refused is not "never awaited"
+
+
+class SyncRepository(Titled):
+    """A store that is read without ``await``; nothing is asked for. It is the ``repository`` of a provider."""
+
+    def __init__(self, store: CandleStore, thread: LoopThread) -> None:
+        self._store = store
+        self._thread = thread
+
+    def _told(self) -> Mapping[str, object]:
+        store = self._store
+        return {"store": getattr(store, "path", ""), "exchange": getattr(store, "exchange", "")}
+
+    def get_candles_by_range(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: Time,
+        other_end: Time,
+        order: Order = "newest_first",
+    ) -> list[CandleData]:
+        """Return the stored candles between two instants: the older is included, the newer excluded."""
+        return self._thread.run(lambda: self._store.get_candles_by_range(symbol, timeframe, one_end, other_end, order))
+
+    def stored_candles(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: Time | None = None,
+        other_end: Time | None = None,
+        order: Order = "oldest_first",
+        *,
+        include_imported: bool = False,
+    ) -> CandleSequence:
+        """Return what is stored as a sequence that holds a page in memory; see :func:`rxcandles.stored_candles`."""
+
+        async def make() -> CandleSequence:
+            return stored_candles(
+                self._store, symbol, timeframe, one_end, other_end, order, include_imported=include_imported
+            )
+
+        return self._thread.run(make)
+
+    def series(self) -> list[Series]:
+        """Return every series that has coverage, of all exchanges in the store."""
+        return self._thread.run(self._store.series)
+
+    def coverage(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, limit: int | None = None
+    ) -> list[Covered]:
+        """Return the covered spans that touch ``[start, stop)``, in UTC seconds, newest first, at most ``limit``."""
+        frame = Timeframe.of(timeframe)
+        return self._thread.run(lambda: self._store.coverage(symbol, frame, start, stop, limit))
+
+    def count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
+        """Count the rows in ``[start, stop)``, in UTC seconds."""
+        frame = Timeframe.of(timeframe)
+        return self._thread.run(lambda: self._store.count(symbol, frame, start, stop))
+
+
+class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
+    """Chunks of candles with their place in the stream: ``for candles, meta in candles.stream_candles(…)``.
+
+    Between two chunks the collection goes on in its own thread, until ``buffer_chunks`` wait. Leave it early as you
+    like: by ``break``, by ``close()`` or by the end of a ``with`` block; only after the latter two has every task of it
+    surely stopped. Several threads may take chunks of one stream in turn.
+    """
+
+    def __init__(self, stream: CandleStream, thread: LoopThread, events: Events) -> None:
+        self._stream = stream
+        self._thread = thread
+        self._events = events
+        self._turn = threading.Lock()
+        self._left = weakref.finalize(self, thread.later, stream.aclose)
+        self._left.atexit = False  # the provider's end is the stream's
+
+    def __iter__(self) -> SyncStream:
+        return self
+
+    def __next__(self) -> tuple[list[CandleData], StreamingMeta]:
+        stream = self._stream
+        with self._turn:
+            chunk = self._thread.run(lambda: anext(stream, None), self._events)
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __enter__(self) -> SyncStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop: return when every task of the stream has ended; idempotent."""
+        self._left.detach()
+        if not self._thread.closed:
+            with self._turn:
+                self._thread.run(self._stream.aclose)
+
+    def _told(self) -> Mapping[str, object]:
+        return self._stream._told()
+
+    def stats(self) -> StreamStats:
+        """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment."""
+        return self._stream.stats()
+
+
+def _closing(provider: CandleDataProvider, streams: weakref.WeakSet[CandleStream]) -> Callable[[], Awaitable[None]]:
+    # A function of its own, so that nothing in it refers to the SyncProvider, whose end it is.
+    async def close() -> None:
+        try:
+            for stream in list(streams):
+                await stream.aclose()
+        finally:
+            await provider.close()
+
+    return close
+
+
+def _left_open(thread: LoopThread, close: Callable[[], Awaitable[None]], name: str) -> None:
+    if thread.closed:
+        return
+    thread.abandon(close)
+    warnings.warn(
+        f"{name} was left open; open it by `with rxcandles.open(…) as candles:`, or call its close() in the end",
+        ResourceWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,29 @@
+"""What a pipeline needs of the world: an exchange, a store, a rate limiter.
+
+Each is a Protocol; anything of the same shape can take its place. None of them knows of Rx.
+"""
+
+from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
+from rxcandles.ports.limiter import RateLimiter
+from rxcandles.ports.records import IMPORTED, Covered, Impossible, Series, Written
+from rxcandles.ports.store import CandleStore, Reserved, Reserving, RowReader, impossible_in, with_imported, zone_of
+
+__all__ = [
+    "IMPORTED",
+    "CandleStore",
+    "Covered",
+    "Exchange",
+    "Impossible",
+    "Market",
+    "Page",
+    "PageUnit",
+    "RateLimiter",
+    "Reserved",
+    "Reserving",
+    "RowReader",
+    "Series",
+    "Written",
+    "impossible_in",
+    "with_imported",
+    "zone_of",
+]

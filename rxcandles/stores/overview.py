@@ -1,0 +1,374 @@
+"""What a store holds: the series, their ends, and how much of each is stored, without a trade, or missing.
+
+A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none, *missing* where
+nobody knows yet. What is without a trade is *provisional* where the answers that say so may have been wrong. All of it
+comes from the ledger, which is read a page at a time; candles are only counted.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Sequence, Set
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+import attrs
+
+from rxcandles.errors import OddRowError, RequestError
+from rxcandles.model.moments import Time, Zone, check_instant
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
+from rxcandles.model.which import Names, Which
+from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
+from rxcandles.stores import SqliteStore
+from rxcandles.stores.sqlite.odd import OddSeries, check_apart
+from rxcandles.util.arguments import check_count, check_kind, check_like, check_span, check_symbol
+from rxcandles.util.showing import Brief, bar_html, strip_html, table_html
+
+__all__ = [
+    "CoverageCell",
+    "CoverageCells",
+    "EndsHeld",
+    "Overview",
+    "SeriesOverview",
+    "check_ends",
+    "coverage_cells",
+    "covered_within",
+    "ends_held",
+    "overview",
+    "span_held",
+]
+
+LEDGER_PAGE: Final = 1000
+"""Spans of the ledger in memory at once."""
+
+TOGETHER: Final = 100
+"""Series that are looked at in one visit of a store."""
+
+
+@attrs.frozen
+class CoverageCell:
+    """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by what they are."""
+
+    start: int
+    stop: int
+    slots: int
+    stored: int
+    no_trade: int
+    provisional: int = 0
+    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    imported: int = 0
+    """Slots of ``missing`` of which an imported candle is there."""
+    impossible: int = 0
+    """Slots of ``missing`` whose candles the exchange has with values that can't be."""
+
+    @property
+    def missing(self) -> int:
+        """Slots that nobody has asked the exchange about."""
+        return self.slots - self.stored - self.no_trade
+
+
+@attrs.frozen(repr=False)
+class SeriesOverview(Brief):
+    """One series between two open times, the older included: its slots by what they are, and the gaps that are missing.
+
+    ``size`` are the bytes that its candles take in the file: their share, by number, of the table that all series are
+    in; ``size_source`` says where that table's size is from, ``dbstat`` (its pages) or ``average`` (of the whole file).
+    """
+
+    series: Series
+    start: datetime
+    stop: datetime
+    candles: int
+    no_trade: int
+    missing: int
+    holes: int
+    size: int
+    size_source: str
+    imported: int
+    """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
+    provisional: int = 0
+    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    impossible: int = 0
+    """Slots of ``missing`` whose candles the exchange has with values that can't be; the next run asks again."""
+
+
+class CoverageCells(list[CoverageCell]):
+    """Pieces of a series' time, which a notebook shows as a strip."""
+
+    def _repr_html_(self) -> str:
+        return strip_html([_kinds(each) for each in self])
+
+
+def _kinds(cell: CoverageCell) -> dict[str, float]:
+    return {
+        "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
+        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
+        "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
+    }  # fmt: skip
+
+
+class Overview(list[SeriesOverview]):
+    """A list of series, which a notebook shows as a table; ``odd`` says which are left out, a line for each."""
+
+    odd: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no trade", "missing", "imported", "")
+        return table_html(f"{len(self):,} series", [_row(each) for each in self], head)
+
+
+def _row(each: SeriesOverview) -> tuple[object, ...]:
+    kinds = {
+        "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
+        "missing": each.missing - each.impossible, "impossible": each.impossible,
+    }  # fmt: skip
+    exchange, symbol, timeframe = each.series
+    counts = (each.candles, each.no_trade, each.missing, each.imported)
+    return (exchange, f"{symbol} {timeframe}", each.start, each.stop, *counts, bar_html(kinds.items()))
+
+
+async def overview(
+    store: SqliteStore,
+    symbol: Names = None,
+    timeframe: Names | Timeframe = None,
+    since: Time | None = None,
+    to: Time | None = None,
+) -> Overview:
+    """Return what ``store`` holds of each series of its exchange, by name, or of some ``symbol``/``timeframe``.
+
+    From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
+    is; a series that has nothing between them is left out, and so is one with a row that can't be, which ``odd`` of the
+    list names. Memory does not depend on how much is stored. Raises ``RequestError`` and ``StoreError``.
+    """
+    check_kind("store", store, SqliteStore)
+    which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
+    check_ends(since, to, zone_of(store))
+    size = await store.row_size()
+    found = Overview()
+    held, unproven, unread = await store.visit(_named)
+    wanted = [
+        series
+        for series in sorted(held | unproven)
+        if series.exchange == store.exchange and which.fits(series.symbol, series.timeframe)
+    ]
+    odd = [each.said(store.path) for each in unread if which.fits(each.symbol, each.timeframe)]
+    for at in range(0, len(wanted), TOGETHER):
+        some = wanted[at : at + TOGETHER]
+        seen, left_out = await store.visit(
+            partial(_overviews, some=some, unproven=unproven, since=since, to=to, size=size)
+        )
+        found += seen
+        odd += left_out
+    found.odd = tuple(odd)
+    return found
+
+
+async def _named(store: SqliteStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
+    """Return the series that are proven, those that are imported, and those that nobody can ask for."""
+    return {*await store.series()}, {*await store.imported_series()}, await store.odd_series()
+
+
+async def _overviews(
+    store: SqliteStore,
+    *,
+    some: Sequence[Series],
+    unproven: Set[Series],
+    since: Time | None,
+    to: Time | None,
+    size: tuple[float, str],
+) -> tuple[list[SeriesOverview], list[str]]:
+    """Return what is held of each, and of which a row can't be."""
+    found: list[SeriesOverview] = []
+    odd: list[str] = []
+    for series in some:
+        try:
+            found += await _overview_of(store, series, unproven=unproven, since=since, to=to, size=size)
+        except OddRowError as error:
+            odd.append(str(error))
+    return found, odd
+
+
+async def _overview_of(
+    store: SqliteStore,
+    series: Series,
+    *,
+    unproven: Set[Series],
+    since: Time | None,
+    to: Time | None,
+    size: tuple[float, str],
+) -> list[SeriesOverview]:
+    """Return what is held of a series between these times: one overview, or none."""
+    frame, tz = Timeframe.of(series.timeframe), zone_of(store)
+    await store.check_ledger(series.symbol, frame)
+    ends = (
+        BEGINNING if since is None else int(frame.ceil(check_instant("since", since, tz))),
+        END if to is None else int(frame.ceil(check_instant("to", to, tz))),
+    )
+    imported = await store.imported_count(series.symbol, frame, *ends) if series in unproven else 0
+    span = await span_held(store, series.symbol, frame, since, to)
+    if span is None and imported:
+        [oldest] = await store.imported(series.symbol, frame, *ends, "oldest_first", 1)
+        [newest] = await store.imported(series.symbol, frame, *ends, "newest_first", 1)
+        span = oldest.open_time, frame.shift(newest.open_time, 1)
+    return [] if span is None else [await _overview(store, series, frame, span, *size, imported)]
+
+
+async def _overview(
+    store: SqliteStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str, imported: int
+) -> SeriesOverview:
+    candles = known = holes = 0
+    edge = span[1]
+    async for start, stop, rows in covered_within(store, series.symbol, frame, span):
+        candles += rows
+        known += frame.slots(start, stop)
+        holes += frame.slots(stop, edge) > 0
+        edge = start
+    holes += frame.slots(span[0], edge) > 0
+    missing = frame.slots(*span) - known
+    doubted = sum(frame.slots(*each) for each in await _claimed(store, series.symbol, frame, span))
+    return SeriesOverview(
+        series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
+        round(candles * row_bytes), source, imported, min(doubted, known - candles),
+        len(await impossible_in(store, series.symbol, frame, *span)),
+    )  # fmt: skip
+
+
+async def span_held(
+    store: CandleStore, symbol: str, timeframe: Timeframe, since: Time | None = None, to: Time | None = None
+) -> Span | None:
+    """Return the span of open times from ``since`` to ``to`` (the older included), or of what is held where not given.
+
+    None where nothing is stored of the series, and where what is stored is all before ``since`` or after ``to``.
+    """
+    tz = zone_of(store)
+    check_ends(since, to, tz)
+    newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
+    if not newest:
+        return None
+    oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
+    # Proven down to the beginning of time means that the market had no candle before.
+    held = oldest[0].open_time if oldest else newest[0].start
+    start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
+    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
+    return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
+
+
+@attrs.frozen
+class EndsHeld:
+    """The oldest and the newest candle of a span that are held, and whether the market has nothing older."""
+
+    first_candle: datetime | None
+    last_candle: datetime | None
+    reached_start: bool
+
+
+async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> EndsHeld:
+    """Return when the first and the last candle of ``span`` opened, and whether the first is the market's first."""
+    oldest = await store.rows(symbol, timeframe, *span, "oldest_first", 1)
+    newest = await store.rows(symbol, timeframe, *span, "newest_first", 1)
+    edge = oldest[0].open_time if oldest else span[1]
+    covered = await store.coverage(symbol, timeframe, BEGINNING, edge, 1) if edge > BEGINNING else []
+    proven = bool(covered) and covered[0].start <= BEGINNING and covered[0].stop >= edge
+    older = proven and await store.rows(symbol, timeframe, BEGINNING, edge, "newest_first", 1)
+    first, last = (to_datetime(each[0].open_time) if each else None for each in (oldest, newest))
+    return EndsHeld(first, last, proven and not older)
+
+
+def check_ends(since: Time | None, to: Time | None, tz: Zone | None = None) -> None:
+    """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
+    start = BEGINNING if since is None else check_instant("since", since, tz)
+    if to is not None and check_instant("to", to, tz) <= start:
+        raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
+
+
+async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> AsyncIterator[Covered]:
+    """Iterate over what is proven within ``span``, newest first, cut to it; a page of the ledger at a time."""
+    start, stop = check_span("span", span)
+    while True:
+        page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
+        if isinstance(store, SqliteStore):
+            check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
+        for first, last, rows in page:
+            cut = Covered(max(first, start), min(last, stop), rows)
+            # Before the market's first candle everything is proven and nothing is there: not worth a count of the rest.
+            if first < start and not await store.rows(symbol, timeframe, first, start, "newest_first", 1):
+                first = start
+            yield await _recounted(store, symbol, timeframe, cut, (first, last))
+        if len(page) < LEDGER_PAGE:
+            return
+        stop = page[-1].start
+
+
+async def _recounted(store: CandleStore, symbol: str, timeframe: Timeframe, cut: Covered, whole: Span) -> Covered:
+    """``cut`` with the rows that are in it, where it is less than the ``whole`` that they were counted for."""
+    if (cut.start, cut.stop) == whole:
+        return cut
+    return cut._replace(rows=await store.count(symbol, timeframe, cut.start, cut.stop))
+
+
+async def _claimed(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> SpanSet:
+    """Return what of ``span`` is provisional."""
+    claims = await store.claims(symbol, timeframe, *span) if span[0] < span[1] else []
+    return SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
+
+
+async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Sequence[int]) -> list[int]:
+    """Return how many imported candles are between one edge and the next."""
+    pairs = list(pairwise(edges))
+    if not pairs or not isinstance(store, SqliteStore):
+        return [0] * len(pairs)
+    if not await store.imported_count(symbol, frame, edges[0], edges[-1]):
+        return [0] * len(pairs)
+    return [await store.imported_count(symbol, frame, *pair) for pair in pairs]
+
+
+async def coverage_cells(
+    store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
+) -> CoverageCells:
+    """Return ``span`` in ``number`` pieces of as many slots, one more or less, oldest first: a coverage strip's.
+
+    Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
+    cells. ``span`` is in UTC seconds, its end excluded. Raises ``RequestError`` and ``StoreError``.
+    """
+    check_like("store", store, CandleStore)
+    check_symbol(symbol)
+    frame = Timeframe.of(timeframe)
+    start, stop = check_span("span", span)
+    start, total = frame.ceil(start), frame.slots(start, stop)
+    number = min(check_count("number", number), total)
+    edges = [frame.shift(start, total * at // number) for at in range(number + 1)] if number else []
+    stored, known, at = [0] * number, [0] * number, number - 1
+    doubted = [0] * number
+    for first, last in await _claimed(store, symbol, frame, (start, stop)) if number else []:
+        for index in range(bisect_right(edges, first) - 1, bisect_left(edges, last)):
+            doubted[index] += frame.slots(max(first, edges[index]), min(last, edges[index + 1]))
+    wrong = [0] * number
+    for each in await impossible_in(store, symbol, frame, start, stop) if number else []:
+        wrong[bisect_right(edges, each.open_time) - 1] += 1
+    async for covered in covered_within(store, symbol, frame, (start, stop)):
+        while at >= 0 and edges[at] >= covered.stop:
+            at -= 1
+        last = at
+        while last >= 0 and edges[last + 1] > covered.start:
+            piece = covered._replace(start=max(covered.start, edges[last]), stop=min(covered.stop, edges[last + 1]))
+            piece = await _recounted(store, symbol, frame, piece, (covered.start, covered.stop))
+            stored[last] += piece.rows
+            known[last] += frame.slots(piece.start, piece.stop)
+            last -= 1
+    imported = await _imported(store, symbol, frame, edges)
+    return CoverageCells(
+        CoverageCell(
+            edges[at],
+            edges[at + 1],
+            frame.slots(edges[at], edges[at + 1]),
+            stored[at],
+            known[at] - stored[at],
+            min(doubted[at], known[at] - stored[at]),
+            imported[at],
+            wrong[at],
+        )
+        for at in range(number)
+    )

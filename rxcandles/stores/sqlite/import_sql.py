@@ -1,0 +1,194 @@
+"""Imported candles: kept apart from those of the exchange, never proven, and gone where the exchange's own come."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Final, NamedTuple
+
+from rxcandles.errors import RequestError
+from rxcandles.model import Order
+from rxcandles.model.timeframe import time_text
+from rxcandles.ports import Series
+from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sqlite.shifted import drop_shifted, refuse_shifted, shift_of
+from rxcandles.stores.sqlite.staging import Staging, same_sql, values_sql
+from rxcandles.stores.sqlite.transaction import transaction
+
+__all__ = [
+    "IMPORTED_COUNT_SQL",
+    "IMPORTED_SERIES_SQL",
+    "IMPORTS_SQL",
+    "NTH_NEWEST_SQL",
+    "SAMPLE_SQL",
+    "SHOWN_COUNT_SQL",
+    "STRETCHES_SQL",
+    "Import",
+    "Taken",
+    "marked_sql",
+    "take_in",
+]
+
+_COLUMNS: Final = ", ".join(COLUMNS)
+_WHERE: Final = "WHERE series = ? AND open_time >= ? AND open_time < ?"
+
+_SHOWN: Final = (
+    f"{_WHERE} AND NOT EXISTS (SELECT 1 FROM candles"
+    " WHERE candles.series = imported.series AND candles.open_time = imported.open_time)"
+)
+"""Imported candles that no candle of the exchange stands in for, also where none of them is covered."""
+
+IMPORTED_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_WHERE}"
+IMPORTED_SERIES_SQL: Final = (
+    "SELECT id, exchange, symbol, timeframe FROM series WHERE EXISTS (SELECT 1 FROM imported WHERE series = id)"
+    " ORDER BY exchange, symbol, timeframe"
+)
+IMPORTS_SQL: Final = (
+    "SELECT exchange, symbol, timeframe, source, format, rows, imported_at, sha256,"
+    " (SELECT count(*) FROM imported WHERE imported.series = imports.series AND import = imports.id)"
+    " FROM imports JOIN series ON series.id = imports.series ORDER BY imports.id"
+)
+
+
+SHOWN_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_SHOWN}"
+STRETCHES_SQL: Final = (
+    # Each candle that begins a stretch with the one before it, then the newest of all.
+    "SELECT before, open_time FROM (SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before"
+    " FROM imported WHERE series = ?1) WHERE before IS NULL OR open_time - before > ?2"
+    " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = ?1"
+)
+"""Where stretches of imported candles begin and end, oldest first, given series and the most seconds between two."""
+NTH_NEWEST_SQL: Final = (
+    f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
+    " ORDER BY open_time DESC LIMIT 1 OFFSET ?"
+)
+SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() LIMIT ?"
+
+
+class Import(NamedTuple):
+    """What was imported once."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    source: str
+    """Path of the file, or what the caller called it."""
+    format: str
+    rows: int
+    """Candles that it brought."""
+    imported_at: int
+    """UTC seconds."""
+    sha256: str | None
+    """Of the file, in hexadecimal; None for what came from memory."""
+    left: int
+    """Candles of it that are still there: those whose time the exchange has not been asked about."""
+
+
+class Taken(NamedTuple):
+    """What became of the rows of a source."""
+
+    new: int
+    """Candles stored as imported, also in the place of others."""
+    same: int
+    """Candles that were imported before and say the same."""
+    replaced: int
+    """Candles imported before that said something else; never, unless that was asked for."""
+    repeated: int
+    """Rows that said the same of a candle as one before them."""
+    covered: int
+    """Candles left out because the exchange was asked about their time, whose word counts."""
+    differing: int
+    """Those of them that the exchange does not have, or has with other values."""
+
+
+def marked_sql(order: Order, *, proven: bool) -> str:
+    """Return the statement that reads imported rows, given series, start and stop; with ``proven`` ones twice that.
+
+    Then come limit and offset.
+    """
+    parts = [f"SELECT {_COLUMNS}, 0 AS proven FROM imported {_SHOWN if proven else _WHERE}"]
+    if proven:
+        parts.insert(0, f"SELECT {_COLUMNS}, 1 AS proven FROM candles {_WHERE}")
+    direction = "DESC" if order == "newest_first" else "ASC"
+    return f"{' UNION ALL '.join(parts)} ORDER BY open_time {direction} LIMIT ? OFFSET ?"
+
+
+def take_in(
+    connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
+) -> Taken:
+    """Store what is staged as imported, all of it or nothing; waits for other writers, and they for this.
+
+    Raises :class:`RequestError` where it contradicts what was imported before, unless with ``replace`` it takes that
+    one's place.
+    """
+    connection.execute("ATTACH ? AS staging", (staging.path,))
+    try:
+        with transaction(connection):
+            return _take_in(connection, series, staging, style, sha256, replace)
+    finally:
+        connection.execute("DETACH staging")
+
+
+def _take_in(
+    connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
+) -> Taken:
+    staged = _one(connection, "SELECT count(*) FROM staged")
+    if not staged:
+        return Taken(0, 0, 0, 0, 0, 0)
+    connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", series)
+    number = _one(connection, "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", *series)
+    covered = differing = replaced = 0
+    if found := shift_of(connection, number):
+        if not replace:
+            raise refuse_shifted(staging, *found, _one(connection, "SELECT min(open_time) FROM staged"))
+        replaced = drop_shifted(connection, number, found[1])
+    for span in connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (number,)).fetchall():
+        differing += _one(connection, f"SELECT count(*) {_DIFFERING}", *span, number)
+        covered += connection.execute("DELETE FROM staged WHERE open_time >= ? AND open_time < ?", span).rowcount
+    if replace:
+        replaced += connection.execute(_DROP_OTHERS, (number, number)).rowcount
+    else:
+        _refuse_others(connection, number, staging)
+    key = connection.execute(
+        "INSERT INTO imports (series, source, format, rows, imported_at, sha256) VALUES (?, ?, ?, 0, ?, ?)",
+        (number, staging.name, style, int(time.time()), sha256),
+    ).lastrowid
+    new = connection.execute(
+        f"INSERT OR IGNORE INTO imported SELECT ?, {_COLUMNS}, ? FROM staged WHERE true ORDER BY open_time DESC",
+        (number, key),
+    ).rowcount
+    if new:
+        connection.execute("UPDATE imports SET rows = ? WHERE id = ?", (new, key))
+    else:  # importing the same once more leaves no trace
+        connection.execute("DELETE FROM imports WHERE id = ?", (key,))
+    return Taken(new, staged - covered - new, replaced, staging.added - staged, covered, differing)
+
+
+_DIFFERING: Final = (
+    "FROM staged WHERE open_time >= ? AND open_time < ? AND NOT EXISTS (SELECT 1 FROM candles"
+    f" WHERE series = ? AND candles.open_time = staged.open_time AND {same_sql('staged', 'candles')})"
+)
+_OTHERS: Final = (
+    # CROSS JOIN fixes the order: imported rows are looked up by their key.
+    "FROM staged CROSS JOIN imported ON imported.series = ? AND imported.open_time = staged.open_time"
+    f" WHERE NOT ({same_sql('staged', 'imported')})"
+)
+_DROP_OTHERS: Final = f"DELETE FROM imported WHERE series = ? AND open_time IN (SELECT staged.open_time {_OTHERS})"
+
+
+def _refuse_others(connection: sqlite3.Connection, number: int, staging: Staging) -> None:
+    found = connection.execute(
+        f"SELECT place, staged.open_time, {values_sql('staged')}, {values_sql('imported')},"
+        f" (SELECT source FROM imports WHERE id = import) {_OTHERS} ORDER BY place LIMIT 1",
+        (number,),
+    ).fetchone()
+    if found:
+        place, opened, mine, theirs, source = found
+        raise RequestError(
+            f"{staging.name}, {staging.word} {place}: the candle of {time_text(opened)} is {mine} here, but {theirs} in"
+            f" what was imported from {source}; replace (--replace) lets the newer import win. Nothing was imported"
+        )
+
+
+def _one(connection: sqlite3.Connection, sql: str, *parameters: object) -> int:
+    return int(connection.execute(sql, parameters).fetchone()[0])

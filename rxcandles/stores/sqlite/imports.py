@@ -1,0 +1,199 @@
+"""What a store can do with imported candles."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from rxcandles.events import ImportEvent, log_event
+from rxcandles.model import MarkedRow, Order, Row
+from rxcandles.model.spans import SpanSet
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import Series
+from rxcandles.stores.sqlite.connection import Connection
+from rxcandles.stores.sqlite.import_sql import (
+    IMPORTED_COUNT_SQL,
+    IMPORTED_SERIES_SQL,
+    IMPORTS_SQL,
+    NTH_NEWEST_SQL,
+    SAMPLE_SQL,
+    SHOWN_COUNT_SQL,
+    STRETCHES_SQL,
+    Import,
+    Taken,
+    marked_sql,
+    take_in,
+)
+from rxcandles.stores.sqlite.odd import check_rows, read_names
+from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading
+from rxcandles.stores.sqlite.staging import Staging
+from rxcandles.util.arguments import check_count, check_symbol
+
+__all__ = ["ImportKeeper", "MarkedReader"]
+
+_APART: Final = 200
+"""Slots without an imported candle, as many as a page has at most, from which on a stretch of them is not one."""
+_MONTH: Final = 31 * 86_400
+
+_log: Final = logging.getLogger("rxcandles.store")
+
+
+class ImportKeeper(ABC):
+    """The part of a store that keeps imported candles, apart from those of the exchange, and reads both together."""
+
+    exchange: str
+    path: str
+
+    @property
+    @abstractmethod
+    def _open(self) -> Connection: ...
+
+    @abstractmethod
+    async def series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
+        """Return the number of a series in this file, which is -1 where it has none and none is to be made."""
+
+    async def take_in(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        staging: Staging,
+        style: str,
+        sha256: str | None = None,
+        *,
+        replace: bool = False,
+    ) -> Taken:
+        """Store what is staged as imported, in one transaction for which other writers wait: unproven.
+
+        :func:`rxcandles.import_candles` does this. Raises ``RequestError`` where it contradicts what was imported
+        before, unless with ``replace`` it takes that one's place.
+        """
+        series = Series(self.exchange, check_symbol(symbol), Timeframe.of(timeframe).name)
+        began = time.monotonic()
+        taken = await self._open.call(take_in, series, staging, style, sha256, replace)
+        event = ImportEvent(
+            event="import",
+            exchange=self.exchange,
+            symbol=series.symbol,
+            timeframe=series.timeframe,
+            source=staging.name,
+            format=style,
+            new=taken.new,
+            covered=taken.covered,
+            differing=taken.differing,
+            seconds=time.monotonic() - began,
+        )
+        log_event(_log, logging.INFO, event, "%s %s: %d candles imported", symbol, timeframe, taken.new)
+        return taken
+
+    async def imported(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[MarkedRow]:
+        """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
+        check_reading(start, stop, order, limit)
+        span = (await self.series_id(symbol, Timeframe.of(timeframe)), start, stop)
+        found = await self._open.rows(marked_sql(order, proven=False), (*span, limit, 0))
+        return self._checked(symbol, timeframe, found)
+
+    async def rows_with_imported(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[MarkedRow]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, proven and imported: each candle once."""
+        check_reading(start, stop, order, limit)
+        span = (await self.series_id(symbol, Timeframe.of(timeframe)), start, stop)
+        found = await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit, 0))
+        return self._checked(symbol, timeframe, found)
+
+    def _checked(self, symbol: str, timeframe: str | Timeframe, found: list[Any]) -> list[MarkedRow]:
+        check_rows(found, self.path, Series(self.exchange, symbol, Timeframe.of(timeframe).name))
+        return [_marked(row) for row in found]
+
+    async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
+        """Count the imported rows in ``[start, stop)``."""
+        check_reading(start, stop)
+        series = await self.series_id(symbol, Timeframe.of(timeframe))
+        return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
+
+    async def count_with_imported(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
+        """Count the rows in ``[start, stop)``, proven and imported: each candle once."""
+        check_reading(start, stop)
+        series = await self.series_id(symbol, Timeframe.of(timeframe))
+        counts = [await self._open.rows(sql, (series, start, stop)) for sql in (COUNT_SQL, SHOWN_COUNT_SQL)]
+        return sum(int(found[0][0]) for found in counts)
+
+    async def nth_newest_with_imported(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int
+    ) -> int | None:
+        """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, of both kinds, or None."""
+        check_reading(start, stop)
+        check_count("nth", nth)
+        span = (await self.series_id(symbol, timeframe), start, stop)
+        found = await self._open.rows(NTH_NEWEST_SQL, (*span, *span, nth - 1))
+        return found[0][0] if found else None
+
+    async def imported_stretches(self, symbol: str, timeframe: str | Timeframe) -> SpanSet:
+        """Return the spans of imported candles none of which lies more than 200 slots from the next."""
+        frame = Timeframe.of(timeframe)
+        apart = _APART * (frame.seconds or frame.months * _MONTH)
+        found = await self._open.rows(STRETCHES_SQL, (await self.series_id(symbol, frame), apart))
+        # An end, then the beginning after it.
+        edges = [edge for pair in found for edge in pair if edge is not None]
+        return SpanSet(
+            tuple((oldest, frame.shift(newest, 1)) for oldest, newest in zip(edges[::2], edges[1::2], strict=True))
+        )
+
+    async def last_import(self) -> int:
+        """Return the number of the newest import of the file; 0 for none."""
+        return int((await self._open.rows("SELECT coalesce(max(id), 0) FROM imports"))[0][0])
+
+    async def imported_sample(
+        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, count: int
+    ) -> list[int]:
+        """Return the open times of ``count`` imported rows in ``[start, stop)``, chosen at random."""
+        check_reading(start, stop, limit=count)
+        series = await self.series_id(symbol, Timeframe.of(timeframe))
+        return [opened for (opened,) in await self._open.rows(SAMPLE_SQL, (series, start, stop, count))]
+
+    async def imported_series(self) -> list[Series]:
+        """Return every series that has imported candles, of all exchanges in the file, by name."""
+        return [series for _, series in (await self._open.call(read_names, IMPORTED_SERIES_SQL)).proper]
+
+    async def imports(self) -> list[Import]:
+        """Return what was imported into the file, of all exchanges, oldest import first."""
+        return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
+
+
+class MarkedReader(SqliteReader):
+    """Reads proven and imported rows together; its columns end with whether each is proven."""
+
+    marked = True
+
+    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``: ``MarkedRow``."""
+        check_count("offset", offset, 0)
+        return cast("list[Row]", [_marked(row) for row in self._marked(start, stop, order, limit, offset)])
+
+    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+
+        These are ``model.row_fields`` of the timeframe, and ``proven``. None at all where there is no row.
+        """
+        found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
+        return [*found[: self.width], tuple(map(bool, found[-1]))] if found else []
+
+    def count(self, start: int, stop: int) -> int:
+        """Return the number of rows in ``[start, stop)``."""
+        return super().count(start, stop) + int(self._all(SHOWN_COUNT_SQL, self._series, start, stop)[0][0])
+
+    def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
+        check_reading(start, stop, order, limit)
+        span = (self._series, start, stop)
+        found = self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
+        check_rows(found, self._name, self._called)
+        return found
+
+
+def _marked(row: Sequence[Any]) -> MarkedRow:
+    return MarkedRow._make((*row[:-1], bool(row[-1])))

@@ -1,0 +1,125 @@
+"""Reading stored candles, also without an event loop."""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from threading import Lock
+from typing import Any, Final
+
+from rxcandles.model import ORDERS, Order, Row, row_fields
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import Series
+from rxcandles.stores.sqlite.access import access_to
+from rxcandles.stores.sqlite.errors import store_error
+from rxcandles.stores.sqlite.file_identity import OpenedFile
+from rxcandles.stores.sqlite.odd import check_rows
+from rxcandles.stores.sqlite.older import lay_beside
+from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.util.arguments import check_choice, check_count
+
+__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "row_size", "rows_sql"]
+
+COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+
+
+def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
+    """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
+    # Made of the names of columns and two words, both from this package.
+    return (
+        f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+        f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
+    )
+
+
+def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
+    """Raise :class:`RequestError` where this can't be read; an empty span, and no row at all, can be."""
+    check_count("start", start, 0)
+    check_count("stop", stop, 0)
+    check_choice("order", order, ORDERS)
+    check_count("limit", limit, 0)
+
+
+def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
+    """Return the bytes that a candle takes, 0 where there is none, and the source of that (see ``SqliteStore``)."""
+    rows = connection.execute("SELECT total(rows) FROM coverage").fetchone()[0]
+    if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
+        source, sql = "dbstat", "SELECT pgsize FROM dbstat WHERE name = 'candles' AND aggregate = 1"
+    else:
+        source, sql = "average", (
+            "SELECT (page_count - freelist_count) * page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )  # fmt: skip
+    size = connection.execute(sql).fetchone()[0]
+    return (size / rows if rows else 0.0), source
+
+
+class SqliteReader:
+    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time.
+
+    A file that is deleted or moved meanwhile is read on as it was (where the system lets that be done to a file that is
+    open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
+    """
+
+    marked = False
+    """Whether its rows are ``MarkedRow``, and its columns end with ``proven``."""
+
+    def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+        self._name = name
+        self._called = Series(exchange, symbol, timeframe.name)
+        self.width = len(row_fields(timeframe.name))
+        self._columns_sql = rows_sql("oldest_first", self.width)
+        try:
+            access = access_to(database)
+            # Not to be made where it is absent.
+            self._connection = sqlite3.connect(
+                access.uri("rw"), isolation_level=None, check_same_thread=False, uri=True
+            )
+            if not access.writable:
+                lay_beside(self._connection)
+        except sqlite3.Error as error:
+            raise store_error(name, error) from error
+        self._lock = Lock()
+        self._file = OpenedFile(database, name, frozen=access.frozen)
+        weakref.finalize(self, self._connection.close)
+        found = self._all(
+            "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
+            exchange,
+            symbol,
+            timeframe.name,
+        )
+        self._file.know_sidecars()
+        self._series = found[0][0] if found else -1
+
+    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
+        check_reading(start, stop, order, limit)
+        check_count("offset", offset, 0)
+        found = self._all(rows_sql(order), self._series, start, stop, limit, offset)
+        check_rows(found, self._name, self._called)
+        return [Row._make(row) for row in found]
+
+    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+
+        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        """
+        check_reading(start, stop, limit=limit)
+        found = self._all(self._columns_sql, self._series, start, stop, limit, 0)
+        check_rows(found, self._name, self._called)
+        return list(zip(*found, strict=True))
+
+    def count(self, start: int, stop: int) -> int:
+        """Return the number of rows in ``[start, stop)``."""
+        check_reading(start, stop)
+        return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
+
+    def _all(self, sql: str, *parameters: int | str) -> list[Any]:
+        self._file.check_process()  # before the lock, which another thread may have held when it was forked
+        try:
+            with self._lock:
+                found = self._connection.execute(sql, parameters).fetchall()
+                self._file.check(absent_ok=True)
+        except sqlite3.Error as error:
+            raise store_error(self._name, error) from error
+        return found

@@ -1,0 +1,61 @@
+"""What processes on one file are about to fetch, so that none fetches what another has begun.
+
+A reservation is a span of a series that somebody is fetching. It ends by itself after a few seconds, so whoever is
+killed delays nobody for longer. Its table is there only while there are any, and is no version of the schema: whoever
+does not know it fetches too much, nothing worse.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from rxcandles.model.spans import Span
+from rxcandles.ports import Reserved
+from rxcandles.stores.sqlite.transaction import transaction
+
+__all__ = ["LONGEST", "release", "reserve"]
+
+LONGEST: Final = 3.0
+"""Seconds that a reservation lasts at most, whatever is written in the file."""
+
+_MAKE: Final = (
+    # The key's columns come first: SQLite 3.40's integrity check is confused by another order.
+    "CREATE TABLE IF NOT EXISTS reservations (series INTEGER NOT NULL, owner INTEGER NOT NULL, start INTEGER NOT NULL,"
+    " stop INTEGER NOT NULL, until REAL NOT NULL, PRIMARY KEY (series, owner, start)) WITHOUT ROWID"
+)
+_THERE: Final = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'reservations')"
+_OTHERS: Final = "SELECT max(until) FROM reservations WHERE series = ? AND owner <> ? AND start < ? AND stop > ?"
+_OVER: Final = (
+    "DELETE FROM reservations WHERE until <= ? OR until > ? OR (owner = ? AND series = ? AND start < ? AND stop > ?)"
+)
+_ADD: Final = "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?, ?)"
+_HELD: Final = "SELECT EXISTS (SELECT 1 FROM coverage WHERE series = ? AND start < ? AND stop > ?)"
+_GIVE_UP: Final = "DELETE FROM reservations WHERE owner = ? OR until <= ? OR until > ?"
+_LEFT: Final = "SELECT EXISTS (SELECT 1 FROM reservations)"
+_DROP: Final = "DROP TABLE reservations"
+
+
+def reserve(
+    connection: sqlite3.Connection, series: int, owner: int, wanted: Span, ahead: Span, now: float, seconds: float
+) -> Reserved:
+    """Reserve ``ahead`` for ``seconds`` from ``now``, unless another owner has reserved some of ``wanted``."""
+    with transaction(connection):
+        if not connection.execute(_THERE).fetchone()[0]:
+            connection.execute(_MAKE)
+        until = connection.execute(_OTHERS, (series, owner, wanted[1], wanted[0])).fetchone()[0]
+        if until is not None and now < until <= now + LONGEST:
+            return Reserved(float(until - now), True)
+        connection.execute(_OVER, (now, now + LONGEST, owner, series, ahead[1], ahead[0]))
+        connection.execute(_ADD, (series, owner, *ahead, now + min(seconds, LONGEST)))
+        held = bool(connection.execute(_HELD, (series, ahead[1], ahead[0])).fetchone()[0])
+    return Reserved(0.0, held)
+
+
+def release(connection: sqlite3.Connection, owner: int, now: float) -> None:
+    """Give up all that ``owner`` has reserved; the last one takes the table along."""
+    with transaction(connection):
+        if connection.execute(_THERE).fetchone()[0]:
+            connection.execute(_GIVE_UP, (owner, now, now + LONGEST))
+            if not connection.execute(_LEFT).fetchone()[0]:
+                connection.execute(_DROP)

@@ -1,0 +1,132 @@
+"""A store as it is read where imported candles are wanted too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+
+from rxcandles.model import CandleData, Order, Row
+from rxcandles.model.claims import Claim
+from rxcandles.model.moments import Time
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import IMPORTED, Covered, Impossible, Reserved, Series, Written
+from rxcandles.stores.paging import pages_of
+from rxcandles.stores.sqlite.imports import MarkedReader
+
+if TYPE_CHECKING:
+    from rxcandles.stores.sqlite.store import SqliteStore
+
+__all__ = ["WithImported"]
+
+
+class WithImported:
+    """A ``CandleStore`` that holds imported candles too, wherever the exchange was not asked, whose word counts.
+
+    Rows are ``MarkedRow``, candles that were imported ``ImportedCandle``. What imported candles reach over counts as
+    held, so that nobody asks the exchange for it; but a hole of more than 200 slots between two of them doesn't. What
+    is written is the exchange's, and takes the place of what was imported there.
+
+    ``only_count``: rows are those of the exchange alone, for a plan that holds answers against what they say.
+    """
+
+    def __init__(self, store: SqliteStore, *, only_count: bool = False) -> None:
+        self._store = store
+        self._only_count = only_count
+        self._stretches: dict[tuple[str, str, int], SpanSet] = {}
+        self.exchange = store.exchange
+        self.tz = store.tz
+
+    @property
+    def asked_from(self) -> WithImported:
+        """The same as the plan of a collection sees it."""
+        return WithImported(self._store, only_count=True)
+
+    async def write(self, *page: Any, **more: Any) -> Written:
+        """Store what the exchange has sent, as ``SqliteStore.write`` does."""
+        return await self._store.write(*page, **more)
+
+    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
+        """Reserve what is about to be fetched, as ``SqliteStore.reserve`` does."""
+        return await self._store.reserve(symbol, timeframe, wanted, ahead, seconds)
+
+    async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
+        """Return the absences that are covered provisionally; imports make none."""
+        return await self._store.claims(symbol, timeframe, start, stop)
+
+    async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
+        """Return the exchange's candles that are not held as they can't be true."""
+        return await self._store.impossible(symbol, timeframe, start, stop)
+
+    async def coverage(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
+    ) -> list[Covered]:
+        """Return the spans that touch ``[start, stop)`` and are covered, or that imported candles reach over.
+
+        Newest first, at most ``limit``; what is imported is told by its rows (see ``Covered.imported``).
+        """
+        covered = await self._store.coverage(symbol, timeframe, start, stop, limit)
+        if limit is not None and len(covered) == limit and covered:
+            start = max(start, covered[-1].start)  # what is older is not known
+        key = (symbol, Timeframe.of(timeframe).name, await self._store.last_import())
+        if key not in self._stretches:
+            self._stretches[key] = await self._store.imported_stretches(symbol, timeframe)
+        reached = self._stretches[key].intersect(SpanSet(((start, stop),)))
+        if not reached:
+            return covered
+        rows = {(each.start, each.stop): each.rows for each in covered}
+        both = reached.union(SpanSet(tuple(rows)))
+        return [Covered(*span, rows.get(span, IMPORTED)) for span in reversed(both.spans)][:limit]
+
+    async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
+        """Count the rows in ``[start, stop)``, of both kinds."""
+        return await self._store.count_with_imported(symbol, timeframe, start, stop)
+
+    async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
+        """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, of both kinds, or None."""
+        return await self._store.nth_newest_with_imported(symbol, timeframe, start, stop, nth)
+
+    async def rows(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[Row]:
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, of both kinds."""
+        if self._only_count:
+            return await self._store.rows(symbol, timeframe, start, stop, order, limit)
+        # They have the fields of a Row, and one more.
+        found = await self._store.rows_with_imported(symbol, timeframe, start, stop, order, limit)
+        return cast("list[Row]", found)
+
+    def pages(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: Time,
+        other_end: Time,
+        order: Order = "newest_first",
+        size: int = 1000,
+    ) -> AsyncIterator[list[CandleData]]:
+        """Iterate over the candles between two instants, of both kinds, ``size`` in memory at a time."""
+        return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
+
+    async def get_candles_by_range(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        one_end: Time,
+        other_end: Time,
+        order: Order = "newest_first",
+    ) -> list[CandleData]:
+        """Return the candles between two instants, of both kinds: the older is included, the newer excluded."""
+        return [candle async for page in self.pages(symbol, timeframe, one_end, other_end, order) for candle in page]
+
+    async def series(self) -> list[Series]:
+        """Return every series that has coverage or imported candles, of all exchanges in the file."""
+        return sorted({*await self._store.series(), *await self._store.imported_series()})
+
+    def reader(self, symbol: str, timeframe: Timeframe) -> MarkedReader:
+        """Return a synchronous reader of one series, of both kinds; it stays usable after the store is closed."""
+        return self._store.reader_with_imported(symbol, timeframe)
+
+    async def close(self) -> None:
+        """Close the store; idempotent."""
+        await self._store.close()
