@@ -170,8 +170,10 @@ def check_all_said(
         what = f"{', '.join(others)} and {last}" if others else last
         words = [*map(_quoted, symbols[:3] or [named(exchange).example]), *(timeframes[:3] or ["60m"])]
         back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
-        line = f"{' '.join(words)} {back}{source_options(exchange)}"
-        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {line}`")
+        asked = source_options(exchange)
+        raise RequestError(
+            f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}{asked}`"
+        )
 
 
 def _quoted(word: str) -> str:
