@@ -53,7 +53,7 @@ from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.model.claims import Claim, ConfirmTimes
-from rxcandles.model.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
+from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
 from rxcandles.model.reports import (
     CandleProgress,
     CollectionConfig,
@@ -131,9 +131,11 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoCandle",
     "NoTrade",
     "OpenedProvider",
     "Order",
+    "Outage",
     "Page",
     "PassingError",
     "ProgressBar",

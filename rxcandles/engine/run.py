@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from rxcandles.engine.chunk import Chunk, Segment, Tally, Ticket
 from rxcandles.model import Request, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.density import Trend, is_unlikely
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING
@@ -79,6 +80,10 @@ class Plan:
         self.page = page
         self.page_unit: PageUnit = page_unit
         """What a page is measured in, by what is declared or by what has come."""
+        self.absent: AbsentSlot | None = None
+        """What a slot without a candle means, as the exchange that is asked declares it."""
+        self.absent_untold = False
+        """Whether a store is still to hear that; it takes it that nobody traded."""
         self.pages_unsaid = False
         """Whether a page has not said what it covers."""
         self.failed: list[Span] = []

@@ -16,6 +16,7 @@ from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedErr
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore, Exchange
+from rxcandles.ports.declared import absent_slot
 from rxcandles.util.arguments import check_choice, check_kind, check_like
 
 __all__ = ["fetch"]
@@ -58,6 +59,9 @@ def fetch(
 
     async def fill(chunk: Chunk) -> Chunk:
         check_chunk("fetch", chunk)
+        if chunk.plan.absent is None:
+            chunk.plan.absent = absent_slot(exchange, chunk.request.timeframe)
+            chunk.plan.absent_untold = chunk.plan.absent != "no_trade"
         if not chunk.ask:
             return chunk.but(candles=chunk.plan.fetched(chunk))
         chunk.plan.anew |= against is not None

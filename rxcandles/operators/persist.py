@@ -34,7 +34,10 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
                 more["said"] = chunk.said
             if chunk.impossible:
                 more["impossible"] = chunk.impossible
+            if chunk.plan.absent_untold and hasattr(store, "absent_slot"):
+                more["absent"] = chunk.plan.absent
             written = await store.write(*page, **more)
+            chunk.plan.absent_untold = False
         chunk = chunk.but(store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed))
         chunk.plan.void += written.void
         chunk.plan.stored(chunk)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order, Request
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.derived import ImportedCandle, ResampledCandle
 from rxcandles.model.spans import Span
 from rxcandles.model.stretch import Origin, Stretch
@@ -142,7 +143,7 @@ class _Resampling(Step[CandleData, CandleData]):
     def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
         if self._told is None:
-            self._told = Origin(self._track.order, lambda: self._seen.failed)
+            self._told = Origin(self._track.order, lambda: self._seen.failed, absent=self._seen.absent)
             self._edge = self._settled(first=True)
         before, self._edge = self._edge, self._settled()
         self._told.last, self._told.edge = self._told.last + 1, self._edge
@@ -241,6 +242,11 @@ class _Seen:
         else:
             self.before, self.span = self.span, items.span
             self._cut = self.torn = True
+
+    @property
+    def absent(self) -> AbsentSlot | None:
+        """What a slot without a candle means, where the lists say."""
+        return None if self._last is None else self._last.origin.absent
 
     def cut(self) -> bool:
         """Say whether something may be missing right before this candle; that a list is missing is told once."""
