@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rxcandles.engine.chunk import Chunk
 from rxcandles.engine.estimate import CollectionPlan
+from rxcandles.engine.retry import Retry
 from rxcandles.errors import (
     BannedError,
     CertificateError,
@@ -148,6 +149,7 @@ __all__ = [
     "RequestError",
     "RequestRejectedError",
     "ResampledCandle",
+    "Retry",
     "Row",
     "RxCandlesError",
     "SchemaError",

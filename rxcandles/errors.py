@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from rxcandles.model import Request
     from rxcandles.model.reports import CollectionSummary
+    from rxcandles.ports import Series
 
 __all__ = [
     "BannedError",
@@ -122,9 +123,18 @@ class InvalidCandleError(RxCandlesError, ValueError):
 
 
 class ExchangeError(RxCandlesError):
-    """The exchange, or the way to it, failed; ``status`` is the HTTP status of what it answered, None where unknown."""
+    """The exchange, or the way to it, failed."""
 
+    retryable: bool = False
+    """Whether the fault is likely to pass, so that the same is asked again (see ``Retry``)."""
+    retry_after: float | None = None
+    """Seconds that the server asked to wait before that, if any."""
     status: int | None = None
+    """The HTTP status of what it answered, None where unknown."""
+    series: Series | None = None
+    """The series that was asked for, ``(exchange, symbol, timeframe)``; None where none was."""
+    span: tuple[int, int] | None = None
+    """The span of it that could not be had, UTC seconds, the older end included."""
 
 
 class RequestRejectedError(ExchangeError):
@@ -149,6 +159,8 @@ class InvalidResponseError(ExchangeError):
     answer, whose beginning the message quotes. Nothing of any of them is stored.
     """
 
+    retryable = True
+
 
 class ContradictionError(InvalidResponseError):
     """The answer contradicts what is held, what is listed, or another answer; the message says what contradicts what.
@@ -161,15 +173,27 @@ class ContradictionError(InvalidResponseError):
 class BannedError(ExchangeError):
     """The exchange has blocked this address (418) for ``seconds``."""
 
+    retryable = True
     status = 418
 
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.retry_after = seconds
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the block lasts, where the exchange says that; the same as ``retry_after``."""
+        return self.retry_after
+
+    @seconds.setter
+    def seconds(self, value: float | None) -> None:
+        self.retry_after = value
 
 
 class PassingError(ExchangeError):
     """A fault that is likely to pass; ``retry_after`` are the seconds the server asked to wait, if any."""
+
+    retryable = True
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -188,9 +212,13 @@ class ConnectionFailedError(PassingError):
 class CertificateError(ConnectionFailedError):
     """The server's certificate can't be verified: nothing was sent, and trying again changes nothing."""
 
+    retryable = False
+
 
 class UnreachableError(ConnectionFailedError):
     """The server was never reached, and was tried for as long as was to be waited for it; trying again is up to you."""
+
+    retryable = False
 
 
 class ServerError(PassingError):

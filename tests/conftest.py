@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tenacity
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
 
@@ -24,7 +23,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure is asked about again at once; what is asked, and how often, stays the same."""
-    monkeypatch.setattr("tenacity.wait_random_exponential", lambda **_: tenacity.wait_none())
+    monkeypatch.setattr("rxcandles.engine.retry.uniform", lambda low, high: 0.0)
 
 
 @pytest.fixture

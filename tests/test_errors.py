@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from fakes import NEWEST, FakeExchange, slots
 
 import rxcandles
 from rxcandles import CollectionSummary, Request
@@ -20,6 +21,7 @@ from rxcandles.errors import (
     StoreError,
     UnprovenError,
 )
+from rxcandles.model.timeframe import to_datetime
 
 REQUEST = Request("KRW-BTC", "1m", count=10)
 SUMMARY = CollectionSummary(
@@ -88,3 +90,36 @@ def test_what_cannot_be_pickled() -> None:
     assert str(made.failures[REQUEST]) == "Local: this and that"
     assert str(made.__cause__).startswith("OperationalError: <function")
     assert str(made) == str(error)
+
+
+def test_what_is_asked_again_is_the_errors_own_word() -> None:
+    """``retryable`` says it for each kind; there is no other list of them."""
+    public = {kind for kind in classes() if kind.__module__ == "rxcandles.errors"}
+    again = {kind for kind in public if getattr(kind, "retryable", False)}
+    assert again == {
+        rxcandles.BannedError,
+        rxcandles.ConnectionFailedError,
+        rxcandles.ContradictionError,
+        rxcandles.InvalidResponseError,
+        rxcandles.PassingError,
+        rxcandles.RateLimitedError,
+        rxcandles.ServerError,
+    }
+    assert rxcandles.BannedError("blocked", 60).retry_after == 60
+
+
+async def test_an_error_of_the_exchange_says_what_of() -> None:
+    """Series and span are attributes, also after pickling."""
+    exchange = FakeExchange(slots(500))
+
+    def down(to: int, count: int) -> None:
+        raise rxcandles.ServerError("down")
+
+    exchange.before = down
+    async with rxcandles.connect(":memory:", exchange, rate_limit=None, retry=rxcandles.Retry(1)) as provider:
+        with pytest.raises(rxcandles.ServerError) as caught:
+            await provider.get_candles("KRW-BTC", "1m", 300, to=to_datetime(NEWEST))
+    assert caught.value.series == ("upbit", "KRW-BTC", "1m")
+    assert caught.value.span == (NEWEST - 200 * 60, NEWEST)
+    made = pickle.loads(pickle.dumps(caught.value))
+    assert (made.series, made.span) == (caught.value.series, caught.value.span)

@@ -1,17 +1,16 @@
-"""The plan against an obvious model: a set of open times that exist."""
+"""The run against an obvious model: a set of open times that exist."""
 
 from __future__ import annotations
 
 import random
 from bisect import bisect_left
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.run import Plan
+from rxcandles.engine.chunk import Chunk, Proof
+from rxcandles.engine.run import Run
 from rxcandles.model import Request
 from rxcandles.model.timeframe import BEGINNING, to_datetime
 
@@ -34,29 +33,29 @@ class Market:
         from rxcandles.model import Row
 
         self.requests += 1
-        assert 1 <= chunk.ask <= chunk.plan.page
-        end = bisect_left(self.times, chunk.resume)
-        page = self.times[max(0, end - chunk.ask) : end][::-1]
-        reached = page[-1] if len(page) == chunk.ask else BEGINNING
+        assert 1 <= chunk.question.count <= chunk.run.page
+        end = bisect_left(self.times, chunk.question.resume)
+        page = self.times[max(0, end - chunk.question.count) : end][::-1]
+        reached = page[-1] if len(page) == chunk.question.count else BEGINNING
         rows = [Row(time, 1, 1, 1, 1, 1, 1, 0) for time in page]
-        return attrs.evolve(chunk, rows=rows, reached=reached, proven=(reached, chunk.resume))
+        return chunk.but(page=Proof(rows, reached, (reached, chunk.question.resume)))
 
 
-def walk(plan: Plan, market: Market, shuffle: random.Random) -> set[int]:
-    """Run the plan with answers in any order; return the open times that arrived."""
+def walk(run: Run, market: Market, shuffle: random.Random) -> set[int]:
+    """Walk the run with answers in any order; return the open times that arrived."""
     arrived: set[int] = set()
     under_way: list[Chunk] = []
     for _ in range(100_000):
-        while (chunk := plan.next()) is not None:
+        while (chunk := run.next()) is not None:
             under_way.append(chunk)
         if not under_way:
-            assert plan.complete
+            assert run.complete
             return arrived
         chunk = market.answer(under_way.pop(shuffle.randrange(len(under_way))))
         arrived.update(row.open_time for row in chunk.rows)
-        plan.fetched(chunk)
-        plan.stored(chunk)
-    raise AssertionError("the plan does not end")
+        run.fetched(chunk)
+        run.stored(chunk)
+    raise AssertionError("the run does not end")
 
 
 markets = st.builds(
@@ -84,12 +83,12 @@ markets = st.builds(
 def test_count(slots: set[int], count: int, cursors: int, page: int, seed: int, order: str) -> None:
     """Whatever the gaps, the count is exact, or all there is, and the newest ones are those that arrive."""
     market = Market(slots)
-    plan = Plan(Request("KRW-BTC", "1m", count=count, now=NOW + 10, order=order), page=page, cursors=cursors)
-    arrived = walk(plan, market, random.Random(seed))
+    run = Run(Request("KRW-BTC", "1m", count=count, now=NOW + 10, order=order), page=page, cursors=cursors)
+    arrived = walk(run, market, random.Random(seed))
     newest = set(market.times[-count:])
     assert newest <= arrived
-    assert plan.collected == len(newest)
-    ready = plan.ready()
+    assert run.collected == len(newest)
+    ready = run.ready()
     assert ready is not None
     assert newest <= {time for time in arrived if ready[0] <= time < ready[1]}
 
@@ -108,12 +107,12 @@ def test_span(slots: set[int], ends: tuple[int, int], cursors: int, page: int, s
     market = Market(slots)
     one, other = (to_datetime(CLOSED - slot * MINUTE) for slot in ends)
     request = Request("KRW-BTC", "1m", to=one, end=other, now=NOW + 10, order=order)
-    plan = Plan(request, page=page, cursors=cursors)
-    arrived = walk(plan, market, random.Random(seed))
+    run = Run(request, page=page, cursors=cursors)
+    arrived = walk(run, market, random.Random(seed))
     wanted = {time for time in market.times if request.span[0] <= time < request.span[1]}
     assert wanted <= arrived
-    assert plan.collected == len(wanted)
-    assert plan.ready() == request.span
+    assert run.collected == len(wanted)
+    assert run.ready() == request.span
 
 
 @settings(max_examples=60, deadline=None)
@@ -124,19 +123,19 @@ def test_ready_prefix(slots: set[int], cursors: int, seed: int) -> None:
         market = Market(slots)
         end = to_datetime(CLOSED - 2000 * MINUTE)
         request = Request("KRW-BTC", "1m", end=end, now=NOW + 10, order=order)
-        plan = Plan(request, cursors=cursors)
+        run = Run(request, cursors=cursors)
         shuffle = random.Random(seed)
         arrived: set[int] = set()
         under_way: list[Chunk] = []
         before = 0
-        while not plan.complete:
-            while (chunk := plan.next()) is not None:
+        while not run.complete:
+            while (chunk := run.next()) is not None:
                 under_way.append(chunk)
             chunk = market.answer(under_way.pop(shuffle.randrange(len(under_way))))
-            plan.fetched(chunk)
+            run.fetched(chunk)
             arrived.update(row.open_time for row in chunk.rows)
-            plan.stored(chunk)
-            ready = plan.ready()
+            run.stored(chunk)
+            ready = run.ready()
             assert ready is not None
             assert {time for time in market.times if ready[0] <= time < ready[1]} <= arrived
             assert ready[1] - ready[0] >= before
@@ -148,7 +147,7 @@ def test_full_pages(density: float) -> None:
     """One cursor asks for full pages of existing candles, whatever the density: 2,000 candles are 10 requests."""
     shuffle = random.Random(3)
     market = Market({slot for slot in range(int(3000 / density)) if shuffle.random() < density})
-    walk(Plan(Request("KRW-BTC", "1m", count=2000, now=NOW + 10)), market, shuffle)
+    walk(Run(Request("KRW-BTC", "1m", count=2000, now=NOW + 10)), market, shuffle)
     assert market.requests == 10
 
 
@@ -157,7 +156,7 @@ def test_segments_waste_little(density: float) -> None:
     """Two cursors over 100 pages waste no more than six requests, whatever the density."""
     shuffle = random.Random(3)
     market = Market({slot for slot in range(int(25_000 / density)) if shuffle.random() < density})
-    walk(Plan(Request("KRW-BTC", "1m", count=20_000, now=NOW + 10), cursors=2), market, shuffle)
+    walk(Run(Request("KRW-BTC", "1m", count=20_000, now=NOW + 10), cursors=2), market, shuffle)
     assert market.requests <= 106
 
 
@@ -172,32 +171,32 @@ def test_listing_is_found_quickly() -> None:
         now=NOW + 10,
         order="oldest_first",
     )
-    walk(Plan(request), market, random.Random(1))
+    walk(Run(request), market, random.Random(1))
     assert market.requests <= 45
 
 
 def test_dropped_chunks() -> None:
-    """A chunk that nobody has any more counts as planned, and the plan goes on; one that somebody has is waited for."""
-    plan = Plan(Request("KRW-BTC", "1m", count=1000, now=NOW + 10))
+    """A chunk that nobody has any more counts as planned, and the run goes on; one that somebody has is waited for."""
+    run = Run(Request("KRW-BTC", "1m", count=1000, now=NOW + 10))
     spans = []
-    while not plan.complete:
-        chunk = plan.next()
+    while not run.complete:
+        chunk = run.next()
         assert chunk is not None
         spans.append(chunk.span)
-        assert plan.drop()
-        assert plan.next() is None
+        assert run.drop()
+        assert run.next() is None
         del chunk
-        assert not plan.drop()
+        assert not run.drop()
     assert len(spans) == 5
     assert all(newer[0] == older[1] for newer, older in zip(spans, spans[1:], strict=False))
 
 
 def test_failures_in_a_row() -> None:
     """After three failed pages in a row the rest is called failed, and named."""
-    plan = Plan(Request("KRW-BTC", "1m", count=2000, now=NOW + 10))
-    while (chunk := plan.next()) is not None:
-        plan.fetched(attrs.evolve(chunk, failure=RuntimeError("down"), reached=chunk.low))
-    assert plan.complete
-    assert plan.made == 3
-    assert sum(stop - start for start, stop in plan.failed) == 2000 * MINUTE
-    assert plan.collected == 0
+    run = Run(Request("KRW-BTC", "1m", count=2000, now=NOW + 10))
+    while (chunk := run.next()) is not None:
+        run.fetched(chunk.but(failure=RuntimeError("down"), page=Proof((), chunk.step.low)))
+    assert run.complete
+    assert run.made == 3
+    assert sum(stop - start for start, stop in run.failed) == 2000 * MINUTE
+    assert run.collected == 0

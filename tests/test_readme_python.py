@@ -67,6 +67,7 @@ async def known(
     given |= {"source": reactivex.of(1), "sources": (), "observers": (print,), "callback": told_to, "write": print}
     given |= {"stream": candle_provider.stream_candles("KRW-BTC", "1m", count=3), "items": Items()}
     given |= {"start": start, "stop": stop, "span": (int(start.timestamp()), int(stop.timestamp()))}
+    given |= {"symbol": "KRW-BTC", "timeframe": "1m", "rows": [], "covered": (0, 60)}
     given |= {"path": "other.db", "tmp_path": tmp_path, "upbit_simulator": upbit_simulator}
     given |= {"limit": 100, "rate": 10.0, "size": 10, "function": str, "generator": str}
     given |= {"frame": {"KRW-BTC": {"close": 1.0}}, "data": await charts.read_chart(store, "KRW-BTC", "1m")}
@@ -135,6 +136,8 @@ def _elements(node: ast.expr) -> str:
             return f"{ast.unparse(takes)} → {ast.unparse(_inner(gives))}"
         case ast.Subscript(ast.Name("Observable"), gives):
             return f"→ {ast.unparse(gives)}"
+        case ast.Name("Chunk"):
+            return "→ Chunk"
         case ast.Name(only):
             return f"{only} → {only}"
     return "–"

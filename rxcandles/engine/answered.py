@@ -15,7 +15,7 @@ _PASSING = ("Timeout", "Disconnected", "ConnectionError", "ConnectError", "ReadE
 """What clients call the errors that pass, where they are no ``OSError``."""
 
 
-def brought_home(error: Exception, what: str) -> Exception:
+def brought_home(error: Exception, what: Callable[[], str]) -> Exception:
     """Return ``error``, which an exchange has raised for the page ``what``, as an :class:`ExchangeError`.
 
     It is one that is tried again where such a fault is likely to pass: an ``OSError``, a timeout, a lost connection.
@@ -25,7 +25,7 @@ def brought_home(error: Exception, what: str) -> Exception:
     names = [kind.__name__ for kind in type(error).__mro__]
     passes = isinstance(error, OSError) or any(name.endswith(_PASSING) for name in names)
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return (PassingError if passes else ExchangeError)(f"{what}: the exchange's own page() raised {said}")
+    return (PassingError if passes else ExchangeError)(f"{what()}: the exchange's own page() raised {said}")
 
 
 def check_answer(page: object, what: Callable[[], str]) -> Page:

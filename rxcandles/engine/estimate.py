@@ -19,9 +19,9 @@ from typing import Any, Final, overload
 
 import attrs
 
-from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.lookup import Look, Narrowing
-from rxcandles.engine.run import Plan
+from rxcandles.engine.chunk import Chunk, Proof
+from rxcandles.engine.lookup import Look, Lookup
+from rxcandles.engine.run import Run
 from rxcandles.limiters import LimiterStats
 from rxcandles.model import Request, Row
 from rxcandles.model.spans import Span, SpanSet
@@ -133,9 +133,9 @@ async def estimate(
     due = SpanSet(tuple((start, stop) for start, stop in await _due(request, store, missing) if stop > kept_since))
     again = len(due)
     if requests <= WALKED and not older:
-        make = partial(Plan, request, page=page, page_unit=page_unit, cursors=cursors)
+        make = partial(Run, request, page=page, page_unit=page_unit, cursors=cursors)
         without = await _walk(_Believing(store), make, SpanSet())
-        again = await _walk(Narrowing(store), make, due) - without if due else 0
+        again = await _walk(Lookup(store), make, due) - without if due else 0
         requests = without
     return CollectionPlan(
         request=request,
@@ -213,48 +213,50 @@ async def _due(request: Request, store: CandleStore, missing: Sequence[Span]) ->
     return due.intersect(SpanSet(((start, request.stop),)))
 
 
-class _Believing(Narrowing):
-    """Narrowing that asks about nothing again."""
+class _Believing(Lookup):
+    """A lookup that asks about nothing again."""
 
-    async def _look_over(self, plan: Plan) -> Look:
-        look = await super()._look_over(plan)
+    async def _look_over(self, run: Run) -> Look:
+        look = await super()._look_over(run)
         look.due = SpanSet()
         return look
 
 
-async def _walk(narrowing: Narrowing, make: Callable[[], Plan], empty: SpanSet) -> int:
+async def _walk(lookup: Lookup, make: Callable[[], Run], empty: SpanSet) -> int:
     """Return the requests of a run, answered in turn and with a candle in every slot that is not in ``empty``."""
-    plan = make()
+    run = make()
     under_way: deque[Chunk] = deque()
     requests = 0
-    while not plan.complete:
-        while (planned := plan.next()) is not None:
-            chunk = await narrowing.narrow(planned)
-            if chunk.ask:
+    while not run.complete:
+        while (planned := run.next()) is not None:
+            chunk = await lookup.narrow(planned)
+            if chunk.question.count:
                 requests += 1
                 under_way.append(chunk)
             else:
-                plan.fetched(chunk)
+                run.fetched(chunk)
         if under_way:
-            plan.took(ROUND_TRIP)
-            plan.fetched(_answered(under_way.popleft(), empty))
+            run.took(ROUND_TRIP)
+            chunk = under_way.popleft()
+            run.fetched(chunk.but(page=_answer(chunk, empty)))
     return requests
 
 
-def _answered(chunk: Chunk, empty: SpanSet) -> Chunk:
-    grid, ask = chunk.request.timeframe, max(1, chunk.ask - chunk.over)  # the rest lies above `resume`
-    rows: Sequence[Row] = _EverySlot(grid, chunk.resume, ask)
-    if not empty.intersect(SpanSet(((rows[-1].open_time, chunk.resume),))):
-        return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
-    rows, at = [], chunk.resume
-    while len(rows) < ask:
+def _answer(chunk: Chunk, empty: SpanSet) -> Proof:
+    grid, question = chunk.request.timeframe, chunk.question
+    count = max(1, question.count - question.over)  # the rest lies above `resume`
+    rows: Sequence[Row] = _EverySlot(grid, question.resume, count)
+    if not empty.intersect(SpanSet(((rows[-1].open_time, question.resume),))):
+        return Proof(rows, rows[-1].open_time)
+    rows, at = [], question.resume
+    while len(rows) < count:
         if at - 1 in empty:
             at = empty.spans[bisect_left(empty.spans, at, key=itemgetter(0)) - 1][0]
         if at <= grid.ceil(BEGINNING):
-            return attrs.evolve(chunk, rows=rows, reached=chunk.floor)
+            return Proof(rows, chunk.step.floor)
         at = grid.shift(at, -1)
         rows.append(Row(at, *_NOTHING))
-    return attrs.evolve(chunk, rows=rows, reached=rows[-1].open_time)
+    return Proof(rows, rows[-1].open_time)
 
 
 class _EverySlot(Sequence[Row]):

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from rxcandles.engine.chunk import Tally
-from rxcandles.engine.run import Plan
+from rxcandles.engine.run import Run, Tally
 from rxcandles.events import CollectedEvent, Mode, log_event
 from rxcandles.flow import FlowStats
 from rxcandles.model import CandleData, Request
@@ -31,23 +30,23 @@ class Meter:
         self._request = request
         self._exchange = exchange
         self._mode: Mode = mode
-        self._plan: Plan | None = None
+        self._run: Run | None = None
         self._position: datetime | None = None
         self._began = self._ended = 0.0
 
-    def __call__(self, plan: Plan) -> None:
-        """Begin to look at ``plan``."""
-        self._plan, self._began = plan, time.monotonic()
+    def __call__(self, run: Run) -> None:
+        """Begin to look at ``run``."""
+        self._run, self._began = run, time.monotonic()
 
     @property
     def expected(self) -> int:
         """Candles expected in all: the count, or an estimate that gets better; at least those delivered."""
-        return max(self.candles, self._request.most if self._plan is None else self._plan.expected)
+        return max(self.candles, self._request.most if self._run is None else self._run.expected)
 
     @property
     def seconds(self) -> float:
         """Seconds since the run began, until it ended."""
-        return (self._ended or time.monotonic()) - self._began if self._plan is not None else 0.0
+        return (self._ended or time.monotonic()) - self._began if self._run is not None else 0.0
 
     def delivered(self, candles: Sequence[CandleData]) -> None:
         """Count a chunk that is delivered now."""
@@ -61,7 +60,7 @@ class Meter:
 
     def log(self, candles: int, failed_spans: int = 0) -> None:
         """Log that the run has come to its own end, with so many candles."""
-        tally = Tally() if self._plan is None else self._plan.tally
+        tally = Tally() if self._run is None else self._run.tally
         event = CollectedEvent(
             event="collected",
             exchange=self._exchange,
@@ -81,7 +80,7 @@ class Meter:
 
     def stats(self, flow: FlowStats) -> StreamStats:
         """Return a snapshot of the run and of its pipeline."""
-        tally = Tally() if self._plan is None else self._plan.tally
+        tally = Tally() if self._run is None else self._run.tally
         return StreamStats(
             chunks=self.chunks,
             candles=self.candles,
@@ -94,7 +93,7 @@ class Meter:
             stored=tally.stored,
             stored_before=tally.stored_before,
             revised=tally.revised,
-            gaps_found=0 if self._plan is None else self._plan.gaps_found,
+            gaps_found=0 if self._run is None else self._run.gaps_found,
             waiting=flow.waiting,
             peak_waiting=flow.peak_waiting,
             in_flight=flow.held,

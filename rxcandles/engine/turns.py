@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.chunk import Chunk, Step
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.ports import Reserving
 
@@ -56,11 +56,11 @@ class TurnLost(Exception):
 class Flight:
     """A page that is being fetched, until it is stored."""
 
-    __slots__ = ("_hearing", "_landed", "began", "come", "error", "over", "plan", "span")
+    __slots__ = ("__weakref__", "_hearing", "_landed", "began", "come", "error", "over", "run", "span", "step")
 
     def __init__(self, chunk: Chunk, landed: _Landed) -> None:
         self.span = _span(chunk)
-        self.plan = weakref.ref(chunk.plan)
+        self.run = weakref.ref(chunk.run)
         self.began = time.monotonic()
         self.come = False
         """Whether the answer has come, or none will."""
@@ -68,6 +68,8 @@ class Flight:
         """Whether it is stored, or never will be."""
         self.error: Exception | None = None
         """Why it has failed for good."""
+        self.step: weakref.ref[Step] | None = None
+        """Tells when nobody has the chunk any more."""
         self._landed = landed
         self._hearing: list[asyncio.Future[None]] = []
 
@@ -142,7 +144,7 @@ class Turns:
         its own.
         """
         key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
-        while chunk.ask:
+        while chunk.question.count:
             other = self._other(key, chunk)
             if other is not None:
                 await _over(other)
@@ -173,7 +175,7 @@ class Turns:
         self._flights[key] = flights = [each for each in flights if not each.over]
         low, high = _span(chunk)
         for flight in flights:
-            if flight.span[0] < high and low < flight.span[1] and flight.plan() is not chunk.plan:
+            if flight.span[0] < high and low < flight.span[1] and flight.run() is not chunk.run:
                 return flight
         return None
 
@@ -182,7 +184,7 @@ class Turns:
         self._flights.setdefault(key, []).append(flight)
         loop = asyncio.get_running_loop()
         # A chunk that nobody has any more will never be stored.
-        chunk.ticket.gone = partial(_dropped, loop, flight)
+        flight.step = weakref.ref(chunk.step, partial(_dropped, loop, weakref.ref(flight)))
         return flight
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:
@@ -207,9 +209,9 @@ class Turns:
             return 0.0
         request, until = chunk.request, time.monotonic() + LASTS / 2
         wanted = low, high = _span(chunk)
-        most = AHEAD * chunk.plan.page
-        slots = most if chunk.want is None else min(most, chunk.want)
-        low = min(low, max(chunk.floor, request.timeframe.shift(high, -slots)))
+        step, most = chunk.step, AHEAD * chunk.run.page
+        slots = most if step.want is None else min(most, step.want)
+        low = min(low, max(step.floor, request.timeframe.shift(high, -slots)))
         ahead = (low, high)
         reserved = await self._store.reserve(request.symbol, request.timeframe, wanted, ahead, LASTS)
         if not reserved.left:
@@ -230,7 +232,9 @@ class _Window:
 
 def _span(chunk: Chunk) -> Span:
     """Return what a chunk asks for, if each slot has a candle."""
-    return (max(chunk.low, chunk.request.timeframe.shift(chunk.resume, -chunk.ask)), chunk.resume)
+    question = chunk.question
+    shifted = chunk.request.timeframe.shift(question.resume, -question.count)
+    return (max(question.low, shifted), question.resume)
 
 
 def _key(chunk: Chunk) -> Key:
@@ -250,6 +254,7 @@ async def _over(flight: Flight) -> None:
         raise again
 
 
-def _dropped(loop: asyncio.AbstractEventLoop, flight: Flight) -> None:
-    if not flight.over and not loop.is_closed():
+def _dropped(loop: asyncio.AbstractEventLoop, there: weakref.ref[Flight], _: object) -> None:
+    flight = there()
+    if flight is not None and not flight.over and not loop.is_closed():
         loop.call_soon_threadsafe(flight.end)

@@ -17,6 +17,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from rxcandles.engine.anew import Anew
 from rxcandles.engine.chunk import Chunk
+from rxcandles.engine.fetching import Fetcher
+from rxcandles.engine.retry import Retry
+from rxcandles.engine.run import Run
 from rxcandles.errors import (
     ExchangeError,
     InvalidResponseError,
@@ -24,6 +27,7 @@ from rxcandles.errors import (
     RequestRejectedError,
     WrongServerError,
 )
+from rxcandles.flow import from_demand, map_async, with_backpressure
 from rxcandles.integrity.examine import Examination, Stored
 from rxcandles.integrity.findings import Finding, Kind
 from rxcandles.integrity.scales import scales
@@ -31,7 +35,6 @@ from rxcandles.integrity.snapshot import Snapshot
 from rxcandles.model import Request, Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import END, Timeframe, to_datetime
-from rxcandles.operators import Retry, fetch, from_demand, map_async, plan_chunks, rate_limit, run, with_backpressure
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.ports.declared import page_unit, retained_since
 from rxcandles.stores.sqlite.conditions import is_span
@@ -180,8 +183,13 @@ async def page_before(
     page, unit = exchange.page_limit, page_unit(exchange)
     count, end = (page, None) if unit == "rows" else (None, to_datetime(timeframe.shift(to, -page)))
     request = Request(symbol, timeframe, count, to_datetime(to), end, now=to + AGE_SECONDS)
-    chunks = plan_chunks(request, page=page, page_unit=unit)
-    return await run(chunks.pipe(rate_limit(limiter), fetch(exchange, retry=retry)))
+    run = Run(request, page=page, page_unit=unit)
+    run.limiter, planned = limiter, run.next()
+    assert planned is not None  # a page has at least one slot
+    chunk = await Fetcher(exchange, Retry() if retry is None else retry).fetch(planned)
+    if chunk.failure is not None:
+        raise chunk.failure
+    return chunk
 
 
 async def compare_some(
@@ -249,7 +257,9 @@ async def compare(
         start, stop = max(sample.start, chunk.proven[0]), min(chunk.proven[1], sample.to)
         stored = await snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
         fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
-        for opened in chunk.impossible:  # that it is there is all that can be said
+        for opened in (
+            chunk.page.impossible if chunk.page is not None else ()
+        ):  # that it is there is all that can be said
             stored.pop(opened, None)
         return _Compared((start, stop), _differences(stored, fetched))
 

@@ -14,9 +14,9 @@ from reactivex import Observable
 
 from rxcandles.engine.chunk import Chunk
 from rxcandles.engine.estimate import CollectionPlan, estimate
-from rxcandles.engine.lookup import Narrowing
+from rxcandles.engine.lookup import Lookup
 from rxcandles.engine.meter import Meter
-from rxcandles.engine.run import Plan
+from rxcandles.engine.run import Run
 from rxcandles.engine.turns import Turns
 from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.model import Order, Request
@@ -87,7 +87,7 @@ class CandleCollector(Titled):
         self._retry = retry
         self._cursors = cursors
         self._tz = one_zone(store, tz)
-        self._turns = Turns(store, Narrowing(store).renew)
+        self._turns = Turns(store, Lookup(store).renew)
         self._turns_with_imported: Turns | None = None
 
     def _told(self) -> Mapping[str, object]:
@@ -125,7 +125,7 @@ class CandleCollector(Titled):
         *,
         on_failure: Literal["raise", "skip"] = "raise",
         of: int = 1,
-        on_plan: Callable[[Plan], object] | None = None,
+        on_plan: Callable[[Run], object] | None = None,
         refetch: bool = False,
         absences: bool = False,
         include_imported: bool = False,
@@ -143,7 +143,7 @@ class CandleCollector(Titled):
         store, turns, cursors = with_imported(self._store, include_imported), self._turns, self._cursors_of(of)
         seen = getattr(store, "asked_from", store)
         if include_imported:
-            self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Narrowing(seen).renew)
+            self._turns_with_imported = turns = self._turns_with_imported or Turns(seen, Lookup(seen).renew)
         page, unit = self._exchange.page_limit, page_unit(self._exchange)
         chunks = plan_chunks(request, page=page, page_unit=unit, cursors=cursors, on_plan=on_plan)
         if not check_flag("refetch", refetch):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
+from rxcandles.engine.retry import Retry
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.exchanges.named import named
@@ -25,7 +26,7 @@ from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import limit_at, limit_declared, source_address
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite.connection import Durability
-from rxcandles.util.arguments import check_flag, check_like, check_rate, refusal
+from rxcandles.util.arguments import check_count, check_flag, check_kind, check_like, check_rate, refusal
 from rxcandles.util.forks import OwnProcess
 
 __all__ = ["EXCHANGES", "OpenedProvider", "Opening", "OwnRate", "asked_name", "connect"]
@@ -51,6 +52,8 @@ def connect(
     durability: Durability = "normal",
     busy_timeout: float = 10.0,
     tz: Zone | None = None,
+    retry: Retry | None = None,
+    cursors: int | None = None,
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -76,8 +79,10 @@ def connect(
 
     ``tz`` is the zone of times that name none, such as ``"Asia/Seoul"``, wherever the provider or its ``repository`` is
     given one; without it that of the environment's ``RXCANDLES_TZ``, else UTC, which the log says when the first naive
-    datetime comes. Raises ``RequestError`` for bad arguments,
-    before a file is made, and ``StoreError`` where the file can't be used.
+    datetime comes. ``retry`` says when a failed request is sent again (:class:`Retry`; None for six times in all);
+    ``cursors`` how many pages of a request are asked for at once (None: as many as use up the rate).
+
+    Raises ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)
@@ -85,6 +90,10 @@ def connect(
             raise refusal("limiter", limiter, "give it without rate_limit and share_limit: it is what decides")
     if share_limit is not None:
         check_flag("share_limit", share_limit)
+    if retry is not None:
+        check_kind("retry", retry, Retry)
+    if cursors is not None:
+        check_count("cursors", cursors)
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
     unknown = None
@@ -104,7 +113,9 @@ def connect(
         lease = None
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    return Opening(store.path, partial(_opened, store, simulated, ready, rate, given, lease, base_url, unknown))
+    provider = partial(OpenedProvider, retry=retry, cursors=cursors)
+    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, base_url, unknown)
+    return Opening(store.path, opened)
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -199,6 +210,7 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
 
 
 async def _opened(
+    made: Callable[..., OpenedProvider],
     store: SqliteStore,
     simulated: SqliteStore,
     exchange: Exchange | None,
@@ -227,5 +239,5 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return OpenedProvider(store, exchange, limiter, on_close=closing.aclose), closing
+        return made(store, exchange, limiter, on_close=closing.aclose), closing
     raise AssertionError("an exit stack without callbacks lets every error through")

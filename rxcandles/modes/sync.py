@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import attrs
 
 from rxcandles.engine.estimate import CollectionPlan
+from rxcandles.engine.retry import Retry
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
 from rxcandles.model.reports import (
@@ -62,6 +63,8 @@ def open(
     durability: Durability = "normal",
     busy_timeout: float = 10.0,
     tz: Zone | None = None,
+    retry: Retry | None = None,
+    cursors: int | None = None,
 ) -> SyncProvider:
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
 
@@ -79,6 +82,8 @@ def open(
             durability=durability,
             busy_timeout=busy_timeout,
             tz=tz,
+            retry=retry,
+            cursors=cursors,
         )
     )
 

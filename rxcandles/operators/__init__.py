@@ -9,6 +9,7 @@
 
 * from a request to chunks of it, stored: ``plan_chunks``, ``skip_stored``, ``rate_limit``, ``fetch`` (with ``Retry``),
   ``persist``, ``report``, ``guard_plan``, ``summarize``; ``cursors_for`` says how many cursors a rate is worth;
+* candles that came by themselves as a chunk, for ``persist``: ``as_chunk``;
 * from chunks to candles: ``recall``; from a stream of the provider's: ``from_stream``;
 * candles to candles: ``resample``, ``fill_gaps``, ``between``, ``deduplicate``, ``validate``, ``merge_by_time``,
   ``with_progress``, ``tee``, ``batch``;
@@ -20,6 +21,7 @@ below, one keeps the order, passes an error on after what came before it, and le
 """
 
 from rxcandles.engine.retry import Retry
+from rxcandles.engine.run import as_chunk
 from rxcandles.flow import (
     Operator,
     batch,
@@ -55,6 +57,7 @@ from rxcandles.operators.with_progress import with_progress
 __all__ = [
     "Operator",
     "Retry",
+    "as_chunk",
     "batch",
     "between",
     "concat_map_async",

@@ -25,24 +25,22 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
 
     async def write(chunk: Chunk) -> Chunk:
         check_chunk("persist", chunk)
-        written = Written(0)
-        if chunk.proven is not None:
-            request = chunk.request
-            page = (request.symbol, request.timeframe, chunk.rows, chunk.proven, chunk.absences)
-            more: dict[str, Any] = {} if chunk.gone is None else {"gone": chunk.gone}
-            if chunk.said is not None and (chunk.absences or chunk.again):
-                more["said"] = chunk.said
-            if chunk.impossible:
-                more["impossible"] = chunk.impossible
-            if chunk.plan.absent_untold and hasattr(store, "absent_slot"):
-                more["absent"] = chunk.plan.absent
-            written = await store.write(*page, **more)
-            chunk.plan.absent_untold = False
-        chunk = chunk.but(store=store, fresh=int(written), revised=len(written.revised), removed=len(written.removed))
-        chunk.plan.void += written.void
-        chunk.plan.stored(chunk)
-        if chunk.flight is not None:
-            chunk.flight.stored(chunk.proven)
+        written, page = Written(0), chunk.page
+        if page is not None and page.proven is not None:
+            # What is seldom there is left out, so that stores of others need not know of it.
+            more: dict[str, Any] = {} if page.gone is None else {"gone": page.gone}
+            if page.said is not None and (page.absences or chunk.question.again):
+                more["said"] = page.said
+            if page.impossible:
+                more["impossible"] = page.impossible
+            if chunk.run.absent_untold and hasattr(store, "absent_slot"):
+                more["absent"] = chunk.run.absent
+            series = (chunk.request.symbol, chunk.request.timeframe)
+            written = await store.write(*series, page.rows, page.proven, page.absences, **more)
+            chunk.run.absent_untold = False
+        chunk = chunk.but(written=written)
+        chunk.run.store = store
+        chunk.run.stored(chunk)
         return chunk
 
     return map_async(write, finish=True)

@@ -31,9 +31,9 @@ def check_chunk(operator: str, chunk: object) -> None:
     if not isinstance(chunk, Chunk):
         before = "it stands before ops.recall" if isinstance(chunk, Sequence) else "begin with ops.plan_chunks(request)"
         raise misplaced(operator, chunk, "chunks", before)
-    fetched = chunk.proven is not None or chunk.failure is not None
-    asked = fetched or not chunk.ask or chunk.reached is not None
-    if operator == "recall" and chunk.store is None:
+    fetched = chunk.page is not None or chunk.failure is not None
+    asked = fetched or not chunk.question.count
+    if operator == "recall" and chunk.written is None:
         raise misplaced(operator, chunk, "chunks that are stored", "put ops.persist(store) before it")
     if operator == "persist" and not asked:
         raise misplaced(operator, chunk, "chunks that are fetched", "put ops.fetch(exchange) before it")

@@ -14,7 +14,7 @@ __all__ = ["rate_limit"]
 
 
 def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
-    """Bind the chunks to ``limiter``: every request that is sent for them, retries too, gets a permit from it first.
+    """Bind the chunks' run to ``limiter``: every request that is sent for it, retries too, gets a permit from it first.
 
     The permit is taken right before the request, in ``fetch``, and not here: one that had waited in a queue since would
     no longer say when the request goes out. Chunks with nothing to be fetched need none. Synchronous; order kept.
@@ -23,6 +23,7 @@ def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
 
     def bind(chunk: Chunk) -> Chunk:
         check_chunk("rate_limit", chunk)
-        return chunk.but(limiter=limiter)
+        chunk.run.limiter = limiter
+        return chunk
 
     return rx.map(bind)

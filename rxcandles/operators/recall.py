@@ -10,7 +10,7 @@ import reactivex
 from reactivex import Observable
 
 from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.run import Plan
+from rxcandles.engine.run import Run
 from rxcandles.errors import ContradictionError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData
@@ -43,13 +43,13 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
 
     def operator(source: Observable[Chunk]) -> Observable[Sequence[CandleData]]:
         def subscribed(_: object) -> Observable[Sequence[CandleData]]:
-            readings: WeakKeyDictionary[Plan, _Reading] = WeakKeyDictionary()
+            readings: WeakKeyDictionary[Run, _Reading] = WeakKeyDictionary()
 
             def read(chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
                 check_chunk("recall", chunk)
-                if chunk.plan not in readings:
-                    readings[chunk.plan] = _Reading(store, page)
-                return readings[chunk.plan].read(chunk)
+                if chunk.run not in readings:
+                    readings[chunk.run] = _Reading(store, page)
+                return readings[chunk.run].read(chunk)
 
             return source.pipe(concat_map_async(read))
 
@@ -58,10 +58,10 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     return operator
 
 
-def _lacking(plan: Plan) -> Sequence[Span]:
+def _lacking(run: Run) -> Sequence[Span]:
     """Return what of a run is not there although it was asked for: spans that failed, candles that can't be true."""
-    grid = plan.request.timeframe
-    return [*plan.failed, *((time, grid.shift(time, 1)) for time in plan.impossible)]
+    grid = run.request.timeframe
+    return [*run.failed, *((time, grid.shift(time, 1)) for time in run.impossible)]
 
 
 class _Reading:
@@ -77,7 +77,7 @@ class _Reading:
         self._emitted = 0
 
     async def read(self, chunk: Chunk) -> AsyncGenerator[Sequence[CandleData], None]:
-        ready, request = chunk.plan.ready(), chunk.request
+        ready, request = chunk.run.ready(), chunk.request
         if ready is None:
             return
         newest_first = request.order == "newest_first"
@@ -85,8 +85,8 @@ class _Reading:
             self._position = await self._first(chunk, ready[0]) if not newest_first else ready[1]
             self._handed_out = self._position
         if self._origin is None:
-            absent = chunk.plan.absent or await absent_of(self._store, request.symbol, request.timeframe)
-            self._origin = Origin(request.order, partial(_lacking, chunk.plan), absent=absent)
+            absent = chunk.run.absent or await absent_of(self._store, request.symbol, request.timeframe)
+            self._origin = Origin(request.order, partial(_lacking, chunk.run), absent=absent)
         while limit := self._limit(request.count):
             start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
             if start >= stop:
@@ -109,13 +109,13 @@ class _Reading:
                 candles = candles_of(request.symbol, request.timeframe.name, rows)
                 yield Stretch(candles, self._origin, span, self._origin.last)
 
-        if chunk.plan.void and chunk.plan.ended:
+        if chunk.run.void and chunk.run.ended:
             await self._check_void(chunk, ready)
 
     async def _check_void(self, chunk: Chunk, whole: Span) -> None:
         """Raise ``ContradictionError`` where something of what was asked for has become uncovered since it was read."""
         request = chunk.request
-        void = SpanSet(tuple(chunk.plan.void)).intersect(SpanSet((whole,)))
+        void = SpanSet(tuple(chunk.run.void)).intersect(SpanSet((whole,)))
         there = await self._store.coverage(request.symbol, request.timeframe, *whole) if void else []
         left = void.subtract(SpanSet(tuple((each.start, each.stop) for each in there)))
         if left:
@@ -128,14 +128,15 @@ class _Reading:
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
         """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
         # What could not be true may be held from before.
-        fetched = chunk.proven is not None and not chunk.held and not chunk.impossible
-        return fetched and self._position == chunk.top and len(chunk.rows) <= limit
+        page = chunk.page
+        fetched = page is not None and page.proven is not None and not chunk.stored.held and not page.impossible
+        return fetched and self._position == chunk.step.top and len(chunk.rows) <= limit
 
     async def _first(self, chunk: Chunk, start: int) -> int:
         request = chunk.request
         if request.count is None:
             return start
-        nth = await self._store.nth_newest(request.symbol, request.timeframe, start, chunk.plan.stop, request.count)
+        nth = await self._store.nth_newest(request.symbol, request.timeframe, start, chunk.run.stop, request.count)
         return start if nth is None else nth
 
     def _limit(self, count: int | None) -> int:

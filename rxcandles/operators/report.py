@@ -52,24 +52,25 @@ def report(
 
 
 def _progress(chunk: Chunk, done: int, held: int, elapsed: float) -> CollectionProgress:
-    # The plan is told when a page arrives, which is earlier than when it comes by here.
-    plan, tally = chunk.plan, chunk.plan.tally
-    total = plan.expected
-    to_come = max(0, total - plan.collected)
-    held = min(held, total) if plan.complete or plan.request.count is not None else held
-    reached = max(chunk.reached if chunk.reached is not None else chunk.low, chunk.floor)
+    # The run is told when a page arrives, which is earlier than when it comes by here.
+    run, tally = chunk.run, chunk.run.tally
+    total = run.expected
+    to_come = max(0, total - run.collected)
+    held = min(held, total) if run.complete or run.request.count is not None else held
+    low, top = chunk.span
+    reached = max(chunk.reached if chunk.reached is not None else low, chunk.step.floor)
     return CollectionProgress(
         current_chunk=done,
-        total_chunks=max(plan.settled + -(-to_come // plan.page), done),
+        total_chunks=max(run.settled + -(-to_come // run.page), done),
         collected_count=held,
         estimated_remaining_seconds=elapsed / held * max(0, total - held) if held else 0.0,
-        current_chunk_range=(to_datetime(min(reached, chunk.top)), to_datetime(chunk.top)),
+        current_chunk_range=(to_datetime(min(reached, top)), to_datetime(top)),
         total_count=max(total, held),
         elapsed_seconds=elapsed,
         requests=tally.requests,
         retries=tally.retries,
         rate_limited=tally.rate_limited,
         stored_before=tally.stored_before,
-        gaps_found=plan.gaps_found,
+        gaps_found=run.gaps_found,
         revised=tally.revised,
     )

@@ -6,7 +6,7 @@ import reactivex
 from reactivex import Observable
 
 from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.lookup import Narrowing
+from rxcandles.engine.lookup import Lookup
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore
@@ -28,7 +28,7 @@ def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
-        lookup = Narrowing(store, absences=absences)
+        lookup = Lookup(store, absences=absences)
 
         async def narrow(chunk: Chunk) -> Chunk:
             check_chunk("skip_stored", chunk)

@@ -11,7 +11,7 @@ from reactivex import Observable
 from reactivex import operators as rx
 
 from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.run import Plan
+from rxcandles.engine.run import Run, Tally
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import Request
 from rxcandles.model.claims import Claim
@@ -27,39 +27,18 @@ __all__ = ["provisional_spans", "summarize"]
 
 @attrs.frozen
 class _Sum:
-    last: Mapping[Plan, Chunk] = attrs.field(factory=dict)
-    """The last chunk of each run."""
+    """What has passed; what it has cost is in the runs' own tallies."""
+
+    runs: Mapping[Run, None] = attrs.field(factory=dict)
     chunks: int = 0
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    fresh: int = 0
-    revised: int = 0
-    removed: int = 0
-    older: int = 0
-    """Candles stored, less those of the request that came; a page may bring what another has stored."""
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
-    failures: Mapping[Span, str] = attrs.field(factory=dict)
 
     def add(self, chunk: Chunk) -> _Sum:
         """Return the sum with one more chunk; new, since a seed is shared by all subscriptions."""
-        state = OVERLAP_STATES.index(chunk.overlap)
-        failures = self.failures
-        if chunk.failure is not None:
-            failures = {**failures, (chunk.low, chunk.resume): str(chunk.failure)}
-        return _Sum(
-            {**self.last, chunk.plan: chunk},
-            self.chunks + 1,
-            self.requests + chunk.requests,
-            self.retries + chunk.retries,
-            self.rate_limited + chunk.rate_limited,
-            self.fresh + chunk.fresh,
-            self.revised + chunk.revised,
-            self.removed + chunk.removed,
-            self.older + chunk.fresh - max(0, chunk.candles - chunk.held),
-            (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :]),
-            failures,
-        )
+        state = OVERLAP_STATES.index(chunk.stored.overlap)
+        overlap = (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :])
+        runs = self.runs if chunk.run in self.runs else {**self.runs, chunk.run: None}
+        return _Sum(runs, self.chunks + 1, overlap)
 
 
 def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk, CollectionSummary]:
@@ -101,17 +80,15 @@ class _Held:
     impossible: Sequence[ImpossibleSpan] = ()
 
 
-async def _held(chunk: Chunk) -> _Held:
-    plan, request, store = chunk.plan, chunk.request, chunk.store
-    collected, stop = plan.collected, plan.stop
-    start = request.start if request.start is not None else min(plan.bottom, stop)
-    failed = SpanSet(tuple(plan.failed))
+async def _held(run: Run) -> _Held:
+    request, store = run.request, run.store
+    collected, stop = run.collected, run.stop
+    start = request.start if request.start is not None else min(run.bottom, stop)
+    failed = SpanSet(tuple(run.failed))
     if store is None:
-        return _Held(
-            collected, collected, (start, stop), failed, impossible=_impossible(plan, (start, stop), SpanSet())
-        )
+        return _Held(collected, collected, (start, stop), failed, impossible=_impossible(run, (start, stop), SpanSet()))
     series = (request.symbol, request.timeframe)
-    void = SpanSet(tuple(plan.void)).intersect(SpanSet(((start, stop),)))
+    void = SpanSet(tuple(run.void)).intersect(SpanSet(((start, stop),)))
     if void:
         there = await store.coverage(*series, start, stop)
         failed = failed.union(void.subtract(SpanSet(tuple((each.start, each.stop) for each in there))))
@@ -119,7 +96,7 @@ async def _held(chunk: Chunk) -> _Held:
         # Pages that ran over the end of their own segment may have brought some of it: the ledger knows.
         covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
         # Asked anew, what was covered before is covered still, and not asked anew all the same.
-        failed = failed if plan.anew else failed.subtract(covered)
+        failed = failed if run.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
         if request.start is None:  # where it would have ended is not known, only what came
             oldest = await store.rows(*series, start, stop, "oldest_first", 1)
@@ -131,18 +108,18 @@ async def _held(chunk: Chunk) -> _Held:
     short = request.count is not None and collected < request.count
     provisional = await provisional_spans(store, request, (BEGINNING if short else start, request.stop))
     covered = SpanSet()
-    if plan.impossible and not plan.anew:
+    if run.impossible and not run.anew:
         covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
-    impossible = _impossible(plan, (BEGINNING if short else start, stop), covered)
+    impossible = _impossible(run, (BEGINNING if short else start, stop), covered)
     return _Held(collected, rows, (start, stop), failed, provisional, impossible)
 
 
-def _impossible(plan: Plan, asked: Span, covered: SpanSet) -> list[ImpossibleSpan]:
+def _impossible(run: Run, asked: Span, covered: SpanSet) -> list[ImpossibleSpan]:
     """Return the slots of ``asked`` whose candles can't be true, but for what is held of them from before."""
-    grid = plan.request.timeframe
+    grid = run.request.timeframe
     return [
-        ImpossibleSpan(to_datetime(opened), to_datetime(grid.shift(opened, 1)), plan.impossible[opened])
-        for opened in sorted(plan.impossible)
+        ImpossibleSpan(to_datetime(opened), to_datetime(grid.shift(opened, 1)), run.impossible[opened])
+        for opened in sorted(run.impossible)
         if asked[0] <= opened < asked[1] and opened not in covered
     ]
 
@@ -170,8 +147,13 @@ def _provisional(claim: Claim, timeframe: Timeframe, asked: Span) -> Provisional
 
 
 async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSummary:
-    held = [await _held(chunk) for chunk in total.last.values()]
+    held = [await _held(run) for run in total.runs]
     failed = sorted(span for each in held for span in each.failed)
+    failures = {span: reason for run in total.runs for span, reason in run.failed.items()}
+
+    def cost(of: Callable[[Tally], int]) -> int:
+        return sum(of(run.tally) for run in total.runs)
+
     return CollectionSummary(
         collected_count=sum(each.collected for each in held),
         db_records_count=sum(each.rows for each in held),
@@ -181,20 +163,19 @@ async def _summary(total: _Sum, elapsed: Callable[[], float]) -> CollectionSumma
         ),
         chunks_processed=total.chunks,
         duration_seconds=elapsed(),
-        api_calls_made=total.requests,
+        api_calls_made=cost(lambda tally: tally.requests),
         overlap_analysis_results=dict(zip(OVERLAP_STATES, total.overlap, strict=True)),
-        stored_count=total.fresh,
-        retries=total.retries,
-        rate_limited=total.rate_limited,
+        stored_count=cost(lambda tally: tally.stored),
+        retries=cost(lambda tally: tally.retries),
+        rate_limited=cost(lambda tally: tally.rate_limited),
         failed_spans=tuple(
-            FailedSpan(to_datetime(start), to_datetime(stop), _reason(total.failures, start, stop))
-            for start, stop in failed
+            FailedSpan(to_datetime(start), to_datetime(stop), _reason(failures, start, stop)) for start, stop in failed
         ),
         provisional_spans=tuple(span for each in held for span in each.provisional),
         impossible_spans=tuple(span for each in held for span in each.impossible),
-        revised_count=total.revised,
-        removed_count=total.removed,
-        stored_older_count=max(0, total.older),
+        revised_count=cost(lambda tally: tally.revised),
+        removed_count=cost(lambda tally: tally.removed),
+        stored_older_count=max(0, cost(lambda tally: tally.older)),
     )
 
 

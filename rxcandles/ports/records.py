@@ -19,6 +19,11 @@ class Covered(NamedTuple):
     rows: int
 
     @property
+    def span(self) -> Span:
+        """``(start, stop)``, without the number of rows."""
+        return (self.start, self.stop)
+
+    @property
     def imported(self) -> bool:
         """Whether imported candles reach over some of it, of which nothing is proven: see :func:`with_imported`."""
         return self.rows == IMPORTED
