@@ -32,9 +32,10 @@ from rxcandles.stores.sqlite.connection import Connection, Durability, open_conn
 from rxcandles.stores.sqlite.imports import ImportKeeper, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
 from rxcandles.stores.sqlite.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
-from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
+from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, read_rows, row_size
 from rxcandles.stores.sqlite.reserving import release, reserve
 from rxcandles.stores.sqlite.visiting import Visit, at_once
+from rxcandles.stores.sqlite.with_trades import rows_of
 from rxcandles.stores.sqlite.withimported import WithImported
 from rxcandles.stores.sqlite.writing import write_rows
 from rxcandles.util.arguments import (
@@ -343,9 +344,9 @@ class SqliteStore(ImportKeeper, Titled):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
         check_reading(start, stop, order, limit)
         series = await self.series_id(symbol, timeframe)
-        found = await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))
+        found, columns = await self._open.call(read_rows, series, start, stop, order, limit)
         check_rows(found, self.path, self._called(symbol, timeframe))
-        return [Row._make(row) for row in found]
+        return rows_of(found, columns)
 
     def pages(
         self,
