@@ -60,7 +60,7 @@ async def test_all_modes(tmp_path: Path):
     async with rxcandles.connect(tmp_path / "candles.db", exchange=Memory()) as provider:
         for order in ("newest_first", "oldest_first"):
             for most in (50_000, 10):
-                config = rxcandles.CollectionConfig(max_memory_objects=most)
+                config = rxcandles.CollectionConfig(max_memory_objects=most, enable_memory_warning=False)
                 found = await provider.get_candles("BTCUSDT", "1m", **SPAN, order=order, config=config)
                 assert told(found) == TOLD
             stream = provider.stream_candles("BTCUSDT", "1m", **SPAN, order=order)
