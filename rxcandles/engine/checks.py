@@ -104,7 +104,11 @@ def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
 def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
     """Say whether all is well, as it is with nearly every page."""
     if rows and isinstance(rows[0], RowWithTrades):
-        return all(map(sound_trades, rows)) and _sound([Row._make(row[:_PLAIN]) for row in rows], timeframe, before)
+        try:
+            told = all(map(sound_trades, rows))
+        except TypeError:
+            return False
+        return told and _sound([Row._make(row[:_PLAIN]) for row in rows], timeframe, before)
     on_grid = timeframe.on_grid
     try:
         for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.odd import check_rows
 from rxcandles.stores.sqlite.older import lay_beside
 from rxcandles.stores.sqlite.schema import COLUMNS
-from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, columns_held, has_trades, rows_of
+from rxcandles.stores.sqlite.with_trades import has_trades, rows_of
 from rxcandles.util.arguments import check_choice, check_count
 
 __all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "read_rows", "row_size", "rows_sql"]
@@ -25,8 +24,12 @@ __all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "read_rows", "row_size"
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def rows_sql(order: Order, columns: Sequence[str] = COLUMNS) -> str:
-    """Return the statement that reads these ``columns`` of rows, given series, start, stop, limit and offset."""
+def rows_sql(order: Order, width: int = len(COLUMNS), counted: bool = False) -> str:
+    """Return the statement that reads rows, given series, start, stop, limit and offset.
+
+    It reads the first ``width`` columns, and where they are ``counted`` those of trades.
+    """
+    columns = [*COLUMNS[:width], *(TRADE_FIELDS if counted else ())]
     # Made of the names of columns and two words, both from this package.
     return (
         f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
@@ -36,10 +39,11 @@ def rows_sql(order: Order, columns: Sequence[str] = COLUMNS) -> str:
 
 def read_rows(
     connection: sqlite3.Connection, series: int, start: int, stop: int, order: Order, limit: int, offset: int = 0
-) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
-    """Return rows as they are stored, and the columns that they have."""
-    columns = columns_held(connection, series)
-    return connection.execute(rows_sql(order, columns), (series, start, stop, limit, offset)).fetchall(), columns
+) -> tuple[list[tuple[Any, ...]], bool]:
+    """Return rows as they are stored, and whether they have the columns of trades."""
+    counted = has_trades(connection, series)
+    sql = rows_sql(order, counted=counted)
+    return connection.execute(sql, (series, start, stop, limit, offset)).fetchall(), counted
 
 
 def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
@@ -100,16 +104,16 @@ class SqliteReader:
         )
         self._file.know_sidecars()
         self._series = found[0][0] if found else -1
-        self._with_trades()
+        self._counted()
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
-        held = ALL_COLUMNS if self._with_trades() else COLUMNS
-        found = self._all(rows_sql(order, held), self._series, start, stop, limit, offset)
+        counted = self._counted()
+        found = self._all(rows_sql(order, counted=counted), self._series, start, stop, limit, offset)
         check_rows(found, self._name, self._called)
-        return rows_of(found, held)
+        return rows_of(found, counted)
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
@@ -117,8 +121,9 @@ class SqliteReader:
         These are ``fields``. None at all where there is no row.
         """
         check_reading(start, stop, limit=limit)
-        self._with_trades()
-        found = self._all(rows_sql("oldest_first", self.fields), self._series, start, stop, limit, 0)
+        counted = self._counted()
+        width = len(self.fields) - len(TRADE_FIELDS) * counted
+        found = self._all(rows_sql("oldest_first", width, counted), self._series, start, stop, limit, 0)
         check_rows(found, self._name, self._called)
         return list(zip(*found, strict=True))
 
@@ -127,7 +132,7 @@ class SqliteReader:
         check_reading(start, stop)
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
-    def _with_trades(self) -> bool:
+    def _counted(self) -> bool:
         """Return whether rows have what :class:`RowWithTrades` has; it is looked up until they do."""
         if self.marked or self.fields[-1] == TRADE_FIELDS[-1]:
             return not self.marked

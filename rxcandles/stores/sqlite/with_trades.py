@@ -14,12 +14,12 @@ from typing import Any, Final
 from rxcandles.model import TRADE_FIELDS, Row, RowWithTrades
 from rxcandles.stores.sqlite.schema import COLUMNS
 
-__all__ = ["ALL_COLUMNS", "columns_held", "has_trades", "keep_trades", "rows_of", "with_trades"]
+__all__ = ["ALL_COLUMNS", "has_trades", "keep_trades", "rows_of", "with_trades"]
 
 ALL_COLUMNS: Final = (*COLUMNS, *TRADE_FIELDS)
 """The columns of a candle with trades, in the order of ``RowWithTrades``."""
 
-_TYPES: Final = ("INTEGER", "REAL", "REAL")
+_TYPES: Final = dict(zip(TRADE_FIELDS, ("INTEGER", "REAL", "REAL"), strict=True))
 _MAKE: Final = "CREATE TABLE IF NOT EXISTS with_trades (series INTEGER PRIMARY KEY REFERENCES series (id))"
 _PADDING: Final = (None,) * len(TRADE_FIELDS)
 
@@ -31,19 +31,13 @@ def has_trades(connection: sqlite3.Connection, series: int) -> bool:
     return connection.execute("SELECT 1 FROM with_trades WHERE series = ?", (series,)).fetchone() is not None
 
 
-def columns_held(connection: sqlite3.Connection, series: int) -> tuple[str, ...]:
-    """Return the columns that candles of a series have."""
-    return ALL_COLUMNS if has_trades(connection, series) else COLUMNS
-
-
 def keep_trades(connection: sqlite3.Connection, series: int) -> None:
     """Let candles of a series have these columns."""
     if has_trades(connection, series):
         return
     there = {name for _, name, *_ in connection.execute("PRAGMA table_info(candles)").fetchall()}
-    for name, kind in zip(TRADE_FIELDS, _TYPES, strict=True):
+    for name, kind in _TYPES.items():
         if name not in there:
-            # Names and types are this module's own.
             connection.execute(f"ALTER TABLE candles ADD COLUMN {name} {kind}")
     connection.execute(_MAKE)
     connection.execute("INSERT OR IGNORE INTO with_trades VALUES (?)", (series,))
@@ -54,7 +48,7 @@ def with_trades(rows: Iterable[Row]) -> list[Row]:
     return [row if isinstance(row, RowWithTrades) else RowWithTrades._make((*row, *_PADDING)) for row in rows]
 
 
-def rows_of(found: Iterable[tuple[Any, ...]], columns: tuple[str, ...]) -> list[Row]:
-    """Return what was read of these ``columns`` as rows."""
-    make = Row._make if columns is COLUMNS else RowWithTrades._make
+def rows_of(found: Iterable[tuple[Any, ...]], counted: bool) -> list[Row]:
+    """Return what was read as rows, of a series that has these columns or not."""
+    make = RowWithTrades._make if counted else Row._make
     return [make(row) for row in found]
