@@ -8,7 +8,8 @@ A candle that can't be, in a page that can, is told and no more: the others are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from math import inf
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -101,14 +102,10 @@ def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
     return (start, stop)
 
 
-def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
+def _sound(rows: Sequence[tuple[Any, ...]], timeframe: Timeframe, before: int) -> bool:
     """Say whether all is well, as it is with nearly every page."""
     if rows and isinstance(rows[0], RowWithTrades):
-        try:
-            told = all(map(sound_trades, rows))
-        except TypeError:
-            return False
-        return told and _sound([Row._make(row[:_PLAIN]) for row in rows], timeframe, before)
+        return _sound_trades(rows) and _sound([row[:_PLAIN] for row in rows], timeframe, before)
     on_grid = timeframe.on_grid
     try:
         for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:
@@ -123,6 +120,16 @@ def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
                 return False
             before = opened
     except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _sound_trades(rows: Sequence[tuple[Any, ...]]) -> bool:
+    try:
+        for trades, volume, turnover in [row[_PLAIN:] for row in rows]:
+            if not (type(trades) is int and trades >= 0 and 0 <= volume < inf and 0 <= turnover < inf):
+                return all(sound_trades(RowWithTrades._make(row)) for row in rows)
+    except TypeError:
         return False
     return True
 
