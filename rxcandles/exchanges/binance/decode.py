@@ -104,7 +104,7 @@ def _all_on_grid(klines: Sequence[_Kline], timeframe: Timeframe) -> bool:
     """Say whether all open where a slot does, as in nearly every page."""
     step, offset = timeframe.seconds * 1000, timeframe.offset * 1000
     if step:
-        return not any((each.opened - offset) % step for each in klines)
+        return {(each.opened - offset) % step for each in klines} <= {0}
     return all(_on_grid(each, timeframe) for each in klines)
 
 
