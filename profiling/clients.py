@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
-from profiling.harness import table
+from profiling.support.harness import table
 
 __all__ = ["main"]
 

@@ -21,7 +21,7 @@ from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
 from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.claiming import hear_again, uncover
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
+from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sqlite.impossible import keep_impossible
 from rxcandles.stores.sqlite.schema import COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
@@ -144,7 +144,7 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
     start, stop = proven
     spans, held = [], 0
     sql = f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN}"
-    for first, last, rows in connection.execute(sql, (series, start - 1, stop + 1)).fetchall():
+    for first, last, rows in connection.execute(sql, overlapping(series, start - 1, stop + 1)).fetchall():
         spans.append((first, last))
         if first < stop and start < last:
             within = (series, max(first, start), min(last, stop))

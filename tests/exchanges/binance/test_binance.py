@@ -6,10 +6,8 @@ import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from exchanges.binance.market import END, LISTED, MINUTE, OUTAGE, Memory, minutes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import RequestError, Timeframe, UnknownMarketError
@@ -17,6 +15,8 @@ from rxcandles.engine.checks import check_page
 from rxcandles.exchanges import named
 from rxcandles.exchanges.binance import BinanceExchange
 from rxcandles.model.timeframe import to_datetime
+from tests.support.binance import END, LISTED, MINUTE, OUTAGE, Memory, minutes
+from tests.support.virtualloop import run_virtual
 
 FRAME = Timeframe.of("1m")
 ODD = 1_518_168_494  # 2018-02-09, the first open time after an outage, with 789 ms
