@@ -417,8 +417,7 @@ def test_command_from_json(there: Path, capsys: pytest.CaptureFixture[str], monk
     Path("found.json").write_text(json.dumps(some))
     assert main(["repair", "--from", "found.json", *SIMULATED]) == 0
     assert capsys.readouterr().err == (
-        "note: 'found.json' does not list all findings: 7 more were counted; "
-        "run `rxcandles verify` again afterwards\n"
+        "note: 'found.json' does not list all findings: 7 more were counted; run `rxcandles verify` again afterwards\n"
     )
 
 

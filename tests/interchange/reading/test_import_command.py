@@ -88,7 +88,7 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
         0, [f"{len(true)} candles in {len(true)} pages compared with the exchange: 0 differ, 0 are missing"]
     )  # fmt: skip
     code, said = check(wrong, "--db", "other.db")
-    assert (code, f"{len(wrong)} pages compared with the exchange: 1 differ, 1 lacking" in said) == (3, True)
+    assert (code, f"{len(wrong)} pages compared with the exchange: 1 differ, 1 are missing" in said) == (3, True)
     assert f"volume is {wrong[3][5]!r}, there {true[3][5]!r}" in said
     code, said = check(wrong, "--db", "other.db", "--json")
     assert (code, json.loads(said)["check"]["lacking"]) == (3, 1)
