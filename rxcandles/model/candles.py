@@ -1,4 +1,4 @@
-"""Candles: ``Row``, as an exchange sends it and a store keeps it, and ``CandleData``, as code is given it."""
+"""Candles: ``Row``, as an exchange sends it and a store keeps it, and ``CandleData``, as the library returns it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ _KST: Final = 9 * 3600
 class Row(NamedTuple):
     """One candle as the exchange sends it and the store keeps it, without its market.
 
-    ``open_time`` in UTC seconds, prices in the quote currency, ``volume`` in the base currency, ``turnover`` in
-    the quote currency, ``timestamp`` in milliseconds (when the last trade was stored; it may pass the candle's
-    end). Prices and amounts are float64: a turnover of more than 15 digits is rounded there. The last three are
-    sent for day candles only.
+    * ``open_time``: UTC seconds.
+    * ``open``, ``high``, ``low``, ``close``: in the quote currency. All numbers are float64.
+    * ``volume``: in the base currency.
+    * ``turnover``: in the quote currency; more than 15 digits are rounded.
+    * ``timestamp``: milliseconds; when the exchange stored the last trade, which may be after the candle's end.
+    * ``prev_closing_price``, ``change_price``, ``change_rate``: only for day candles.
+
+    >>> row = Row(1_704_067_200, 100.0, 110.0, 90.0, 105.0, 2.5, 250.0, 1_704_067_259_000)
+    >>> CandleData.of("KRW-BTC", "1m", [row])[0].close
+    105.0
     """
 
     open_time: int
@@ -43,9 +49,14 @@ class Row(NamedTuple):
 
 
 class MarkedRow(NamedTuple):
-    """A candle with whether it is proven: stored from the exchange, or imported from elsewhere.
+    """A row that knows whether it is proven (stored from the exchange) or imported from elsewhere.
 
-    The columns of :class:`Row`. What a file that was imported does not have is None.
+    It has the columns of :class:`Row`. A value that an imported file does not have is None.
+
+    >>> span = (1_704_067_200, 1_704_067_260)
+    >>> rows = await store.rows_with_imported("KRW-BTC", Timeframe.of("1m"), *span, "oldest_first", 1)
+    >>> [row.proven for row in rows]
+    [True]
     """
 
     open_time: int
@@ -63,7 +74,9 @@ class MarkedRow(NamedTuple):
 
 
 def row_fields(timeframe: str) -> tuple[str, ...]:
-    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight."""
+    """Return the names of the fields that rows of a timeframe have: all eleven for day candles, otherwise the first
+    eight.
+    """
     return Row._fields if timeframe == "1d" else Row._fields[:8]
 
 
@@ -90,11 +103,20 @@ class _Filling:
 class CandleData(_Filling):
     """One candle of one market.
 
-    ``open_seconds`` is the open time in UTC seconds since the epoch. The fields have short names; Upbit's own names
-    read the same values. Prices are in the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency,
-    ``turnover`` in the quote currency. All are float64, so a turnover of more than 15 digits is rounded there.
-    ``timestamp`` is in milliseconds: when the exchange stored the last trade, which may be after the candle's end.
-    ``prev_closing_price``, ``change_price`` and ``change_rate`` come with day candles only.
+    The fields have short names; properties with Upbit's names return the same values. All numbers are float64.
+
+    * ``open_seconds``: open time in UTC seconds.
+    * ``open``, ``high``, ``low``, ``close``: in the quote currency (KRW for ``KRW-BTC``).
+    * ``volume``: in the base currency.
+    * ``turnover``: in the quote currency; more than 15 digits are rounded.
+    * ``timestamp``: milliseconds; when the exchange stored the last trade, which may be after the candle's end.
+    * ``prev_closing_price``, ``change_price``, ``change_rate``: only for day candles.
+
+    >>> candle = (await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=1))[0]
+    >>> candle.candle_date_time_utc, candle.candle_date_time_kst
+    ('2024-01-01T01:59:00', '2024-01-01T10:59:00')
+    >>> candle.trade_price == candle.close
+    True
     """
 
     @staticmethod
@@ -110,12 +132,12 @@ class CandleData(_Filling):
 
     @property
     def traded(self) -> bool:
-        """Whether there was a trade: True of all that an exchange sends, False of what ``ops.fill_gaps`` adds."""
+        """Whether there was a trade. False only for candles that ``ops.fill_gaps`` adds."""
         return True
 
     @property
     def proven(self) -> bool:
-        """Whether the exchange has sent it: True, but of an ``ImportedCandle``."""
+        """Whether the exchange has sent it. False for an ``ImportedCandle``."""
         return True
 
     def __repr__(self) -> str:
@@ -126,7 +148,7 @@ class CandleData(_Filling):
 
     @property
     def row(self) -> Row:
-        """The same candle without its market."""
+        """The candle as a row, without its market."""
         return Row(
             self.open_seconds, self.open, self.high, self.low, self.close, self.volume, self.turnover,
             self.timestamp, self.prev_closing_price, self.change_price, self.change_rate,
@@ -189,14 +211,14 @@ class CandleData(_Filling):
 
     @property
     def unit(self) -> int | None:
-        """Minutes in a minute candle, as Upbit sends with minute candles; otherwise None."""
+        """Minutes of a minute candle, as Upbit sends with these; otherwise None."""
         return int(self.timeframe[:-1]) if self.timeframe.endswith("m") else None
 
     @property
     def first_day_of_period(self) -> str | None:
-        """First day of a week, month or year, as Upbit sends with those; otherwise None."""
+        """First day of a week, month or year, as Upbit sends with these; otherwise None."""
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
 
 
 Candles: TypeAlias = Sequence[CandleData]
-"""What operators hand on: candles in order, in a list or another sequence."""
+"""Candles in order, in a list or another sequence, as operators pass them on."""
