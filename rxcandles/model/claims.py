@@ -106,7 +106,7 @@ class Claim:
         return (self.start, self.stop)
 
     def is_due(self, now: float) -> bool:
-        """Return whether a run at ``now`` (UTC seconds) asks about it; it does, too, if the clock was set back since."""
+        """Return whether a run at ``now`` (UTC seconds) asks about it; also True if the clock was set back since."""
         return now >= self.due or now < self.first_heard - _SKEW
 
 

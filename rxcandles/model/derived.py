@@ -21,8 +21,8 @@ class ImportedCandle(CandleData):
     ``turnover`` and ``timestamp`` are None if the file does not have them.
 
     >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
-    >>> newest = (await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T03:00", count=1, include_imported=True))[0]
-    >>> newest.candle_date_time_utc, newest.proven, newest.turnover
+    >>> newest = await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T03:00", count=1, include_imported=True)
+    >>> newest[0].candle_date_time_utc, newest[0].proven, newest[0].turnover
     ('2024-01-01T02:59:00', False, None)
     """
 
@@ -42,13 +42,13 @@ def candles_of(symbol: str, timeframe: str, rows: Sequence[Row]) -> list[CandleD
 
 @attrs.frozen(repr=False)
 class ResampledCandle(CandleData):
-    """A candle made of shorter ones.
+    """A candle made of shorter ones, by ``ops.resample`` with ``partial="mark"``.
 
     ``complete`` is False if the slot may be cut at an edge of the request. ``proven`` is False if one of the shorter
     candles was imported.
 
-    >>> minutes = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
-    >>> hours = await run(ops.from_stream(minutes).pipe(ops.resample("60m"), ops.to_list(10)))
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
+    >>> hours = await run(ops.from_stream(stream).pipe(ops.resample("60m", partial="mark"), ops.to_list(10)))
     >>> [(hour.candle_date_time_utc, hour.complete) for hour in hours]
     [('2024-01-01T01:00:00', True), ('2024-01-01T00:00:00', True)]
     """
@@ -63,8 +63,8 @@ class FilledCandle(CandleData):
 
     ``timestamp`` is that of the last trade before the slot. ``ops.fill_gaps`` makes them.
 
-    >>> minutes = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
-    >>> filled = await run(ops.from_stream(minutes).pipe(ops.fill_gaps(), ops.to_list(200)))
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
+    >>> filled = await run(ops.from_stream(stream).pipe(ops.fill_gaps(), ops.to_list(200)))
     >>> [candle for candle in filled if not candle.traded]
     []
     """
@@ -77,11 +77,11 @@ class FilledCandle(CandleData):
 
 @attrs.frozen
 class NoTrade:
-    """A slot without a trade, as ``ops.fill_gaps(how="none")`` emits it: all prices are None, volume and turnover are
-    0.
+    """A slot without a trade, as ``ops.fill_gaps("null")`` emits it: all prices are None, volume and turnover are 0.
 
-    >>> NoTrade("KRW-BTC", "1m", 1_704_067_200).close is None
-    True
+    >>> slot = NoTrade("KRW-BTC", "1m", 1_704_067_200)
+    >>> slot.close is None, slot.volume, slot.traded
+    (True, 0.0, False)
     """
 
     symbol: str
