@@ -1,4 +1,4 @@
-"""Reading stored candles, also without an event loop."""
+"""Read stored candles, also without an event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time 
 
 def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
     """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
-    # Made of the names of columns and two words, both from this package.
+    # Made only of column names and keywords of this package.
     return (
         f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
@@ -33,7 +33,7 @@ def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
 
 
 def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
-    """Raise :class:`RequestError` where this can't be read; an empty span, and no row at all, can be."""
+    """Raise :class:`RequestError` if the arguments of a read are invalid; an empty span and a limit of 0 are valid."""
     check_count("start", start, 0)
     check_count("stop", stop, 0)
     check_choice("order", order, ORDERS)
@@ -41,7 +41,7 @@ def check_reading(start: int, stop: int, order: Order = "newest_first", limit: i
 
 
 def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
-    """Return the bytes that a candle takes, 0 where there is none, and the source of that (see ``SqliteStore``)."""
+    """Return the bytes of a candle (0 if there is none) and the source of that number: see ``SqliteStore.row_size``."""
     rows = connection.execute("SELECT total(rows) FROM coverage").fetchone()[0]
     if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
         source, sql = "dbstat", "SELECT pgsize FROM dbstat WHERE name = 'candles' AND aggregate = 1"
@@ -55,14 +55,14 @@ def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
 
 
 class SqliteReader:
-    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time.
+    """A ``RowReader`` with a read-only connection of its own; any thread may use it, one at a time.
 
-    A file that is deleted or moved meanwhile is read on as it was (where the system lets that be done to a file that is
-    open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
+    A file that is deleted or moved meanwhile is still read as it was, if the system allows that for an open file. If it
+    is replaced, reading raises ``StoreError``. ``name`` is the file's name in errors.
     """
 
     marked = False
-    """Whether its rows are ``MarkedRow``, and its columns end with ``proven``."""
+    """Whether its rows are ``MarkedRow``, and its last column is ``proven``."""
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
@@ -71,7 +71,7 @@ class SqliteReader:
         self._columns_sql = rows_sql("oldest_first", self.width)
         try:
             access = access_to(database)
-            # Not to be made where it is absent.
+            # Do not make the file if it is missing.
             self._connection = sqlite3.connect(
                 access.uri("rw"), isolation_level=None, check_same_thread=False, uri=True
             )
@@ -100,9 +100,9 @@ class SqliteReader:
         return [Row._make(row) for row in found]
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
-        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each field.
 
-        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        The fields are ``model.row_fields`` of the timeframe. Return an empty list if there is no row.
         """
         check_reading(start, stop, limit=limit)
         found = self._all(self._columns_sql, self._series, start, stop, limit, 0)
@@ -115,7 +115,7 @@ class SqliteReader:
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
-        self._file.check_process()  # before the lock, which another thread may have held when it was forked
+        self._file.check_process()  # check before the lock, which another thread may have held during the fork
         try:
             with self._lock:
                 found = self._connection.execute(sql, parameters).fetchall()
