@@ -1,4 +1,4 @@
-"""Turn candles into lines of text under Upbit's field names: CSV, or a JSON object each."""
+"""Write candles as lines of text under Upbit's field names: CSV, or a JSON object a line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FIELDS: Final = (
 
 
 def csv_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
-    """Yield a header, then the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    """Yield a header, then the lines of the candles, a page at a time; ``marked`` pages end with ``proven``."""
     yield ",".join((*FIELDS, "proven") if marked else FIELDS) + "\n"
     line = f"{symbol},%s,%r,%r,%r,%r,%r"
     yield from _lines(f"{line},%s,%s\n", _marked(pages, "")) if marked else _lines(f"{line},%r\n", _plain(pages))
 
 
 def json_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
-    """Yield the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+    """Yield the lines of the candles, a page at a time; ``marked`` pages end with ``proven``."""
     numbers = ", ".join(f'"{name}": %{"s" if marked else "r"}' for name in FIELDS[2:])
     end = ', "proven": %s' if marked else ""
     line = f'{{"{FIELDS[0]}": {json.dumps(symbol)}, "{FIELDS[1]}": "%s", {numbers}{end}}}\n'
@@ -37,14 +37,14 @@ def _plain(pages: Iterable[Columns]) -> Iterator[Columns]:
 
 
 def _marked(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
-    """Pages with ``proven``, as the columns of a line: the turnover, which an import may lack, and that are text."""
+    """Yield pages with ``proven``, with the turnover (which an import may lack) and ``proven`` as text."""
     for page in pages:
         turnover = [nothing if each is None else repr(each) for each in page[6]]
         yield (*page[:6], tuple(turnover), tuple("true" if each else "false" for each in page[-1]))
 
 
 def _lines(line: str, pages: Iterable[Columns]) -> Iterator[str]:
-    # A symbol has no % and nothing that CSV would quote; a float's repr is what csv and json write too.
+    # A symbol has no % and nothing that CSV would quote; csv and json, too, write the repr of a float.
     for page in pages:
         times = [to_datetime(seconds).isoformat()[:19] for seconds in page[0]]
         yield "".join([line % values for values in zip(times, *page[1:], strict=True)])
