@@ -12,10 +12,11 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.model import MarkedRow
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span, SpanSet, runs
 from rxcandles.model.timeframe import Timeframe, plain_time
-from rxcandles.ports import CandleStore, impossible_in, with_imported
+from rxcandles.ports import CandleStore, absent_of, impossible_in, with_imported
 from rxcandles.stores.overview import covered_within, span_held
 from rxcandles.util.arguments import check_like, check_symbol
 from rxcandles.util.showing import Titled
@@ -40,7 +41,8 @@ class ChartData(Titled):
 
     * ``first``: open time of slot 0, UTC seconds.
     * ``slots``: number of slots.
-    * ``proven``: covered spans of slots, disjoint, oldest first; a slot in them without a candle had no trade.
+    * ``proven``: covered spans of slots, disjoint, oldest first; ``absent`` says what a slot in them without a candle
+      means.
     * ``slot``: the slot of each candle.
     * ``volume``: in the base currency.
     * ``provisional``: spans of ``proven`` that are empty by answers that may have been wrong, until one more confirms
@@ -63,6 +65,7 @@ class ChartData(Titled):
     provisional: tuple[Span, ...] = ()
     imported: array[int] = attrs.field(factory=lambda: array("I"))
     impossible: tuple[Span, ...] = ()
+    absent: AbsentSlot = "no_trade"
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -136,6 +139,7 @@ async def read_chart(
     proven.reverse()
     claims = await store.claims(symbol, frame, *span)
     doubted = SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
+    absent = await absent_of(store, symbol, frame)
     wrong = await impossible_in(store, symbol, frame, *span)
     columns = [array("d") for _ in range(5)]
     slot, imported = array("I"), array("I")
@@ -160,8 +164,9 @@ async def read_chart(
     impossible = tuple(runs([each for each in places if not _is_among(slot, each)]))
     opened, high, low, close, volume = columns
     return ChartData(
-        symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported, impossible
-    )
+        symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported, impossible,
+        absent,
+    )  # fmt: skip
 
 
 def _is_among(slots: Sequence[int], slot: int) -> bool:

@@ -11,7 +11,7 @@ import attrs
 from rxcandles.model import CandleData, MarkedRow, Row
 from rxcandles.model.timeframe import Timeframe, to_datetime
 
-__all__ = ["FilledCandle", "ImportedCandle", "NoTrade", "ResampledCandle", "candles_of"]
+__all__ = ["FilledCandle", "ImportedCandle", "NoCandle", "NoTrade", "Outage", "ResampledCandle", "candles_of"]
 
 
 @attrs.frozen(repr=False)
@@ -65,23 +65,23 @@ class FilledCandle(CandleData):
 
     >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
     >>> filled = await run(ops.from_stream(stream).pipe(ops.fill_gaps(), ops.to_list(200)))
-    >>> [candle for candle in filled if not candle.traded]
+    >>> [candle for candle in filled if candle.filled]
     []
     """
 
     @property
-    def traded(self) -> bool:
-        """Always False."""
-        return False
+    def filled(self) -> bool:
+        """Always True."""
+        return True
 
 
 @attrs.frozen
-class NoTrade:
-    """A slot without a trade, as ``ops.fill_gaps("null")`` emits it: all prices are None, volume and turnover are 0.
+class NoCandle:
+    """A slot without a candle, if the exchange does not tell why; all values are None.
 
-    >>> slot = NoTrade("KRW-BTC", "1m", 1_704_067_200)
-    >>> slot.close is None, slot.volume, slot.traded
-    (True, 0.0, False)
+    >>> slot = NoCandle("KRW-BTC", "1m", 1_704_067_200)
+    >>> slot.traded, slot.close
+    (False, None)
     """
 
     symbol: str
@@ -89,12 +89,13 @@ class NoTrade:
     open_seconds: int
 
     traded: ClassVar[bool] = False
+    filled: ClassVar[bool] = True
     open: ClassVar[None] = None
     high: ClassVar[None] = None
     low: ClassVar[None] = None
     close: ClassVar[None] = None
-    volume: ClassVar[float] = 0.0
-    turnover: ClassVar[float] = 0.0
+    volume: ClassVar[float | None] = None
+    turnover: ClassVar[float | None] = None
     timestamp: ClassVar[None] = None
 
     @property
@@ -106,3 +107,25 @@ class NoTrade:
     def close_time(self) -> datetime:
         """Open time of the next slot, aware, UTC."""
         return to_datetime(Timeframe.of(self.timeframe).shift(self.open_seconds, 1))
+
+
+@attrs.frozen
+class NoTrade(NoCandle):
+    """A slot without a trade, as ``ops.fill_gaps("null")`` emits it: all prices are None, volume and turnover are 0.
+
+    >>> slot = NoTrade("KRW-BTC", "1m", 1_704_067_200)
+    >>> slot.close is None, slot.volume, slot.traded
+    (True, 0.0, False)
+    """
+
+    volume: ClassVar[float | None] = 0.0
+    turnover: ClassVar[float | None] = 0.0
+
+
+@attrs.frozen
+class Outage(NoCandle):
+    """A slot in which the exchange was out, since it would have a candle even without a trade; all values are None.
+
+    >>> Outage("BTCUSDT", "1m", 1_704_067_200).volume is None
+    True
+    """

@@ -1,8 +1,8 @@
 """What a store holds: the series, their ends, and how many slots of each are stored, without a trade, or missing.
 
-A slot is *stored* if it has a candle, *without a trade* if it is covered and has none, and *missing* if it is not
-covered. A slot without a trade is *provisional* if the answers that lacked it may have been wrong. Coverage is read a
-page at a time; candles are only counted.
+A slot is *stored* if it has a candle, *without a trade* if it is covered and has none (an *outage* if the exchange has
+candles without a trade, too), and *missing* if it is not covered. A slot without a candle is *provisional* if the
+answers that lacked it may have been wrong. Coverage is read a page at a time; candles are only counted.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Final
 import attrs
 
 from rxcandles.errors import OddRowError, RequestError
+from rxcandles.model.absent import ABSENT_WORDS, AbsentSlots, counted_as
 from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.model.which import Names, Which
-from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
+from rxcandles.ports import CandleStore, Covered, Series, absent_of, impossible_in, zone_of
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite.odd import OddSeries, check_apart
 from rxcandles.util.arguments import check_count, check_kind, check_like, check_span, check_symbol
@@ -49,7 +50,7 @@ TOGETHER: Final = 100
 
 
 @attrs.frozen
-class CoverageCell:
+class CoverageCell(AbsentSlots):
     """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by kind.
 
     >>> [cell] = await coverage_cells(store, "KRW-BTC", "1m", (1_704_067_200, 1_704_074_400), 1)
@@ -63,20 +64,24 @@ class CoverageCell:
     stored: int
     no_trade: int
     provisional: int = 0
-    """Slots of ``no_trade`` that are empty by answers that may have been wrong, until one more confirms it."""
+    """Covered slots that are empty by answers that may have been wrong, until one more confirms it."""
     imported: int = 0
     """Slots of ``missing`` that have an imported candle."""
     impossible: int = 0
     """Slots of ``missing`` with an impossible candle."""
+    outage: int = 0
+    """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
+    either: int = 0
+    """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
 
     @property
     def missing(self) -> int:
         """Slots that are not covered."""
-        return self.slots - self.stored - self.no_trade
+        return self.slots - self.stored - self.empty
 
 
 @attrs.frozen(repr=False)
-class SeriesOverview(Brief):
+class SeriesOverview(Brief, AbsentSlots):
     """One series between two open times (the older included), with its slots counted by kind.
 
     * ``holes``: number of gaps.
@@ -102,9 +107,13 @@ class SeriesOverview(Brief):
     """Imported candles from ``since`` to ``to``, including those outside of the two open times; they are not covered.
     """
     provisional: int = 0
-    """Slots of ``no_trade`` that are empty by answers that may have been wrong, until one more confirms it."""
+    """Covered slots that are empty by answers that may have been wrong, until one more confirms it."""
     impossible: int = 0
     """Slots of ``missing`` with an impossible candle; the next run asks again."""
+    outage: int = 0
+    """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
+    either: int = 0
+    """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
 
 
 class CoverageCells(list[CoverageCell]):
@@ -116,7 +125,7 @@ class CoverageCells(list[CoverageCell]):
 
 def _kinds(cell: CoverageCell) -> dict[str, float]:
     return {
-        "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
+        "stored": cell.stored, "imported": cell.imported, ABSENT_WORDS[cell.absent]: cell.empty - cell.provisional,
         "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
         "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
     }  # fmt: skip
@@ -128,17 +137,19 @@ class Overview(list[SeriesOverview]):
     odd: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no trade", "missing", "imported", "")
+        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no candle", "missing", "imported", "")
         return table_html(f"{len(self):,} series", [_row(each) for each in self], head)
 
 
 def _row(each: SeriesOverview) -> tuple[object, ...]:
     kinds = {
-        "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
-        "missing": each.missing - each.impossible, "impossible": each.impossible,
+        "stored": each.candles, ABSENT_WORDS[each.absent]: each.empty - each.provisional,
+        "provisional": each.provisional, "missing": each.missing - each.impossible, "impossible": each.impossible,
     }  # fmt: skip
     exchange, symbol, timeframe = each.series
-    counts = (each.candles, each.no_trade, each.missing, each.imported)
+    # The meaning stands beside the number if it is not the usual one.
+    empty = each.empty if each.absent == "no_trade" else f"{each.empty:,} ({ABSENT_WORDS[each.absent]})"
+    counts = (each.candles, empty, each.missing, each.imported)
     return (exchange, f"{symbol} {timeframe}", each.start, each.stop, *counts, bar_html(kinds.items()))
 
 
@@ -252,10 +263,11 @@ async def _overview(
     holes += frame.slots(span[0], edge) > 0
     missing = frame.slots(*span) - known
     doubted = sum(frame.slots(*each) for each in await _claimed(store, series.symbol, frame, span))
+    absent = counted_as(await absent_of(store, series.symbol, frame), known - candles)
     return SeriesOverview(
-        series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
+        series, to_datetime(span[0]), to_datetime(span[1]), candles, absent.pop("no_trade"), missing, holes,
         round(candles * row_bytes), source, imported, min(doubted, known - candles),
-        len(await impossible_in(store, series.symbol, frame, *span)),
+        len(await impossible_in(store, series.symbol, frame, *span)), **absent,
     )  # fmt: skip
 
 
@@ -394,16 +406,17 @@ async def coverage_cells(
             known[last] += frame.slots(piece.start, piece.stop)
             last -= 1
     imported = await _imported(store, symbol, frame, edges)
+    absent = await absent_of(store, symbol, frame)
     return CoverageCells(
         CoverageCell(
             edges[at],
             edges[at + 1],
             frame.slots(edges[at], edges[at + 1]),
             stored[at],
-            known[at] - stored[at],
-            min(doubted[at], known[at] - stored[at]),
-            imported[at],
-            wrong[at],
+            provisional=min(doubted[at], known[at] - stored[at]),
+            imported=imported[at],
+            impossible=wrong[at],
+            **counted_as(absent, known[at] - stored[at]),
         )
         for at in range(number)
     )

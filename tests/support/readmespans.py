@@ -1,4 +1,4 @@
-"""What the README says between backticks, sorted by its look: commands, options, names, files, values, Python."""
+"""What the READMEs say between backticks, sorted by its look: commands, options, names, files, values, Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from rxcandles.cli import cli
 from tests.support.words import PROGRAMS, ROOT, is_file, is_value
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TEXT = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+TEXT = re.sub(
+    r"```.*?```", "", README + (ROOT / "profiling" / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+)
 SPANS = list(dict.fromkeys(each.replace("\\|", "|") for each in re.findall(r"`([^`]+)`", TEXT)))
 
 THEIRS = {
