@@ -8,8 +8,10 @@ from pathlib import Path
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
 from rxcandles.interchange.reading.file_names import series_of_name, statements_of_name
 from rxcandles.interchange.reading.unpack import PACKED, kind_of
+from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["Asked", "Left", "files_of"]
@@ -33,18 +35,19 @@ class Left:
 
 
 def files_of(
-    paths: Sequence[str], symbol: str | None, timeframe: str | None, *, example: str = "KRW-BTC"
+    paths: Sequence[str], symbol: str | None, timeframe: str | None, exchange: str = EXCHANGES[0]
 ) -> list[Asked | Left]:
     """Return each file that is named, and those of each folder, oldest name first.
 
     Market and timeframe are those given; what is not given the name of the file says. Of a folder what is of another
-    series is left out, as is what has no candles; of files that are named nothing is. ``example`` is for errors.
+    series is left out, as is what has no candles; of files that are named nothing is. What is lacking is asked for
+    as the ``exchange`` has it.
     """
     found: list[Asked | Left] = []
     for each in paths:
         path = Path(each)
         if not path.is_dir():
-            found.append(_asked(path, symbol, timeframe, example))
+            found.append(_asked(path, symbol, timeframe, exchange))
             continue
         inside = [_of_folder(file, symbol, timeframe) for file in _files(path)]
         if not any(isinstance(file, Asked) for file in inside):
@@ -63,16 +66,15 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _asked(path: Path, symbol: str | None, timeframe: str | None, example: str) -> Asked:
+def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked:
     by_name = series_of_name(path) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
         if not path.exists():
             raise RequestError(f"there is no file {str(path)!r}; name the one that is to be imported")
-        lacking = [
-            words for words, value in ((f"--symbol {example}", symbol), ("--timeframe 1m", timeframe)) if value is None
-        ]
+        wanted = ((f"--symbol {named(exchange).example}", symbol), ("--timeframe 1m", timeframe))
+        lacking = [words for words, value in wanted if value is None]
         raise RequestError(
             f"{str(path)!r} does not say by its name which market and timeframe it is of; give {' and '.join(lacking)}"
         )

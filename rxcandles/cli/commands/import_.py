@@ -129,7 +129,7 @@ def import_file(
             ZONE.set(default_zone(reading.tz))
         if output.as_json:
             OBJECTS.expect("import", _EMPTY)
-        asked = files_of(files, reading.symbol, reading.timeframe, example=place.kind.example)
+        asked = files_of(files, reading.symbol, reading.timeframe, place.exchange)
         for each in asked:
             if not isinstance(each, Left):
                 place.kind().check(each.symbol, Timeframe.of(each.timeframe))
