@@ -184,6 +184,8 @@ async def plain_of(
         "candles": series.candles,
         **attrs.asdict(held),
         "no_trade": series.no_trade,
+        "outage": series.outage,
+        "either": series.either,
         "provisional": series.provisional,
         "holes": series.holes,
         "missing_slots": series.missing,

@@ -49,7 +49,7 @@ def files_of(
         if not path.is_dir():
             found.append(_asked(path, symbol, timeframe, exchange))
             continue
-        inside = [_of_folder(file, symbol, timeframe) for file in _files(path)]
+        inside = [_of_folder(file, symbol, timeframe, exchange) for file in _files(path)]
         if not any(isinstance(file, Asked) for file in inside):
             told = f"; the first, {inside[0].path!r}: {inside[0].why}" if inside and isinstance(inside[0], Left) else ""
             raise RequestError(
@@ -67,7 +67,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked:
-    by_name = series_of_name(path) if symbol is None or timeframe is None else None
+    by_name = series_of_name(path, exchange) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
@@ -81,11 +81,11 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str)
     return Asked(str(path), symbol, timeframe)
 
 
-def _of_folder(path: Path, symbol: str | None, timeframe: str | None) -> Asked | Left:
+def _of_folder(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked | Left:
     unfit = next((said.unfit for said in statements_of_name(path)[1] if said.unfit), None)
     if unfit is not None:
         return Left(str(path), f"it has {unfit}, no candles")
-    by_name = series_of_name(path)
+    by_name = series_of_name(path, exchange)
     if by_name is None:
         if symbol is None or timeframe is None:
             return Left(str(path), "its name says no market and timeframe of candles")

@@ -32,7 +32,8 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.ports.declared import page_unit
-from rxcandles.stores.sqlite.reading import rows_sql
+from rxcandles.stores.sqlite.reading import read_rows
+from rxcandles.stores.sqlite.with_trades import rows_of
 
 __all__ = ["compare", "compare_some", "page_before"]
 
@@ -204,8 +205,8 @@ def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[in
     (number,) = connection.execute(
         "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", series
     ).fetchone()
-    rows = connection.execute(rows_sql("oldest_first"), (number, *span, -1, 0))
-    return {row[0]: Row._make(row) for row in rows}
+    rows = rows_of(*read_rows(connection, number, *span, "oldest_first", -1))
+    return {row.open_time: row for row in rows}
 
 
 def _differences(stored: dict[int, Row], fetched: dict[int, Row]) -> dict[int, _Difference]:
@@ -216,7 +217,7 @@ def _differences(stored: dict[int, Row], fetched: dict[int, Row]) -> dict[int, _
 def _finding(series: Series, frame: Timeframe, time: int, ours: Row | None, theirs: Row | None) -> Finding:
     kind: Kind = "missing_candle" if ours is None else "extra_candle" if theirs is None else "different_candle"
     if ours is not None and theirs is not None:
-        names = [name for name, mine, other in zip(Row._fields, ours, theirs, strict=True) if mine != other]
+        names = [name for name in theirs._fields if getattr(ours, name) != getattr(theirs, name)]
         detail = "; ".join(f"{name} is {getattr(ours, name)!r}, there {getattr(theirs, name)!r}" for name in names)
     else:
         detail = "the exchange has it" if ours is None else "the exchange has none"

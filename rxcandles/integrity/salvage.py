@@ -17,11 +17,13 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.integrity.damage import is_damage
 from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.connection import open_connection
 from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import store_error
 from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades
 
 __all__ = ["salvage"]
 
@@ -62,9 +64,13 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
             target.executemany("INSERT INTO series (id, exchange, symbol, timeframe) VALUES (?, ?, ?, ?)", series)
             there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for number, *_ in series:
-                for table, columns in _TABLES.items():
+                counted = "with_trades" in there and has_trades(source, number)
+                if counted:
+                    keep_trades(target, number)
+                for table, usual in _TABLES.items():
                     if table not in there:
                         continue
+                    columns = ALL_COLUMNS if counted and table == "candles" else usual
                     names = f"series, {', '.join(columns)}"
                     sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES (?{', ?' * len(columns)})"
                     for order in ("DESC", "ASC"):
@@ -74,6 +80,10 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                         target.executemany(sql, rows)
                         if rows.whole:
                             break
+                if "absent_slots" in there:
+                    sql = "SELECT series, meaning FROM absent_slots WHERE series = ?"
+                    for _, meaning in _Readable(source, sql, number, path):
+                        keep_absent(target, number, meaning)
             if "claims" not in there:
                 find_doubtful(target)  # a file of before: it has doubtful absences and no claims of them
     except sqlite3.Error as error:

@@ -37,13 +37,16 @@ class Contents:
     timeframe: str
     marked: bool = False
     """Whether ``proven`` is the last column."""
+    with_trades: bool = False
+    """Whether there are the columns that the candles of some exchanges have besides."""
     about: Mapping[str, Any] = attrs.field(factory=dict)
     """The description that goes into the file under ``METADATA_KEY``, where the format has a place for it."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns."""
-        return (*row_fields(self.timeframe), *(["proven"] if self.marked else []))
+        plain = row_fields(self.timeframe, with_trades=self.with_trades)
+        return (*plain, *(["proven"] if self.marked else []))
 
     @property
     def metadata(self) -> dict[str, str]:

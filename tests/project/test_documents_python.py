@@ -91,6 +91,8 @@ async def known(
         "count": 3,
     }
     given |= {"first_open": told_to, "page_cost": told_to, "close": told_to, "message": "418", "seconds": 60.0}
+    given |= {"row": rxcandles.Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)}
+    given |= {"trades": 3, "taker_volume": 0.5, "taker_turnover": 4.5}
     given |= {"path": "other.db", "tmp_path": tmp_path, "upbit_simulator": upbit_simulator}
     given |= {"limit": 100, "rate": 10.0, "size": 10, "function": str, "generator": str}
     given |= {"frame": {"KRW-BTC": {"close": 1.0}}, "data": await charts.read_chart(store, "KRW-BTC", "1m")}
@@ -144,7 +146,7 @@ def told_elements(annotation: str) -> str:
     """What a type says of elements, in the words of the table: ``Chunk → Candles``; ``–`` for what is no pipeline."""
     text = re.sub(r"\b_([A-Z])\b", r"\1", annotation).replace("Sequence[CandleData]", "Candles")
     first, *others = [_elements(each) for each in _alternatives(ast.parse(text, mode="eval").body)]
-    return " or ".join([first, *(each.partition(" → ")[2] for each in others)]).replace("Slot", "CandleData | NoTrade")
+    return " or ".join([first, *(each.partition(" → ")[2] for each in others)]).replace("Slot", "CandleData | NoCandle")
 
 
 def _alternatives(node: ast.expr) -> list[ast.expr]:

@@ -41,6 +41,7 @@ async def spans(
     sources: Any, observers: Any, rx: Any, replay: Any, upbit_simulator: Any, sim: Any,
     symbol: str, timeframe: Timeframe, rows: list[Row], covered: tuple[int, int], to: int, count: int,
     mine: UpbitExchange, first: int, oldest: int, message: str, seconds: float, first_open: Any, page_cost: Any,
+    row: Row, trades: int, taker_volume: float, taker_turnover: float,
 ) -> None:
     get_candles, collect_many = provider.get_candles, provider.collect_many
     collect_candles_only = provider.collect_candles_only

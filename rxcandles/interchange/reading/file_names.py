@@ -12,6 +12,7 @@ from rxcandles.interchange.vocabulary.market_names import frame_called
 from rxcandles.interchange.vocabulary.name_words import read_words
 from rxcandles.interchange.vocabulary.statements import Statement, timeframe_of_word
 from rxcandles.interchange.vocabulary.zones import zone_in_words
+from rxcandles.model.naming import EXCHANGES
 
 __all__ = ["series_of_name", "statements_of_name"]
 
@@ -30,12 +31,16 @@ def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None,
     return named[0].name if named is not None and named[0].is_format else None, statements
 
 
-def series_of_name(path: Path) -> tuple[str, str] | None:
-    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both."""
+def series_of_name(path: Path, exchange: str = EXCHANGES[0]) -> tuple[str, str] | None:
+    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both.
+
+    A name that says a market of another exchange than ``exchange`` says none.
+    """
     _, statements = statements_of_name(path)
+    own = any(each.name == exchange and each.by_name(path.name) for each in known_tools())
     if any(each.unfit for each in statements):
         return None
-    market = next((each.market for each in statements if each.market and not each.elsewhere), None)
+    market = next((each.market for each in statements if each.market and (own or not each.elsewhere)), None)
     frame = next((frame for each in statements if each.timeframe and (frame := frame_called(each.timeframe))), None)
     if market is None and not any(each.market for each in statements):
         markets = {market for each in statements for market in each.markets}

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
 from rxcandles.interchange.reading.check_rows import RowChecker
 from rxcandles.interchange.reading.encodings import check_encoding
 from rxcandles.interchange.reading.find_columns import check_columns, find_columns
@@ -20,8 +21,10 @@ from rxcandles.interchange.reading.open_source import FORMATS, formats, open_sou
 from rxcandles.interchange.reading.open_times import OpenTimes
 from rxcandles.interchange.vocabulary.statements import Statement, check_statement, zone_stated
 from rxcandles.model.moments import said_zone, zone
+from rxcandles.model.naming import NAMED
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import CandleStore
+from rxcandles.ports.declared import absent_slot
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.util.arguments import check_choice, check_flag, check_number, check_symbol, refusal
 from rxcandles.util.showing import Brief
@@ -245,7 +248,7 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
         times = OpenTimes(where, columns, wanted.frame, wanted.tz, zoned, wanted.home)
         checker = RowChecker(
             where, rows, columns, times, wanted.symbol, wanted.frame, wanted.exchange, wanted.now,
-            keep_empty=wanted.keep_empty,
+            keep_empty=wanted.keep_empty or _has_empty(wanted.exchange, wanted.frame),
         )  # fmt: skip
         staging = kept.enter_context(Staging(where, rows.word))
         for batch in rows.batches(columns.names, where, columns.others):
@@ -269,3 +272,9 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
         encoding=opened.encoding,
         notes=tuple(notes),
     )
+
+
+def _has_empty(exchange: str | None, frame: Timeframe) -> bool:
+    """Return whether an exchange is known to have candles in which nobody traded, which are then no filling."""
+    known = (exchange or "").partition("@")[0]
+    return known in NAMED and absent_slot(named(known), frame) == "outage"

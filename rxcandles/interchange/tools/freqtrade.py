@@ -14,6 +14,7 @@ from rxcandles.interchange.tools.tool import Tool
 from rxcandles.interchange.vocabulary.statements import Statement
 from rxcandles.interchange.vocabulary.words import exchange_called
 from rxcandles.model import CandleData
+from rxcandles.model.pairs import base_and_quote
 from rxcandles.modes.sequence import Columns
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ _OTHERS: Final = {
 
 def freqtrade_file(symbol: str, timeframe: str) -> str:
     """Return the name of freqtrade's file for a series: ``BTC_KRW-1h.feather`` for ``KRW-BTC`` and ``60m``."""
-    quote, _, base = symbol.partition("-")
-    return f"{base}_{quote}-{_FRAMES.get(timeframe, timeframe)}.feather"
+    parts = base_and_quote(symbol)
+    return f"{symbol if parts is None else '_'.join(parts)}-{_FRAMES.get(timeframe, timeframe)}.feather"
 
 
 def to_freqtrade(candles: Sequence[CandleData]) -> pandas.DataFrame:

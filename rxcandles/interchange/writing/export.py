@@ -22,7 +22,7 @@ from rxcandles.interchange.writing.formats import (
     names_files,
     write_file,
 )
-from rxcandles.model import Order, span_between
+from rxcandles.model import TRADE_FIELDS, Order, span_between
 from rxcandles.model.moments import Time, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, plain_time, to_datetime
@@ -276,7 +276,8 @@ class _Writer:
             "proven": [_iso(each) for each in self.series.proven(span)],
             "version": VERSION,
         }
-        return Contents(symbol, timeframe, self.marked, about)
+        with_trades = TRADE_FIELDS[0] in getattr(self.series.reader, "fields", ())
+        return Contents(symbol, timeframe, self.marked, with_trades, about)
 
 
 class _Stopped(Exception):

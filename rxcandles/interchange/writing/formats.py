@@ -25,11 +25,11 @@ def _feather(path: Path, contents: Contents, pages: Iterable[Columns]) -> None:
 
 
 def _csv(path: Path, contents: Contents, pages: Iterable[Columns]) -> None:
-    _text(path, csv_lines(contents.symbol, pages, marked=contents.marked))
+    _text(path, csv_lines(contents.symbol, pages, marked=contents.marked, with_trades=contents.with_trades))
 
 
 def _jsonl(path: Path, contents: Contents, pages: Iterable[Columns]) -> None:
-    _text(path, json_lines(contents.symbol, pages, marked=contents.marked))
+    _text(path, json_lines(contents.symbol, pages, marked=contents.marked, with_trades=contents.with_trades))
 
 
 def _text(path: Path, lines: Iterable[str]) -> None:

@@ -169,7 +169,7 @@ class MarkedReader(SqliteReader):
         These are ``model.row_fields`` of the timeframe, and ``proven``. None at all where there is no row.
         """
         found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
-        return [*found[: self.width], tuple(map(bool, found[-1]))] if found else []
+        return [*found[: len(self.fields)], tuple(map(bool, found[-1]))] if found else []
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""

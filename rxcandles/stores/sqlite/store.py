@@ -7,19 +7,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from rxcandles.model import CandleData, Order, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import Covered, Impossible, Series, Written
 from rxcandles.stores.paging import pages_of
+from rxcandles.stores.sqlite.absent import read_absent
 from rxcandles.stores.sqlite.claiming import read_claims
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sqlite.imports import ImportedCandles, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
 from rxcandles.stores.sqlite.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
-from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, rows_sql
+from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, read_rows
 from rxcandles.stores.sqlite.record import log_written
+from rxcandles.stores.sqlite.with_trades import rows_of
 from rxcandles.stores.sqlite.withimported import WithImported
 from rxcandles.stores.sqlite.writing import write_rows
 from rxcandles.util.arguments import (
@@ -76,13 +79,15 @@ class SqliteStore(ImportedCandles):
         gone: Sequence[int] | None = None,
         said: float | None = None,
         impossible: Mapping[int, str] | None = None,
+        absent: AbsentSlot | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
         at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
         times in ``proven``) are deleted. The slots of candles that are ``impossible`` (open times, and why) are not
-        covered, but where a candle is held by proof, which stays. Returns how many of the rows lie where nothing was
+        covered, but where a candle is held by proof, which stays. ``absent`` is what a slot without a candle means,
+        None for what is known of it already. Returns how many of the rows lie where nothing was
         covered before, which have replaced others (``revised``) and which are deleted (``removed``). Raises
         ``RequestError`` where the first or the last row lies outside.
         """
@@ -97,7 +102,7 @@ class SqliteStore(ImportedCandles):
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self.series_id(symbol, timeframe, create=True)
         written = await self._open.call(
-            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible
+            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible, absent
         )
         log_written(self._called(symbol, timeframe), rows, proven, written, time.monotonic() - began)
         return written
@@ -136,6 +141,10 @@ class SqliteStore(ImportedCandles):
         found = await self._open.call(read_impossible, await self.series_id(symbol, timeframe), start, stop)
         return whole_notes(found)
 
+    async def absent_slot(self, symbol: str, timeframe: Timeframe) -> AbsentSlot:
+        """Return what a slot of a series means that has no candle, where that is proven."""
+        return await self._open.call(read_absent, await self.series_id(symbol, timeframe))
+
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""
         check_reading(start, stop)
@@ -162,9 +171,9 @@ class SqliteStore(ImportedCandles):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
         check_reading(start, stop, order, limit)
         series = await self.series_id(symbol, timeframe)
-        found = await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))
+        found, counted = await self._open.call(read_rows, series, start, stop, order, limit)
         check_rows(found, self.path, self._called(symbol, timeframe))
-        return [Row._make(row) for row in found]
+        return rows_of(found, counted)
 
     def pages(
         self,
