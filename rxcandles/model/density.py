@@ -42,9 +42,7 @@ class Trend:
 
     @property
     def empty_share(self) -> float:
-        """The share of slots without a trade; never quite 0, since what was never seen may still happen (Laplace's
-        rule).
-        """
+        """The share of slots without a trade; never quite 0, since the unseen may still happen (Laplace's rule)."""
         return (self.empty + 1) / (self.rows + self.empty + 2)
 
 
