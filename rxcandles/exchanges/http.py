@@ -123,7 +123,7 @@ class HttpExchange(Titled):
         self._process: OwnProcess | None = None
 
     async def __aenter__(self: _Self) -> _Self:
-        import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
+        import aiohttp  # noqa: F401 - the import takes a while, which would delay the first request behind its permit
 
         self._loop = asyncio.get_running_loop()
         self._mine()

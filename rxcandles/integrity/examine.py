@@ -70,7 +70,7 @@ class Examination:
         """The series examined, by their stored names."""
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, series by series; if the file itself is damaged, only that."""
+        """Yield what is wrong, series by series; if the file itself is damaged, yield only the damage."""
         try:
             whole = True
             for kind, detail in damages(self._connection, self._path):
