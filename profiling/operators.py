@@ -92,7 +92,7 @@ async def candles(pages: int) -> dict[str, Any]:
     from rxcandles.limiters import SlidingWindowLimiter
     from rxcandles.model import Row
     from rxcandles.model.timeframe import Timeframe
-    from rxcandles.ports import CandleStore, Exchange, Page
+    from rxcandles.ports import CandleStore, Exchange, Page, Written
 
     count, minute = pages * 200, Timeframe.of("1m")
     request = rxcandles.Request("KRW-BTC", "1m", count=count)
@@ -107,14 +107,20 @@ async def candles(pages: int) -> dict[str, Any]:
 
         page_limit, rate_limit, name = 200, None, "memory"
 
+        def check(self, symbol: str, timeframe: Timeframe) -> None:
+            """Anything goes."""
+
         async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
             at = (stop - to) // 60
             return Page.before(rows[at : at + count], to, count)
 
-        async def write(self, *_: object, **_more: object) -> int:
-            return 200
+        async def write(self, *_: object, **_more: object) -> Written:
+            return Written(200)
 
         async def coverage(self, *_: object, limit: int | None = None) -> list[object]:
+            return []
+
+        async def claims(self, *_: object) -> list[object]:
             return []
 
         async def rows(

@@ -52,9 +52,9 @@ from rxcandles.interchange import (
 )
 from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
-from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
+from rxcandles.model import CandleData, Candles, CandleWithTrades, MarkedRow, Order, Request, Row, RowWithTrades
 from rxcandles.model.claims import Claim, ConfirmTimes
-from rxcandles.model.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
+from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
 from rxcandles.model.reports import (
     CandleProgress,
     CollectionConfig,
@@ -94,6 +94,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CandleWithTrades",
     "Candles",
     "CertificateError",
     "Chunk",
@@ -132,9 +133,11 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoCandle",
     "NoTrade",
     "OpenedProvider",
     "Order",
+    "Outage",
     "Page",
     "PassingError",
     "ProgressBar",
@@ -149,6 +152,7 @@ __all__ = [
     "ResampledCandle",
     "Retry",
     "Row",
+    "RowWithTrades",
     "RxCandlesError",
     "SchemaError",
     "Series",

@@ -7,17 +7,24 @@ everything.
 ==========  =======  =========  =======================================================
 event       level    logger     when
 ==========  =======  =========  =======================================================
-request     DEBUG    fetch      a request was sent, and answered, failed or cancelled page        DEBUG    fetch      a
-page was accepted retry       WARNING  fetch      a page will be asked for again failed      ERROR    fetch      a page
-failed for good contact     WARNING  fetch      a server that was never reached will be tried again impossible  WARNING
-fetch      a candle of a page is impossible, and is not stored 429         WARNING  limiter    the exchange reported
-that its limit was exceeded 418         WARNING  limiter    the exchange has blocked this address commit      DEBUG
-store      rows and the span that they prove were stored revised     INFO     store      a stored candle was replaced by
-the exchange's new one import      INFO     store      candles from elsewhere were stored as imported open        DEBUG
-store      a database was opened close       DEBUG    store      a database was closed migrate     INFO     store      a
-file was brought to the next schema version (DEBUG: a new one) collected   INFO     collector  a run has come to its own
-end, in any of the three modes lease       WARNING  lease      the file of a shared limit is unusable (INFO: is begun
-anew) unfinished  ERROR    flow       work that was to finish after the pipeline's end has failed
+request     DEBUG    fetch      a request was sent, and answered, failed or cancelled
+page        DEBUG    fetch      a page was accepted
+retry       WARNING  fetch      a page will be asked for again
+failed      ERROR    fetch      a page failed for good
+contact     WARNING  fetch      a server that was never reached will be tried again
+impossible  WARNING  fetch      a candle of a page can't be true, and is not stored
+off_grid    WARNING  fetch      rows of a page open between two slots, and are left out
+429         WARNING  limiter    the exchange said that its limit was passed
+418         WARNING  limiter    the exchange has blocked this address
+commit      DEBUG    store      rows and what they prove were stored
+revised     INFO     store      a stored candle was replaced by the exchange's new one
+import      INFO     store      candles from elsewhere were stored as imported
+open        DEBUG    store      a database was opened
+close       DEBUG    store      it was closed
+migrate     INFO     store      a file was brought to the next schema version (DEBUG: a new one)
+collected   INFO     collector  a run has come to its own end, in any of the three modes
+lease       WARNING  lease      the file of a shared limit can't be used (or, INFO, is begun anew)
+unfinished  ERROR    flow       what was to be finished after the pipeline's end has failed
 ==========  =======  =========  =======================================================
 
 A record has all fields of its event as attributes (``record.event``, ``record.symbol``); a field that is unknown is
@@ -50,6 +57,7 @@ __all__ = [
     "MigrateEvent",
     "Mode",
     "OfSeries",
+    "OffGridEvent",
     "OpenEvent",
     "PageEvent",
     "RequestEvent",
@@ -153,6 +161,15 @@ class ImpossibleEvent(OfSeries):
 
     event: Literal["impossible"]
     open_time: str
+
+
+class OffGridEvent(OfSeries):
+    """WARNING: rows of a page open between two slots, as some of Binance's of 2017 and 2018 do; they are left out."""
+
+    event: Literal["off_grid"]
+    rows: int
+    open_time: str
+    """The newest of them, cut to whole seconds."""
 
 
 class LimitedEvent(TypedDict):
@@ -286,6 +303,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "failed": FailedEvent,
         "contact": ContactEvent,
         "impossible": ImpossibleEvent,
+        "off_grid": OffGridEvent,
         "429": LimitedEvent,
         "418": BannedEvent,
         "commit": CommitEvent,

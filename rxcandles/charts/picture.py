@@ -10,6 +10,7 @@ from typing import Any, Final
 from rxcandles.charts.levels import Level, bars, fitting
 from rxcandles.charts.reading import ChartData
 from rxcandles.charts.strip import Counts, Kinds, columns
+from rxcandles.model.absent import ABSENT_WORDS
 from rxcandles.model.moments import KST, Zone, zone
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.util.arguments import check_count, check_flag, check_kind
@@ -21,16 +22,18 @@ _KOREAN: Final = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Got
 _DPI: Final = 100
 _BAR_PIXELS: Final = 5
 _TICK_PIXELS: Final = 170
-"""Room of a time at the axis."""
+"""Width of a time on the axis."""
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "impossible": "#e8590c",
+    "no trade": "#e0b04c", "outage": "#7f5a32", "no trade or outage": "#b08540", "empty by one answer": "#e38fb5",
+    "missing": "#9467b5", "impossible": "#e8590c",
     "imported": "#7d848d",
     "imported up": "#a9afb7", "imported down": "#5f6670",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "impossible": "#d9480f",
+    "no trade": "#b98a2c", "outage": "#8d6a42", "no trade or outage": "#96733a", "empty by one answer": "#b3648b",
+    "missing": "#8e68b0", "impossible": "#d9480f",
     "imported": "#99a0a9",
     "imported up": "#c3c8ce", "imported down": "#7c838c",
 }  # fmt: skip
@@ -46,10 +49,23 @@ def png(
     dark: bool = False,
     tz: Zone | None = None,
 ) -> bytes:
-    """Return a picture of all of ``data``, ``width`` times ``height`` pixels, at the finest level that fits.
+    """Return a picture of all of ``data`` at the finest level that fits, as the bytes of a PNG.
 
-    Its times are in ``tz``, such as ``"Asia/Seoul"``; without it in UTC, and the last candle's in Korea's as well.
-    Raises ``ExtraMissingError`` without matplotlib (the ``[chart]`` extra), and ``RequestError`` for bad arguments.
+    * ``title``: by default the name of the series.
+    * ``width``, ``height``: pixels.
+    * ``dark``: light on dark.
+    * ``tz``: the zone of its times, such as ``"Asia/Seoul"``; by default UTC, with the last candle in Korea's time as
+      well.
+
+    Raises:
+
+    * ``ExtraMissingError`` if matplotlib (the ``[chart]`` extra) is not installed.
+    * ``RequestError`` for an invalid argument.
+
+    ::
+
+        data = await charts.read_chart(store, "KRW-BTC", "1m")
+        Path("btc.png").write_bytes(charts.png(data, width=800, height=500))
     """
     check_kind("data", data, ChartData)
     title = check_kind("title", f"{data.symbol} {data.timeframe}" if title is None else title, str)
@@ -79,7 +95,7 @@ def png(
     lower.bar(made.bar, made.volume, 0.8, color=colour, alpha=0.6)
     bar_name = "" if level.factor == 1 else f"   each bar {level.name}"
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in title) + bar_name
-    # "$" begins no formula here.
+    # Otherwise "$" would begin a formula.
     figure.suptitle(
         f"{shown}\n{_last(data, there, '  ' if width >= 700 else chr(10))}",
         x=0.01, ha="left", color=colours["text"], fontsize=10 if width >= 500 else 8, family=_families(),
@@ -111,11 +127,11 @@ def _families() -> list[str]:
 
 
 def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: dict[str, str]) -> None:
-    """Fill the strip's pixels, each column of them by what its slots are; whoever looks can trust the areas."""
+    """Fill the strip's pixels, each column in proportion to its slots, so that the areas are true."""
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
-    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing", "impossible")
+    counts, names = Counts(data), _names(data)
     whole = counts.between(0, data.slots)
     handles = [
         Patch(color=colours[name], label=f"{name} {_percent(share / data.slots)}")
@@ -126,7 +142,7 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     figure.legend(
         handles=handles, loc="outside lower right", ncols=columns_of_it, frameon=False, labelcolor=colours["text"]
     )
-    figure.draw_without_rendering()  # only now it is known where everything is
+    figure.draw_without_rendering()  # the layout is known only now
     figure.set_layout_engine("none")
     box, (first, last) = axes.get_window_extent(), axes.get_xlim()
     left, right, bottom, top = (round(each) for each in (box.x0, box.x1, box.y0, box.y1))
@@ -142,8 +158,13 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     figure.figimage(pixels, left, bottom, origin="upper", zorder=5)
 
 
+def _names(data: ChartData) -> tuple[str, ...]:
+    """Return the names of the kinds of slots, in the order of ``Kinds``."""
+    return ("stored", "imported", ABSENT_WORDS[data.absent], "empty by one answer", "missing", "impossible")
+
+
 def _stack(kinds: Kinds | None, shades: Sequence[Any], height: int) -> list[Any]:
-    """Return one column from its bottom up; clear where there is no slot."""
+    """Return one column from its bottom up; transparent where there is no slot."""
     found = [shade for shade, number in zip(shades, kinds or (), strict=False) for _ in range(int(number))]
     return found + [(0.0, 0.0, 0.0, 0.0)] * (height - len(found))
 
@@ -153,7 +174,7 @@ def _percent(share: float) -> str:
 
 
 def _last(data: ChartData, tz: tzinfo, between: str) -> str:
-    """What the last candle is, where times are in UTC in Korean time as well."""
+    """Return the last candle in words; if times are in UTC, with Korean time as well."""
     if not len(data):
         return ""
     opened = to_datetime(data.open_time(data.slot[-1])).astimezone(tz)

@@ -1,14 +1,15 @@
-"""A series' coverage as one line of characters, with its time axis under it."""
+"""Draw the coverage of a series as one line of characters, and a time axis under it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from rich.text import Text
 
 from rxcandles.cli.times import home
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.stores.overview import CoverageCell
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
@@ -24,15 +25,22 @@ class _Mark(NamedTuple):
 _STORED: Final = _Mark("stored", "█", "#", "green")
 _THIN: Final = _Mark("fewer than half traded", "▄", "+", "cyan")
 _NO_TRADE: Final = _Mark("no trade", "▁", "_", "blue")
+_OUTAGE: Final = _Mark("outage", "▂", "o", "blue")
+_EITHER: Final = _Mark("no trade or outage", "▁", "-", "blue")
 _PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
 _IMPORTED: Final = _Mark("imported", "▓", "i", "bright_black")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
 _IMPOSSIBLE: Final = _Mark("impossible", "╳", "!", "bold red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
-"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional, and what is
-impossible behind nothing."""
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _OUTAGE, _EITHER, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
+"""The characters and their meaning.
+
+If a cell has several, the first of these is shown: impossible, missing, provisional, the rest.
+"""
+
+
+_EMPTY: Final[Mapping[AbsentSlot, _Mark]] = {"no_trade": _NO_TRADE, "outage": _OUTAGE, "either": _EITHER}
 
 
 def _mark(cell: CoverageCell) -> _Mark:
@@ -45,12 +53,12 @@ def _mark(cell: CoverageCell) -> _Mark:
     if cell.provisional:
         return _PROVISIONAL
     if not cell.stored:
-        return _NO_TRADE
+        return _EMPTY[cell.absent]
     return _STORED if cell.stored * 2 >= cell.slots else _THIN
 
 
 def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
-    """Return ``width`` characters, oldest first; each is a cell, or several are where there are fewer cells."""
+    """Return ``width`` characters, oldest first; if there are fewer cells than that, a cell takes several."""
     marks = [_mark(each) for each in cells]
     text = Text()
     for mark, same in groupby(marks[at * len(cells) // width] for at in range(width)):
@@ -59,7 +67,7 @@ def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
 
 
 def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: int = 1000) -> Text:
-    """Return what the characters mean, those of ``cells`` if these are given, in lines of at most ``width``."""
+    """Return the meaning of the characters (only of those in ``cells``, if given) in lines of at most ``width``."""
     text, line = Text(), 0
     shown = LEGEND if cells is None else {_mark(each) for each in cells}
     for mark in (each for each in LEGEND if each in shown):
@@ -77,7 +85,7 @@ def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: 
 
 
 def axis(start: int, stop: int, width: int) -> str:
-    """Return a line of ``width`` or a few more characters: times, each mark under what opens then."""
+    """Return a line with times, each behind a ``|`` under its slot; it may be a little wider than ``width``."""
     form = "%Y-%m-%d" if stop - start >= 4 * 86_400 else "%m-%d %H:%M" if stop - start >= 600 else "%H:%M:%S"
     length = len(f"{home(start):{form}}") + 1
     number = max(1, width // (length + 4))

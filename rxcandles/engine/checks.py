@@ -7,13 +7,14 @@ candle on a page that otherwise makes sense is reported and no more, since the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from math import inf
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from rxcandles.errors import InvalidResponseError
-from rxcandles.model import Row
-from rxcandles.model.rules import finite, possible, value_fault
+from rxcandles.model import Row, RowWithTrades
+from rxcandles.model.rules import finite, possible, sound_trades, value_fault
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, time_text
 from rxcandles.ports import Page
@@ -23,6 +24,7 @@ __all__ = ["CheckedPage", "check_page"]
 _Asked: TypeAlias = tuple[str, Timeframe, int, int]
 """Symbol, timeframe, ``to`` and ``count``."""
 
+_PLAIN: Final = len(Row._fields)
 _CLOCK_SPREAD: Final = 5
 """Seconds by which the ``Date`` header (whole seconds of a front server) may lag behind the candles."""
 
@@ -106,8 +108,10 @@ def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
     return (start, stop)
 
 
-def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
+def _sound(rows: Sequence[tuple[Any, ...]], timeframe: Timeframe, before: int) -> bool:
     """Say whether everything is valid, as on nearly every page."""
+    if rows and isinstance(rows[0], RowWithTrades):
+        return _sound_trades(rows) and _sound([row[:_PLAIN] for row in rows], timeframe, before)
     on_grid = timeframe.on_grid
     try:
         for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:
@@ -122,6 +126,16 @@ def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
                 return False
             before = opened
     except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _sound_trades(rows: Sequence[tuple[Any, ...]]) -> bool:
+    try:
+        for trades, volume, turnover in [row[_PLAIN:] for row in rows]:
+            if not (type(trades) is int and trades >= 0 and 0 <= volume < inf and 0 <= turnover < inf):
+                return all(sound_trades(RowWithTrades._make(row)) for row in rows)
+    except TypeError:
         return False
     return True
 

@@ -23,6 +23,7 @@ from rxcandles.engine.chunk import Chunk, Proof, Question, Step
 from rxcandles.engine.seen import Seen
 from rxcandles.engine.segments import Segment, Segments, newer
 from rxcandles.model import SETTLE_SECONDS, Request, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, to_datetime
 from rxcandles.ports import CandleStore, PageUnit, RateLimiter
@@ -96,6 +97,10 @@ class Run:
         """Stores its candles; set by ``persist``."""
         self.when_stored: dict[int, Callable[[Span | None], object]] = {}
         """Callbacks by index of the chunk, called when it is stored, with the span that its page proves."""
+        self.absent: AbsentSlot | None = None
+        """What a slot without a candle means, as the exchange declares it; None before it is asked."""
+        self.absent_untold = False
+        """Whether the store is still to be told, since it assumes that nobody traded."""
         self.pages_unsaid = False
         """Whether a page has not said what it covers."""
         self.failed: dict[Span, str] = {}

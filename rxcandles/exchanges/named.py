@@ -1,4 +1,4 @@
-"""Exchanges by name."""
+"""Find an exchange by its name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from rxcandles.model.naming import EXCHANGES, NAMED, SIMULATED
 from rxcandles.util.arguments import refusal
 
 if TYPE_CHECKING:
-    from rxcandles.exchanges.upbit import UpbitExchange
+    from rxcandles.exchanges.http import HttpExchange
 
 __all__ = ["Named", "named"]
 
-Named: TypeAlias = "type[UpbitExchange]"
-"""The class of an exchange that is opened by its name: it takes what Upbit's takes."""
+Named: TypeAlias = "type[HttpExchange]"
+"""The class of an exchange that is opened by name; it takes the arguments of ``HttpExchange``."""
 
 
 def named(name: str) -> Named:
-    """Return the class of the exchange called ``name``; of ``simulated``, that of the exchange that is simulated.
+    """Return the class of the exchange called ``name``; for ``simulated``, that of the exchange that is simulated.
 
-    Raises ``RequestError`` for a name that there is none of.
+    Raise ``RequestError`` if there is none of that name.
 
     >>> from rxcandles.exchanges import named
     >>> named("upbit").page_limit

@@ -1,8 +1,8 @@
-"""Saving what can be read of a damaged file.
+"""Copy what can be read of a damaged file into a new one.
 
-Every series is read from its newest candle on until a page can't be read, then from its oldest; so is the ledger. All
-of that goes into a new file as it is. Whether the ledger still counts right there, and what is missing, shows a check
-of the new file like of any other.
+Each series is read from its newest candle down to the first page that can't be read, then from its oldest candle up;
+its coverage likewise. Everything is copied as it is. A check of the new file shows what is missing, and whether its
+coverage is still right.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.integrity.damage import is_damage
 from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.connection import open_connection
 from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import store_error
 from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades
 
 __all__ = ["salvage"]
 
@@ -35,10 +37,13 @@ _TABLES: Final = {
 
 
 async def salvage(path: str | Path, into: str | Path) -> None:
-    """Copy what can be read of the database ``path`` into the new file ``into``; holds a row at a time.
+    """Copy what can be read of the database ``path`` into the new file ``into``; one row is in memory at a time.
 
-    Raises ``RequestError`` where ``into`` is there already or ``path`` is not, and ``StoreError`` where not even the
-    names of the series can be read, or the new file can't be written, which then holds nothing.
+    Raises:
+
+    * ``RequestError`` if ``into`` exists or ``path`` does not.
+    * ``StoreError`` if even the names of the series can't be read, or if the new file can't be written; then it is
+      empty.
     """
     if _is_there(into):
         raise RequestError(f"into is {str(into)!r}, which is there already; name a new file")
@@ -62,9 +67,13 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
             target.executemany("INSERT INTO series (id, exchange, symbol, timeframe) VALUES (?, ?, ?, ?)", series)
             there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for number, *_ in series:
-                for table, columns in _TABLES.items():
+                counted = "with_trades" in there and has_trades(source, number)
+                if counted:
+                    keep_trades(target, number)
+                for table, usual in _TABLES.items():
                     if table not in there:
                         continue
+                    columns = ALL_COLUMNS if counted and table == "candles" else usual
                     names = f"series, {', '.join(columns)}"
                     sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES (?{', ?' * len(columns)})"
                     for order in ("DESC", "ASC"):
@@ -74,14 +83,18 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                         target.executemany(sql, rows)
                         if rows.whole:
                             break
+                if "absent_slots" in there:
+                    sql = "SELECT series, meaning FROM absent_slots WHERE series = ?"
+                    for _, meaning in _Readable(source, sql, number, path):
+                        keep_absent(target, number, meaning)
             if "claims" not in there:
-                find_doubtful(target)  # a file of before: it has doubtful absences and no claims of them
+                find_doubtful(target)  # a file of an older version has no claims yet
     except sqlite3.Error as error:
         raise store_error(into, error) from error
 
 
 class _Readable(Iterator[tuple[Any, ...]]):
-    """The rows of a statement up to the first that can't be read."""
+    """The rows of a statement, up to the first that can't be read."""
 
     def __init__(self, source: sqlite3.Connection, sql: str, number: int, path: str) -> None:
         self._rows: Iterator[tuple[Any, ...]] | None = None
@@ -95,7 +108,7 @@ class _Readable(Iterator[tuple[Any, ...]]):
                 self._rows = self._start()
             return next(self._rows)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            # A table or a column that is not there is SQLITE_ERROR: nothing of it can be read.
+            # SQLITE_ERROR: the table or a column is missing, so nothing of it can be read.
             gone = is_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
             if isinstance(error, sqlite3.Error) and not gone:
                 raise store_error(self._path, error) from error

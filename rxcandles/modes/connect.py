@@ -61,8 +61,8 @@ def connect(
     provider that is never closed gives a ``ResourceWarning``. :func:`rxcandles.open` works without ``await``.
 
     * ``path``: the database file, which is made if it does not exist; ``":memory:"`` for no file.
-    * ``exchange``: ``"upbit"``, ``"simulated"`` (a simulated Upbit that runs in this process while the provider is
-      open), the name of another exchange, or an ``Exchange``, which is closed at the end.
+    * ``exchange``: ``"upbit"``, ``"binance"``, ``"simulated"`` (a simulated Upbit that runs in this process while the
+      provider is open), or an ``Exchange``, which is closed at the end.
     * ``base_url``: another address with the exchange's API. Its candles are stored under a name of their own,
       ``upbit@host:port``. Unless ``name`` is given, the server is asked first whether it is a simulator (a ``HEAD`` of
       its root, at most two seconds); candles of a simulator are always ``simulated``.
@@ -102,7 +102,9 @@ def connect(
         check_count("cursors", cursors)
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
-    unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
+    unknown, as_simulated = None, None
+    if isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name):
+        unknown, as_simulated = base_url, partial(named(exchange), base_url, name=SIMULATED, simulated=True)
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
@@ -118,7 +120,7 @@ def connect(
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     provider = partial(OpenedProvider, retry=retry, cursors=cursors)
-    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown)
+    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown, as_simulated)
     return Opening(store.path, opened, kind, called, unknown)
 
 
@@ -246,11 +248,15 @@ async def _opened(
     limiter: RateLimiter,
     shared: Callable[[], RateLimiter] | None,
     unknown: str | None,
+    as_simulated: Callable[[], Exchange] | None,
 ) -> tuple[OpenedProvider, _Stack]:
-    """Return an open provider and the stack that closes it; ask the server at ``unknown`` whether it is a simulator."""
+    """Return an open provider and the stack that closes it; ask the server at ``unknown`` whether it is a simulator.
+
+    ``as_simulated`` makes the exchange that is used if it is.
+    """
     async with AsyncExitStack() as stack:
-        if unknown is not None and await is_simulator(unknown):
-            store, exchange = simulated, named(SIMULATED)(unknown, name=SIMULATED, simulated=True)
+        if unknown is not None and as_simulated is not None and await is_simulator(unknown):
+            store, exchange = simulated, as_simulated()
         if shared is not None:
             limiter = shared()
         if exchange is None:

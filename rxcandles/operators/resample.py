@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.flow import Operator
-from rxcandles.model import CandleData, Order, Request
+from rxcandles.model import CandleData, CandleWithTrades, Order, Request
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.derived import ImportedCandle, ResampledCandle
 from rxcandles.model.spans import Span
 from rxcandles.model.stretch import Origin, Stretch
@@ -45,8 +46,9 @@ def resample(
 
     A candle has the open of its oldest part, the close and the ``timestamp`` of its newest part, the highest high, the
     lowest low, and the summed volume and turnover. The sums are float64, so their last digits depend on the order. A
-    slot in which nobody traded has no candle. Fields that only day candles have are None. Synchronous; holds one
-    candle, which comes before an error if it is complete.
+    slot without candles has none. Candles of volume 0 count for the prices only if nobody traded in all of the slot.
+    Fields that only day candles have are None. Synchronous; holds one candle, which comes before an error if it is
+    complete.
 
     A first or last candle may be cut off by the edge of the request. It is complete if a candle opens right at its
     edge, or if the lists know that they hold all of it, as those of ``recall`` and of a provider's stream do. A candle
@@ -103,9 +105,13 @@ class _Resampling(Step[CandleData, CandleData]):
         """The slot's first candle, in order; None before any has come."""
         self._far: CandleData | None = None
         """The slot's last candle so far."""
+        self._priced: tuple[CandleData, CandleData] | None = None
+        """The first and the last candle that give its prices: those with trades, if there are any."""
         self._high = self._low = self._volume = 0.0
         self._turnover: float | None = 0.0
         self._proven = True
+        self._trades: list[float | None] = []
+        """The sums of what some exchanges say of trades, which are known where all candles say it."""
         self._whole = False
         """Whether nothing is missing in the slot from its near edge to here."""
         self._high = self._low = self._volume = 0.0
@@ -121,8 +127,8 @@ class _Resampling(Step[CandleData, CandleData]):
     def take(self, items: Sequence[CandleData]) -> Iterator[CandleData]:
         for candle in items:
             self._track.check(candle)
-            if not candle.traded:
-                raise invalid(candle, "nobody traded in it; resample before you fill gaps")
+            if candle.filled:
+                raise invalid(candle, "it was filled in; resample before you fill gaps")
             cut = self._seen.cut()
             if self._near is None or not self._start <= candle.open_seconds < self._stop:
                 if self._near is None:
@@ -137,8 +143,7 @@ class _Resampling(Step[CandleData, CandleData]):
                 continue
             self._whole &= not cut
             self._far = candle
-            self._high = max(self._high, candle.high)
-            self._low = min(self._low, candle.low)
+            self._price(candle)
             self._volume += candle.volume
             self._add(candle)
 
@@ -152,7 +157,7 @@ class _Resampling(Step[CandleData, CandleData]):
     def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return ``made`` as a list that knows its whole slots, so that it can be resampled once more."""
         if self._told is None:
-            self._told = Origin(self._track.order, lambda: self._seen.failed)
+            self._told = Origin(self._track.order, lambda: self._seen.failed, absent=self._seen.absent)
             self._edge = self._settled(first=True)
         before, self._edge = self._edge, self._settled()
         self._told.last, self._told.edge = self._told.last + 1, self._edge
@@ -173,32 +178,51 @@ class _Resampling(Step[CandleData, CandleData]):
         self._start = self._target.floor(candle.open_seconds)
         self._stop = self._target.shift(self._start, 1)
         self._near = self._far = candle
-        self._high, self._low = candle.high, candle.low
+        self._priced = None
+        self._price(candle)
         self._volume, self._turnover, self._proven = candle.volume, 0.0, True
+        self._trades = [0, 0.0, 0.0] if isinstance(candle, CandleWithTrades) else []
         self._add(candle)
+
+    def _price(self, candle: CandleData) -> None:
+        """Take the prices of a candle; of one without a trade only where there are no others."""
+        if self._priced is None or (candle.traded and not self._priced[1].traded):
+            self._priced = (candle, candle)
+            self._high, self._low = candle.high, candle.low
+        elif candle.traded or not self._priced[1].traded:
+            self._priced = (self._priced[0], candle)
+            self._high, self._low = max(self._high, candle.high), min(self._low, candle.low)
 
     def _add(self, candle: CandleData) -> None:
         """Add the fields that an imported candle may lack."""
         self._proven = self._proven and candle.proven
         turnover: float | None = candle.turnover
         self._turnover = None if turnover is None or self._turnover is None else self._turnover + turnover
+        if self._trades:
+            told = [candle.trades, candle.taker_volume, candle.taker_turnover]
+            pairs = zip(self._trades, told, strict=True)
+            self._trades = [None if had is None or more is None else had + more for had, more in pairs]
 
     def _close(self, *, whole: bool) -> Iterator[CandleData]:
         """Yield the slot's candle; ``whole`` says whether its far end was reached."""
-        near, far = self._near, self._far
+        near, far, priced = self._near, self._far, self._priced
         assert near is not None
         assert far is not None
+        assert priced is not None
         complete = whole and self._whole and not self._seen.lacks(self._start, self._stop)
         if self._partial == "drop" and not complete:
             return
-        older, newer = (near, far) if self._oldest_first else (far, near)
+        older, newer = priced if self._oldest_first else priced[::-1]
+        newest = far if self._oldest_first else near
         fields: tuple[Any, ...] = (
             near.symbol, self._target.name, self._start, older.open, self._high, self._low, newer.close,
-            self._volume, self._turnover, newer.timestamp,
+            self._volume, self._turnover, newest.timestamp,
         )  # fmt: skip
         made: Callable[..., CandleData] = CandleData if self._proven else ImportedCandle
         if self._partial == "mark":
             made = partial(ResampledCandle, complete=complete, proven=self._proven)
+        elif made is CandleData and self._trades:
+            made, fields = CandleWithTrades, (*fields, None, None, None, *self._trades)
         yield made(*fields)
 
     def _reaches(self, candle: CandleData, known: Span | None, *, far: bool, asked: bool = True) -> bool:
@@ -239,6 +263,11 @@ class _Seen:
         else:
             self.before, self.span = self.span, items.span
             self._cut = self.torn = True
+
+    @property
+    def absent(self) -> AbsentSlot | None:
+        """What a slot without a candle means, where the lists say."""
+        return None if self._last is None else self._last.origin.absent
 
     def cut(self) -> bool:
         """Say whether something may be missing right before this candle; a missing list is reported once."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
 
 import attrs
 
 from rxcandles.model import SETTLE_SECONDS
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import ConfirmTimes
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe
@@ -32,9 +32,6 @@ __all__ = [
     "source_address",
     "timeframes_of",
 ]
-
-AbsentSlot: TypeAlias = Literal["no_trade", "outage", "either"]
-"""What an empty slot means: nobody traded, the exchange was down, or one of the two."""
 
 
 def timeframes_of(exchange: Exchange | type) -> Sequence[Timeframe]:

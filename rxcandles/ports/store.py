@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.candles import CandleData, Order, Row
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time
@@ -14,7 +15,16 @@ from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports.records import Covered, Impossible, Series, Written
 from rxcandles.util.arguments import check_flag, refusal
 
-__all__ = ["CandleStore", "Reserved", "Reserving", "RowReader", "impossible_in", "with_imported", "zone_of"]
+__all__ = [
+    "CandleStore",
+    "Reserved",
+    "Reserving",
+    "RowReader",
+    "absent_of",
+    "impossible_in",
+    "with_imported",
+    "zone_of",
+]
 
 
 class RowReader(Protocol):
@@ -27,7 +37,8 @@ class RowReader(Protocol):
     def columns(self, start: int, stop: int, limit: int) -> Sequence[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
 
-        The fields are ``model.row_fields`` of the timeframe. The result is empty if there is no row.
+        The fields are ``model.row_fields`` of the timeframe, or those that the reader names in ``fields``. The result
+        is empty if there is no row.
         """
         ...
 
@@ -66,6 +77,8 @@ class CandleStore(Protocol):
 
     A store may also have these methods:
 
+    * ``absent_slot(symbol, timeframe)``: returns what an empty slot means, as ``write`` was told by its argument
+      ``absent`` (it is passed only to stores with this method, and only if an empty slot does not mean no trade).
     * ``impossible(symbol, timeframe, start, stop)``: returns the impossible candles that ``write`` was given, as
       :class:`Impossible`.
     * ``with_imported()``: returns a store that holds imported candles too (see :func:`with_imported`).
@@ -162,6 +175,15 @@ class CandleStore(Protocol):
 
     async def close(self) -> None:
         """Close the store; idempotent."""
+
+
+async def absent_of(store: CandleStore, symbol: str, timeframe: Timeframe) -> AbsentSlot:
+    """Return what a slot of a series means that has no candle, where that is proven: as a store keeps it, if it does.
+
+    Else nobody traded.
+    """
+    read: Callable[..., Awaitable[AbsentSlot]] | None = getattr(store, "absent_slot", None)
+    return "no_trade" if read is None else await read(symbol, timeframe)
 
 
 async def impossible_in(

@@ -1,4 +1,4 @@
-"""``rxcandles simulate``: a simulated exchange as a process."""
+"""``rxcandles simulate``: run a simulated exchange as a server."""
 
 from __future__ import annotations
 

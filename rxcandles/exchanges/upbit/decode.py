@@ -1,4 +1,4 @@
-"""Upbit's JSON, from the bytes of a body to rows; whatever is not what was asked for is an error.
+"""Decode Upbit's JSON, from the bytes of a body to rows; a body of another form is an error.
 
 Upbit's text, seen 2026-03-11: an array of objects, newest first, times as UTC text without a zone, every number with
 eight decimals or, below 1e-6, in E-notation (``0E-8``).
@@ -6,25 +6,23 @@ eight decimals or, below 1e-6, in E-notation (``0E-8``).
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from math import inf, isfinite
 from typing import Any, Final
 
 import msgspec
 
 from rxcandles.errors import InvalidResponseError
+from rxcandles.exchanges.answers import excerpt, one_line
+from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
 from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market
 
-__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds", "excerpt"]
+__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds"]
 
-_EXCERPT: Final = 120
-_MESSAGE: Final = 300
 _HOUR: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3])", re.ASCII)
 _REST: Final = re.compile(r":([0-5]\d):([0-5]\d)", re.ASCII)
 _SPAN: Final = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,3})?)\s*(sec|s\b|min|m\b|hour|h\b|초|분|시간)", re.IGNORECASE)
@@ -52,7 +50,7 @@ class _Candle(msgspec.Struct, gc=False):
 
 
 class _Named(msgspec.Struct, gc=False):
-    """What a candle must have to be one."""
+    """The fields without which an object is no candle."""
 
     market: str
     candle_date_time_utc: str
@@ -75,35 +73,29 @@ class _ErrorBody(msgspec.Struct):
 
 
 _VALUES: Final = tuple(name for name in _Candle.__struct_fields__ if name not in _Named.__struct_fields__)
-_VALUE: Final = 40
-"""Characters of a value that is no number."""
-_DIGITS: Final = 60
-"""Characters of a number that is none of a candle's."""
 _candles: Final = msgspec.json.Decoder(list[_Candle])
 _markets: Final = msgspec.json.Decoder(list[_Market])
 _errors: Final = msgspec.json.Decoder(_ErrorBody)
-_UNREADABLE: Final = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise; the last for text that is nested too deeply."""
 
 
 def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -> list[Row]:
     """Return the rows of a page in the order they were sent.
 
-    Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array
-    of candles, or where one is of another market or another unit. Whether they make sense is ``check_page``'s matter:
-    a candle of which a value is no number has that value as it was sent.
+    Raise ``InvalidResponseError``, with the beginning of the body and ``asked``, if it is not a complete JSON array of
+    candles, or if one is of another market or unit. ``check_page`` judges the values: one that is not a number stays as
+    it was sent.
     """
     try:
         candles: Sequence[_Candle] = _candles.decode(body)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         try:
             candles = _one_by_one(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             message = f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}"
             raise InvalidResponseError(message) from error
     unit = int(timeframe.name[:-1]) if timeframe.name.endswith("m") else None
     rows: list[Row] = []
-    make, hour, within, keep = tuple.__new__, _hour, _within, rows.append  # half of the time goes to this loop
+    make, hour, within, keep = tuple.__new__, _hour, _within, rows.append  # this loop takes half of the time
     try:
         for each in candles:
             if each.market != symbol or (each.unit != unit and each.unit is not None):
@@ -130,11 +122,8 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
 
 
 def _one_by_one(body: bytes) -> list[_Candle]:
-    """Return the candles of a page of which not every value is what it should be; raise where it is no page."""
-    found = json.loads(body.decode(), parse_int=_number(int), parse_float=_number(float), parse_constant=str)
-    if not isinstance(found, list):
-        raise msgspec.ValidationError("no array")
-    candles, wrong = [], 0
+    """Return the candles of a page with some invalid values; raise if it is no page."""
+    found, candles, wrong = odd_list(body), [], 0
     for each in found:
         try:
             candles.append(msgspec.convert(each, _Candle))
@@ -142,32 +131,15 @@ def _one_by_one(body: bytes) -> list[_Candle]:
             named, wrong = msgspec.convert(each, _Named), wrong + 1
             if 2 * wrong > len(found):
                 raise
-            values = {name: _as_sent(each.get(name)) for name in _VALUES}
+            values = {name: as_sent(each.get(name)) for name in _VALUES}
             candles.append(_Candle(named.market, named.candle_date_time_utc, unit=named.unit, **values))
     return candles
 
 
-def _as_sent(value: object) -> Any:
-    """Return a number, or None, as it is, and what else there may be in words, which no check takes for a number."""
-    if isinstance(value, int | float | None) and not isinstance(value, bool):
-        return value
-    return (value if isinstance(value, str) else json.dumps(value))[:_VALUE]
-
-
-def _number(kind: type[int | float]) -> Callable[[str], int | float | str]:
-    """Return what reads a number, and leaves one that no candle has as it is written."""
-
-    def read(text: str) -> int | float | str:
-        number = kind(text) if len(text) < _DIGITS else inf
-        return number if isfinite(number) else text[:_VALUE]
-
-    return read
-
-
 def decode_markets(body: bytes, asked: str) -> list[Market]:
-    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder.
+    """Return the markets in the order they were sent; raise ``InvalidResponseError`` as :func:`decode_candles` does.
 
-    A code is taken as it is. An entry without one is left out where others have one.
+    A code is taken as it is. An entry without one is left out if other entries have one.
     """
     try:
         try:
@@ -176,7 +148,7 @@ def decode_markets(body: bytes, asked: str) -> list[Market]:
             found = [market for each in msgspec.json.decode(body, type=list[Any]) if (market := _market(each))]
             if not found:
                 raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
     return [Market(each.market, each.english_name or "", each.korean_name or "") for each in found]
 
@@ -190,22 +162,21 @@ def _market(found: Any) -> _Market | None:
 
 
 def error_message(body: bytes) -> str:
-    """Return what the body of an error says: its JSON message, or the beginning of its text.
+    """Return the message in the body of an error: in its JSON, or the beginning of its text.
 
-    At most 300 characters on one line; what is no plain text (colours, a line that looks like one of our log's) is
-    escaped, for terminals and logs would obey it.
+    At most 300 characters on one line; everything that is not plain text is escaped, so that it can't control a
+    terminal or forge a log.
     """
     try:
-        message = _errors.decode(body).error.message[:_MESSAGE]
-        return (message if message.isprintable() else repr(message)) or excerpt(body)
-    except _UNREADABLE:
+        return one_line(_errors.decode(body).error.message) or excerpt(body)
+    except UNREADABLE:
         return excerpt(body) if body else "no message"
 
 
 def error_seconds(body: bytes) -> float | None:
-    """Return the seconds (minutes, hours) that the body of a 418 speaks of, or None.
+    """Return the seconds (minutes, hours) in the body of a 418, or None.
 
-    Its form is not known: Upbit documents that it carries the block's duration, and no body was ever recorded.
+    Its form is not known: Upbit documents that it contains the duration of the block, and no body was ever recorded.
     """
     text = body.decode("utf-8", "replace")
     found = _FIELD.search(text)
@@ -213,8 +184,8 @@ def error_seconds(body: bytes) -> float | None:
         return float(found[1])
     try:
         text = _errors.decode(body).error.message  # its `name` is the status, not a duration
-    except _UNREADABLE:
-        pass  # plain text, which is looked at as it is
+    except UNREADABLE:
+        pass  # plain text, which is searched as it is
     found = _SPAN.search(text)
     if found:
         return float(found[1]) * _UNITS[found[2][0].lower()]
@@ -222,15 +193,9 @@ def error_seconds(body: bytes) -> float | None:
     return float(found[1]) if found else None
 
 
-def excerpt(body: bytes) -> str:
-    """Return the first 120 characters of a body, quoted, for a message."""
-    text = body[: _EXCERPT * 4].decode("utf-8", "replace")
-    return repr(text[:_EXCERPT]) + ("…" if len(text) > _EXCERPT else "")
-
-
 @lru_cache(maxsize=4096)
 def _hour(text: str) -> int:
-    """Seconds of ``2026-03-11T14``; most rows of a page share it."""
+    """Return the seconds of ``2026-03-11T14``, which most rows of a page share."""
     found = _HOUR.fullmatch(text)
     if not found:
         raise ValueError(f"a time that begins with {text!r}")
@@ -243,7 +208,7 @@ def _hour(text: str) -> int:
 
 @lru_cache(maxsize=3600)
 def _within(text: str) -> int:
-    """Seconds of ``:40:00``."""
+    """Return the seconds of ``:40:00``."""
     found = _REST.fullmatch(text)
     if not found:
         raise ValueError(f"a time that ends with {text[:40]!r}")

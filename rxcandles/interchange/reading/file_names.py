@@ -1,4 +1,4 @@
-"""Find the series of a file by its name, and by the folders that it lies in."""
+"""Find the series of a file by its name and its folders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rxcandles.interchange.vocabulary.market_names import frame_called
 from rxcandles.interchange.vocabulary.name_words import read_words
 from rxcandles.interchange.vocabulary.statements import Statement, timeframe_of_word
 from rxcandles.interchange.vocabulary.zones import zone_in_words
+from rxcandles.model.naming import EXCHANGES
 
 __all__ = ["series_of_name", "statements_of_name"]
 
@@ -19,7 +20,7 @@ _BY_NAME: Final = "by its name"
 
 
 def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None, list[Statement]]:
-    """Return all that the name and the folders of a file say, and the tool that names files so, if it is a format."""
+    """Return what the name and the folders of a file state, and the tool that names files so, if it is a format."""
     named = next(((each, found) for each in known_tools() if (found := each.by_name(path.name))), None)
     statements = [] if named is None else [named[1]]
     statements += _by_words(path.name, is_named=named is not None)
@@ -30,12 +31,16 @@ def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None,
     return named[0].name if named is not None and named[0].is_format else None, statements
 
 
-def series_of_name(path: Path) -> tuple[str, str] | None:
-    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both."""
+def series_of_name(path: Path, exchange: str = EXCHANGES[0]) -> tuple[str, str] | None:
+    """Return the market and timeframe of a file by its name and folders alone; None if one of the two is missing.
+
+    A name with a market of another exchange than ``exchange`` does not count.
+    """
     _, statements = statements_of_name(path)
+    own = any(each.name == exchange and each.by_name(path.name) for each in known_tools())
     if any(each.unfit for each in statements):
         return None
-    market = next((each.market for each in statements if each.market and not each.elsewhere), None)
+    market = next((each.market for each in statements if each.market and (own or not each.elsewhere)), None)
     frame = next((frame for each in statements if each.timeframe and (frame := frame_called(each.timeframe))), None)
     if market is None and not any(each.market for each in statements):
         markets = {market for each in statements for market in each.markets}
@@ -47,7 +52,7 @@ def series_of_name(path: Path) -> tuple[str, str] | None:
 
 
 def _by_words(name: str, *, is_named: bool) -> list[Statement]:
-    """What the words of a name say, beside what it says in the way of a tool."""
+    """Return what the words of a name state, beside what a tool reads in it."""
     words, zoned = read_words(name), zone_in_words(name)
     statement = Statement(_BY_NAME, exchanges=words.exchanges, zone=zoned.zone, unclear=zoned.unclear)
     if not is_named:
