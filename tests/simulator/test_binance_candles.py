@@ -54,8 +54,7 @@ def rows(ask: Any) -> Rows:
 
 def every_minute(density: float) -> list[Candle]:
     """All minutes until midnight, the slow and obvious way: those that trade, and flat ones where none is shut."""
-    sparse = attrs.evolve(MARKETS[density], dense=False)
-    traded = {each.open_time: each for each in sparse._series(MINUTE).candles(0, MIDNIGHT)}
+    traded = {each.open_time: each for each in MARKETS[density]._series(MINUTE).candles(0, MIDNIGHT)}
     found, close = list[Candle](), None
     for at in range(min(traded), MIDNIGHT, 60):
         if any(start <= at and at + 60 <= stop for start, stop in OUTAGES):
