@@ -54,7 +54,7 @@ from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
 from rxcandles.model.claims import Claim, ConfirmTimes
-from rxcandles.model.derived import FilledCandle, ImportedCandle, NoTrade, ResampledCandle
+from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
 from rxcandles.model.reports import (
     CandleProgress,
     CollectionConfig,
@@ -132,9 +132,11 @@ __all__ = [
     "Market",
     "MemoryLimitError",
     "MemoryMonitor",
+    "NoCandle",
     "NoTrade",
     "OpenedProvider",
     "Order",
+    "Outage",
     "Page",
     "PassingError",
     "ProgressBar",

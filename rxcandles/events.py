@@ -12,6 +12,7 @@ retry       WARNING  fetch      a page will be asked for again
 failed      ERROR    fetch      a page failed for good
 contact     WARNING  fetch      a server that was never reached will be tried again
 impossible  WARNING  fetch      a candle of a page can't be true, and is not stored
+off_grid    WARNING  fetch      rows of a page open between two slots, and are left out
 429         WARNING  limiter    the exchange said that its limit was passed
 418         WARNING  limiter    the exchange has blocked this address
 commit      DEBUG    store      rows and what they prove were stored
@@ -54,6 +55,7 @@ __all__ = [
     "MigrateEvent",
     "Mode",
     "OfSeries",
+    "OffGridEvent",
     "OpenEvent",
     "PageEvent",
     "RequestEvent",
@@ -157,6 +159,15 @@ class ImpossibleEvent(OfSeries):
 
     event: Literal["impossible"]
     open_time: str
+
+
+class OffGridEvent(OfSeries):
+    """WARNING: rows of a page open between two slots, as some of Binance's of 2017 and 2018 do; they are left out."""
+
+    event: Literal["off_grid"]
+    rows: int
+    open_time: str
+    """The newest of them, cut to whole seconds."""
 
 
 class LimitedEvent(TypedDict):
@@ -290,6 +301,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "failed": FailedEvent,
         "contact": ContactEvent,
         "impossible": ImpossibleEvent,
+        "off_grid": OffGridEvent,
         "429": LimitedEvent,
         "418": BannedEvent,
         "commit": CommitEvent,

@@ -123,7 +123,7 @@ def test_given(name: str) -> None:
         ("upbit", ELSEWHERE, "a@b@c", r"^name is 'a@b@c'; take"),
         ("upbit", ELSEWHERE, "", r"^name is ''; take"),
         ("upbit", ELSEWHERE, 5, r"^name is 5; take"),
-        ("other", None, None, r"^exchange is 'other'; take one of upbit, simulated"),
+        ("other", None, None, r"^exchange is 'other'; take one of upbit, binance, simulated"),
     ],
 )
 def test_refused(exchange: str, url: str | None, name: str | None, says: str) -> None:

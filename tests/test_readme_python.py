@@ -121,7 +121,7 @@ def told_elements(annotation: str) -> str:
     """What a type says of elements, in the words of the table: ``Chunk → Candles``; ``–`` for what is no pipeline."""
     text = re.sub(r"\b_([A-Z])\b", r"\1", annotation).replace("Sequence[CandleData]", "Candles")
     first, *others = [_elements(each) for each in _alternatives(ast.parse(text, mode="eval").body)]
-    return " or ".join([first, *(each.partition(" → ")[2] for each in others)]).replace("Slot", "CandleData | NoTrade")
+    return " or ".join([first, *(each.partition(" → ")[2] for each in others)]).replace("Slot", "CandleData | NoCandle")
 
 
 def _alternatives(node: ast.expr) -> list[ast.expr]:

@@ -19,6 +19,7 @@ import attrs
 
 from rxcandles.charts.levels import ladder
 from rxcandles.charts.reading import ChartData
+from rxcandles.model.absent import ABSENT_WORDS
 from rxcandles.model.moments import KST, Zone, zone
 from rxcandles.model.spans import runs
 from rxcandles.util.arguments import check_kind
@@ -54,6 +55,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
         "candles": len(data),
         "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
         "proven": data.proven,
+        "absent": ABSENT_WORDS[data.absent],
         "provisional": data.provisional,
         "impossible": data.impossible,
         "imported": runs(data.imported),
@@ -61,6 +63,8 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
     }
     return Template(_asset("page.html")).substitute(
         title=escape(title),
+        absent=data.absent.replace("_", "-"),
+        absent_words=ABSENT_WORDS[data.absent],
         style=_asset("page.css"),
         notice=escape(" ".join(_asset("lightweight-charts.NOTICE").partition("https:")[0].split())),
         # Nothing in it can end the element that it is in.

@@ -10,6 +10,7 @@ from typing import Any, Final
 from rxcandles.charts.levels import Level, bars, fitting
 from rxcandles.charts.reading import ChartData
 from rxcandles.charts.strip import Counts, Kinds, columns
+from rxcandles.model.absent import ABSENT_WORDS
 from rxcandles.model.moments import KST, Zone, zone
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.util.arguments import check_count, check_flag, check_kind
@@ -24,13 +25,15 @@ _TICK_PIXELS: Final = 170
 """Room of a time at the axis."""
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
-    "no trade": "#e0b04c", "empty by one answer": "#e38fb5", "missing": "#9467b5", "impossible": "#e8590c",
+    "no trade": "#e0b04c", "outage": "#7f5a32", "no trade or outage": "#b08540", "empty by one answer": "#e38fb5",
+    "missing": "#9467b5", "impossible": "#e8590c",
     "imported": "#7d848d",
     "imported up": "#a9afb7", "imported down": "#5f6670",
 }  # fmt: skip
 _DARK: Final = {
     "back": "#14171c", "text": "#dfe3e8", "line": "#262b33", "up": "#2fb894", "down": "#ef5f70", "stored": "#4f7cac",
-    "no trade": "#b98a2c", "empty by one answer": "#b3648b", "missing": "#8e68b0", "impossible": "#d9480f",
+    "no trade": "#b98a2c", "outage": "#8d6a42", "no trade or outage": "#96733a", "empty by one answer": "#b3648b",
+    "missing": "#8e68b0", "impossible": "#d9480f",
     "imported": "#99a0a9",
     "imported up": "#c3c8ce", "imported down": "#7c838c",
 }  # fmt: skip
@@ -115,7 +118,7 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
-    counts, names = Counts(data), ("stored", "imported", "no trade", "empty by one answer", "missing", "impossible")
+    counts, names = Counts(data), _names(data)
     whole = counts.between(0, data.slots)
     handles = [
         Patch(color=colours[name], label=f"{name} {_percent(share / data.slots)}")
@@ -140,6 +143,11 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     stacks = [_stack(each, shades, height) for each in found]
     pixels = [[stack[y] for stack in stacks] for y in range(height - 1, -1, -1)]
     figure.figimage(pixels, left, bottom, origin="upper", zorder=5)
+
+
+def _names(data: ChartData) -> tuple[str, ...]:
+    """What the kinds of slots are called, in the order of ``Kinds``."""
+    return ("stored", "imported", ABSENT_WORDS[data.absent], "empty by one answer", "missing", "impossible")
 
 
 def _stack(kinds: Kinds | None, shades: Sequence[Any], height: int) -> list[Any]:

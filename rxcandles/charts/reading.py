@@ -12,10 +12,11 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.model import MarkedRow
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span, SpanSet, runs
 from rxcandles.model.timeframe import Timeframe, plain_time
-from rxcandles.ports import CandleStore, impossible_in, with_imported
+from rxcandles.ports import CandleStore, absent_of, impossible_in, with_imported
 from rxcandles.stores.overview import covered_within, span_held
 from rxcandles.util.arguments import check_like, check_symbol
 from rxcandles.util.showing import Titled
@@ -37,10 +38,11 @@ class ChartData(Titled):
     """Candles of one series, oldest first, in columns of equal length; time is counted in slots from ``first`` on.
 
     ``first`` is the open time of slot 0 in UTC seconds, ``slots`` how many there are up to the end, ``slot`` where each
-    candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: whoever is in one of them and has
-    no candle had no trade. ``provisional`` are those of them that are empty by the word of answers that may have been
-    wrong, until one more confirms it. ``imported`` are where candles come from a file that was imported, as places in
-    the columns. ``impossible`` are slots whose candles the exchange has with values that can't be: in no proven span,
+    candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: in whichever of them is no candle
+    nobody traded, or what ``absent`` says. ``provisional`` are those of them that are empty by the word of answers that
+    may have been wrong, until one more confirms it. ``imported`` are where candles come from a file that was imported,
+    as places in the columns. ``impossible`` are slots whose candles the exchange has with values that can't be: in no
+    proven span,
     and without a candle. About 50 bytes a candle.
     """
 
@@ -58,6 +60,7 @@ class ChartData(Titled):
     provisional: tuple[Span, ...] = ()
     imported: array[int] = attrs.field(factory=lambda: array("I"))
     impossible: tuple[Span, ...] = ()
+    absent: AbsentSlot = "no_trade"
 
     def __len__(self) -> int:
         return len(self.slot)
@@ -123,6 +126,7 @@ async def read_chart(
     proven.reverse()
     claims = await store.claims(symbol, frame, *span)
     doubted = SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
+    absent = await absent_of(store, symbol, frame)
     wrong = await impossible_in(store, symbol, frame, *span)
     columns = [array("d") for _ in range(5)]
     slot, imported = array("I"), array("I")
@@ -147,8 +151,9 @@ async def read_chart(
     impossible = tuple(runs([each for each in places if not _is_among(slot, each)]))
     opened, high, low, close, volume = columns
     return ChartData(
-        symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported, impossible
-    )
+        symbol, frame, first, slots, known, slot, opened, high, low, close, volume, provisional, imported, impossible,
+        absent,
+    )  # fmt: skip
 
 
 def _is_among(slots: Sequence[int], slot: int) -> bool:

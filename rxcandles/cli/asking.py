@@ -15,8 +15,9 @@ from rxcandles.cli.showntimes import ZONE, home, time_written
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model import Request
+from rxcandles.model.advice import source_options
 from rxcandles.model.moments import Length, opened
-from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, from_datetime, meant_by, to_datetime
+from rxcandles.model.timeframe import Timeframe, from_datetime, meant_by, to_datetime
 from rxcandles.model.which import Which, has_glob, matching
 from rxcandles.ports import Market
 from rxcandles.util.arguments import check_symbol, refusal
@@ -169,7 +170,10 @@ def check_all_said(
         what = f"{', '.join(others)} and {last}" if others else last
         words = [*map(_quoted, symbols[:3] or [named(exchange).example]), *(timeframes[:3] or ["60m"])]
         back = "--last 30d" if value is None else f"--{option} {_quoted(_written(value))}"
-        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+        asked = source_options(exchange)
+        raise RequestError(
+            f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}{asked}`"
+        )
 
 
 def _quoted(word: str) -> str:
@@ -188,10 +192,11 @@ class Wanted:
     def __attrs_post_init__(self) -> None:
         """Refuse what can't be meant, before an exchange is asked which markets it has."""
         if not self.symbols:
-            raise RequestError("no symbol is given; name markets, such as KRW-BTC or 'KRW-*'")
+            there = named(self.exchange)
+            raise RequestError(f"no symbol is given; name markets, such as {there.example} or {there.example_glob!r}")
         check_names(self.symbols, self.timeframes, self.exchange)
         if not self.timeframes:
-            names = " ".join(each.name for each in TIMEFRAMES)
+            names = " ".join(each.name for each in named(self.exchange).timeframes)
             raise RequestError(f"no timeframe is given beside {', '.join(self.symbols[:3])!r}; name some of {names}")
         for timeframe in self.timeframes:
             Request(_ANY, timeframe, **ends_on(timeframe, self.ends))
@@ -199,20 +204,21 @@ class Wanted:
 
 def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str = "upbit") -> None:
     """Raise :class:`RequestError` for a timeframe that there is none of, and for what no market of it is called."""
+    there = named(exchange)()
     for timeframe in timeframes:
         if (meant := meant_by(timeframe)) is not None:
             raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
-        Timeframe.of(timeframe)
+        there.check(there.example, Timeframe.of(timeframe))
     for symbol in symbols:
         if not has_glob(symbol):
-            named(exchange)().check(symbol, TIMEFRAMES[0])
+            there.check(symbol, there.timeframes[0])
         else:
-            _check_glob(symbol)
+            _check_glob(symbol, there.example_glob)
 
 
-def _check_glob(glob: str) -> None:
+def _check_glob(glob: str, example: str) -> None:
     """Refuse a pattern that no code can fit, or that is written in small letters only."""
-    allowed = "write a market's code with *, ? or [...], such as 'KRW-*'"
+    allowed = f"write a market's code with *, ? or [...], such as {example!r}"
     if glob.islower():
         raise refusal("symbol", glob, f"{allowed}; did you mean {glob.upper()!r}?")
     try:
@@ -245,4 +251,4 @@ def requests_for(
 
 def _askable(exchange: str) -> Callable[[str], None]:
     there = named(exchange)()
-    return lambda symbol: there.check(symbol, TIMEFRAMES[0])
+    return lambda symbol: there.check(symbol, there.timeframes[0])

@@ -55,14 +55,14 @@ WIDEST: Final = 160
 
 _EMPTY: Final = dict.fromkeys(
     [
-        *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "provisional", "holes", "missing_slots",
-        "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
+        *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "outage", "either", "provisional", "holes",
+        "missing_slots", "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
     ]
 )  # fmt: skip
 
 
 @click.command(
-    help="""Show what is stored, what is missing in between, and where nothing was traded.
+    help="""Show what is stored, what is missing in between, and where there is no candle to be had.
 
     \b
     rxcandles coverage
@@ -81,7 +81,7 @@ _EMPTY: Final = dict.fromkeys(
 @options.quiet
 @options.no_color
 def coverage(**asked: Any) -> options.Work:
-    """Show what is stored, what is missing in between, and where nothing was traded."""
+    """Show what is stored, what is missing in between, and where there is no candle to be had."""
     return lambda: _show_coverage(**asked)
 
 
@@ -278,6 +278,8 @@ async def _plain(
         "candles": series.candles,
         **attrs.asdict(held),
         "no_trade": series.no_trade,
+        "outage": series.outage,
+        "either": series.either,
         "provisional": series.provisional,
         "holes": series.holes,
         "missing_slots": series.missing,

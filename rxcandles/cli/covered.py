@@ -57,6 +57,8 @@ _COLUMNS: Final = (
     _Column("to", 5, lambda each: minute_shown(each.stop), time=True),
     _Column("candles", 3, _count(lambda each: each.candles)),
     _Column("no trade", 7, _count(lambda each: each.no_trade)),
+    _Column("outage", 7, _count(lambda each: each.outage)),
+    _Column("either", 7, _count(lambda each: each.either)),
     _Column("provisional", 2, _count(lambda each: each.provisional)),
     _Column("holes", 8, _count(lambda each: each.holes)),
     _Column("missing", 1, _count(lambda each: each.missing)),
@@ -64,7 +66,7 @@ _COLUMNS: Final = (
     _Column("imported", 2, _count(lambda each: each.imported)),
     _Column("bytes", 10, _size),
 )
-_WHERE_THERE: Final = ("provisional", "impossible", "imported")
+_WHERE_THERE: Final = ("outage", "either", "provisional", "impossible", "imported")
 """Columns that are there only where one of their counts is not 0."""
 
 

@@ -16,6 +16,7 @@ from rxcandles.cli.running import run_async
 from rxcandles.cli.text import echo
 from rxcandles.engine.listing import listed
 from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
 from rxcandles.ports import Market
 
 __all__ = ["markets"]
@@ -42,7 +43,8 @@ def markets(pattern: str, as_json: bool, **asked: Any) -> options.Work:
         everything = run_async(_listed(place))
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
-            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as 'KRW-*'")
+            written = named(place.exchange).example_glob
+            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as {written!r}")
         whose = place.whose() if as_json else ""
         if as_json:
             OBJECTS.show_all({"exchange": whose, **attrs.asdict(each)} for each in found)

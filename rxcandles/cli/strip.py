@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from rich.text import Text
 
 from rxcandles.cli.showntimes import home
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.stores.overview import CoverageCell
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
@@ -24,15 +25,20 @@ class _Mark(NamedTuple):
 _STORED: Final = _Mark("stored", "█", "#", "green")
 _THIN: Final = _Mark("fewer than half traded", "▄", "+", "cyan")
 _NO_TRADE: Final = _Mark("no trade", "▁", "_", "blue")
+_OUTAGE: Final = _Mark("outage", "▂", "o", "blue")
+_EITHER: Final = _Mark("no trade or outage", "▁", "-", "blue")
 _PROVISIONAL: Final = _Mark("empty by one answer", "░", "~", "magenta")
 _PARTLY: Final = _Mark("partly missing", "▒", "?", "yellow")
 _IMPORTED: Final = _Mark("imported", "▓", "i", "bright_black")
 _MISSING: Final = _Mark("missing", "·", ".", "red")
 _IMPOSSIBLE: Final = _Mark("impossible", "╳", "!", "bold red")
 
-LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
+LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _OUTAGE, _EITHER, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
 """What each character says; what is missing is never hidden behind what isn't, nor what is provisional, and what is
 impossible behind nothing."""
+
+
+_EMPTY: Final[Mapping[AbsentSlot, _Mark]] = {"no_trade": _NO_TRADE, "outage": _OUTAGE, "either": _EITHER}
 
 
 def _mark(cell: CoverageCell) -> _Mark:
@@ -45,7 +51,7 @@ def _mark(cell: CoverageCell) -> _Mark:
     if cell.provisional:
         return _PROVISIONAL
     if not cell.stored:
-        return _NO_TRADE
+        return _EMPTY[cell.absent]
     return _STORED if cell.stored * 2 >= cell.slots else _THIN
 
 

@@ -12,6 +12,7 @@ from rxcandles.engine.turns import Flight, TurnLost, Turns
 from rxcandles.engine.witness import Witness
 from rxcandles.errors import CertificateError, ExchangeError, RequestRejectedError, UnreachableError
 from rxcandles.ports import CandleStore, Exchange, Series
+from rxcandles.ports.declared import absent_slot
 
 __all__ = ["Fetcher"]
 
@@ -37,6 +38,9 @@ class Fetcher:
     async def fetch(self, chunk: Chunk) -> Chunk:
         """Return the chunk with its page, or with why there is none; raise what asking again can't mend."""
         run, flight = chunk.run, None
+        if run.absent is None:
+            run.absent = absent_slot(self._exchange, chunk.request.timeframe)
+            run.absent_untold = run.absent != "no_trade"
         if chunk.question.count and self._turns is not None:
             try:
                 chunk, flight = await self._turns.take(chunk)

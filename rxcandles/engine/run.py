@@ -23,6 +23,7 @@ from rxcandles.engine.chunk import Chunk, Proof, Question, Step
 from rxcandles.engine.seen import Seen
 from rxcandles.engine.segments import Segment, Segments, newer
 from rxcandles.model import SETTLE_SECONDS, Request, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, to_datetime
 from rxcandles.ports import CandleStore, PageUnit, RateLimiter
@@ -95,6 +96,10 @@ class Run:
         """Where its candles are stored; set by ``persist``."""
         self.when_stored: dict[int, Callable[[Span | None], object]] = {}
         """Who waits until a chunk, by its index, is stored; called with what its page proves."""
+        self.absent: AbsentSlot | None = None
+        """What a slot without a candle means, as the exchange that is asked declares it."""
+        self.absent_untold = False
+        """Whether a store is still to hear that; it takes it that nobody traded."""
         self.pages_unsaid = False
         """Whether a page has not said what it covers."""
         self.failed: dict[Span, str] = {}

@@ -9,12 +9,12 @@ from rxcandles.model.naming import EXCHANGES, NAMED, SIMULATED
 from rxcandles.util.arguments import refusal
 
 if TYPE_CHECKING:
-    from rxcandles.exchanges.upbit import UpbitExchange
+    from rxcandles.exchanges.http import HttpExchange
 
 __all__ = ["Named", "named"]
 
-Named: TypeAlias = "type[UpbitExchange]"
-"""The class of an exchange that is opened by its name: it takes what Upbit's takes."""
+Named: TypeAlias = "type[HttpExchange]"
+"""The class of an exchange that is opened by its name: it takes what ``HttpExchange`` takes."""
 
 
 def named(name: str) -> Named:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.integrity.damage import is_damage
 from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.connection import open_connection
 from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import store_error
@@ -74,6 +75,10 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                         target.executemany(sql, rows)
                         if rows.whole:
                             break
+                if "absent_slots" in there:
+                    sql = "SELECT series, meaning FROM absent_slots WHERE series = ?"
+                    for _, meaning in _Readable(source, sql, number, path):
+                        keep_absent(target, number, meaning)
             if "claims" not in there:
                 find_doubtful(target)  # a file of before: it has doubtful absences and no claims of them
     except sqlite3.Error as error:

@@ -110,8 +110,13 @@ class CandleData(_Filling):
 
     @property
     def traded(self) -> bool:
-        """Whether there was a trade: True of all that an exchange sends, False of what ``ops.fill_gaps`` adds."""
-        return True
+        """Whether there was a trade: False of volume 0, which some exchanges send and ``ops.fill_gaps`` adds."""
+        return self.volume > 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether ``ops.fill_gaps`` has made it: False of all that an exchange sends."""
+        return False
 
     @property
     def proven(self) -> bool:

@@ -11,7 +11,7 @@ import attrs
 from rxcandles.model import CandleData, MarkedRow, Row
 from rxcandles.model.timeframe import Timeframe, to_datetime
 
-__all__ = ["FilledCandle", "ImportedCandle", "NoTrade", "ResampledCandle", "candles_of"]
+__all__ = ["FilledCandle", "ImportedCandle", "NoCandle", "NoTrade", "Outage", "ResampledCandle", "candles_of"]
 
 
 @attrs.frozen(repr=False)
@@ -54,26 +54,27 @@ class FilledCandle(CandleData):
     """
 
     @property
-    def traded(self) -> bool:
-        """Always False: nobody traded in this slot."""
-        return False
+    def filled(self) -> bool:
+        """Always True: no exchange has sent it."""
+        return True
 
 
 @attrs.frozen
-class NoTrade:
-    """A slot without a trade: it has a time, a volume and turnover of 0, and None for all prices."""
+class NoCandle:
+    """A slot without a candle, of which the exchange leaves open why: it has a time, and None for all values."""
 
     symbol: str
     timeframe: str
     open_seconds: int
 
     traded: ClassVar[bool] = False
+    filled: ClassVar[bool] = True
     open: ClassVar[None] = None
     high: ClassVar[None] = None
     low: ClassVar[None] = None
     close: ClassVar[None] = None
-    volume: ClassVar[float] = 0.0
-    turnover: ClassVar[float] = 0.0
+    volume: ClassVar[float | None] = None
+    turnover: ClassVar[float | None] = None
     timestamp: ClassVar[None] = None
 
     @property
@@ -85,3 +86,16 @@ class NoTrade:
     def close_time(self) -> datetime:
         """Open time of the next slot, aware, UTC."""
         return to_datetime(Timeframe.of(self.timeframe).shift(self.open_seconds, 1))
+
+
+@attrs.frozen
+class NoTrade(NoCandle):
+    """A slot without a trade: it has a time, a volume and turnover of 0, and None for all prices."""
+
+    volume: ClassVar[float | None] = 0.0
+    turnover: ClassVar[float | None] = 0.0
+
+
+@attrs.frozen
+class Outage(NoCandle):
+    """A slot in which the exchange was out, as it has a candle where nobody traded too: None for all values."""

@@ -44,6 +44,7 @@ class Known(NamedTuple):
 
 NAMED: Final = {
     "upbit": Known("https://api.upbit.com", "rxcandles.exchanges.upbit:UpbitExchange"),
+    "binance": Known("https://api.binance.com", "rxcandles.exchanges.binance:BinanceExchange"),
 }
 """By name: a new one is one line here. The first is meant where none is named, and is what is simulated."""
 EXCHANGES: Final = (*NAMED, SIMULATED)
@@ -138,7 +139,7 @@ def check_url(base_url: str) -> SplitResult:
     """Return the parts of ``base_url``, or raise ``RequestError`` where it is no address of a server."""
     if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
         raise RequestError(
-            "base_url holds an @, so perhaps a user name or a password; write it without, Upbit's candles need none"
+            "base_url holds an @, so perhaps a user name or a password; write it without, candles need none"
         )
     try:
         parts = urlsplit(base_url)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, SupportsIndex, TypeVar, overload
 import attrs
 
 from rxcandles.model import CandleData, Order
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.spans import Span
 
 __all__ = ["Origin", "Passed", "Stretch", "Told"]
@@ -43,6 +44,11 @@ class Told(Protocol):
         """How far the run has come: between the last list and here no candle exists."""
         ...
 
+    @property
+    def absent(self) -> AbsentSlot | None:
+        """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
+        ...
+
 
 @attrs.define(eq=False)
 class Origin(Told):
@@ -53,6 +59,8 @@ class Origin(Told):
     """What could not be had, as of now."""
     last: int = 0
     edge: int = 0
+    absent: AbsentSlot | None = None
+    """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
 
     @property
     def failed(self) -> Sequence[Span]:
@@ -84,6 +92,11 @@ class Passed(Told):
     def failed(self) -> Sequence[Span]:
         """Spans that could not be had and were passed over."""
         return self.whole.failed
+
+    @property
+    def absent(self) -> AbsentSlot | None:
+        """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
+        return self.whole.absent
 
     @property
     def edge(self) -> int:

@@ -61,18 +61,19 @@ def connect(
     that is never closed is a ``ResourceWarning``. Without ``await`` it is :func:`rxcandles.open`.
 
     ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
-    ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an ``Exchange``, which is
-    closed in the end. ``rate_limit`` overrides the exchange's own requests a second; None lifts it.
+    ``"binance"``, ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an
+    ``Exchange``, which is closed in the end. ``rate_limit`` overrides the exchange's own requests a second; None lifts
+    it.
 
     ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
-    ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of the exchange's
+    ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of that exchange's
     own. What a simulator makes up is always ``simulated``: without a ``name`` the server is asked first whether it is
     one (by a ``HEAD`` of its root, for at most two seconds). Under the name of an exchange a simulator's first answer
     is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as ``"simulated"``.
 
     Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all
     processes of this user on this machine that open the same exchange share its limit, which counts by address; None
-    means that they do for the real Upbit and don't for other addresses. What a power cut may cost is the
+    means that they do for the exchange's own address and don't for other addresses. What a power cut may cost is the
     ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
     seconds for other processes that write to the file.
 
@@ -95,7 +96,9 @@ def connect(
         check_count("cursors", cursors)
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
-    unknown = base_url if isinstance(exchange, str) and _is_unknown(exchange, base_url, name) else None
+    unknown = None
+    if isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name):
+        unknown = partial(named(exchange), base_url, name=SIMULATED, simulated=True)
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
@@ -111,7 +114,8 @@ def connect(
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     provider = partial(OpenedProvider, retry=retry, cursors=cursors)
-    return Opening(store.path, partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown))
+    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, base_url, unknown)
+    return Opening(store.path, opened)
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
@@ -213,12 +217,16 @@ async def _opened(
     rate: float | None,
     limiter: RateLimiter,
     shared: Callable[[], RateLimiter] | None,
-    unknown: str | None,
+    base_url: str | None,
+    unknown: Callable[[], Exchange] | None,
 ) -> tuple[OpenedProvider, _Stack]:
-    """Return an open provider, and what closes it; the server at ``unknown`` is asked whether it is a simulator."""
+    """Return an open provider, and what closes it.
+
+    ``unknown`` makes the exchange that is taken where the server at ``base_url`` says that it is a simulator.
+    """
     async with AsyncExitStack() as stack:
-        if unknown is not None and await is_simulator(unknown):
-            store, exchange = simulated, named(SIMULATED)(unknown, name=SIMULATED, simulated=True)
+        if unknown is not None and base_url is not None and await is_simulator(base_url):
+            store, exchange = simulated, unknown()
         if shared is not None:
             limiter = shared()
         if exchange is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias, get_args, overload
 
 import reactivex
 from reactivex import Observable
@@ -12,7 +13,8 @@ from reactivex import Observable
 from rxcandles.errors import InvalidCandleError
 from rxcandles.flow import Operator, concat_map_async
 from rxcandles.model import CandleData, Order
-from rxcandles.model.derived import FilledCandle, NoTrade
+from rxcandles.model.absent import AbsentSlot
+from rxcandles.model.derived import FilledCandle, NoCandle, NoTrade, Outage
 from rxcandles.model.stretch import Origin, Stretch
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.operators.pieces import check_lists
@@ -21,27 +23,38 @@ from rxcandles.util.arguments import check_choice, check_count
 
 __all__ = ["fill_gaps"]
 
-Slot: TypeAlias = CandleData | NoTrade
+Slot: TypeAlias = CandleData | NoCandle
 
 Fill: TypeAlias = Callable[[str, str, int, CandleData], Slot]
 
+_MARKS: Final[Mapping[AbsentSlot, type[NoCandle]]] = {"no_trade": NoTrade, "outage": Outage, "either": NoCandle}
+
 
 @overload
 def fill_gaps(
-    policy: Literal["flat"] = ..., *, order: AnyOrder = ..., size: int = ...
+    policy: Literal["flat"] = ..., *, order: AnyOrder = ..., size: int = ..., absent: AbsentSlot | None = ...
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]]: ...
 @overload
 def fill_gaps(
-    policy: Literal["null"], *, order: AnyOrder = ..., size: int = ...
+    policy: Literal["null"], *, order: AnyOrder = ..., size: int = ..., absent: AbsentSlot | None = ...
 ) -> Operator[Sequence[CandleData], Sequence[Slot]]: ...
 def fill_gaps(
-    policy: Literal["flat", "null"] = "flat", *, order: AnyOrder = "of_the_run", size: int = 1000
+    policy: Literal["flat", "null"] = "flat",
+    *,
+    order: AnyOrder = "of_the_run",
+    size: int = 1000,
+    absent: AbsentSlot | None = None,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
     """Put something into every slot between two candles of one series that has none.
 
     The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
     older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is
     ever stored. Before the first candle and after the last nothing is filled, since nothing is known of it.
+
+    Nobody knows the price of what was an outage of the exchange, as a slot without a candle is on Binance: ``"flat"``
+    leaves it open, ``"null"`` puts an :class:`Outage` there (a :class:`NoCandle` where the exchange leaves open which
+    it is). Lists of a run say it themselves; for others give ``absent``, else they are taken to have had no trade.
+    With ``absent="no_trade"`` all is filled in any case.
 
     A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such
     list are held, and the loop gets a turn between lists. An error comes after all that was before it; disposing stops
@@ -50,11 +63,14 @@ def fill_gaps(
     check_choice("policy", policy, ("flat", "null"))
     known = check_order(order)
     check_count("size", size)
-    fill: Fill = _flat if policy == "flat" else _null
+    if absent is not None:
+        check_choice("absent", absent, get_args(AbsentSlot))
 
     def operator(source: Observable[Sequence[CandleData]]) -> Observable[Sequence[CandleData]]:
-        # With "null" there are NoTrades among them; the overloads say so.
-        return reactivex.defer(lambda _: source.pipe(concat_map_async(_Filling(fill, known, size).fill)))
+        # With "null" there are marks among them; the overloads say so.
+        return reactivex.defer(
+            lambda _: source.pipe(concat_map_async(_Filling(policy == "flat", known, size, absent).fill))
+        )
 
     return operator
 
@@ -64,15 +80,17 @@ def _flat(symbol: str, timeframe: str, time: int, older: CandleData) -> FilledCa
     return FilledCandle(symbol, timeframe, time, close, close, close, close, 0.0, 0.0, older.timestamp)
 
 
-def _null(symbol: str, timeframe: str, time: int, older: CandleData) -> NoTrade:
-    return NoTrade(symbol, timeframe, time)
+def _marked(mark: type[NoCandle], symbol: str, timeframe: str, time: int, older: CandleData) -> NoCandle:
+    return mark(symbol, timeframe, time)
 
 
 class _Filling:
     """One subscription: the candle before, beyond which the next gap begins."""
 
-    def __init__(self, fill: Fill, order: Order | None, size: int) -> None:
-        self._fill = fill
+    def __init__(self, flat: bool, order: Order | None, size: int, absent: AbsentSlot | None) -> None:
+        self._flat = flat
+        self._absent = absent
+        self._told: AbsentSlot | None = None
         self._size = size
         self._track = Track(order)
 
@@ -83,7 +101,8 @@ class _Filling:
             async for plain in self._filled(candles):
                 yield plain
             return
-        order = Origin(candles.origin.order)
+        self._told = candles.origin.absent
+        order = Origin(candles.origin.order, absent=self._told)
         async for filled in self._filled(candles):
             yield Stretch(filled, order)
 
@@ -103,17 +122,24 @@ class _Filling:
         if held:
             yield held
 
+    def _fill(self) -> Fill | None:
+        """Return what makes the mark of a slot; None where it is left open."""
+        absent = self._absent or self._told or "no_trade"
+        if self._flat:
+            return _flat if absent == "no_trade" else None
+        return partial(_marked, _MARKS[absent])
+
     def _each(self, candles: Sequence[CandleData]) -> Iterator[Slot]:
-        forward = self._track.order == "oldest_first"
+        forward, fill = self._track.order == "oldest_first", self._fill()
         for candle in candles:
             last = self._track.last
             self._track.check(candle)
-            if last is not None:
+            if last is not None and fill is not None:
                 older, newer = (last, candle) if forward else (candle, last)
                 grid = Timeframe.of(candle.timeframe)
                 step = 1 if forward else -1
                 time = grid.shift(last.open_seconds, step)
                 while older.open_seconds < time < newer.open_seconds:
-                    yield self._fill(candle.symbol, candle.timeframe, time, older)
+                    yield fill(candle.symbol, candle.timeframe, time, older)
                     time = grid.shift(time, step)
             yield candle

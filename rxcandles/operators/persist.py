@@ -33,8 +33,11 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
                 more["said"] = page.said
             if page.impossible:
                 more["impossible"] = page.impossible
+            if chunk.run.absent_untold and hasattr(store, "absent_slot"):
+                more["absent"] = chunk.run.absent
             series = (chunk.request.symbol, chunk.request.timeframe)
             written = await store.write(*series, page.rows, page.proven, page.absences, **more)
+            chunk.run.absent_untold = False
         chunk = chunk.but(written=written)
         chunk.run.store = store
         chunk.run.stored(chunk)

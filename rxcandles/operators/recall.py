@@ -19,7 +19,7 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.stretch import Origin, Stretch
 from rxcandles.model.timeframe import plain_time
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, absent_of
 from rxcandles.util.arguments import check_count, check_like
 
 __all__ = ["VoidedError", "recall"]
@@ -85,7 +85,8 @@ class _Reading:
             self._position = await self._first(chunk, ready[0]) if not newest_first else ready[1]
             self._handed_out = self._position
         if self._origin is None:
-            self._origin = Origin(request.order, partial(_lacking, chunk.run))
+            absent = chunk.run.absent or await absent_of(self._store, request.symbol, request.timeframe)
+            self._origin = Origin(request.order, partial(_lacking, chunk.run), absent=absent)
         while limit := self._limit(request.count):
             start, stop = (ready[0], self._position) if newest_first else (self._position, ready[1])
             if start >= stop:

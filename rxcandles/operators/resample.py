@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.flow import Operator
 from rxcandles.model import CandleData, Order, Request
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.derived import ImportedCandle, ResampledCandle
 from rxcandles.model.spans import Span
 from rxcandles.model.stretch import Origin, Stretch
@@ -44,8 +45,9 @@ def resample(
     """Make candles of ``timeframe`` of the shorter ones of one series, in their order, as the exchange makes them.
 
     Open of the oldest, close and ``timestamp`` of the newest, the highest high and lowest low, volume and turnover
-    summed (as float64, so the last digits depend on the order); a slot in which nobody traded has none. The fields of
-    day candles alone are None. Synchronous; one candle is held, and it comes before an error if it is complete.
+    summed (as float64, so the last digits depend on the order); a slot without any has none. Candles of
+    volume 0 have a part in the prices only where nobody traded in all of the slot. The fields of day candles alone are
+    None. Synchronous; one candle is held, and it comes before an error if it is complete.
 
     The first and the last may be cut by the edge of what was asked for. One is complete where a candle opens right at
     its edge, or where the lists say that they hold all of it, as those of ``recall`` and of the provider's streams do.
@@ -91,6 +93,8 @@ class _Resampling(Step[CandleData, CandleData]):
         """The slot's first candle, in order; None before any has come."""
         self._far: CandleData | None = None
         """Its last so far."""
+        self._priced: tuple[CandleData, CandleData] | None = None
+        """The first and the last of them by which it has its prices: those in which somebody traded, if there are."""
         self._high = self._low = self._volume = 0.0
         self._turnover: float | None = 0.0
         self._proven = True
@@ -109,8 +113,8 @@ class _Resampling(Step[CandleData, CandleData]):
     def take(self, items: Sequence[CandleData]) -> Iterator[CandleData]:
         for candle in items:
             self._track.check(candle)
-            if not candle.traded:
-                raise invalid(candle, "nobody traded in it; resample before you fill gaps")
+            if candle.filled:
+                raise invalid(candle, "it was filled in; resample before you fill gaps")
             cut = self._seen.cut()
             if self._near is None or not self._start <= candle.open_seconds < self._stop:
                 if self._near is None:
@@ -125,8 +129,7 @@ class _Resampling(Step[CandleData, CandleData]):
                 continue
             self._whole &= not cut
             self._far = candle
-            self._high = max(self._high, candle.high)
-            self._low = min(self._low, candle.low)
+            self._price(candle)
             self._volume += candle.volume
             self._add(candle)
 
@@ -140,7 +143,7 @@ class _Resampling(Step[CandleData, CandleData]):
     def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
         if self._told is None:
-            self._told = Origin(self._track.order, lambda: self._seen.failed)
+            self._told = Origin(self._track.order, lambda: self._seen.failed, absent=self._seen.absent)
             self._edge = self._settled(first=True)
         before, self._edge = self._edge, self._settled()
         self._told.last, self._told.edge = self._told.last + 1, self._edge
@@ -161,9 +164,19 @@ class _Resampling(Step[CandleData, CandleData]):
         self._start = self._target.floor(candle.open_seconds)
         self._stop = self._target.shift(self._start, 1)
         self._near = self._far = candle
-        self._high, self._low = candle.high, candle.low
+        self._priced = None
+        self._price(candle)
         self._volume, self._turnover, self._proven = candle.volume, 0.0, True
         self._add(candle)
+
+    def _price(self, candle: CandleData) -> None:
+        """Take the prices of a candle; of one without a trade only where there are no others."""
+        if self._priced is None or (candle.traded and not self._priced[1].traded):
+            self._priced = (candle, candle)
+            self._high, self._low = candle.high, candle.low
+        elif candle.traded or not self._priced[1].traded:
+            self._priced = (self._priced[0], candle)
+            self._high, self._low = max(self._high, candle.high), min(self._low, candle.low)
 
     def _add(self, candle: CandleData) -> None:
         """Take what a candle that was imported may lack."""
@@ -173,16 +186,18 @@ class _Resampling(Step[CandleData, CandleData]):
 
     def _close(self, *, whole: bool) -> Iterator[CandleData]:
         """Yield the slot's candle; ``whole`` says whether all of its far end was seen."""
-        near, far = self._near, self._far
+        near, far, priced = self._near, self._far, self._priced
         assert near is not None
         assert far is not None
+        assert priced is not None
         complete = whole and self._whole and not self._seen.lacks(self._start, self._stop)
         if self._partial == "drop" and not complete:
             return
-        older, newer = (near, far) if self._oldest_first else (far, near)
+        older, newer = priced if self._oldest_first else priced[::-1]
+        newest = far if self._oldest_first else near
         fields: tuple[Any, ...] = (
             near.symbol, self._target.name, self._start, older.open, self._high, self._low, newer.close,
-            self._volume, self._turnover, newer.timestamp,
+            self._volume, self._turnover, newest.timestamp,
         )  # fmt: skip
         made: Callable[..., CandleData] = CandleData if self._proven else ImportedCandle
         if self._partial == "mark":
@@ -227,6 +242,11 @@ class _Seen:
         else:
             self.before, self.span = self.span, items.span
             self._cut = self.torn = True
+
+    @property
+    def absent(self) -> AbsentSlot | None:
+        """What a slot without a candle means, where the lists say."""
+        return None if self._last is None else self._last.origin.absent
 
     def cut(self) -> bool:
         """Say whether something may be missing right before this candle; that a list is missing is told once."""

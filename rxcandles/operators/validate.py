@@ -63,8 +63,8 @@ class _Validating(Passing[_C]):
                 self._on_error(candle, invalid(candle, fault))
 
     def _fault(self, candle: CandleData) -> str | None:
-        if not candle.traded:
-            return "nobody traded in it; validate before you fill gaps"
+        if candle.filled:
+            return "it was filled in; validate before you fill gaps"
         row = candle.row
         if not candle.proven:  # a file may lack these
             row = row._replace(turnover=row.turnover or 0.0, timestamp=row.timestamp or row.open_time * 1000)

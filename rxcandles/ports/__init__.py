@@ -6,7 +6,16 @@ Each is a Protocol; anything of the same shape can take its place. None of them 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
 from rxcandles.ports.records import IMPORTED, Covered, Impossible, Series, Written
-from rxcandles.ports.store import CandleStore, Reserved, Reserving, RowReader, impossible_in, with_imported, zone_of
+from rxcandles.ports.store import (
+    CandleStore,
+    Reserved,
+    Reserving,
+    RowReader,
+    absent_of,
+    impossible_in,
+    with_imported,
+    zone_of,
+)
 
 __all__ = [
     "IMPORTED",
@@ -23,6 +32,7 @@ __all__ = [
     "RowReader",
     "Series",
     "Written",
+    "absent_of",
     "impossible_in",
     "with_imported",
     "zone_of",

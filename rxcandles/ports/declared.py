@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
 
 import attrs
 
 from rxcandles.model import SETTLE_SECONDS
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import ConfirmTimes
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe
@@ -31,9 +31,6 @@ __all__ = [
     "source_address",
     "timeframes_of",
 ]
-
-AbsentSlot: TypeAlias = Literal["no_trade", "outage", "either"]
-"""What it means that there is no candle in a slot: nobody traded, the exchange was out, or one of the two."""
 
 
 def timeframes_of(exchange: Exchange | type) -> Sequence[Timeframe]:

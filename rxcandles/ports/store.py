@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.candles import CandleData, Order, Row
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time
@@ -14,7 +15,16 @@ from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports.records import Covered, Impossible, Series, Written
 from rxcandles.util.arguments import check_flag, refusal
 
-__all__ = ["CandleStore", "Reserved", "Reserving", "RowReader", "impossible_in", "with_imported", "zone_of"]
+__all__ = [
+    "CandleStore",
+    "Reserved",
+    "Reserving",
+    "RowReader",
+    "absent_of",
+    "impossible_in",
+    "with_imported",
+    "zone_of",
+]
 
 
 class RowReader(Protocol):
@@ -59,9 +69,11 @@ class CandleStore(Protocol):
     """Where candles and their coverage are kept, for one exchange.
 
     All times are UTC seconds, all spans half open. Any method may be cancelled; none leaves a transaction open.
-    Each raises ``StoreError`` where the store can't be used. It may have a method ``impossible`` besides, which returns
-    what ``write`` has heard of candles that can't be true, in the words of :class:`Impossible`, and ``with_imported``,
-    which returns a store that holds imported candles too (see :func:`with_imported`).
+    Each raises ``StoreError`` where the store can't be used. It may have a method ``absent_slot`` besides, which
+    returns what a slot without a candle means; its ``write`` is then given ``absent`` where that is not that nobody
+    traded. It may have a method ``impossible``, which returns what ``write`` has heard of candles that can't be true,
+    in the words of :class:`Impossible`, and ``with_imported``, which returns a store that holds imported candles too
+    (see :func:`with_imported`).
     """
 
     async def write(
@@ -144,6 +156,15 @@ class CandleStore(Protocol):
 
     async def close(self) -> None:
         """Close the store; idempotent."""
+
+
+async def absent_of(store: CandleStore, symbol: str, timeframe: Timeframe) -> AbsentSlot:
+    """Return what a slot of a series means that has no candle, where that is proven: as a store keeps it, if it does.
+
+    Else nobody traded.
+    """
+    read: Callable[..., Awaitable[AbsentSlot]] | None = getattr(store, "absent_slot", None)
+    return "no_trade" if read is None else await read(symbol, timeframe)
 
 
 async def impossible_in(

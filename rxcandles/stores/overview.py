@@ -1,8 +1,9 @@
 """What a store holds: the series, their ends, and how much of each is stored, without a trade, or missing.
 
-A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none, *missing* where
-nobody knows yet. What is without a trade is *provisional* where the answers that say so may have been wrong. All of it
-comes from the ledger, which is read a page at a time; candles are only counted.
+A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none (an *outage* where the
+exchange has a candle without a trade too), *missing* where nobody knows yet. What has no candle is *provisional* where
+the answers that say so may have been wrong. All of it comes from the ledger, which is read a page at a time; candles
+are only counted.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Final
 import attrs
 
 from rxcandles.errors import OddRowError, RequestError
+from rxcandles.model.absent import ABSENT_WORDS, AbsentSlots, counted_as
 from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.model.which import Names, Which
-from rxcandles.ports import CandleStore, Covered, Series, impossible_in, zone_of
+from rxcandles.ports import CandleStore, Covered, Series, absent_of, impossible_in, zone_of
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite.odd import OddSeries, check_apart
 from rxcandles.util.arguments import check_count, check_kind, check_like, check_span, check_symbol
@@ -49,7 +51,7 @@ TOGETHER: Final = 100
 
 
 @attrs.frozen
-class CoverageCell:
+class CoverageCell(AbsentSlots):
     """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by what they are."""
 
     start: int
@@ -58,20 +60,24 @@ class CoverageCell:
     stored: int
     no_trade: int
     provisional: int = 0
-    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    """Slots without a candle by the word of answers that may have been wrong, until one more confirms it."""
     imported: int = 0
     """Slots of ``missing`` of which an imported candle is there."""
     impossible: int = 0
     """Slots of ``missing`` whose candles the exchange has with values that can't be."""
+    outage: int = 0
+    """Slots without a candle of an exchange that has one where nobody traded, too: it was out."""
+    either: int = 0
+    """Slots without a candle of an exchange that leaves open which of the two it means."""
 
     @property
     def missing(self) -> int:
         """Slots that nobody has asked the exchange about."""
-        return self.slots - self.stored - self.no_trade
+        return self.slots - self.stored - self.empty
 
 
 @attrs.frozen(repr=False)
-class SeriesOverview(Brief):
+class SeriesOverview(Brief, AbsentSlots):
     """One series between two open times, the older included: its slots by what they are, and the gaps that are missing.
 
     ``size`` are the bytes that its candles take in the file: their share, by number, of the table that all series are
@@ -90,9 +96,13 @@ class SeriesOverview(Brief):
     imported: int
     """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
     provisional: int = 0
-    """Slots of ``no_trade`` that are so by the word of answers that may have been wrong, until one more confirms it."""
+    """Slots without a candle by the word of answers that may have been wrong, until one more confirms it."""
     impossible: int = 0
     """Slots of ``missing`` whose candles the exchange has with values that can't be; the next run asks again."""
+    outage: int = 0
+    """Slots without a candle of an exchange that has one where nobody traded, too: it was out."""
+    either: int = 0
+    """Slots without a candle of an exchange that leaves open which of the two it means."""
 
 
 class CoverageCells(list[CoverageCell]):
@@ -104,7 +114,7 @@ class CoverageCells(list[CoverageCell]):
 
 def _kinds(cell: CoverageCell) -> dict[str, float]:
     return {
-        "stored": cell.stored, "imported": cell.imported, "no trade": cell.no_trade - cell.provisional,
+        "stored": cell.stored, "imported": cell.imported, ABSENT_WORDS[cell.absent]: cell.empty - cell.provisional,
         "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
         "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
     }  # fmt: skip
@@ -116,17 +126,19 @@ class Overview(list[SeriesOverview]):
     odd: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no trade", "missing", "imported", "")
+        head = ("exchange", "series", "from (UTC)", "to (UTC)", "candles", "no candle", "missing", "imported", "")
         return table_html(f"{len(self):,} series", [_row(each) for each in self], head)
 
 
 def _row(each: SeriesOverview) -> tuple[object, ...]:
     kinds = {
-        "stored": each.candles, "no trade": each.no_trade - each.provisional, "provisional": each.provisional,
-        "missing": each.missing - each.impossible, "impossible": each.impossible,
+        "stored": each.candles, ABSENT_WORDS[each.absent]: each.empty - each.provisional,
+        "provisional": each.provisional, "missing": each.missing - each.impossible, "impossible": each.impossible,
     }  # fmt: skip
     exchange, symbol, timeframe = each.series
-    counts = (each.candles, each.no_trade, each.missing, each.imported)
+    # Which it is stands beside the number where it is not the usual one.
+    empty = each.empty if each.absent == "no_trade" else f"{each.empty:,} ({ABSENT_WORDS[each.absent]})"
+    counts = (each.candles, empty, each.missing, each.imported)
     return (exchange, f"{symbol} {timeframe}", each.start, each.stop, *counts, bar_html(kinds.items()))
 
 
@@ -229,10 +241,11 @@ async def _overview(
     holes += frame.slots(span[0], edge) > 0
     missing = frame.slots(*span) - known
     doubted = sum(frame.slots(*each) for each in await _claimed(store, series.symbol, frame, span))
+    absent = counted_as(await absent_of(store, series.symbol, frame), known - candles)
     return SeriesOverview(
-        series, to_datetime(span[0]), to_datetime(span[1]), candles, known - candles, missing, holes,
+        series, to_datetime(span[0]), to_datetime(span[1]), candles, absent.pop("no_trade"), missing, holes,
         round(candles * row_bytes), source, imported, min(doubted, known - candles),
-        len(await impossible_in(store, series.symbol, frame, *span)),
+        len(await impossible_in(store, series.symbol, frame, *span)), **absent,
     )  # fmt: skip
 
 
@@ -359,16 +372,17 @@ async def coverage_cells(
             known[last] += frame.slots(piece.start, piece.stop)
             last -= 1
     imported = await _imported(store, symbol, frame, edges)
+    absent = await absent_of(store, symbol, frame)
     return CoverageCells(
         CoverageCell(
             edges[at],
             edges[at + 1],
             frame.slots(edges[at], edges[at + 1]),
             stored[at],
-            known[at] - stored[at],
-            min(doubted[at], known[at] - stored[at]),
-            imported[at],
-            wrong[at],
+            provisional=min(doubted[at], known[at] - stored[at]),
+            imported=imported[at],
+            impossible=wrong[at],
+            **counted_as(absent, known[at] - stored[at]),
         )
         for at in range(number)
     )

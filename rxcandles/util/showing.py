@@ -84,7 +84,8 @@ class Markup(str):
 
 
 _COLOURS: Final = {
-    "stored": "#7a9cc6", "imported": "#7d848d", "no trade": "#e0b04c", "provisional": "#e38fb5", "missing": "#9467b5",
+    "stored": "#7a9cc6", "imported": "#7d848d", "no trade": "#e0b04c", "outage": "#7f5a32",
+    "no trade or outage": "#b08540", "provisional": "#e38fb5", "missing": "#9467b5",
     "impossible": "#e8590c",
     "held": "#0f8f72",
 }  # fmt: skip

@@ -11,12 +11,14 @@ from functools import partial
 
 import attrs
 import pytest
+from exchanges.binance.market import Memory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
 from rxcandles import Exchange, Page, RequestError, Timeframe
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.http import HttpExchange
 from rxcandles.simulator import Market, Simulator
 
 FRAME = Timeframe.of("1m")
@@ -62,13 +64,22 @@ async def upbit() -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
+async def binance() -> AsyncIterator[Opened]:
+    """Binance's adapter, its requests answered in memory: a candle in each slot but those of an outage."""
+    exchange = Memory()
+    yield Opened(
+        exchange, "BTCUSDT", lambda start, stop: exchange.times(start, min(stop, END + MINUTE)), LISTED, END + 30
+    )
+
+
+@asynccontextmanager
 async def toy(kind: type[Toy]) -> AsyncIterator[Opened]:
     """One of the toys."""
     exchange = kind(0.3)
     yield Opened(exchange, "TOY", partial(truth, exchange), exchange.times[0], END + 30)  # type: ignore[arg-type]
 
 
-CASES = [Case("upbit", upbit), *(Case(kind.__name__, partial(toy, kind)) for kind in KINDS)]
+CASES = [Case("upbit", upbit), Case("binance", binance), *(Case(kind.__name__, partial(toy, kind)) for kind in KINDS)]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
@@ -129,7 +140,7 @@ async def test_as_many_as_a_page_holds(opened: Opened) -> None:
     """The page limit is what really comes at most; one more is refused in words where the adapter knows it."""
     limit = opened.exchange.page_limit
     check(opened, await opened.page(END, limit), END, limit)
-    if isinstance(opened.exchange, UpbitExchange):
+    if isinstance(opened.exchange, HttpExchange):
         with pytest.raises(RequestError, match=f"{limit + 1}"):
             await opened.page(END, limit + 1)
 
@@ -157,7 +168,7 @@ async def test_the_future_and_what_forms(opened: Opened) -> None:
 
 async def test_what_it_can_not_have(opened: Opened) -> None:
     """A market in a name that can't be, or a timeframe that isn't served, is refused before anything is sent."""
-    if isinstance(opened.exchange, UpbitExchange):
+    if isinstance(opened.exchange, HttpExchange):
         with pytest.raises(RequestError):
             opened.exchange.check("KRW BTC", FRAME)
     else:

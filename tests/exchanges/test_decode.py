@@ -5,7 +5,8 @@ import math
 import pytest
 
 from rxcandles.errors import InvalidResponseError
-from rxcandles.exchanges.upbit.decode import decode_candles, decode_markets, error_message, error_seconds, excerpt
+from rxcandles.exchanges.answers import excerpt
+from rxcandles.exchanges.upbit.decode import decode_candles, decode_markets, error_message, error_seconds
 from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
 

@@ -202,3 +202,25 @@ def test_progress_raises() -> None:
         raise lost
 
     assert through(ops.with_progress(tell), [[GOOD]]) == ([], lost)
+
+
+def test_resample_without_trades() -> None:
+    """Candles of volume 0 count for the prices of a slot only where nobody traded in all of it."""
+    flat = attrs.evolve(GOOD, volume=0.0, turnover=0.0)
+    start = GOOD.open_seconds - GOOD.open_seconds % 300
+
+    def minute(at: int, price: float, volume: float) -> CandleData:
+        prices = dict.fromkeys(("open", "high", "low", "close"), price)
+        stamp = (start + at * 60) * 1000
+        return attrs.evolve(flat, open_seconds=start + at * 60, volume=volume, timestamp=stamp, **prices)
+
+    quiet = [minute(at, 50, 0.0) for at in range(5)]
+    mixed = [minute(5, 50, 0.0), minute(6, 60, 1.0), minute(7, 60, 0.0), minute(8, 70, 2.0), minute(9, 70, 0.0)]
+    for order in ("oldest_first", "newest_first"):
+        candles = [*quiet, *mixed][:: 1 if order == "oldest_first" else -1]
+        made, error = through(ops.resample("5m", order=order, partial="keep"), [candles])  # type: ignore[arg-type]
+        assert error is None
+        one, other = made if order == "oldest_first" else made[::-1]
+        assert (one.open, one.high, one.low, one.close, one.volume) == (50, 50, 50, 50, 0)
+        assert (other.open, other.high, other.low, other.close, other.volume) == (60, 70, 60, 70, 3)
+        assert other.timestamp == mixed[-1].timestamp

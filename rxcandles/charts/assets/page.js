@@ -398,7 +398,7 @@
   }
 
   function told(at) {
-    const values = at.open === undefined ? (at.impossible ? "impossible: the exchange's candle can't be true" : at.missing ? "missing" : at.provisional ? "empty by one answer" : "no trade")
+    const values = at.open === undefined ? (at.impossible ? "impossible: the exchange's candle can't be true" : at.missing ? "missing" : at.provisional ? "empty by one answer" : meta.absent)
       : `O ${price(at.open)}  H ${price(at.high)}  L ${price(at.low)}  C ${price(at.close)}  V ${amount(at.volume)}`;
     const missing = Math.max(0, at.missing - (at.imported ?? 0));
     const more = at.open === undefined ? [] : [

@@ -6,25 +6,23 @@ eight decimals or, below 1e-6, in E-notation (``0E-8``).
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from math import inf, isfinite
 from typing import Any, Final
 
 import msgspec
 
 from rxcandles.errors import InvalidResponseError
+from rxcandles.exchanges.answers import excerpt, one_line
+from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
 from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market
 
-__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds", "excerpt"]
+__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds"]
 
-_EXCERPT: Final = 120
-_MESSAGE: Final = 300
 _HOUR: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3])", re.ASCII)
 _REST: Final = re.compile(r":([0-5]\d):([0-5]\d)", re.ASCII)
 _SPAN: Final = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,3})?)\s*(sec|s\b|min|m\b|hour|h\b|초|분|시간)", re.IGNORECASE)
@@ -75,15 +73,9 @@ class _ErrorBody(msgspec.Struct):
 
 
 _VALUES: Final = tuple(name for name in _Candle.__struct_fields__ if name not in _Named.__struct_fields__)
-_VALUE: Final = 40
-"""Characters of a value that is no number."""
-_DIGITS: Final = 60
-"""Characters of a number that is none of a candle's."""
 _candles: Final = msgspec.json.Decoder(list[_Candle])
 _markets: Final = msgspec.json.Decoder(list[_Market])
 _errors: Final = msgspec.json.Decoder(_ErrorBody)
-_UNREADABLE: Final = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise; the last for text that is nested too deeply."""
 
 
 def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -> list[Row]:
@@ -95,10 +87,10 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
     """
     try:
         candles: Sequence[_Candle] = _candles.decode(body)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         try:
             candles = _one_by_one(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             message = f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}"
             raise InvalidResponseError(message) from error
     unit = int(timeframe.name[:-1]) if timeframe.name.endswith("m") else None
@@ -131,10 +123,7 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
 
 def _one_by_one(body: bytes) -> list[_Candle]:
     """Return the candles of a page of which not every value is what it should be; raise where it is no page."""
-    found = json.loads(body.decode(), parse_int=_number(int), parse_float=_number(float), parse_constant=str)
-    if not isinstance(found, list):
-        raise msgspec.ValidationError("no array")
-    candles, wrong = [], 0
+    found, candles, wrong = odd_list(body), [], 0
     for each in found:
         try:
             candles.append(msgspec.convert(each, _Candle))
@@ -142,26 +131,9 @@ def _one_by_one(body: bytes) -> list[_Candle]:
             named, wrong = msgspec.convert(each, _Named), wrong + 1
             if 2 * wrong > len(found):
                 raise
-            values = {name: _as_sent(each.get(name)) for name in _VALUES}
+            values = {name: as_sent(each.get(name)) for name in _VALUES}
             candles.append(_Candle(named.market, named.candle_date_time_utc, unit=named.unit, **values))
     return candles
-
-
-def _as_sent(value: object) -> Any:
-    """Return a number, or None, as it is, and what else there may be in words, which no check takes for a number."""
-    if isinstance(value, int | float | None) and not isinstance(value, bool):
-        return value
-    return (value if isinstance(value, str) else json.dumps(value))[:_VALUE]
-
-
-def _number(kind: type[int | float]) -> Callable[[str], int | float | str]:
-    """Return what reads a number, and leaves one that no candle has as it is written."""
-
-    def read(text: str) -> int | float | str:
-        number = kind(text) if len(text) < _DIGITS else inf
-        return number if isfinite(number) else text[:_VALUE]
-
-    return read
 
 
 def decode_markets(body: bytes, asked: str) -> list[Market]:
@@ -176,7 +148,7 @@ def decode_markets(body: bytes, asked: str) -> list[Market]:
             found = [market for each in msgspec.json.decode(body, type=list[Any]) if (market := _market(each))]
             if not found:
                 raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
     return [Market(each.market, each.english_name or "", each.korean_name or "") for each in found]
 
@@ -196,9 +168,8 @@ def error_message(body: bytes) -> str:
     escaped, for terminals and logs would obey it.
     """
     try:
-        message = _errors.decode(body).error.message[:_MESSAGE]
-        return (message if message.isprintable() else repr(message)) or excerpt(body)
-    except _UNREADABLE:
+        return one_line(_errors.decode(body).error.message) or excerpt(body)
+    except UNREADABLE:
         return excerpt(body) if body else "no message"
 
 
@@ -213,19 +184,13 @@ def error_seconds(body: bytes) -> float | None:
         return float(found[1])
     try:
         text = _errors.decode(body).error.message  # its `name` is the status, not a duration
-    except _UNREADABLE:
+    except UNREADABLE:
         pass  # plain text, which is looked at as it is
     found = _SPAN.search(text)
     if found:
         return float(found[1]) * _UNITS[found[2][0].lower()]
     found = _BARE.fullmatch(text)
     return float(found[1]) if found else None
-
-
-def excerpt(body: bytes) -> str:
-    """Return the first 120 characters of a body, quoted, for a message."""
-    text = body[: _EXCERPT * 4].decode("utf-8", "replace")
-    return repr(text[:_EXCERPT]) + ("…" if len(text) > _EXCERPT else "")
 
 
 @lru_cache(maxsize=4096)

@@ -18,12 +18,14 @@ from typing import Any, Final, TypeVar, cast, get_args
 from rxcandles.errors import StoreError
 from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.model import CandleData, Order, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time, Zone, zone
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import END, Timeframe, time_text
 from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
 from rxcandles.stores.paging import pages_of
+from rxcandles.stores.sqlite.absent import read_absent
 from rxcandles.stores.sqlite.claiming import read_claims
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
 from rxcandles.stores.sqlite.connection import Connection, Durability, open_connection
@@ -188,13 +190,15 @@ class SqliteStore(ImportKeeper, Titled):
         gone: Sequence[int] | None = None,
         said: float | None = None,
         impossible: Mapping[int, str] | None = None,
+        absent: AbsentSlot | None = None,
     ) -> Written:
         """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
 
         A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
         at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
         times in ``proven``) are deleted. The slots of candles that are ``impossible`` (open times, and why) are not
-        covered, but where a candle is held by proof, which stays. Returns how many of the rows lie where nothing was
+        covered, but where a candle is held by proof, which stays. ``absent`` is what a slot without a candle means,
+        None for what is known of it already. Returns how many of the rows lie where nothing was
         covered before, which have replaced others (``revised``) and which are deleted (``removed``). Raises
         ``RequestError`` where the first or the last row lies outside.
         """
@@ -209,7 +213,7 @@ class SqliteStore(ImportKeeper, Titled):
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self.series_id(symbol, timeframe, create=True)
         written = await self._open.call(
-            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible
+            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible, absent
         )
         if _log.isEnabledFor(logging.DEBUG):
             event = CommitEvent(
@@ -308,6 +312,10 @@ class SqliteStore(ImportKeeper, Titled):
         check_reading(start, stop)
         found = await self._open.call(read_impossible, await self.series_id(symbol, timeframe), start, stop)
         return whole_notes(found)
+
+    async def absent_slot(self, symbol: str, timeframe: Timeframe) -> AbsentSlot:
+        """Return what a slot of a series means that has no candle, where that is proven."""
+        return await self._open.call(read_absent, await self.series_id(symbol, timeframe))
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
         """Count the rows in ``[start, stop)`` themselves."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
 from rxcandles.model import CandleData, Order, Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Claim
 from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span, SpanSet
@@ -57,6 +58,10 @@ class WithImported:
     async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
         """Return the exchange's candles that are not held as they can't be true."""
         return await self._store.impossible(symbol, timeframe, start, stop)
+
+    async def absent_slot(self, symbol: str, timeframe: Timeframe) -> AbsentSlot:
+        """Return what a slot means that has no candle, where that is proven."""
+        return await self._store.absent_slot(symbol, timeframe)
 
     async def coverage(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None

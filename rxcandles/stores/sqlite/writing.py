@@ -14,10 +14,12 @@ from operator import itemgetter
 from typing import Any, Final
 
 from rxcandles.model import Row
+from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
+from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.claiming import hear_again, uncover
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
 from rxcandles.stores.sqlite.impossible import keep_impossible
@@ -52,6 +54,7 @@ def write_rows(
     gone: Sequence[int] | None = None,
     said: float | None = None,
     impossible: Mapping[int, str] | None = None,
+    absent: AbsentSlot | None = None,
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
 
@@ -59,6 +62,7 @@ def write_rows(
     A row whose ``timestamp`` is earlier than that of the one stored does not replace it, unless ``gone`` is given: the
     answer of a server that lags behind has a candle as it stood before its last trades.
     The slots of candles that are ``impossible`` are left uncovered; a row that is held there by proof stays so.
+    ``absent`` is what a slot without a candle means, None where that is known.
     Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
     """
     with transaction(connection):
@@ -98,6 +102,8 @@ def write_rows(
         )
         uncover(connection, series, slots)
         keep_impossible(connection, series, proven, unknown, heard)
+        if absent is not None:
+            keep_absent(connection, series, absent)
     return Written(
         sum(row.open_time not in before for row in rows) if before else len(rows), revised, removed, void.spans
     )

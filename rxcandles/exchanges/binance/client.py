@@ -1,0 +1,161 @@
+"""Binance spot over HTTP: klines, oldest first with both ends inclusive, brought into the terms of a page."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+from rxcandles.errors import ExchangeError, UnknownMarketError
+from rxcandles.events import OffGridEvent, log_event
+from rxcandles.exchanges.answers import Answer, Refused, excerpt
+from rxcandles.exchanges.binance.decode import Klines, decode_klines, decode_markets
+from rxcandles.exchanges.binance.failures import error_code, failure, used_weight
+from rxcandles.exchanges.binance.symbols import meant
+from rxcandles.exchanges.headers import http_date
+from rxcandles.exchanges.http import HttpExchange
+from rxcandles.limiters import Limit
+from rxcandles.model.naming import NAMED
+from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe, time_text
+from rxcandles.ports import Market, Page
+from rxcandles.ports.declared import AbsentSlot
+from rxcandles.util.arguments import check_symbol, refusal
+
+__all__ = ["BinanceExchange"]
+
+_log: Final = logging.getLogger("rxcandles.fetch")
+
+_INTERVALS: Final = {
+    **{name: name for name in ("1s", "1m", "3m", "5m", "15m", "30m")},
+    **{"60m": "1h", "240m": "4h", "1d": "1d", "1w": "1w", "1M": "1M"},
+}
+"""By timeframe: what Binance calls it. Days, weeks (from Monday) and months are those of UTC."""
+_NAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
+"""What can be no market, though it may be written in its place."""
+_LIST: Final = 8
+"""How many times as long as ``max_body`` the list of markets may be."""
+_SPARE: Final = 8
+"""Rows asked for beyond a page, which cost nothing: some of it may be off the grid."""
+
+
+class BinanceExchange(HttpExchange):
+    """Candles of Binance spot, or of a server that speaks like it at ``base_url``: see :class:`HttpExchange`.
+
+    ``https://data-api.binance.vision`` has the same candles and needs no key either. Binance has a candle in each slot,
+    of volume 0 where nobody traded; a slot without one is an outage. Rows of 2017 and 2018 that open between two slots
+    are left out, and the log says so (``off_grid``). ``timestamp`` is when a candle closes.
+    """
+
+    title: ClassVar[str] = "Binance"
+    url: ClassVar[str] = NAMED["binance"].url
+    example: ClassVar[str] = "BTCUSDT"
+    example_glob: ClassVar[str] = "*USDT"
+    timeframes: ClassVar[Sequence[Timeframe]] = tuple(each for each in TIMEFRAMES if each.name in _INTERVALS)
+    limit: ClassVar[Limit | None] = Limit(6000, window=60, kind="fixed", group="binance", unit="weight")
+    """Of an address, in a minute of the server's clock (documented 2026-07-21)."""
+    name: str = "binance"
+    page_limit: int = 1000
+    """Binance cuts a larger limit silently to 1,000 (documented 2026-07-21)."""
+    rate_limit: float | None = 50.0
+    """Pages a second that the weight of a minute is enough for."""
+
+    def check(self, symbol: str, timeframe: Timeframe) -> None:
+        """Raise ``RequestError`` where Binance can have no such market or timeframe; sends nothing.
+
+        A code is BASEQUOTE in capital letters: ``BTCUSDT`` is Bitcoin in Tether. What is plainly another way to write
+        one is refused with the code that it seems to mean.
+        """
+        check_symbol(symbol)
+        if symbol in _NAMES:
+            raise refusal("symbol", symbol, "that is a timeframe; write the market before it, such as 'BTCUSDT'")
+        if not symbol.isalnum() or symbol != symbol.upper() or len(symbol) < 4:
+            instead = meant(symbol)
+            hint = "" if instead is None else f"; did you mean {instead!r}?"
+            raise refusal("symbol", symbol, f"write BASEQUOTE as Binance does, such as 'BTCUSDT'{hint}")
+        self._check_timeframe(timeframe)
+
+    @staticmethod
+    def absent_slot(timeframe: Timeframe) -> AbsentSlot:
+        """Return ``outage``: Binance has a candle where nobody traded, too."""
+        return "outage"
+
+    @staticmethod
+    def page_cost(count: int) -> float:
+        """Return the weight of a page: 2, however long it is (documented 2026-07-21)."""
+        return 2.0
+
+    async def first_open(self, symbol: str, timeframe: Timeframe) -> int | None:
+        """Return when the first candle of a market opened, UTC seconds; None where it has none yet."""
+        self.check(symbol, timeframe)
+        asked = f"{symbol} {timeframe}, the first candle"
+        answer = await self._klines(symbol, timeframe, "startTime=0&limit=1", asked, anew=False)
+        opened = decode_klines(answer.body, timeframe, asked).first_open
+        return None if opened is None else timeframe.ceil(opened)
+
+    async def _page(self, symbol: str, timeframe: Timeframe, to: int, count: int, asked: str, *, anew: bool) -> Page:
+        # Ends are inclusive on open time, to the millisecond: what opens before `to` opens at most one before it.
+        limit = min(count + _SPARE, self.page_limit)
+        answer = await self._klines(symbol, timeframe, f"endTime={to * 1000 - 1}&limit={limit}", asked, anew=anew)
+        klines = decode_klines(answer.body, timeframe, asked)
+        self._log_off_grid(symbol, timeframe, klines)
+        rows = klines.rows[:count]
+        if len(klines.rows) > count:
+            start = rows[-1].open_time
+        elif klines.came >= limit and klines.first_open is not None:
+            start = min(timeframe.ceil(klines.first_open), to)
+        else:
+            start = BEGINNING
+        date = answer.headers.get("Date")
+        return Page(
+            rows,
+            covered=(start, to),
+            history_starts=start == BEGINNING,
+            server_time=http_date(date),
+            used=used_weight(answer.headers),
+            delay=answer.delay,
+            beginning=excerpt(answer.body),
+        )
+
+    async def _klines(self, symbol: str, timeframe: Timeframe, which: str, asked: str, *, anew: bool) -> Answer:
+        query = f"symbol={quote(symbol, safe='')}&interval={_INTERVALS[timeframe.name]}&{which}"
+        try:
+            answer = await self._get(f"/api/v3/klines?{query}", asked, anew=anew)
+            if error_code(answer.body) is not None:
+                what = f"{asked}: {self._host} answered 200"
+                raise failure(Refused(200, answer.body, what, None, time.time()))
+            return answer
+        except UnknownMarketError as error:
+            instead = meant(symbol)
+            hint = "" if instead in (None, symbol) else f"; did you mean {instead!r}?"
+            error.args = (
+                f"there is no market {symbol!r} at {self.name}, or none any more: {error}; "
+                f"`rxcandles markets --exchange binance` lists them{hint}",
+            )
+            raise
+
+    async def markets(self) -> list[Market]:
+        """Return all markets that have candles, halted ones too, in Binance's order; raises as :meth:`page` does."""
+        asked = "all markets"
+        # Without the sets of permissions it is a third as long, which is megabytes.
+        answer = await self._get("/api/v3/exchangeInfo?showPermissionSets=false", asked, longest=_LIST)
+        return decode_markets(answer.body, asked)
+
+    def _failed(self, refused: Refused) -> ExchangeError:
+        return failure(refused)
+
+    def _log_off_grid(self, symbol: str, timeframe: Timeframe, klines: Klines) -> None:
+        """Log, once a page, that some of its rows open between two slots of the grid."""
+        if not klines.off_grid:
+            return
+        event = OffGridEvent(
+            event="off_grid",
+            exchange=self.name,
+            symbol=symbol,
+            timeframe=timeframe.name,
+            rows=len(klines.off_grid),
+            open_time=time_text(klines.off_grid[0]),
+        )
+        message = "%s %s: %d rows of a page open between two slots and are left out, the newest at %s"
+        log_event(_log, logging.WARNING, event, message, symbol, timeframe, event["rows"], event["open_time"])

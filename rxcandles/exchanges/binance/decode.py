@@ -1,0 +1,150 @@
+"""Binance's JSON, from the bytes of a body to rows; whatever is not what was asked for is an error.
+
+A page is an array of arrays, oldest first: open time and close time in milliseconds, every price and amount as text
+of eight decimals, the number of trades as a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from rxcandles.errors import InvalidResponseError
+from rxcandles.exchanges.answers import excerpt
+from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
+from rxcandles.model import Row
+from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import Market
+
+__all__ = ["Klines", "decode_klines", "decode_markets"]
+
+
+@attrs.frozen
+class Klines:
+    """The rows of a page, and what else it says."""
+
+    rows: Sequence[Row]
+    """Those on the grid, newest first."""
+    off_grid: Sequence[float]
+    """When the others open, UTC seconds, newest first."""
+    came: int
+    """How many came in all."""
+    first_open: float | None
+    """When the oldest of all opens, UTC seconds; None where there is none."""
+
+
+class _Kline(msgspec.Struct, array_like=True, gc=False):
+    opened: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    closes: int
+    turnover: float
+    trades: int
+    taker_volume: float
+    taker_turnover: float
+
+
+class _Symbol(msgspec.Struct, gc=False):
+    symbol: str
+    status: str = ""
+    baseAsset: str = ""
+    quoteAsset: str = ""
+
+
+class _Info(msgspec.Struct):
+    symbols: list[_Symbol]
+
+
+_klines: Final = msgspec.json.Decoder(list[_Kline], strict=False)
+"""Not strict: numbers are sent as text."""
+_info: Final = msgspec.json.Decoder(_Info)
+_TIMES: Final = ("opened", "closes")
+_NOT_YET: Final = "PRE_TRADING"
+
+
+def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
+    """Return the rows of a page, newest first, those off the grid apart.
+
+    Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array of
+    klines. Whether they make sense is ``check_page``'s matter: a value that is no number stays as it was sent.
+    """
+    try:
+        klines: Sequence[_Kline] = _klines.decode(body)
+    except UNREADABLE as error:
+        try:
+            klines = _one_by_one(body)
+        except UNREADABLE:
+            message = f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}"
+            raise InvalidResponseError(message) from error
+    on_grid = _on_grid(timeframe)
+    make = tuple.__new__
+    rows: list[Row] = []
+    keep, off_grid = rows.append, []
+    for each in reversed(klines):
+        opened = each.opened
+        if not on_grid(opened):
+            off_grid.append(opened / 1000)
+            continue
+        values = (
+            opened // 1000, each.open, each.high, each.low, each.close, each.volume, each.turnover, each.closes,
+            None, None, None,
+        )  # fmt: skip
+        keep(make(Row, values))
+    return Klines(rows, off_grid, len(klines), klines[0].opened / 1000 if klines else None)
+
+
+def _on_grid(timeframe: Timeframe) -> Callable[[int], bool]:
+    """Return what says whether a slot opens at a time in milliseconds."""
+    step, offset = timeframe.seconds * 1000, timeframe.offset * 1000
+    if step:
+        return lambda opened: (opened - offset) % step == 0
+    return lambda opened: opened % 1000 == 0 and bool(timeframe.on_grid(opened // 1000))
+
+
+def _one_by_one(body: bytes) -> list[_Kline]:
+    """Return the klines of a page of which not every value is what it should be; raise where it is no page."""
+    found, klines, wrong = odd_list(body), [], 0
+    for each in found:
+        try:
+            klines.append(msgspec.convert(each, _Kline, strict=False))
+        except msgspec.ValidationError:
+            wrong += 1
+            fields = _Kline.__struct_fields__
+            if 2 * wrong > len(found) or not isinstance(each, list) or len(each) < len(fields):
+                raise
+            values = dict(zip(fields, map(_number, each), strict=False))
+            if not all(type(values[name]) is int for name in _TIMES):
+                raise
+            klines.append(_Kline(**values))
+    return klines
+
+
+def _number(value: object) -> Any:
+    """Return the number that a value is, or says as text; else the value as it was sent."""
+    try:
+        return float(value) if isinstance(value, str) else as_sent(value)
+    except ValueError:
+        return as_sent(value)
+
+
+def decode_markets(body: bytes, asked: str) -> list[Market]:
+    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the klines' decoder.
+
+    Those that are halted or no longer traded have candles, and are among them.
+    """
+    try:
+        found = _info.decode(body).symbols
+    except UNREADABLE as error:
+        raise InvalidResponseError(f"{asked}: the answer is no list of markets ({error}): {excerpt(body)}") from error
+    return [Market(each.symbol, _title(each)) for each in found if each.status != _NOT_YET]
+
+
+def _title(found: _Symbol) -> str:
+    title = "/".join(filter(None, (found.baseAsset, found.quoteAsset)))
+    return title if found.status in ("TRADING", "") else f"{title} (not traded now)".strip()

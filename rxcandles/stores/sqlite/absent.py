@@ -1,0 +1,48 @@
+"""What is kept of what an empty slot means, where it is not that nobody traded: the exchange's word, by series.
+
+The table is made with the first such series; a file without it has none, and older versions read one with it. Runs in
+the thread of the store's connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, get_args
+
+from rxcandles.model.absent import AbsentSlot
+
+__all__ = ["ABSENT_COLUMNS", "has_absent", "keep_absent", "read_absent"]
+
+ABSENT_COLUMNS: Final = ("series", "meaning")
+_MAKE: Final = (
+    "CREATE TABLE IF NOT EXISTS absent_slots (series INTEGER PRIMARY KEY REFERENCES series (id), meaning TEXT NOT NULL)"
+)
+_KEEP: Final = (
+    "INSERT INTO absent_slots (series, meaning) VALUES (?, ?) ON CONFLICT (series)"
+    " DO UPDATE SET meaning = excluded.meaning WHERE meaning <> excluded.meaning"
+)
+
+
+def has_absent(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has the table."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'absent_slots'").fetchone()[0])
+
+
+def keep_absent(connection: sqlite3.Connection, series: int, meaning: AbsentSlot) -> None:
+    """Write down what an empty slot of a series means, within a transaction of the caller's."""
+    if meaning != "no_trade":
+        connection.execute(_MAKE)
+    elif not has_absent(connection):
+        return
+    connection.execute(_KEEP, (series, meaning))
+
+
+def read_absent(connection: sqlite3.Connection, series: int) -> AbsentSlot:
+    """Return what an empty slot of a series means: ``no_trade`` where nothing else is kept."""
+    if not has_absent(connection):
+        return "no_trade"
+    found: list[tuple[Any]] = connection.execute(
+        "SELECT meaning FROM absent_slots WHERE series = ?", (series,)
+    ).fetchall()
+    known: dict[Any, AbsentSlot] = {each: each for each in get_args(AbsentSlot)}
+    return known.get(found[0][0], "either") if found else "no_trade"
