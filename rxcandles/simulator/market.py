@@ -193,7 +193,11 @@ class Market:
         """
         frame = Timeframe.of(timeframe)
         if self.dense:
-            return [_row(candle) for candle in self.candles(frame, start, stop, now)]
+            # Such exchanges say when a candle closes, not when its last trade was.
+            return [
+                _row(each._replace(timestamp=frame.shift(each.open_time, 1) * 1000 - 1))
+                for each in self.candles(frame, start, stop, now)
+            ]
         series = self._series(frame)
         if now is not None:
             start, stop = max(start, _oldest(frame, now)), min(stop, frame.floor(now) + 1)
