@@ -120,9 +120,14 @@ def limited(headers: Mapping[str, str | None] | None = None) -> Fault:
     return refuse
 
 
-def banned(seconds: float) -> Fault:
-    """Answer 418 with a body that says how long the block lasts; the next request is answered as ever."""
-    return lambda asked, _answer: asked.words.blocked(seconds, asked.now)
+def banned(seconds: float, headers: Mapping[str, str | None] | None = None) -> Fault:
+    """Answer 418 and say how long the block lasts, with further ``headers`` if given; the next request is answered."""
+
+    def block(asked: Asked, _answer: Answer) -> Answer:
+        answer = asked.words.blocked(seconds, asked.now)
+        return attrs.evolve(answer, headers={**answer.headers, **(headers or {})})
+
+    return block
 
 
 def html() -> Fault:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from rxcandles.errors import RequestError
@@ -252,6 +253,17 @@ async def test_two_faces_of_one_market(ask: Any, rows: Rows) -> None:
             ]
             for each in reversed(one)
         ]  # fmt: skip
+
+
+async def test_another_market_in_its_place(rows: Rows) -> None:
+    """A market that a test puts in the place of another is served from then on."""
+    async with binance(markets=[THIN]) as sim:
+        start = NOW // 60 * 60 - 600
+        query = {"symbol": "THINUSDT", "interval": "1m", "startTime": start * 1000}
+        before = await rows(sim, **query)
+        sim.markets["THINUSDT"] = attrs.evolve(THIN, halts=((start, start + 300),))
+        after = await rows(sim, **query)
+        assert ([*range(start, NOW, 60)], before[5:]) == (opens(before), after)
 
 
 def test_faces_by_name() -> None:

@@ -77,8 +77,7 @@ class BinanceSimulator(Server):
         )
         self.limit = Weights(rate, ban_after)
         self.words = BinanceWords(rate or 6000)
-        made_up = cast(dict[str, Market], self.markets)
-        self._klines = {symbol: Klines(market) for symbol, market in made_up.items()}
+        self._klines: dict[str, Klines] = {}
 
     def _served_as(self, market: Source) -> Source:
         if not isinstance(market, Market):
@@ -97,7 +96,7 @@ class BinanceSimulator(Server):
             return Answer(body="{}", form=BINANCE)
         if path == TIME_PATH:
             return Answer(body=dumps({"serverTime": int(now * 1000)}, separators=(",", ":")), form=BINANCE)
-        return exchange_info(query, {symbol: each.market for symbol, each in self._klines.items()}, now, self._allowed)
+        return exchange_info(query, cast(dict[str, Market], self.markets), now, self._allowed)
 
     @property
     def _allowed(self) -> int:
@@ -107,13 +106,22 @@ class BinanceSimulator(Server):
         return _NOT_FOUND if query is None else refusal(-1121, "Invalid symbol.")
 
     def _candles(self, query: CandleQuery, illness: Illness, now: float) -> Served | None:
-        klines = self._klines.get(query.market)
+        klines = self._klines_of(query.market)
         if klines is None or not klines.known(illness.clock(now)):
             return None
         to = inf if query.to is None else query.to
         if query.since is None:
             return illness.newest(klines, query.timeframe, to, query.count, now, BINANCE)
         return illness.oldest(klines, query.timeframe, query.since, to, query.count, now, BINANCE)
+
+    def _klines_of(self, symbol: str) -> Klines | None:
+        """The candles of a market as it is now: a test may put another one in its place."""
+        market, klines = self.markets.get(symbol), self._klines.get(symbol)
+        if not isinstance(market, Market):
+            return None
+        if klines is None or klines.market is not market:
+            klines = self._klines[symbol] = Klines(market)
+        return klines
 
     def _headers(self, answer: Answer, body: bytes, verdict: Verdict | None) -> dict[str, str]:
         own: dict[str, str] = {}
