@@ -52,7 +52,7 @@ from rxcandles.interchange import (
 )
 from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
-from rxcandles.model import CandleData, Candles, MarkedRow, Order, Request, Row
+from rxcandles.model import CandleData, Candles, CandleWithTrades, MarkedRow, Order, Request, Row, RowWithTrades
 from rxcandles.model.claims import Claim, ConfirmTimes
 from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
 from rxcandles.model.reports import (
@@ -94,6 +94,7 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CandleWithTrades",
     "Candles",
     "CertificateError",
     "Chunk",
@@ -151,6 +152,7 @@ __all__ = [
     "ResampledCandle",
     "Retry",
     "Row",
+    "RowWithTrades",
     "RxCandlesError",
     "SchemaError",
     "Series",

@@ -13,7 +13,7 @@ from rxcandles.cli.showntimes import headed, said_apart, span_shown, time_shown
 from rxcandles.cli.text import counted, printable
 from rxcandles.errors import IncompleteError
 from rxcandles.interchange.writing.lines import FIELDS
-from rxcandles.model import CandleData
+from rxcandles.model import TRADE_FIELDS, CandleData, CandleWithTrades
 from rxcandles.model.reports import CollectionSummary
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def format_candles(
 
     Where they are ``marked``, the latter two have ``proven`` as their last field, as exported files do.
     """
-    fields = (*FIELDS, "proven") if marked else FIELDS
+    more = TRADE_FIELDS if not marked and any(isinstance(each, CandleWithTrades) for each in candles[:1]) else ()
+    fields = (*FIELDS, *more, *(["proven"] if marked else []))
     if style == "csv":
         if header:
             yield ",".join(fields)
         for candle in candles:
             line = io.StringIO()
-            values = [getattr(candle, field) for field in FIELDS]
+            values = [getattr(candle, field) for field in (*FIELDS, *more)]
             values += [str(candle.proven).lower()] if marked else []
             csv.writer(line, lineterminator="").writerow(values)
             yield line.getvalue()

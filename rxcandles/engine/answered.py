@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rxcandles.errors import ExchangeError, PassingError, RxCandlesError
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.ports import Page
 from rxcandles.util.arguments import shown
 
@@ -34,7 +34,7 @@ def check_answer(page: object, what: Callable[[], str]) -> Page:
         raise _wrong(what(), page, "a Page", "return rxcandles.Page(rows)")
     if not isinstance(page.rows, Sequence) or isinstance(page.rows, str | bytes):
         raise _wrong(what(), page.rows, "a list of rows in its Page", "return rxcandles.Page([rxcandles.Row(…), …])")
-    if not {Row}.issuperset(map(type, page.rows)):
+    if not {Row, RowWithTrades}.issuperset(map(type, page.rows)):
         for row in page.rows:
             if not isinstance(row, Row):
                 raise _wrong(what(), row, "Rows in its Page", "make a rxcandles.Row of each")

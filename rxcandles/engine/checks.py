@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 import attrs
 
 from rxcandles.errors import InvalidResponseError
-from rxcandles.model import Row
-from rxcandles.model.rules import finite, possible, value_fault
+from rxcandles.model import Row, RowWithTrades
+from rxcandles.model.rules import finite, possible, sound_trades, value_fault
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, time_text
 from rxcandles.ports import Page
@@ -24,6 +24,7 @@ __all__ = ["CheckedPage", "check_page"]
 _Asked: TypeAlias = tuple[str, Timeframe, int, int]
 """Symbol, timeframe, ``to`` and ``count``."""
 
+_PLAIN: Final = len(Row._fields)
 _CLOCK_SPREAD: Final = 5
 """Seconds that the clock of the ``Date`` header, whole seconds of a front server, may lie behind the candles'."""
 
@@ -102,6 +103,12 @@ def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
 
 def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
     """Say whether all is well, as it is with nearly every page."""
+    if rows and isinstance(rows[0], RowWithTrades):
+        try:
+            told = all(map(sound_trades, rows))
+        except TypeError:
+            return False
+        return told and _sound([Row._make(row[:_PLAIN]) for row in rows], timeframe, before)
     on_grid = timeframe.on_grid
     try:
         for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:

@@ -12,6 +12,7 @@ import attrs
 
 from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.exchanges.named import Named, named
+from rxcandles.integrity.compare import compare_some
 from rxcandles.integrity.distrust import Untrusted
 from rxcandles.integrity.examine import Examination
 from rxcandles.integrity.findings import EXCHANGE_KINDS, FILE_KINDS, Finding, RepairReport, Tally, VerificationReport
@@ -19,9 +20,8 @@ from rxcandles.integrity.mend import RepairPlan, mend
 from rxcandles.integrity.pending import is_unsettled
 from rxcandles.integrity.refetch import Asking
 from rxcandles.integrity.salvage import salvage
-from rxcandles.integrity.sample import compare_some
 from rxcandles.integrity.snapshot import Snapshot
-from rxcandles.integrity.verify import verify
+from rxcandles.integrity.verify import check_looking, verify
 from rxcandles.model import Request
 from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.reports import CollectionProgress
@@ -29,18 +29,16 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END
 from rxcandles.model.which import Names, Which
 from rxcandles.modes.collector import CandleCollector
-from rxcandles.modes.connect import OwnRate, asked_name, connect
+from rxcandles.modes.connect import Opening, OwnRate, asked_name, connect
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import retention
 from rxcandles.stores import SqliteStore
 from rxcandles.util.arguments import (
     check_callable,
-    check_count,
     check_each,
     check_flag,
     check_kind,
-    check_number,
     check_path,
     refusal,
 )
@@ -102,18 +100,12 @@ async def repair(
     can't be fetched is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``,
     ``SchemaError`` and ``StoreError``.
     """
-    check_count("most", most)
     check_flag("dry_run", dry_run)
     check_flag("absences", absences)
     anew = _anew(refetch, tz)
-    check_count("sample", sample, 0, 1_000_000)
-    if seed is not None:
-        check_count("seed", seed, -(10**12))
-    which = Which.of(symbol, timeframe)
+    which = check_looking(symbol, timeframe, most, sample, seed, now)
     given = _given(findings)
     check_callable("progress_callback", progress_callback, optional=True)
-    if now is not None:
-        check_number("now", now, 0, END - 1, what="UTC seconds")
     if into is not None:
         check_path("into", into)
     if dry_run and into is not None:
@@ -128,38 +120,16 @@ async def repair(
     async with AsyncExitStack() as stack:
         if not isinstance(exchange, str):
             stack.push_async_callback(exchange.close)
-        there: list[CandleDataProvider] = []
-
-        async def provider() -> CandleDataProvider:
-            if not there:
-                there.append(await stack.enter_async_context(opening))
-            return there[0]
-
+        provider = _Once(stack, opening)
         if into is not None:
             await salvage(original, into)
-        failures: list[str] = []
-        async with Snapshot(path) as snapshot:
-            look = _Look(str(path), which, now, most, whose, source)
-            await snapshot.call(look.begin)
-            if sample and not look.damaged:
-                try:
-                    await look.compare(snapshot, await provider(), sample, seed)
-                except ExchangeError as error:
-                    failures.append(f"not compared with the exchange: {error}")
-            before, plan, done = await snapshot.call(lambda connection: look.end(connection, given, anew))
-        report = RepairReport(
-            before=before,
-            steps=plan.steps,
-            removed=sum(step.candles for step in plan.steps if step.action != "question"),
-            stored=0,
-            requests=0,
-            failures=tuple(failures),
-            after=None,
-        )
-        if dry_run or before.damaged:
+        look = _Look(str(path), which, now, most, whose, source)
+        report, plan, done = await look.over(path, provider, sample, seed, given, anew)
+        if dry_run or report.before.damaged:
             return report
+        failures = [*report.failures]
         if done and not failures and not plan.mendings and not absences:
-            return attrs.evolve(report, after=before)
+            return attrs.evolve(report, after=report.before)
         async with SqliteStore(path, exchange=whose) as store:
             removed = await store.call(mend, plan)
             asking = Asking(store, which, progress_callback, now, failures, spreads=anew is None)
@@ -178,6 +148,20 @@ async def repair(
             absences=asking.absences if absences else None,
             after=after,
         )
+
+
+class _Once:
+    """Opens a provider when it is first needed, and only once."""
+
+    def __init__(self, stack: AsyncExitStack, opening: Opening) -> None:
+        self._stack = stack
+        self._opening = opening
+        self._opened: CandleDataProvider | None = None
+
+    async def __call__(self) -> CandleDataProvider:
+        if self._opened is None:
+            self._opened = await self._stack.enter_async_context(self._opening)
+        return self._opened
 
 
 class _Look:
@@ -205,6 +189,39 @@ class _Look:
     def damaged(self) -> bool:
         """Whether the file itself is at fault."""
         return bool(FILE_KINDS & self._tally.counts.keys())
+
+    async def over(
+        self,
+        path: str | Path,
+        provider: _Once,
+        sample: int,
+        seed: int | None,
+        given: Iterable[Finding],
+        anew: Span | None,
+    ) -> tuple[RepairReport, RepairPlan, bool]:
+        """Return what is wrong with the file, what is to be done about it, and whether nothing is left to be done.
+
+        That is a report of a repair that has done nothing yet; ``sample`` pages are compared with the exchange.
+        """
+        failures: tuple[str, ...] = ()
+        async with Snapshot(path) as snapshot:
+            await snapshot.call(self.begin)
+            if sample and not self.damaged:
+                try:
+                    await self.compare(snapshot, await provider(), sample, seed)
+                except ExchangeError as error:
+                    failures = (f"not compared with the exchange: {error}",)
+            before, plan, done = await snapshot.call(lambda connection: self.end(connection, given, anew))
+        report = RepairReport(
+            before=before,
+            steps=plan.steps,
+            removed=sum(step.candles for step in plan.steps if step.action != "question"),
+            stored=0,
+            requests=0,
+            failures=failures,
+            after=None,
+        )
+        return report, plan, done
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Look at all that the file itself shows."""

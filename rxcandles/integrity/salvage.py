@@ -23,6 +23,7 @@ from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import store_error
 from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades
 
 __all__ = ["salvage"]
 
@@ -63,9 +64,13 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
             target.executemany("INSERT INTO series (id, exchange, symbol, timeframe) VALUES (?, ?, ?, ?)", series)
             there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for number, *_ in series:
-                for table, columns in _TABLES.items():
+                counted = "with_trades" in there and has_trades(source, number)
+                if counted:
+                    keep_trades(target, number)
+                for table, usual in _TABLES.items():
                     if table not in there:
                         continue
+                    columns = ALL_COLUMNS if counted and table == "candles" else usual
                     names = f"series, {', '.join(columns)}"
                     sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES (?{', ?' * len(columns)})"
                     for order in ("DESC", "ASC"):

@@ -1,8 +1,7 @@
-"""Stored pages, chosen at random, held against the exchange.
+"""Stored pages, chosen at random, to be held against the exchange.
 
 The doubtful absences and changes of scale come first, then the beginnings of history, then everything that is covered,
-all slots alike. What an answer has is proof. What it lacks, and where its values are others, is asked about once more
-over another connection, so that an exchange that is ill while it is asked makes no finding.
+all slots alike.
 """
 
 from __future__ import annotations
@@ -11,41 +10,24 @@ import random
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
 from operator import itemgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-from rxcandles.engine.anew import Anew
-from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.fetching import Fetcher
-from rxcandles.engine.retry import Retry
-from rxcandles.engine.run import Run
 from rxcandles.errors import (
-    ExchangeError,
-    InvalidResponseError,
     RequestError,
-    RequestRejectedError,
-    WrongServerError,
 )
-from rxcandles.flow import from_demand, map_async, with_backpressure
 from rxcandles.integrity.examine import Examination, Stored
-from rxcandles.integrity.findings import Finding, Kind
 from rxcandles.integrity.scales import scales
-from rxcandles.integrity.snapshot import Snapshot
-from rxcandles.model import Request, Row
 from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import END, Timeframe, to_datetime
-from rxcandles.ports import Exchange, RateLimiter, Series
-from rxcandles.ports.declared import page_unit, retained_since
+from rxcandles.model.timeframe import END, Timeframe
+from rxcandles.ports import Exchange, Series
+from rxcandles.ports.declared import retained_since
 from rxcandles.stores.sqlite.conditions import is_span
-from rxcandles.stores.sqlite.reading import rows_sql
 
-__all__ = ["AGE_SECONDS", "Sample", "choose", "compare", "compare_some", "page_before"]
+__all__ = ["AGE_SECONDS", "Sample", "choose"]
 
 AGE_SECONDS: Final = 3600
 """Only candles that have been over for so long are compared."""
-
-_AHEAD: Final = 4
 
 
 class Sample(NamedTuple):
@@ -171,167 +153,3 @@ def _claims(connection: sqlite3.Connection, number: int) -> list[Span]:
         return []
     found = connection.execute("SELECT start, stop FROM claims WHERE series = ? ORDER BY start", (number,))
     return [(start, stop) for start, stop in found if is_span(start, stop)]
-
-
-async def page_before(
-    to: int, symbol: str, timeframe: Timeframe, exchange: Exchange, limiter: RateLimiter, retry: Retry | None = None
-) -> Chunk:
-    """Return the exchange's page of the newest candles before ``to``, checked, as a chunk.
-
-    A second request where its answer is improbable (see ``fetch``). Raises ``ExchangeError`` as that does.
-    """
-    page, unit = exchange.page_limit, page_unit(exchange)
-    count, end = (page, None) if unit == "rows" else (None, to_datetime(timeframe.shift(to, -page)))
-    request = Request(symbol, timeframe, count, to_datetime(to), end, now=to + AGE_SECONDS)
-    run = Run(request, page=page, page_unit=unit)
-    run.limiter, planned = limiter, run.next()
-    assert planned is not None  # a page has at least one slot
-    chunk = await Fetcher(exchange, Retry() if retry is None else retry).fetch(planned)
-    if chunk.failure is not None:
-        raise chunk.failure
-    return chunk
-
-
-async def compare_some(
-    snapshot: Snapshot,
-    examination: Examination,
-    exchange: Exchange,
-    limiter: RateLimiter,
-    retry: Retry | None,
-    count: int,
-    seed: int | None,
-) -> tuple[list[Finding], int]:
-    """Choose ``count`` pages, compare them, and return what differs and how many they were.
-
-    A series that the exchange refuses (a market that is delisted) is a note, and others are compared in its place.
-    Raises ``ExchangeError`` as :func:`compare` does, and where all that could be chosen is refused.
-    """
-    findings: dict[Finding, None] = {}
-    refused: dict[Series, ExchangeError] = {}
-    done = 0
-    while done < count:
-        known = frozenset(refused)
-        chosen = partial(
-            choose, examination=examination, exchange=exchange, count=count - done, seed=seed, without=known
-        )
-        samples = await snapshot.call(chosen)
-        found = await compare(snapshot, samples, exchange, limiter, retry, examination.now, refused)
-        findings |= dict.fromkeys(found)
-        done += sum(sample.series not in refused for sample in samples)
-        # An exchange that answers nobody well is not asked about all series in turn.
-        ill = not done and all(isinstance(error, InvalidResponseError) for error in refused.values())
-        if ill or len(refused) == len(known):
-            break
-    if refused and not done:
-        raise next(iter(refused.values()))
-    notes = (_about_all(series, f"it can't be compared: {error}") for series, error in refused.items())
-    return [*findings, *notes], done
-
-
-def _about_all(series: Series, detail: str) -> Finding:
-    return Finding("not_compared", *series, start=None, stop=None, detail=detail)
-
-
-async def compare(
-    snapshot: Snapshot,
-    samples: Iterable[Sample],
-    exchange: Exchange,
-    limiter: RateLimiter,
-    retry: Retry | None,
-    now: float,
-    refused: dict[Series, ExchangeError],
-) -> list[Finding]:
-    """Return how the stored pages differ from the exchange's; a request each, over connections of their own.
-
-    Four at once. A second request where the exchange's answer is improbable (see ``fetch``), and where it lacks a
-    stored candle or has another. Series of which it refuses a page are added to ``refused``. Raises ``ExchangeError``
-    for what would keep all others from being compared, too.
-    """
-    there = Anew(exchange)
-
-    async def ask(sample: Sample, to: int) -> _Compared | None:
-        series, frame = sample.series, Timeframe.of(sample.series.timeframe)
-        chunk = await page_before(to, series.symbol, frame, there, limiter, retry)
-        if chunk.proven is None:
-            return None
-        start, stop = max(sample.start, chunk.proven[0]), min(chunk.proven[1], sample.to)
-        stored = await snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
-        fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
-        for opened in (
-            chunk.page.impossible if chunk.page is not None else ()
-        ):  # that it is there is all that can be said
-            stored.pop(opened, None)
-        return _Compared((start, stop), _differences(stored, fetched))
-
-    async def one(sample: Sample) -> list[Finding]:
-        if sample.series in refused:
-            return []
-        try:
-            return await differing(sample)
-        except WrongServerError:
-            raise
-        except (RequestRejectedError, InvalidResponseError) as error:
-            refused.setdefault(sample.series, error)
-            return []
-
-    async def differing(sample: Sample) -> list[Finding]:
-        frame = Timeframe.of(sample.series.timeframe)
-        first = await ask(sample, sample.to)
-        sure = {} if first is None else {time: each for time, each in first.differences.items() if each[0] is None}
-        # Newest first: a page reaches down, and what it does not reach is asked about by one more.
-        suspects = [] if first is None else sorted(first.differences.keys() - sure.keys(), reverse=True)
-        while suspects:
-            to = min(frame.shift(suspects[0], 1 + exchange.page_limit // 4), frame.floor(now))
-            again = await ask(sample, max(to, frame.shift(suspects[0], 1)))
-            if again is None or not again.span[0] <= suspects[0] < again.span[1]:
-                break  # it says nothing of this one, and so will not of the others
-            reached = again.span[0]
-            sure |= {
-                time: again.differences[time]
-                for time in suspects
-                if first is not None and again.differences.get(time) == first.differences[time]
-            }
-            suspects = [time for time in suspects if time < reached]
-        return [_finding(sample.series, frame, time, *sure[time]) for time in sorted(sure)]
-
-    findings: dict[Finding, None] = {}
-    async with from_demand(samples).pipe(map_async(one, ahead=_AHEAD), with_backpressure()) as pages:
-        async for found in pages:
-            findings |= dict.fromkeys(found)
-    return list(findings)
-
-
-_Difference: TypeAlias = tuple[Row | None, Row | None]
-"""What is stored, and what the exchange has; None where there is nothing."""
-
-
-class _Compared(NamedTuple):
-    """What a page has shown."""
-
-    span: Span
-    """What it tells of."""
-    differences: dict[int, _Difference]
-    """By open time."""
-
-
-def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[int, Row]:
-    (number,) = connection.execute(
-        "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", series
-    ).fetchone()
-    rows = connection.execute(rows_sql("oldest_first"), (number, *span, -1, 0))
-    return {row[0]: Row._make(row) for row in rows}
-
-
-def _differences(stored: dict[int, Row], fetched: dict[int, Row]) -> dict[int, _Difference]:
-    both = {time: (stored.get(time), fetched.get(time)) for time in stored.keys() | fetched.keys()}
-    return {time: (ours, theirs) for time, (ours, theirs) in both.items() if ours != theirs}
-
-
-def _finding(series: Series, frame: Timeframe, time: int, ours: Row | None, theirs: Row | None) -> Finding:
-    kind: Kind = "missing_candle" if ours is None else "extra_candle" if theirs is None else "different_candle"
-    if ours is not None and theirs is not None:
-        names = [name for name, mine, other in zip(Row._fields, ours, theirs, strict=True) if mine != other]
-        detail = "; ".join(f"{name} is {getattr(ours, name)!r}, there {getattr(theirs, name)!r}" for name in names)
-    else:
-        detail = "the exchange has it" if ours is None else "the exchange has none"
-    return Finding(kind, *series, start=to_datetime(time), stop=to_datetime(frame.shift(time, 1)), detail=detail)

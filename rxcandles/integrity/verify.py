@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.integrity.compare import compare_some
 from rxcandles.integrity.examine import Examination
 from rxcandles.integrity.findings import FILE_KINDS, Tally, VerificationReport
-from rxcandles.integrity.sample import compare_some
 from rxcandles.integrity.snapshot import Snapshot
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model.timeframe import END
@@ -20,7 +20,7 @@ from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import limit_declared
 from rxcandles.util.arguments import check_count, check_kind, check_like, check_number
 
-__all__ = ["verify"]
+__all__ = ["check_looking", "verify"]
 
 
 async def verify(
@@ -55,13 +55,7 @@ async def verify(
     meant, ``SchemaError`` for a file of another program or of a newer version, ``StoreError`` where it is no database,
     and ``ExchangeError`` where nothing can be had.
     """
-    which = Which.of(symbol, timeframe)
-    check_count("most", most)
-    check_count("sample", sample, 0, 1_000_000)
-    if now is not None:
-        check_number("now", now, 0, END - 1, what="UTC seconds")
-    if seed is not None:
-        check_count("seed", seed, -(10**12))
+    which = check_looking(symbol, timeframe, most, sample, seed, now)
     if exchange is not None:
         check_like("exchange", exchange, Exchange)
     if limiter is not None:
@@ -87,3 +81,17 @@ async def verify(
             for finding in differing:
                 tally.add(finding)
     return attrs.evolve(examination.report(tally), samples=compared)
+
+
+def check_looking(
+    symbol: Names, timeframe: Names, most: int, sample: int, seed: int | None, now: float | None
+) -> Which:
+    """Return which series are meant, or raise ``RequestError`` for any of these arguments that is invalid."""
+    which = Which.of(symbol, timeframe)
+    check_count("most", most)
+    check_count("sample", sample, 0, 1_000_000)
+    if seed is not None:
+        check_count("seed", seed, -(10**12))
+    if now is not None:
+        check_number("now", now, 0, END - 1, what="UTC seconds")
+    return which

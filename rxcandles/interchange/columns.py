@@ -1,8 +1,8 @@
 """The columns of candles, and Arrow's record batches of them, without a candle object in between.
 
-``open_time`` is ``timestamp[us, UTC]``, ``timestamp`` is ``int64`` (milliseconds, as the exchange sends it), all other
-columns are ``float64``. Batches are filled through ``array``: it is fast, and Arrow would import all of pandas to look
-at a tuple.
+``open_time`` is ``timestamp[us, UTC]``, ``timestamp`` (milliseconds, as the exchange sends it) and ``trades`` are
+``int64``, all other columns are ``float64``. Batches are filled through ``array``: it is fast, and Arrow would import
+all of pandas to look at a tuple.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from rxcandles.model import CandleData, row_fields
+from rxcandles.model import CandleData, CandleWithTrades, row_fields
 from rxcandles.modes.sequence import PAGE, CandleSequence, Columns
 from rxcandles.util.arguments import refusal
 from rxcandles.util.extras import need
@@ -24,9 +25,13 @@ __all__ = ["MICROSECONDS", "column_names", "columns_of", "record_batches", "sche
 
 MICROSECONDS: Final = 1_000_000
 
-_CODES: Final = (*"qddddddq", "", "", "")
-"""How C holds each column; those of day candles may be absent, so they stay lists."""
-_MARKED_CODES: Final = (*"qddddd", "", "", "", "", "", "")
+_CODES: Final[Mapping[str, str]] = {
+    "open_time": "q", **dict.fromkeys(("open", "high", "low", "close", "volume", "turnover"), "d"), "timestamp": "q",
+}  # fmt: skip
+"""How C holds each column; the others may be absent, so they stay lists."""
+_MARKED_CODES: Final[Mapping[str, str]] = {
+    name: code for name, code in _CODES.items() if name not in ("turnover", "timestamp")
+}
 """The same with ``proven``: imported candles may lack the turnover and what comes after it."""
 _NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q"), "d": partial(array, "d")}
 
@@ -34,18 +39,21 @@ _NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q
 def column_names(candles: Sequence[CandleData]) -> tuple[str, ...]:
     """Return the names of the columns of ``candles``: ``prev_closing_price`` and so on only for day candles.
 
+    ``trades``, ``taker_volume`` and ``taker_turnover`` are there where the exchange says them.
     ``proven`` comes last where imported candles are among them.
     Raises :class:`RequestError` where they aren't candles of one series. An empty list has the columns of any.
     """
     if isinstance(candles, CandleSequence):
-        return (*row_fields(candles.timeframe), *(["proven"] if candles.marked else []))
+        return (*candles.fields, *(["proven"] if candles.marked else []))
     fits = isinstance(candles, Sequence) and all(isinstance(candle, CandleData) for candle in candles)
     series = {(candle.symbol, candle.timeframe) for candle in candles} if fits else set()
     if not fits or len(series) > 1:
         named = f" (these are of {' and '.join(map(' '.join, sorted(series)[:3]))})" if series else ""
         raise refusal("candles", candles, f"give the candles of one series, as a list or a CandleSequence{named}")
     marked = not all(candle.proven for candle in candles)
-    return (*row_fields(next(iter(series))[1] if series else ""), *(["proven"] if marked else []))
+    with_trades = any(isinstance(candle, CandleWithTrades) for candle in candles)
+    plain = row_fields(next(iter(series))[1] if series else "", with_trades=with_trades)
+    return (*plain, *(["proven"] if marked else []))
 
 
 def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
@@ -54,19 +62,18 @@ def columns_of(candles: Sequence[CandleData]) -> Iterator[Columns]:
         yield from candles.columns()
         return
     names = column_names(candles)
-    marked = names[-1] == "proven"
-    width = len(names) - marked
+    values = attrgetter("open_seconds", *names[1:])
     ordered = sorted(candles, key=lambda candle: candle.open_seconds)
     for at in range(0, len(ordered), PAGE):
-        page = ordered[at : at + PAGE]
-        rows = [(*each.row[:width], each.proven) if marked else each.row[:width] for each in page]
-        yield list(zip(*rows, strict=True))
+        yield list(zip(*map(values, ordered[at : at + PAGE]), strict=True))
 
 
 def schema_of(names: Iterable[str], metadata: Mapping[str, str] | None = None) -> pyarrow.Schema:
     """Return Arrow's schema for columns of these ``names``."""
     pa = need("pyarrow", "arrow")
-    types = {"open_time": pa.timestamp("us", "UTC"), "timestamp": pa.int64(), "proven": pa.bool_()}
+    types = {
+        "open_time": pa.timestamp("us", "UTC"), "timestamp": pa.int64(), "trades": pa.int64(), "proven": pa.bool_(),
+    }  # fmt: skip
     return pa.schema([pa.field(name, types.get(name, pa.float64())) for name in names], metadata)
 
 
@@ -77,13 +84,13 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
     end of it, are left out.
     """
     codes = _codes(schema)
-    held = _empty(codes, schema)
+    held = _empty(codes)
     for page in pages:
         held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
         for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
             column.extend(array(code, values) if code else values)
         if len(held[0]) == size:  # as usual, since a copy more is memory more
-            full, held = held, _empty(codes, schema)
+            full, held = held, _empty(codes)
             yield _batch(full, schema)
         while len(held[0]) >= size:
             full, held = [column[:size] for column in held], [column[size:] for column in held]
@@ -93,11 +100,12 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
 
 
 def _codes(schema: pyarrow.Schema) -> tuple[str, ...]:
-    return _MARKED_CODES if "proven" in schema.names else _CODES
+    codes = _MARKED_CODES if "proven" in schema.names else _CODES
+    return tuple(codes.get(name, "") for name in schema.names)
 
 
-def _empty(codes: Sequence[str], schema: pyarrow.Schema) -> list[Any]:
-    return [_NEW[code]() for code in codes[: len(schema)]]
+def _empty(codes: Sequence[str]) -> list[Any]:
+    return [_NEW[code]() for code in codes]
 
 
 def _batch(columns: Sequence[array[Any] | list[Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:

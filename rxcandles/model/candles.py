@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import attrs
 
 from rxcandles.model.timeframe import Timeframe, to_datetime
 
-__all__ = ["ORDERS", "CandleData", "Candles", "MarkedRow", "Order", "Row", "row_fields"]
+__all__ = [
+    "ORDERS",
+    "TRADE_FIELDS",
+    "CandleData",
+    "CandleWithTrades",
+    "Candles",
+    "MarkedRow",
+    "Order",
+    "Row",
+    "RowWithTrades",
+    "row_fields",
+]
 
 Order: TypeAlias = Literal["newest_first", "oldest_first"]
 """Which candle comes first."""
@@ -41,6 +52,21 @@ class Row(NamedTuple):
     change_price: float | None = None
     change_rate: float | None = None
 
+    @property
+    def trades(self) -> int | None:
+        """How many trades there were, where the exchange says it: see :class:`RowWithTrades`."""
+        return None
+
+    @property
+    def taker_volume(self) -> float | None:
+        """The part of ``volume`` that takers have bought, where the exchange says it."""
+        return None
+
+    @property
+    def taker_turnover(self) -> float | None:
+        """The part of ``turnover`` that takers have bought for, where the exchange says it."""
+        return None
+
 
 class MarkedRow(NamedTuple):
     """A candle with whether it is proven: stored from the exchange, or imported from elsewhere.
@@ -62,9 +88,70 @@ class MarkedRow(NamedTuple):
     proven: bool
 
 
-def row_fields(timeframe: str) -> tuple[str, ...]:
-    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight."""
-    return Row._fields if timeframe == "1d" else Row._fields[:8]
+TRADE_FIELDS: Final = ("trades", "taker_volume", "taker_turnover")
+"""What a :class:`RowWithTrades` has beyond a :class:`Row`."""
+
+
+class RowWithTrades(Row):
+    """A :class:`Row` of an exchange that says besides how many trades there were, and what takers have bought.
+
+    ``RowWithTrades(*row, trades, taker_volume, taker_turnover)``. Each of the three may be None.
+    """
+
+    __slots__ = ()
+    _fields = (*Row._fields, *TRADE_FIELDS)  # type: ignore[assignment]
+
+    def __new__(cls, *values: Any, **named: Any) -> RowWithTrades:
+        """Return a row of up to 14 values, in the order of ``_fields`` or by name."""
+        names = cls._fields[len(values) :]
+        if len(values) > len(cls._fields) or not named.keys() <= set(names):
+            raise TypeError(f"a row has {', '.join(cls._fields)}")
+        plain = {name: value for name, value in named.items() if name not in TRADE_FIELDS}
+        rest = [*values[len(Row._fields) :], *(named.get(name) for name in names if name in TRADE_FIELDS)]
+        return tuple.__new__(cls, (*Row(*values[: len(Row._fields)], **plain), *rest))
+
+    @property
+    def trades(self) -> int | None:
+        """How many trades there were."""
+        values: tuple[Any, ...] = self
+        return values[11]  # type: ignore[no-any-return]
+
+    @property
+    def taker_volume(self) -> float | None:
+        """The part of ``volume`` that takers have bought."""
+        values: tuple[Any, ...] = self
+        return values[12]  # type: ignore[no-any-return]
+
+    @property
+    def taker_turnover(self) -> float | None:
+        """The part of ``turnover`` that takers have bought for."""
+        values: tuple[Any, ...] = self
+        return values[13]  # type: ignore[no-any-return]
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> RowWithTrades:  # type: ignore[override]
+        values = tuple(iterable)
+        if len(values) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(values)}")
+        return tuple.__new__(cls, values)
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(zip(self._fields, self, strict=True))
+
+    def _replace(self, **changes: Any) -> RowWithTrades:
+        return RowWithTrades(**{**self._asdict(), **changes})
+
+    def __repr__(self) -> str:
+        return f"RowWithTrades({', '.join(f'{name}={value!r}' for name, value in self._asdict().items())})"
+
+
+def row_fields(timeframe: str, *, with_trades: bool = False) -> tuple[str, ...]:
+    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight.
+
+    Those of an exchange that tells of trades have three more.
+    """
+    plain = Row._fields if timeframe == "1d" else Row._fields[:8]
+    return (*plain, *TRADE_FIELDS) if with_trades else plain
 
 
 @attrs.define(eq=False, repr=False)
@@ -100,6 +187,9 @@ class CandleData(_Filling):
     @staticmethod
     def of(symbol: str, timeframe: str, rows: Iterable[Row]) -> list[CandleData]:
         """Return ``rows`` as candles of a market, in their order; much faster than one by one."""
+        rows = rows if isinstance(rows, Sequence) else list(rows)
+        if rows and isinstance(rows[0], RowWithTrades):
+            return _with_trades(symbol, timeframe, rows)
         candles: list[CandleData] = []
         keep, filled, frozen = candles.append, _Filling, CandleData
         for row in rows:
@@ -122,6 +212,21 @@ class CandleData(_Filling):
     def proven(self) -> bool:
         """Whether the exchange has sent it: True, but of an ``ImportedCandle``."""
         return True
+
+    @property
+    def trades(self) -> int | None:
+        """How many trades there were, where the exchange says it: see :class:`CandleWithTrades`."""
+        return None
+
+    @property
+    def taker_volume(self) -> float | None:
+        """The part of ``volume`` that takers have bought, where the exchange says it."""
+        return None
+
+    @property
+    def taker_turnover(self) -> float | None:
+        """The part of ``turnover`` that takers have bought for, where the exchange says it."""
+        return None
 
     def __repr__(self) -> str:
         times = f"{self.symbol!r}, {self.timeframe!r}, {self.candle_date_time_utc!r}"
@@ -201,6 +306,50 @@ class CandleData(_Filling):
     def first_day_of_period(self) -> str | None:
         """First day of a week, month or year, as Upbit sends with those; otherwise None."""
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
+
+
+@attrs.frozen(repr=False)
+class CandleWithTrades(CandleData):
+    """A candle of an exchange that says besides how many trades there were, and what takers have bought.
+
+    A taker is who trades at once with what others have offered. Binance says all three; ``taker_volume`` is the part
+    of ``volume`` that takers have bought, and ``taker_turnover`` the part of ``turnover``. All other candles have the
+    same names, which are None.
+    """
+
+    trades: int | None = None
+    taker_volume: float | None = None
+    taker_turnover: float | None = None
+
+    @property
+    def row(self) -> Row:
+        """The same candle without its market."""
+        return RowWithTrades(*super().row, self.trades, self.taker_volume, self.taker_turnover)
+
+
+class _FillingWithTrades(CandleData):
+    """The same for a candle with trades."""
+
+    __slots__ = TRADE_FIELDS
+    __setattr__ = object.__setattr__
+
+    def __init__(self, *values: Any) -> None:
+        me: Any = self
+        (
+            me.symbol, me.timeframe, me.open_seconds, me.open, me.high, me.low, me.close, me.volume, me.turnover,
+            me.timestamp, me.prev_closing_price, me.change_price, me.change_rate, me.trades, me.taker_volume,
+            me.taker_turnover,
+        ) = values  # fmt: skip
+
+
+def _with_trades(symbol: str, timeframe: str, rows: Iterable[Row]) -> list[CandleData]:
+    candles: list[CandleData] = []
+    keep, filled, frozen = candles.append, _FillingWithTrades, CandleWithTrades
+    for row in rows:
+        candle: Any = filled(symbol, timeframe, *row)
+        candle.__class__ = frozen  # both have the same slots
+        keep(candle)
+    return candles
 
 
 Candles: TypeAlias = Sequence[CandleData]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from math import inf
 from typing import Any, Final
 
-from rxcandles.model import Row
+from rxcandles.model import TRADE_FIELDS, Row
 from rxcandles.model.timeframe import END
 from rxcandles.util.arguments import shown
 
-__all__ = ["finite", "possible", "value_fault"]
+__all__ = ["finite", "possible", "sound_trades", "value_fault"]
 
 _EARLIEST_STAMP: Final = 86_400_000
 _LATEST_STAMP: Final = END * 1000
+_SURE: Final = 8
+"""Fields of a row that are never None."""
 
 
 def possible(
@@ -67,8 +69,8 @@ def _value_fault(row: Row) -> str | None:
         return f"open_time is {row.open_time!r}, not a whole number of seconds"
     if row.open_time < 0:
         return "it opens before 1970"
-    for name, value in zip(Row._fields, row, strict=True):
-        if not _is_number(value) and not (value is None and name in Row._fields[8:]):
+    for at, (name, value) in enumerate(zip(row._fields, row, strict=True)):
+        if not _is_number(value) and not (value is None and at >= _SURE):
             return f"{name} is {shown(value)}, no number that can be"
     prices = (row.open, row.high, row.low, row.close)
     for name, price in zip(("open", "high", "low", "close"), prices, strict=True):
@@ -81,7 +83,20 @@ def _value_fault(row: Row) -> str | None:
             return f"{name} is {amount!r}, not a finite amount from 0"
     if type(row.timestamp) is not int or not possible(*row[:8]):
         return f"timestamp is {row.timestamp!r}, not milliseconds after a day before its open time"
-    changes = row[8:]
+    changes = row[_SURE : len(Row._fields)]
     if not all(change is None or finite(change) for change in changes):
         return f"its change is not finite: {', '.join(map(repr, changes))}"
+    if not sound_trades(row):
+        told = ", ".join(f"{name} {getattr(row, name)!r}" for name in TRADE_FIELDS)
+        return f"its trades can't be: {told}"
     return None
+
+
+def sound_trades(row: Row) -> bool:
+    """Return whether what a row says of its trades can be; True where it says nothing."""
+    trades, volume, turnover = row.trades, row.taker_volume, row.taker_turnover
+    return (
+        (trades is None or (type(trades) is int and trades >= 0))
+        and (volume is None or 0 <= volume < inf)
+        and (turnover is None or 0 <= turnover < inf)
+    )

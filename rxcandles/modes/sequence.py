@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias, overload
 
-from rxcandles.model import ORDERS, CandleData, Order, Row, row_fields, span_between
+from rxcandles.model import ORDERS, CandleData, Order, Row, RowWithTrades, row_fields, span_between
 from rxcandles.model.derived import candles_of
 from rxcandles.model.moments import Time
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
@@ -173,6 +174,12 @@ class CandleSequence(Sequence[CandleData]):
         """Whether imported candles are among them; then the columns end with ``proven``."""
         return bool(getattr(self._reader, "marked", False))
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the columns, but for ``proven``."""
+        fields: tuple[str, ...] = getattr(self._reader, "fields", row_fields(self._timeframe))
+        return fields
+
     def columns(self) -> Iterator[Columns]:
         """Iterate over the columns of the candles, oldest first whatever the order, 1,000 candles at a time.
 
@@ -187,10 +194,11 @@ class CandleSequence(Sequence[CandleData]):
         else:
             if (positions.step > 0) != (self._order == "oldest_first"):
                 positions = positions[::-1]
-            width = len(row_fields(self._timeframe))
+            names = RowWithTrades._fields
+            wanted = itemgetter(*map(names.index, self.fields))
             for at in range(0, len(positions), PAGE):
                 rows = [self._row(position) for position in positions[at : at + PAGE]]
-                yield list(zip(*(row[:width] + (row[-1:] if self.marked else ()) for row in rows), strict=True))
+                yield list(zip(*(wanted(row) + (row[-1:] if self.marked else ()) for row in rows), strict=True))
 
     def _candle(self, row: Row) -> CandleData:
         return candles_of(self._symbol, self._timeframe, [row])[0]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxcandles.flow import Operator
-from rxcandles.model import CandleData, Order, Request
+from rxcandles.model import CandleData, CandleWithTrades, Order, Request
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.derived import ImportedCandle, ResampledCandle
 from rxcandles.model.spans import Span
@@ -98,6 +98,8 @@ class _Resampling(Step[CandleData, CandleData]):
         self._high = self._low = self._volume = 0.0
         self._turnover: float | None = 0.0
         self._proven = True
+        self._trades: list[float | None] = []
+        """The sums of what some exchanges say of trades, which are known where all candles say it."""
         self._whole = False
         """Whether nothing is missing of the slot, from its near edge to here."""
         self._high = self._low = self._volume = 0.0
@@ -167,6 +169,7 @@ class _Resampling(Step[CandleData, CandleData]):
         self._priced = None
         self._price(candle)
         self._volume, self._turnover, self._proven = candle.volume, 0.0, True
+        self._trades = [0, 0.0, 0.0] if isinstance(candle, CandleWithTrades) else []
         self._add(candle)
 
     def _price(self, candle: CandleData) -> None:
@@ -183,6 +186,10 @@ class _Resampling(Step[CandleData, CandleData]):
         self._proven = self._proven and candle.proven
         turnover: float | None = candle.turnover
         self._turnover = None if turnover is None or self._turnover is None else self._turnover + turnover
+        if self._trades:
+            told = [candle.trades, candle.taker_volume, candle.taker_turnover]
+            pairs = zip(self._trades, told, strict=True)
+            self._trades = [None if had is None or more is None else had + more for had, more in pairs]
 
     def _close(self, *, whole: bool) -> Iterator[CandleData]:
         """Yield the slot's candle; ``whole`` says whether all of its far end was seen."""
@@ -202,6 +209,8 @@ class _Resampling(Step[CandleData, CandleData]):
         made: Callable[..., CandleData] = CandleData if self._proven else ImportedCandle
         if self._partial == "mark":
             made = partial(ResampledCandle, complete=complete, proven=self._proven)
+        elif made is CandleData and self._trades:
+            made, fields = CandleWithTrades, (*fields, None, None, None, *self._trades)
         yield made(*fields)
 
     def _reaches(self, candle: CandleData, known: Span | None, *, far: bool, asked: bool = True) -> bool:

@@ -37,7 +37,8 @@ class RowReader(Protocol):
     def columns(self, start: int, stop: int, limit: int) -> Sequence[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
 
-        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        These are ``model.row_fields`` of the timeframe, or what the reader says in ``fields``. None at all where there
+        is no row.
         """
         ...
 

@@ -15,7 +15,7 @@ import msgspec
 from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges.answers import excerpt
 from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market
 
@@ -93,9 +93,9 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
             continue
         values = (
             opened // 1000, each.open, each.high, each.low, each.close, each.volume, each.turnover, each.closes,
-            None, None, None,
+            None, None, None, each.trades, each.taker_volume, each.taker_turnover,
         )  # fmt: skip
-        keep(make(Row, values))
+        keep(make(RowWithTrades, values))
     return Klines(rows, off_grid, len(klines), klines[0].opened / 1000 if klines else None)
 
 

@@ -8,7 +8,8 @@ from typing import Final
 
 import attrs
 
-from rxcandles.integrity.sample import AGE_SECONDS, page_before
+from rxcandles.integrity.compare import page_before
+from rxcandles.integrity.sample import AGE_SECONDS
 from rxcandles.interchange.reading.importer import sqlite_store
 from rxcandles.model import MarkedRow, Row
 from rxcandles.model.timeframe import Timeframe, time_text

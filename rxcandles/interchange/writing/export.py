@@ -15,7 +15,7 @@ import attrs
 from rxcandles.errors import RequestError, UnprovenError
 from rxcandles.interchange.tools.shapes import freqtrade_file
 from rxcandles.interchange.writing.formats import FORMATS, FileOf, check_installed, write_file
-from rxcandles.model import ORDERS, span_between
+from rxcandles.model import ORDERS, TRADE_FIELDS, span_between
 from rxcandles.model.moments import Time, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe, plain_time, to_datetime
@@ -237,7 +237,8 @@ class _Job:
             "proven": [_written(each) for each in proven],
             "version": VERSION,
         }
-        return FileOf(self.symbol, self.frame.name, self.marked, about)
+        fields: tuple[str, ...] = getattr(self.reader, "fields", ())
+        return FileOf(self.symbol, self.frame.name, self.marked, TRADE_FIELDS[0] in fields, about)
 
 
 class _Stopped(Exception):

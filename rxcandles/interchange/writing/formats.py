@@ -36,13 +36,16 @@ class FileOf:
     timeframe: str
     marked: bool = False
     """Whether ``proven`` is the last column."""
+    with_trades: bool = False
+    """Whether there are the columns that the candles of some exchanges have besides."""
     about: Mapping[str, Any] = attrs.field(factory=dict)
     """Goes into the file as JSON, under ``rxcandles``, where the format has a place for it."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns."""
-        return (*row_fields(self.timeframe), *(["proven"] if self.marked else []))
+        plain = row_fields(self.timeframe, with_trades=self.with_trades)
+        return (*plain, *(["proven"] if self.marked else []))
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -104,11 +107,11 @@ def _batches(writer: AbstractContextManager[Any], schema: pyarrow.Schema, pages:
 
 
 def _csv(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    _text(path, csv_lines(of.symbol, pages, marked=of.marked))
+    _text(path, csv_lines(of.symbol, pages, marked=of.marked, with_trades=of.with_trades))
 
 
 def _jsonl(path: Path, of: FileOf, pages: Iterable[Columns]) -> None:
-    _text(path, json_lines(of.symbol, pages, marked=of.marked))
+    _text(path, json_lines(of.symbol, pages, marked=of.marked, with_trades=of.with_trades))
 
 
 def _text(path: Path, lines: Iterable[str]) -> None:

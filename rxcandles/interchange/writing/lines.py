@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from rxcandles.model import TRADE_FIELDS
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.modes.sequence import Columns
 
@@ -17,23 +18,45 @@ FIELDS: Final = (
 )  # fmt: skip
 
 
-def csv_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
-    """Yield a header, then the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
-    yield ",".join((*FIELDS, "proven") if marked else FIELDS) + "\n"
+def csv_lines(
+    symbol: str, pages: Iterable[Columns], *, marked: bool = False, with_trades: bool = False
+) -> Iterator[str]:
+    """Yield a header, then the candles' lines, a page of them at a time.
+
+    ``marked`` pages end with ``proven``, those ``with_trades`` with what some exchanges say of trades; not both.
+    """
+    yield ",".join((*FIELDS, *(["proven"] if marked else TRADE_FIELDS if with_trades else []))) + "\n"
     line = f"{symbol},%s,%r,%r,%r,%r,%r"
+    if with_trades and not marked:
+        yield from _lines(f"{line},%r,%s,%s,%s\n", _with_trades(pages, ""))
+        return
     yield from _lines(f"{line},%s,%s\n", _marked(pages, "")) if marked else _lines(f"{line},%r\n", _plain(pages))
 
 
-def json_lines(symbol: str, pages: Iterable[Columns], *, marked: bool = False) -> Iterator[str]:
-    """Yield the candles' lines, a page of them at a time; ``marked`` pages end with ``proven``."""
+def json_lines(
+    symbol: str, pages: Iterable[Columns], *, marked: bool = False, with_trades: bool = False
+) -> Iterator[str]:
+    """Yield the candles' lines, a page of them at a time; their ends are those of :func:`csv_lines`."""
     numbers = ", ".join(f'"{name}": %{"s" if marked else "r"}' for name in FIELDS[2:])
     end = ', "proven": %s' if marked else ""
+    if with_trades and not marked:
+        end = "".join(f', "{name}": %s' for name in TRADE_FIELDS)
     line = f'{{"{FIELDS[0]}": {json.dumps(symbol)}, "{FIELDS[1]}": "%s", {numbers}{end}}}\n'
-    yield from _lines(line, _marked(pages, "null") if marked else _plain(pages))
+    if with_trades and not marked:
+        yield from _lines(line, _with_trades(pages, "null"))
+    else:
+        yield from _lines(line, _marked(pages, "null") if marked else _plain(pages))
 
 
 def _plain(pages: Iterable[Columns]) -> Iterator[Columns]:
     return (page[:7] for page in pages)
+
+
+def _with_trades(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
+    """The same with the last three, as text."""
+    for page in pages:
+        last = (tuple(nothing if each is None else repr(each) for each in column) for column in page[-3:])
+        yield (*page[:7], *last)
 
 
 def _marked(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from rxcandles.interchange.tools.shapes import freqtrade_file
 from rxcandles.interchange.writing.export import month_folder
 from rxcandles.interchange.writing.lines import FIELDS
+from rxcandles.model import TRADE_FIELDS
 from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.util.extras import need
 
@@ -65,7 +66,9 @@ def _metadata(path: Path, kind: str) -> Mapping[bytes, bytes] | None:
 
 def _text_is_of(path: Path, kind: str, symbol: str, frame: Timeframe) -> bool:
     with path.open(encoding="utf-8") as file:
-        header = file.readline(LONGEST).rstrip("\n").removesuffix(",proven") if kind == "csv" else ",".join(FIELDS)
+        header = file.readline(LONGEST).rstrip("\n") if kind == "csv" else ",".join(FIELDS)
+        for more in (",proven", f",{','.join(TRADE_FIELDS)}"):
+            header = header.removesuffix(more)
         lines = list(islice(iter(lambda: file.readline(LONGEST), ""), LINES))
     if header != ",".join(FIELDS):
         return False

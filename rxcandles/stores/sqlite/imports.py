@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -13,7 +12,7 @@ from rxcandles.model import MarkedRow, Order, Row
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.connection import Connection
+from rxcandles.stores.sqlite.file import SqliteFile
 from rxcandles.stores.sqlite.import_sql import (
     IMPORTED_COUNT_SQL,
     IMPORTED_SERIES_SQL,
@@ -32,7 +31,7 @@ from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_readi
 from rxcandles.stores.sqlite.staging import Staging
 from rxcandles.util.arguments import check_count, check_symbol
 
-__all__ = ["ImportKeeper", "MarkedReader"]
+__all__ = ["ImportedCandles", "MarkedReader"]
 
 _APART: Final = 200
 """Slots without an imported candle, as many as a page has at most, from which on a stretch of them is not one."""
@@ -41,19 +40,8 @@ _MONTH: Final = 31 * 86_400
 _log: Final = logging.getLogger("rxcandles.store")
 
 
-class ImportKeeper(ABC):
-    """The part of a store that keeps imported candles, apart from those of the exchange, and reads both together."""
-
-    exchange: str
-    path: str
-
-    @property
-    @abstractmethod
-    def _open(self) -> Connection: ...
-
-    @abstractmethod
-    async def series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
-        """Return the number of a series in this file, which is -1 where it has none and none is to be made."""
+class ImportedCandles(SqliteFile):
+    """A file in which imported candles lie beside those of the exchange, and can be read together with them."""
 
     async def take_in(
         self,
@@ -181,7 +169,7 @@ class MarkedReader(SqliteReader):
         These are ``model.row_fields`` of the timeframe, and ``proven``. None at all where there is no row.
         """
         found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
-        return [*found[: self.width], tuple(map(bool, found[-1]))] if found else []
+        return [*found[: len(self.fields)], tuple(map(bool, found[-1]))] if found else []
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import attrs
 
 from rxcandles.errors import OddRowError, RequestError
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.advice import check_advice
 from rxcandles.model.claims import Claim
 from rxcandles.model.naming import EXCHANGES
@@ -139,14 +139,14 @@ def whole_notes(found: Sequence[Impossible]) -> list[Impossible]:
 def _are_finite(columns: Sequence[Sequence[Any]]) -> bool:
     try:
         sums = [sum(each) for each in columns[:_OPTIONAL]]
-        sums += [sum(filter(None, each)) for each in columns[_OPTIONAL : len(Row._fields)]]
+        sums += [sum(filter(None, each)) for each in columns[_OPTIONAL : len(RowWithTrades._fields)]]
     except (TypeError, OverflowError):
         return False
     return type(sums[0]) is int and type(sums[_STAMP]) is int and all(map(isfinite, sums))
 
 
 def _fault(row: Sequence[Any]) -> str | None:
-    for at, (name, value) in enumerate(zip(Row._fields, row, strict=False)):
+    for at, (name, value) in enumerate(zip(RowWithTrades._fields, row, strict=False)):
         whole = name in ("open_time", "timestamp")
         if value is None and at >= _OPTIONAL:
             continue

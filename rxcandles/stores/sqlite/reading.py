@@ -7,7 +7,7 @@ import weakref
 from threading import Lock
 from typing import Any, Final
 
-from rxcandles.model import ORDERS, Order, Row, row_fields
+from rxcandles.model import ORDERS, TRADE_FIELDS, Order, Row, row_fields
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
 from rxcandles.stores.sqlite.access import access_to
@@ -16,20 +16,34 @@ from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.odd import check_rows
 from rxcandles.stores.sqlite.older import lay_beside
 from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sqlite.with_trades import has_trades, rows_of
 from rxcandles.util.arguments import check_choice, check_count
 
-__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "row_size", "rows_sql"]
+__all__ = ["COUNT_SQL", "SqliteReader", "check_reading", "read_rows", "row_size", "rows_sql"]
 
 COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
 
-def rows_sql(order: Order, width: int = len(COLUMNS)) -> str:
-    """Return the statement that reads ``width`` columns of rows, given series, start, stop, limit and offset."""
+def rows_sql(order: Order, width: int = len(COLUMNS), counted: bool = False) -> str:
+    """Return the statement that reads rows, given series, start, stop, limit and offset.
+
+    It reads the first ``width`` columns, and where they are ``counted`` those of trades.
+    """
+    columns = [*COLUMNS[:width], *(TRADE_FIELDS if counted else ())]
     # Made of the names of columns and two words, both from this package.
     return (
-        f"SELECT {', '.join(COLUMNS[:width])} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+        f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
     )
+
+
+def read_rows(
+    connection: sqlite3.Connection, series: int, start: int, stop: int, order: Order, limit: int, offset: int = 0
+) -> tuple[list[tuple[Any, ...]], bool]:
+    """Return rows as they are stored, and whether they have the columns of trades."""
+    counted = has_trades(connection, series)
+    sql = rows_sql(order, counted=counted)
+    return connection.execute(sql, (series, start, stop, limit, offset)).fetchall(), counted
 
 
 def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
@@ -67,8 +81,8 @@ class SqliteReader:
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
         self._called = Series(exchange, symbol, timeframe.name)
-        self.width = len(row_fields(timeframe.name))
-        self._columns_sql = rows_sql("oldest_first", self.width)
+        self.fields = row_fields(timeframe.name)
+        """The names of the columns that :meth:`columns` returns, but for ``proven``."""
         try:
             access = access_to(database)
             # Not to be made where it is absent.
@@ -90,22 +104,26 @@ class SqliteReader:
         )
         self._file.know_sidecars()
         self._series = found[0][0] if found else -1
+        self._counted()
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
-        found = self._all(rows_sql(order), self._series, start, stop, limit, offset)
+        counted = self._counted()
+        found = self._all(rows_sql(order, counted=counted), self._series, start, stop, limit, offset)
         check_rows(found, self._name, self._called)
-        return [Row._make(row) for row in found]
+        return rows_of(found, counted)
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
 
-        These are ``model.row_fields`` of the timeframe. None at all where there is no row.
+        These are ``fields``. None at all where there is no row.
         """
         check_reading(start, stop, limit=limit)
-        found = self._all(self._columns_sql, self._series, start, stop, limit, 0)
+        counted = self._counted()
+        width = len(self.fields) - len(TRADE_FIELDS) * counted
+        found = self._all(rows_sql("oldest_first", width, counted), self._series, start, stop, limit, 0)
         check_rows(found, self._name, self._called)
         return list(zip(*found, strict=True))
 
@@ -113,6 +131,19 @@ class SqliteReader:
         """Return the number of rows in ``[start, stop)``."""
         check_reading(start, stop)
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
+
+    def _counted(self) -> bool:
+        """Return whether rows have what :class:`RowWithTrades` has; it is looked up until they do."""
+        if self.marked or self.fields[-1] == TRADE_FIELDS[-1]:
+            return not self.marked
+        try:
+            with self._lock:
+                found = has_trades(self._connection, self._series)
+        except sqlite3.Error as error:
+            raise store_error(self._name, error) from error
+        if found:
+            self.fields = row_fields(self._called.timeframe, with_trades=True)
+        return found
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
         self._file.check_process()  # before the lock, which another thread may have held when it was forked

@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from copy import copy
-from pathlib import Path
-from threading import Event
-from types import TracebackType
-from typing import Any, Final, TypeVar, cast, get_args
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, TypeVar
 
-from rxcandles.errors import StoreError
-from rxcandles.events import CloseEvent, CommitEvent, OpenEvent, RevisedEvent, log_event
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence, Claim
-from rxcandles.model.moments import Time, Zone, zone
+from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import END, Timeframe, time_text
-from rxcandles.ports import Covered, Impossible, Reserved, Series, Written
+from rxcandles.model.timeframe import END, Timeframe
+from rxcandles.ports import Covered, Impossible, Series, Written
 from rxcandles.stores.paging import pages_of
 from rxcandles.stores.sqlite.absent import read_absent
 from rxcandles.stores.sqlite.claiming import read_claims
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
-from rxcandles.stores.sqlite.connection import Connection, Durability, open_connection
-from rxcandles.stores.sqlite.imports import ImportKeeper, MarkedReader
+from rxcandles.stores.sqlite.imports import ImportedCandles, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
 from rxcandles.stores.sqlite.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
-from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, row_size, rows_sql
-from rxcandles.stores.sqlite.reserving import release, reserve
-from rxcandles.stores.sqlite.visiting import Visit, at_once
+from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading, read_rows
+from rxcandles.stores.sqlite.record import log_written
+from rxcandles.stores.sqlite.with_trades import rows_of
 from rxcandles.stores.sqlite.withimported import WithImported
 from rxcandles.stores.sqlite.writing import write_rows
 from rxcandles.util.arguments import (
-    check_choice,
     check_count,
-    check_exchange_name,
-    check_number,
-    check_path,
     check_span,
-    check_symbol,
     refusal,
 )
-from rxcandles.util.files import temporary_folder
-from rxcandles.util.showing import Titled
 
 __all__ = ["SqliteReader", "SqliteStore"]
-
-_log: Final = logging.getLogger("rxcandles.store")
 
 _COVERED_SERIES: Final = (
     "SELECT id, exchange, symbol, timeframe FROM series WHERE id IN (SELECT series FROM coverage)"
@@ -72,7 +51,7 @@ _A = TypeVar("_A")
 _R = TypeVar("_R", bound=SqliteReader)
 
 
-class SqliteStore(ImportKeeper, Titled):
+class SqliteStore(ImportedCandles):
     """A ``CandleStore`` in one SQLite file (WAL), for the candles of one exchange.
 
     Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other
@@ -86,96 +65,6 @@ class SqliteStore(ImportKeeper, Titled):
     One connection, in a thread of its own; a cancelled caller leaves
     the statement to end there.
     """
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        exchange: str = "upbit",
-        busy_timeout: float = 10.0,
-        durability: Durability = "normal",
-        tz: Zone | None = None,
-    ) -> None:
-        self.path = check_path("path", path)
-        self.tz = None if tz is None else zone("tz", tz)
-        """The zone of times that name none; None is that of ``RXCANDLES_TZ``, else UTC."""
-        self.exchange = check_exchange_name("exchange", exchange)
-        self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
-        check_choice("durability", durability, get_args(Durability))
-        self._durability: Durability = durability
-        self._database = str(Path(path).absolute())
-        self._folder = ExitStack()
-        self._connection: Connection | None = None
-        self._series: dict[tuple[str, str], int] = {}
-        self._owner = int.from_bytes(os.urandom(7))
-        self._reserves = False
-
-    @classmethod
-    async def open(
-        cls,
-        path: str | Path,
-        *,
-        exchange: str = "upbit",
-        busy_timeout: float = 10.0,
-        durability: Durability = "normal",
-        tz: Zone | None = None,
-    ) -> SqliteStore:
-        """Return a store whose file is open, made or brought up to date where needed.
-
-        Raises :class:`SchemaError` for a file of a newer version or of another program, which it leaves as it is, and
-        :class:`StoreError` where the file can't be opened.
-        """
-        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz)
-        await store.__aenter__()
-        return store
-
-    async def __aenter__(self) -> SqliteStore:
-        """Open the file."""
-        if self._connection is None:
-            began = time.monotonic()
-            if self.path == ":memory:":
-                # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
-                self._database = str(self._folder.enter_context(temporary_folder()) / "candles.db")
-            try:
-                self._connection = await open_connection(
-                    self._database, self.path, self._busy_timeout, self._durability
-                )
-            except BaseException:
-                self._folder.close()
-                raise
-            event = OpenEvent(event="open", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
-            log_event(_log, logging.DEBUG, event, "%s: open", self.path)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the file; idempotent. Writes under way are finished first."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            began = time.monotonic()
-            try:
-                if self._reserves:
-                    with suppress(StoreError):  # it ends by itself
-                        await connection.call(release, self._owner, time.time())
-            finally:
-                await connection.close()
-            self._series.clear()
-            event = CloseEvent(event="close", path=self.path, exchange=self.exchange, seconds=time.monotonic() - began)
-            log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
-        self._folder.close()
-
-    def check_process(self) -> None:
-        """Raise ``StoreError`` in a fork of the process that has opened it."""
-        if self._connection is not None:
-            self._connection.file.check_process()
-
-    def _told(self) -> Mapping[str, object]:
-        state = "closed" if self._connection is None else "open"
-        return {"file": self.path, "exchange": self.exchange, "state": state}
 
     # Writing
 
@@ -215,70 +104,8 @@ class SqliteStore(ImportKeeper, Titled):
         written = await self._open.call(
             write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible, absent
         )
-        if _log.isEnabledFor(logging.DEBUG):
-            event = CommitEvent(
-                event="commit",
-                exchange=self.exchange,
-                symbol=symbol,
-                timeframe=timeframe.name,
-                rows=len(rows),
-                new=int(written),
-                start=time_text(proven[0]),
-                stop=time_text(proven[1]),
-                seconds=time.monotonic() - began,
-            )
-            log_event(_log, logging.DEBUG, event, "%s %s: %d rows stored", symbol, timeframe, len(rows))
-        for before, after in written.revised:
-            self._log_revised(symbol, timeframe, before, after)
-        for row in written.removed:
-            self._log_revised(symbol, timeframe, row, None)
+        log_written(self._called(symbol, timeframe), rows, proven, written, time.monotonic() - began)
         return written
-
-    async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
-        """Reserve ``ahead`` for ``seconds``, at most 3, unless another store has reserved some of ``wanted``, a part.
-
-        What is reserved is given up when the store is closed.
-        """
-        self._reserves = True
-        series, now = await self.series_id(symbol, timeframe, create=True), time.time()
-        return await self._open.call(reserve, series, self._owner, wanted, ahead, now, seconds)
-
-    def _log_revised(self, symbol: str, timeframe: Timeframe, before: Row, after: Row | None) -> None:
-        event = RevisedEvent(
-            event="revised",
-            exchange=self.exchange,
-            symbol=symbol,
-            timeframe=timeframe.name,
-            open_time=time_text(before.open_time),
-            before=json.dumps(before[1:]),
-            after=json.dumps(after and after[1:]),
-        )
-        message = "%s %s: the candle of %s is " + ("deleted" if after is None else "revised")
-        log_event(_log, logging.INFO, event, message, symbol, timeframe, event["open_time"])
-
-    async def series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
-        """Return the number of a series in this file, which is -1 where it has none and none is to be made."""
-        key = (check_symbol(symbol), Timeframe.of(timeframe).name)
-        if key not in self._series:
-            found = await self._open.rows(
-                "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", (self.exchange, *key)
-            )
-            if not found and create:
-                await self._open.rows(
-                    "INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", (self.exchange, *key)
-                )
-                return await self.series_id(symbol, timeframe)
-            if not found:
-                return -1
-            self._series[key] = found[0][0]
-        return self._series[key]
-
-    async def call(self, work: Callable[..., _A], *arguments: Any, **options: Any) -> _A:
-        """Return ``work(connection, …)``, done in the store's thread; it makes its own transaction where it writes.
-
-        A cancelled caller leaves it to end there. Raises ``StoreError``.
-        """
-        return await self._open.call(work, *arguments, **options)
 
     # Reading
 
@@ -343,9 +170,9 @@ class SqliteStore(ImportKeeper, Titled):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``."""
         check_reading(start, stop, order, limit)
         series = await self.series_id(symbol, timeframe)
-        found = await self._open.rows(rows_sql(order), (series, start, stop, limit, 0))
+        found, counted = await self._open.call(read_rows, series, start, stop, order, limit)
         check_rows(found, self.path, self._called(symbol, timeframe))
-        return [Row._make(row) for row in found]
+        return rows_of(found, counted)
 
     def pages(
         self,
@@ -386,32 +213,6 @@ class SqliteStore(ImportKeeper, Titled):
         """Return the series of the file that :meth:`series` leaves out, as no request can have their names."""
         return (await self._open.call(read_names, _ANY_SERIES)).odd
 
-    async def visit(self, work: Callable[[SqliteStore], Coroutine[Any, Any, _A]]) -> _A:
-        """Return ``await work(store)``, all of it done in one visit of the store's thread; for many small readings.
-
-        ``store`` is this one as it is there. ``work`` awaits nothing but its methods. Others that use the store wait
-        until it ends; a cancelled caller ends it at its next reading.
-        """
-        left = Event()
-
-        def visited(connection: sqlite3.Connection) -> _A:
-            inside = copy(self)
-            inside._connection = cast(Connection, Visit(connection, left))
-            return at_once(work(inside))
-
-        try:
-            return await self._open.call(visited)
-        finally:
-            left.set()
-
-    async def row_size(self) -> tuple[float, str]:
-        """Return the bytes that a candle of any series takes on average, and where that is from.
-
-        ``"dbstat"``: the pages of their table, all of which are read, by their number. ``"average"``: where this SQLite
-        can't tell, the file's used pages, which hold a little more than candles.
-        """
-        return await self._open.call(row_size)
-
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
         """Return a synchronous reader of one series; it stays usable after the store is closed.
 
@@ -426,16 +227,3 @@ class SqliteStore(ImportKeeper, Titled):
     def with_imported(self) -> WithImported:
         """Return this store as one in which imported candles are held too, wherever the exchange was not asked."""
         return WithImported(self)
-
-    def _reader(self, kind: type[_R], symbol: str, timeframe: Timeframe) -> _R:
-        check_symbol(symbol)
-        file = self._open.file
-        reader = kind(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
-        file.check()  # the reader's is the same then
-        return reader
-
-    @property
-    def _open(self) -> Connection:
-        if self._connection is None:
-            raise StoreError(f"{self.path} is closed; open the store first")
-        return self._connection

@@ -13,7 +13,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence
 from rxcandles.model.spans import Span, SpanSet
@@ -25,6 +25,7 @@ from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
 from rxcandles.stores.sqlite.impossible import keep_impossible
 from rxcandles.stores.sqlite.schema import COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades, rows_of, with_trades
 
 __all__ = ["write_rows"]
 
@@ -34,11 +35,10 @@ _NO_CHANGE: Final = {(None,) * (len(COLUMNS) - _PLAIN)}
 _plain: Final = itemgetter(slice(_PLAIN))
 _change: Final = itemgetter(slice(_PLAIN, None))
 _MOST_ROWS: Final = 2000
-"""Rows of one statement: up to eleven values each, of the 32,766 that SQLite takes."""
+"""Rows of one statement: up to fourteen values each, of the 32,766 that SQLite takes."""
 
 _DELETE: Final = "DELETE FROM candles WHERE series = ? AND open_time = ?"
 _SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
-_STORED: Final = f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
 _HELD: Final = "SELECT 1 FROM candles WHERE series = ? AND open_time = ?"
 _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 
@@ -66,16 +66,21 @@ def write_rows(
     Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
     """
     with transaction(connection):
+        if any(isinstance(row, RowWithTrades) for row in rows[:1]):
+            keep_trades(connection, series)
+        counted = has_trades(connection, series)
+        if counted:
+            rows = with_trades(rows)
         spans, held = _others(connection, series, proven)
         before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
-        revised = _revised(connection, series, rows) if before and rows else ()
+        revised = _revised(connection, series, rows, counted) if before and rows else ()
         stale = {old.open_time for old, new in revised if gone is None and old.timestamp > new.timestamp}
         if stale:
             rows = [row for row in rows if row[0] not in stale]
             revised = [pair for pair in revised if pair[0].open_time not in stale]
         for at in range(0, len(rows), _MOST_ROWS):
-            _upsert(connection, series, rows[at : at + _MOST_ROWS])
-        removed = [row for opened in gone or () for row in _removed(connection, series, opened)]
+            _upsert(connection, series, rows[at : at + _MOST_ROWS], counted)
+        removed = [row for opened in gone or () for row in _removed(connection, series, opened, counted)]
         unknown = {
             opened: fault
             for opened, fault in (impossible or {}).items()
@@ -109,19 +114,29 @@ def write_rows(
     )
 
 
-def _removed(connection: sqlite3.Connection, series: int, opened: int) -> list[Row]:
+def _stored(connection: sqlite3.Connection, series: int, counted: bool, first: int, last: int) -> list[Row]:
+    """Return the rows that open from ``first`` to ``last``."""
+    columns = ALL_COLUMNS if counted else COLUMNS
+    # Made of the names of columns, which are this package's.
+    sql = f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
+    return rows_of(connection.execute(sql, (series, first, last)).fetchall(), counted)
+
+
+def _removed(connection: sqlite3.Connection, series: int, opened: int, counted: bool) -> list[Row]:
     """Delete the row, and return it where there was one."""
-    stored = connection.execute(_STORED, (series, opened, opened)).fetchall()
+    stored = _stored(connection, series, counted, opened, opened)
     connection.execute(_DELETE, (series, opened))
-    return [Row._make(row) for row in stored]
+    return stored
 
 
-def _revised(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> Sequence[tuple[Row, Row]]:
+def _revised(
+    connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool
+) -> Sequence[tuple[Row, Row]]:
     """Return the rows that are stored with other values, each with the one that is to replace it."""
     older, newer = sorted((rows[0][0], rows[-1][0]))
-    stored = connection.execute(_STORED, (series, older, newer)).fetchall()
+    stored = _stored(connection, series, counted, older, newer)
     coming = {row[0]: row for row in rows} if stored else {}
-    return [(Row._make(row), coming[row[0]]) for row in stored if row[0] in coming and tuple(coming[row[0]]) != row]
+    return [(row, coming[row[0]]) for row in stored if row[0] in coming and tuple(coming[row[0]]) != row]
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
@@ -154,21 +169,23 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
     connection.execute(sql, (*merged, spans[0][0]))
 
 
-def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row]) -> None:
+def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> None:
     # Only day candles have the last three columns; what need not be bound costs nothing.
-    plain = set(map(_change, rows)) == _NO_CHANGE
+    plain = not counted and set(map(_change, rows)) == _NO_CHANGE
     values: list[Any] = list(chain.from_iterable(map(_plain, rows) if plain else rows))
-    connection.execute(_upsert_sql(series, len(rows), _PLAIN if plain else len(COLUMNS)), values)
+    connection.execute(_upsert_sql(series, len(rows), plain, counted), values)
 
 
 @lru_cache(16)
-def _upsert_sql(series: int, rows: int, width: int) -> str:
+def _upsert_sql(series: int, rows: int, plain: bool, counted: bool) -> str:
     """One statement for all rows: one for each would take twice as long."""
-    row = f"({series}, {', '.join('?' * width)})"
+    columns = ALL_COLUMNS if counted else COLUMNS
+    given = columns[:_PLAIN] if plain else columns
+    row = f"({series}, {', '.join('?' * len(given))})"
     # All columns are set, so that a row stored before is replaced whole.
-    replaced = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
     # Made of the names of columns, which are this package's, of numbers and of question marks.
     return (
-        f"INSERT INTO candles (series, {', '.join(COLUMNS[:width])}) VALUES {', '.join([row] * rows)}"
+        f"INSERT INTO candles (series, {', '.join(given)}) VALUES {', '.join([row] * rows)}"
         f" ON CONFLICT (series, open_time) DO UPDATE SET {replaced}"
     )

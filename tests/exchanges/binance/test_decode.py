@@ -10,7 +10,7 @@ from exchanges.binance.market import END, MINUTE, kline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxcandles import InvalidResponseError, Row, Timeframe
+from rxcandles import InvalidResponseError, RowWithTrades, Timeframe
 from rxcandles.engine.checks import check_page
 from rxcandles.exchanges.binance.decode import decode_klines, decode_markets
 from rxcandles.ports import Market, Page
@@ -28,10 +28,15 @@ QUIET = (
 
 
 def test_a_row():
-    """Prices, volume, turnover in the quote and the time at which the candle closes, each in its place."""
+    """Prices, volume, turnover in the quote, when the candle closes, and what is said of trades: each in its place."""
     found = decode_klines(MINUTE_2020, FRAME, "a page")
-    assert [row[:8] for row in found.rows] == [
-        (1588636800, 8871.92, 8888.0, 8871.92, 8887.62, 47.66737, 423305.63773405, 1588636859999)
+    assert found.rows == [
+        RowWithTrades(
+            *(1588636800, 8871.92, 8888.0, 8871.92, 8887.62, 47.66737, 423305.63773405, 1588636859999),
+            trades=617,
+            taker_volume=25.947197,
+            taker_turnover=230410.4641539,
+        )
     ]
     assert (found.came, found.first_open, found.off_grid) == (1, 1588636800, [])
 
@@ -97,10 +102,3 @@ def test_markets():
     assert decode_markets(body, "all") == [Market("ETHBTC", "ETH/BTC"), Market("BCCBTC", "BCC/BTC (not traded now)")]
     with pytest.raises(InvalidResponseError, match="all: the answer is no list of markets"):
         decode_markets(b"[]", "all")
-
-
-def test_rows_are_of_the_usual_kind():
-    """A row has as many fields as any other exchange's."""
-    [row] = decode_klines(MINUTE_2020, FRAME, "a page").rows
-    assert type(row) is Row
-    assert len(row) == len(Row._fields)

@@ -1,0 +1,54 @@
+"""The columns of candles of exchanges that say how many trades there were and what takers have bought.
+
+They are added with the first such candle, and a table tells which series have them, so that all others are read and
+written as before; a file with them can be read by older versions. Runs in the thread of the store's connection, within
+a transaction of the caller's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rxcandles.model import TRADE_FIELDS, Row, RowWithTrades
+from rxcandles.stores.sqlite.schema import COLUMNS
+
+__all__ = ["ALL_COLUMNS", "has_trades", "keep_trades", "rows_of", "with_trades"]
+
+ALL_COLUMNS: Final = (*COLUMNS, *TRADE_FIELDS)
+"""The columns of a candle with trades, in the order of ``RowWithTrades``."""
+
+_TYPES: Final = dict(zip(TRADE_FIELDS, ("INTEGER", "REAL", "REAL"), strict=True))
+_MAKE: Final = "CREATE TABLE IF NOT EXISTS with_trades (series INTEGER PRIMARY KEY REFERENCES series (id))"
+_PADDING: Final = (None,) * len(TRADE_FIELDS)
+
+
+def has_trades(connection: sqlite3.Connection, series: int) -> bool:
+    """Return whether candles of a series have these columns."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'with_trades'").fetchone()[0]:
+        return False
+    return connection.execute("SELECT 1 FROM with_trades WHERE series = ?", (series,)).fetchone() is not None
+
+
+def keep_trades(connection: sqlite3.Connection, series: int) -> None:
+    """Let candles of a series have these columns."""
+    if has_trades(connection, series):
+        return
+    there = {name for _, name, *_ in connection.execute("PRAGMA table_info(candles)").fetchall()}
+    for name, kind in _TYPES.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE candles ADD COLUMN {name} {kind}")
+    connection.execute(_MAKE)
+    connection.execute("INSERT OR IGNORE INTO with_trades VALUES (?)", (series,))
+
+
+def with_trades(rows: Iterable[Row]) -> list[Row]:
+    """Return rows that all have these values, None where there was none."""
+    return [row if isinstance(row, RowWithTrades) else RowWithTrades._make((*row, *_PADDING)) for row in rows]
+
+
+def rows_of(found: Iterable[tuple[Any, ...]], counted: bool) -> list[Row]:
+    """Return what was read as rows, of a series that has these columns or not."""
+    make = RowWithTrades._make if counted else Row._make
+    return [make(row) for row in found]
