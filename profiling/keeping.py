@@ -123,7 +123,7 @@ class Keeping:
 
     async def __aenter__(self) -> Keeping:
         async with AsyncExitStack() as stack:
-            stack.enter_context(patch("rxcandles.model.time", SimpleNamespace(time=self.clock)))
+            stack.enter_context(patch("rxcandles.model.request.time", SimpleNamespace(time=self.clock)))
             logger = logging.getLogger("rxcandles")
             stack.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.CRITICAL)  # faults are what is expected here

@@ -40,6 +40,7 @@ async def spans(
     start: datetime, stop: datetime, limit: int, size: int, rate: float, path: str, tmp_path: Path,
     stream: CandleStream, frame: Any, callback: Any, write: Any, function: Any, generator: Any, items: Any, source: Any,
     sources: Any, observers: Any, rx: Any, replay: Any, upbit_simulator: Any, sim: Any,
+    symbol: str, timeframe: str, rows: list[Row], covered: tuple[int, int],
 ) -> None:
     get_candles, collect_many = provider.get_candles, provider.collect_many
     collect_candles_only = provider.collect_candles_only

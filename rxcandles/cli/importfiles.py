@@ -8,8 +8,10 @@ from pathlib import Path
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
 from rxcandles.interchange.reading.filenames import said_by_name, series_by_name
 from rxcandles.interchange.reading.unpack import PACKED, kind_of
+from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import Timeframe
 
 __all__ = ["Asked", "Left", "files_of"]
@@ -32,7 +34,9 @@ class Left:
     why: str
 
 
-def files_of(paths: Sequence[str], symbol: str | None, timeframe: str | None) -> list[Asked | Left]:
+def files_of(
+    paths: Sequence[str], symbol: str | None, timeframe: str | None, exchange: str = EXCHANGES[0]
+) -> list[Asked | Left]:
     """Return each file that is named, and those of each folder, oldest name first.
 
     Market and timeframe are those given; what is not given the name of the file says. Of a folder what is of another
@@ -42,9 +46,9 @@ def files_of(paths: Sequence[str], symbol: str | None, timeframe: str | None) ->
     for each in paths:
         path = Path(each)
         if not path.is_dir():
-            found.append(_asked(path, symbol, timeframe))
+            found.append(_asked(path, symbol, timeframe, exchange))
             continue
-        inside = [_of_folder(file, symbol, timeframe) for file in _files(path)]
+        inside = [_of_folder(file, symbol, timeframe, exchange) for file in _files(path)]
         if not any(isinstance(file, Asked) for file in inside):
             told = f"; the first, {inside[0].path!r}: {inside[0].why}" if inside and isinstance(inside[0], Left) else ""
             raise RequestError(
@@ -61,27 +65,26 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _asked(path: Path, symbol: str | None, timeframe: str | None) -> Asked:
-    by_name = series_by_name(path) if symbol is None or timeframe is None else None
+def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked:
+    by_name = series_by_name(path, exchange) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
         if not path.exists():
             raise RequestError(f"there is no file {str(path)!r}; name the one that is to be imported")
-        lacking = [
-            words for words, value in (("--symbol KRW-BTC", symbol), ("--timeframe 1m", timeframe)) if value is None
-        ]
+        wanted = ((f"--symbol {named(exchange).example}", symbol), ("--timeframe 1m", timeframe))
+        lacking = [words for words, value in wanted if value is None]
         raise RequestError(
             f"{str(path)!r} does not say by its name which market and timeframe it is of; give {' and '.join(lacking)}"
         )
     return Asked(str(path), symbol, timeframe)
 
 
-def _of_folder(path: Path, symbol: str | None, timeframe: str | None) -> Asked | Left:
+def _of_folder(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked | Left:
     unfit = next((said.unfit for said in said_by_name(path)[1] if said.unfit), None)
     if unfit is not None:
         return Left(str(path), f"it has {unfit}, no candles")
-    by_name = series_by_name(path)
+    by_name = series_by_name(path, exchange)
     if by_name is None:
         if symbol is None or timeframe is None:
             return Left(str(path), "its name says no market and timeframe of candles")

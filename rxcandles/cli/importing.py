@@ -138,7 +138,7 @@ async def _import(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    asked = files_of(files, symbol, timeframe)
+    asked = files_of(files, symbol, timeframe, exchange)
     for each in asked:
         if not isinstance(each, Left):
             named(exchange)().check(each.symbol, Timeframe.of(each.timeframe))

@@ -74,6 +74,8 @@ def test_pyupbit(candles: CandleSequence) -> None:
         ("USDT-XRP", "240m", "XRP_USDT-4h.feather"),
         ("KRW-ETH", "1M", "ETH_KRW-1Mo.feather"),
         ("BTC-ETH", "1w", "ETH_BTC-1w.feather"),
+        ("BTCUSDT", "1m", "BTC_USDT-1m.feather"),
+        ("NEWCOIN", "1d", "NEWCOIN-1d.feather"),
     ],
 )
 def test_freqtrade_file(symbol: str, timeframe: str, name: str) -> None:

@@ -17,7 +17,7 @@ from rxcandles.exchanges.binance.symbols import meant
 from rxcandles.exchanges.headers import http_date
 from rxcandles.exchanges.http import HttpExchange
 from rxcandles.limiters import Limit
-from rxcandles.model.naming import NAMED
+from rxcandles.model.naming import NAMED, is_own
 from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe, time_text
 from rxcandles.ports import Market, Page
 from rxcandles.ports.declared import AbsentSlot
@@ -129,9 +129,10 @@ class BinanceExchange(HttpExchange):
         except UnknownMarketError as error:
             instead = meant(symbol)
             hint = "" if instead in (None, symbol) else f"; did you mean {instead!r}?"
+            there = "" if is_own(self._base, "binance") else f" --base-url {self._shown}"
             error.args = (
                 f"there is no market {symbol!r} at {self.name}, or none any more: {error}; "
-                f"`rxcandles markets --exchange binance` lists them{hint}",
+                f"`rxcandles markets --exchange binance{there}` lists them{hint}",
             )
             raise
 

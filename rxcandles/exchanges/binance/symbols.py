@@ -5,25 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from rxcandles.model.pairs import QUOTES, base_and_quote
+
 __all__ = ["meant"]
 
-_QUOTES: Final = (
-    "USDT",
-    "USDC",
-    "FDUSD",
-    "TUSD",
-    "BUSD",
-    "USD",
-    "BTC",
-    "ETH",
-    "BNB",
-    "EUR",
-    "TRY",
-    "BRL",
-    "JPY",
-    "KRW",
-)
-"""What markets are priced in; where both parts of a code are such, the earlier one is."""
 _ABROAD: Final = {"USD": "USDT", "KRW": "USDT"}
 """What nothing is priced in there, and what is meant by it."""
 _SPLIT: Final = re.compile(r"[A-Z0-9]+(?:[-_/:.][A-Z0-9]+)?", re.ASCII)
@@ -40,10 +25,10 @@ def meant(symbol: str) -> str | None:
         return None
     base, *rest = re.split("[-_/:.]", written)
     if not rest:
-        ends = [each for each in _QUOTES if written.endswith(each) and written != each]
-        return f"{written.removesuffix(ends[0])}{_ABROAD.get(ends[0], ends[0])}" if ends else f"{written}{_QUOTES[0]}"
+        parts = base_and_quote(written)
+        return f"{written}{QUOTES[0]}" if parts is None else f"{parts[0]}{_ABROAD.get(parts[1], parts[1])}"
     [quote] = rest
-    if base in _QUOTES and (quote not in _QUOTES or _QUOTES.index(base) < _QUOTES.index(quote)):
+    if base in QUOTES and (quote not in QUOTES or QUOTES.index(base) < QUOTES.index(quote)):
         base, quote = quote, base
     # `KRW` is last of all: what is priced in won elsewhere is there in Tether.
     if base in _ABROAD:

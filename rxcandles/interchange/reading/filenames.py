@@ -12,6 +12,7 @@ from rxcandles.interchange.reading.namewords import read_words
 from rxcandles.interchange.reading.stated import Said, frame_said
 from rxcandles.interchange.reading.zones import zone_in_words
 from rxcandles.interchange.tools import binance, cryptodatadownload, freqtrade, ours, pyubcc, tradingview, upbit
+from rxcandles.model.naming import EXCHANGES
 
 __all__ = ["said_by_name", "series_by_name"]
 
@@ -33,12 +34,16 @@ def said_by_name(path: Path, *, folders: bool = True) -> tuple[str | None, list[
     return tool, said
 
 
-def series_by_name(path: Path) -> tuple[str, str] | None:
-    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both."""
-    _, said = said_by_name(path)
+def series_by_name(path: Path, exchange: str = EXCHANGES[0]) -> tuple[str, str] | None:
+    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both.
+
+    A market of another exchange than the one that the file is imported for is not said by it.
+    """
+    tool, said = said_by_name(path)
+    own = tool == exchange
     if any(each.unfit for each in said):
         return None
-    market = next((each.market for each in said if each.market and not each.elsewhere), None)
+    market = next((each.market for each in said if each.market and (own or not each.elsewhere)), None)
     frame = next((found for each in said if each.timeframe and (found := frame_called(each.timeframe))), None)
     if market is None and not any(each.market for each in said):
         named = {each for some in said for each in some.markets}

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
 from rxcandles.interchange.reading.clock import Clock
 from rxcandles.interchange.reading.columns import check_columns, shape_of
 from rxcandles.interchange.reading.encodings import check_encoding
@@ -20,8 +21,10 @@ from rxcandles.interchange.reading.gate import Gate
 from rxcandles.interchange.reading.source_of import FORMATS, open_source
 from rxcandles.interchange.reading.stated import Said, check_said, zone_said
 from rxcandles.model.moments import said_zone, zone
+from rxcandles.model.naming import NAMED
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import CandleStore
+from rxcandles.ports.declared import absent_slot
 from rxcandles.stores import SqliteStore, Staging, Taken
 from rxcandles.util.arguments import check_choice, check_flag, check_number, check_symbol, refusal
 from rxcandles.util.showing import Brief
@@ -136,8 +139,9 @@ async def import_candles(
     says that it is of another market, timeframe or exchange is refused.
 
     Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
-    out and counted unless ``keep_empty``: this exchange has no candle there. Order does not matter. What the source
-    does not have of turnover and ``timestamp`` is None. ``now`` is this machine's clock if not given.
+    out and counted unless ``keep_empty``, where the exchange has no candle there: Upbit has none, Binance has. Order
+    does not matter. What the source does not have of turnover and ``timestamp`` is None. ``now`` is this machine's
+    clock if not given.
 
     Raises ``RequestError``, which names the line or row and its value: for a time off the timeframe's grid, a candle
     that is not over, impossible values, NaN among them, two rows that contradict each other, a row that contradicts an
@@ -214,7 +218,8 @@ async def read_candles(
             shape = shape_of(rows.names, where, columns, symbol, rows.texts)
             zoned = zone_said((*found.said, *rows.said))
             instants = Clock(where, shape, frame, given, zoned, said_zone() if home is None else home)
-            gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=keep_empty)
+            kept_empty = keep_empty or _has_empty(exchange, frame)
+            gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=kept_empty)
             staging = kept.enter_context(Staging(where, rows.word))
             for batch in rows.batches(shape.names, where, shape.asides):
                 if stopped.is_set():
@@ -240,3 +245,9 @@ async def read_candles(
 
     with ExitStack() as kept:
         yield await in_thread(partial(read, kept), stopped.set)
+
+
+def _has_empty(exchange: str | None, frame: Timeframe) -> bool:
+    """Return whether an exchange is known to have candles where nobody traded, which are then no filling."""
+    known = (exchange or "").partition("@")[0]
+    return known in NAMED and absent_slot(named(known), frame) == "outage"

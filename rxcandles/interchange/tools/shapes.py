@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rxcandles.interchange.columns import column_names, columns_of
 from rxcandles.interchange.frames import to_pandas
 from rxcandles.model import CandleData
+from rxcandles.model.pairs import base_and_quote
 from rxcandles.util.extras import need
 
 if TYPE_CHECKING:
@@ -62,5 +63,5 @@ def to_pyupbit(candles: Sequence[CandleData]) -> pandas.DataFrame:
 
 def freqtrade_file(symbol: str, timeframe: str) -> str:
     """Return the name of freqtrade's file for a series: ``BTC_KRW-1h.feather`` for ``KRW-BTC`` and ``60m``."""
-    quote, _, base = symbol.partition("-")
-    return f"{base}_{quote}-{_HOURS.get(timeframe, timeframe)}.feather"
+    parts = base_and_quote(symbol)
+    return f"{symbol if parts is None else '_'.join(parts)}-{_HOURS.get(timeframe, timeframe)}.feather"
