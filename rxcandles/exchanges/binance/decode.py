@@ -16,7 +16,7 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges.answers import excerpt
 from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
 from rxcandles.model import Row, RowWithTrades
-from rxcandles.model.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe, time_text
 from rxcandles.ports import Market
 
 __all__ = ["Klines", "decode_klines", "decode_markets"]
@@ -66,13 +66,16 @@ _klines: Final = msgspec.json.Decoder(list[_Kline], strict=False)
 _info: Final = msgspec.json.Decoder(_Info)
 _TIMES: Final = ("opened", "closes")
 _NOT_YET: Final = "PRE_TRADING"
+_ALL_ON_GRID: Final = 1_546_300_800_000
+"""2019-01-01 in milliseconds: Binance has no candles off the grid from here on (seen from 2017-12 to 2018-07)."""
 
 
 def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     """Return the rows of a page, newest first, those off the grid apart.
 
     Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array of
-    klines. Whether they make sense is ``check_page``'s matter: a value that is no number stays as it was sent.
+    klines, or a row of 2019 or later lies off the grid. Whether they make sense is ``check_page``'s matter: a value
+    that is no number stays as it was sent.
     """
     try:
         klines: Sequence[_Kline] = _klines.decode(body)
@@ -89,6 +92,11 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     for each in reversed(klines):
         opened = each.opened
         if not on_grid(opened):
+            if opened >= _ALL_ON_GRID:
+                at = time_text(opened / 1000)
+                raise InvalidResponseError(
+                    f"{asked}: a candle opens at {at}, which is in the middle of a slot: {excerpt(body)}"
+                )
             off_grid.append(opened / 1000)
             continue
         values = (
