@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import rxcandles
-from profiling.browser import Page, chromium, find_chromium, opened
-from profiling.harness import machine, table
+from profiling.support.harness import machine, table
 from rxcandles import charts
+from tests.support.browser import Page, chromium, find_chromium, opened
 
 DRAG = """
 new Promise((done) => {

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
-from profiling.binanceclients import BINANCE_CLIENTS, binance_rows
-from profiling.harness import table
+from profiling.support.binanceclients import BINANCE_CLIENTS, binance_rows
+from profiling.support.harness import table
 
 __all__ = ["main"]
 

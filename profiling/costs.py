@@ -18,10 +18,10 @@ from typing import Any, Final
 import click
 
 import rxcandles
-from profiling.harness import machine, table
+from profiling.support.harness import machine, table
 from rxcandles.__main__ import main as command
-from rxcandles.cli.completing import stored_symbols
-from rxcandles.cli.jobs import titles_of
+from rxcandles.cli.stored import stored_symbols
+from rxcandles.cli.wanted import titles_of
 from rxcandles.model import Request, Row
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe, to_datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from profiling.harness import machine, measured, simulator, table
+from profiling.support.harness import machine, measured, simulator, table
 
 
 async def collection(url: str, count: int) -> dict[str, Any]:

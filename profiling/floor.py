@@ -10,7 +10,7 @@ import argparse
 from statistics import median
 from typing import Any
 
-from profiling.harness import machine, measured, simulator, table
+from profiling.support.harness import machine, measured, simulator, table
 
 
 async def floor(url: str, count: int, cursors: int) -> dict[str, Any]:

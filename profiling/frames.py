@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 import rxcandles
-from profiling.harness import machine, table
-from profiling.stored import filled
+from profiling.support.harness import machine, table
+from profiling.support.stored import filled
 from rxcandles.model.timeframe import to_datetime
 
 COLUMNS = ["open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from profiling.counted import counted
-from profiling.drawing import draw
-from profiling.harness import machine, measured, table
+from profiling.support.drawing import draw
+from profiling.support.harness import machine, measured, table
+from tests.support.counted import counted
 
 
 async def collect(url: str, count: int, name: str) -> dict[str, Any]:

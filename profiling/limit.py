@@ -6,9 +6,9 @@ import argparse
 from itertools import product
 from typing import Any
 
-from profiling.counted import counted
-from profiling.drawing import draw
-from profiling.harness import machine, measured, table
+from profiling.support.drawing import draw
+from profiling.support.harness import machine, measured, table
+from tests.support.counted import counted
 
 
 async def collect(url: str, market: str, pages: int, foreign: float) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from profiling.drawing import draw
-from profiling.harness import machine, measured, run_program, simulator, table
+from profiling.support.drawing import draw
+from profiling.support.harness import machine, measured, run_program, simulator, table
 
 MODES = ("storage-only", "streaming", "collection")
 

@@ -10,7 +10,7 @@ import argparse
 from statistics import median
 from typing import Any
 
-from profiling.harness import machine, measured, table
+from profiling.support.harness import machine, measured, table
 
 
 async def generic(count: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
-from profiling.counted import counted
-from profiling.harness import machine, measured, table
+from profiling.support.harness import machine, measured, table
+from tests.support.counted import counted
 
 
 async def ccxt(url: str, count: int, limited: bool, at_once: int) -> dict[str, Any]:

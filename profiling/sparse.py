@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from profiling.counted import counted
-from profiling.harness import machine, measured, table
+from profiling.support.harness import machine, measured, table
+from tests.support.counted import counted
 
 DENSITIES = {"KRW-ETH": 1.0, "KRW-XRP": 0.95, "KRW-DOGE": 0.3, "KRW-RARE": 0.02}
 

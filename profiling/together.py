@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import rxcandles
-from profiling.harness import table
+from profiling.support.harness import table
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
 

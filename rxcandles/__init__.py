@@ -1,4 +1,4 @@
-"""Collect exchange candles into local storage, and hand them to code: as a list, as a stream, or not at all.
+"""Collect exchange candles into local storage, and use them as a list, as a stream, or from the store.
 
 ::
 
@@ -12,30 +12,31 @@
 
 Where to look:
 
-* the doors: ``get_ohlcv`` returns a data frame of pandas, ``open`` gives a provider that needs no ``await``,
-  ``connect`` an asynchronous one (``SyncProvider``, ``CandleDataProvider``).
-* the three modes of both: ``get_candles`` returns candles, ``stream_candles`` yields them chunk by chunk,
-  ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` says before what it would take,
-  ``recommend_mode`` which suits.
-* what is asked for, and what comes: ``Request``, ``Timeframe``, ``CandleData``, ``CollectionSummary``.
-* what is stored already, without asking the exchange: ``stored_candles``, ``overview``, ``coverage_cells``.
-* your own pipelines: ``rxcandles.operators`` has what the modes are composed of, and ``resample``, ``fill_gaps`` and
-  the like; ``Stream`` and ``Flow`` are what bounds them.
-* data frames and files: ``to_pandas``, ``to_polars``, ``to_arrow``, ``in_batches``, ``export_candles``, and
+* Ways in: ``get_ohlcv`` returns a data frame of pandas, ``open`` a provider that needs no ``await``, ``connect`` an
+  asynchronous one (``SyncProvider``, ``CandleDataProvider``).
+* The three modes of both providers: ``get_candles`` returns candles, ``stream_candles`` yields them chunk by chunk,
+  ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` estimates the cost before anything is sent,
+  ``recommend_mode`` recommends a mode.
+* Requests and results: ``Request``, ``Timeframe``, ``CandleData``, ``CollectionSummary``.
+* What is stored, without asking the exchange: ``stored_candles``, ``overview``, ``coverage_cells``.
+* Pipelines of your own: ``rxcandles.operators`` has the parts of the modes, and ``resample``, ``fill_gaps`` and others;
+  ``Stream`` and ``Flow`` bound them.
+* Data frames and files: ``to_pandas``, ``to_polars``, ``to_arrow``, ``in_batches``, ``export_candles``, and
   ``to_pyupbit``, ``to_ccxt``, ``to_freqtrade``; ``import_candles`` and ``check_imported`` for the way back.
-* pictures: ``rxcandles.charts``, one HTML page or a PNG; ``ProgressBar`` shows progress in a notebook.
-* whether a database is true: ``verify`` finds what is wrong with it, ``repair`` mends it.
-* watching it run: ``stats()`` of streams (``StreamStats``) and limiters (``LimiterStats``), ``CollectionProgress``;
-  ``rxcandles.events`` says what is logged; ``Timer`` and ``MemoryMonitor`` measure.
-* errors: ``rxcandles.errors``, all of them an ``RxCandlesError``; ``RequestError`` before anything is sent.
-* parts of your own: ``Exchange``, ``CandleStore``, ``RateLimiter`` are protocols; ours are ``SqliteStore``,
+* Pictures: ``rxcandles.charts`` makes an HTML page or a PNG; ``ProgressBar`` shows progress in a notebook.
+* Is a database correct? ``verify`` finds what is wrong with it, ``repair`` mends it.
+* Watching a run: ``stats()`` of streams (``StreamStats``) and limiters (``LimiterStats``), ``CollectionProgress``;
+  ``rxcandles.events`` describes the log; ``Timer`` and ``MemoryMonitor`` measure.
+* Errors: ``rxcandles.errors``; each is an ``RxCandlesError``. ``RequestError`` comes before anything is sent.
+* Parts of your own: ``Exchange``, ``CandleStore`` and ``RateLimiter`` are protocols; ours are ``SqliteStore``,
   ``SlidingWindowLimiter``, ``MachineLimiter`` (for a rate, or a ``Limit``) and, for tests, ``rxcandles.simulator``.
 
-Times are UTC, datetimes aware; spans include their older end, not their newer one. Prices and ``turnover`` are in
-the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is ``rxcandles --help``.
+Times are UTC, and datetimes are aware. A span includes its older end and excludes its newer end. Prices and
+``turnover`` are in the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is
+``rxcandles --help``.
 """
 
-TYPE_CHECKING = False  # nothing is imported here, so that a command listens to signals at once
+TYPE_CHECKING = False  # nothing is imported here, so that a command handles signals at once
 if TYPE_CHECKING:
     from typing import Any
 
@@ -45,10 +46,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> "Any":
-    """Return a public name: all of them are loaded when the first is used."""
+    """Return a public name; all of them are loaded when the first one is used."""
     if name.startswith("__") and name not in ("__all__", "__version__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import rxcandles.api  # which also makes the rooms that it loads attributes of this module
+    import rxcandles.api  # this also makes the subpackages attributes of this module
 
     public = {*rxcandles.api.__all__, "__all__", "__version__"}
     found = getattr(rxcandles.api, name, None) if name in public else globals().get(name)

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(None)
     STOPPING.deafen()
     try:
-        from rxcandles.cli.running import threads_left
+        from rxcandles.cli.runner import threads_left
     except ModuleNotFoundError:  # which has been said
         return code
 
@@ -40,14 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from importlib.util import find_spec
+
     try:
         from rxcandles.cli import run_command_line
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if error.name != "click":
             raise
-        sys.stderr.write(f"rxcandles: the command line needs {error.name}: pip install 'rxcandles[cli]'\n")
-        return 1
-    return run_command_line(arguments)
+        return _lacking("click")
+    # It is loaded when something is drawn.
+    return run_command_line(arguments) if find_spec("rich") is not None else _lacking("rich")
+
+
+def _lacking(package: str) -> int:
+    sys.stderr.write(f"rxcandles: the command line needs {package}: pip install 'rxcandles[cli]'\n")
+    return 1
 
 
 def _keep_outputs_apart() -> None:

@@ -1,4 +1,4 @@
-"""All public names, for ``rxcandles``, which gives them out: ``import rxcandles`` loads them when one is used."""
+"""All public names of ``rxcandles``; ``import rxcandles`` loads this module when the first name is used."""
 
 from __future__ import annotations
 

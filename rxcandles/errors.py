@@ -1,32 +1,32 @@
-"""Everything that can go wrong, in one tree.
+"""All errors of this library, in one tree.
 
 ::
 
     RxCandlesError
-    ├── RequestError (ValueError)      the caller asked for something that can't be asked
+    ├── RequestError (ValueError)      an argument is invalid
     ├── MemoryLimitError               more candles than a list may hold
-    ├── InvalidCandleError (ValueError) a candle that does not fit into the stream it comes in
-    ├── ExchangeError                  the exchange, or the way to it, failed
-    │   ├── RequestRejectedError       4xx: asking again won't help
-    │   │   ├── UnknownMarketError     404: never listed, delisted or renamed away
-    │   │   └── WrongServerError       a simulator where an exchange was expected, or the other way round
-    │   ├── InvalidResponseError       an answer that is not what was asked for: asked again, never stored
-    │   │   └── ContradictionError     an answer that contradicts what is known: asked again, never believed
+    ├── InvalidCandleError (ValueError) a candle does not fit into its stream
+    ├── ExchangeError                  the exchange, or the connection to it, failed
+    │   ├── RequestRejectedError       4xx: asking again does not help
+    │   │   ├── UnknownMarketError     404: never listed, delisted or renamed
+    │   │   └── WrongServerError       a simulator instead of an exchange, or the reverse
+    │   ├── InvalidResponseError       not an answer to the question: asked again, never stored
+    │   │   └── ContradictionError     an answer contradicts what is known: asked again, never stored
     │   ├── BannedError                418: stop until the block is over
-    │   └── PassingError               worth another try
+    │   └── PassingError               worth another attempt
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
-    │       │   ├── CertificateError   nobody vouches for the server: a person has to mend that, not another try
-    │       │   └── UnreachableError   nothing has ever answered, and patience is over
+    │       │   ├── CertificateError   the server's certificate is invalid: a person must mend that
+    │       │   └── UnreachableError   the server has never answered, and the patience is used up
     │       ├── ServerError            5xx
     │       └── RateLimitedError       429
-    ├── StoreError                     the database can't be opened, read or written, or is no longer there
+    ├── StoreError                     the database can't be opened, read or written, or has disappeared
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
-    ├── StageCancelledError            a pipeline's own task was cancelled from inside
+    ├── StageCancelledError            a task of a pipeline was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
-    ├── UnprovenError                  more was to be exported than is proven; carries the missing spans
-    ├── IncompleteError                a collection that ended with spans missing; carries its summary
-    └── SeveralFailedError             collections of several series of which some failed; carries all of them
+    ├── UnprovenError                  an export has spans that are not covered; carries them
+    ├── IncompleteError                a collection ended with spans missing; carries its summary
+    └── SeveralFailedError             some of several series failed; carries all results
 """
 
 from __future__ import annotations
@@ -73,12 +73,19 @@ __all__ = [
 class RxCandlesError(Exception):
     """The root of this library's errors.
 
-    Each survives pickling and copying, as between processes, with its attributes, notes and cause; of a cause, or a
-    series' failure, that can't be pickled itself, what it says.
+    Each error can be pickled and copied, for example between processes, with its attributes, notes and cause. If a
+    cause or the failure of a series can't be pickled, its text takes its place.
+
+    >>> import rxcandles
+    >>> try:
+    ...     rxcandles.Timeframe.of("7m")
+    ... except rxcandles.RxCandlesError as error:
+    ...     print(type(error).__name__)
+    RequestError
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how it is made again: not by its own ``__init__``, which may want more than the message."""
+        """Return how to rebuild it without its own ``__init__``, which may need more than the message."""
         return _remade, (type(self), self.args, self._state(), _portable(self.__cause__), self.__suppress_context__)
 
     def _state(self) -> dict[str, Any]:
@@ -102,76 +109,142 @@ def _remade(
 
 
 def _portable(error: BaseException | None) -> BaseException | None:
-    """Return ``error``, or one with its text where it can't be pickled or not be made again, which is tried."""
+    """Return ``error``, or an error with its text if pickling it and back, which is tried, fails."""
     try:
         pickle.loads(pickle.dumps(error))  # nosec B301  # noqa: S301
-    except Exception:  # whatever somebody else's class raises
+    except Exception:  # whatever a user's class raises
         return RxCandlesError(f"{type(error).__name__}: {error}")
     return error
 
 
 class RequestError(RxCandlesError, ValueError):
-    """A request that can't be meant; raised before anything is sent or written."""
+    """An argument is invalid; raised before anything is sent or written. Not an error of the transport.
+
+    >>> import rxcandles
+    >>> try:
+    ...     rxcandles.Request("KRW-BTC", "1m", count=0)
+    ... except rxcandles.RequestError as error:
+    ...     print(error)
+    count is 0; take a whole number from 1 to 1000000000000
+    """
 
 
 class MemoryLimitError(RxCandlesError):
-    """A list of candles would pass its limit; raised before any request where the plan shows it."""
+    """A list of candles would exceed its limit; raised before any request if the request shows it.
+
+    ::
+
+        try:
+            candles = await ops.run(chunks.pipe(ops.recall(store), ops.to_list(50_000)))
+        except rxcandles.MemoryLimitError:
+            ...  # stream the candles, or only store them
+    """
 
 
 class InvalidCandleError(RxCandlesError, ValueError):
-    """A candle that does not fit into its stream: out of order, of another series, off the grid, or impossible."""
+    """A candle does not fit into its stream: it is out of order, of another series, off the grid, or impossible.
+
+    ::
+
+        try:
+            checked = await ops.run(candles.pipe(ops.validate(), ops.to_list(50_000)))
+        except rxcandles.InvalidCandleError as error:
+            print(error)  # names the candle
+    """
 
 
 class ExchangeError(RxCandlesError):
-    """The exchange, or the way to it, failed."""
+    """The exchange, or the connection to it, failed.
+
+    ::
+
+        try:
+            candles = await provider.get_candles("KRW-BTC", "1m", count=1000)
+        except rxcandles.ExchangeError as error:
+            print(error.series, error.span, error.status)
+    """
 
     retryable: bool = False
-    """Whether the fault is likely to pass, so that the same is asked again (see ``Retry``)."""
+    """Whether the fault is likely to pass, so that the request is sent again (see ``Retry``)."""
     retry_after: float | None = None
     """Seconds that the server asked to wait before that, if any."""
     status: int | None = None
-    """The HTTP status of what it answered, None where unknown."""
+    """The HTTP status of the answer; None if unknown."""
     series: Series | None = None
-    """The series that was asked for, ``(exchange, symbol, timeframe)``; None where none was."""
+    """The series that was asked for, ``(exchange, symbol, timeframe)``; None if no candles were asked for."""
     span: tuple[int, int] | None = None
-    """The span of it that could not be had, UTC seconds, the older end included."""
+    """The span that could not be fetched, UTC seconds; the older end is included, the newer end is excluded."""
 
 
 class RequestRejectedError(ExchangeError):
-    """The exchange refused the request (4xx); asking again changes nothing."""
+    """The exchange refused the request (4xx); asking again does not help.
+
+    >>> import rxcandles
+    >>> rxcandles.RequestRejectedError("400: invalid parameter").retryable
+    False
+    """
 
 
 class UnknownMarketError(RequestRejectedError):
-    """The exchange does not know the market: never listed, delisted, or renamed away."""
+    """The exchange does not know the market: it was never listed, was delisted, or was renamed.
+
+    >>> import rxcandles
+    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    ...     try:
+    ...         candles.get_candles("KRW-NOTHING", "1m", count=1)
+    ...     except rxcandles.UnknownMarketError as error:
+    ...         print(error.status)
+    404
+    """
 
 
 class WrongServerError(RequestRejectedError):
-    """The server is a simulator, or is none, and its candles would be stored under the other's name; none of them is.
+    """The server is a simulator but was not called one, or the reverse; nothing of its answer is stored.
 
-    Asking again changes nothing: give the server's candles a name that is theirs.
+    Asking again does not help: give the server's candles a name of their own.
+
+    ::
+
+        rxcandles.connect("candles.db", "upbit", "http://localhost:8000", name="upbit-test")
     """
 
 
 class InvalidResponseError(ExchangeError):
-    """The answer is not what was asked for: empty, half a page, HTML, another market's, a cache's, or impossible.
+    """The answer does not fit the question: empty, half a page, HTML, another market's, a cached page, or impossible.
 
-    A page is asked for again up to the ``retry`` policy, over other connections, and then this is raised for the last
-    answer, whose beginning the message quotes. Nothing of any of them is stored.
+    A page is asked for again as ``retry`` says, over other connections. Then this is raised for the last answer, and
+    the message quotes its beginning. No answer of these is stored.
+
+    >>> import rxcandles
+    >>> rxcandles.InvalidResponseError("the answer is empty").retryable
+    True
     """
 
     retryable = True
 
 
 class ContradictionError(InvalidResponseError):
-    """The answer contradicts what is held, what is listed, or another answer; the message says what contradicts what.
+    """The answer contradicts stored candles, a list of markets or another answer; the message names both sides.
 
-    It is asked again, over other connections and after longer and longer pauses, and then raised. Nothing of it is
-    stored, so that the same request asks again later.
+    The page is asked for again, over other connections and after longer and longer pauses. Then this is raised. Nothing
+    of the answers is stored, so the same request asks again later.
+
+    ::
+
+        try:
+            await provider.collect_candles_only("KRW-BTC", "1m", last="30d")
+        except rxcandles.ContradictionError as error:
+            print(error)
     """
 
 
 class BannedError(ExchangeError):
-    """The exchange has blocked this address (418) for ``seconds``."""
+    """The exchange has blocked this address (418) for ``seconds``.
+
+    >>> import rxcandles
+    >>> rxcandles.BannedError("418: blocked", seconds=60.0).seconds
+    60.0
+    """
 
     retryable = True
     status = 418
@@ -182,7 +255,7 @@ class BannedError(ExchangeError):
 
     @property
     def seconds(self) -> float | None:
-        """How long the block lasts, where the exchange says that; the same as ``retry_after``."""
+        """How long the block lasts, if the exchange says so; the same as ``retry_after``."""
         return self.retry_after
 
     @seconds.setter
@@ -191,7 +264,14 @@ class BannedError(ExchangeError):
 
 
 class PassingError(ExchangeError):
-    """A fault that is likely to pass; ``retry_after`` are the seconds the server asked to wait, if any."""
+    """A fault that is likely to pass; ``retry_after`` is how many seconds the server asked to wait, if any.
+
+    An ``Exchange`` of your own raises it for a fault after which the page should be asked for again:
+
+    >>> import rxcandles
+    >>> rxcandles.PassingError("503: maintenance", retry_after=30.0).retry_after
+    30.0
+    """
 
     retryable = True
 
@@ -201,61 +281,127 @@ class PassingError(ExchangeError):
 
 
 class ConnectionFailedError(PassingError):
-    """No whole answer came: refused, reset, cut short, or too slow. Its text is logged, so it quotes no answer.
+    """No whole answer came: refused, reset, cut short, or too slow.
 
-    ``why`` is the reason alone, where it is known.
+    ``why`` is the reason alone, if it is known. The message is logged, so it never quotes an answer.
+
+    >>> import rxcandles
+    >>> rxcandles.ConnectionFailedError("the connection was reset").retryable
+    True
     """
 
     why: str | None = None
 
 
 class CertificateError(ConnectionFailedError):
-    """The server's certificate can't be verified: nothing was sent, and trying again changes nothing."""
+    """The server's certificate can't be verified; nothing was sent, and asking again does not help.
+
+    >>> import rxcandles
+    >>> rxcandles.CertificateError("the certificate has expired").retryable
+    False
+    """
 
     retryable = False
 
 
 class UnreachableError(ConnectionFailedError):
-    """The server was never reached, and was tried for as long as was to be waited for it; trying again is up to you."""
+    """The server was never reached within the time that was set for that; asking again is up to you.
+
+    >>> import rxcandles
+    >>> rxcandles.UnreachableError("no answer for 30 s").retryable
+    False
+    """
 
     retryable = False
 
 
 class ServerError(PassingError):
-    """The exchange answered 5xx; tried again up to the ``retry`` policy."""
+    """The exchange answered 5xx; the request is sent again as ``retry`` says.
+
+    >>> import rxcandles
+    >>> rxcandles.ServerError("502").retryable
+    True
+    """
 
 
 class RateLimitedError(PassingError):
-    """The exchange answered 429, too many requests: everybody of its limiter pauses, then it is tried again."""
+    """The exchange answered 429, too many requests: all requests of its limiter pause, then it is sent again.
+
+    >>> import rxcandles
+    >>> rxcandles.RateLimitedError("429", retry_after=1.0).status
+    429
+    """
 
     status = 429
 
 
 class StoreError(RxCandlesError):
-    """The database can't be opened, read or written, or another file has taken its place while it was open."""
+    """The database can't be opened, read or written, or another file has replaced it while it was open.
+
+    >>> import rxcandles
+    >>> candles = rxcandles.open(":memory:", "simulated")
+    >>> candles.close()
+    >>> try:
+    ...     candles.markets()
+    ... except rxcandles.StoreError as error:
+    ...     print(error)
+    :memory: is closed; open it again
+    """
 
 
 class SchemaError(StoreError):
-    """The file was made by a newer version of this library, or by another program."""
+    """The file was made by a newer version of this library, or by another program.
+
+    ::
+
+        try:
+            candles = rxcandles.open("somebodys.db")
+        except rxcandles.SchemaError:
+            candles = rxcandles.open("candles.db")
+    """
 
 
 class OddRowError(StoreError):
-    """The store has a row that can't be, so that this series can't be read; ``verify`` and ``repair`` are for it."""
+    """The store has a row that this library can't have written, so its series can't be read; use ``verify`` and
+    ``repair``.
+    """
 
 
 class StageCancelledError(RxCandlesError):
-    """A task of the pipeline was cancelled by something other than the pipeline's own end."""
+    """A task of the pipeline was cancelled from inside it, not by the end of the pipeline.
+
+    ::
+
+        async def stage(item):
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+
+        await ops.run(ops.from_demand([1]).pipe(ops.map_async(stage)))  # raises StageCancelledError
+    """
 
 
 class ExtraMissingError(RxCandlesError, ImportError):
-    """A package that only some need is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that installs it.
+
+    ::
+
+        try:
+            frame = rxcandles.to_pandas(candles)
+        except rxcandles.ExtraMissingError as error:
+            print(error)  # this needs pandas: pip install 'rxcandles[pandas]'
+    """
 
     def _state(self) -> dict[str, Any]:
         return {**super()._state(), "name": self.name, "path": self.path}
 
 
 class UnprovenError(RxCandlesError):
-    """What is to be exported is not all proven; ``missing`` are the spans that aren't, in UTC seconds, oldest first."""
+    """Not everything that is to be exported is covered; ``missing`` has the other spans, in UTC seconds, oldest first.
+
+    >>> import rxcandles
+    >>> rxcandles.UnprovenError("a minute is not covered", [(0, 60)]).missing
+    [(0, 60)]
+    """
 
     def __init__(self, message: str, missing: Sequence[tuple[int, int]]) -> None:
         super().__init__(message)
@@ -263,10 +409,17 @@ class UnprovenError(RxCandlesError):
 
 
 class IncompleteError(RxCandlesError):
-    """A collection has finished all it could and some spans are missing.
+    """A collection has stored everything it could, and some spans are missing.
 
-    ``summary`` says what is held; ``summary.failed_spans`` and ``summary.impossible_spans`` what is not. The same
-    request again asks for just those.
+    ``summary`` has what is stored; ``summary.failed_spans`` and ``summary.impossible_spans`` are missing. The same
+    request asks only for those.
+
+    ::
+
+        try:
+            summary = await provider.collect_candles_only("KRW-BTC", "1m", last="30d")
+        except rxcandles.IncompleteError as error:
+            print(error.summary.failed_spans)
     """
 
     def __init__(self, message: str, summary: CollectionSummary) -> None:
@@ -275,9 +428,17 @@ class IncompleteError(RxCandlesError):
 
 
 class SeveralFailedError(RxCandlesError):
-    """Of several series collected at once some failed; all others were collected to their end.
+    """Some of several series failed; all others were collected to their end.
 
-    ``summaries`` has those that are whole, ``failures`` the error of each other one.
+    ``summaries`` has the summaries of the complete ones, ``failures`` the error of each other one, both by request.
+
+    ::
+
+        try:
+            await provider.collect_many(requests)
+        except rxcandles.SeveralFailedError as error:
+            for request, failure in error.failures.items():
+                print(request.symbol, failure)
     """
 
     def __init__(self, summaries: Mapping[Request, CollectionSummary], failures: Mapping[Request, Exception]) -> None:

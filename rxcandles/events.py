@@ -1,7 +1,8 @@
-"""What is logged: one record for each event, with the same fields every time.
+"""What is logged: one record for each event, always with the same fields.
 
-The loggers are ``rxcandles.fetch``, ``.limiter``, ``.store``, ``.collector``, ``.lease`` and ``.flow``; no handler or
-level is ever set here, so ``logging.getLogger("rxcandles").setLevel(logging.DEBUG)`` and a handler of yours show all.
+The loggers are ``rxcandles.fetch``, ``.limiter``, ``.store``, ``.collector``, ``.lease`` and ``.flow``. The library
+sets no handler and no level, so ``logging.getLogger("rxcandles").setLevel(logging.DEBUG)`` and a handler of yours show
+everything.
 
 ==========  =======  =========  =======================================================
 event       level    logger     when
@@ -26,11 +27,12 @@ lease       WARNING  lease      the file of a shared limit can't be used (or, IN
 unfinished  ERROR    flow       what was to be finished after the pipeline's end has failed
 ==========  =======  =========  =======================================================
 
-A record has its event's fields as attributes (``record.event``, ``record.symbol``): all of them, and None where one is
-not known. They are text, numbers, True, False or None, so that JSON takes them; times are UTC in ISO 8601, durations
-seconds. None has the name of an attribute of logging's own. Neither fields nor message hold anything that an exchange
-has sent: an error is told by its class and its HTTP status, and says the rest where it is raised. The fields of each
-event are the classes below, :data:`EVENTS` has them by name; names and meanings stay.
+A record has all fields of its event as attributes (``record.event``, ``record.symbol``); a field that is unknown is
+None. Fields are text, numbers, True, False or None, so that JSON can express them. Times are UTC in ISO 8601, durations
+are seconds. No field has the name of one of logging's own attributes. Neither fields nor message contain anything that
+an exchange has sent: an error appears by its class and its HTTP status, and its text is in the exception that is
+raised. The classes below describe the fields of each event, and :data:`EVENTS` has them by name. Names and meanings do
+not change.
 """
 
 from __future__ import annotations
@@ -71,10 +73,10 @@ Mode: TypeAlias = Literal["collection", "storage_only", "streaming"]
 
 
 class OfSeries(TypedDict):
-    """What all events of a series begin with."""
+    """The fields that all events of a series begin with."""
 
     exchange: str
-    """Its name, the namespace of its candles in a store."""
+    """Name of the exchange, under which its candles are stored."""
     symbol: str
     timeframe: str
 
@@ -84,21 +86,21 @@ class RequestEvent(OfSeries):
 
     event: Literal["request"]
     to: str
-    """Candles that open before this time were asked for,"""
+    """Candles that open before this time were asked for."""
     count: int
-    """and so many of them."""
+    """How many candles were asked for."""
     attempt: int
     """Requests sent for this page so far, this one included."""
     seconds: float
-    """From sending it to the end of the answer; the wait for a permit is not in it."""
+    """From sending the request to the end of the answer, without the wait for a permit."""
     status: int | None
-    """HTTP status: 200 for a page, else the error's; None where it has none."""
+    """HTTP status: 200 for a page, else the error's; None if the error has none."""
     error: str | None
-    """Class of what went wrong (``CancelledError`` where it was cancelled); None for a page."""
+    """Class of the error (``CancelledError`` if it was cancelled); None for a page."""
     rows: int | None
-    """Rows of the page, before it was checked; None where there was none."""
+    """Rows of the page, before it was checked; None if no page came."""
     remaining: int | None
-    """Requests that the server still allowed in that second, as far as it said."""
+    """Requests that the server still allowed in that second, if it reported that."""
 
 
 class PageEvent(OfSeries):
@@ -106,11 +108,11 @@ class PageEvent(OfSeries):
 
     event: Literal["page"]
     rows: int
-    """Rows kept of it: those that are final."""
+    """Rows that are kept: those of closed candles."""
     reached: str
     """Everything from here on is known now."""
     start: str | None
-    """The span that the page proves, its older end included, its newer end excluded; None where it proves nothing."""
+    """The span that the page covers, its older end included, its newer end excluded; None if it covers nothing."""
     stop: str | None
 
 
@@ -129,7 +131,7 @@ class RetryEvent(OfSeries):
 
 
 class FailedEvent(OfSeries):
-    """ERROR: a page failed for good. A request that is refused (4xx) is none: it is raised at once."""
+    """ERROR: a page failed for good. Not logged for a refused request (4xx), which raises at once."""
 
     event: Literal["failed"]
     start: str
@@ -142,7 +144,7 @@ class FailedEvent(OfSeries):
 
 
 class ContactEvent(TypedDict):
-    """WARNING: a server that was never reached will be tried again; only where there is a limit to that."""
+    """WARNING: a server that was never reached will be tried again; only if there is a limit to that."""
 
     event: Literal["contact"]
     host: str
@@ -155,7 +157,7 @@ class ContactEvent(TypedDict):
 
 
 class ImpossibleEvent(OfSeries):
-    """WARNING: a candle of a page can't be true; it is not stored, its slot not covered, and later runs ask for it."""
+    """WARNING: a candle of a page is impossible. It is not stored nor covered: later runs ask for it."""
 
     event: Literal["impossible"]
     open_time: str
@@ -171,7 +173,7 @@ class OffGridEvent(OfSeries):
 
 
 class LimitedEvent(TypedDict):
-    """WARNING: a 429; nobody gets a permit for a while."""
+    """WARNING: a 429; no permit is given for a while."""
 
     event: Literal["429"]
     wait: float
@@ -181,7 +183,7 @@ class LimitedEvent(TypedDict):
 
 
 class BannedEvent(TypedDict):
-    """WARNING: a 418; nothing is sent for a while."""
+    """WARNING: a 418; no request is sent for a while."""
 
     event: Literal["418"]
     wait: float
@@ -189,31 +191,31 @@ class BannedEvent(TypedDict):
 
 
 class CommitEvent(OfSeries):
-    """DEBUG: rows and what they prove were stored, in one transaction; not told where the caller was cancelled."""
+    """DEBUG: rows and what they cover were stored in one transaction. Not logged if the caller was cancelled."""
 
     event: Literal["commit"]
     rows: int
     new: int
-    """Those of them that the store did not hold as proven."""
+    """Rows in slots that were not covered before."""
     start: str
-    """The span proven, its older end included, its newer end excluded."""
+    """The span that is covered now, its older end included, its newer end excluded."""
     stop: str
     seconds: float
-    """The wait for other writers is in it."""
+    """Includes the wait for other writers."""
 
 
 class RevisedEvent(OfSeries):
-    """INFO: a stored candle was replaced, because the exchange has sent it again with other values (late trades).
+    """INFO: a stored candle was replaced, because the exchange has sent it with other values (late trades).
 
-    Or deleted, because the exchange was asked anew and has it no longer.
+    Or it was deleted, because the exchange was asked again and no longer has it.
     """
 
     event: Literal["revised"]
     open_time: str
     before: str
-    """The values it had, as a JSON array in the order of ``Row`` without the open time."""
+    """Its old values, as a JSON array in the order of ``Row`` without the open time."""
     after: str
-    """Those it has now; ``null`` where it was deleted."""
+    """Its new values; ``null`` if it was deleted."""
 
 
 class OpenEvent(TypedDict):
@@ -226,7 +228,7 @@ class OpenEvent(TypedDict):
 
 
 class CloseEvent(TypedDict):
-    """DEBUG: a database was closed; what was being written was finished before."""
+    """DEBUG: a database was closed, after everything that was being written was finished."""
 
     event: Literal["close"]
     path: str
@@ -235,16 +237,16 @@ class CloseEvent(TypedDict):
 
 
 class ImportEvent(OfSeries):
-    """INFO: candles from elsewhere were stored as imported, in one transaction; also where none of them was new."""
+    """INFO: candles from elsewhere were stored as imported, in one transaction; logged even if none of them was new."""
 
     event: Literal["import"]
     source: str
-    """Path of the file, or what it was instead."""
+    """Path of the file, or the kind of source."""
     format: str
     new: int
-    """Candles stored; it may replace others."""
+    """Candles stored; they may have replaced others."""
     covered: int
-    """Candles left out because the exchange was asked about their time."""
+    """Candles left out because the exchange was asked about their slots."""
     differing: int
     """Those of them that the exchange does not have, or has with other values."""
     seconds: float
@@ -260,14 +262,14 @@ class MigrateEvent(TypedDict):
 
 
 class CollectedEvent(OfSeries):
-    """INFO: a run has come to its own end; not logged where an error or its user ended it."""
+    """INFO: a run has come to its own end; not logged if an error or its user ended it."""
 
     event: Literal["collected"]
     mode: Mode
     candles: int
-    """Candles of the request that are held, or were delivered."""
+    """Candles of the request that are stored, or were delivered."""
     stored: int
-    """Candles that the store did not hold as proven before."""
+    """Candles stored in slots that were not covered before."""
     requests: int
     """Requests sent, retries included."""
     retries: int
@@ -278,16 +280,16 @@ class CollectedEvent(OfSeries):
 
 
 class LeaseEvent(TypedDict):
-    """WARNING (INFO for ``damaged`` and ``old``): what is the matter with the file of a shared limit, or its folder."""
+    """WARNING (INFO for ``damaged`` and ``old``): a problem with the file of a shared limit, or with its folder."""
 
     event: Literal["lease"]
     path: str | None
-    """None where there is no file."""
+    """None if there is no file."""
     problem: Literal["no locking", "unusable", "damaged", "old"]
 
 
 class UnfinishedEvent(TypedDict):
-    """ERROR: what was to be finished after the pipeline's end, such as storing a page, has failed."""
+    """ERROR: work that was to finish after the pipeline's end, such as storing a page, has failed."""
 
     event: Literal["unfinished"]
     error: str

@@ -1,4 +1,4 @@
-"""The command line: one module for each command, or for a few that belong together."""
+"""The command line: a file for each command in ``commands``, and beside it what they share."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import Final
 import click
 
 from rxcandles.cli import outputs
-from rxcandles.cli.charting import chart
-from rxcandles.cli.checking import repair, verify
-from rxcandles.cli.collecting import collect
-from rxcandles.cli.completing import completion
-from rxcandles.cli.coverage import coverage
-from rxcandles.cli.exporting import export
-from rxcandles.cli.importing import import_file
-from rxcandles.cli.jobfile import run
-from rxcandles.cli.markets import markets
+from rxcandles.cli.commands.chart import chart
+from rxcandles.cli.commands.collect import collect
+from rxcandles.cli.commands.completion import completion
+from rxcandles.cli.commands.coverage import coverage
+from rxcandles.cli.commands.export import export
+from rxcandles.cli.commands.get import get
+from rxcandles.cli.commands.import_ import import_file
+from rxcandles.cli.commands.markets import markets
+from rxcandles.cli.commands.plan import plan
+from rxcandles.cli.commands.repair import repair
+from rxcandles.cli.commands.run import run
+from rxcandles.cli.commands.simulate import simulate
+from rxcandles.cli.commands.stream import stream
+from rxcandles.cli.commands.verify import verify
 from rxcandles.cli.objects import OBJECTS
-from rxcandles.cli.planning import plan
-from rxcandles.cli.printing import get, stream
-from rxcandles.cli.showntimes import ZONE, at_home
-from rxcandles.cli.simulating import simulate
 from rxcandles.cli.text import echo, lenient_streams
+from rxcandles.cli.times import ZONE, at_home
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.model.moments import default_zone

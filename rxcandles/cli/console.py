@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from rxcandles.cli.showntimes import headed, said_apart, span_shown, time_shown
 from rxcandles.cli.text import counted, printable
+from rxcandles.cli.times import headed, said_apart, span_shown, time_shown
 from rxcandles.errors import IncompleteError
 from rxcandles.interchange.writing.lines import FIELDS
 from rxcandles.model import TRADE_FIELDS, CandleData, CandleWithTrades

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from rxcandles.cli.showntimes import ZONE, at_home, home
 from rxcandles.cli.text import printable
+from rxcandles.cli.times import ZONE, at_home, home
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,28 +1,35 @@
-"""What the commands have in common: their options, and what the values of these may be."""
+"""What the commands have in common: their options, what the values of these may be, and the three objects made of them.
+
+A command says which options it has, in the order of its help, and last :data:`gathered`: then it is called with what is
+wanted, the place, and the output, instead of with each option.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
+from functools import wraps
 from typing import Any, Final, TypeAlias, TypeVar
 
+import attrs
 import click
 
 from rxcandles.cli.console import FORMATS
-from rxcandles.cli.timewords import Word, count_option, length_option, patience_said, time_option, zone_option
+from rxcandles.cli.display import Output
+from rxcandles.cli.place import Place
+from rxcandles.cli.stored import stored_names, stored_symbols
+from rxcandles.cli.time_options import Word, count_option, length_option, patience_said, time_option, zone_option
+from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.contact import PATIENCE
 from rxcandles.model.advice import USUAL_DB
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import TIMEFRAMES
 from rxcandles.modes.connect import OwnRate
-from rxcandles.util.arguments import check_path, check_rate
+from rxcandles.util.arguments import check_rate
 
-__all__ = ["DB", "Work", "existing", "is_there", "rate", "together"]
+__all__ = ["Option", "Work", "rate", "takes", "together"]
 
-DB: Final = USUAL_DB
-"""The database where none is named."""
 
 Work: TypeAlias = Callable[[], int]
 """What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
@@ -60,23 +67,6 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         ) from None
 
 
-def is_there(db: str) -> bool:
-    """Return whether there is such a file; a command that only reads makes none."""
-    try:
-        return Path(db).is_file()
-    except ValueError:  # a NUL in its name, on Python before 3.12
-        return False
-
-
-def existing(db: str) -> str:
-    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
-    if ":/" in db:
-        check_path("--db", db)  # which shows no password
-    if not is_there(db):
-        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
-    return db
-
-
 def together(*options: Option) -> Option:
     """Return all ``options`` as one, in their order in the help."""
 
@@ -88,15 +78,40 @@ def together(*options: Option) -> Option:
     return decorate
 
 
-def _stored_symbols(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from rxcandles.cli.completing import stored_symbols
+def takes(**kinds: type) -> Option:
+    """Let a command be called with objects, each made of those of its options that are fields of a kind.
 
+    An object is made where the command has any option for it: ``takes(place=Place)`` gives a ``place``.
+    """
+    fields = {name: {each.alias for each in attrs.fields(kind) if each.init} for name, kind in kinds.items()}
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(**values: Any) -> Any:
+            made = {}
+            for name, kind in kinds.items():
+                if mine := {each: values.pop(each) for each in [*values] if each in fields[name]}:
+                    made[name] = kind(**mine)
+            return command(**values, **made)
+
+        return called
+
+    return decorate
+
+
+gathered: Final = takes(place=Place, wanted=Wanted, output=Output)
+"""Gives a command where, what, and how it is told, of whatever options it has for these."""
+
+
+def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> list[str]:
+    return [each for listed in value for each in listed.split(",")]
+
+
+def _stored_symbols(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return stored_symbols(context, incomplete)
 
 
 def _stored_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from rxcandles.cli.completing import stored_names
-
     return stored_names(context, incomplete)
 
 
@@ -113,14 +128,27 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
         PATIENCE.set(min(value.total_seconds(), 86_400.0))
 
 
-db: Final = click.option("--db", default=DB, show_default=True, help="Database file; created if missing.")
-existing_db: Final = click.option("--db", default=DB, show_default=True, help="Database file.")
+def output_path(more: str = "") -> Option:
+    """Return ``-o`` of a command that writes a file for each series."""
+    return click.option(
+        "-o", "--output", "path", metavar="PATH",
+        help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}." + more,
+    )  # fmt: skip
+
+
+def against_exchange(what: str) -> Option:
+    """Return the option that compares some pages with the exchange."""
+    return click.option("--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", help=what)
+
+
+db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file; created if missing.")
+existing_db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file.")
 patience: Final = click.option(
     "--patience", type=_as_type(patience_said), metavar="TIME", expose_value=False, callback=_patient,
     help="How long to keep trying while the server has never answered: 30s, 5m.  [default: 1.5s]",
 )  # fmt: skip
-exchange: Final = together(
-    click.option("--exchange", type=click.Choice(EXCHANGES), default="upbit", show_default=True,
+connection: Final = together(
+    click.option("--exchange", type=click.Choice(EXCHANGES), default=EXCHANGES[0], show_default=True,
                  help="Where candles come from; simulated is a built-in fake Upbit, for trying things out."),
     click.option("--base-url", metavar="URL",
                  help="Another server with the same API. Its candles are stored separately, as EXCHANGE@HOST:PORT."),
@@ -130,11 +158,13 @@ exchange: Final = together(
                  help="Requests per second, or none for no limit; by default the limit of the exchange."),
     patience,
 )  # fmt: skip
+"""Where candles come from: fields of :class:`~rxcandles.cli.place.Place`, of every command that asks an exchange."""
 stored_series: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
-    click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
+    click.option("--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
                  help="Markets, separated by commas; 'KRW-*' means all stored ones."),
-    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
+    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", callback=_split,
+                 shell_complete=_timeframes,
                  help="Timeframes, separated by commas; by default all stored ones."),
 )  # fmt: skip
 of_series: Final = together(
@@ -172,8 +202,8 @@ ends: Final = together(
     click.option("--count", type=count_option, metavar="N", help="Number of candles, back from the newer end."),
     _since("."), last, _until("now"), _end, tz,
 )  # fmt: skip
-whose: Final = click.option(
-    "--exchange", "--name", "exchange", metavar="NAME", shell_complete=_stored_names,
+source: Final = click.option(
+    "--exchange", "--name", "source", metavar="NAME", shell_complete=_stored_names,
     help="Source of the candles, as `rxcandles coverage` shows it; needed if a series has several.",
 )  # fmt: skip
 quiet: Final = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
@@ -183,19 +213,22 @@ told: Final = together(
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
     no_color,
 )
-_many: Final = together(
+wanted: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
-    click.option("--symbol", "symbols", multiple=True, metavar="LIST", shell_complete=_stored_symbols,
+    click.option("--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
                  help="Markets, separated by commas; 'KRW-*' means all that the exchange lists."),
-    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", shell_complete=_timeframes,
+    click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", callback=_split,
+                 shell_complete=_timeframes,
                  help=f"Timeframes, separated by commas, of {' '.join(each.name for each in TIMEFRAMES)}."),
     ends,
 )  # fmt: skip
-several: Final = together(_many, db, exchange, told)
+several: Final = together(wanted, db, connection, told)
 several_planned: Final = together(
-    _many,
-    click.option("--db", default=DB, show_default=True, help="Database file; a missing file is treated as empty."),
-    exchange,
+    wanted,
+    click.option(
+        "--db", default=USUAL_DB, show_default=True, help="Database file; a missing file is treated as empty."
+    ),
+    connection,
     told,
 )
 printed: Final = together(
@@ -213,3 +246,10 @@ refetch: Final = click.option(
     help="Fetch everything again and replace what is stored, page by page.",
 )  # fmt: skip
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+seed: Final = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
+most: Final = click.option(
+    "--most", type=click.IntRange(1), help="Findings to show of each kind.  [default: 10; 1000 for --json]"
+)
+quiet_if_well: Final = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well."
+)

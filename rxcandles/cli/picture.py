@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rxcandles.cli.display import PAGE, Board, clock, is_done, rate_of, share
+from rxcandles.cli.board import Board, clock, is_done, rate_of, share
 from rxcandles.cli.text import printable
 from rxcandles.limiters import LimiterStats, WeightStats
 from rxcandles.model.reports import CollectionProgress
@@ -78,7 +78,7 @@ class Picture:
         for name, least in columns.items():
             table.add_column(name, justify="right", no_wrap=True, min_width=least)
         for title in shown:
-            cells = _cells(series[title])
+            cells = _cells(series[title], self._board.page)
             label = Text(printable(title), style="" if series[title] else "dim")
             drawn = [cells["bar"]] if bar >= LEAST_BAR else []
             table.add_row(label, *drawn, *(cells[name] for name in columns))
@@ -136,7 +136,7 @@ def _most_of_interest(series: Mapping[str, CollectionProgress | None], room: int
     return [title for title in series if title in chosen]
 
 
-def _cells(progress: CollectionProgress | None) -> dict[str, Text | ProgressBar]:
+def _cells(progress: CollectionProgress | None, page: int) -> dict[str, Text | ProgressBar]:
     """What a line shows of a series, by the names of the columns."""
     if progress is None:
         nothing = dict.fromkeys(("done", "candles", "candles/s", "gaps", "saved"), Text(""))
@@ -149,7 +149,7 @@ def _cells(progress: CollectionProgress | None) -> dict[str, Text | ProgressBar]
         "candles/s": Text(f"{rate_of(progress):,.0f}"),
         "left": Text("done", style="green") if done else Text(clock(progress.estimated_remaining_seconds)),
         "gaps": Text(f"{progress.gaps_found:,}", style="" if progress.gaps_found else "dim"),
-        "saved": Text(f"{progress.stored_before // PAGE:,}", style="" if progress.stored_before else "dim"),
+        "saved": Text(f"{progress.stored_before // page:,}", style="" if progress.stored_before else "dim"),
     }
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
-from rxcandles.cli.showntimes import at_home, home, minute_shown, time_shown, zone_name
 from rxcandles.cli.text import counted, echo, printable
+from rxcandles.cli.times import at_home, home, minute_shown, time_shown, zone_name
 from rxcandles.model import CandleData, Request
 from rxcandles.model.reports import CollectionSummary, ProvisionalSpan
 from rxcandles.model.timeframe import BEGINNING, from_datetime

@@ -1,24 +1,34 @@
-"""Which stored series a command means, and whose candles they are."""
+"""Databases that are there: which of their series a command means, whose candles they are, what a shell completes."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
 
 import attrs
+import click
 
-from rxcandles.errors import RequestError
+from rxcandles.cli.runner import run_async
+from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.integrity.aliases import proper_names
 from rxcandles.integrity.snapshot import Snapshot
-from rxcandles.model.advice import db_option
+from rxcandles.model.advice import USUAL_DB, db_option
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.model.which import EVERY, Which, has_glob
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite.odd import odd_text, read_names
+from rxcandles.util.arguments import check_path
 
-__all__ = ["check_there", "named_in", "series_of"]
+__all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]
+
+_PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
+"""Letters and digits of any script, and signs that mean nothing to a shell."""
 
 
 @attrs.frozen
@@ -124,3 +134,55 @@ def _meant(symbols: Iterable[str], there: set[str]) -> str | None:
         if near:
             return near[0]
     return None
+
+
+def is_there(db: str) -> bool:
+    """Return whether there is such a file; a command that only reads makes none."""
+    try:
+        return Path(db).is_file()
+    except ValueError:  # a NUL in its name, on Python before 3.12
+        return False
+
+
+def existing(db: str) -> str:
+    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
+    if ":/" in db:
+        check_path("--db", db)  # which shows no password
+    if not is_there(db):
+        raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
+    return db
+
+
+def stored_symbols(context: click.Context, incomplete: str) -> list[str]:
+    """Return the symbols that the database of the command line holds and that begin so; none where there is none."""
+    return _begin_so({series.symbol for series in _stored(context)}, incomplete)
+
+
+def stored_names(context: click.Context, incomplete: str) -> list[str]:
+    """Return the names under which that database holds candles and that begin so."""
+    return _begin_so({series.exchange for series in _stored(context)}, incomplete)
+
+
+def _begin_so(words: Iterable[str], beginning: str) -> list[str]:
+    """Return the words that begin so and that no shell does anything with: what is completed is run as it stands."""
+    return sorted(each for each in words if each.startswith(beginning) and _PLAIN.fullmatch(each))
+
+
+def _stored(context: click.Context) -> list[Series]:
+    path = context.params.get("db") or USUAL_DB
+    if not is_there(path):
+        return []
+    with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
+        return run_async(_series(path))
+    return []
+
+
+async def _series(path: str) -> list[Series]:
+    # Whoever presses Tab has asked for nothing to be written.
+    async with Snapshot(path) as snapshot:
+        return await snapshot.call(
+            lambda connection: [
+                Series(*map(str, names))
+                for names in connection.execute("SELECT exchange, symbol, timeframe FROM series").fetchall()
+            ]
+        )

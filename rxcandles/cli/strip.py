@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from rxcandles.cli.showntimes import home
+from rxcandles.cli.times import home
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.stores.overview import CoverageCell
 

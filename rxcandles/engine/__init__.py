@@ -1,1 +1,1 @@
-"""How one page of a run is decided on, asked for, checked and taken for what it proves. Knows no Rx."""
+"""Decide which pages a run needs, fetch them, check them, and find out what they prove. Knows no Rx."""

@@ -1,4 +1,4 @@
-"""An exchange of which every question goes over a connection of its own."""
+"""An exchange that answers every question over a new connection."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Anew"]
 
 
 class Anew:
-    """Asks ``exchange`` by ``page_anew`` where it has that; in everything else it is that exchange.
+    """Asks ``exchange`` by ``page_anew`` if it has that method; otherwise it behaves like that exchange.
 
-    What leads to a server that is ill leads there for as long as the connection lasts, so that a hundred answers by it
-    are worth no more than one.
+    A connection that leads to a faulty server leads there for as long as it lasts. So a hundred answers over one
+    connection are worth no more than one.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -24,23 +24,23 @@ class Anew:
         self.rate_limit = exchange.rate_limit
 
     def __getattr__(self, name: str) -> Any:
-        # What an exchange may have besides: `kept`, `confirm_times`, `page_anew`.
+        # Optional members: `kept`, `confirm_times`, `page_anew`.
         return getattr(self._exchange, name)
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
-        """Do what the exchange's own does."""
+        """Call ``check`` of the exchange."""
         self._exchange.check(symbol, timeframe)
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Do what the exchange's own does, over a connection of its own."""
+        """Return the page of the exchange, asked for over a new connection."""
         ask = getattr(self._exchange, "page_anew", self._exchange.page)
         page: Page = await ask(symbol, timeframe, to, count)
         return page
 
     async def markets(self) -> list[Market]:
-        """Do what the exchange's own does."""
+        """Call ``markets`` of the exchange."""
         return await self._exchange.markets()
 
     async def close(self) -> None:
-        """Do what the exchange's own does."""
+        """Call ``close`` of the exchange."""
         await self._exchange.close()

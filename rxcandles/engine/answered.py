@@ -1,4 +1,4 @@
-"""What an exchange of somebody else's raises and returns, brought into the words of this library."""
+"""Translate what a user's exchange raises and returns into the types of this library."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rxcandles.util.arguments import shown
 __all__ = ["brought_home", "check_answer"]
 
 _PASSING = ("Timeout", "Disconnected", "ConnectionError", "ConnectError", "ReadError", "PayloadError", "NetworkError")
-"""What clients call the errors that pass, where they are no ``OSError``."""
+"""How clients name errors that are likely to pass and that are not an ``OSError``."""
 
 
 def brought_home(error: Exception, what: Callable[[], str]) -> Exception:
     """Return ``error``, which an exchange has raised for the page ``what``, as an :class:`ExchangeError`.
 
-    It is one that is tried again where such a fault is likely to pass: an ``OSError``, a timeout, a lost connection.
+    It is a ``PassingError`` if the fault is likely to pass: an ``OSError``, a timeout, a lost connection.
     """
     if isinstance(error, RxCandlesError):
         return error
@@ -29,7 +29,7 @@ def brought_home(error: Exception, what: Callable[[], str]) -> Exception:
 
 
 def check_answer(page: object, what: Callable[[], str]) -> Page:
-    """Return the ``page`` of an exchange, or raise :class:`ExchangeError` where it is none, by what it is instead."""
+    """Return ``page``, or raise :class:`ExchangeError`, which says what came instead, if it is not a valid page."""
     if not isinstance(page, Page):
         raise _wrong(what(), page, "a Page", "return rxcandles.Page(rows)")
     if not isinstance(page.rows, Sequence) or isinstance(page.rows, str | bytes):

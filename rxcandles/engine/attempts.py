@@ -1,4 +1,10 @@
-"""The attempts at one chunk's page: asked for, checked, and taken for what it proves."""
+"""The attempts at the page of one chunk: ask for it, check it, and find out what it proves.
+
+An attempt sends one or more requests. The page must pass the checks of ``checks`` and the comparison of
+``plausibility`` with what is known. What remains is a ``Proof``: the candles, the span that they cover, and the empty
+slots that are doubtful. An attempt that fails raises, and ``retry`` decides whether another one is made. The next
+attempt goes over another connection, and asks another question if that has not helped.
+"""
 
 from __future__ import annotations
 
@@ -27,39 +33,39 @@ from rxcandles.ports.declared import confirm_times, retained_since, settle_secon
 __all__ = ["Attempts"]
 
 NEWER: Final = 6
-"""Candles that a page is to have from above the stretch that it is asked for, where none is known there."""
+"""Candles from above the gap that a page is to have, if no candle is known there."""
 
 _DAY: Final = 86_400
-"""Seconds by which our own clock may be wrong, where the server does not tell its time."""
+"""Seconds by which our own clock may be wrong; used if the server sends no date."""
 
 
 @attrs.frozen
 class _Answer:
-    """A page that makes sense, and what of it was asked for."""
+    """A page that makes sense, and the part of it that was asked for."""
 
     checked: CheckedPage
     rows: Sequence[Row]
-    """Those that open before ``stop``."""
+    """Rows that open before ``stop``."""
     above: Sequence[int]
-    """Open times of rows that lie above what was asked for."""
+    """Open times of rows above the span that was asked for."""
     bound: int
-    """Where what was asked for ends."""
+    """Newer end of the span that was asked for."""
     start: int
-    """Older end of what the page tells of."""
+    """Older end of the span that the page covers."""
     stop: int
-    """Its newer end: what is over, of what was asked for."""
+    """Its newer end: the part of the request that is closed."""
     ended: bool
-    """Whether nothing older is to be had."""
+    """Whether the exchange has nothing older."""
     windowed: bool
-    """Whether it holds the rows of a window of slots."""
+    """Whether the page holds the rows of a window of slots."""
     server_time: float | None
 
 
 class Attempts:
-    """Asks for one chunk's page, at most ``most`` times.
+    """Asks for the page of one chunk, at most ``most`` times.
 
-    After an invalid answer it is asked over another connection, and with another question where that does not help.
-    ``against`` and ``permitted`` are those of :class:`Plausibility` and :class:`Sending`.
+    After an invalid answer it asks over another connection, and asks another question if that does not help.
+    ``against`` is that of :class:`Plausibility`, ``permitted`` that of :class:`Sending`.
     """
 
     def __init__(
@@ -77,10 +83,10 @@ class Attempts:
         self._most = most
         self._made = 0
         self._doubts = False
-        """Whether the attempt has failed by candles that can't be true alone."""
+        """Whether the attempt has failed only because of impossible candles."""
         known = len(question.known) + question.over
         self._around = len(question.suspects) if len(question.suspects) > known else 0
-        """How many candles a page is to have above what is asked for, of which all may be such that can't be true."""
+        """How many candles above the span a page is to have; 0 unless all candles of the span may be impossible."""
         self._other_questions = 0
         self._record = Record(exchange.name, chunk)
         self._sending = Sending(exchange, chunk, self._record, permitted)
@@ -92,24 +98,24 @@ class Attempts:
         return self._sending.requests
 
     def log_retry(self, error: ExchangeError, wait: float) -> None:
-        """Count and log that another attempt will be made."""
+        """Count and log that another attempt follows."""
         self._chunk.run.tally.retries += 1
         self._record.retry(error, wait, self._made)
 
     def log_failed(self, error: ExchangeError) -> None:
-        """Log that nothing has come of all attempts."""
+        """Log that all attempts have failed."""
         self._record.failed(error, self.requests)
 
     async def page(self) -> Proof:
-        """Ask for the page once and return what it proves, or raise why it can't be believed."""
+        """Ask for the page once and return what it proves, or raise why it is refused."""
         self._made += 1
         self._doubts = False
         try:
             return await self._believed(self._chunk.question)
         except InvalidResponseError as error:
-            # A fault on the way is gone with the connection. What has kept an answer gives it again, though, and must
-            # be asked something else: after a contradiction, and where a new connection has not helped.
-            # Not after a candle that can't be true: what is at the end of a page would be in the next one then.
+            # A fault of the connection is gone with the connection. A cache, though, gives its answer again over
+            # another one, so it must be asked another question: after a contradiction, and if a new connection has not
+            # helped. Not after an impossible candle: the candle at the end of a page would then be on the next page.
             anew = self._sending.anew or isinstance(error, ContradictionError)
             self._other_questions += not self._doubts and anew
             self._sending.anew = True
@@ -129,7 +135,7 @@ class Attempts:
         top = (timeframe.shift(rows[0].open_time, 1), stop) if rows else (start if answer.windowed else stop, stop)
         head = self._head(question, answer, top, trend, known=bool(nearest))
         if head is None:
-            # Chance may have made it, or the page lacks its newest candle: one that is known shows which.
+            # This may be chance, or the page lacks its newest candle: a page with a known candle above shows which.
             return await self._believed(question.but(over=1, count=min(run.page, question.count + 1)))
         absences: list[tuple[AbsenceKind, Span]] = [*(("gap", gap) for gap in gaps), *head]
         start, stop, ended, begins, beginning = await self._beginning(answer)
@@ -139,7 +145,7 @@ class Attempts:
         run.seen.trend = trend
         run.tally.pages += 1
         if impossible:
-            # Until here they were candles: that they exist is sure.
+            # Only now log them: until here they counted as candles, since they are known to exist.
             self._record.impossible(impossible)
         confirm = confirm_times(self._exchange)
         proof = Proof(
@@ -162,12 +168,12 @@ class Attempts:
         return proof
 
     async def _answer(self, question: Question) -> _Answer:
-        """Ask, and return what of the page was asked for; raise where it lacks a candle that is known."""
-        # What lies between the gap and the candle at its seam was taken for empty: what comes there is new.
+        """Ask, and return the part of the page that was asked for; raise if it lacks a known candle."""
+        # The slots between the gap and the candle at its seam counted as empty, so a candle that comes there is new.
         bound = question.resume if not question.over or question.seam is None else question.seam
         checked, server_time = await self._asked(question, bound)
         edge = self._edge(self._chunk.request.timeframe, server_time)
-        # What is older than the exchange keeps is asked for no further, unless it comes all the same.
+        # Ask no further for what is older than the retention, unless such candles come all the same.
         dropped = checked.covered[0] >= bound or (checked.covered[0] <= edge and not checked.full)
         ended = checked.history_starts or dropped
         above = [row.open_time for row in checked.rows if row.open_time >= bound]
@@ -177,14 +183,14 @@ class Attempts:
         self._plausible.check_known(rows, above, start, over=bool(question.over))
         if rows and rows[0].open_time >= stop:
             rows = [row for row in rows if row.open_time < stop]
-        # A page of rows that is not full has told of all that is older, too.
+        # A page of rows that is not full also covers everything older.
         windowed = not ended and (self._chunk.run.page_unit == "slots" or not checked.full)
         return _Answer(checked, rows, above, bound, start, stop, ended, windowed, server_time)
 
     def _head(
         self, question: Question, answer: _Answer, top: Span, trend: Trend, *, known: bool
     ) -> list[tuple[AbsenceKind, Span]] | None:
-        """Return what is doubtful of the empty slots at the page's newer end (``top``); None to ask by one more.
+        """Return the doubtful part of the empty slots at the page's newer end, ``top``; None to ask for a candle more.
 
         ``known``: the page has a candle from above them.
         """
@@ -200,9 +206,9 @@ class Attempts:
         return None
 
     async def _beginning(self, answer: _Answer) -> tuple[int, int, bool, int | None, list[tuple[AbsenceKind, Span]]]:
-        """Return what the page covers when the beginning of history is looked into, and what is doubtful of that.
+        """Check the beginning of history, and return what the page covers and what of it is doubtful.
 
-        That is start, stop, whether it is the end, from when on candles may open, and the absences.
+        Returns start, stop, whether nothing older exists, the time before which no candle opens, and the absences.
         """
         rows, start, stop, ended = answer.rows, answer.start, answer.stop, answer.ended
         begins, oldest = None, rows[-1].open_time if rows else stop
@@ -216,13 +222,13 @@ class Attempts:
         elif answer.checked.history_starts or (ended and start < stop):
             begins = await self._plausible.begins(oldest, start, rows, answer.server_time)
             if begins is not None and not rows and begins > stop:
-                oldest = stop = begins  # the other length tells of more than the page
+                oldest = stop = begins  # the candles of another length cover more than the page
         else:
             return start, stop, ended, begins, []
         return start, stop, ended, begins, [("beginning", (start, oldest))]
 
     async def _first_open(self, server_time: float | None) -> int | None:
-        """Return when a market's first candle opened, or a time before which there is none; None for unknown."""
+        """Return when the market's first candle opened, or a time before which there is none; None if unknown."""
         seen, probe = self._chunk.run.seen, getattr(self._exchange, "first_open", None)
         if probe is None:
             seen.begins = await self._plausible.first(server_time)
@@ -233,7 +239,7 @@ class Attempts:
     # Asking
 
     async def _asked(self, question: Question, bound: int) -> tuple[CheckedPage, float | None]:
-        """Return a page, and the server's time; some of its rows are before ``bound``."""
+        """Return a page with rows before ``bound``, and the server's time."""
         further, more = self._further(question)
         timeframe, to, count = self._chunk.request.timeframe, bound, question.count
         if question.over:
@@ -242,23 +248,25 @@ class Attempts:
         if further:
             questions.insert(0, (min(timeframe.shift(to, further), timeframe.floor(END - 1)), count + more))
         for to, asked in questions:
-            # A page asked for with more than the exchange gives looks short, and short means the beginning of history.
+            # Ask for no more than the exchange gives: such a page would look short, and short means the beginning of
+            # history.
             checked, server_time = await self._ask(to, min(asked, self._exchange.page_limit))
             start, stop = checked.covered
             by_slots = self._chunk.run.page_unit == "slots"
             if start < bound or checked.history_starts or not (checked.full or (by_slots and start < stop)):
                 return checked, server_time
-            # It held nothing but newer candles, which may be repeated. The next question shows what is behind them.
+            # The page held only newer candles, which may be repeated; the next question shows what lies behind them.
         raise InvalidResponseError(f"{self._chunk}: the page holds nothing but the candle at `to`, which was excluded")
 
     def _further(self, question: Question) -> tuple[int, int]:
-        """Return how many slots above the stretch a page begins, and how many candles more it then asks for."""
+        """Return how many slots above the gap a page begins, and how many candles more it then asks for."""
         run = self._chunk.run
         further = more = self._other_questions
         by_slots = run.page_unit == "slots"
         inside = question.resume < run.request.stop and run.seen.is_sparse and not by_slots
         if self._around or (question.seam is None and (question.again or inside)):
-            # A newer candle shows whether the page lacks its newest, and that the server has come past what is asked.
+            # A newer candle shows whether the page lacks its newest ones, and that the server has data beyond what is
+            # asked for.
             newer = NEWER + self._around
             further += ceil(newer / (run.seen.density or 1.0))
             more += further if by_slots else 2 * newer
@@ -272,12 +280,13 @@ class Attempts:
                 self._record.unsaid()
             return self._checked(page, timeframe, to, count), page.server_time
         except InvalidResponseError:
-            # A few of which most can't be true would be refused for ever; among others they are told.
+            # Ask for more candles: a few of which most are impossible would always be refused; among others they are
+            # listed.
             self._around = max(self._around, count) if count <= NEWER else self._around
             raise
 
     async def _other_length(self, timeframe: Timeframe, to: int, count: int) -> CheckedPage | None:
-        """Return a page of another timeframe, or None where the answer is of no use."""
+        """Return a page of another timeframe, or None if the answer is unusable."""
         page = await self._sending.page(timeframe, to, count)
         try:
             return self._checked(page, timeframe, to, count)
@@ -295,26 +304,27 @@ class Attempts:
                 error.args = (f"{error}: {page.beginning}",)
             raise
 
-    # What is over, and what is kept
+    # What is closed, and what the exchange keeps
 
     def _is_topmost(self) -> bool:
-        """Whether nothing newer than the chunk was asked for, nor is known."""
+        """Say whether nothing newer than the chunk was asked for or is known."""
         question = self._chunk.question
         return question.resume == self._chunk.request.stop and question.seam is None
 
     def _over_by(self, bound: int, rows: Sequence[Row], server_time: float | None) -> int:
-        """Return what is over: nothing from here on may be stored or covered."""
+        """Return up to when candles are closed: later ones may not be stored or covered."""
         if server_time is not None:
-            # Not our own clock: where it runs ahead of the server's, a forming candle would pass for a final one.
+            # Not by our own clock: if it runs ahead of the server's, a forming candle would look closed.
             over = self._chunk.request.timeframe.floor(server_time - settle_seconds(self._exchange))
             return min(bound, over)
         if self._is_topmost() and time.time() - bound < _DAY:
-            # Nobody says what time it is there. A candle shows that all before it are over, not that it is itself.
+            # The server's time is unknown. A candle proves that all before it are closed, but not that it is closed
+            # itself.
             return rows[0].open_time if rows else BEGINNING
         return bound
 
     def _covered_to(self, checked: CheckedPage, bound: int) -> int:
-        """Return the newer end of what a page covers, where that need not be the end that was asked for."""
+        """Return the newer end of what a page covers; only the topmost chunk's may be older than what was asked for."""
         stop = checked.covered[1]
         if stop < bound and not self._is_topmost():
             raise InvalidResponseError(
@@ -323,8 +333,8 @@ class Attempts:
         return stop
 
     def _edge(self, timeframe: Timeframe, server_time: float | None) -> int:
-        """Return before when the exchange is not sure to have candles. What is older can't be had any more.
+        """Return the time before which the exchange may have dropped candles.
 
-        That does not say that it never was.
+        Older candles may have existed all the same.
         """
         return retained_since(self._exchange, timeframe, time.time() if server_time is None else server_time)

@@ -1,14 +1,14 @@
-"""The gate that every page of any exchange passes before it is stored: a page that can't be is refused.
+"""The checks that every page of any exchange must pass before it is stored; a page that makes no sense is refused.
 
-What a page proves it says itself (``covered``, ``history_starts``); here its rows are held against that.
-
-A candle that can't be, in a page that can, is told and no more: the others are true all the same.
+The page itself says what it covers (``covered``, ``history_starts``); its rows are compared with that. An impossible
+candle on a page that otherwise makes sense is reported and no more, since the other candles are still true.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from math import inf
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -26,23 +26,23 @@ _Asked: TypeAlias = tuple[str, Timeframe, int, int]
 
 _PLAIN: Final = len(Row._fields)
 _CLOCK_SPREAD: Final = 5
-"""Seconds that the clock of the ``Date`` header, whole seconds of a front server, may lie behind the candles'."""
+"""Seconds by which the ``Date`` header (whole seconds of a front server) may lag behind the candles."""
 
 
 @attrs.frozen
 class CheckedPage:
-    """A page that makes sense, but for some of its candles."""
+    """A page that makes sense, except for some of its candles."""
 
     rows: list[Row]
-    """Newest first, every open time before the ``to`` that was asked with; those that can't be true are among them."""
+    """Newest first, every open time before the ``to`` that was asked with; impossible candles are among them."""
     covered: Span
-    """Every candle that exists in there is among the rows, by the exchange's word; all of the rows lie in it."""
+    """The exchange says that every candle in this span is among the rows; all rows lie in it."""
     history_starts: bool = False
     """Whether the exchange says that nothing older exists."""
     full: bool = False
     """Whether as many rows came as were asked for."""
     impossible: Mapping[int, str] = attrs.field(factory=dict)
-    """Why a candle can't be true, by open time: it exists, and nobody knows its values. Never more than half."""
+    """Why candles are impossible, by open time: they exist, but their values are unknown. At most half of the rows."""
 
 
 def check_page(
@@ -55,19 +55,22 @@ def check_page(
     server_time: float | None = None,
     kept_since: int = BEGINNING,
 ) -> CheckedPage:
-    """Return the rows of a page that was asked for with ``to`` and ``count``, or raise ``InvalidResponseError``.
+    """Return a page that was asked for with ``to`` and ``count`` as a checked page.
 
-    Refused, naming the row: more rows than ``count``; open times that don't strictly descend, are off the
-    timeframe's grid, before 1970, at or after ``to``, outside of what the page covers, or more than 5 seconds after
-    ``server_time`` (UTC seconds; None: as the page says). Rows at the head that
-    open exactly at ``to`` are dropped instead: a page that repeats the last row of the one before was seen in
-    collected data. Rows alone, and a page that does not say what it covers, are taken for the newest ``count``
-    of what the exchange keeps, which is all ``kept_since`` then.
+    A page is refused if it has more rows than ``count``; if its open times do not strictly descend, are off the
+    timeframe's grid, before 1970, at or after ``to``, outside of what the page covers, or more than 5 seconds after the
+    server's time; or if more of its candles are impossible than possible. Rows at the head that open exactly at ``to``
+    are dropped: a page that repeats the last row of the page before was seen in collected data.
 
-    A candle is impossible where a price is not finite and positive or lies outside low and high, a volume or turnover
-    is negative or infinite, the ``timestamp`` is more than a day before the open time (it may well be after the
-    candle's end), or something is no number at all. One such among others is told (``impossible``); a page with more
-    of them than of others is refused.
+    A candle is impossible if a price is not finite, not positive, or outside of low and high; if its volume or turnover
+    is negative or infinite; if its ``timestamp`` is more than a day before its open time (it may be after the candle's
+    end); or if a value is not a number. Impossible candles among possible ones are listed in ``impossible``.
+
+    * ``server_time``: UTC seconds; None to take the page's own.
+    * ``kept_since``: for rows alone and for a page that does not say what it covers, which count as the newest
+      ``count`` of what the exchange keeps: the exchange keeps everything since this time.
+
+    Raises ``InvalidResponseError``, which names the row, for a refused page.
     """
     page = page if isinstance(page, Page) else Page(page)
     server_time = page.server_time if server_time is None else server_time
@@ -88,7 +91,7 @@ def check_page(
 
 
 def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
-    """Return what the page covers of what was asked, on the grid; raise where a row lies outside."""
+    """Return the part of the request that the page covers, on the grid; raise if a row lies outside."""
     _, timeframe, to, _ = asked
     start, stop = page.covered or (to, to)
     start, stop = timeframe.ceil(start), min(timeframe.ceil(stop), to)
@@ -101,14 +104,10 @@ def _covered(page: Page, rows: Sequence[Row], asked: _Asked) -> Span:
     return (start, stop)
 
 
-def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
-    """Say whether all is well, as it is with nearly every page."""
+def _sound(rows: Sequence[tuple[Any, ...]], timeframe: Timeframe, before: int) -> bool:
+    """Say whether everything is valid, as on nearly every page."""
     if rows and isinstance(rows[0], RowWithTrades):
-        try:
-            told = all(map(sound_trades, rows))
-        except TypeError:
-            return False
-        return told and _sound([Row._make(row[:_PLAIN]) for row in rows], timeframe, before)
+        return _sound_trades(rows) and _sound([row[:_PLAIN] for row in rows], timeframe, before)
     on_grid = timeframe.on_grid
     try:
         for opened, first, high, low, last, volume, turnover, stamp, previous, change, rate in rows:
@@ -127,8 +126,18 @@ def _sound(rows: Sequence[Row], timeframe: Timeframe, before: int) -> bool:
     return True
 
 
+def _sound_trades(rows: Sequence[tuple[Any, ...]]) -> bool:
+    try:
+        for trades, volume, turnover in [row[_PLAIN:] for row in rows]:
+            if not (type(trades) is int and trades >= 0 and 0 <= volume < inf and 0 <= turnover < inf):
+                return all(sound_trades(RowWithTrades._make(row)) for row in rows)
+    except TypeError:
+        return False
+    return True
+
+
 def _impossible(rows: Sequence[Row], asked: _Asked) -> dict[int, str]:
-    """Return what is wrong with candles, by open time; raise where it is the page that is wrong."""
+    """Return why candles are impossible, by open time; raise if the page itself is wrong."""
     _, timeframe, to, _ = asked
     before = to
     impossible: dict[int, str] = {}

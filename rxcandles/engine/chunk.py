@@ -1,10 +1,10 @@
 """The item of every pipeline: one step of a run, and what each stage has found out about it.
 
-Each stage fills in its own part, so that a chunk shows which of them it has been through::
+Each stage fills in its own part, so a chunk shows which stages it has passed::
 
-    plan_chunks   step       what is asked for, and how much of it is still wanted
-    skip_stored   stored     what of it the store holds; question: what is left to ask the exchange
-    fetch         page       what the exchange's page proves, or failure: why there is none
+    plan_chunks   step       what is asked for, and how many candles are still needed
+    skip_stored   stored     what the store holds of it; question: what is left to ask the exchange
+    fetch         page       what the exchange's page proves, or failure: why there is no page
     persist       written    how many of its candles are new to the store
 """
 
@@ -32,41 +32,42 @@ __all__ = ["Chunk", "Proof", "Question", "Step", "Stored"]
 class Step:
     """One step of a cursor as its run plans it. Times are UTC seconds of open times.
 
-    All versions of a chunk share it: once no operator has the chunk any more it is gone, and its run knows.
+    All versions of a chunk share it. It disappears when no operator holds the chunk any more, which is how the run
+    notices.
     """
 
     index: int
-    """Which chunk of the run it is, from 0."""
+    """Number of the chunk in its run, from 0."""
     low: int
-    """Older end as planned, included: a page of slots below ``top``. What arrives may reach further."""
+    """Older end as planned, included: a page of slots below ``top``. The page may reach further."""
     top: int
     """Newer end, excluded."""
     floor: int
-    """Nothing older than this is asked of this cursor."""
+    """The cursor asks for nothing older than this."""
     want: int | None
-    """The most candles still needed; None for all there are."""
+    """The most candles that are still needed; None for all."""
 
 
 @attrs.frozen(eq=False)
 class Question:
-    """What the exchange is to be asked."""
+    """The question for the exchange."""
 
     low: int
-    """Older end of what lacks."""
+    """Older end of what is missing."""
     resume: int
     """Where fetching begins: ``top``, or the older end of what is stored below it without a gap."""
     count: int
-    """Candles to ask for; 0 where the store has everything."""
+    """Candles to ask for; 0 if the store has everything."""
     seam: int | None = None
-    """Open time of the oldest candle known at or after ``resume``; None where nothing is known there."""
+    """Open time of the oldest candle known at or after ``resume``; None if no candle is known there."""
     over: int = 0
-    """How many of ``count`` lie at or after ``resume``: 1 where the candle at the seam is read again, else 0."""
+    """How many of ``count`` lie at or after ``resume``: 1 if the candle at the seam is read again, else 0."""
     known: Sequence[int] = ()
-    """Open times of stored candles that a page must have, as far down as it reaches."""
+    """Open times of stored candles that a page must contain, as far down as it reaches."""
     again: bool = False
-    """Whether a doubtful absence, or a candle that could not be true, is asked about once more."""
+    """Whether it asks about a claim or an impossible candle once more."""
     suspects: frozenset[int] = frozenset()
-    """Open times of candles that could not be true when they came before; once more is enough to believe it."""
+    """Open times of candles that were impossible before; one more answer is enough to accept that."""
 
     def but(self, **changes: Any) -> Question:
         """Return a copy with some fields changed."""
@@ -80,9 +81,9 @@ class Stored:
     held: int = 0
     """Candles stored in ``[resume, top)``."""
     overlap: str = "no_overlap"
-    """How the chunk lies over what is stored (see ``OVERLAP_STATES``)."""
+    """How the chunk overlaps with what is stored (see ``OVERLAP_STATES``)."""
     reached: int | None = None
-    """Older end of what is stored, where nothing needs to be asked."""
+    """Older end of what is stored, if nothing needs to be asked."""
 
 
 @attrs.frozen(eq=False)
@@ -90,53 +91,55 @@ class Proof:
     """What a page of an exchange proves."""
 
     rows: Sequence[Row]
-    """What was fetched, newest first; may reach below the chunk's ``floor``."""
+    """The fetched candles, newest first; they may reach below the chunk's ``floor``."""
     reached: int
     """Everything from here up to where fetching began is known."""
     proven: Span | None = None
-    """What the page tells of: by its word, every candle that exists in there is among ``rows``."""
+    """The span that the page covers: every candle that exists in it is among ``rows``. None for no span."""
     horizon: int | None = None
-    """By the server's own clock nothing from here on is over yet; None where that is not before ``resume``."""
+    """By the server's clock no candle from here on is closed; None if that is not before ``resume``."""
     absences: Sequence[Absence] = ()
-    """What of ``proven`` is doubtful."""
+    """The absences in ``proven`` that are doubtful."""
     impossible: Mapping[int, str] = attrs.field(factory=dict)
-    """Why candles of the page can't be true, by open time; they exist, and are not among ``rows``."""
+    """Why candles of the page are impossible, by open time; they exist, but are not among ``rows``."""
     gone: Sequence[int] | None = None
-    """Open times of stored candles that the exchange has no longer, by two answers; storing the page deletes them."""
+    """Open times of stored candles that two answers lack; storing the page deletes them."""
     begins: int | None = None
-    """No candle opens before this time, by the candles of another length; None where that was not asked."""
+    """No candle opens before this time, as candles of another length show; None if that was not asked."""
     said: float | None = None
-    """What the server's own clock said with the answer (UTC seconds); None where it told no time."""
+    """The server's clock in the answer, UTC seconds; None if the answer had no time."""
     windowed: bool = False
     """Whether the page held the rows of a window of slots."""
 
 
 @attrs.frozen(eq=False, slots=False)
 class Chunk:
-    """One step of a run, and what became of it: the item of every pipeline; its properties read its parts.
+    """One step of a run and its outcome: the item of every pipeline. Its properties read its parts.
 
-    ``ops.map(lambda chunk: chunk.rows)`` behind ``fetch`` has what was fetched.
+    All times are UTC seconds. Behind ``fetch`` a chunk has the rows that were fetched::
+
+        rows = ops.plan_chunks(request).pipe(ops.fetch(exchange), rx.map(lambda chunk: chunk.rows))
     """
 
     run: Run = attrs.field(repr=False)
-    """The run that has planned it, whose ``tally`` says what all of it has cost."""
+    """The run that planned it; its ``tally`` has what the whole run has cost."""
     step: Step
     """What is asked for."""
     question: Question
-    """What the exchange is to be asked, or was asked."""
+    """The question for the exchange."""
     stored: Stored = Stored()
     """What the store held of it before."""
     page: Proof | None = None
-    """What its page proves; None before that is fetched, where the store has everything, and where nothing came."""
+    """What its page proves; None before it is fetched, if the store has everything, and if no page came."""
     failure: Exception | None = None
-    """Why nothing came, where the pipeline goes on without."""
+    """Why no page came, if the pipeline goes on without it."""
     candles: int = 0
-    """Candles of the request in here, fetched or stored before."""
+    """Candles of the request in it, fetched or stored before."""
     written: Written | None = None
-    """How many of its rows lie where nothing was covered before; None before it is stored."""
+    """How many of its rows are in slots that were not covered before; None before it is stored."""
 
     def but(self, **changes: Any) -> Chunk:
-        """Return a copy with some fields changed, as ``attrs.evolve`` does; several of these are made of each page."""
+        """Return a copy with some fields changed; faster than ``attrs.evolve``, as each page makes several copies."""
         copied = object.__new__(Chunk)
         copied.__dict__.update(self.__dict__, **changes)
         return copied
@@ -149,32 +152,32 @@ class Chunk:
 
     @property
     def request(self) -> Request:
-        """The request this is a part of."""
+        """The request that it is a part of."""
         return self.run.request
 
     @property
     def index(self) -> int:
-        """Which chunk of the run it is, from 0."""
+        """Number of the chunk in its run, from 0."""
         return self.step.index
 
     @property
     def span(self) -> Span:
-        """The span planned, ``(low, top)``: UTC seconds, the older end included."""
+        """The planned span, ``(low, top)``, in UTC seconds; the older end is included."""
         return (self.question.low, self.step.top)
 
     @property
     def missing(self) -> Span | None:
-        """The span to be fetched, as planned, or None."""
+        """The span to fetch, as planned, or None."""
         return (self.question.low, self.question.resume) if self.question.count else None
 
     @property
     def rows(self) -> Sequence[Row]:
-        """What was fetched, newest first."""
+        """The fetched candles, newest first."""
         return self.page.rows if self.page is not None else ()
 
     @property
     def proven(self) -> Span | None:
-        """What its page tells of, all of whose candles are among ``rows``; None where there is none."""
+        """The span that its page covers, all of whose candles are among ``rows``; None if there is no page."""
         return None if self.page is None else self.page.proven
 
     @property
@@ -184,7 +187,7 @@ class Chunk:
 
     @property
     def fresh(self) -> int:
-        """Candles among ``rows`` that the store did not hold as proven; 0 before they are stored."""
+        """Candles among ``rows`` in slots that were not covered before; 0 before they are stored."""
         return int(self.written or 0)
 
     def __str__(self) -> str:

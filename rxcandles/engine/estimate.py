@@ -1,9 +1,8 @@
-"""What a request would cost, found out from the store alone: nothing is sent and nothing is written.
+"""Estimate the cost of a request from the store alone: nothing is sent and nothing is written.
 
-The plan of the run itself is made to walk over the store, with answers as a market would give them that trades in every
-slot. So the requests are exactly those of the run where that is true. On a sparser market there are fewer: a page is
-200 candles that exist. What is empty by the word of answers that may have been wrong, and is due to be asked about
-again, is asked about in the walk too, and taken for empty: mostly it is.
+The run's own code walks over the store, and is given the answers of a market that trades in every slot. So the number
+of requests is exact for such a market. On a sparser market it is lower, since a page is 200 candles that exist. The
+walk also asks about the claims that are due, and assumes that their slots are empty, which they mostly are.
 """
 
 from __future__ import annotations
@@ -34,53 +33,69 @@ from rxcandles.util.showing import Brief
 __all__ = ["CollectionPlan", "estimate", "seconds_at_limit"]
 
 WALKED: Final = 2_000
-"""Pages up to which the run is walked through, which takes about 0.1 ms each."""
+"""Most pages for which the run is walked through; a page takes about 0.1 ms."""
 
 ROUND_TRIP: Final = 0.02
-"""Seconds that a request is taken to last, which decides how many cursors there are."""
+"""Seconds that a request is assumed to last, which decides how many cursors there are."""
 
 IN_MEMORY: Final = 300
 """Bytes of a candle in memory."""
 
 ON_DISK: Final = 100
-"""Bytes of a candle in the file, with its share of the pages' unused room (63 to 90 were measured)."""
+"""Bytes of a candle in the file, with its share of unused room in the pages (63 to 90 were measured)."""
 
 AT_ONCE: Final = 16
-"""Pages that a run which only stores has in memory at most: 8 under way, and as many on their way to the store."""
+"""Most pages that a run holds in memory while it only stores: 8 under way, and as many on their way to the store."""
 
 
 @attrs.frozen(repr=False)
 class CollectionPlan(Brief):
-    """What collecting a request would take; made before anything is sent or written."""
+    """What collecting a request would take; made before anything is sent or written.
+
+    ::
+
+        plan = await provider.plan(provider.request("KRW-BTC", "1m", last="30d"))
+        print(plan.requests, plan.seconds, plan.missing)
+    """
 
     request: Request
     missing: tuple[tuple[datetime, datetime], ...]
-    """Spans that would be asked for, newest first, each with its older end included and its newer excluded. Exact for a
-    span; for a ``count`` as far down as the candles reach if each missing slot has one."""
+    """Spans that would be asked for, newest first; each includes its older end and excludes its newer end.
+
+    Exact for a span. For a ``count``, as far down as the candles reach if each missing slot has one.
+    """
     candles: int
-    """Candles there would be at most: those stored, and one for each missing slot."""
+    """Most candles there would be: the stored ones, and one for each missing slot."""
     stored: int
-    """Candles among them that are stored and proven."""
+    """Stored candles among them, in covered slots."""
     requests: int
-    """Requests, exactly where every missing slot has a candle; fewer where some have none. Where the market's history
-    begins within a missing span there is one more there, to make sure, and none below. Retries are not foreseen. Over
-    2,000 they are those of one cursor; several may need one more for each of their stretches that meets a hole."""
+    """Number of requests: exact if every missing slot has a candle, fewer if some have none.
+
+    If the market's history begins within a missing span, one more request confirms that, and none is sent for what is
+    older. Retries are not counted. A number over 2,000 is that of one cursor; several cursors may need one more request
+    for each of their segments that meets a gap.
+    """
     seconds: float
-    """Seconds that the limiter needs to let so many requests pass, 0.0 where there is no limit."""
+    """Seconds that the limiter needs for so many requests; 0.0 if there is no limit."""
     memory_bytes: int
     """Memory of the candles that are under way at once while they are only stored (``collect_candles_only``)."""
     list_bytes: int
     """Memory of all candles as a list (``get_candles``, up to its ``max_memory_objects``)."""
     disk_bytes: int
-    """What the database grows by, at most."""
+    """Most bytes that the database grows by."""
     not_kept: tuple[datetime, datetime] | None = None
-    """What of the missing is older than what the exchange keeps, so neither in ``missing`` nor counted; None for none.
-    Collecting asks for it until an answer says that there is no more: a few requests for each cursor."""
+    """The missing span that is older than the exchange's retention; None for no such span.
+
+    It is neither in ``missing`` nor counted. Collecting asks for it until an answer says that there is no more: a few
+    requests for each cursor.
+    """
     doubtful: tuple[tuple[datetime, datetime], ...] = ()
-    """Spans that are empty by the word of answers that may have been wrong, and are asked about again, newest first.
-    They are covered, so neither in ``missing`` nor counted as candles."""
+    """Spans of claims that are due and are asked about again, newest first.
+
+    They are covered, so they are neither in ``missing`` nor counted as candles.
+    """
     requests_again: int = 0
-    """Requests among ``requests`` that are made for them alone; a second question about one is not foreseen."""
+    """Requests among ``requests`` that are sent only for ``doubtful``; second questions about one span don't count."""
 
     @property
     def missing_slots(self) -> int:
@@ -88,9 +103,10 @@ class CollectionPlan(Brief):
         return self.candles - self.stored
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``; the request as its parts.
+        """Return the plan for JSON; times end in ``Z``, and spans are objects with ``start`` and ``stop``.
 
-        ``asked`` is the count asked for, None for a span; ``start`` is None for a count.
+        The request is given by its parts. ``asked`` is the count that was asked for, None for a span; ``start`` is None
+        for a count.
         """
         request = self.request
         about = {
@@ -118,10 +134,14 @@ async def estimate(
 ) -> CollectionPlan:
     """Return what ``request`` would take, with pages and cursors as those of ``plan_chunks``.
 
-    Nothing that opened before ``kept_since`` is counted as missing, since the exchange has dropped it. A page takes
-    ``cost`` of the limit.
-    Holds the covered spans of the request in memory and takes up to some tenths of a second, whatever its length.
-    Raises ``StoreError``.
+    Holds the covered spans of the request in memory, and takes up to some tenths of a second for a request of any
+    length.
+
+    * ``kept_since``: candles that opened before this time (UTC seconds) are not counted, since the exchange has dropped
+      them.
+    * ``cost``: how much of the limit a page takes.
+
+    Raises ``StoreError`` if the store can't be read.
     """
     check_kind("request", request, Request)
     covered = await store.coverage(request.symbol, request.timeframe, *request.span)
@@ -154,9 +174,9 @@ async def estimate(
 
 
 def seconds_at_limit(limiter: RateLimiter, requests: int, cost: float = 1.0) -> float:
-    """Return the seconds after which the limiter has given the last of so many permits; 0.0 for no limit.
+    """Return after how many seconds the limiter has given the last of ``requests`` permits; 0.0 for no limit.
 
-    Each takes ``cost`` of the limit.
+    Each permit takes ``cost`` of the limit.
     """
     stats = limiter.stats() if hasattr(limiter, "stats") else None
     if not isinstance(stats, LimiterStats) or stats.capacity is None:
@@ -165,7 +185,7 @@ def seconds_at_limit(limiter: RateLimiter, requests: int, cost: float = 1.0) -> 
 
 
 async def _missing(request: Request, store: CandleStore, covered: Sequence[Covered]) -> tuple[list[Span], int]:
-    """Return what is missing of a request, newest first, and how many of its candles are stored."""
+    """Return the missing spans of a request, newest first, and how many of its candles are stored."""
     grid = request.timeframe
     bottom = grid.ceil(BEGINNING) if request.start is None else request.start
     top, need, stored, missing = request.stop, request.most, 0, []
@@ -179,7 +199,7 @@ async def _missing(request: Request, store: CandleStore, covered: Sequence[Cover
             missing.append(hole)
         need -= slots
         if need > 0 and max(start, bottom) < min(stop, top):
-            whole = bottom <= start and stop <= top  # then the ledger knows
+            whole = bottom <= start and stop <= top  # then the coverage has the number
             found = rows if whole else await store.count(request.symbol, grid, max(start, bottom), min(stop, top))
             stored += min(found, need)
             need -= min(found, need)
@@ -190,7 +210,7 @@ async def _missing(request: Request, store: CandleStore, covered: Sequence[Cover
 
 
 def _pages(grid: Timeframe, missing: Sequence[Span], page: int) -> int:
-    """Return the pages by which one cursor comes from the newest missing slot to the oldest."""
+    """Return how many pages one cursor needs from the newest missing slot to the oldest."""
     pages, reached = 0, None
     for start, stop in missing:
         top = stop if reached is None else min(stop, reached)
@@ -202,7 +222,7 @@ def _pages(grid: Timeframe, missing: Sequence[Span], page: int) -> int:
 
 
 async def _due(request: Request, store: CandleStore, missing: Sequence[Span]) -> SpanSet:
-    """Return what a run would ask about again, as far down as it comes."""
+    """Return the claims that a run would ask about again, as far down as the run goes."""
     start, now = request.start, time.time()
     if start is None:
         held = await store.nth_newest(request.symbol, request.timeframe, *request.span, request.most)
@@ -214,7 +234,7 @@ async def _due(request: Request, store: CandleStore, missing: Sequence[Span]) ->
 
 
 class _Believing(Lookup):
-    """A lookup that asks about nothing again."""
+    """A lookup that asks about no claim again."""
 
     async def _look_over(self, run: Run) -> Look:
         look = await super()._look_over(run)
@@ -223,7 +243,7 @@ class _Believing(Lookup):
 
 
 async def _walk(lookup: Lookup, make: Callable[[], Run], empty: SpanSet) -> int:
-    """Return the requests of a run, answered in turn and with a candle in every slot that is not in ``empty``."""
+    """Return the requests of a run that is answered in turn, with a candle in every slot that is not in ``empty``."""
     run = make()
     under_way: deque[Chunk] = deque()
     requests = 0
@@ -260,7 +280,7 @@ def _answer(chunk: Chunk, empty: SpanSet) -> Proof:
 
 
 class _EverySlot(Sequence[Row]):
-    """The newest ``length`` rows before ``to`` of a market that trades in every slot; none of them is kept."""
+    """The newest ``length`` rows before ``to`` of a market that trades in every slot; rows are made when read."""
 
     def __init__(self, grid: Timeframe, to: int, length: int) -> None:
         self._grid = grid

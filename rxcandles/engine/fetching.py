@@ -1,4 +1,4 @@
-"""What a chunk lacks, fetched: its turn is waited for, its page is asked for, and again where a fault may pass."""
+"""Fetch what a chunk lacks: wait for its turn, ask for its page, and ask again after a fault that may pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Fetcher"]
 
 
 class Fetcher:
-    """Fetches chunk after chunk from one exchange; any number at once. The parameters are those of ``ops.fetch``."""
+    """Fetches chunks from one exchange, any number at once. The parameters are those of ``ops.fetch``."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Fetcher:
         self._witness = Witness(exchange)
 
     async def fetch(self, chunk: Chunk) -> Chunk:
-        """Return the chunk with its page, or with why there is none; raise what asking again can't mend."""
+        """Return the chunk with its page or its failure; raise an error that asking again can't mend."""
         run, flight = chunk.run, None
         if run.absent is None:
             run.absent = absent_slot(self._exchange, chunk.request.timeframe)
@@ -44,7 +44,7 @@ class Fetcher:
         if chunk.question.count and self._turns is not None:
             try:
                 chunk, flight = await self._turns.take(chunk)
-            except ExchangeError as error:  # it has waited for one that has failed
+            except ExchangeError as error:  # the page that it waited for has failed
                 return self._counted(self._failed(chunk, error, None))
         if chunk.question.count:
             run.anew |= self._against is not None
@@ -55,7 +55,7 @@ class Fetcher:
         return self._counted(chunk)
 
     async def _flown(self, chunk: Chunk, flight: Flight | None) -> Chunk:
-        """Return the chunk with its page; whatever happens, those who wait for the page are told."""
+        """Return the chunk with its page; whatever happens, wake those who wait for the page."""
         permitted = None
         if flight is not None and self._turns is not None:
             permitted = partial(self._turns.check, chunk, flight)
@@ -74,7 +74,7 @@ class Fetcher:
         return chunk.but(page=page)
 
     def _failed(self, chunk: Chunk, error: ExchangeError, attempts: Attempts | None) -> Chunk:
-        """Return the chunk with its failure; raise one that is everybody's."""
+        """Return the chunk with its failure; raise an error that concerns the whole run."""
         attempts = attempts or Attempts(self._exchange, chunk, self._witness)
         request, question = chunk.request, chunk.question
         error.series = Series(self._exchange.name, request.symbol, request.timeframe.name)
@@ -94,7 +94,7 @@ class Fetcher:
 
 
 def _end(chunk: Chunk, flight: Flight | None, error: Exception | None = None) -> None:
-    """Tell those who wait for a page that it does not come."""
+    """Wake those who wait for a page that does not come."""
     if flight is not None:
         chunk.run.when_stored.pop(chunk.index, None)
         flight.end(error)

@@ -1,4 +1,4 @@
-"""What an exchange lists, asked for until it answers."""
+"""Ask an exchange for its markets until it answers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rxcandles.ports import Exchange, Market
 __all__ = ["listed"]
 
 _LISTING: Final = Retry(attempts=4, base=0.25, longest=1.0)
-"""Somebody may be sitting in front of it: where nobody answers, that is said within two seconds."""
+"""A user may be waiting at the shell: report within two seconds that the exchange does not answer."""
 
 
 async def listed(exchange: Exchange) -> list[Market]:
-    """Return the exchange's markets, asked for again where a fault is likely to pass; no block (418) is waited out."""
+    """Return the exchange's markets; ask again after a fault that is likely to pass, but not after a block (418)."""
 
     async def ask() -> list[Market] | BannedError:
         try:

@@ -1,4 +1,9 @@
-"""What the store has of a chunk, so that only the rest is asked for."""
+"""Look up what the store has of a chunk, so that only the rest is asked for.
+
+When a run begins, the lookup reads its covered spans, its claims and its impossible candles once. Then each chunk is
+narrowed to what is missing within a page. Covered spans are skipped, claims that are due are treated like gaps, and a
+page that reaches stored candles reads the newest of them again.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +26,17 @@ from rxcandles.ports import CandleStore, Covered, impossible_in
 __all__ = ["Look", "Lookup"]
 
 MOST_GAPS: Final = 1000
-"""Gaps that are told apart at the beginning of a run."""
+"""Most gaps that are told apart when a run begins."""
 
 AGAIN: Final = 3
-"""Stored candles that a page reads again where it reaches them: the exchange may have changed them since."""
+"""Stored candles that a page reads again when it reaches them, since the exchange may have changed them."""
 
 MOST_LATE: Final = 20
 """Candles that may have come late right above them."""
 
 
 class Lookup:
-    """One subscription, with what the store knew of each run's span when the run began."""
+    """One subscription; remembers what the store had of each run's span when the run began."""
 
     def __init__(self, store: CandleStore, *, absences: bool = False) -> None:
         self._store = store
@@ -39,21 +44,21 @@ class Lookup:
         self._looks: WeakKeyDictionary[Run, Look] = WeakKeyDictionary()
 
     async def narrow(self, chunk: Chunk) -> Chunk:
-        """Return the chunk with what the store has of it, and what is to be asked for."""
+        """Return the chunk with what the store has of it, and with the question for the rest."""
         run = chunk.run
         if chunk.index == 0 or run not in self._looks:
             self._looks[run] = await self._look_over(run)
             chunk = run.aligned(chunk)
         look, step, gap = self._looks[run], chunk.step, self._looks[run].gap
-        # Chunks in the last gap found need no lookup, up to the one that reaches the candles below it.
+        # Chunks in the last gap need no lookup, except the one that reaches the candles below it.
         if gap is not None and step.top <= gap[1] and (gap[0] < step.low or gap[0] == step.floor):
             return chunk
-        # With the spans that touch its ends.
+        # Include the spans that touch its ends.
         covered = await self._store.coverage(*_series(run), max(0, step.floor - 1), step.top + 1, limit=run.page + 3)
         return await self._narrowed(chunk, _without(covered, _near(look.due, chunk)), look)
 
     async def renew(self, chunk: Chunk) -> Chunk:
-        """Return the chunk narrowed anew, as others may have stored some of it since."""
+        """Return the chunk narrowed again, since others may have stored some of it meanwhile."""
         run, step, store, series = chunk.run, chunk.step, self._store, _series(chunk.run)
         if chunk.question.resume < step.top:
             spared = await self._spared(chunk, chunk.question.resume, chunk.stored.held)
@@ -82,19 +87,19 @@ class Lookup:
         return await self._ask(chunk, SpanSet(each.span for each in believed), look, edge)
 
     def _due(self, claims: Sequence[Claim]) -> SpanSet:
-        """Return which doubtful absences are to be asked about again."""
+        """Return the claims to ask about again."""
         now = time.time()
         return SpanSet(claim.span for claim in claims if self._absences or claim.is_due(now))
 
     async def _look_over(self, run: Run) -> Look:
-        """Note what is covered and tell the run where the gaps are, before its own pages change that."""
+        """Record what is covered and give the run its gaps, before its own pages change them."""
         store, series, asked = self._store, _series(run), run.request.span
         run.anew |= self._absences
         covered = await store.coverage(*series, *asked, limit=MOST_GAPS + 1)
         run.gaps = [newer.start for newer in reversed(covered[:-1])]
         spans = [each.span for each in covered]
         if len(spans) > MOST_GAPS:
-            spans.append((0, spans[-1][0]))  # not looked at: taken for covered
+            spans.append((0, spans[-1][0]))  # not looked up; counts as covered
         run.segments.covered = SpanSet(spans)
         claims = await store.claims(*series, max(0, asked[0] - 1), asked[1])
         due = self._due(claims)
@@ -106,28 +111,28 @@ class Lookup:
         return Look(run.segments.covered, due, claims, [each.open_time for each in impossible])
 
     async def _begins(self, run: Run, oldest: int | None) -> int | None:
-        """Return the open time of the oldest candle where it is known already that nothing is older."""
+        """Return the open time of the oldest stored candle if it is known that nothing is older."""
         if oldest is None:
             return None
         covered = await self._store.coverage(*_series(run), BEGINNING, BEGINNING + 1)
         if not any(span.start == BEGINNING and oldest < span.stop for span in covered):
             return None
-        # What a file of before says was never held against candles of another length.
+        # A claim of an older file was never compared with candles of another length.
         claims = await self._store.claims(*_series(run), BEGINNING, BEGINNING + 1)
         return None if any(claim.due == BEGINNING for claim in claims) else oldest
 
     async def _trend(self, run: Run, newest: Covered, claims: Sequence[Claim]) -> Trend:
-        """Return how densely the newest stored candles lie."""
+        """Return how dense the newest stored candles are."""
         absent = [claim.start for claim in claims if claim.stop == newest.stop]
         stop = min(newest.stop, *absent) if absent else newest.stop
         rows = await self._store.rows(*_series(run), newest.start, stop, "newest_first", run.page)
         if not rows:
             return Trend()
-        # From candle to candle: what a span has below its oldest one may be the time before the market.
+        # Count from candle to candle: the time below the oldest candle may be before the market began.
         return doubtful_gaps([row.open_time for row in rows], run.request.timeframe, Trend(), len(rows))[1]
 
     async def _spared(self, chunk: Chunk, resume: int, held: int) -> int:
-        """Return how many of the candles held in ``[resume, top)`` the run has not brought itself."""
+        """Return how many of the candles stored in ``[resume, top)`` were stored before the run."""
         stretch = SpanSet(((resume, chunk.step.top),))
         look = self._looks.get(chunk.run)
         before = stretch if look is None else stretch.intersect(look.covered)
@@ -158,7 +163,7 @@ class Lookup:
         return chunk.but(question=chunk.question.but(resume=resume, seam=None), stored=Stored(held, "partial_start"))
 
     async def _seam(self, chunk: Chunk, covered: Sequence[Covered]) -> Chunk:
-        """Return the chunk with the oldest candle that is stored right above the gap, without a gap between."""
+        """Return the chunk with the oldest candle that is stored right above the gap."""
         resume = chunk.question.resume
         for span in covered:
             if span.start <= resume < span.stop and not span.imported:
@@ -167,17 +172,17 @@ class Lookup:
         return chunk
 
     async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look, edge: int) -> Chunk:
-        """Ask for as many as there are slots from the newest missing one to the oldest within a page, above ``edge``.
+        """Ask for the slots from the newest missing one to the oldest within a page, above ``edge``.
 
-        And for a few more where candles are stored below: the newest of them come again, with what answers so far have
-        left out right above them.
+        If candles are stored below, ask for a few more: the newest of them, and the slots right above them that answers
+        so far have left empty.
         """
         run, step, question, stored = chunk.run, chunk.step, chunk.question, chunk.stored
         grid, resume = run.request.timeframe, question.resume
         low = max(step.floor, grid.shift(resume, -run.page), edge)
         known = covered.intersect(SpanSet(((low, resume),)))
         missing = SpanSet(((low, resume),)).subtract(known)
-        if not missing:  # only a ledger whose spans overlap has that
+        if not missing:  # only if covered spans overlap
             whole = attrs.evolve(stored, reached=low, overlap="complete_overlap")
             return chunk.but(question=question.but(count=0, known=()), stored=whole)
         lowest = missing.spans[0][0]
@@ -202,7 +207,7 @@ class Lookup:
         """Return the open times of the newest ``limit`` stored candles from the first of the spans to the last."""
         if not spans:
             return []
-        # One look for all of them: there may be one for every other slot.
+        # One query for all of them: there may be a span for every other slot.
         rows = await self._store.rows(*_series(run), spans.spans[0][0], spans.spans[-1][1], "newest_first", limit)
         return [row.open_time for row in rows if row.open_time in spans]
 
@@ -212,22 +217,22 @@ class Look:
     """What the store knew of a run's span when the run began."""
 
     covered: SpanSet
-    """What was covered, before the run's own pages."""
+    """What was covered before the run's own pages."""
     due: SpanSet
-    """What of that is asked about again."""
+    """The part of it that is asked about again."""
     claims: Sequence[Claim]
-    """All doubtful absences."""
+    """All claims."""
     impossible: Sequence[int] = ()
-    """Open times of candles that can't be true, oldest first."""
+    """Open times of impossible candles, oldest first."""
     gap: Span | None = None
-    """The last gap found."""
+    """The last gap that was found."""
     by_stop: Mapping[int, Claim] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.by_stop = {claim.stop: claim for claim in self.claims}
 
     def impossible_in(self, start: int, stop: int) -> frozenset[int]:
-        """Return those in ``[start, stop)``."""
+        """Return the open times of impossible candles in ``[start, stop)``."""
         return frozenset(self.impossible[bisect_left(self.impossible, start) : bisect_left(self.impossible, stop)])
 
 
@@ -236,8 +241,8 @@ def _series(run: Run) -> tuple[str, Timeframe]:
 
 
 def _near(due: SpanSet, chunk: Chunk) -> SpanSet:
-    """Return what of ``due`` matters to a chunk: the newest below its top, and a page below that."""
-    # All of it at every chunk would take the square of the time.
+    """Return the part of ``due`` that matters to a chunk: the newest claim below its top, and a page below that."""
+    # To scan all of it at every chunk would take quadratic time.
     last = bisect_left(due.spans, chunk.step.top + 1, key=lambda span: span[0])
     if not last:
         return SpanSet()
@@ -248,7 +253,7 @@ def _near(due: SpanSet, chunk: Chunk) -> SpanSet:
 
 
 def _without(covered: Sequence[Covered], due: SpanSet) -> list[Covered]:
-    """Return what is covered but not to be asked about again, newest first; -1 rows where they must be counted."""
+    """Return the covered spans without ``due``, newest first; -1 rows if they must be counted."""
     if not due:
         return list(covered)
     result: list[Covered] = []

@@ -1,4 +1,4 @@
-"""One run seen from outside: how far it is and what it has cost, and in the end a record of that in the log."""
+"""Measure one run from outside: how far it is, what it has cost, and its record in the log at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log: Final = logging.getLogger("rxcandles.modes.collector")
 
 
 class Meter:
-    """Looks at one run; given to ``plan_chunks`` as ``on_plan``, it begins when that does. Holds no candles."""
+    """Measures one run; given to ``plan_chunks`` as ``on_plan``, it starts with the run. Holds no candles."""
 
     def __init__(self, request: Request, exchange: str, mode: Mode) -> None:
         self.chunks = 0
@@ -35,17 +35,17 @@ class Meter:
         self._began = self._ended = 0.0
 
     def __call__(self, run: Run) -> None:
-        """Begin to look at ``run``."""
+        """Begin to measure ``run``."""
         self._run, self._began = run, time.monotonic()
 
     @property
     def expected(self) -> int:
-        """Candles expected in all: the count, or an estimate that gets better; at least those delivered."""
+        """Candles expected in all: the count, or an estimate that improves; at least those delivered."""
         return max(self.candles, self._request.most if self._run is None else self._run.expected)
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began, until it ended."""
+        """Seconds since the run began; they stop when it ends."""
         return (self._ended or time.monotonic()) - self._began if self._run is not None else 0.0
 
     def delivered(self, candles: Sequence[CandleData]) -> None:
@@ -59,7 +59,7 @@ class Meter:
         self._ended = time.monotonic()
 
     def log(self, candles: int, failed_spans: int = 0) -> None:
-        """Log that the run has come to its own end, with so many candles."""
+        """Log that the run has come to its own end with ``candles`` candles."""
         tally = Tally() if self._run is None else self._run.tally
         event = CollectedEvent(
             event="collected",

@@ -1,7 +1,8 @@
-"""Whether what a page proves can be believed: what it leaves out is held against what is known.
+"""Compare what a page leaves out with what is known.
 
-A page that lacks a candle that is held, listed or seen in a longer timeframe is refused, and asked for again. What is
-only unlikely (the head, a long gap, the beginning of history) is told as doubtful, and asked about again later.
+A page that lacks a candle that is stored, listed or visible in a longer timeframe is refused and asked for again. A
+page that is only unlikely is accepted: its newest slots are empty, or a gap is long, or history begins there. Those
+slots become claims, and later runs ask about them again.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from rxcandles.ports import CandleStore
 __all__ = ["BELIEVED", "Plausibility", "window_absences"]
 
 BELIEVED: Final = 3
-"""Answers that must have a candle with values that can't be, before that is believed of the exchange."""
+"""Answers that must have the same impossible candle before it is accepted that the exchange has it so."""
 
 _STORED_AT_ONCE: Final = 1000
-"""Stored candles that are looked up together."""
+"""Stored candles that are read at once."""
 
 
 class Plausibility:
-    """Holds the answers to one chunk's question against what is known.
+    """Compares the answers to one chunk's question with what is known.
 
-    ``ask`` asks for candles of another length. With ``against`` a page that lacks candles of that store is believed
-    only if the answer before lacked them too.
+    * ``ask``: asks for candles of another length.
+    * ``against``: a store; a page that lacks candles of it is accepted only if the answer before lacked them too.
     """
 
     def __init__(self, chunk: Chunk, witness: Witness, ask: Ask, against: CandleStore | None) -> None:
@@ -45,26 +46,26 @@ class Plausibility:
         self._against = against
         self._lacked: frozenset[int] = frozenset()
         self._times = Counter(dict.fromkeys(chunk.question.suspects | chunk.run.impossible.keys(), BELIEVED))
-        """How many answers had a candle with values that can't be, by open time."""
+        """How many answers had an impossible candle, by its open time."""
 
     def impossible(self, checked: CheckedPage, rows: Sequence[Row], *, last: bool) -> tuple[dict[int, str], int | None]:
-        """Return which rows can't be true, and why; and the newest of them that another answer may have otherwise.
+        """Return the impossible rows and why, and the newest of them that another answer may still correct.
 
-        A candle that can't be true is believed to be so when three answers had it so, or in the ``last`` of them.
+        A candle is accepted as impossible after three answers, or in the ``last`` answer.
         """
         if not checked.impossible:
             return {}, None
         found = {
             row.open_time: checked.impossible[row.open_time] for row in rows if row.open_time in checked.impossible
         }
-        # What is held of them stays, whatever an answer says, so that there is nothing to ask about.
+        # A stored version of such a candle stays, whatever the answer is, so there is nothing to ask about.
         self._times.update(found.keys())
         known = self._chunk.question.known
         doubtful = {opened for opened in found if self._times[opened] < BELIEVED}.difference(known)
         return found, max(doubtful) if doubtful and not last else None
 
     def check_known(self, rows: Sequence[Row], above: Sequence[int], reached: int, *, over: bool) -> None:
-        """Refuse a page that lacks a candle that is known to exist; ``over``: the one at the seam is among those."""
+        """Refuse a page that lacks a known candle; ``over``: the candle at the seam is one of them."""
         question = self._chunk.question
         if over and question.seam is not None and question.seam not in above:
             raise self.contradiction(f"a page lacks the candle of {time_text(question.seam)}, which is held already")
@@ -75,7 +76,9 @@ class Plausibility:
                     raise self.contradiction(f"a page lacks the candle of {time_text(opened)}, which is held already")
 
     async def begins(self, oldest: int, since: int, rows: Sequence[Row], now: float | None) -> int | None:
-        """Refuse that nothing opens before ``oldest`` where that can't be; return from when on candles may open."""
+        """Refuse a beginning of history at ``oldest`` that is wrong; return the time before which no candle opens, or
+        None.
+        """
         chunk, request = self._chunk, self._chunk.request
         if oldest == chunk.run.seen.begins:
             return None
@@ -97,7 +100,7 @@ class Plausibility:
         )
 
     async def first(self, now: float | None) -> int | None:
-        """Return the open time of the first longer candle, before which there is none; None where that isn't known."""
+        """Return the open time of the first longer candle, before which there is none; None if that is unknown."""
         request, clock = self._chunk.request, time.time() if now is None else now
         return await self._witness.first(
             self._ask, self._chunk.run, request.symbol, request.timeframe, clock, self.contradiction
@@ -111,9 +114,9 @@ class Plausibility:
         return rows[0].open_time if rows else None
 
     async def gone(self, proven: Span | None, rows: Sequence[Row]) -> Sequence[int] | None:
-        """Return the stored candles that the page lacks, as the one before did; raise where that is news.
+        """Return the stored candles that both this page and the one before lack; raise if this page lacks others.
 
-        None where nothing is asked anew.
+        Return None if nothing is asked anew.
         """
         if self._against is None or proven is None:
             return None
@@ -135,14 +138,14 @@ class Plausibility:
         return ContradictionError(f"{self._chunk}: {what}; nothing of it is stored, ask again later")
 
     def doubtful(self, opened: int, why: str) -> InvalidResponseError:
-        """Return the error for a candle that can't be true, so that it is asked for again."""
+        """Return the error for an impossible candle, so that it is asked for again."""
         return InvalidResponseError(f"{self._chunk}: the candle of {time_text(opened)}: {why}; it is asked for again")
 
 
 def window_absences(
     chunk: Chunk, rows: Sequence[Row], top: Span, start: int, trend: Trend
 ) -> list[tuple[AbsenceKind, Span]]:
-    """Return which of the empty slots at the ends of a window are doubtful; ``top`` are those at its newer end."""
+    """Return which empty slots at the ends of a window are doubtful; ``top`` are those at its newer end."""
     timeframe, seam = chunk.request.timeframe, chunk.question.seam
     absences: list[tuple[AbsenceKind, Span]] = []
     ends: list[tuple[Span, int]] = [(top, top[1] if seam is None else seam)]

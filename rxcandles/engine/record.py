@@ -1,4 +1,4 @@
-"""What is logged of a chunk's requests. Texts and records are made only where somebody reads them."""
+"""The log records of a chunk's requests. Texts and records are made only if the logger is enabled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_detailed() -> bool:
 
 
 class Record:
-    """Writes the records of one chunk."""
+    """Writes the log records of one chunk."""
 
     def __init__(self, exchange: str, chunk: Chunk) -> None:
         self._exchange = exchange
@@ -35,7 +35,7 @@ class Record:
         return {"exchange": self._exchange, "symbol": request.symbol, "timeframe": request.timeframe.name}
 
     def retry(self, error: BaseException | None, wait: float, attempt: int) -> None:
-        """Log that another attempt will be made in ``wait`` seconds, after the attempt with that number."""
+        """Log that another attempt follows in ``wait`` seconds, after the attempt with that number."""
         event = RetryEvent(
             event="retry",
             **self._series,
@@ -49,7 +49,7 @@ class Record:
         log_event(_log, logging.WARNING, event, message, self._chunk, attempt, _told(error), wait)
 
     def failed(self, error: ExchangeError, requests: int) -> None:
-        """Log that nothing has come of so many requests."""
+        """Log that all ``requests`` requests have failed."""
         question = self._chunk.question
         event = FailedEvent(
             event="failed",
@@ -73,11 +73,11 @@ class Record:
             )
 
     def useless(self, timeframe: Timeframe, error: Exception) -> None:
-        """Log that candles of another length can't be held against a page."""
+        """Log that candles of another length can't be compared with a page."""
         _log.info("%s: candles of %s are of no use to check it by: %s", self._chunk, timeframe, type(error).__name__)
 
     def impossible(self, found: Mapping[int, str]) -> None:
-        """Log which candles can't be true, the first time that a run sees them."""
+        """Log the impossible candles that the run sees for the first time."""
         request = self._chunk.request
         for opened in sorted(found.keys() - self._chunk.run.impossible.keys()):
             event = ImpossibleEvent(event="impossible", **self._series, open_time=time_text(opened))
@@ -85,7 +85,7 @@ class Record:
             log_event(_log, logging.WARNING, event, message, request.symbol, request.timeframe, event["open_time"])
 
     def page(self, proof: Proof, rows: int) -> None:
-        """Log what a page of so many rows proves."""
+        """Log what a page of ``rows`` rows proves."""
         if not is_detailed():
             return
         event = PageEvent(
@@ -101,9 +101,9 @@ class Record:
     def request(
         self, to: int, count: int, number: int, seconds: float, page: object, raised: BaseException | None
     ) -> None:
-        """Log one request for ``count`` candles before ``to``, and what has come of it."""
+        """Log one request for ``count`` candles before ``to``, and its outcome."""
         answer = page if isinstance(page, Page) else None
-        error = raised if answer is None else None  # with a page it is an older one, of the attempt before
+        error = raised if answer is None else None  # with a page, an error is an older one, of the attempt before
         event = RequestEvent(
             event="request",
             **self._series,
@@ -125,7 +125,7 @@ def _status(error: BaseException | None) -> int | None:
 
 
 def _told(error: BaseException | None) -> str:
-    """Return what a log may say of an error: not the text of one that has an answer, which may quote it."""
+    """Return the text for an error in the log, without the message of an error that may quote an answer."""
     status = _status(error)
     text = f": {error}" if isinstance(error, ConnectionFailedError) else "" if status is None else f" ({status})"
     return type(error).__name__ + text

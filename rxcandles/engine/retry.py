@@ -1,4 +1,4 @@
-"""Asking again where a fault is likely to pass, whatever it is that is asked for."""
+"""Ask again after a fault that is likely to pass, whatever is asked for."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ def _wait(_: object, attribute: attrs.Attribute[float], value: float) -> None:
 class Retry:
     """When to ask again: up to ``attempts`` times in all, after a random part of ``base`` · 2ⁿ seconds.
 
-    That is "full jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS 2015). No wait is longer than ``longest``,
-    unless the server asks for it; where it asks for more than two hours, there is no other try. The error decides
-    whether there is another try (``retryable``). There is one after a lost connection, a timeout, 5xx, 429, 418 and an
-    invalid answer (empty, half a page, HTML, another market's page, a cached page, impossible candles). There is none
-    after a refusal (other 4xx), or a certificate that can't be verified: a person has to mend a clock or a server
-    first.
+    The wait is "full jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS 2015).
+
+    * ``attempts``: attempts in all, the first one included.
+    * ``base``: seconds.
+    * ``longest``: the longest wait in seconds, unless the server asks for a longer one. If the server asks for more
+      than two hours, there is no other attempt.
+
+    The error decides whether there is another attempt (``retryable``). There is one after a lost connection, a timeout,
+    5xx, 429, 418 and an invalid answer (empty, half a page, HTML, another market's page, a cached page, impossible
+    candles). There is none after a refusal (other 4xx) or a certificate that can't be verified: a person must mend a
+    clock or a server first.
 
     >>> from rxcandles import Retry
     >>> Retry(attempts=3, longest=2.0)
@@ -43,7 +48,7 @@ class Retry:
     longest: float = attrs.field(default=8.0, validator=_wait)
 
     def jitter(self, attempt: int) -> float:
-        """Return the seconds to wait after the attempt with that number, from 1, where nobody asks for more."""
+        """Return the seconds to wait after attempt ``attempt`` (from 1), if the server asks for no longer wait."""
         return uniform(0, min(self.longest, self.base * 2.0 ** min(attempt - 1, 60)))  # nosec B311 - no secret
 
 
@@ -52,9 +57,9 @@ async def tried(
     policy: Retry,
     before_wait: Callable[[ExchangeError, float], None] = lambda error, wait: None,
 ) -> _A:
-    """Return what ``ask`` returns, asked again up to the policy while it raises what may pass; raise its last error.
+    """Return what ``ask`` returns; call it again, as the policy says, while it raises a retryable error.
 
-    ``before_wait`` is called with the error and the seconds before each wait.
+    Raises the last error. ``before_wait`` is called before each wait with the error and the seconds.
     """
     attempt = 1
     while True:

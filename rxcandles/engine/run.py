@@ -1,13 +1,13 @@
-"""The state of one collection: which page to ask for next, told by what has arrived.
+"""The state of one run: it decides from what has arrived which page to ask for next.
 
-A request is a stretch of time of which nobody knows how many candles are in it: where nobody traded there is none. So
-a run never guesses where a page ends. It walks a cursor from newer to older, as most exchanges' pages go, and each
-answer says how far it has reached. A full page is 200 candles that exist, whatever the gaps, so no request is wasted
-on a sparse market.
+Nobody knows how many candles a request's span has, since a slot without a trade has no candle. So a run never guesses
+where a page ends. It walks a cursor from newer to older, as the pages of most exchanges go, and each answer says how
+far it has reached. A full page is 200 candles that exist, however many slots are empty, so no request is wasted on a
+sparse market.
 
 Several cursors may walk at once, each in a segment of its own (see :mod:`rxcandles.engine.segments`). Their chunks
-interleave, so the order of the store is then not the order of the request; ``ready`` says which part is complete from
-the request's first end on, and ``recall`` reads just that from the store.
+interleave, so the store is not filled in the order of the request. ``ready`` returns the span that is complete from the
+request's first end on, and ``recall`` reads just that span from the store.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from rxcandles.ports import CandleStore, PageUnit, RateLimiter
 __all__ = ["Run", "Tally", "as_chunk"]
 
 GIVE_UP = 3
-"""Pages failed in a row after which the rest is not tried."""
+"""Failed pages in a row after which the rest is given up."""
 
 
 @attrs.define(eq=False)
 class Tally:
-    """What a run has cost and brought so far, told by the stages as it happens: the one account of it."""
+    """What a run has cost and brought so far; the stages count here as it happens, and only here."""
 
     requests: int = 0
     """Requests sent, retries included."""
@@ -47,19 +47,19 @@ class Tally:
     pages: int = 0
     """Pages accepted."""
     stored: int = 0
-    """Candles stored that the store did not hold as proven."""
+    """Candles stored in slots that were not covered before."""
     stored_before: int = 0
-    """Candles that did not have to be fetched, since they were stored."""
+    """Candles that were not fetched because they were stored."""
     revised: int = 0
-    """Candles that the store held with other values, which the exchange's new ones have replaced."""
+    """Stored candles that were replaced because the exchange changed them."""
     removed: int = 0
-    """Candles that were deleted, as the exchange has them no longer."""
+    """Stored candles that were deleted because the exchange no longer has them."""
     older: int = 0
-    """Candles stored, less those of the request that came; a page may bring what another has stored."""
+    """Candles stored, less those of the request that came; a page may bring candles that another page has stored."""
 
 
 class _Sent(NamedTuple):
-    """A chunk that is on its way; not the chunk itself, which would keep it from being gone."""
+    """A chunk on its way; not the chunk itself, since a reference would keep it alive."""
 
     segment: Segment
     low: int
@@ -68,11 +68,12 @@ class _Sent(NamedTuple):
 
 
 class Run:
-    """Decides the chunks of one collection; told by the stages what arrived (``fetched``) and what is ``stored``.
+    """Decides the chunks of one collection; the stages report what has arrived (``fetched``) and what is ``stored``.
 
-    ``page`` is the most candles a request may ask for, or with ``page_unit="slots"`` the most slots; ``cursors`` how
-    many may be walked at once: a number, or a function of the seconds that a request has taken of late (0.0 before the
-    first). ``wake`` is called whenever there may be a chunk again.
+    * ``wake``: called whenever ``next`` may have a chunk again.
+    * ``page``: the most candles that a request may ask for, or the most slots with ``page_unit="slots"``.
+    * ``cursors``: how many cursors may walk at once: a number, or a function of the seconds that a request has taken of
+      late (0.0 before the first).
     """
 
     def __init__(
@@ -91,15 +92,15 @@ class Run:
         self.seen = Seen(page)
         """What is known of the market."""
         self.limiter: RateLimiter | None = None
-        """Who gives permits for its requests; set by ``rate_limit``."""
+        """Gives permits for its requests; set by ``rate_limit``."""
         self.store: CandleStore | None = None
-        """Where its candles are stored; set by ``persist``."""
+        """Stores its candles; set by ``persist``."""
         self.when_stored: dict[int, Callable[[Span | None], object]] = {}
-        """Who waits until a chunk, by its index, is stored; called with what its page proves."""
+        """Callbacks by index of the chunk, called when it is stored, with the span that its page proves."""
         self.absent: AbsentSlot | None = None
-        """What a slot without a candle means, as the exchange that is asked declares it."""
+        """What a slot without a candle means, as the exchange declares it; None before it is asked."""
         self.absent_untold = False
-        """Whether a store is still to hear that; it takes it that nobody traded."""
+        """Whether the store is still to be told, since it assumes that nobody traded."""
         self.pages_unsaid = False
         """Whether a page has not said what it covers."""
         self.failed: dict[Span, str] = {}
@@ -107,19 +108,19 @@ class Run:
         self.error: Exception | None = None
         """Why the run ends before everything has arrived."""
         self.gaps: Sequence[int] = ()
-        """Newer ends of the gaps that lay between stored spans when the run began, oldest first."""
+        """Newer ends of the gaps between stored spans when the run began, oldest first."""
         self.made = 0
         """Chunks made so far."""
         self.round_trip = 0.0
         """Seconds that a request has taken of late."""
         self.void: list[Span] = []
-        """What an answer of the run was wrong about, as a later one has shown; it is no longer covered."""
+        """Spans that an answer of the run was wrong about, as a later answer has shown; they are no longer covered."""
         self.impossible: dict[int, str] = {}
-        """Why candles of the exchange can't be true, by open time, as far as pages of the run have had such."""
+        """Why candles of the exchange are impossible, by open time, as far as pages of the run contained them."""
         self.anew = False
-        """Whether the run asks for what is covered already, so that this does not tell what it has fetched."""
+        """Whether the run asks for what is covered already; then coverage does not show what it has fetched."""
         self.stop = request.stop
-        """Newer end of what can have arrived: the request's, or what was over by the server's clock."""
+        """Newer end of what can have arrived: the request's, or what was closed by the server's clock."""
         self._cursors_at = cursors if callable(cursors) else lambda round_trip: cursors
         self._answered = False
         self._wake = wake
@@ -128,11 +129,11 @@ class Run:
         upward = request.start is not None and request.order == "oldest_first"
         whole = (self._bottom, request.stop)
         self.segments = Segments(whole, self._grid, page, page_unit, self.seen, upward=upward)
-        """What is left to be asked for and stored."""
+        """What is left to fetch and to store."""
         self._open: dict[int, _Sent] = {}
         self._failures = 0
 
-    # What the source asks
+    # Called by the source
 
     @property
     def complete(self) -> bool:
@@ -151,7 +152,7 @@ class Run:
             expected += segment.found + segment.assumed
             if not segment.busy and not segment.finished:
                 if count is not None and expected >= count:
-                    return None  # what is under way should suffice; if not, it will be told
+                    return None  # the chunks under way should suffice; if they do not, `wake` is called
                 if segments.upward:
                     segment = segments.cut_lower(segment)
                 elif self._cursors > 1:
@@ -163,9 +164,9 @@ class Run:
         return None
 
     def drop(self, *, all_of_them: bool = False) -> bool:
-        """Settle chunks that nobody has any more as dropped on their way, as planned; say whether others are left.
+        """Settle the chunks that no operator has any more as dropped, as planned; say whether others are left.
 
-        To be called when no stage is at work. ``all_of_them``: also those that some operator still has.
+        Call it when no stage is at work. ``all_of_them`` also settles those that some operator still has.
         """
         gone = [index for index, sent in self._open.items() if all_of_them or sent.step() is None]
         for index in gone:
@@ -178,7 +179,7 @@ class Run:
             self._wake()
         return bool(self._open)
 
-    # What the stages tell
+    # Called by the stages
 
     def fetched(self, chunk: Chunk) -> int:
         """Record what a chunk has reached; return how many candles of the request that is."""
@@ -215,7 +216,7 @@ class Run:
         return found + shared
 
     def _learn(self, chunk: Chunk, *, nothing: bool) -> None:
-        """Take what a page tells besides its candles."""
+        """Record what a page says besides its candles."""
         grows, page = nothing if self.segments.upward else not chunk.question.count, chunk.page
         if page is not None:
             if page.horizon is not None:
@@ -240,7 +241,7 @@ class Run:
         self.round_trip += (seconds - self.round_trip) * (0.3 if self.round_trip else 1.0)
 
     def stored(self, chunk: Chunk) -> None:
-        """Record that what a chunk has reached is in the store, and tell who waits for that."""
+        """Record that what a chunk has reached is stored, and call what waits for that."""
         written, tally = chunk.written, self.tally
         if written is not None:
             tally.stored += written
@@ -258,23 +259,23 @@ class Run:
 
     @property
     def page_unit(self) -> PageUnit:
-        """What a page is measured in, by what is declared or by what has come."""
+        """What a page is measured in, as declared or as pages have shown."""
         return self.segments.page_unit
 
     @property
     def collected(self) -> int:
-        """Candles of the request that have arrived without a gap (other than failed spans) from its first end."""
+        """Candles of the request that have arrived without a gap from its first end; failed spans are not gaps here."""
         found = self.segments.found + sum(segment.found for segment in self.segments.contiguous())
         return found if self.request.count is None else min(found, self.request.count)
 
     @property
     def settled(self) -> int:
-        """Chunks whose end is known; those under way are not among them."""
+        """Chunks whose outcome is known; those under way are not among them."""
         return self.made - len(self._open)
 
     @property
     def expected(self) -> int:
-        """Candles there will be: the count asked for, or an estimate by the density just seen."""
+        """Candles there will be: the count asked for, or an estimate from the density seen last."""
         if self.complete:
             return self.collected
         if self.request.count is not None:
@@ -285,19 +286,19 @@ class Run:
 
     @property
     def bottom(self) -> int:
-        """The oldest time that everything has arrived down to, from the request's newer end."""
+        """The oldest time down to which everything has arrived, from the request's newer end."""
         contiguous = self.segments.contiguous()
         return max(contiguous[-1].cursor, contiguous[-1].lo) if contiguous else self._bottom
 
     @property
     def gaps_found(self) -> int:
-        """Gaps between stored spans that the request's span has; with a ``count``, those come to so far."""
+        """Gaps between stored spans in the request's span; with a ``count``, those reached so far."""
         return len(self.gaps) - (bisect_right(self.gaps, self.bottom) if self.request.start is None else 0)
 
     def ready(self) -> Span | None:
-        """Return the span whose candles can be handed out in the request's order, or None while there is none.
+        """Return the span whose candles can be emitted in the request's order, or None if there is none yet.
 
-        With a count there may be more candles in it than asked for: the newest ``count`` are meant.
+        With a count it may have more candles than were asked for; the newest ``count`` are the request's.
         """
         unstored = self.segments.unstored
         first = unstored[0] if unstored else None
@@ -312,14 +313,15 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether all of it has been stored, so that nothing more will come."""
+        """Whether all of it is stored, so that nothing more will come."""
         return self.complete and not self.segments.unstored
 
-    # How it goes on
+    # How the next chunks are made
 
     @property
     def _cursors(self) -> int:
-        # What is stored is known by the time of the first answer: a cut before would be in the middle of a page.
+        # Use one cursor until the first answer: only then is it known what is stored, and a cut before that could split
+        # a page.
         return max(1, self._cursors_at(self.round_trip)) if self._answered else 1
 
     def _likely(self, low: int, high: int, want: int | None, held: int = 0) -> int:
@@ -337,7 +339,7 @@ class Run:
         return Chunk(self, step, question)
 
     def aligned(self, chunk: Chunk) -> Chunk:
-        """Return the first chunk, which was cut off before the gaps were known, cut beside the pages of one."""
+        """Return the first chunk, which was cut before the gaps were known, cut again at the border of a page."""
         cut = None if self._answered else self.segments.cut_first()
         sent = self._open.get(chunk.index)
         if cut is None or sent is None:
@@ -349,25 +351,25 @@ class Run:
         return chunk.but(step=step, question=Question(low, cut, count))
 
     def seam(self, chunk: Chunk) -> int | None:
-        """Return the open time of the candle that the cursor of a chunk under way stands at, where it is known."""
+        """Return the open time of the candle that the cursor of a chunk under way stands at, if it is known."""
         sent = self._open.get(chunk.index)
         return None if sent is None else sent.segment.seam
 
     def need(self, slots: int, want: int | None) -> int:
-        """Return how many to ask for, where so many slots lack and so many candles are wanted (None: all)."""
+        """Return how many candles to ask for if ``slots`` slots are missing and ``want`` are wanted (None: all)."""
         return min(self.page, slots, self.page if not want or self.page_unit == "slots" else want)
 
     def asking(self, question: Question, need: int) -> Question:
-        """Return the question for ``need`` candles before ``resume``, and for the one at the seam where that helps.
+        """Return the question for ``need`` candles before ``resume``, and for the candle at the seam if that helps.
 
-        A page that lacks its newest candle is then told by that, which nothing else shows where many slots are empty.
+        The candle at the seam shows whether a page lacks its newest candle; on a sparse market nothing else shows it.
         """
         rows = self.page_unit == "rows" and question.seam is not None
         over = rows and self.page > 1 and (question.again or self.seen.is_sparse)
         return question.but(count=min(self.page, need + over), over=int(over))
 
     def _abandon(self) -> None:
-        """Call all that is left failed."""
+        """Count everything that is left as failed."""
         segments = self.segments
         for segment in [each for each in segments.waiting if not each.finished and not each.busy]:
             slots = self._grid.slots(segment.lo, segment.cursor)
@@ -381,14 +383,19 @@ class Run:
 
 
 def as_chunk(symbol: str, timeframe: str | Timeframe, rows: Sequence[Row], covered: Span) -> Chunk:
-    """Return candles that came by themselves as a chunk, for ``persist`` and what stands behind it.
+    """Return candles of a source of your own, such as a live feed, as a chunk for ``persist`` and operators behind it.
+
+    The chunk is the only one of a run of its own.
 
     * ``rows``: newest first, open times in ``covered``.
-    * ``covered``: ``(start, stop)``, UTC seconds: every candle that exists in there is among ``rows``.
+    * ``covered``: ``(start, stop)``, UTC seconds: every candle that exists in this span is among ``rows``.
 
-    It is all of a run of its own. Raises ``RequestError`` where no candle opens in ``covered``::
+    Raises ``RequestError`` if no candle of the timeframe can open in ``covered``.
 
-        live.pipe(rx.map(lambda each: ops.as_chunk("KRW-BTC", "1m", each.rows, each.span)), ops.persist(store))
+    >>> from rxcandles import Row, operators as ops
+    >>> chunk = ops.as_chunk("KRW-BTC", "1m", [Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)], (0, 120))
+    >>> chunk.proven, len(chunk.rows)
+    ((0, 120), 1)
     """
     start, stop = covered
     grid = Timeframe.of(timeframe)

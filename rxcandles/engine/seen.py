@@ -1,4 +1,4 @@
-"""What a run knows of its market: how densely it trades, and where its history begins."""
+"""What a run knows of its market: how dense its candles are, and where its history begins."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from rxcandles.model.density import Trend, is_unlikely
 __all__ = ["Seen"]
 
 SEAMLESS: Final = 0.995
-"""Density from which the candle at a seam is not read again: a gap behind it is so unlikely that it is doubtful."""
+"""Density from which the candle at a seam is not read again: a gap behind it is unlikely, so it is doubtful anyway."""
 
 
 @attrs.define(eq=False)
 class Seen:
-    """What the store held of a market when the run began, and what its pages have shown since."""
+    """What the store had of a market when the run began, and what the run's pages have shown since."""
 
     page: int
-    """Candles of a page: with a quarter of that the density is taken for known."""
+    """Candles of a page; the density counts as known after a quarter of that."""
     trend: Trend = attrs.field(factory=Trend)
-    """How densely the market trades, by the candles looked up and fetched so far."""
+    """How dense the market's candles are, by those looked up and fetched so far."""
     places: int = 0
     """Candles fetched so far: the places where a gap could have been seen."""
     oldest_held: int | None = None
-    """Open time of the oldest candle that the store held."""
+    """Open time of the oldest candle in the store when the run began."""
     begins: int | None = None
-    """Where the market's history begins, as far as that has been heard; None for unknown."""
+    """Where the market's history begins, as far as answers have shown; None if unknown."""
     likely: float = 1.0
-    """The share of slots that is taken to trade."""
+    """The share of slots that is assumed to have a candle."""
     is_known: bool = False
-    """Whether that share was seen."""
+    """Whether that share was observed."""
 
     @property
     def density(self) -> float | None:
-        """The share of slots that trade, by what was seen of late; None before anything was."""
+        """The share of slots that have a candle, as observed of late; None before that."""
         return self.likely if self.is_known else None
 
     @property
     def is_sparse(self) -> bool:
-        """Whether an empty slot is nothing unusual; else a page that lacks its newest candle shows that by itself."""
+        """Whether empty slots are common; if they are rare, one at the end of a page is noticed without the seam."""
         return self.is_known and self.likely < SEAMLESS and not is_unlikely(1, self.trend)
 
     def begin(self, trend: Trend, oldest: int | None, begins: int | None) -> None:
-        """Take what the store knows: the density, its oldest candle, and when that is the market's first."""
+        """Record what the store knows: density, oldest candle, and its open time if it is the market's first one."""
         self.trend, self.oldest_held, self.begins = trend, oldest, begins
         if trend.rows >= self.page / 4:
             self.likely, self.is_known = trend.rows / (trend.rows + trend.empty), True
 
     def fetched(self, rows: int, slots: int) -> None:
-        """Take a page that had so many candles in so many slots."""
+        """Record a page that had ``rows`` candles in ``slots`` slots."""
         self.likely += (rows / max(1, slots) - self.likely) * (0.3 if self.is_known else 1.0)
         self.is_known = True
         self.places += rows

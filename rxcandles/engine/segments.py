@@ -1,13 +1,13 @@
-"""How the stretch of a request is cut into segments, each walked by a cursor of its own.
+"""Cut the span of a request into segments, each walked by a cursor of its own.
 
-One cursor is sequential by nature. Where the round trip is long against the rate, several walk at once: the stretch
-is cut into segments, each with its own cursor. A segment wastes about half a page where it meets the next, so they are
-long (up to 32 pages) in the middle of a run, and end a little before their last page would be full: for a few candles
-more than that a page of its own would have to be asked for.
+One cursor must wait for each answer. If the round trip is long compared with the rate, several cursors walk at once,
+each in its own segment. A segment wastes about half a page where it meets the next one. So segments are long (up to 32
+pages) in the middle of a run, and end a little before their last page would be full: a few candles more would cost a
+page of their own.
 
-From oldest to newest the segments are laid the other way and are one page long, by the density just seen; where
-nothing was found their length grows fourfold, and a gap that is left below a page is halved, so that the first candle
-of a market listed years after the request's start is found in the logarithm of that time.
+Oldest first, segments are laid from the old end and are one page long, by the density seen last. If a segment has no
+candles, the next one is four times as long, and a gap that is left below a page is halved. So the first candle of a
+market that was listed years after the request's start is found in logarithmic time.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["Segment", "Segments", "newer"]
 
 LONGEST: Final = 32
 SHORTEST: Final = 4
-"""Pages in the longest and, where some slots are empty, the shortest segment laid for several cursors."""
+"""Pages in the longest segment for several cursors, and in the shortest one if some slots are empty."""
 
 MARGIN: Final = 1.5
-"""Standard deviations by which a segment is shorter than its pages would hold on average."""
+"""Standard deviations by which a segment is shorter than what its pages hold on average."""
 
 
 @attrs.define(eq=False)
 class Segment:
-    """A stretch ``[lo, hi)`` walked by one cursor, from ``hi`` down."""
+    """A span ``[lo, hi)`` walked by one cursor, from ``hi`` down. Times are UTC seconds."""
 
     lo: int
     hi: int
@@ -49,9 +49,9 @@ class Segment:
     found: int = 0
     """Candles that have arrived."""
     assumed: int = 0
-    """Candles taken for granted where a page failed or was dropped, so that the rest can go on."""
+    """Candles that are assumed where a page failed or was dropped, so that the rest can go on."""
     seam: int | None = None
-    """Open time of the candle that the cursor stands at, the oldest that has arrived; None where none is known."""
+    """Open time of the candle that the cursor stands at, the oldest that has arrived; None if unknown."""
     busy: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -59,26 +59,26 @@ class Segment:
 
     @property
     def finished(self) -> bool:
-        """Whether the cursor has arrived."""
+        """Whether the cursor has reached the older end."""
         return self.cursor <= self.lo
 
 
 class Segments:
-    """The segments of one run that are not done yet, in the order of delivery."""
+    """The unfinished segments of one run, in the order of delivery."""
 
     def __init__(self, whole: Span, grid: Timeframe, page: int, unit: PageUnit, seen: Seen, *, upward: bool) -> None:
         self.page_unit: PageUnit = unit
-        """What a page is measured in, by what is declared or by what has come."""
+        """What a page is measured in, as declared or as pages have shown."""
         self.covered = SpanSet()
-        """What of the request was covered when the run began, as far as that was looked up."""
+        """What of the request was covered when the run began, as far as it was looked up."""
         self.upward = upward
-        """Whether the oldest is first."""
+        """Whether the oldest comes first."""
         self.found = self.assumed = 0
-        """Candles of the segments that have left ``waiting``, arrived and taken for granted."""
+        """Candles of the segments that have left ``waiting``: arrived, and assumed."""
         self.waiting: deque[Segment] = deque()
-        """From the first unfinished one on."""
+        """The segments from the first unfinished one on."""
         self.unstored: deque[Segment] = deque()
-        """The same, from the first one on that is not wholly in the store."""
+        """The segments from the first one on that is not wholly stored."""
         self._grid = grid
         self._page = page
         self._seen = seen
@@ -101,7 +101,7 @@ class Segments:
 
     @property
     def arrived(self) -> int:
-        """Candles that have arrived without a gap from the request's first end, with those taken for granted."""
+        """Candles that have arrived without a gap from the request's first end, including the assumed ones."""
         return self.found + self.assumed + sum(each.found + each.assumed for each in self.contiguous())
 
     # What arrives
@@ -119,7 +119,7 @@ class Segments:
         return shared
 
     def advance(self, segment: Segment, reached: int) -> None:
-        """Move the cursor of a segment to what its page has reached."""
+        """Move the cursor of a segment to where its page has reached."""
         segment.busy = False
         segment.cursor = max(reached, segment.lo)
         while self.waiting and self.waiting[0].finished and not self.waiting[0].busy:
@@ -128,11 +128,11 @@ class Segments:
             self.assumed += done.assumed
 
     def lengthen(self, grows: bool) -> None:
-        """Lay longer segments after a page with nothing: an empty answer costs two requests, as it is confirmed."""
+        """Lay longer segments after a page without candles: an empty answer costs two requests, as it is confirmed."""
         self._stretch = min(self._stretch * (4 if self.upward else 2), 1 << 20) if grows else 1
 
     def begin(self, begins: int) -> None:
-        """Take nothing for left to be asked before the market's beginning."""
+        """Ask for nothing before the market's beginning."""
         for segment in self.waiting:
             if not segment.busy and segment.cursor > segment.lo:
                 if segment.hi <= begins:
@@ -143,25 +143,25 @@ class Segments:
             segment.stored = segment.lo if segment.hi <= begins else segment.stored
 
     def stored(self, top: int, reached: int) -> None:
-        """Note that everything in ``[reached, top)``, a chunk, is in the store."""
+        """Record that the chunk ``[reached, top)`` is stored."""
         for segment in self.unstored:
-            # The chunks of a segment come by in order, so those of its own that did not come were dropped.
+            # The chunks of a segment come in order, so those that did not come were dropped.
             if segment.lo < top <= segment.hi:
                 segment.stored = min(segment.stored, max(reached, segment.lo))
             elif reached < segment.stored <= top:
-                # No further than it has arrived itself: a page that is under way there brings its own.
+                # Not beyond its own cursor: a page that is under way there brings its own rows.
                 segment.stored = min(segment.stored, max(reached, segment.lo, segment.cursor))
         self.leave_stored()
 
     def leave_stored(self) -> None:
-        """Forget the first segments that are wholly in the store."""
+        """Remove the first segments that are wholly stored."""
         while self.unstored and self.unstored[0].stored <= self.unstored[0].lo:
             self.unstored.popleft()
 
-    # How they are cut
+    # How segments are cut
 
     def cut_upper(self, segment: Segment, need: float | None, cursors: int) -> None:
-        """Leave a cursor among several a stretch of its own, and the rest of its segment to others."""
+        """Leave a part of the segment to its cursor and the rest to others, if there are several cursors."""
         slots = self._grid.slots(segment.lo, segment.cursor)
         pages = (slots * self._seen.likely if need is None else need) / self._page
         if self.page_unit == "slots":
@@ -178,7 +178,7 @@ class Segments:
         self._insert(segment, rest, after=True)
 
     def cut_lower(self, segment: Segment) -> Segment:
-        """Cut the oldest page off a segment; what is left above waits."""
+        """Cut the oldest page off a segment; the part above waits."""
         length = self.slots_of(1) * self._stretch
         slots = self._grid.slots(segment.lo, segment.cursor)
         if segment.cursor < segment.hi and self.page_unit == "rows":
@@ -194,7 +194,7 @@ class Segments:
         return lower
 
     def cut_first(self) -> int | None:
-        """Cut the first two segments, laid before the gaps were known, beside the pages of one; return where."""
+        """Cut the first two segments, laid before the gaps were known, at the border of a page; return where."""
         if not self.upward or len(self.waiting) < 2:
             return None
         segment, above = self.waiting[0], self.waiting[1]
@@ -203,7 +203,7 @@ class Segments:
         return cut
 
     def beside_pages(self, within: Span, cut: int) -> int:
-        """Move a cut that lies in a gap between stored spans to the end of a page there: none is cut in two."""
+        """Move a cut that lies in a gap between stored spans to the border of a page, so that no page is split."""
         low, high = self._gap_at(cut, within)
         if self.upward:
             if not within[0] < low:
@@ -216,7 +216,7 @@ class Segments:
         return max(low, self._grid.shift(high, -pages * self._page))
 
     def _gap_at(self, time: int, within: Span) -> Span:
-        """Return the gap between stored spans around a time, or nothing where that is stored."""
+        """Return the gap between stored spans around a time, or an empty span if that time is stored."""
         spans = self.covered.spans
         above = bisect_right(spans, time, key=lambda span: span[0])
         low = spans[above - 1][1] if above else within[0]
@@ -226,7 +226,8 @@ class Segments:
     def slots_of(self, pages: int) -> int:
         """Return the slots that are likely to hold no more than ``pages`` full pages.
 
-        A little fewer than they hold on average: a page that is not full costs less than one more for a few candles.
+        They are slightly fewer than the average: a page that is not full costs less than an extra page for a few
+        candles.
         """
         if self.page_unit == "slots":
             return self._page * pages

@@ -1,4 +1,4 @@
-"""One request after another for one chunk, each with a permit; what comes of it is told to limiter, run and log."""
+"""Send the requests of one chunk, each with a permit; report each outcome to the limiter, the run and the log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BAN_SECONDS: Final = 60.0
 class Sending:
     """Sends the requests of one chunk.
 
-    ``permitted`` is awaited between the first permit and its request, and may raise why that is not to be sent.
+    ``permitted`` is awaited between the first permit and its request; it raises if the request is no longer needed.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Sending:
         self._record = record
         self._permitted = permitted
         self.anew = chunk.question.again
-        """Whether another server is to answer: requests go over a connection of their own."""
+        """Whether another server is to answer: requests then go over a new connection."""
         self.requests = 0
         """Requests sent."""
 
@@ -67,9 +67,9 @@ class Sending:
         cost: float,
         asked: tuple[int, int] | None = None,
     ) -> _T:
-        """Send one request with a permit that takes ``cost`` of the limit; ``asked`` is what is logged of it."""
+        """Send one request with a permit that takes ``cost`` of the limit; ``asked`` is logged with it."""
         run, limiter = self._chunk.run, self._chunk.run.limiter
-        # Limiters of others need not know of costs where each request takes one.
+        # A user's limiter need not know costs if each request takes one.
         given = 0.0 if limiter is None else await (limiter.acquire() if cost == 1 else limiter.acquire(cost))
         if self._permitted is not None and not self.requests:
             await self._permitted()
@@ -95,7 +95,7 @@ class Sending:
         return answer
 
     def _refused(self, error: Exception, limiter: RateLimiter | None, text: Callable[[], str]) -> Exception:
-        """Tell the limiter of an error, and return the one to be raised."""
+        """Report an error to the limiter, and return the error to raise."""
         if isinstance(error, RateLimitedError):
             self._chunk.run.tally.rate_limited += 1
             if limiter is not None:
@@ -106,7 +106,7 @@ class Sending:
                 passing.status = error.status
                 return passing
             limiter.banned(error.retry_after)
-        # What is not this library's own comes from an exchange of somebody else's.
+        # An error that is not this library's comes from a user's exchange.
         return brought_home(error, text)
 
     def _page_text(self, timeframe: Timeframe, to: int, count: int) -> str:
@@ -115,7 +115,7 @@ class Sending:
 
 
 def _tell(limiter: RateLimiter, given: float, answer: object) -> None:
-    """Tell the limiter that it was answered, what the answer says of the limit, and what time the server has."""
+    """Report to the limiter that a request was answered, what the answer says of the limit, and the server's time."""
     if isinstance(answer, Page):
         learned = getattr(limiter, "learned", None)
         if answer.server_time is not None and learned is not None:

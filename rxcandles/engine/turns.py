@@ -1,8 +1,9 @@
-"""Taking turns: what somebody is fetching already is waited for, and read from the store then.
+"""Take turns: a page that is being fetched already is not fetched a second time, but awaited and read from the store.
 
-In a process there is one request in flight for a span of a series. Others that want some of it wait until its page is
-stored, and look in the store again. Where it fails for good, all that have waited for it fail with it; where it is
-given up, one of them goes on. Between processes on one file the store keeps reservations, which end by themselves.
+Within a process one request at a time is in flight for a span of a series. Others that need some of the span wait until
+its page is stored, and look into the store again. If the page fails for good, all that waited for it fail with it; if
+it is given up, one of them goes on. Processes that share a file use reservations in the store, which expire by
+themselves.
 """
 
 from __future__ import annotations
@@ -26,31 +27,31 @@ from rxcandles.ports import Reserving
 __all__ = ["Flight", "TurnLost", "Turns"]
 
 AHEAD: Final = 16
-"""Pages reserved at once, so that little is written down."""
+"""Pages reserved at once, so that few reservations are written."""
 
 STRETCHES: Final = 128
-"""Stretches that are remembered as stored; what was before is seen when the next pages are reserved."""
+"""Most stored spans that are remembered; older ones are seen when the next pages are reserved."""
 
 WINDOWS: Final = 16
-"""Reservations that are remembered: as many as there may be cursors, of two runs."""
+"""Most reservations that are remembered: as many as two runs may have cursors."""
 
 LASTS: Final = 2.5
-"""Seconds that a reservation lasts. When it is half over it counts no more for who has it."""
+"""Seconds that a reservation lasts. Its owner stops using it after half of that."""
 
 LATE: Final = 0.3
-"""Seconds after which it is looked once more whether a page is still wanted: its permit has taken long to come."""
+"""Seconds of waiting for a permit after which it is checked again whether the page is still needed."""
 
 UNSTORED: Final = 1.0
-"""Seconds that a page which has come is waited for to be stored: its consumer may be slow, or be waiting for us."""
+"""Most seconds to wait for a page that has come to be stored: its consumer may be slow, or wait for us."""
 
 _POLL: Final = (0.01, 0.04)
-"""Seconds between two looks at what another process is fetching, at random."""
+"""Seconds between two looks at what another process fetches; a random number in this range."""
 
 Key: TypeAlias = tuple[str, str]
 
 
 class TurnLost(Exception):
-    """Others have fetched it while the permit was waited for."""
+    """Others have fetched the page while its permit was awaited."""
 
 
 class Flight:
@@ -63,35 +64,35 @@ class Flight:
         self.run = weakref.ref(chunk.run)
         self.began = time.monotonic()
         self.come = False
-        """Whether the answer has come, or none will."""
+        """Whether the answer has come, or will never come."""
         self.over = False
-        """Whether it is stored, or never will be."""
+        """Whether it is stored, or will never be."""
         self.error: Exception | None = None
         """Why it has failed for good."""
         self.step: weakref.ref[Step] | None = None
-        """Tells when nobody has the chunk any more."""
+        """Dead as soon as no operator has the chunk any more."""
         self._landed = landed
         self._hearing: list[asyncio.Future[None]] = []
 
     def answered(self) -> None:
-        """Hear that the page has come and waits to be stored."""
+        """Record that the page has come and waits to be stored."""
         self.come = True
         self._tell()
 
     def stored(self, proven: Span | None) -> None:
-        """Hear that the page is stored."""
+        """Record that the page is stored."""
         if proven is not None:
             self._landed.add(proven)
         self.end()
 
     def end(self, error: Exception | None = None) -> None:
-        """Hear that it is over: stored, given up, or failed."""
+        """Record that it is over: stored, given up, or failed."""
         if not self.over:
             self.over, self.error = True, error
             self.answered()
 
     async def change(self, seconds: float | None = None) -> None:
-        """Wait until something is heard, or for so long."""
+        """Wait until something changes, or for ``seconds``."""
         heard = asyncio.get_running_loop().create_future()
         self._hearing.append(heard)
         await asyncio.wait({heard}, timeout=seconds)
@@ -104,13 +105,13 @@ class Flight:
 
 
 class _Landed:
-    """What has been stored of a series, in a few stretches."""
+    """The stored spans of a series, merged into a few."""
 
     def __init__(self) -> None:
         self._stretches: list[Span] = []
 
     def add(self, span: Span) -> None:
-        """Add a span, which most often lies beside the one before."""
+        """Add a span, which most often touches the span before."""
         for at, (start, stop) in enumerate(self._stretches):
             if start <= span[1] and span[0] <= stop:
                 self._stretches[at] = (min(start, span[0]), max(stop, span[1]))
@@ -120,14 +121,14 @@ class _Landed:
             self._stretches = list(SpanSet(tuple(self._stretches)))[-STRETCHES // 2 :]
 
     def has_some(self, span: Span) -> bool:
-        """Whether some of a span is in there."""
+        """Say whether it has a part of ``span``."""
         return any(start < span[1] and span[0] < stop for start, stop in self._stretches)
 
 
 class Turns:
-    """The flights of one collector, and the reservations of its store where that keeps some.
+    """The flights of one collector, and the reservations of its store if the store has reservations.
 
-    ``renew`` narrows a chunk anew to what the store lacks by now.
+    ``renew`` narrows a chunk to what the store lacks now.
     """
 
     def __init__(self, store: object, renew: Callable[[Chunk], Awaitable[Chunk]]) -> None:
@@ -138,10 +139,10 @@ class Turns:
         self._reserved: dict[Key, deque[_Window]] = {}
 
     async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
-        """Return the chunk when it is its turn, narrowed to what is still lacking, and its flight if it is to fly.
+        """Return the chunk when its turn has come, narrowed to what is still missing, and its flight if it must be
+        fetched.
 
-        Raises the error of a flight that it has waited for and that has failed for good: a copy with a traceback of
-        its own.
+        Raises the error of a flight that it has waited for and that has failed for good: a copy with its own traceback.
         """
         key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
         while chunk.question.count:
@@ -149,17 +150,17 @@ class Turns:
             if other is not None:
                 await _over(other)
             elif (left := await self._reserve(key, chunk)) > 0 and time.monotonic() < until:
-                # By our own count as well: the clock that reservations go by may have been set back since.
+                # Limit the wait by our own clock as well: the clock that reservations use may have been set back.
                 await asyncio.sleep(min(left, random.uniform(*_POLL)))  # nosec B311 - a pause is no secret
             elif fresh or not self._is_touched(key, chunk):
-                if self._other(key, chunk) is None:  # none has come up meanwhile
+                if self._other(key, chunk) is None:  # no other has begun meanwhile
                     return chunk, self._fly(key, chunk)
                 continue
             chunk, fresh = await self._renew(chunk), True
         return chunk, None
 
     async def check(self, chunk: Chunk, flight: Flight) -> None:
-        """Raise :class:`TurnLost` where the chunk has waited for long and others may have fetched it."""
+        """Raise :class:`TurnLost` if the chunk has waited long and others may have fetched it."""
         if time.monotonic() - flight.began < LATE:
             return
         key = _key(chunk)
@@ -168,7 +169,7 @@ class Turns:
         flight.began = time.monotonic()
 
     def _other(self, key: Key, chunk: Chunk) -> Flight | None:
-        """Return a flight of another run that brings some of the chunk."""
+        """Return a flight of another run that brings a part of the chunk."""
         flights = self._flights.get(key)
         if not flights:
             return None
@@ -183,12 +184,12 @@ class Turns:
         flight = Flight(chunk, self._landed.setdefault(key, _Landed()))
         self._flights.setdefault(key, []).append(flight)
         loop = asyncio.get_running_loop()
-        # A chunk that nobody has any more will never be stored.
+        # A chunk that no operator has any more will never be stored.
         flight.step = weakref.ref(chunk.step, partial(_dropped, loop, weakref.ref(flight)))
         return flight
 
     def _is_touched(self, key: Key, chunk: Chunk) -> bool:
-        """Whether some of what the chunk asks for may have been stored since it was looked up."""
+        """Say whether a part of the chunk may have been stored since it was looked up."""
         landed = self._landed.get(key)
         if landed is not None and landed.has_some(_span(chunk)):
             return True
@@ -196,7 +197,7 @@ class Turns:
         return window is not None and window.held
 
     def _window(self, key: Key, chunk: Chunk) -> _Window | None:
-        """Return what is reserved for us and has all of the chunk."""
+        """Return our reservation that contains the whole chunk."""
         (low, high), now = _span(chunk), time.monotonic()
         for window in self._reserved.get(key, ()):
             if window.span[0] <= low and high <= window.span[1] and window.until > now:
@@ -204,7 +205,7 @@ class Turns:
         return None
 
     async def _reserve(self, key: Key, chunk: Chunk) -> float:
-        """Return 0.0 where the chunk is reserved for us, else seconds to wait at most."""
+        """Return 0.0 if the chunk is reserved for us, else the most seconds to wait."""
         if self._store is None or self._window(key, chunk) is not None:
             return 0.0
         request, until = chunk.request, time.monotonic() + LASTS / 2
@@ -221,17 +222,17 @@ class Turns:
 
 @attrs.frozen
 class _Window:
-    """What is reserved for us."""
+    """A reservation of ours."""
 
     span: Span
     until: float
     """Monotonic seconds."""
     held: bool
-    """Whether some of it was covered then."""
+    """Whether a part of it was covered then."""
 
 
 def _span(chunk: Chunk) -> Span:
-    """Return what a chunk asks for, if each slot has a candle."""
+    """Return the span that a chunk asks for, if each slot has a candle."""
     question = chunk.question
     shifted = chunk.request.timeframe.shift(question.resume, -question.count)
     return (max(question.low, shifted), question.resume)
@@ -242,12 +243,12 @@ def _key(chunk: Chunk) -> Key:
 
 
 async def _over(flight: Flight) -> None:
-    """Wait until a flight is over, but not for long for a page that has come."""
+    """Wait until a flight is over, but only briefly for a page that has come."""
     while not flight.come:
         await flight.change()
     if not flight.over:
         await flight.change(UNSTORED)
-        flight.end()  # so that nobody waits for it again
+        flight.end()  # so that no other waits for it
     if flight.error is not None:
         again = copy.copy(flight.error)
         again.__cause__, again.__notes__ = flight.error.__cause__, list(getattr(flight.error, "__notes__", ()))

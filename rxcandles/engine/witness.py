@@ -1,10 +1,10 @@
-"""Where a market's history begins, by the word of its candles of another length.
+"""Check where a market's history begins against its candles of another length.
 
-A page that is shorter than asked for says that nothing older exists. So do a cache, a replica without its older data,
-and an exchange under maintenance. One question about longer candles (day candles for anything shorter) holds against
-it: one that ends before the alleged beginning contradicts it, and so does that there is none where a candle is known.
-Where nothing at all is known of the market, its months say when it began, which takes fewer requests than paging does,
-and the list of markets says whether it exists.
+A page shorter than asked for says that nothing older exists. A cache, a replica without its older data and an exchange
+under maintenance say so too. So one question asks for longer candles (day candles for anything shorter). A longer
+candle that ends before the alleged beginning contradicts it, and so does the absence of a longer candle at the time of
+a known candle. If no candle of the market is known, its month candles show when it began, which takes fewer requests
+than paging, and the list of markets shows whether it exists.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from rxcandles.ports import Exchange
 __all__ = ["Ask", "Witness"]
 
 Ask: TypeAlias = Callable[[Timeframe, int, int], Awaitable[CheckedPage | None]]
-"""Asks for a page of another timeframe: which, before when, how many. None where the answer is of no use."""
+"""Asks for a page of another timeframe: which one, before when, how many. Returns None if the answer is unusable."""
 
 _NEAR: Final = {"1d": ("1M", 2), "1w": ("1d", 8), "1M": ("1d", 32), "1y": ("1M", 13)}
-"""By timeframe: whose candles tell of the time right before one of it, and how many reach back from its end."""
+"""By timeframe: which longer candles cover the time right before one of it, and how many reach back from its end."""
 
 _FAR: Final = ("1M", "1w", "1d")
-"""Whose candles tell when a market began, best first."""
+"""Timeframes whose candles show when a market began, best first."""
 
 
 class Witness:
-    """Asks about the beginnings of one exchange's markets; remembers the first months for as long as a run lasts."""
+    """Asks about the beginnings of one exchange's markets; remembers the first months while a run lasts."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -49,10 +49,10 @@ class Witness:
         now: float,
         contradiction: Callable[[str], ContradictionError],
     ) -> int | None:
-        """Raise where something contradicts that no candle opens in ``[since, oldest)``.
+        """Raise if something contradicts that no candle opens in ``[since, oldest)``.
 
-        ``known`` is the oldest candle known at or after ``oldest``, None where there is none. Then the open time of the
-        first longer candle is returned, before which there is none of any length; None where that isn't known either.
+        ``known`` is the oldest candle known at or after ``oldest``, or None. If it is None, return the open time of the
+        first longer candle, before which there is none of any length; None if that is unknown too.
         """
         claim = f"a page says that nothing is older than {time_text(oldest)}"
         if known is not None:
@@ -71,7 +71,7 @@ class Witness:
         now: float,
         contradiction: Callable[[str], ContradictionError],
     ) -> int | None:
-        """Return the open time of the first longer candle, before which there is none; None where that isn't known."""
+        """Return the open time of the first longer candle, before which there is none; None if that is unknown."""
         if run not in self._began:
             other = next((each for name in _FAR if (each := self._served(symbol, name)) is not None), timeframe)
             page = await ask(other, int(now) + 1, self._exchange.page_limit)
@@ -91,7 +91,7 @@ class Witness:
         claim: str,
         contradiction: Callable[[str], ContradictionError],
     ) -> None:
-        """Ask for the longer candle that ``known`` lies in, and what is before it."""
+        """Ask for the longer candle that contains ``known``, and for those before it."""
         name, count = _NEAR.get(timeframe.name, ("1d", 2))
         other = self._served(symbol, name)
         if other is None:
@@ -136,7 +136,7 @@ class Witness:
         return None
 
     async def _unlisted(self, symbol: str, claim: str, contradiction: Callable[[str], ContradictionError]) -> None:
-        """Raise where a market without a candle of any length is listed, or no market is."""
+        """Raise if a market without a candle of any length is listed, or if the list of markets is empty."""
         markets = await self._exchange.markets()
         if not markets:
             raise contradiction(f"{claim}, but its list of markets is empty too")
@@ -153,7 +153,7 @@ class Witness:
         claim: str,
         contradiction: Callable[[str], ContradictionError],
     ) -> None:
-        """Ask whether there is a shorter candle before ``oldest``, which lies in the first of the longest ones."""
+        """Ask for a shorter candle before ``oldest``, which lies in the first of the longest candles."""
         other = self._served(symbol, "60m" if timeframe.name in _NEAR else "1d")
         page = None if other is None else await ask(other, oldest, 1)
         if other is None or page is None:
@@ -163,7 +163,7 @@ class Witness:
                 raise contradiction(f"{claim}, but there is a {other} candle of {time_text(row.open_time)}")
 
     def _served(self, symbol: str, name: str) -> Timeframe | None:
-        """Return a timeframe, or None where the exchange has none such of this market."""
+        """Return a timeframe, or None if the exchange does not serve it for this market."""
         timeframe = Timeframe.of(name)
         try:
             self._exchange.check(symbol, timeframe)
@@ -173,7 +173,7 @@ class Witness:
 
 
 def _first_of(page: CheckedPage) -> int | None:
-    """Return the open time of the oldest candle of a page where there is none before it."""
+    """Return the open time of the oldest candle of a page if there is none before it."""
     if not page.rows:
         return None
     first = page.rows[-1].open_time

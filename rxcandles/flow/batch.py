@@ -1,4 +1,4 @@
-"""Regrouping of sequences."""
+"""Regroup sequences."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ _RECALL = "where chunks come, put ops.recall(store) before it"
 
 
 def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]]]:
-    """Regroup the emitted sequences into lists of ``size``; the last may be shorter.
+    """Regroup the emitted sequences into lists of ``size`` elements; the last list may be shorter.
 
-    At most ``size`` - 1 elements wait. What waits is emitted before an error is passed on, so that what came before
-    it is delivered. Lists are joined by ``+=`` and cut by slices, so that a class of them may keep what it knows.
+    At most ``size`` - 1 elements wait. They are emitted before an error is passed on, so that everything before the
+    error is delivered. Lists are joined by ``+=`` and cut by slices, so that a subclass of ``list`` may keep what it
+    knows.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> seen = []
+    >>> asyncio.run(ops.run(ops.from_demand([[1], [2, 3], [4, 5]]).pipe(ops.batch(2), ops.tee(seen.append))))
+    [5]
+    >>> seen
+    [[1, 2], [3, 4], [5]]
     """
     size = check_count("size", size)
 
@@ -70,10 +79,16 @@ def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]
 
 
 def to_list(limit: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]]]:
-    """Join the emitted sequences into one list, emitted at the end.
+    """Join the emitted sequences into one list, which is emitted at the end.
 
-    More than ``limit`` elements are a :class:`MemoryLimitError`, raised as soon as they are seen; the source is
-    disposed then.
+    * ``limit``: the most elements.
+
+    Raises :class:`MemoryLimitError` as soon as more than ``limit`` elements have come; the source is disposed then.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> asyncio.run(ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_list(10))))
+    [1, 2, 3]
     """
     check_count("limit", limit)
 

@@ -1,11 +1,11 @@
 """``Flow``: the budget of one running pipeline.
 
-RxPY pushes, and nothing in it can ask a source to wait. What it does carry from the subscriber up to the source,
-through every operator, is the scheduler given to ``subscribe``. ``Flow`` is that scheduler, and also the budget: how
-many items the asynchronous stages have in hand, whether the consumer has room, and which tasks run.
+RxPY pushes items, and an operator can't ask a source to wait. But the scheduler that is given to ``subscribe`` travels
+from the subscriber up to the source, through every operator. ``Flow`` is that scheduler. It is also the budget: how
+many items the asynchronous stages hold, whether the consumer has room, and which tasks run.
 
-A stage holds an item from the moment it accepts it until it has handed the result on. What is *inside* is counted,
-never what came out: an item that a user's ``filter`` drops is simply no longer held, so nothing can deadlock.
+A stage holds an item from the moment it accepts it until it has passed the result on. Only items *inside* are counted,
+never those that came out: an item that a user's ``filter`` drops is no longer held, so the pipeline can't deadlock.
 """
 
 from __future__ import annotations
@@ -29,21 +29,27 @@ __all__ = ["IN_FLIGHT", "Flow", "FlowStats", "Holder"]
 _A = TypeVar("_A")
 
 IN_FLIGHT: Final = 8
-"""Items inside a pipeline at once, where its subscriber does not say."""
+"""Items inside a pipeline at once, if its subscriber gives no number."""
 
 SOONEST: Final = 0.001
 LATEST: Final = 0.05
-"""Seconds until a queue of Rx is looked at again: at first, and at most."""
+"""Seconds until a full queue of Rx is checked again: at first, and at most."""
 
 
 @attrs.frozen(repr=False)
 class FlowStats(Brief):
-    """A snapshot of a running pipeline."""
+    """A snapshot of a running pipeline.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> ops.with_backpressure()(ops.from_demand([1])).stats().held
+    0
+    """
 
     held: int
-    """Items that asynchronous stages have in hand now."""
+    """Items that asynchronous stages hold now."""
     peak_held: int
-    """The most they had at once."""
+    """The most items that they held at once."""
     tasks: int
     """Tasks that run now."""
     paused: bool
@@ -51,23 +57,31 @@ class FlowStats(Brief):
     waiting: int = 0
     """Items that wait for the consumer now."""
     peak_waiting: int = 0
-    """The most that waited at once."""
+    """The most items that waited at once."""
 
 
 class Holder(Protocol):
     """A stage that holds items of a flow."""
 
     held: int
-    """Items that it has in hand now."""
+    """Items that it holds now."""
 
 
 class Flow(Titled, AsyncIOScheduler):
     """The scheduler and the budget of one running pipeline, on one event loop.
 
-    A source emits only while fewer than ``in_flight`` items are held and nobody has paused it. An operator that
-    knows nothing of flows need only do what Rx asks of it, forward ``scheduler``. What operators of Rx keep in queues
-    of their own is counted where it is seen (:class:`~rxcandles.flow.route.Route`). Everything of a flow happens on the
-    thread of its loop: what comes from another one is brought there.
+    A source emits only while fewer than ``in_flight`` items are held and nothing has paused the flow. An operator that
+    knows nothing of flows must only forward ``scheduler``, as Rx requires anyway. Items in queues of Rx operators are
+    counted where such a queue is found (:class:`~rxcandles.flow.route.Route`). Everything happens on the thread of the
+    flow's loop: calls from other threads are moved there.
+
+    ``run`` and ``with_backpressure`` make a flow. Make one yourself to subscribe in the way of Rx, and close it at the
+    end::
+
+        flow = rxcandles.Flow(in_flight=4)
+        pipeline.subscribe(print, scheduler=flow)
+        ...
+        await flow.close()
     """
 
     def __init__(self, in_flight: int = IN_FLIGHT, *, beside: Flow | None = None) -> None:
@@ -77,11 +91,11 @@ class Flow(Titled, AsyncIOScheduler):
         self.thread: int = get_ident() if beside is None else beside.thread
         """The thread of its loop."""
         self.closed = False
-        """Whether it has been left: nothing more is let in."""
+        """Whether it was closed: no more items are let in."""
         self.shared: list[Flow] = []
-        """Flows that this one listens to, beside others."""
+        """Shared flows that this one listens to together with others."""
         self.reader: object = None
-        """Who reads this flow and others by turns, where somebody does."""
+        """Reads this flow and others in turn; None if nothing does."""
         self.held = 0
         self._next_look = SOONEST
         self.looks = False
@@ -103,25 +117,25 @@ class Flow(Titled, AsyncIOScheduler):
 
     @property
     def here(self) -> bool:
-        """Whether this is the thread of its loop."""
+        """Whether the current thread is that of its loop."""
         return get_ident() == self.thread
 
     def do(self, call: Callable[[], object]) -> None:
-        """Call on the loop: at once where this is its thread."""
+        """Make a call on the loop: at once if this is its thread."""
         if self.here:
             call()
         else:
             self.post(call)
 
     def post(self, call: Callable[[], object]) -> None:
-        """Call on the loop, from any thread, as soon as it has time; never where it is closed."""
+        """Make a call on the loop as soon as it has time, from any thread; never if the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(call)
-        except RuntimeError:  # the loop is closed: nobody waits for this any more
+        except RuntimeError:  # the loop is closed, so nothing waits for this call
             return
 
     def schedule(self, action: Any, state: Any = None) -> abc.DisposableBase:
-        """Run ``action`` on the loop, as soon as it has time; from any thread."""
+        """Run ``action`` on the loop as soon as it has time; from any thread."""
         if self.here:
             return super().schedule(action, state)
         return self._from_afar(lambda: super(Flow, self).schedule(action, state))
@@ -142,7 +156,7 @@ class Flow(Titled, AsyncIOScheduler):
         return Disposable(lambda: self.do(slot.dispose))
 
     def child(self) -> Flow:
-        """Return a flow of its own budget, which this one's pauses do not reach and whose end is this one's."""
+        """Return a flow with its own budget: this flow's pauses do not stop it, and it ends with this flow."""
         child = Flow(self.in_flight, beside=self)
         self._children.append(child)
         return child
@@ -154,11 +168,11 @@ class Flow(Titled, AsyncIOScheduler):
 
     @property
     def inside(self) -> int:
-        """Items that asynchronous stages have in hand."""
+        """Items that asynchronous stages hold."""
         return self.held
 
     def readers(self) -> list[object]:
-        """Return who reads several flows by turns, once for each flow."""
+        """Return what reads several flows in turn, once for each flow."""
         return [] if self.reader is None else [self.reader]
 
     def hold(self) -> None:
@@ -172,31 +186,32 @@ class Flow(Titled, AsyncIOScheduler):
         self.let_in()
 
     def pause(self, by: object = None) -> None:
-        """Let nothing more in until the same one, ``by``, has called ``resume``, and everybody else who paused it."""
+        """Let nothing more in until ``resume`` was called with the same ``by``, and with that of every other pause."""
         self._pauses.add(by)
 
     def resume(self, by: object = None) -> None:
-        """Let items in again, as far as ``by`` is concerned."""
+        """End the pause of ``by``."""
         if by in self._pauses:
             self._pauses.remove(by)
             self.let_in()
 
     def enter(self, stage: Holder) -> tuple[Holder, ...]:
-        """Note a stage that subscribes; return those before it, which lie downstream (a branch beside it may too)."""
+        """Register a stage that subscribes; return those before it, which are downstream (or on a parallel branch)."""
         below = tuple(self._stages)
         self._stages.append(stage)
         return below
 
     def leave(self, stage: Holder) -> None:
-        """Forget a stage that is disposed."""
+        """Remove a stage that was disposed."""
         if stage in self._stages:
             self._stages.remove(stage)
 
     async def room(self, below: Sequence[Holder], full: Callable[[int, float], bool] | None = None) -> None:
-        """Wait until nobody pauses the flow and the stages ``below`` hold fewer than ``in_flight`` items.
+        """Wait until the flow is not paused, the stages ``below`` hold fewer than ``in_flight`` items, and no queue is
+        ``full``.
 
-        And until no queue is ``full``, by that number and the time. Returns at once where that is so. Only stages below
-        are counted: one that waited for those above, which wait for it, would wait for ever.
+        Return at once if that is so. Only stages below count: a stage that waited for those above it, which wait for
+        it, would wait for ever. ``full`` is called with ``in_flight`` and the time.
         """
         while self._shut(below) or (full is not None and self.is_full(full)):
             future = self._loop.create_future()
@@ -207,7 +222,7 @@ class Flow(Titled, AsyncIOScheduler):
         return bool(self._pauses) or sum([stage.held for stage in below]) >= self.in_flight
 
     def is_full(self, full: Callable[[int, float], bool]) -> bool:
-        """Say whether a queue of Rx is full; if so, let in again after a while, since it tells nobody when it isn't."""
+        """Say whether a queue of Rx is full; if so, check again after a while, since a queue reports nothing."""
         if not full(self.in_flight, self._loop.time()):
             self._next_look = SOONEST
             return False
@@ -222,13 +237,13 @@ class Flow(Titled, AsyncIOScheduler):
         self.let_in()
 
     def arrived(self) -> None:
-        """Hear that an item has come through, so that what was full may not be so any more."""
+        """Record that an item has come through, so that a full queue may have room again."""
         if self.looks:
             self._next_look = SOONEST
             self._loop.call_soon(self.let_in)
 
     def let_in(self) -> None:
-        """Let go on what waits for room, as far as there may be some."""
+        """Wake what waits for room, if there may be some."""
         if not self.here:
             self.post(self.let_in)
             return
@@ -250,7 +265,7 @@ class Flow(Titled, AsyncIOScheduler):
         return Disposable(forget)
 
     def wake(self) -> None:
-        """Tell every source that there may be room, another one first each time, so that none takes all of it."""
+        """Wake every source, another one first each time, so that none takes all the room."""
         wakers = tuple(self._wakers)
         if len(wakers) > 1:
             self._wakers.append(self._wakers.pop(0))
@@ -267,7 +282,7 @@ class Flow(Titled, AsyncIOScheduler):
     ) -> asyncio.Task[_A]:
         """Run ``coroutine`` as a task of this flow and call ``then`` when it is over.
 
-        With ``finish`` it is waited for, never cancelled, when the flow closes.
+        With ``finish`` it is not cancelled when the flow closes, but awaited.
         """
 
         def over(task: asyncio.Task[_A]) -> None:
@@ -280,15 +295,15 @@ class Flow(Titled, AsyncIOScheduler):
         return task
 
     def cancel(self, task: asyncio.Task[Any]) -> None:
-        """Cancel a task of this flow, unless it is one to be finished."""
+        """Cancel a task of this flow, unless it is one to finish."""
         if not self._tasks.get(task, False):
             task.cancel()
 
     async def close(self) -> None:
-        """Cancel what runs (wait for what is to be finished) and return when no task is left.
+        """Cancel all tasks, except those to finish, and return when no task is left.
 
-        A cancellation that arrives meanwhile is raised after all have stopped, not instead. What others listen to as
-        well goes on for them.
+        A cancellation that arrives meanwhile is raised after all tasks have stopped. A shared flow goes on for its
+        other listeners.
         """
         self._end()
         cancelled: asyncio.CancelledError | None = None
@@ -299,7 +314,7 @@ class Flow(Titled, AsyncIOScheduler):
                     owner.cancel(task)
             try:
                 await asyncio.wait(tasks)
-                await asyncio.sleep(0)  # the tasks' callbacks run before anybody looks at what is left
+                await asyncio.sleep(0)  # let the tasks' callbacks run before looking at what is left
             except asyncio.CancelledError as error:
                 cancelled = error
         for flow in self.shared:
@@ -314,7 +329,7 @@ class Flow(Titled, AsyncIOScheduler):
 
     @property
     def _over(self) -> bool:
-        """Whether all that ran in it has been disposed of."""
+        """Whether everything that ran in it has been disposed."""
         return not self._wakers and not self._stages
 
     def _family(self) -> list[Flow]:
@@ -322,7 +337,7 @@ class Flow(Titled, AsyncIOScheduler):
         return [self, *(flow for child in (*self._children, *ended) for flow in child._family())]
 
     def stats(self) -> FlowStats:
-        """Return a snapshot; those of children are added."""
+        """Return a snapshot; the numbers of child flows are added."""
         everyone = self._family()
         return FlowStats(
             held=sum(flow.held for flow in everyone),

@@ -1,4 +1,4 @@
-"""From any thread to the loop, in order."""
+"""Move calls from any thread to the loop, in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _A = TypeVar("_A")
 
 
 class Inbox:
-    """Brings calls to a flow's loop in the order in which they were made; at once where they are made there."""
+    """Makes calls on a flow's loop in the order in which they were given; at once if they come from its thread."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
@@ -24,7 +24,7 @@ class Inbox:
 
     def __call__(self, call: Callable[[_A], object], item: _A) -> None:
         """Call with ``item`` on the loop."""
-        # What is made on the loop must not overtake what came before it from another thread.
+        # A call from the loop must not overtake earlier ones from another thread.
         if get_ident() == self._thread and not self._pending:
             call(item)
             if self._flow.looks:

@@ -1,4 +1,4 @@
-"""Running ahead of a slow consumer without holding anything."""
+"""Let a source run ahead of a slow consumer without holding items."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _A = TypeVar("_A")
 
 
 class _Latest(End, Supply[_A]):
-    """The newest item that has not been taken, and the end once it has."""
+    """The newest item that was not taken, and then the end."""
 
     def __init__(self, wake: Callable[[], None], flow: Flow) -> None:
         self.flow = flow
@@ -62,10 +62,15 @@ class _Latest(End, Supply[_A]):
 
 
 def latest() -> Callable[[Observable[_A]], Observable[_A]]:
-    """Let the source run at full speed and emit its newest item whenever the consumer has room; drop the others.
+    """Let the source run at full speed, and emit its newest item whenever the consumer has room; drop the others.
 
-    For items of which the newest tells all, such as chunks whose candles are in the store. One item is held. An
-    error or the end comes after the newest item. Disposing disposes the source.
+    Use it if the newest item is enough, as for chunks whose candles are in the store. Holds one item. An error or the
+    end comes after the newest item. Disposing disposes the source.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.latest())))
+    3
     """
 
     def operator(source: Observable[_A]) -> Observable[_A]:
@@ -75,7 +80,7 @@ def latest() -> Callable[[Observable[_A]], Observable[_A]]:
 
             def make(wake: Callable[[], None]) -> _Latest[_A]:
                 supply: _Latest[_A] = _Latest(wake, flow.child())
-                # From the loop, not from here: an item that came at once would wake a supply that isn't there yet.
+                # From the loop, not from here: an item that came at once would wake a supply that does not exist yet.
                 flow.schedule(
                     lambda *_: upstream.add(
                         source.subscribe(supply.on_next, supply.on_error, supply.on_completed, scheduler=supply.flow)

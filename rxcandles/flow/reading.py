@@ -1,4 +1,4 @@
-"""One reader a stream, and a way to leave it while it is being read."""
+"""One reader for each stream, and a way to end a stream while it is read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ _A = TypeVar("_A")
 
 
 class Reading(Generic[_A]):
-    """An asynchronous generator that one reader at a time may ask, and that anybody may end at any moment.
+    """An asynchronous generator that one task at a time may read, and that any task may end at any moment.
 
-    Python's own generators raise a bare ``RuntimeError`` in both cases. Who ends it calls ``stop`` first, which has to
-    make a read that is under way come back. A task that reads on although another one has ended it, or although a read
-    was cancelled, hears of that: what was read is not all there is, and nobody should take it for that. Who ends it
-    himself finds it at its end, as with any generator.
+    Python's own generators raise a bare ``RuntimeError`` in both cases. ``close`` calls ``stop`` first, which must make
+    a read under way return. A task that reads on after another task has ended the generator, or after a read was
+    cancelled, gets a :class:`RequestError`: it has not read everything. The task that ended it sees a normal end, as
+    with any generator.
+
+    ::
+
+        items = Reading(generator(), stop=generator_stops)
+        first = await items.next()
+        await items.close()
     """
 
     def __init__(self, items: AsyncGenerator[_A, None], stop: Callable[[Exception], None]) -> None:
@@ -32,9 +38,9 @@ class Reading(Generic[_A]):
         self._reader: asyncio.Task[Any] | None = None
         """The task that has read last."""
         self._abandoned: asyncio.Task[Any] | None = None
-        """The task that was reading when another one ended it."""
+        """The task that was reading when another one ended the generator."""
         self._read: asyncio.Future[None] | None = None
-        """Done when the read under way has come back; None where there is none."""
+        """Done when the read under way has returned; None if none is under way."""
 
     async def next(self) -> _A:
         """Return the next item."""
@@ -60,7 +66,7 @@ class Reading(Generic[_A]):
             self._ended = True
             raise
         except BaseException as error:
-            # A generator that has raised is over; the next read of it would look like a good end.
+            # A generator that has raised is over; its next read would look like a normal end.
             self._ended = isinstance(error, Exception)
             self._cut_off = not self._ended
             raise
@@ -70,7 +76,7 @@ class Reading(Generic[_A]):
                 read.set_result(None)
 
     async def close(self) -> None:
-        """End it and return when it has ended; a read that is under way raises :class:`RequestError`."""
+        """End the generator and return when it has ended; a read under way raises :class:`RequestError`."""
         if not self._ended:
             if self._reader is not asyncio.current_task():
                 self._abandoned = self._reader
@@ -81,7 +87,7 @@ class Reading(Generic[_A]):
 
 
 def left_early() -> RequestError:
-    """Return the error for reading on what was left."""
+    """Return the error for reading on after the stream was left."""
     return RequestError(
         "this stream was left before its end, so what was read of it is not all; read it inside the block, and let the "
         "block end after the reader has"

@@ -1,10 +1,10 @@
-"""What lies between a source and where its items arrive, read from the observers themselves.
+"""The way of items from a source to where they arrive, found by looking into the observers.
 
-Operators of Rx know nothing of demand, and some keep items in queues of their own: ``observe_on`` until its thread has
-time, ``delay`` until the time has come, ``concat_map`` until it is their turn. Such a queue has no bound, and nothing
-tells a source of it. What an operator passes its items on to is in its functions, though: they lead from one observer
-to the next, down to a stage or a way out of ours. What is found on this way says which flow the items arrive
-in, what waits, where several listen, and what can't be bounded at all.
+Operators of Rx know nothing of demand, and some keep items in queues: ``observe_on`` until its thread has time,
+``delay`` until the time has come, ``concat_map`` until it is their turn. Such a queue has no bound, and does not report
+to any source. But the functions of an operator refer to what it passes its items on to, from one observer to the next,
+down to one of our stages or ways out. Following these references shows in which flow the items arrive, what waits,
+where several listen, and which operators can't be bounded at all.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 __all__ = ["End", "Route"]
 
 PATIENCE: Final = 2.0
-"""Seconds after which what has not moved in a ``flat_map`` is taken for something that stays."""
+"""Seconds after which items that do not move in a ``flat_map`` are assumed to stay."""
 
 FARTHEST: Final = 10_000
-"""Observers and functions looked at before the search is given up; nothing is known of what lies beyond."""
+"""Most observers and functions that the search looks at; what lies beyond is unknown."""
 
 
 class End(ABC):  # noqa: B024 - it only says what is known of its kind
-    """Where items arrive that a flow knows of: an asynchronous stage, or a way out of Rx."""
+    """A place where items arrive that belongs to a flow: an asynchronous stage, or a way out of Rx."""
 
     flow: Flow | None = None
     """The flow that it belongs to; None before it runs."""
     route: Route | None = None
-    """What lies behind it, where it hands items on."""
+    """The route of the items that it passes on."""
 
 
 @attrs.define(eq=False)
@@ -53,7 +53,7 @@ class _Queue:
 
     count: Callable[[], int]
     may_stay: bool
-    """Whether what is in there may never leave, so that to wait for it would be to wait for ever."""
+    """Whether its items may never leave, so that waiting for them could last for ever."""
     seen: int = 0
     since: float = 0.0
 
@@ -67,27 +67,27 @@ class _Queue:
 class Route:
     """The way from one observer to all the ends behind it; found when it is made, and again when listeners change.
 
-    Raises :class:`RequestError` where an operator lies on it that can't be bounded, by its name.
+    Raises :class:`RequestError`, which names the operator, if an operator on the way can't be bounded.
     """
 
     def __init__(self, observer: abc.ObserverBase[Any]) -> None:
         self._observer = observer
         self.ends: list[End] = []
         self._forks: dict[object, Callable[[], Iterable[Subject[Any]]]] = {}
-        """What has listeners that come and go: how to get at its subjects, by what they were found at."""
+        """By the place where listeners come and go: how to find its subjects."""
         self._queues: list[_Queue] = []
         self._listeners: list[list[Any]] = []
         self._find()
 
     @property
     def plain(self) -> bool:
-        """Whether no operator of Rx behind keeps items, and nobody may come to listen."""
+        """Whether no operator of Rx behind keeps items, and no listener may come later."""
         further = (end.route for end in self.ends)
         return not self._queues and not self._forks and all(route is None or route.plain for route in further)
 
     @property
     def forks(self) -> list[object]:
-        """Where listeners come and go."""
+        """Places where listeners come and go."""
         return list(self._forks)
 
     def flows(self) -> list[Flow]:
@@ -98,7 +98,7 @@ class Route:
         return [flow for flow in found if not flow.closed]
 
     def full(self, limit: int, now: float) -> bool:
-        """Say whether ``limit`` items or more wait in some queue of Rx on the way, beyond the next ends too."""
+        """Say whether a queue of Rx on the way has ``limit`` items or more, beyond the next ends too."""
         if any(queue.full(limit, now) for queue in self._queues):
             return True
         return any(end.route is not None and end.route.full(limit, now) for end in self.ends)
@@ -135,7 +135,7 @@ class Route:
             self._forks[here] = lambda: (subject,)
             return list(here.observers)
         if isinstance(here, AutoDetachObserver):
-            return [here._on_next, here._on_completed]  # what is folded comes on at the end only
+            return [here._on_next, here._on_completed]  # what `reduce` collects is passed on at the end
         if isinstance(here, ScheduledObserver):
             queue = here
             self._queues.append(_Queue(lambda: len(queue.queue), may_stay=False))
@@ -160,7 +160,7 @@ class Route:
 
 
 def _leading(cells: Mapping[str, Any]) -> list[Any]:
-    # `ops.tee` closes over a list of those that it shows all to.
+    # `ops.tee` closes over a list of its observers.
     several = [each for value in cells.values() if isinstance(value, list | tuple) for each in value]
     return [each for each in (*cells.values(), *several) if _leads_on(each)]
 
@@ -172,7 +172,7 @@ def _subjects(found: Any) -> Sequence[Subject[Any]]:
 
 
 def _leads_on(value: object) -> bool:
-    # A Subject as such is also a source: it is where items go only by its `on_next`.
+    # A Subject is also a source: items go into it only through its `on_next`.
     return isinstance(value, FunctionType | MethodType | partial) or (
         isinstance(value, abc.ObserverBase) and not isinstance(value, Subject)
     )
@@ -203,7 +203,7 @@ _UNBOUNDED: Final[Mapping[str, tuple[str, str]]] = {
         "what comes first waits for its partner without a bound; read both and compare them item by item",
     ),
 }
-"""Operators that keep items until others come that may themselves be waiting for room, by their modules."""
+"""By module: operators that keep items until others come, which may themselves wait for room."""
 
 _QUEUES: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any]], _Queue]]] = {
     ("reactivex.operators._delay", "observable_delay_timespan.<locals>.subscribe.<locals>.on_next"): lambda cells: (
@@ -220,7 +220,7 @@ _QUEUES: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any]], _Queue]]] 
         lambda: len(cells["group"]) - 1, may_stay=True
     ),
 }
-"""What keeps items in a queue, by the module and the name of its ``on_next``; from what that closes over."""
+"""By module and name of its ``on_next``: how to find an operator's queue among the variables that it closes over."""
 
 _PARTS: Final[Mapping[tuple[str, str], str]] = {
     ("reactivex.operators._groupbyuntil", "on_next"): "writers",
@@ -230,4 +230,4 @@ _PARTS: Final[Mapping[tuple[str, str], str]] = {
     ("reactivex.operators._windowwithtime", "on_next"): "queue",
     ("reactivex.operators._windowwithtimeorcount", "on_next"): "s",
 }
-"""What deals its items out to groups or windows, each with listeners of its own, and the name it has for those."""
+"""By module and name: which variable holds the groups or windows that an operator deals items out to."""

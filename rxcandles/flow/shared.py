@@ -1,4 +1,4 @@
-"""Which flow a subscription runs in, and the flow of what several listen to."""
+"""Which flow a subscription runs in, and the flow of a source with several listeners."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["SharedFlow", "join", "on_loop_of"]
 class SharedFlow(Flow):
     """The flow of a source that several listen to, through ``rx.share`` or ``rx.publish``.
 
-    It has room while each of them has, so the slowest sets the pace. It belongs to none of them: who leaves first takes
-    nothing with him, and with the last one that leaves it ends.
+    It has room while each listener has, so the slowest sets the pace. It belongs to none of them: a listener that
+    leaves stops nothing for the others, and the flow ends with the last one.
     """
 
     def __init__(self, route: Route, beside: Flow | None) -> None:
@@ -40,7 +40,7 @@ class SharedFlow(Flow):
         return super().inside + sum([flow.inside for flow in self._listeners()])
 
     def serves(self, route: Route) -> bool:
-        """Say whether the same listen there as here."""
+        """Say whether the listeners of ``route`` are those of this flow."""
         return not self.closed and self._route.forks == route.forks
 
     def _shut(self, below: Sequence[Holder]) -> bool:
@@ -64,21 +64,28 @@ class SharedFlow(Flow):
         return flows
 
     def readers(self) -> list[object]:
-        """Return who reads several flows by turns, once for each flow."""
+        """Return what reads several flows in turn, once for each flow."""
         return [reader for flow in self._listeners() for reader in flow.readers()]
 
 
 def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -> tuple[Flow, Route]:
     """Return the flow that a subscription runs in, and the route of its items.
 
-    It is the subscriber's own, which comes with ``scheduler``, or the one that the items arrive in; where several may
-    listen, one that is shared; where nobody downstream made one, a new one. Raises :class:`RequestError` where an
-    operator on the way can't be bounded, and where there is no event loop to run on.
+    It is the subscriber's flow, which comes with ``scheduler``, or the flow that the items arrive in. It is a shared
+    one if several may listen, and a new one if none was made downstream.
+
+    Raises :class:`RequestError` if an operator on the way can't be bounded, or if there is no event loop.
+
+    ::
+
+        def subscribe(observer, scheduler=None):
+            flow, route = join(scheduler, observer)
+            return source.subscribe(observer, scheduler=flow)
     """
     route = Route(observer)
     given = scheduler if isinstance(scheduler, Flow) else None
     flows = route.flows()
-    # What is subscribed to item by item, as in a `flat_map`, runs in one shared flow, not in one for each.
+    # Sources that are subscribed to item by item, as in a `flat_map`, run in one shared flow, not in one each.
     for shared in (given, *(shared for flow in flows for shared in flow.shared)):
         if isinstance(shared, SharedFlow) and shared.serves(route):
             return shared, route
@@ -103,9 +110,9 @@ def _check_loop() -> None:
 def on_loop_of(
     flow: Flow, observer: abc.ObserverBase[Any], subscribe: Callable[[], abc.DisposableBase]
 ) -> abc.DisposableBase:
-    """Call ``subscribe`` on the flow's loop, at once where this is its thread; so is what it returns disposed of.
+    """Call ``subscribe`` on the flow's loop, at once if this is its thread; its result is disposed there too.
 
-    What it raises there goes to ``observer``.
+    An exception that it raises there goes to ``observer``.
     """
     slot = SingleAssignmentDisposable()
 

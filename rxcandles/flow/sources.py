@@ -18,21 +18,38 @@ _A = TypeVar("_A")
 _A_co = TypeVar("_A_co", covariant=True)
 
 BURST = 128
-"""Emissions a source may make before it lets the event loop breathe."""
+"""Most emissions of a source before the event loop gets a turn."""
 
 
 class Supply(Protocol[_A_co]):
-    """What a source draws from; made anew for each subscription."""
+    """What a source draws its items from; made anew for each subscription.
+
+    ::
+
+        class Countdown(Supply[int]):
+            def __init__(self, wake):
+                self.left, self.done = 3, False
+
+            def take(self):
+                self.left -= 1
+                self.done = self.left == 0
+                return (self.left,)
+
+            def idle(self):
+                pass
+
+        numbers = on_demand(Countdown)
+    """
 
     done: bool
     """Whether nothing more will come."""
 
     def take(self) -> tuple[_A_co] | None:
-        """Return the next item in a tuple, or None where there is none now; wakes its source when there is again."""
+        """Return the next item in a tuple, or None if there is none now; call ``wake`` when there is one again."""
         ...
 
     def idle(self) -> None:
-        """Hear that nothing is inside the flow while this supply waits: what it waits for was dropped on the way."""
+        """Called when the flow is empty while this supply waits: the item that it waits for was dropped on the way."""
 
 
 class _Iterated(Supply[_A]):
@@ -51,9 +68,17 @@ class _Iterated(Supply[_A]):
 
 
 def from_demand(items: Iterable[_A]) -> Observable[_A]:
-    """Emit the ``items``, taking each from its iterable only while the flow has room.
+    """Emit the ``items``, each taken from its iterable only while the flow has room.
 
-    Cold: every subscription iterates anew. Order kept. An exception of the iterable ends the stream as its error.
+    Cold: every subscription iterates anew. The order is kept. An exception of the iterable ends the stream as its
+    error.
+
+    Raises :class:`RequestError` at once if ``items`` is not iterable.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> asyncio.run(ops.run(ops.from_demand(range(1_000))))
+    999
     """
     if not isinstance(items, Iterable):
         raise refusal("items", items, "give something to iterate over, such as a list")
@@ -61,10 +86,10 @@ def from_demand(items: Iterable[_A]) -> Observable[_A]:
 
 
 def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A]:
-    """Emit what a :class:`Supply` has to give, while the flow has room.
+    """Emit the items of a :class:`Supply` while the flow has room.
 
-    ``make`` is called once a subscription, with a function that the supply calls when it has something again.
-    Emissions never nest, however often they are asked for; after 128 in a row the loop gets a turn.
+    ``make`` is called once a subscription, with a function ``wake`` that the supply calls when it has an item again.
+    Emissions never nest. After 128 emissions in a row the event loop gets a turn. See :class:`Supply` for an example.
     """
 
     def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
@@ -134,12 +159,22 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
 
 
 def from_async_iterable(items: AsyncIterable[_A]) -> Observable[_A]:
-    """Emit the ``items``, awaiting each only while the flow has room.
+    """Emit the ``items``, each awaited only while the flow has room.
 
-    Order kept; one item in hand. An exception of the iterable ends the stream as its error, after what came before.
-    Disposing cancels what is awaited and closes the iterable where it has an ``aclose``; who closes the flow waits
-    for that. Most asynchronous iterables, generators too, can be run through once only, and so can this then:
+    The order is kept; holds one item. An exception of the iterable ends the stream as its error, after all items before
+    it. Disposing cancels what is awaited and closes the iterable if it has an ``aclose``; closing the flow waits for
+    that. Most asynchronous iterables, and all generators, can be run through only once, and so can this:
     ``reactivex.defer(lambda _: from_async_iterable(make()))`` makes a new one for each subscription.
+
+    Raises :class:`RequestError` at once if ``items`` is not an asynchronous iterable.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> async def numbers():
+    ...     yield 1
+    ...     yield 2
+    >>> asyncio.run(ops.run(ops.from_async_iterable(numbers())))
+    2
     """
     if not isinstance(items, AsyncIterable):
         raise refusal("items", items, "give something for `async for`; for a list or a generator there is from_demand")

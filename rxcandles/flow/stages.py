@@ -28,16 +28,27 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 
 Operator: TypeAlias = Callable[[Observable[_A]], Observable[_B]]
-"""What ``pipe`` takes: makes of one Observable another."""
+"""An argument of ``pipe``: a function that makes one Observable of another."""
 
 
 def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish: bool = False) -> Operator[_A, _B]:
-    """Await ``function`` for each item, at most ``ahead`` at once, and emit the results in the items' order.
+    """Await ``function`` for each item, at most ``ahead`` at once, and emit the results in the order of the items.
 
-    Items that wait are held, so the flow bounds their number. An error, of the source or of ``function``, is passed
-    on after the results of all items before it; what runs behind it is cancelled. Disposing drops what waits and
-    cancels what runs; with ``finish`` every item that was accepted is worked on to its end all the same. Who closes the
-    flow waits for both.
+    Waiting items are held, so the flow bounds their number. An error of the source or of ``function`` is passed on
+    after the results of all items before it; calls for later items are cancelled. Disposing drops waiting items and
+    cancels what runs. Closing the flow waits until everything has stopped.
+
+    * ``finish``: True works on every accepted item to its end, even after disposing.
+
+    Raises :class:`RequestError` at once if an argument is invalid.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> async def double(number):
+    ...     await asyncio.sleep(0)
+    ...     return [2 * number]
+    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.map_async(double, ahead=2), ops.to_list(10))))
+    [2, 4, 6]
     """
     check_callable("function", function)
     check_count("ahead", ahead)
@@ -51,11 +62,19 @@ def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish
 
 
 def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Operator[_A, _B]:
-    """Emit all that the asynchronous generator ``function`` yields for each item, item after item.
+    """Emit everything that the asynchronous generator ``function`` yields for each item, item after item.
 
-    It is asked for the next only while the consumer has room and the asynchronous stages behind hold fewer than the
-    flow's ``in_flight``, so one item may stand for any number of results.
-    Order, errors and disposing are those of ``map_async``; a generator left early is closed.
+    The generator is asked for its next value only while the consumer has room and the asynchronous stages behind hold
+    fewer than the flow's ``in_flight`` items. So one item may give any number of results. Order, errors and disposing
+    are those of ``map_async``; a generator that is left early is closed.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> async def count_down(number):
+    ...     for each in range(number, 0, -1):
+    ...         yield [each]
+    >>> asyncio.run(ops.run(ops.from_demand([2, 3]).pipe(ops.concat_map_async(count_down), ops.to_list(10))))
+    [2, 1, 3, 2, 1]
     """
     check_callable("function", function)
 
@@ -101,7 +120,7 @@ class _Stage(End, Generic[_A, _B]):
         self._source_error: Exception | None = None
 
     async def room(self) -> None:
-        """Wait until what comes behind has room."""
+        """Wait until the stages behind have room."""
         await self.flow.room(self.below, self._full)
 
     def on_next(self, item: _A) -> None:
@@ -141,7 +160,7 @@ class _Stage(End, Generic[_A, _B]):
                 if self.stopped:
                     self._left(first)
                     continue
-                # Handing a result on runs the consumer's code, whose errors are this stage's too: RxPY's own
+                # Passing a result on runs the consumer's code, whose errors are errors of this stage: RxPY's own
                 # futures leave them to the loop's exception handler, and the stream hangs.
                 try:
                     first.result()()
@@ -161,7 +180,7 @@ class _Stage(End, Generic[_A, _B]):
             self._settling = False
 
     def _left(self, task: asyncio.Task[Callable[[], None]]) -> None:
-        """Go on with what is to be finished, although nobody hears of it any more."""
+        """Continue with what is to finish, although its result goes nowhere."""
         error = None if task.cancelled() else task.exception()
         if error is not None and self._finish:
             event = UnfinishedEvent(event="unfinished", error=type(error).__name__)

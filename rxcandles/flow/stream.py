@@ -24,7 +24,7 @@ __all__ = ["Stream", "run", "with_backpressure"]
 _A = TypeVar("_A")
 
 MOST_WAITING: Final = 1_000_000
-"""Items that may wait for a reader at once, where they come although nobody has asked for them."""
+"""Most items that may wait for a reader at once if they come without being asked for."""
 
 _BY_THE_CLOCK: Final = (
     "what reactivex.interval, rx.buffer_with_time and the like emit comes whether there is room or not: read faster, "
@@ -35,8 +35,17 @@ _BY_THE_CLOCK: Final = (
 async def run(source: Observable[_A], *, in_flight: int = IN_FLIGHT) -> _A:
     """Subscribe to ``source``, wait for its end and return its last value.
 
-    Raises its error, and ``LookupError`` where it ends without a value. Whether it ends, fails or is cancelled: when
-    this returns, every task of the pipeline has stopped.
+    When this returns or raises, or was cancelled, every task of the pipeline has stopped.
+
+    * ``in_flight``: the most items that asynchronous stages hold at once.
+
+    Raises the error of ``source``, and ``LookupError`` if it ends without a value.
+
+    >>> import asyncio
+    >>> import rxcandles
+    >>> from rxcandles import operators as ops
+    >>> asyncio.run(rxcandles.run(ops.from_demand([1, 2, 3])))
+    3
     """
     async with with_backpressure(buffer=1, in_flight=in_flight)(source) as values:
         found = False
@@ -50,9 +59,18 @@ async def run(source: Observable[_A], *, in_flight: int = IN_FLIGHT) -> _A:
 def with_backpressure(buffer: int = 2, *, in_flight: int = IN_FLIGHT) -> Callable[[Observable[_A]], Stream[_A]]:
     """Leave Rx for ``async for``; stop asking upstream while ``buffer`` items wait.
 
-    Inside the pipeline are at most ``buffer`` items that wait, ``in_flight`` that asynchronous stages hold, and what
-    a ``batch`` has begun. What was in flight when the buffer filled comes out all the same, unless the last
-    asynchronous stage is one that waits for room (``concat_map_async``, and so ``recall``).
+    The pipeline holds at most ``buffer`` items that wait, ``in_flight`` items in asynchronous stages, and what a
+    ``batch`` has begun. Items that were in flight when the buffer filled still come out, unless the last asynchronous
+    stage waits for room itself (``concat_map_async``, and so ``recall``).
+
+    >>> import asyncio
+    >>> import rxcandles
+    >>> from rxcandles import operators as ops
+    >>> async def read():
+    ...     async with ops.from_demand(range(5)).pipe(rxcandles.with_backpressure(buffer=2)) as stream:
+    ...         return [each async for each in stream]
+    >>> asyncio.run(read())
+    [0, 1, 2, 3, 4]
     """
     check_count("buffer", buffer)
     check_count("in_flight", in_flight)
@@ -62,13 +80,19 @@ def with_backpressure(buffer: int = 2, *, in_flight: int = IN_FLIGHT) -> Callabl
 class Stream(Titled, AsyncIterator[_A], Generic[_A]):
     """A running pipeline as an asynchronous iterator; nothing runs before the first item is asked for.
 
-    Leave it by ``async with`` and every task has stopped afterwards, whatever happened. A bare ``async for`` is
-    cleaned up as well when it is left, a turn of the loop later, provided nobody else refers to the stream.
-    Raises the pipeline's error after all that came before it.
+    After ``async with`` every task has stopped, whatever happened. A bare ``async for`` is cleaned up too, a turn of
+    the loop after it is left, if nothing else refers to the stream. Raises the pipeline's error after all items before
+    it.
 
-    One reader a stream: a second one that asks meanwhile gets a :class:`RequestError`, and the first goes on. Left
-    while another task reads it, that task gets a ``RequestError`` too, since what it has read is not all, and the
-    block's own exception comes out.
+    One task reads a stream. A second task that reads meanwhile gets a :class:`RequestError`, and the first one goes on.
+    If the block is left while another task reads, that task gets a ``RequestError`` too, since what it has read is not
+    everything; the block's own exception is raised.
+
+    ``with_backpressure`` makes one::
+
+        async with pipeline.pipe(with_backpressure(buffer=2)) as stream:
+            async for item in stream:
+                print(item)
     """
 
     def __init__(self, source: Observable[_A], buffer: int, in_flight: int = IN_FLIGHT, reader: object = None) -> None:
@@ -85,17 +109,17 @@ class Stream(Titled, AsyncIterator[_A], Generic[_A]):
     async def more(self) -> bool:
         """Return True once another item waits (or an error), False once the stream has ended; takes nothing.
 
-        To be asked while iterating: before the first item nothing runs, so nothing would come.
+        Call it while iterating: before the first item nothing runs, so nothing would come.
         """
         await self._bridge.settled()
         return bool(self._bridge.ready) or self._bridge.error is not None
 
     def stop(self, error: Exception) -> None:
-        """Make a read that is under way raise ``error``, and let nothing more come."""
+        """Make a read under way raise ``error``, and let nothing more come."""
         self._bridge.stop(error)
 
     async def aclose(self) -> None:
-        """Stop: return when every task of the pipeline has ended."""
+        """Stop, and return when every task of the pipeline has ended."""
         await self._items.close()
 
     async def __aenter__(self) -> Stream[_A]:
@@ -111,7 +135,7 @@ class Stream(Titled, AsyncIterator[_A], Generic[_A]):
         return {"in flight": f"{stats.held} in flight", "waiting": f"{stats.waiting} waiting"}
 
     def stats(self) -> FlowStats:
-        """Return a snapshot of the pipeline; at any moment, before its start and after its end too."""
+        """Return a snapshot of the pipeline; at any moment, also before its start and after its end."""
         flow = self._bridge.flow
         if flow is None:
             return FlowStats(0, 0, 0, False)
@@ -194,7 +218,7 @@ class _Bridge(End, Generic[_A]):
 
 
 async def _iterate(source: Observable[_A], bridge: _Bridge[_A], in_flight: int) -> AsyncGenerator[_A, None]:
-    # A function of its own, so that nothing in here refers to the Stream: dropping it is then enough to end this.
+    # A function of its own, so that it does not refer to the Stream: dropping the Stream is then enough to end it.
     flow = bridge.open(in_flight)
     subscription = source.subscribe(bridge.on_next, bridge.on_error, bridge.on_completed, scheduler=flow)
     try:

@@ -158,10 +158,10 @@ class Untrusted:
     def _emptiness(self, number: int, frame: Timeframe, opened: int) -> Iterator[Span]:
         """All of an absence in which the exchange has a candle: by that nothing of it is proven any more."""
         sql = (
-            "SELECT (SELECT max(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN 0 AND ?2),"
-            " (SELECT min(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN ?2 + 1 AND ?3)"
+            "SELECT (SELECT max(open_time) FROM candles WHERE series = :series AND open_time BETWEEN 0 AND :opened),"
+            " (SELECT min(open_time) FROM candles WHERE series = :series AND open_time BETWEEN :opened + 1 AND :end)"
         )
-        older, newer = self._connection.execute(sql, (number, opened, END)).fetchone()
+        older, newer = self._connection.execute(sql, {"series": number, "opened": opened, "end": END}).fetchone()
         if older == opened:
             return  # it has come since
         around = (BEGINNING if older is None else frame.shift(int(older), 1), END if newer is None else int(newer))

@@ -12,7 +12,7 @@ from rxcandles.model.claims import Claim
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, Timeframe, time_text
 from rxcandles.stores.sqlite.claiming import is_claim, stored_claims
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, is_span, on_grid_sql
+from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, is_span, on_grid_sql, overlapping
 from rxcandles.stores.sqlite.reading import COUNT_SQL
 
 __all__ = ["examine_claims"]
@@ -47,7 +47,9 @@ def _fault(connection: sqlite3.Connection, series: int, frame: Timeframe, claim:
         return f"from {time_text(start)} to {time_text(stop)}, where no {frame} candle opens"
     if start < reach:
         return f"it overlaps one that ends at {time_text(reach)}"
-    spans = connection.execute(f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", (series, start, stop))
+    spans = connection.execute(
+        f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", overlapping(series, start, stop)
+    )
     if SpanSet((claim.span,)).subtract(SpanSet(tuple(span for span in spans if is_span(*span)))):
         return "it reaches out of the ledger, which does not cover all of it"
     (rows,) = connection.execute(f"{COUNT_SQL} AND {on_grid_sql(frame)}", (series, start, stop)).fetchone()

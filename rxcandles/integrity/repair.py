@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from rxcandles.errors import ExchangeError, RequestError
-from rxcandles.exchanges.named import Named, named
+from rxcandles.exchanges.named import Named
 from rxcandles.integrity.compare import compare_some
 from rxcandles.integrity.distrust import Untrusted
 from rxcandles.integrity.examine import Examination
@@ -29,7 +30,7 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END
 from rxcandles.model.which import Names, Which
 from rxcandles.modes.collector import CandleCollector
-from rxcandles.modes.connect import Opening, OwnRate, asked_name, connect
+from rxcandles.modes.connect import Opening, OwnRate, connect
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import retention
@@ -48,7 +49,7 @@ __all__ = ["repair"]
 
 async def repair(
     path: str | Path,
-    exchange: str | Exchange = "upbit",
+    exchange: str | Exchange | Opening = "upbit",
     base_url: str | None = None,
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     *,
@@ -95,10 +96,11 @@ async def repair(
     Candles that it has after all are stored. An answer that says the same makes final only what has had its time.
 
     ``exchange`` to ``name``, ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of
-    :func:`verify`. ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans
-    and a few pages. A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What
-    can't be fetched is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``,
-    ``SchemaError`` and ``StoreError``.
+    :func:`verify`. ``exchange`` may also be what ``connect(":memory:", …)`` returns, with all that it was given.
+    ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans and a few pages.
+    A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What can't be fetched
+    is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``, ``SchemaError`` and
+    ``StoreError``.
     """
     check_flag("dry_run", dry_run)
     check_flag("absences", absences)
@@ -112,13 +114,18 @@ async def repair(
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
     # Not with the file: what asks the exchange first is a comparison, which writes nothing.
-    opening = connect(":memory:", exchange, base_url, rate_limit, name=name, limiter=limiter, share_limit=share_limit)
+    how: dict[str, Any] = {"base_url": base_url, "name": name, "limiter": limiter, "share_limit": share_limit}
+    if not isinstance(exchange, Opening):
+        opening = connect(":memory:", exchange, rate_limit=rate_limit, **how)
+    elif rate_limit is not OwnRate.OWN or any(value is not None for value in how.values()):
+        raise RequestError(f"{', '.join(['rate_limit', *how])} are given to connect; leave them out here")
+    else:
+        opening = exchange
     check_path("path", path)
-    source = named(exchange) if isinstance(exchange, str) else exchange
-    whose = await asked_name(exchange, base_url, name) if isinstance(exchange, str) else exchange.name
+    source, whose = opening.source, await opening.whose()
 
     async with AsyncExitStack() as stack:
-        if not isinstance(exchange, str):
+        if not isinstance(exchange, str | Opening):
             stack.push_async_callback(exchange.close)
         provider = _Once(stack, opening)
         if into is not None:

@@ -33,10 +33,11 @@ _MOST: Final = 100
 """Jumps of a series that are looked at."""
 
 _STEPS: Final = (
-    "WITH RECURSIVE steps (at) AS (SELECT min(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN 0 AND ?3"
-    " UNION ALL SELECT (SELECT min(open_time) FROM candles WHERE series = ?1 AND open_time BETWEEN at + ?2 AND ?3)"
+    "WITH RECURSIVE steps (at) AS ("
+    "SELECT min(open_time) FROM candles WHERE series = :series AND open_time BETWEEN 0 AND :end UNION ALL SELECT"
+    " (SELECT min(open_time) FROM candles WHERE series = :series AND open_time BETWEEN at + :step AND :end)"
     " FROM steps WHERE at IS NOT NULL)"
-    " SELECT at, (SELECT close FROM candles WHERE series = ?1 AND open_time = at) FROM steps WHERE at IS NOT NULL"
+    " SELECT at, (SELECT close FROM candles WHERE series = :series AND open_time = at) FROM steps WHERE at IS NOT NULL"
 )
 
 
@@ -70,7 +71,8 @@ def _jumps(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Ite
     # One candle in twenty shows where to look: a look at every one would take as long as all other checks.
     last: tuple[int, float] | None = None
     stretches: list[tuple[int, int]] = []
-    for at, close in connection.execute(_STEPS, (series, max(1, _AROUND * frame.seconds), END)):
+    step = max(1, _AROUND * frame.seconds)
+    for at, close in connection.execute(_STEPS, {"series": series, "step": step, "end": END}):
         if type(at) is not int or not _is_price(close):
             continue
         if last is not None and not 1 / _SUSPECT < close / last[1] < _SUSPECT:

@@ -101,7 +101,7 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
 
 def _codes(schema: pyarrow.Schema) -> tuple[str, ...]:
     codes = _MARKED_CODES if "proven" in schema.names else _CODES
-    return tuple(codes.get(name, "") for name in schema.names)
+    return ("q", *(codes.get(name, "") for name in schema.names[1:]))
 
 
 def _empty(codes: Sequence[str]) -> list[Any]:

@@ -27,29 +27,55 @@ BATCH = 100_000
 
 
 def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
-    """Return the candles of one series as a table: ``open_time`` is ``timestamp[us, UTC]``, oldest first.
+    """Return the candles of one series as an Arrow table, oldest first.
 
-    Prices and amounts are ``float64``, ``timestamp`` is ``int64``; the three columns of day candles come with those
-    only. 64 bytes a candle. Raises :class:`RequestError` for candles of several series, ``ExtraMissingError`` without
-    pyarrow, and what reading a sequence does. Blocks while it reads; :func:`in_batches` doesn't.
+    ``open_time`` is ``timestamp[us, UTC]``. Prices and amounts are ``float64``, ``timestamp`` (milliseconds) is
+    ``int64``. Day candles have three more columns. Where imported candles are among them, the last column is
+    ``proven``.
+
+    - ``candles``: a list, or a sequence such as :func:`stored_candles` returns, in any order.
+
+    Takes 64 bytes a candle. Blocks while it reads; use :func:`in_batches` in an event loop.
+
+    Raises:
+
+    - ``RequestError``: the candles are of several series.
+    - ``ExtraMissingError``: pyarrow is not installed.
+    - ``StoreError``: the database of a sequence can't be read.
+
+    >>> table = to_arrow(candles)
+    >>> table.num_rows, table.column_names[:3]
+    (120, ['open_time', 'open', 'high'])
     """
     schema = schema_of(column_names(candles))
     return need("pyarrow", "arrow").Table.from_batches(list(record_batches(columns_of(candles), schema, BATCH)), schema)
 
 
 def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
-    """Return the candles of one series as a frame with the index ``open_time``, ``datetime64[us, UTC]``, oldest first.
+    """Return the candles of one series as a pandas frame, oldest first.
 
-    Otherwise as :func:`to_arrow` does; 128 bytes a candle while it is made, 64 afterwards.
+    The index is ``open_time``, ``datetime64[us, UTC]``. The columns, and what is raised, are those of
+    :func:`to_arrow`; ``ExtraMissingError`` also where pandas is not installed. Takes 128 bytes a candle while the frame
+    is made, and 64 afterwards.
+
+    >>> frame = to_pandas(candles)
+    >>> list(frame.columns)
+    ['open', 'high', 'low', 'close', 'volume', 'turnover', 'timestamp']
+    >>> str(frame.index[0])
+    '2024-01-01 00:00:00+00:00'
     """
     need("pandas", "pandas")
     return _pandas(to_arrow(candles))
 
 
 def to_polars(candles: Sequence[CandleData]) -> polars.DataFrame:
-    """Return the candles of one series as a frame: ``open_time`` is ``Datetime("us", "UTC")``, oldest first.
+    """Return the candles of one series as a polars frame, oldest first.
 
-    Otherwise as :func:`to_arrow` does, whose memory it takes over.
+    ``open_time`` is ``Datetime("us", "UTC")``. The columns, and what is raised, are those of :func:`to_arrow`, whose
+    memory the frame takes over; ``ExtraMissingError`` also where polars is not installed.
+
+    >>> to_polars(candles).shape
+    (120, 8)
     """
     need("polars", "polars")
     return _polars(to_arrow(candles))
@@ -74,10 +100,23 @@ def in_batches(
 
 
 def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = BATCH) -> AsyncIterator[Any]:
-    """Iterate over the candles of one series in record batches, or frames, of ``size`` rows, oldest first.
+    """Iterate over the candles of one series in batches, oldest first, while the event loop runs on.
 
-    One batch is in memory at a time (64 bytes a candle), filled in a thread while the event loop runs on. Columns and
-    errors are those of :func:`to_arrow`. Whoever is cancelled here leaves the batch under way to end in its thread.
+    - ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
+    - ``size``: rows of a batch; the last may be shorter.
+
+    One batch is in memory at a time, 64 bytes a candle; a thread fills it. The columns are those of :func:`to_arrow`.
+    When cancelled, it returns at once; the batch under way ends in its thread and is dropped.
+
+    Raises, before anything is read:
+
+    - ``RequestError``: the candles are of several series, or an argument is not valid.
+    - ``ExtraMissingError``: pyarrow, or the package of ``into``, is not installed.
+
+    Raises ``StoreError`` on the way, where the database of a sequence can't be read.
+
+    >>> [len(batch) async for batch in in_batches(candles, "pandas", size=50)]
+    [50, 50, 20]
     """
     check_choice("into", into, ("arrow", "pandas", "polars"))
     size = check_count("size", size)

@@ -53,28 +53,35 @@ def get_ohlcv(
     name: str | None = None,
     include_imported: bool = False,
 ) -> pandas.DataFrame:
-    """Return candles as a data frame of pandas; what the database ``db`` holds already is not fetched again::
+    """Return candles as a pandas frame, oldest first; fetch what the database does not have yet.
 
-        frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01", tz="Asia/Seoul")
+    - ``symbol``: a market's code, several, or a glob such as ``"KRW-*"`` for all markets that the exchange lists and
+      that fit. For several, or a glob, the symbol is a level of columns above the others:
+      ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
+    - ``since``, ``last``, ``count``: how far back, by one of them: a time, included; a length (``"90m"``, ``"24h"``,
+      ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``); or a number of candles that exist.
+    - ``until``: where to end, excluded; now by default. A time is a datetime, a date, a ``Timestamp`` or a string:
+      ``"2024-01-01"``, ``"2024-01-01 09:00 KST"``.
+    - ``tz``: the zone of times that name none, and of the index: ``"Asia/Seoul"``, ``"KST"``; by default that of
+      ``RXCANDLES_TZ``, else UTC.
+    - ``db``: the path of the database, which is made where there is none. What was fetched is kept there.
+    - ``exchange``, ``base_url``, ``rate_limit``, ``name``: as for :func:`connect`.
+    - ``include_imported``: count imported candles as held, so that their time is not fetched; a column ``proven`` says
+      which candles are the exchange's.
 
-    Say how far back with one of ``since``, ``last`` (``"90m"``, ``"24h"``, ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``) and
-    ``count`` (candles that exist), and where to end with ``until``; now if not given. The older end is included, the
-    newer excluded. A time is a datetime, a date, a ``Timestamp`` or a string: ``"2024-01-01"``,
-    ``"2024-01-01 09:00 KST"``. ``tz`` is the zone of times that name none, and of the index: ``"Asia/Seoul"``,
-    ``"KST"``; else that of the environment's ``RXCANDLES_TZ``, else UTC. A glob, such as ``"KRW-*"``, stands for all
-    markets that the exchange lists and that fit it.
+    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, up to 128 bytes
+    each. Blocks until all is there; Ctrl-C stops it and keeps what was stored.
 
-    The frame is :func:`to_pandas`'s: index ``open_time``, oldest first, and ``open``, ``high``, ``low``, ``close``,
-    ``volume``, ``turnover``, ``timestamp``. Of several symbols, or a glob, it has a level of columns above
-    these, the symbol: ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle,
-    it has NaN.
+    Raises:
 
-    With ``include_imported`` imported candles count as held: what they reach over is not fetched, and a column
-    ``proven`` says which candles are the exchange's.
+    - ``RequestError``: an argument is not valid; nothing was sent.
+    - ``ExtraMissingError``: pandas is not installed.
+    - ``IncompleteError``: a part could not be had, of one symbol; ``SeveralFailedError`` of several.
+    - ``ExchangeError``, ``StoreError``: the exchange refused, or the database can't be read or written.
 
-    ``exchange``, ``base_url``, ``rate_limit`` and ``name`` are those of :func:`connect`. Raises ``RequestError`` before
-    anything is sent, ``ExtraMissingError`` without pandas, ``IncompleteError`` where some of it could not be had, and
-    what collecting raises. What was fetched is kept.
+    >>> frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01", until="2024-01-01 03:00")
+    >>> list(frame["close"])
+    [85871000.0, 85745000.0, 85720000.0]
     """
     pandas = need("pandas", "pandas")
     there, now = default_zone(tz), time.time()
@@ -84,14 +91,14 @@ def get_ohlcv(
         raise RequestError("symbol is empty; give a market's code, such as 'KRW-BTC', or several")
     check_ways({"since": since, "last": last, "count": count}, until)
 
-    def asked(name: str) -> Request:
+    def request(name: str) -> Request:
         return Request(name, timeframe, count, since=since, until=until, last=last, tz=there, now=now)
 
     for each in symbols:
-        asked(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
+        request(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
-        requests = [asked(each) for each in _named(candles, symbols, timeframe)]
-        summaries = _collected(candles, requests, alone=alone, include_imported=include_imported)
+        requests = [request(each) for each in _symbols(candles, symbols, timeframe)]
+        summaries = _collect(candles, requests, alone=alone, include_imported=include_imported)
         frames = {each.symbol: _frame(candles, each, summary, include_imported) for each, summary in summaries.items()}
     frame = frames[requests[0].symbol] if alone else pandas.concat(frames, axis=1, names=["symbol"]).sort_index()
     return frame.tz_convert(there)
@@ -101,28 +108,28 @@ def _check_name(_: str, name: str) -> str:
     return name if isinstance(name, str) and has_glob(name) else check_symbol(name)
 
 
-def _named(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
+def _symbols(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
     """Return the symbols, each once; a glob stands for those that the exchange lists now."""
     if not any(map(has_glob, symbols)):
         return list(dict.fromkeys(symbols))
     exchange, left_out = candles.provider.exchange, list[str]()
     listed = [each.symbol for each in candles.run(asked_list(exchange))]
     check = partial(_check_at, exchange, Timeframe.of(timeframe))
-    found = dict.fromkeys(
+    names = dict.fromkeys(
         name for each in symbols for name in (matching(each, listed, check, left_out) if has_glob(each) else [each])
     )
     for line in dict.fromkeys(left_out):
         _LOG.warning("%s", line)
-    if not found:
+    if not names:
         raise RequestError(f"nothing that {', '.join(symbols)} fits can be asked for: {left_out[0]}")
-    return list(found)
+    return list(names)
 
 
 def _check_at(exchange: Exchange, frame: Timeframe, symbol: str) -> None:
     exchange.check(symbol, frame)
 
 
-def _collected(
+def _collect(
     candles: SyncProvider, requests: Sequence[Request], *, alone: bool, include_imported: bool
 ) -> Mapping[Request, CollectionSummary]:
     """Collect; where all that is missing are candles that can't be true, which is logged, the others will do."""
@@ -135,12 +142,12 @@ def _collected(
             raise
         return {requests[0]: error.summary}
     except SeveralFailedError as error:
-        found = {**error.summaries}
+        summaries = {**error.summaries}
         for request, failure in error.failures.items():
             if not isinstance(failure, IncompleteError) or failure.summary.failed_spans:
                 raise
-            found[request] = failure.summary
-        return {request: found[request] for request in requests}
+            summaries[request] = failure.summary
+        return {request: summaries[request] for request in requests}
 
 
 def _frame(

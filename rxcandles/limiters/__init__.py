@@ -1,4 +1,4 @@
-"""Limiters: for a process, and for all processes of a machine; and what an exchange's limit is."""
+"""Limiters for one process and for all processes of a machine, and the description of an exchange's limit."""
 
 from __future__ import annotations
 

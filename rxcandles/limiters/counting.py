@@ -1,6 +1,6 @@
 """How a server counts, and so when the next permit can be given: three rules over one state.
 
-A request arrives up to ``guard`` seconds after its permit, and each rule holds wherever in that time it does.
+A request arrives up to ``guard`` seconds after its permit. Each rule holds at whatever time in between it arrives.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["Counting", "FixedWindow", "SlidingLog", "TokenBucket", "counting_of"
 
 _FUZZ: Final = 1e-9
 _AFTER: Final = 1e-3
-"""Seconds after a window has begun: the clocks of servers are large numbers, which are not exact to the last digit."""
+"""Seconds added after a window has begun: server times are large numbers, which are not exact to the last digit."""
 
 
 class Counting(Protocol):
-    """One way to count."""
+    """One way to count. Times are seconds of the loop's clock."""
 
     @property
     def limit(self) -> Limit:
@@ -34,36 +34,36 @@ class Counting(Protocol):
 
     @property
     def span(self) -> float:
-        """Seconds after which a permit is surely of no matter to the server any more."""
+        """Seconds after which a permit surely no longer counts at the server."""
 
     def used(self, state: LimiterState, now: float) -> float:
         """Return how much is in use."""
 
     def due(self, state: LimiterState, now: float, cost: float) -> float:
-        """Return when so much can be given, as far as is known; not after ``now`` where it can be now."""
+        """Return when ``cost`` can be given, as far as is known; not after ``now`` if it can be given now."""
 
     def give(self, state: LimiterState, now: float, cost: float) -> None:
-        """Take so much."""
+        """Take ``cost``."""
 
     def take_back(self, state: LimiterState, given: float, cost: float) -> None:
         """Put back what was given and will not be used."""
 
     def came_late(self, state: LimiterState, given: float, cost: float, late: float) -> None:
-        """Hear that a request may have arrived so many seconds after its permit."""
+        """Record that a request may have arrived ``late`` seconds after its permit."""
 
     def theirs(self, state: LimiterState, permit: Permit, used: float) -> float:
         """Return how much of what a server had counted can't be ours, when it answered the request of a permit."""
 
     def seen_until(self, state: LimiterState, now: float, permit: Permit) -> float:
-        """Return how long others are left what was seen of them."""
+        """Return until when the observed use is left to other clients."""
 
     def pause(self, state: LimiterState, now: float, retry_after: float | None) -> float:
-        """Return for how many seconds a first 429 stops everybody."""
+        """Return for how many seconds a first 429 stops everything."""
 
 
 @attrs.frozen
 class SlidingLog:
-    """No more than the capacity in any window: what all servers allow, whatever they count by."""
+    """No more than the capacity in any window: every server allows that, whatever it counts by."""
 
     limit: Limit
     guard: float
@@ -80,7 +80,7 @@ class SlidingLog:
 
     @property
     def part(self) -> float:
-        """Seconds of which the log keeps the permits as one."""
+        """Seconds within which the log keeps permits as one."""
         return LimiterState.part(self.limit.capacity, self.limit.window)
 
     def used(self, state: LimiterState, now: float) -> float:
@@ -88,7 +88,7 @@ class SlidingLog:
         return sum(cost for _, cost in state.log[self._first(state, now) :])
 
     def due(self, state: LimiterState, now: float, cost: float) -> float:
-        """Return when enough of the log is older than a window, or others are left less."""
+        """Return when enough of the log is older than a window, or less is left to others."""
         log, first = state.log, self._first(state, now)
         theirs = state.left_to_others(now, self.span)
         excess = self.used(state, now) + theirs + cost - self.limit.capacity
@@ -124,11 +124,11 @@ class SlidingLog:
         state.move(given, cost, self.part, late)
 
     def theirs(self, state: LimiterState, permit: Permit, used: float) -> float:
-        """Return what is more than all of ours in the window then, with all given since: those may have overtaken."""
+        """Return what exceeds ours in the window then; everything given since is ours too, as it may have overtaken."""
         return used - permit.active - (state.spent - permit.spent)
 
     def seen_until(self, state: LimiterState, now: float, permit: Permit) -> float:
-        """Return the end of a window from now, and as late as the answers come that would show the same again."""
+        """Return the end of a window from now, plus how late the answers are that would show the same again."""
         return now + self.span + (now - permit.given) + self.guard
 
     def pause(self, state: LimiterState, now: float, retry_after: float | None) -> float:
@@ -141,26 +141,26 @@ class SlidingLog:
 
 @attrs.frozen
 class FixedWindow(SlidingLog):
-    """No more than the capacity in each window of the server's clock; where that is not known, in any window.
+    """No more than the capacity in each window of the server's clock; in any window if that clock is unknown.
 
-    The clock is known to about a second from the first answer with a date on, and better with every other. What may
-    count in either of two windows must have room in both.
+    The clock is known to about a second from the first answer with a date on, and better with every other one. A
+    request that may count in either of two windows must have room in both.
     """
 
     @property
     def reach(self) -> float:
-        """Two windows: of one it may not be known for almost as long when it begins."""
+        """Two windows: when one begins, this may be unknown for almost a window."""
         return 2 * self.span
 
     def used(self, state: LimiterState, now: float) -> float:
-        """Return how much may be counted in the window of now."""
+        """Return how much may be counted in the current window."""
         windows = self._windows(state, now)
         if windows is None:
             return super().used(state, now)
         return max(self._used_in(state, window) for window in windows)
 
     def due(self, state: LimiterState, now: float, cost: float) -> float:
-        """Return when the next window has surely begun, where this one is full."""
+        """Return when the next window has surely begun, if this one is full."""
         windows = self._windows(state, now)
         if windows is None:
             return super().due(state, now, cost)
@@ -186,14 +186,14 @@ class FixedWindow(SlidingLog):
         return self.limit.window if windows is None else self._begins(state, windows[-1] + 1) - now
 
     def _windows(self, state: LimiterState, now: float) -> range | None:
-        """Return which of the server's windows a request of now may count in, one or two, or None for unknown."""
+        """Return the one or two windows of the server that a request may count in now, or None if unknown."""
         if state.ahead_most - state.ahead_least + self.guard >= self.limit.window:
             return None
         first = math.floor((now + state.ahead_least) / self.limit.window)
         return range(first, math.floor((now + self.guard + state.ahead_most) / self.limit.window) + 1)
 
     def _begins(self, state: LimiterState, window: int) -> float:
-        """Return when a window has begun for sure."""
+        """Return when a window has surely begun."""
         return window * self.limit.window - state.ahead_least + _AFTER
 
     def _used_in(self, state: LimiterState, window: int) -> float:
@@ -205,22 +205,22 @@ class FixedWindow(SlidingLog):
 
 @attrs.frozen
 class TokenBucket:
-    """A bucket of the capacity that is filled evenly, whole in a window."""
+    """A bucket with the capacity that is filled evenly, from empty to full in a window."""
 
     limit: Limit
     guard: float
 
     @property
     def span(self) -> float:
-        """The seconds that an empty bucket takes to be full."""
+        """The seconds that an empty bucket takes to fill."""
         return self.limit.window + self.guard
 
     def used(self, state: LimiterState, now: float) -> float:
-        """Return how much is missing of a full bucket."""
+        """Return how much is missing from a full bucket."""
         return max(0.0, min((state.full_at - now) * self.limit.a_second, self.limit.capacity))
 
     def due(self, state: LimiterState, now: float, cost: float) -> float:
-        """Return when there is so much in it, even if those before arrive late and this one doesn't."""
+        """Return when the bucket has enough, even if earlier requests arrive late and this one does not."""
         wanted = cost + state.left_to_others(now, self.span) - self.limit.capacity
         return state.full_at + wanted / self.limit.a_second + self.guard
 
@@ -238,9 +238,9 @@ class TokenBucket:
         state.full_at = max(state.full_at, given + late + cost / self.limit.a_second)
 
     def theirs(self, state: LimiterState, permit: Permit, used: float) -> float:
-        """Take what is missing beyond ours out of the bucket, whoever has it; return what else may be gone unseen.
+        """Take what others have used out of the bucket; return that and what else may be gone unseen.
 
-        What was given since is ours, and may be missing already, or not. A server tells whole numbers.
+        Permits given since are ours and may be missing already, or not. A server reports whole numbers.
         """
         unsure = state.spent - permit.spent + 1 + self.guard * self.limit.a_second
         more = used - permit.active - unsure
@@ -250,7 +250,7 @@ class TokenBucket:
         return more + unsure
 
     def seen_until(self, state: LimiterState, now: float, permit: Permit) -> float:
-        """Return the end of a window from now, and as late as the answers come that would show the same again."""
+        """Return the end of a window from now, plus how late the answers are that would show the same again."""
         return now + self.span + (now - permit.given) + self.guard
 
     def pause(self, state: LimiterState, now: float, retry_after: float | None) -> float:
@@ -259,7 +259,7 @@ class TokenBucket:
 
 
 def counting_of(limit: Limit, guard: float) -> Counting:
-    """Return how a limit is counted."""
+    """Return the rule that counts a limit."""
     kinds: dict[str, type[SlidingLog] | type[TokenBucket]] = {
         "sliding": SlidingLog,
         "fixed": FixedWindow,

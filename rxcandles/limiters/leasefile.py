@@ -1,15 +1,16 @@
-"""Keeps the state of a limiter in a file, for all processes of a user on this machine.
+"""Keep the state of a limiter in a file, for all processes of a user on this machine.
 
-Each step of the limiter locks the file, reads the state, decides, writes it back and unlocks: a tenth of a millisecond
-at most, never across an ``await``. So the rule that holds in one process holds among all, and so do pauses, blocks and
-the room left to other clients. The system frees the lock of a process that dies; the permits it had taken run out with
-the window. Waiting needs no messages: what others do moves a permit further away, so that it is enough to look again
-when the next was due. (Only one who cancels brings one nearer; the others see it a little later.)
+Each step of the limiter locks the file, reads the state, decides, writes the state back and unlocks. A step takes a
+tenth of a millisecond at most, and never spans an ``await``. So the rule that holds in one process holds for all, and
+so do pauses, blocks and the room left to other clients. The system releases the lock of a process that dies, and the
+permits that it had taken expire with the window. Waiting needs no messages: other processes only move a permit further
+away, so a caller looks again when the next permit was due. (A cancelled caller brings one nearer; the others see that a
+little later.)
 
-Who waits writes down until when. Whoever already holds its part of the rate (permits ÷ processes that wait) gives way
-for up to 20 ms before each permit beyond it, the less the longer ago it had its part. So of n waiting processes none
-gets less than ⌊rate ÷ n⌋ permits a window (about one in n ÷ rate windows, where they are more than the permits), while
-its loop is hardly ever 20 ms late; what one leaves the others use.
+A waiting process writes down until when it waits. A process that already has its part of the rate (permits ÷ waiting
+processes) gives way for up to 20 ms before each further permit, and for less if it had its part longer ago. So none of
+n waiting processes gets less than ⌊rate ÷ n⌋ permits a window (about one in n ÷ rate windows, if there are more
+processes than permits), as long as its loop is hardly ever 20 ms late. The others use what one leaves.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ __all__ = ["LeaseFile"]
 _log = logging.getLogger("rxcandles.limiters")
 
 _GIVES_WAY: Final = 0.02
-"""Seconds that one who has had its part leaves to those who wait: more than a busy loop is late, little of a window."""
+"""How long a process that has used its part yields to the others: longer than loop jitter, short against a window."""
 _STILL_THERE: Final = 0.1
-"""Seconds after which one who waited and has not looked again at its time counts as gone."""
+"""Seconds after which a waiting process that has not looked again at its time counts as gone."""
 _AHEAD: Final = 1.0
-"""Seconds that a file can be ahead of a loop's clock, which some loops read once a turn; more is another boot's."""
+"""Seconds that a file may be ahead of a loop's clock, which some loops read once a turn; more is from another boot."""
 LOCK_AGAIN: Final = 5.0
-"""Seconds for which one who did not get the lock leaves it alone, since waiting for it stops its loop."""
+"""Seconds for which a process that did not get the lock does not try again, since waiting for it stops its loop."""
 
 
 class LeaseFile:
-    """The keeper of a state that lies in ``key``.lease, in ``folder`` or one of the user's own.
+    """Keeps a state in the file ``key``.lease, in ``folder`` or in a folder of the user's own.
 
-    Blocks lie in that of ``family`` besides, where it is another: other groups at the same exchange read them there.
+    Blocks are also kept in the file of ``family``, if that is another one: other groups at the same exchange read it.
     """
 
     def __init__(self, key: str, folder: str | Path | None, family: str) -> None:
@@ -62,7 +63,7 @@ class LeaseFile:
         self.begun_anew = False
         self.looks_at: float | None = None
         self._locked_at = -math.inf
-        """When this has not got the lock."""
+        """When this has failed to get the lock."""
         self._file: int | None = None
         self._shared: SharedFile | None = None
         self._family: SharedFile | None = None
@@ -90,7 +91,7 @@ class LeaseFile:
         self._family = None if family == key else SharedFile(folder / f"{family}.lease")
 
     def _use_own(self, key: str, family: str) -> None:
-        """Use the first folder of the user's own that can be used, or none: that must not stop a collection."""
+        """Use the first usable folder of the user's own, or none: that must not stop a collection."""
         problem = "no folder of your own was found; XDG_CACHE_HOME may name one"
         for folder in own_folders():
             try:
@@ -104,7 +105,7 @@ class LeaseFile:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Lock the file and take its state over; in the end keep what has changed, and unlock."""
+        """Lock the file and take its state over; at the end store what has changed, and unlock."""
         if self._shared is None or self._file is not None or time.monotonic() < self._locked_at + LOCK_AGAIN:
             yield
             return
@@ -119,10 +120,10 @@ class LeaseFile:
         finally:
             file, self._file = self._file, None
             if file is not None:
-                os.close(file)  # which unlocks it
+                os.close(file)  # this unlocks it
 
     def _take_over(self, shared: SharedFile) -> bytes | None:
-        """Lock the file and take over what it holds; return that, or None where it can't be used."""
+        """Lock the file and take over its content; return the content, or None if it can't be used."""
         try:
             self._file = shared.lock()
             found = os.read(self._file, os.fstat(self._file).st_size)
@@ -139,8 +140,8 @@ class LeaseFile:
             log_event(_log, logging.INFO, event, "%s is %s; begun anew", shared.path, event["problem"])
             return b""
         if state.spent < self.state.spent:
-            self.begun_anew = True  # by another: what was spent no longer says who came after whom
-        if self._alone:  # what was given while the file could not be used
+            self.begun_anew = True  # by another process: `spent` no longer shows who came after whom
+        if self._alone:  # permits that were given while the file was unusable
             state.log = sorted((Counter(state.log) | Counter(self.state.log)).elements())
             state.full_at = max(state.full_at, self.state.full_at)
             state.paused_until = max(state.paused_until, self.state.paused_until)
@@ -149,7 +150,7 @@ class LeaseFile:
         return found
 
     def _take_blocks(self) -> Blocks:
-        """Take over blocks that another group at this exchange has heard of; return what is known then."""
+        """Take over the blocks that other groups at this exchange know of; return a copy of what is known then."""
         if self._family is not None:
             try:
                 told = LimiterState.unpack(self._family.read())
@@ -178,7 +179,7 @@ class LeaseFile:
         file, now, state = self._file, clock(), self.state
         if file is None:
             return
-        until = min(state.seats.pop(self._seat, 0.0), now + _STILL_THERE)  # who got a permit soon asks for another
+        until = min(state.seats.pop(self._seat, 0.0), now + _STILL_THERE)  # one permit given, the next is soon needed
         state.seats = {seat: until for seat, until in state.seats.items() if until > now}
         until = until if self.looks_at is None else self.looks_at + _STILL_THERE
         if until > now and LimiterState.seats_free(len(state.seats)):
@@ -195,7 +196,7 @@ class LeaseFile:
             self._alone = False
 
     def courtesy(self, now: float, span: float, most: int) -> float:
-        """Return for how long to give way: not below this process's part, the less the longer ago that was had."""
+        """Return for how long to give way: never below this process's part, and less if it had its part longer ago."""
         waiting = 1 + sum(until > now for seat, until in self.state.seats.items() if seat != self._seat)
         part = max(1, most // waiting)
         if waiting == 1 or len(self._mine) < part:

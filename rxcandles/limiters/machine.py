@@ -1,4 +1,4 @@
-"""One rate for all processes of a user on this machine: the limiter's state lies in a file, and no server is needed."""
+"""One rate for all processes of a user on this machine: the state is in a file, and no server is needed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,33 @@ __all__ = ["MachineLimiter"]
 class MachineLimiter(SlidingWindowLimiter):
     """Gives at most ``rate`` permits in any ``window`` seconds to all processes of this user on this machine together.
 
-    Those share that use the same ``key`` (letters, digits, ``.``, ``_``, ``-``; the group of a ``Limit`` takes its
-    place), the same ``source`` (the address of this machine that requests are sent from, where it is chosen) and the
-    same ``folder``; by default ``rxcandles`` in a folder of the user's own (``XDG_RUNTIME_DIR``, else
-    ``XDG_CACHE_HOME`` or ``~/.cache``), made with mode 0700. Each keeps to its own ``rate``, ``window`` and ``guard``
-    among the permits of all. Else it is as :class:`SlidingWindowLimiter`, first come, first served within a process;
-    ``stats`` counts this process only, but shows everybody's pause and use of the window (it reads the file, a tenth of
-    a millisecond). A file that is damaged, or from before the last boot, is begun anew. There is nothing to close.
-    Needs a loop whose clock is ``time.monotonic``, as asyncio's and uvloop's are.
+    It works as :class:`SlidingWindowLimiter`, first come, first served within a process. Each limiter keeps to its own
+    ``rate``, ``window`` and ``guard`` among the permits of all. ``stats`` counts this process only, but shows the pause
+    and the use of the window of all processes (it reads the file, a tenth of a millisecond). A file that is damaged, or
+    from before the last boot, is begun anew. There is nothing to close. It needs a loop whose clock is
+    ``time.monotonic``, as asyncio's and uvloop's are.
 
-    Where there is no file locking (Windows) or no folder of the user's own (no home), and while the file can't be read,
-    written or locked (a process that was stopped in the middle of a step holds it: a quarter of a second is waited,
-    every five) later on, the limiter goes on for its process alone and logs a warning. Raises ``RequestError`` for a
-    rate, window, guard, key or source that can't be meant, and ``StoreError`` where the ``folder`` given or the file in
-    it can't be used, or another user could write there.
+    The limiter goes on for its process alone, and logs a warning, if the system has no file locking (Windows), if the
+    user has no folder of their own (no home), and while the file can't be read, written or locked. A lock is held for
+    long only by a process that was stopped within a step: the limiter waits for it a quarter of a second, every five
+    seconds.
+
+    Limiters share a rate if they have the same ``key``, ``source`` and ``folder``:
+
+    * ``key``: letters, digits, ``.``, ``_``, ``-``; the group of a ``Limit`` takes its place.
+    * ``source``: the address of this machine that requests are sent from, if it is chosen.
+    * ``folder``: by default ``rxcandles`` in a folder of the user's own (``XDG_RUNTIME_DIR``, else ``XDG_CACHE_HOME``
+      or ``~/.cache``), made with mode 0700.
+
+    Raises:
+
+    * ``RequestError`` if an argument is invalid.
+    * ``StoreError`` if the ``folder`` given or the file in it can't be used, or if another user could write there.
+
+    ::
+
+        limiter = rxcandles.MachineLimiter(10, key="upbit")
+        async with rxcandles.connect("candles.db", limiter=limiter) as provider: ...
     """
 
     def __init__(

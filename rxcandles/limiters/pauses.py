@@ -1,4 +1,4 @@
-"""What 429s, 418s and the server's clock do to the state of a limiter."""
+"""What 429s, 418s and the server's clock change in the state of a limiter."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from rxcandles.util.arguments import check_number
 __all__ = ["block", "learn_clock", "pause", "refusal", "seconds_told"]
 
 _LONGEST_PAUSE: Final = 86_400.0
-"""Cap on what a server asks for, so that one that says a thousand years can't stop us for ever."""
+"""Cap on what a server asks for, so that a bogus ``Retry-After`` can't stop us for ever."""
 _LONGEST_DOUBLING: Final = 5
-"""A pause after a 429 doubles up to this often: 32 windows."""
+"""Most times that a pause after a 429 doubles: 32 windows."""
 _BLOCK_SECONDS: Final = 60.0
-"""First block assumed where a 418 does not say; no recorded 418 of Upbit does (2026-11)."""
+"""First block that is assumed if a 418 gives no time; no recorded 418 of Upbit does (2026-11)."""
 _LONGEST_BLOCK_DOUBLING: Final = 6
 _QUIET_AFTER_BLOCK: Final = 3600.0
 
 
 def seconds_told(name: str, value: float | None) -> float | None:
-    """Return seconds that a server has asked for, as far as they are believed."""
+    """Return the seconds that a server has asked for, up to a day."""
     return None if value is None else min(check_number(name, value), _LONGEST_PAUSE)
 
 
@@ -32,8 +32,8 @@ def pause(
 ) -> float:
     """Pause after a 429 to a request of ``asked``; return until when.
 
-    A first one stops everybody for ``first`` seconds, one that follows on it for twice as long, or for as long as the
-    server asks.
+    A first 429 stops everything for ``first`` seconds. One that follows on it stops everything for twice as long, or
+    for as long as the server asks.
     """
     if now >= state.paused_until:
         state.streak = state.streak + 1 if asked < state.calm_at else 0
@@ -44,7 +44,7 @@ def pause(
 
 
 def block(state: LimiterState, now: float, seconds: float | None) -> float:
-    """Take it that this address is blocked; return until when."""
+    """Record that this address is blocked; return until when."""
     blocks = state.blocks
     if now >= blocks.until:
         blocks.streak = blocks.streak + 1 if now < blocks.forgotten_at else 0
@@ -56,9 +56,9 @@ def block(state: LimiterState, now: float, seconds: float | None) -> float:
 
 
 def learn_clock(state: LimiterState, given: float, now: float, server_time: float) -> None:
-    """Narrow down how far the server's clock is ahead, by a date in whole seconds that it gave in between.
+    """Narrow down how far the server's clock is ahead, from a date in whole seconds that it gave since ``given``.
 
-    Dates that contradict each other, as clocks drift apart, begin anew.
+    If dates contradict each other, since clocks drift apart, begin anew.
     """
     least, most = server_time - now, server_time + 1.0 - given
     if least > state.ahead_most or most < state.ahead_least:
@@ -67,7 +67,7 @@ def learn_clock(state: LimiterState, given: float, now: float, server_time: floa
 
 
 def refusal(state: LimiterState, now: float) -> ExchangeError | None:
-    """Return the error for callers who would wait longer than anybody does here, or None."""
+    """Return the error for callers whose wait would exceed ``LONGEST_WAIT``, or None."""
     blocked, paused = state.blocks.until - now, state.paused_until - now
     longest = max(blocked, paused)
     if longest <= LONGEST_WAIT:

@@ -1,4 +1,4 @@
-"""First come, first served: those who wait for a permit, and the one timer that looks when the next is due."""
+"""First come, first served: the callers that wait for a permit, and the one timer for the next permit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["Queue"]
 
 
 class Queue:
-    """Those who wait, and what they wait for.
+    """The waiting callers. All functions are called within a step of the ``keeper``.
 
-    ``due`` tells when a permit of some cost can be given, as far as is known: not after now where one is free. ``give``
-    gives it, ``give_back`` takes it back from one who was cancelled when it had just been given. ``refusal`` is the
-    error for those who would wait too long, or None. All are called within a step of the ``keeper``.
+    * ``due``: returns when a permit of a cost can be given, as far as is known; not after now if one is free.
+    * ``give``: gives it.
+    * ``give_back``: takes it back from a caller that was cancelled when it had just been given.
+    * ``refusal``: returns the error for callers that would wait too long, or None.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many callers wait."""
         return sum(not place.done() for place in self._waiting)
 
     async def permit(self, cost: float) -> float:
@@ -61,7 +62,7 @@ class Queue:
         return loop.time() if permit is None else permit.given
 
     def wake(self) -> None:
-        """Give what is free to those first in line, and come back when the next is due."""
+        """Give free permits to the first in line, and look again when the next one is due."""
         with self._keeper.step():
             self._look_no_more()
             while self._waiting:
@@ -81,7 +82,7 @@ class Queue:
                     place.set_exception(refused)
 
     def _look_again(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
-        # Not the timer's own ``when``: uvloop gives a plain ``Handle``, without one, for what is near.
+        # Not the timer's own ``when``: for near times uvloop gives a plain ``Handle`` without one.
         self._keeper.looks_at = when
         self._timer = loop.call_at(when, self.wake)
 

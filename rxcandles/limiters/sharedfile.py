@@ -1,4 +1,4 @@
-"""A small file that only its user can reach, for a state that the processes of this user on this machine share."""
+"""A small file that only its user can reach, for a state that the user's processes on this machine share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CAN_LOCK: Final = fcntl is not None
 """Whether this system has file locking."""
 
 LOCK_WAIT: Final = 0.25
-"""Seconds to wait for the lock, thousands of times what it is held for: who holds it for longer is stopped."""
+"""Seconds to wait for the lock, thousands of times as long as a step holds it: a longer holder is a stopped process."""
 
 
 class LockedError(StoreError):
@@ -29,16 +29,16 @@ class LockedError(StoreError):
 
 
 class SharedFile:
-    """Reads and writes such a file; raises ``StoreError`` and ``OSError`` where it can't be used.
+    """Reads and writes such a file; raises ``StoreError`` and ``OSError`` if it can't be used.
 
-    It is opened anew each time: a file held open would be shared with a forked child, and its lock with it.
+    It is opened anew each time: an open file would be shared with a forked child, and its lock with it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> bytes:
-        """Return what it holds, without waiting for the lock: it may be in the middle of a change."""
+        """Return its content without waiting for the lock: a change may be under way."""
         file = self.open()
         try:
             return os.read(file, os.fstat(file).st_size)
@@ -46,12 +46,13 @@ class SharedFile:
             os.close(file)
 
     def lock(self) -> int:
-        """Open the file and lock it; again where it was deleted between the two. Closing it unlocks it."""
+        """Open the file and lock it; again if it was deleted between the two. Closing it unlocks it."""
         until = time.monotonic() + LOCK_WAIT
         while True:
             file = self.open()
             try:
-                # Asked for again and again: a lock that is waited for would stop this loop for as long as it is held.
+                # Try again and again: waiting for the lock in the system would stop this loop for as long as it is
+                # held.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(file).st_nlink:
                     return file
@@ -67,7 +68,7 @@ class SharedFile:
             os.close(file)
 
     def open(self) -> int:
-        """Open the file, and make it and its folder where they are absent."""
+        """Open the file; make it and its folder if they do not exist."""
         path = self.path
         try:
             folder = os.lstat(path.parent)

@@ -1,11 +1,11 @@
-"""A rate limiter that counts as a strict server does, and hears what the server says.
+"""A rate limiter that counts as a strict server does, and uses what the server reports.
 
 It is a sliding log: a permit is given only while fewer than ``rate`` were given in the last window. The window is a
 little longer than the server's, because requests are spread on their way there: against a strict 10 a second, a log
-without this guard draws 429s, with 30 ms there are none. Where the round trips turn out to vary less than that, so
-does the guard; a request that took longer than the others counts from when it may have arrived. What other clients of
-the same address use up shows in the server's headers and 429s; the limiter leaves them that room for as long as it
-shows. A :class:`~rxcandles.model.limit.Limit` says where a server counts in another way, or counts weight.
+without this guard draws 429s, with 30 ms there are none. If the round trips turn out to vary less, so does the guard. A
+request that took longer than the others counts from when it may have arrived. Other clients of the same address show in
+the server's headers and 429s; the limiter leaves them that room for as long as they show. A
+:class:`~rxcandles.model.limit.Limit` describes a server that counts in another way, or counts weight.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = ["SlidingWindowLimiter", "clock"]
 _log = logging.getLogger("rxcandles.limiters")
 
 _PATIENCE: Final = 5.0
-"""Seconds after which an answer that was never heard of is no longer expected."""
+"""Seconds after which an answer that never came is no longer expected."""
 
 
 def clock() -> float:
-    """Return the time of the running loop; outside of one that of asyncio's own loops, which read the same clock."""
+    """Return the time of the running loop; without a loop, that of asyncio's own loops, which read the same clock."""
     try:
         return asyncio.get_running_loop().time()
     except RuntimeError:
@@ -51,12 +51,27 @@ def clock() -> float:
 class SlidingWindowLimiter(Titled):
     """Gives at most ``rate`` permits in any ``window`` seconds, first come, first served.
 
-    ``rate`` may have a fraction: 2.5 a second is 2 in 0.8 s, 0.5 is 1 in 2 s. None sets no limit, but pauses hold. A
-    ``Limit`` in its place says how the server counts, and has a window of its own. Up to ``guard`` seconds are added to
-    the window for the spread of the requests' delays on their way to the server: all of them at first and after a 429,
-    else twice the spread of the round trips seen, at least a fifth. Needs a running loop and reads its clock; has no
-    task of its own. Belongs to one loop at a time and is not thread-safe. ``keeper`` is where its state is kept; None
-    for this object alone. Raises ``RequestError`` for a rate, window or guard that can't be meant.
+    It needs a running loop, reads its clock, and has no task of its own. It belongs to one loop at a time and is not
+    thread-safe.
+
+    * ``rate``: it may have a fraction: 2.5 a second is 2 in 0.8 s, 0.5 is 1 in 2 s. None sets no limit, but pauses
+      still hold. A :class:`Limit` describes how the server counts, and has a window of its own.
+    * ``guard``: the most seconds that are added to the window for the spread of the requests' delays on their way to
+      the server. All of it is added at first and after a 429; otherwise twice the spread of the round trips seen, at
+      least a fifth of it.
+    * ``keeper``: where the state is kept; None for this object alone.
+
+    Raises ``RequestError`` if an argument is invalid.
+
+    >>> import asyncio
+    >>> from rxcandles import SlidingWindowLimiter
+    >>> limiter = SlidingWindowLimiter(10)
+    >>> async def ask():
+    ...     for _ in range(3):
+    ...         await limiter.acquire()
+    >>> asyncio.run(ask())
+    >>> limiter.stats().permits
+    3
     """
 
     def __init__(
@@ -70,7 +85,7 @@ class SlidingWindowLimiter(Titled):
         self._keeper = Alone() if keeper is None else keeper
         self._gives_way_until: float | None = None
         self._cost = 1.0
-        """What the newest request took; those of a run mostly take the same."""
+        """The cost of the newest request; the requests of a run mostly cost the same."""
         self._unanswered: deque[Permit] = deque()
         self._queue = Queue(self._keeper, self._due, self._give, self._give_back, lambda now: refusal(self._state, now))
         self._permits = self._returned = 0
@@ -88,7 +103,7 @@ class SlidingWindowLimiter(Titled):
 
     @property
     def rate(self) -> float | None:
-        """Permits a window, or None for no limit; setting it takes effect at once, for those who wait too."""
+        """Permits a window, or None for no limit; a change takes effect at once, also for waiting callers."""
         return self._rate
 
     @rate.setter
@@ -112,19 +127,25 @@ class SlidingWindowLimiter(Titled):
     async def acquire(self, cost: float = 1.0) -> float:
         """Wait for a permit and return when it was given (loop time), for ``took``; first come, first served.
 
-        ``cost`` is how much the request takes of the limit; more than all of it is all of it. Cancelling gives the
-        place up; a permit that had just been given goes to the next in line. Nobody waits for a pause of more than two
-        hours, those in line neither: that is a ``BannedError`` or ``RateLimitedError``.
+        Cancelling gives up the place; a permit that had just been given goes to the next in line.
+
+        * ``cost``: how much of the limit the request takes; more than all of it counts as all of it.
+
+        Raises ``BannedError`` or ``RateLimitedError`` instead of waiting for a pause of more than two hours, also for
+        callers that wait already.
         """
         if cost != 1.0 or cost is True:
             check_number("cost", cost, above=True, what="a number")
         return await self._queue.permit(cost)
 
     def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
-        """Hear how long the request of a permit has taken; a slow one may have been counted late by the server.
+        """Record how long the request of a permit has taken; the server may have counted a slow one late.
 
-        ``delay`` (opening a connection), and what the rest took beyond the quickest of the last hundred, are added to
-        when the permit was given, where that is more than the guard may be. The others of the hundred tell the guard.
+        * ``given``: what ``acquire`` has returned.
+        * ``delay``: seconds for opening a connection.
+
+        ``delay``, and what the rest took beyond the quickest of the last hundred requests, are added to the time of the
+        permit, if that is more than the guard may be. The other requests of the hundred set the guard.
         """
         late = self._trips.took(seconds, delay)
         if self._limit is None:
@@ -135,12 +156,13 @@ class SlidingWindowLimiter(Titled):
                 self._counting.came_late(self._state, given, self._cost, late)
 
     def observe(self, remaining: float | None = None, *, used: float | None = None) -> None:
-        """Hear how much the server still allowed when it answered, or how much was used by then; never raises.
+        """Record how much the server still allowed when it answered, or how much was used by then; never raises.
 
-        Where it had counted more than all of ours that it can have counted, the rest is another client's and takes
-        up permits: all of them for a window, then a quarter (or one) fewer every window, unless as many show again.
-        Answers may be late or out of order: they are matched with permits first to first, and every permit younger
-        than the matched one counts as ours, answered or not. Our own are so not taken for another's.
+        If the server had counted more than all of our requests that it can have counted, another client has used the
+        rest, and that takes up permits: all of it for a window, then a quarter (or one) less every window, unless as
+        much shows again. Answers may be late or out of order. They are matched with permits first to first, and every
+        permit younger than the matched one counts as ours, answered or not. So our own requests are not taken for
+        another client's.
         """
         with self._keeper.step():
             permit = self._next_answered()
@@ -152,25 +174,25 @@ class SlidingWindowLimiter(Titled):
                     return
                 used = declared.capacity - max(remaining, 0)
             now = clock()
-            # Of what the exchange allows beyond the limit that is kept here the others may use everything.
+            # Others may use everything that the exchange allows beyond the limit that is kept here.
             theirs = self._counting.theirs(self._state, permit, used - (declared.capacity - limit.capacity))
             if theirs > 0:
-                # The next answers that show the same client will be as late as this one: leave it its room till then.
+                # The next answers that show the same client will be as late as this one: leave it its room until then.
                 until = self._counting.seen_until(self._state, now, permit)
                 room = min(theirs, limit.capacity)
                 self._foreign_seen += self._state.leave(room, now, self._counting.span, until)
 
     def learned(self, given: float, server_time: float) -> None:
-        """Hear what the server's clock said (UTC seconds) when it answered the request of a permit."""
+        """Record the server's clock (UTC seconds) in its answer to the request of a permit."""
         if self._limit is not None and self._limit.kind == "fixed":
             with self._keeper.step():
                 learn_clock(self._state, given, clock(), server_time)
 
     def answered(self, given: float) -> None:
-        """Hear that the request of a permit was answered as asked, neither by a 429 nor by a 418.
+        """Record that the request of a permit was answered as asked, neither by a 429 nor by a 418.
 
-        Where the permit was given after the last pause, the server has let us in again: the next pause is a single
-        window again. What was on its way before that pause says nothing of it.
+        If the permit was given after the last pause, the server accepts requests again, and the next pause is a single
+        window again. A request that was sent before that pause shows nothing about it.
         """
         if given < self._state.paused_until or self._state.calm_at == -math.inf:
             return
@@ -179,19 +201,20 @@ class SlidingWindowLimiter(Titled):
                 self._state.calm_at = -math.inf
 
     def limited(self, retry_after: float | None = None) -> None:
-        """Hear of a 429: nobody gets a permit for one window from now, or ``retry_after`` seconds if that is longer.
+        """Record a 429: no permit is given for one window from now, or for ``retry_after`` seconds if that is longer.
 
-        A 429 during that pause (requests already on their way) moves its end. One to a request of the first window
-        after a pause, before any was answered, follows on the one before: it doubles the pause, up to 32 windows. An
-        answer, or a window without a 429, makes it a single window again. No pause is longer than a day. Where a window
-        is fixed, what is left of it is one; a server that says how long is believed there, and for a bucket.
+        A 429 during that pause (a request already on its way) moves its end. A 429 to a request of the first window
+        after a pause, before any request was answered, follows on the one before: it doubles the pause, up to 32
+        windows. An answer, or a window without a 429, makes it a single window again. No pause is longer than a day.
+        For a fixed window the pause is the rest of that window. If the limit is a fixed window or a bucket, the time
+        that the server asks for is used as it is.
         """
         told = seconds_told("retry_after", retry_after)
         with self._keeper.step():
             now, state, limit = clock(), self._state, self._limit
             permit = self._next_answered()
             self._limited_seen += 1
-            self._trips.begin_anew()  # the guard may have been too little
+            self._trips.begin_anew()  # the guard may have been too small
             self._fit()
             window = self._base.window if limit is None else limit.window
             first = window if limit is None else self._counting.pause(state, now, told)
@@ -201,17 +224,17 @@ class SlidingWindowLimiter(Titled):
                 span = self._counting.span
                 room = min(state.left_to_others(now, span) + self._cost, max(0.0, limit.capacity - self._cost))
                 self._foreign_seen += state.leave(room, now, span, until + span + self._counting.guard)
-            state.ahead_least, state.ahead_most = -math.inf, math.inf  # or its clock is not what it was
-            self._unanswered.clear()  # which answers were lost is unknowable now; start matching afresh
+            state.ahead_least, state.ahead_most = -math.inf, math.inf  # or its clock has changed
+            self._unanswered.clear()  # it is unknown now which answers were lost; start matching afresh
             self._queue.wake()
         event = LimitedEvent(event="429", wait=until - now, retry_after=retry_after)
         log_event(_log, logging.WARNING, event, "429: the rate limit was passed; pausing for %.2f s", until - now)
 
     def banned(self, seconds: float | None = None) -> None:
-        """Hear of a 418 or another block of the whole address: nobody gets a permit for ``seconds``, in any group.
+        """Record a 418 or another block of the whole address: no permit is given for ``seconds``, in any group.
 
-        Where the server does not say, 60 seconds; a 418 within the hour after a block doubles that, up to 64 times. No
-        block is believed to be longer than a day.
+        Without ``seconds`` it is 60 seconds; a 418 within the hour after a block doubles that, up to 64 times. No block
+        is assumed to be longer than a day.
         """
         told = seconds_told("seconds", seconds)
         window = self._base.window if self._limit is None else self._limit.window
@@ -254,7 +277,7 @@ class SlidingWindowLimiter(Titled):
         self._counting = counting_of(self._limit or self._base, self._trips.guard)
 
     def _due(self, now: float, cost: float) -> float:
-        """When the next permit can be given, as far as is known; not after ``now`` where one is free."""
+        """Return when the next permit can be given, as far as is known; not after ``now`` if one is free."""
         state, limit = self._state, self._limit
         if limit is None:
             return state.stopped_until
@@ -268,7 +291,7 @@ class SlidingWindowLimiter(Titled):
 
     @staticmethod
     def _most(limit: Limit, cost: float) -> int:
-        """How many such requests a window has room for."""
+        """Return how many requests of ``cost`` fit into a window."""
         return max(1, int(limit.capacity / cost))
 
     def _give(self, now: float, cost: float) -> Permit | None:

@@ -1,6 +1,6 @@
-"""All that a step of a limiter reads and changes, as one value; it packs itself for a file.
+"""Everything that a step of a limiter reads and changes, as one value that can be packed into a file.
 
-Times are seconds of the loop's clock, which is the machine's monotonic one where a file is shared.
+Times are seconds of the loop's clock, which is the machine's monotonic clock if a file is shared.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import attrs
 __all__ = ["Blocks", "LimiterState", "Permit"]
 
 _HEAD: Final = struct.Struct("<8sII")
-"""What the file is, the checksum of all behind this, and how many entries the log has."""
+"""The kind of file, the checksum of everything behind this, and the number of entries in the log."""
 _MAGIC: Final = b"rxlease2"
 _NUMBERS: Final = struct.Struct("<12d2I")
 _SEATS: Final = 16
 _SEAT_TABLE: Final = struct.Struct("<" + "Qd" * _SEATS)
 _ENTRY: Final = struct.Struct("<dd")
 _LONGEST_LOG: Final = 512
-"""Entries of a log, more or less: of a larger limit those of a small part of the window are kept as one."""
+"""Entries of a log, approximately; of a larger limit, permits within a small part of the window are kept as one."""
 
 
 class Permit(NamedTuple):
     """One permit: when it was given, how much was in use then, how much had been given in all, and its cost.
 
-    Each counts the permit itself.
+    Each of these numbers includes the permit itself.
     """
 
     given: float
@@ -40,14 +40,14 @@ class Permit(NamedTuple):
 
 @attrs.define
 class Blocks:
-    """What is known of blocks of a whole address (418, 403): limiters of several groups may share one."""
+    """What is known of blocks of a whole address (418, 403); limiters of several groups may share it."""
 
     until: float = -math.inf
     forgotten_at: float = -math.inf
     streak: int = 0
 
     def take(self, other: Blocks) -> None:
-        """Take over what another has heard later."""
+        """Take over what another knows from later."""
         if (other.until, other.forgotten_at) > (self.until, self.forgotten_at):
             self.until, self.forgotten_at, self.streak = other.until, other.forgotten_at, other.streak
 
@@ -57,23 +57,23 @@ class LimiterState:
     """How full the window is, what others use of it, pauses and blocks."""
 
     log: list[tuple[float, float]] = attrs.field(factory=list)
-    """When how much was given, oldest first; none for a bucket."""
+    """When how much was given, oldest first; empty for a bucket."""
     kept: float = 0.0
-    """The longest window anybody has asked for: the log reaches back so far."""
+    """The longest window that any limiter uses: the log reaches back as far."""
     spent: float = 0.0
     """How much was given in all; only grows."""
     full_at: float = -math.inf
     """When the bucket will be full if nothing more is taken."""
     ahead_least: float = -math.inf
-    """Seconds that the server's clock (UTC) is ahead of the loop's: no fewer than these …"""
+    """Least seconds that the server's clock (UTC) is ahead of the loop's."""
     ahead_most: float = math.inf
-    """… and no more than these."""
+    """Most seconds that the server's clock (UTC) is ahead of the loop's."""
     others: float = 0.0
     """What is left to other clients of this address, until ``others_until``."""
     others_until: float = -math.inf
     paused_until: float = -math.inf
     calm_at: float = -math.inf
-    """Up to when a 429 follows on the one before; long past where a request was answered since."""
+    """Until when a 429 follows on the one before; long past if a request was answered since."""
     streak: int = 0
     blocks: Blocks = attrs.field(factory=Blocks)
     written: float = 0.0
@@ -82,18 +82,18 @@ class LimiterState:
 
     @property
     def stopped_until(self) -> float:
-        """Until when nobody gets a permit."""
+        """Until when no permit is given."""
         return max(self.paused_until, self.blocks.until)
 
     def add(self, given: float, cost: float, part: float) -> None:
-        """Write a permit into the log; those of the same ``part`` (seconds, 0.0 for none) are kept as one."""
+        """Write a permit into the log; permits in the same ``part`` (seconds, 0.0 for none) are kept as one."""
         self.spent += cost
         last = self.log[-1] if self.log else None
         if part and last is not None and last[0] // part == given // part and last[0] <= given:
             self.log[-1] = (given, last[1] + cost)
         elif last is None or last[0] <= given:
             self.log.append((given, cost))
-        else:  # loops that read their clocks at other moments may have mixed them up
+        else:  # loops read their clocks at different moments, so permits may arrive mixed up
             insort(self.log, (given, cost))
 
     def remove(self, given: float, cost: float, part: float) -> float:
@@ -113,20 +113,20 @@ class LimiterState:
         insort(self.log, (given + late, self.remove(given, cost, part) or cost))
 
     def trim(self, now: float) -> None:
-        """Forget what no window that anybody has reaches back to."""
+        """Remove what no limiter's window reaches back to."""
         gone = bisect_right(self.log, now, key=lambda entry: entry[0] + self.kept)
         if gone:
             del self.log[:gone]
 
     def left_to_others(self, now: float, span: float) -> float:
-        """What others are left: what was seen for a window, then a quarter (or one) less every window."""
+        """Return what is left to others: what was seen for a window, then a quarter (or one) less every window."""
         while self.others > 0 and self.others_until <= now:
             self.others = max(0.0, self.others - max(1, self.others // 4))
             self.others_until += span
         return self.others
 
     def leave(self, room: float, now: float, span: float, until: float) -> float:
-        """Leave others so much room, unless they have more; return how much of it is new."""
+        """Leave ``room`` to others, unless they have more; return how much of it is new."""
         held = self.left_to_others(now, span)
         if room < held:
             return 0.0
@@ -136,7 +136,7 @@ class LimiterState:
 
     @staticmethod
     def part(capacity: float, window: float) -> float:
-        """Return the seconds of which a log keeps the permits as one."""
+        """Return the seconds within which a log keeps permits as one."""
         return window / _LONGEST_LOG if capacity > _LONGEST_LOG else 0.0
 
     def pack(self) -> bytes:
@@ -154,7 +154,7 @@ class LimiterState:
 
     @classmethod
     def unpack(cls, found: bytes) -> LimiterState | None:
-        """Return what a file holds, or None where it is damaged."""
+        """Return the state in a file, or None if the file is damaged."""
         try:
             magic, checksum, count = _HEAD.unpack_from(found)
             seats_at = _HEAD.size + _NUMBERS.size
@@ -177,10 +177,10 @@ class LimiterState:
 
     @staticmethod
     def differs(new: bytes, found: bytes) -> bool:
-        """Return whether two files say something else, apart from when they were written."""
+        """Return whether two files differ, apart from when they were written."""
         return new[_HEAD.size + 8 :] != found[_HEAD.size + 8 :]
 
     @staticmethod
     def seats_free(taken: int) -> bool:
-        """Return whether one more process that waits has a place in the file."""
+        """Return whether the file has room for one more waiting process."""
         return taken < _SEATS

@@ -1,4 +1,4 @@
-"""What a limiter tells of itself."""
+"""Snapshots of a limiter."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ __all__ = ["LimiterStats", "WeightStats"]
 
 @attrs.frozen(repr=False)
 class LimiterStats(Brief):
-    """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is."""
+    """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is.
+
+    >>> from rxcandles import SlidingWindowLimiter
+    >>> SlidingWindowLimiter(2.5).stats().capacity
+    2
+    """
 
     rate: float | None
-    """What a window allows now, as set; None for no limit."""
+    """Permits that a window allows now, as set; None for no limit."""
     permits: int
     """Permits given."""
     waiting: int
-    """Callers waiting for one."""
+    """Callers that wait for one."""
     foreign: int
     """Requests of other clients of this address that the server's answers revealed."""
     limited: int
-    """429s heard of."""
+    """429s recorded."""
     banned: int
-    """418s heard of."""
+    """418s recorded."""
     paused_for: float
-    """Seconds for which nobody gets a permit; 0.0 where there is no pause."""
+    """Seconds for which no permit is given; 0.0 if there is no pause."""
     active: int = 0
     """Permits in use: given within the last ``window`` + ``guard`` seconds. 0 without a limit, which counts none."""
     capacity: int | None = None
@@ -41,9 +46,13 @@ class LimiterStats(Brief):
 
 @attrs.frozen(repr=False)
 class WeightStats(LimiterStats):
-    """A snapshot of a limiter of which a request takes more than one.
+    """A snapshot of a limiter whose requests may cost more than one.
 
     ``rate``, ``active``, ``capacity``, ``foreign`` and ``left_to_others`` are in the unit of the limit.
+
+    >>> from rxcandles import Limit, SlidingWindowLimiter
+    >>> SlidingWindowLimiter(Limit(1200, window=60, unit="weight")).stats().unit
+    'weight'
     """
 
     unit: str = ""

@@ -1,4 +1,4 @@
-"""What round trips tell of how far requests are spread on their way."""
+"""What round trips show of how far requests are spread on their way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Trips"]
 
 _TRIPS: Final = 100
 _FIRST_TRIPS: Final = 20
-"""Round trips that are heard of before the guard is fitted to them."""
+"""Round trips that are measured before the guard is fitted to them."""
 _LEAST_GUARD: Final = 0.2
 """Part of the guard that is always kept."""
 
@@ -23,7 +23,7 @@ class Trips:
         self._trips: deque[float] = deque(maxlen=_TRIPS)
 
     def took(self, seconds: float, delay: float) -> float:
-        """Hear of a round trip; return how late its request may have arrived, against the quickest."""
+        """Record a round trip; return how late its request may have arrived, compared with the quickest."""
         trip = seconds - delay
         late = delay + trip - min(self._trips, default=trip)
         self._trips.append(trip)
@@ -34,6 +34,6 @@ class Trips:
         return late
 
     def begin_anew(self) -> None:
-        """Take the whole guard again until as many have been heard of."""
+        """Use the whole guard again until enough round trips have been measured."""
         self.guard = self.full_guard
         self._trips.clear()

@@ -1,1 +1,1 @@
-"""The three modes over one store and one exchange, and the doors to them."""
+"""The three modes over one store and one exchange, and the functions that open them."""

@@ -1,4 +1,4 @@
-"""Storage-only: everything into the store, a summary comes back."""
+"""Storage only: store everything and return a summary."""
 
 from __future__ import annotations
 
@@ -52,10 +52,18 @@ __all__ = ["CandleCollector"]
 
 
 class CandleCollector(Titled):
-    """Collects candles from an exchange into a store, keeping to the limiter's rate and the ``retry`` policy.
+    """Collects candles from an exchange into a store, within the limiter's rate and by the ``retry`` policy.
 
-    ``cursors`` is how many pages of a request may be asked for at once; None for as many as use up the rate. ``tz`` is
-    the zone of times that name none, here and in the store; that of the store if not given.
+    * ``cursors``: how many pages of a request may be asked for at once; None for as many as use up the rate.
+    * ``tz``: the zone of times that name no zone, here and in the store; by default the store's.
+
+    Raises ``RequestError`` if an argument is invalid, or if the store is opened for another exchange.
+
+    ::
+
+        async with SqliteStore("candles.db", exchange="upbit") as store:
+            collector = CandleCollector(store, UpbitExchange(), SlidingWindowLimiter(10))
+            summary = await collector.collect_candles_only("KRW-BTC", "1m", last="30d")
     """
 
     def __init__(
@@ -109,9 +117,9 @@ class CandleCollector(Titled):
         last: Span | None = None,
         now: float | None = None,
     ) -> Request:
-        """Return the request, with naive times in this collector's zone; raises ``RequestError``.
+        """Return the request, with naive times in this collector's zone; see :class:`Request` for the arguments.
 
-        It is checked against what the exchange can have. See :class:`Request`.
+        Raises ``RequestError`` if an argument is invalid or the exchange can't have such a market or timeframe.
         """
         request = Request(
             symbol, timeframe, count, to, end, since=since, until=until, last=last, tz=self._tz, order=order, now=now
@@ -130,12 +138,14 @@ class CandleCollector(Titled):
         absences: bool = False,
         include_imported: bool = False,
     ) -> Observable[Chunk]:
-        """Return the pipeline that all modes share: what the store lacks is fetched and stored, page by page.
+        """Return the pipeline that all modes share: it fetches what the store lacks and stores it, page by page.
 
-        With ``refetch`` all is fetched, whatever the store has, and replaces that page by page; with ``absences`` what
-        the store lacks, and all that is doubtful of what it holds for empty, due or not. With ``include_imported``
-        nothing is fetched that imported candles reach over. ``of`` is the number of requests that share the rate at the
-        same time, and so its cursors; ``on_plan`` is ``plan_chunks``'s.
+        * ``on_failure``: that of ``ops.fetch``.
+        * ``of``: the number of requests that share the rate, and so the cursors, at the same time.
+        * ``on_plan``: that of ``ops.plan_chunks``.
+        * ``refetch``: True fetches everything again, whatever is stored, and replaces it page by page.
+        * ``absences``: True also asks about all claims again, due or not.
+        * ``include_imported``: True fetches nothing that imported candles cover.
         """
         self._check_process()
         check_kind("request", request, Request)
@@ -165,9 +175,13 @@ class CandleCollector(Titled):
         return cursors_for(None if rate is None else rate / of) if self._cursors is None else self._cursors
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
-        """Return what collecting ``request``, one of ``of`` that share the rate, would take; sends and writes nothing.
+        """Return what collecting ``request`` would take; sends and writes nothing.
 
-        Holds the covered spans of the request in memory. Raises ``RequestError`` and ``StoreError``.
+        Holds the covered spans of the request in memory.
+
+        * ``of``: the number of requests that share the rate.
+
+        Raises ``RequestError`` if an argument is invalid and ``StoreError`` if the store can't be read.
         """
         self._check("request", request)
         cursors = self._cursors_of(check_count("of", of))
@@ -194,16 +208,23 @@ class CandleCollector(Titled):
     ) -> CollectionSummary:
         """Collect what is asked for into the store and return a summary; holds a few pages, whatever the count.
 
-        ``progress_callback`` is called for every chunk, on the event loop; one that is an ``async def`` is awaited.
-        A page that fails for good does not keep the rest from being collected, nor does a candle that can't be true
-        the others of its page: then :class:`IncompleteError` is raised, which carries the summary with its
-        ``failed_spans`` and ``impossible_spans``. Raises ``RequestError`` before anything is sent, ``StoreError``, and
-        ``ExchangeError`` where the exchange refuses the request. Cancelled, it keeps every page that was fetched, and
-        the same request goes on from there.
+        A page that fails for good does not stop the rest, and an impossible candle does not stop the other candles of
+        its page: ``IncompleteError`` is raised after everything else is stored. Cancelling keeps every page that was
+        fetched, and the same request goes on from there.
 
-        With ``refetch`` all of it is asked for again, whatever is stored, and replaces that page by page. What is
-        stored stays until its page has come; a candle that the exchange has no longer is deleted when a second answer,
-        over another connection, lacks it too. Stopped in between, the rest is as it was.
+        * ``count``, ``to``, ``end``, ``since``, ``until``, ``last``: see :class:`Request`.
+        * ``progress_callback``: called for every chunk, on the event loop; an ``async def`` is awaited.
+        * ``refetch``: True asks for everything again and replaces it page by page. A stored candle stays until its page
+          has come. One that the exchange no longer has is deleted if a second answer, over another connection, lacks it
+          too. If this is stopped in between, the rest stays as it was.
+
+        Raises:
+
+        * ``RequestError`` before anything is sent, if an argument is invalid.
+        * :class:`IncompleteError` at the end if spans are missing; it carries the summary with ``failed_spans`` and
+          ``impossible_spans``.
+        * ``ExchangeError`` if the exchange refuses the request.
+        * ``StoreError`` if the store can't be used.
         """
         request = self.request(symbol, timeframe, count, to, end, since=since, until=until, last=last)
         return await self.collect(request, progress_callback, refetch=refetch)
@@ -221,11 +242,16 @@ class CandleCollector(Titled):
         """Collect several series at once, in turn as the limiter gives permits, and return their summaries.
 
         The limiter serves first come, first served, and a series waits for one permit at a time for each of its
-        cursors: so a short one is done after a few rounds, however long the others are, and the rate is used while any
-        work is left. In memory is what the pages under way hold. A series that fails does not stop the others; in the
-        end :class:`SeveralFailedError` is raised, which carries all summaries and errors. Cancelled, all stop.
-        ``progress_callback`` is called with a request and its progress, for every chunk; :class:`ProgressBar` shows it.
-        ``refetch`` is that of ``collect_candles_only``, ``include_imported`` that of ``collect``.
+        cursors. So a short series is done after a few rounds, however long the others are, and the rate is used up
+        while any work is left. Memory holds the pages under way. A series that fails does not stop the others.
+        Cancelling stops all.
+
+        * ``progress_callback``: called for every chunk with its request and the progress; :class:`ProgressBar` shows
+          it.
+        * ``refetch``: that of ``collect_candles_only``.
+        * ``include_imported``: that of ``collect``.
+
+        Raises :class:`SeveralFailedError` at the end if a series failed; it carries all summaries and errors.
         """
         self._check_process()
         how = {"refetch": check_flag("refetch", refetch)}
@@ -251,7 +277,7 @@ class CandleCollector(Titled):
         return summaries
 
     def _check_process(self) -> None:
-        # In a fork made by code that runs on an event loop there is none: nothing below could say more than that.
+        # Check for a fork first: without its event loop no call below could give a better error.
         check: Callable[[], object] | None = getattr(self._store, "check_process", None)
         if check is not None:
             check()
@@ -271,10 +297,11 @@ class CandleCollector(Titled):
         absences: bool = False,
         include_imported: bool = False,
     ) -> CollectionSummary:
-        """Do what ``collect_candles_only`` does for a :class:`Request`, one of ``of`` that share the rate.
+        """Do what ``collect_candles_only`` does, for a :class:`Request`.
 
-        With ``absences`` also what is held for empty by doubtful answers is asked about again, due or not. With
-        ``include_imported`` imported candles count as held: what they reach over is not fetched.
+        * ``of``: the number of requests that share the rate.
+        * ``absences``: True also asks about all claims again, due or not.
+        * ``include_imported``: True fetches nothing that imported candles cover; they count as stored.
         """
         check_callable("progress_callback", progress_callback, optional=True)
         meter = Meter(request, self._exchange.name, "storage_only")
@@ -294,7 +321,7 @@ class CandleCollector(Titled):
 
 
 def one_zone(store: CandleStore, tz: Zone | None) -> tzinfo | None:
-    """Return the zone of naive times: ``tz``, or the store's; a store that has none takes it on, so that both agree."""
+    """Return the zone of naive times: ``tz``, or the store's; a store without a zone gets it, so that both agree."""
     theirs = zone_of(store)
     if tz is None:
         return theirs
@@ -307,7 +334,7 @@ def one_zone(store: CandleStore, tz: Zone | None) -> tzinfo | None:
 
 
 def _incomplete(summary: CollectionSummary, *, again: bool) -> str:
-    """Return in words what is held and what is not; ``again``: what is held was asked for once more."""
+    """Return in words what is stored and what is not; ``again``: stored candles were asked for once more."""
     held, missing = f"{summary.collected_count:,} candles are held", []
     if failed := summary.failed_spans:
         spans = _some([f"{_moment(each.start)} to {_moment(each.stop)}" for each in failed])

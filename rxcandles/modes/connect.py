@@ -1,4 +1,4 @@
-"""Opening a provider from names."""
+"""Open a provider by the names of a file and an exchange."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import attrs
 from rxcandles.engine.retry import Retry
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
-from rxcandles.exchanges.named import named
+from rxcandles.exchanges.named import Named, named
 from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model.moments import Zone, zone
 from rxcandles.model.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
@@ -57,32 +57,41 @@ def connect(
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
-    Without a block it is ``provider = await connect("candles.db")``, and in the end ``await provider.close()``; one
-    that is never closed is a ``ResourceWarning``. Without ``await`` it is :func:`rxcandles.open`.
+    Without a block, write ``provider = await connect("candles.db")``, and ``await provider.close()`` at the end; a
+    provider that is never closed gives a ``ResourceWarning``. :func:`rxcandles.open` works without ``await``.
 
-    ``path`` is the database file, made where it is absent (``":memory:"`` for none). ``exchange`` is ``"upbit"``,
-    ``"binance"``, ``"simulated"`` (a simulated Upbit, in this process for as long as the block runs), or an
-    ``Exchange``, which is closed in the end. ``rate_limit`` overrides the exchange's own requests a second; None lifts
-    it.
+    * ``path``: the database file, which is made if it does not exist; ``":memory:"`` for no file.
+    * ``exchange``: ``"upbit"``, ``"binance"``, ``"simulated"`` (a simulated Upbit that runs in this process while the
+      provider is open), or an ``Exchange``, which is closed at the end.
+    * ``base_url``: another address with the exchange's API. Its candles are stored under a name of their own,
+      ``upbit@host:port``. Unless ``name`` is given, the server is asked first whether it is a simulator (a ``HEAD`` of
+      its root, at most two seconds); candles of a simulator are always ``simulated``.
+    * ``name``: the name for the candles of ``base_url``. ``name="upbit"`` declares a mirror or a proxy of the exchange.
+      An answer of a simulator under the name of an exchange is refused (``WrongServerError``) before anything of it is
+      stored, and so is an answer of an exchange under ``"simulated"``.
+    * ``rate_limit``: requests a second in place of the exchange's own; None for no limit.
+    * ``limiter``: a limiter that several providers share, in place of ``rate_limit`` and ``share_limit``.
+    * ``share_limit``: whether all processes of this user on this machine that open the same exchange share its limit,
+      which counts by address. None means True for a real exchange and False for another address.
+    * ``durability``: with ``"normal"`` a power cut may cost the last pages, with ``"full"`` nothing.
+    * ``busy_timeout``: seconds that a write waits for other processes that write to the file.
+    * ``tz``: the zone of times that name no zone, such as ``"Asia/Seoul"``, for the provider and its ``repository``; by
+      default ``RXCANDLES_TZ``, else UTC, which the log reports when the first naive datetime comes.
+    * ``retry``: when a failed request is sent again (:class:`Retry`); None for six attempts in all.
+    * ``cursors``: how many pages of a request are asked for at once; None for as many as use up the rate.
 
-    ``base_url`` is another address that speaks like the exchange. Its candles are stored under a name of their own,
-    ``upbit@host:port``, or the ``name`` given: ``name="upbit"`` says that it is a mirror or a proxy of that exchange's
-    own. What a simulator makes up is always ``simulated``: without a ``name`` the server is asked first whether it is
-    one (by a ``HEAD`` of its root, for at most two seconds). Under the name of an exchange a simulator's first answer
-    is refused (``WrongServerError``), before anything of it is stored; so is what is no simulator, as ``"simulated"``.
+    Raises:
 
-    Providers that are to share one limit are given the same ``limiter``, which then decides. With ``share_limit`` all
-    processes of this user on this machine that open the same exchange share its limit, which counts by address; None
-    means that they do for the exchange's own address and don't for other addresses. What a power cut may cost is the
-    ``durability``: with ``"normal"`` the last pages, with ``"full"`` nothing. A write waits up to ``busy_timeout``
-    seconds for other processes that write to the file.
+    * ``RequestError`` for an invalid argument, before a file is made.
+    * ``StoreError`` if the file can't be used.
 
-    ``tz`` is the zone of times that name none, such as ``"Asia/Seoul"``, wherever the provider or its ``repository`` is
-    given one; without it that of the environment's ``RXCANDLES_TZ``, else UTC, which the log says when the first naive
-    datetime comes. ``retry`` says when a failed request is sent again (:class:`Retry`; None for six times in all);
-    ``cursors`` how many pages of a request are asked for at once (None: as many as use up the rate).
-
-    Raises ``RequestError`` for bad arguments, before a file is made, and ``StoreError`` where the file can't be used.
+    >>> import asyncio
+    >>> import rxcandles
+    >>> async def newest():
+    ...     async with rxcandles.connect(":memory:", "simulated") as provider:
+    ...         return await provider.get_candles("KRW-BTC", "1m", until="2024-01-02", count=2)
+    >>> [candle.candle_date_time_utc for candle in asyncio.run(newest())]
+    ['2024-01-01T23:59:00', '2024-01-01T23:58:00']
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)
@@ -96,9 +105,9 @@ def connect(
         check_count("cursors", cursors)
     there = None if tz is None else zone("tz", tz)
     ready, called, key = _served(exchange, base_url, name)
-    unknown = None
+    unknown, as_simulated = None, None
     if isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name):
-        unknown = partial(named(exchange), base_url, name=SIMULATED, simulated=True)
+        unknown, as_simulated = base_url, partial(named(exchange), base_url, name=SIMULATED, simulated=True)
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
@@ -107,19 +116,19 @@ def connect(
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
     if limiter is None and shared:
         if isinstance(limit, Limit) and key != getattr(exchange, "name", exchange):
-            limit = attrs.evolve(limit, group="")  # another server has nothing to do with the exchange's own groups
+            limit = attrs.evolve(limit, group="")  # the exchange's groups do not apply to another server
         lease = partial(MachineLimiter, limit, key=_lease(key), source=source_address(kind))
     else:
         lease = None
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
     provider = partial(OpenedProvider, retry=retry, cursors=cursors)
-    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, base_url, unknown)
-    return Opening(store.path, opened)
+    opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown, as_simulated)
+    return Opening(store.path, opened, kind, called, unknown)
 
 
 async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
-    """Return what the candles are called that ``connect`` would store: as :func:`name_of`, with the server asked."""
+    """Return the name of the candles that ``connect`` would store: as :func:`name_of`, but the server is asked."""
     called = name_of(exchange, base_url, name)
     if base_url is not None and _is_unknown(exchange, base_url, name) and await is_simulator(base_url):
         return SIMULATED
@@ -132,9 +141,9 @@ def _is_unknown(exchange: str, base_url: str | None, name: str | None) -> bool:
 
 
 def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
-    """Return the exchange (None: a simulator in this process), what its candles are called, and whose its limit is.
+    """Return the exchange (None: a simulator in this process), the name of its candles, and the key of its limit.
 
-    The limit is the address's, whatever the candles are called.
+    The limit belongs to the address, whatever the name of the candles is.
     """
     if not isinstance(exchange, str):
         for what, value in (("base_url", base_url), ("name", name)):
@@ -153,25 +162,49 @@ def _served(exchange: str | Exchange, base_url: str | None, name: str | None) ->
 
 
 def _lease(key: str) -> str:
-    """Return ``key`` as what a file can be called."""
+    """Return ``key`` as the name of a file."""
     return f"{re.sub('[^A-Za-z0-9._-]', '-', key)[:48]}-{crc32(key.encode()):08x}" if "@" in key else key
 
 
 class OpenedProvider(CandleDataProvider):
-    """A provider that ``connect`` has opened: its store is a file of SQLite."""
+    """A provider that ``connect`` has opened: its store is a :class:`SqliteStore`.
+
+    ::
+
+        async with rxcandles.connect("candles.db") as provider:  # an OpenedProvider
+            print(await rxcandles.overview(provider.repository))
+    """
 
     repository: SqliteStore
 
 
 class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvider]):
-    """What ``connect`` returns: a provider once it is awaited or entered, and until then an explanation of that."""
+    """The result of ``connect``: it becomes a provider when it is awaited or entered.
 
-    def __init__(self, name: str, opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]]) -> None:
+    Before that, its errors explain how to open it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]],
+        source: Exchange | Named,
+        called: str,
+        unknown: str | None = None,
+    ) -> None:
         self.name = name
-        """What errors call it: the path of its file."""
+        """The path of its file, for errors."""
+        self.source = source
+        """The exchange, or its class, with what that declares."""
+        self._called = called
+        self._unknown = unknown
         self._opened: Callable[[], Coroutine[Any, Any, tuple[OpenedProvider, _Stack]]] | None = opened
         self._stack: _Stack | None = None
         self._process = OwnProcess(name)
+
+    async def whose(self) -> str:
+        """Return what the candles are called; a server at another address is asked whether it is a simulator."""
+        return SIMULATED if self._unknown is not None and await is_simulator(self._unknown) else self._called
 
     def __await__(self) -> Generator[Any, None, OpenedProvider]:
         return self.__aenter__().__await__()
@@ -187,7 +220,7 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        if self._stack is None or self._process.forked:  # what is open is the parent's
+        if self._stack is None or self._process.forked:  # the open file belongs to the parent
             return None
         return await self._stack.__aexit__(kind, error, trace)
 
@@ -206,7 +239,7 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
         )
 
     def __exit__(self, *_: object) -> None:
-        """Never called: nothing was entered."""
+        """Never called, since ``__enter__`` raises."""
 
 
 async def _opened(
@@ -217,16 +250,16 @@ async def _opened(
     rate: float | None,
     limiter: RateLimiter,
     shared: Callable[[], RateLimiter] | None,
-    base_url: str | None,
-    unknown: Callable[[], Exchange] | None,
+    unknown: str | None,
+    as_simulated: Callable[[], Exchange] | None,
 ) -> tuple[OpenedProvider, _Stack]:
-    """Return an open provider, and what closes it.
+    """Return an open provider and the stack that closes it; ask the server at ``unknown`` whether it is a simulator.
 
-    ``unknown`` makes the exchange that is taken where the server at ``base_url`` says that it is a simulator.
+    ``as_simulated`` makes the exchange that is used if it is.
     """
     async with AsyncExitStack() as stack:
-        if unknown is not None and base_url is not None and await is_simulator(base_url):
-            store, exchange = simulated, unknown()
+        if unknown is not None and as_simulated is not None and await is_simulator(unknown):
+            store, exchange = simulated, as_simulated()
         if shared is not None:
             limiter = shared()
         if exchange is None:

@@ -1,4 +1,4 @@
-"""Fixtures of pytest for tests of whoever installs this package: ``candle_provider`` and ``upbit_simulator``.
+"""pytest fixtures for the tests of projects that use this package: ``candle_provider`` and ``upbit_simulator``.
 
 pytest loads this module in every session, so it imports nothing heavy before a test asks for a fixture.
 """
@@ -14,7 +14,7 @@ import pytest
 from rxcandles.simulator.fixture import upbit_simulator
 
 try:
-    # Of pytest-asyncio itself, so that it works in its strict mode as well.
+    # pytest-asyncio's own decorator works in its strict mode as well.
     from pytest_asyncio import fixture as _of_pytest_asyncio
 except ModuleNotFoundError:
     _of_pytest_asyncio = None  # type: ignore[assignment]
@@ -34,7 +34,7 @@ async def _provider(tmp_path: Path) -> AsyncIterator[OpenedProvider]:
             candles = await candle_provider.get_candles("KRW-BTC", "1m", count=100)
 
     It needs pytest-asyncio, in either of its modes, and runs in the loop that pytest-asyncio is configured for. A span
-    of the past has the same candles in every run. The file is ``tmp_path / "candles.db"``; the simulator ends with the
+    of the past has the same candles in every run. The file is ``tmp_path / "candles.db"``. The simulator ends with the
     test.
     """
     from rxcandles.modes.connect import connect
@@ -44,7 +44,7 @@ async def _provider(tmp_path: Path) -> AsyncIterator[OpenedProvider]:
 
 
 def _without_pytest_asyncio() -> None:
-    """Say what is missing."""
+    """Fail with the name of the missing package."""
     pytest.fail("candle_provider needs pytest-asyncio: pip install pytest-asyncio")
 
 

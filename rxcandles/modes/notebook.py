@@ -1,4 +1,4 @@
-"""Progress of a collection as a bar in a notebook."""
+"""Show the progress of a collection as a bar in a notebook."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from rxcandles.util.showing import Markup, bar_html, table_html
 __all__ = ["ProgressBar"]
 
 EVERY: Final = 0.1
-"""Seconds between two looks of a bar; its end is always shown."""
+"""Seconds between two updates of a bar; its end is always shown."""
 
 
 class ProgressBar:
-    """A ``progress_callback`` that shows a bar for each series in a notebook, and nothing elsewhere::
+    """A ``progress_callback`` that shows a bar for each series in a notebook, and nothing elsewhere.
+
+    ::
 
         summary = await provider.collect_candles_only("KRW-BTC", "1m", 10_000, progress_callback=ProgressBar())
         summaries = await provider.collect_many(requests, ProgressBar())
 
-    Printed, it is a line of text for each series. One bar is for one call. IPython is
-    used where it runs already, and never imported otherwise.
+    Use one bar for one call. IPython is used if it is running already, and never imported otherwise. Printed, a bar is
+    a line of text for each series:
+
+    >>> from rxcandles import ProgressBar
+    >>> ProgressBar()
+    <ProgressBar: nothing yet>
     """
 
     def __init__(self) -> None:
@@ -38,7 +44,7 @@ class ProgressBar:
     @overload
     def __call__(self, told: Request, progress: CollectionProgress, /) -> None: ...
     def __call__(self, told: Request | CollectionProgress, progress: CollectionProgress | None = None, /) -> None:
-        """Take the newest progress, of a request where there are several."""
+        """Take the newest progress; with its request if there are several."""
         if isinstance(told, Request) and isinstance(progress, CollectionProgress):
             title, newest = f"{told.symbol} {told.timeframe}", progress
         elif isinstance(told, CollectionProgress):

@@ -1,4 +1,4 @@
-"""The three modes over one store and one exchange, and how to open them."""
+"""The three modes over one store and one exchange."""
 
 from __future__ import annotations
 
@@ -34,17 +34,22 @@ from rxcandles.util.showing import Titled
 __all__ = ["CandleDataProvider", "LargeCollectionWarning", "warn_of_many"]
 
 _RUNS: Final = 3
-"""How often a list is collected where answers contradict what was held: all that is held costs no request."""
+"""Most times a list is collected if answers contradict stored candles; what is stored costs no request."""
 IN_FLIGHT: Final = 4
 """Pages inside a stream at once: being looked up, fetched, stored, read."""
 
 
 class LargeCollectionWarning(UserWarning):
-    """More candles were asked for than a list should hold; another mode suits better."""
+    """Warns that more candles were asked for than a list should hold, and names the mode that suits better.
+
+    ::
+
+        warnings.filterwarnings("ignore", category=rxcandles.LargeCollectionWarning)
+    """
 
 
 def warn_of_many(request: Request, config: CollectionConfig, *, stacklevel: int) -> None:
-    """Warn whoever asks for more candles than a list should hold, unless ``config`` says not to."""
+    """Warn if more candles are asked for than a list should hold, unless ``config`` turns that off."""
     many = request.most > config.max_memory_objects and config.fallback_to_streaming
     if many and config.enable_memory_warning:
         warnings.warn(
@@ -57,17 +62,31 @@ def warn_of_many(request: Request, config: CollectionConfig, *, stacklevel: int)
 
 
 class CandleDataProvider(Titled):
-    """Hands out candles, from the store where it has them and from the exchange where it doesn't.
+    """Gives candles from the store, and from the exchange those that the store lacks.
 
-    ``symbol`` is the exchange's own code (``KRW-BTC``), ``timeframe`` one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w
-    1M 1y`` (or ``1h``, ``4h``). Ask by ``count`` (candles that exist, back from now), ``to`` + ``count``,
-    ``to`` + ``end``, or ``end``: the older end is included, the newer excluded. Or say it as in :func:`get_ohlcv`, with
-    one of ``since``, ``last`` (``"30d"``) and ``count``, back from ``until`` or from now. A time is a datetime, a date,
-    a ``Timestamp`` or a string; one that names no zone is in ``tz``, also where it is given to the store. Anything else
-    is a ``RequestError`` before a request is sent. Newest first, unless ``order="oldest_first"``. The candle that is
-    still forming is never among them. Several calls may run at once on one event loop; they share the limiter.
-    ``retry`` says when to ask again, ``cursors`` how many pages of a request may be asked for at once (None: as many as
-    use up the rate). What :func:`connect` has opened is closed by :meth:`close`.
+    All methods take the same arguments:
+
+    * ``symbol``: the exchange's own code, such as ``KRW-BTC``.
+    * ``timeframe``: one of ``1s 1m 3m 5m 10m 15m 30m 60m 240m 1d 1w 1M 1y`` (or ``1h``, ``4h``).
+    * a span: ``count`` (candles that exist, back from now), ``to`` and ``count``, ``to`` and ``end``, or ``end``; the
+      older end is included, the newer end is excluded. Or, as in :func:`get_ohlcv`, one of ``since``, ``last``
+      (``"30d"``) and ``count``, back from ``until`` or from now.
+    * ``order``: ``"newest_first"`` (the default) or ``"oldest_first"``.
+
+    A time is a datetime, a date, a ``Timestamp`` or a string; one that names no zone is in ``tz``, in calls to the
+    store too. The forming candle is never returned. Several calls may run at once on one event loop and share the
+    limiter.
+
+    * ``retry``: when to ask again.
+    * ``cursors``: how many pages of a request may be asked for at once; None for as many as use up the rate.
+    * ``on_close``: awaited by :meth:`close`, which closes what :func:`connect` has opened.
+
+    Every method raises ``RequestError`` for an invalid argument before a request is sent.
+
+    ::
+
+        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(10))
+        newest = await provider.get_candles("KRW-BTC", "1m", count=1000)
     """
 
     def __init__(
@@ -98,10 +117,9 @@ class CandleDataProvider(Titled):
         }
 
     async def close(self) -> None:
-        """Close what :func:`connect` has opened: the file and the exchange's connections; idempotent.
+        """Close what :func:`connect` has opened, the file and the exchange's connections; idempotent.
 
-        It awaits ``on_close``; in a forked child it does nothing. The parts of a provider that was made from parts are
-        left to whoever made them.
+        Awaits ``on_close``; does nothing in a forked child. A provider that was made from parts does not close them.
         """
         on_close, self._on_close = self._on_close, None
         if on_close is not None and not self._process.forked:
@@ -140,16 +158,22 @@ class CandleDataProvider(Titled):
         refetch: bool = False,
         include_imported: bool = False,
     ) -> Sequence[CandleData]:
-        """Collect what is asked for and return it: a list, or more than that lazily.
+        """Collect what is asked for and return it: a list, or a sequence that reads candles when they are used.
 
-        Up to ``config.max_memory_objects`` (50,000) come as a list. More are collected into the store, and a
-        :class:`CandleSequence` reads them from there like a list, a page at a time; with
-        ``fallback_to_streaming=False`` they are a ``MemoryLimitError`` before any request. Raises ``ExchangeError`` or
-        ``StoreError``; what was fetched before stays in the store, also where this is cancelled. ``RequestError``
-        comes before any request. With
-        ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
-        With ``include_imported`` imported candles count as held and are among the others as ``ImportedCandle``, whose
-        ``proven`` is False; what they reach over is not asked for.
+        Up to ``config.max_memory_objects`` (50,000) candles are a list. More are collected into the store, and a
+        :class:`CandleSequence` reads them from there a page at a time. What was fetched stays in the store, even if
+        this fails or is cancelled.
+
+        * ``config``: with ``fallback_to_streaming=False`` too many candles are a ``MemoryLimitError`` instead.
+        * ``refetch``: True asks for everything again (see :meth:`CandleCollector.collect_candles_only`).
+        * ``include_imported``: True counts imported candles as stored. They are returned as ``ImportedCandle``, whose
+          ``proven`` is False, and nothing that they cover is asked for.
+
+        Raises:
+
+        * ``RequestError`` and ``MemoryLimitError`` before any request.
+        * ``ExchangeError`` if a page can't be fetched.
+        * ``StoreError`` if the store can't be used.
         """
         config = check_kind("config", CollectionConfig() if config is None else config, CollectionConfig)
         check_callable("progress_callback", progress_callback, optional=True)
@@ -166,7 +190,7 @@ class CandleDataProvider(Titled):
         for _ in range(_RUNS - 1):
             with suppress(VoidedError):
                 return await collected(refetch=refetch)
-            refetch = False  # all that is held now has been asked anew
+            refetch = False  # everything that is stored now has been asked for again
         return await collected(refetch=refetch)
 
     async def _collected(
@@ -210,13 +234,16 @@ class CandleDataProvider(Titled):
         refetch: bool = False,
         include_imported: bool = False,
     ) -> CandleStream:
-        """Return a stream of ``(candles, meta)``, chunks of ``config.chunk_yield_size`` as soon as they are known.
+        """Return a stream of ``(candles, meta)``: ``config.chunk_yield_size`` candles as soon as they are known.
 
-        Stored and fetched parts are merged in order. At most ``config.buffer_chunks`` chunks wait; then the collection
-        pauses, or with ``enable_backpressure=False`` runs ahead into the store. Memory does not depend on the count.
-        Nothing is sent before the first chunk is asked for; leave it early as you like (see :class:`CandleStream`).
-        With ``refetch`` all of it is asked for again (see :meth:`CandleCollector.collect_candles_only`).
-        ``include_imported`` is that of :meth:`get_candles`.
+        Stored and fetched candles are merged in order. At most ``config.buffer_chunks`` chunks wait; then the
+        collection pauses, or runs ahead into the store with ``enable_backpressure=False``. Memory does not depend on
+        the count. Nothing is sent before the first chunk is asked for. The stream may be left early (see
+        :class:`CandleStream`).
+
+        * ``refetch``: True asks for everything again (see :meth:`CandleCollector.collect_candles_only`).
+        * ``include_imported``: that of :meth:`get_candles`.
+
         Raises ``RequestError`` at once; the stream raises ``ExchangeError`` and ``StoreError``.
         """
         config = check_kind("config", StreamingConfig() if config is None else config, StreamingConfig)

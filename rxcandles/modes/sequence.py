@@ -1,4 +1,4 @@
-"""Candles in the store, read as a list is read."""
+"""Read stored candles as if they were a list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Columns: TypeAlias = Sequence[tuple[Any, ...]]
 """Some candles, oldest first, as one tuple for each of their fields (``model.row_fields``)."""
 
 PAGE = 1000
-"""Candles in memory at a time."""
+"""Most candles in memory at a time."""
 
 _OPPOSITE: Final[dict[Order, Order]] = {"newest_first": "oldest_first", "oldest_first": "newest_first"}
 
@@ -45,12 +45,22 @@ def stored_candles(
     *,
     include_imported: bool = False,
 ) -> CandleSequence:
-    """Return what is stored between two instants, the older included, the newer excluded; nothing is asked for.
+    """Return the stored candles between two times as a sequence; the exchange is not asked.
 
-    Everything that is stored where none is given; up to ``one_end`` where only that is. It is read a page at a time
-    when it is used, from a connection of its own. With ``include_imported`` imported candles are among them, wherever
-    the exchange was not asked; these are ``ImportedCandle``, whose ``proven`` is False. Raises ``RequestError`` for
-    what can't be meant and ``StoreError`` where the store can't be read.
+    The sequence reads a page at a time when it is used, over a connection of its own.
+
+    * ``one_end``, ``other_end``: the older end is included, the newer end is excluded. Without them everything that is
+      stored is returned; with ``one_end`` alone everything before it.
+    * ``include_imported``: True adds imported candles in slots that the exchange was not asked about. They are
+      ``ImportedCandle``, whose ``proven`` is False.
+
+    Raises ``RequestError`` for an invalid argument and ``StoreError`` if the store can't be read.
+
+    ::
+
+        async with rxcandles.connect("candles.db") as provider:
+            stored = rxcandles.stored_candles(provider.repository, "KRW-BTC", "1m", "2024-01-01", "2024-02-01")
+            print(len(stored), stored[0], stored[-1])
     """
     check_like("store", store, CandleStore, "reader")
     store = with_imported(store, include_imported)
@@ -66,12 +76,19 @@ def stored_candles(
 
 
 class CandleSequence(Sequence[CandleData]):
-    """A sequence of stored candles with one page of 1,000 in memory at a time.
+    """A sequence of stored candles that holds one page of 1,000 in memory.
 
-    ``len``, index, slice, iteration, ``reversed``, ``in``, ``index``, ``count`` and ``==`` are a list's; a slice is
-    such a sequence again. Reading is synchronous (some ms a page), from a read-only connection of its own, so it works
-    outside the event loop and after the provider is closed (``StoreError`` where the file is replaced). Reading on from
-    where the last read ended, either way, costs the page alone; a jump also the way there from the nearest page known.
+    ``len``, index, slice, iteration, ``reversed``, ``in``, ``index``, ``count`` and ``==`` work as on a list; a slice
+    is a sequence of this kind again. Reading is synchronous (some ms a page), over a read-only connection of its own.
+    So it works outside the event loop and after the provider is closed, but raises ``StoreError`` if the file is
+    replaced. Reading on from the last read, in either direction, costs the page alone; a jump also reads the way there
+    from the nearest known page.
+
+    ::
+
+        stored = rxcandles.stored_candles(provider.repository, "KRW-BTC", "1m")
+        last_day = stored[-1440:]
+        highest = max(candle.high for candle in last_day)
     """
 
     def __init__(
@@ -138,7 +155,7 @@ class CandleSequence(Sequence[CandleData]):
         return self._find(value) is not None
 
     def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of ``value``; raises ``ValueError`` where it isn't in ``[start, stop)``."""
+        """Return the position of ``value``; raise ``ValueError`` if it is not in ``[start, stop)``."""
         found = self._find(value)
         first, last, _ = slice(start, stop).indices(len(self))
         if found is None or not first <= found < last:
@@ -146,7 +163,7 @@ class CandleSequence(Sequence[CandleData]):
         return found
 
     def count(self, value: object) -> int:
-        """Return 1 where ``value`` is among the candles, else 0: none is there twice."""
+        """Return 1 if ``value`` is among the candles, else 0: each candle is there once."""
         return int(value in self)
 
     def __eq__(self, other: object) -> bool:
@@ -183,7 +200,7 @@ class CandleSequence(Sequence[CandleData]):
     def columns(self) -> Iterator[Columns]:
         """Iterate over the columns of the candles, oldest first whatever the order, 1,000 candles at a time.
 
-        Takes half the time of iterating over the candles themselves, none of which is made.
+        Takes half the time of iterating over the candles, since no candle objects are made.
         """
         positions = self._positions
         if len(positions) == self._count:
@@ -242,7 +259,7 @@ class CandleSequence(Sequence[CandleData]):
                 self._marks[number + 1] = last + 1 if oldest_first else last
 
     def _backwards(self, after: int, number: int) -> list[Row]:
-        """Read a page from the end of one that is known, or from the end of all, towards the beginning."""
+        """Read a page backwards from a known page or from the end."""
         skip, size = (after - number - 1) * PAGE, PAGE
         if after == self._last + 1:
             tail = self._count - self._last * PAGE

@@ -19,12 +19,20 @@ __all__ = ["CandleStream"]
 class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta], None]):
     """Chunks of candles with their place in the stream: ``async for candles, meta in stream``.
 
-    Nothing runs before the first chunk is asked for. A chunk is delivered when it is known whether it is the final one.
-    Leave it early as you like; used as ``async with``, every task has stopped when the block is left. Raises
-    ``ExchangeError`` or ``StoreError`` after everything that came before was delivered.
+    Nothing runs before the first chunk is asked for. A chunk is delivered when it is known whether it is the last one.
+    The stream may be left early; after ``async with`` every task has stopped.
 
-    One reader a stream: a second task that asks meanwhile gets a ``RequestError``, and the first goes on. A task that
-    still reads when the block is left, or reads on after that, gets a ``RequestError`` too: what it has is not all.
+    One task reads a stream. A second task that reads meanwhile gets a ``RequestError``, and the first one goes on. A
+    task that still reads when the block is left, or reads on after that, gets a ``RequestError`` too, since what it has
+    is not everything.
+
+    Raises ``ExchangeError`` or ``StoreError`` after everything that came before was delivered.
+
+    ::
+
+        async with provider.stream_candles("KRW-BTC", "1m", count=1_000_000) as stream:
+            async for candles, meta in stream:
+                print(len(candles), f"{meta.total_progress:.0%}")
     """
 
     def __init__(self, stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None) -> None:
@@ -50,12 +58,12 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
         val: BaseException | object = None,
         tb: TracebackType | None = None,
     ) -> tuple[list[CandleData], StreamingMeta]:
-        """Raise an exception where the stream stands, as an asynchronous generator does; it ends the stream."""
+        """Raise an exception where the stream stands, as an asynchronous generator does; this ends the stream."""
         error = typ if isinstance(typ, BaseException) else val if isinstance(val, BaseException) else typ()
         return await self._chunks.throw(error.with_traceback(tb) if tb is not None else error)
 
     async def aclose(self) -> None:
-        """Stop: return when every task of the stream has ended; in a forked child, do nothing."""
+        """Stop, and return when every task of the stream has ended; in a forked child, do nothing."""
         if self._process.forked:
             return
         await self._chunks.close()
@@ -74,7 +82,7 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
         return {"candles": f"{stats.candles:,} of {stats.expected:,} candles", "chunks": f"{stats.chunks:,} chunks"}
 
     def stats(self) -> StreamStats:
-        """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment, no I/O."""
+        """Return a snapshot of what was delivered, what it has cost, and what is under way; works at any moment."""
         return self._meter.stats(self._stream.stats())
 
 

@@ -1,12 +1,13 @@
-"""The synchronous door: a provider's methods without ``await``.
+"""A provider's methods without ``await``.
 
 ::
 
     with rxcandles.open("candles.db") as candles:
         hours = candles.get_candles("KRW-BTC", "60m", count=500)
 
-The provider runs on an event loop in a thread of its own. So it works in a script, in a notebook whose own loop runs,
-and in the threads of a web server, several at once. Ctrl-C ends the call that it interrupts, and nothing of it runs on.
+The provider runs on an event loop in a thread of its own. So it works in a script, in a notebook with a running loop,
+and in the threads of a web server, several at once. Ctrl-C ends the call that it interrupts, and leaves no task of it
+running.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ def open(
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
 
     The arguments and errors are those of :func:`connect`. Without a block, end with ``candles.close()``.
+
+    >>> import rxcandles
+    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    ...     hours = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
+    >>> [candle.candle_date_time_utc for candle in hours]
+    ['2024-01-01T23:00:00', '2024-01-01T22:00:00']
     """
     return SyncProvider(
         connect(
@@ -89,11 +96,18 @@ def open(
 
 
 class SyncProvider(Titled):
-    """Hands out candles as :class:`CandleDataProvider` does, and waits for them; made by :func:`rxcandles.open`.
+    """Gives candles as :class:`CandleDataProvider` does, and waits for them; made by :func:`rxcandles.open`.
 
     Any number of threads may use it at once; they share the limit. Callbacks are called in the thread of the call.
-    Ctrl-C raises ``KeyboardInterrupt`` when nothing of the call runs any more; what was fetched is stored. In a fork of
-    the process, and when it is closed, everything is a ``StoreError``.
+    Ctrl-C raises ``KeyboardInterrupt`` after every task of the call has stopped; what was fetched is stored.
+
+    Every method raises ``StoreError`` in a forked process and after :meth:`close`.
+
+    >>> import rxcandles
+    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    ...     summary = candles.collect_candles_only("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 06:00")
+    >>> summary.failed_spans
+    ()
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -101,12 +115,12 @@ class SyncProvider(Titled):
         self._thread = thread = LoopThread(opening.name)
         try:
             self.provider: OpenedProvider = thread.run(lambda: opening)
-            """The asynchronous provider, for what is given to :meth:`run`."""
+            """The asynchronous provider, for coroutines that :meth:`run` takes."""
         except BaseException:
             thread.stop()
             raise
         self.repository = SyncRepository(self.provider.repository, thread)
-        """The store, read without asking the exchange."""
+        """The store, which is read without asking the exchange."""
         self._streams: weakref.WeakSet[CandleStream] = weakref.WeakSet()
         self._close = _closing(self.provider, self._streams)
         self._left = weakref.finalize(self, _left_open, thread, self._close, self._name)
@@ -120,9 +134,9 @@ class SyncProvider(Titled):
         self.close()
 
     def close(self) -> None:
-        """End all calls under way, close the file and the exchange's connections; idempotent.
+        """End all calls under way, and close the file and the exchange's connections; idempotent.
 
-        A call of another thread is then a ``StoreError`` there.
+        A call in another thread raises ``StoreError`` there.
         """
         self._left.detach()
         self._thread.stop(self._close)
@@ -171,7 +185,7 @@ class SyncProvider(Titled):
         if config is None or isinstance(config, CollectionConfig):
             request = self.request(symbol, timeframe, count, to, end, order, since=since, until=until, last=last)
             config = CollectionConfig() if config is None else config
-            warn_of_many(request, config, stacklevel=3)  # here, so that it names the caller's line
+            warn_of_many(request, config, stacklevel=3)  # here, so that the warning names the caller's line
             config = attrs.evolve(config, enable_memory_warning=False)
         told = here(progress_callback, events)
         return self._thread.run(
@@ -280,9 +294,11 @@ class SyncProvider(Titled):
         return self._thread.run(self.provider.exchange.markets)
 
     def run(self, coroutine: Coroutine[Any, Any, _A]) -> _A:
-        """Wait for what the library has asynchronous only, and return what it comes to::
+        """Run a coroutine of this library on the provider's loop and return its result.
 
-        held = candles.run(rxcandles.overview(candles.provider.repository))
+        ::
+
+            stored = candles.run(rxcandles.overview(candles.provider.repository))
         """
         if not isinstance(coroutine, Coroutine):
             raise refusal("coroutine", coroutine, "give a call of an async function, without await")
@@ -290,11 +306,19 @@ class SyncProvider(Titled):
             return self._thread.run(lambda: coroutine)
         finally:
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
-                coroutine.close()  # one that was refused is not "never awaited"
+                coroutine.close()  # a refused coroutine must not warn "never awaited"
 
 
 class SyncRepository(Titled):
-    """A store that is read without ``await``; nothing is asked for. It is the ``repository`` of a provider."""
+    """A store that is read without ``await`` and without asking the exchange: the ``repository`` of a
+    :class:`SyncProvider`.
+
+    >>> import rxcandles
+    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    ...     _ = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
+    ...     candles.repository.series()
+    [Series(exchange='simulated', symbol='KRW-BTC', timeframe='60m')]
+    """
 
     def __init__(self, store: CandleStore, thread: LoopThread) -> None:
         self._store = store
@@ -312,7 +336,7 @@ class SyncRepository(Titled):
         other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
-        """Return the stored candles between two instants: the older is included, the newer excluded."""
+        """Return the stored candles between two times: the older end is included, the newer end is excluded."""
         return self._thread.run(lambda: self._store.get_candles_by_range(symbol, timeframe, one_end, other_end, order))
 
     def stored_candles(
@@ -346,7 +370,7 @@ class SyncRepository(Titled):
         return self._thread.run(lambda: self._store.coverage(symbol, frame, start, stop, limit))
 
     def count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
-        """Count the rows in ``[start, stop)``, in UTC seconds."""
+        """Return the number of rows in ``[start, stop)``, in UTC seconds."""
         frame = Timeframe.of(timeframe)
         return self._thread.run(lambda: self._store.count(symbol, frame, start, stop))
 
@@ -354,9 +378,15 @@ class SyncRepository(Titled):
 class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
     """Chunks of candles with their place in the stream: ``for candles, meta in candles.stream_candles(…)``.
 
-    Between two chunks the collection goes on in its own thread, until ``buffer_chunks`` wait. Leave it early as you
-    like: by ``break``, by ``close()`` or by the end of a ``with`` block; only after the latter two has every task of it
-    surely stopped. Several threads may take chunks of one stream in turn.
+    Between two chunks the collection goes on in its own thread, until ``buffer_chunks`` chunks wait. The stream may be
+    left early by ``break``, by ``close()`` or by the end of a ``with`` block; only the latter two wait until every task
+    has stopped. Several threads may take chunks of one stream in turn.
+
+    >>> import rxcandles
+    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    ...     for chunk, meta in candles.stream_candles("KRW-BTC", "60m", until="2024-01-02", count=3):
+    ...         print(len(chunk), meta.is_final_chunk)
+    3 True
     """
 
     def __init__(self, stream: CandleStream, thread: LoopThread, events: Events) -> None:
@@ -365,7 +395,7 @@ class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
         self._events = events
         self._turn = threading.Lock()
         self._left = weakref.finalize(self, thread.later, stream.aclose)
-        self._left.atexit = False  # the provider's end is the stream's
+        self._left.atexit = False  # the provider's end also ends the stream
 
     def __iter__(self) -> SyncStream:
         return self
@@ -387,7 +417,7 @@ class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
         self.close()
 
     def close(self) -> None:
-        """Stop: return when every task of the stream has ended; idempotent."""
+        """Stop, and return when every task of the stream has ended; idempotent."""
         self._left.detach()
         if not self._thread.closed:
             with self._turn:
@@ -402,7 +432,7 @@ class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
 
 
 def _closing(provider: CandleDataProvider, streams: weakref.WeakSet[CandleStream]) -> Callable[[], Awaitable[None]]:
-    # A function of its own, so that nothing in it refers to the SyncProvider, whose end it is.
+    # A function of its own, so that it does not refer to the SyncProvider, at whose end it is called.
     async def close() -> None:
         try:
             for stream in list(streams):

@@ -1,4 +1,4 @@
-"""The candle operators, and the generic ones of ``rxcandles.flow``, under one name: ``operators as ops``.
+"""The candle operators and the generic operators of ``rxcandles.flow`` under one name: ``operators as ops``.
 
 ::
 
@@ -7,17 +7,18 @@
     )
     summary = await ops.run(chunks.pipe(ops.report(print), ops.summarize()))
 
-* from a request to chunks of it, stored: ``plan_chunks``, ``skip_stored``, ``rate_limit``, ``fetch`` (with ``Retry``),
-  ``persist``, ``report``, ``guard_plan``, ``summarize``; ``cursors_for`` says how many cursors a rate is worth;
-* candles that came by themselves as a chunk, for ``persist``: ``as_chunk``;
-* from chunks to candles: ``recall``; from a stream of the provider's: ``from_stream``;
-* candles to candles: ``resample``, ``fill_gaps``, ``between``, ``deduplicate``, ``validate``, ``merge_by_time``,
-  ``with_progress``, ``tee``, ``batch``;
-* of anything: ``from_demand``, ``from_async_iterable``, ``map_async``, ``concat_map_async``, ``latest``;
-* out again: ``run``, ``with_backpressure``, ``to_list``, ``to_sink``.
+* From a request to stored chunks: ``plan_chunks``, ``skip_stored``, ``rate_limit``, ``fetch`` (with ``Retry``),
+  ``persist``, ``report``, ``guard_plan``, ``summarize``; ``cursors_for`` returns how many cursors use up a rate.
+* From candles of a source of your own to a chunk for ``persist``: ``as_chunk``.
+* From chunks to candles: ``recall``. From a provider's stream to candles: ``from_stream``.
+* From candles to candles: ``resample``, ``fill_gaps``, ``between``, ``deduplicate``, ``validate``, ``merge_by_time``,
+  ``with_progress``, ``tee``, ``batch``.
+* For items of any kind: ``from_demand``, ``from_async_iterable``, ``map_async``, ``concat_map_async``, ``latest``.
+* Ways out of Rx: ``run``, ``with_backpressure``, ``to_list``, ``to_sink``.
 
-An ``Operator`` is what ``pipe`` takes: a function of one Observable that returns another. Where not said otherwise
-below, one keeps the order, passes an error on after what came before it, and lets its source go when it is disposed.
+An ``Operator`` is an argument of ``pipe``: a function that takes an Observable and returns another. Unless its
+docstring says otherwise, an operator keeps the order, passes an error on after all items that came before it, and
+disposes of its source when it is disposed.
 """
 
 from rxcandles.engine.retry import Retry

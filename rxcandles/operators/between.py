@@ -1,4 +1,4 @@
-"""A part of the time that candles come from."""
+"""Keep only the candles of a span."""
 
 from __future__ import annotations
 
@@ -27,12 +27,28 @@ def between(
     order: AnyOrder = "of_the_run",
     tz: Zone | None = None,
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
-    """Let candles pass that open from ``start``, included, to ``stop``, excluded; None leaves an end open.
+    """Pass on the candles that open in ``[start, stop)``; None leaves an end open.
 
-    The first candle beyond ends the stream: its source is let go, and what runs for it is cancelled. Candles may be of
-    several series, in ``order`` of time (the run's own, else newest first), which is kept; one against it is an
-    :class:`InvalidCandleError`. A time that names no zone is in ``tz``, else that of
-    ``RXCANDLES_TZ``, else UTC. Synchronous; one candle is held. Raises :class:`RequestError` for an empty span.
+    The first candle beyond the span ends the stream: its source is disposed, and work that runs for it is cancelled.
+    The candles may be of several series. Synchronous; holds one candle.
+
+    * ``start``, ``stop``: the older end is included, the newer end is excluded.
+    * ``order``: the order of the candles, which is kept. By default it is the order of the run, or newest first if the
+      lists do not know it.
+    * ``tz``: the zone of a time that names no zone; by default ``RXCANDLES_TZ``, else UTC.
+
+    Raises:
+
+    * :class:`RequestError` at once if the span is empty.
+    * :class:`InvalidCandleError` if a candle comes against ``order``.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (3, 2, 1, 0)])
+    >>> source = ops.from_demand([minutes])
+    >>> span = ops.between("1970-01-01 00:01", "1970-01-01 00:03", tz="UTC")
+    >>> [candle.open_seconds for candle in asyncio.run(ops.run(source.pipe(span, ops.to_list(10))))]
+    [120, 60]
     """
     known = check_order(order)
     low = 0.0 if start is None else check_instant("start", start, tz)

@@ -1,4 +1,4 @@
-"""Functions that are shown what passes: synchronous ones are called, asynchronous ones awaited."""
+"""Call functions with the items that pass: synchronous functions are called, asynchronous ones are awaited."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _B = TypeVar("_B")
 
 
 def is_async(call: Callable[..., object]) -> bool:
-    """Say whether ``call`` is an ``async def``, or an object that is called like one."""
+    """Say whether ``call`` is an ``async def``, or an object whose ``__call__`` is one."""
     while isinstance(call, partial):
         call = call.func
     return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
 
 
 def told(callback: Callable[[_B], object], of: Callable[[_A], _B | None]) -> Callable[[_A], object]:
-    """Return a function that calls ``callback`` with what ``of`` makes of an item; asynchronous where that is."""
+    """Return a function that passes ``of(item)`` to ``callback``; it is asynchronous if ``callback`` is."""
 
     def tell(item: _A) -> object:
         made = of(item)
@@ -42,9 +42,9 @@ def told(callback: Callable[[_B], object], of: Callable[[_A], _B | None]) -> Cal
 
 
 def shown_to(calls: Sequence[Callable[[_A], object]]) -> Callable[[Observable[_A]], Observable[_A]]:
-    """Pass each item on after all ``calls`` have seen it, in their order, one item at a time.
+    """Pass each item on after all ``calls`` have been called with it, in their order, one item at a time.
 
-    Raises :class:`RequestError` for a plain function that returns a coroutine, which nobody would run.
+    Raises :class:`RequestError` if a plain function returns a coroutine, which would never be awaited.
     """
     return map_async(_awaiting(calls)) if any(map(is_async, calls)) else rx.map(_calling(calls))
 

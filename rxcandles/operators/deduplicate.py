@@ -1,4 +1,4 @@
-"""Each candle once."""
+"""Drop repeated candles."""
 
 from __future__ import annotations
 
@@ -19,10 +19,19 @@ _C = TypeVar("_C", bound=CandleData)
 def deduplicate(
     keep: Literal["first", "last"] = "first",
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
-    """Keep one of neighbouring candles of the same series and open time, whatever else they say: the ``first`` or last.
+    """Keep one of neighbouring candles that have the same series and open time, even if their values differ.
 
-    In any order, which is kept; what lies further apart is not compared. Synchronous; one candle is held, which with
-    ``"last"`` is emitted when the next time comes, at the end, or before an error.
+    The order is kept and may be any. Candles that are not neighbours are not compared. Synchronous; holds one candle.
+
+    * ``keep``: ``"first"``, or ``"last"``, which is emitted when the next open time comes, at the end, or before an
+      error.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (2, 1, 1, 0)])
+    >>> kept = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.deduplicate(), ops.to_list(10))))
+    >>> [candle.open_seconds for candle in kept]
+    [120, 60, 0]
     """
     check_choice("keep", keep, ("first", "last"))
     make: Callable[[], Step[Any, Any]] = _First if keep == "first" else _Last

@@ -1,4 +1,4 @@
-"""Asking the exchange, and asking again where a fault is likely to pass."""
+"""Ask the exchange, and ask again after a fault that is likely to pass."""
 
 from __future__ import annotations
 
@@ -25,24 +25,34 @@ def fetch(
     against: CandleStore | None = None,
     turns: Turns | None = None,
 ) -> Operator[Chunk, Chunk]:
-    """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, results in the chunks' order.
+    """Ask the exchange for what each chunk lacks, at most ``ahead`` chunks at once, and emit the chunks in their order.
 
-    Every page is checked before it is passed on, candles that are not final yet are left out, and the run is told how
-    far the page has reached. What a page leaves out is told too where that is doubtful (``absences``). What fails is
-    asked for again as ``retry`` says (:class:`Retry`). So is an invalid answer, over another connection, and with
-    another question where that does not help; a page that contradicts what is held, or candles of another length, is
-    asked for with another question at once. Nothing of it is passed on. A single candle that can't be true is asked for
-    twice more, and then told (``impossible``) while all others of its page are passed on. A 429 is told to the run's
-    limiter, as is what the server says of its limit, and what is answered. A chunk that fails for good is passed on
-    with its ``failure``. It ends the run: nothing behind it is asked for and the ``ExchangeError`` is raised, with its
-    ``series`` and ``span``, when everything before it has come. With ``on_failure="skip"`` the run goes on, and after
-    three such in a row the rest is given up. A refusal of the request itself (4xx), and a certificate that can't be
-    verified, are raised at once. No wait is longer than two hours, whatever the server says. Disposing cancels the
-    requests under way.
+    Every page is checked before it is passed on. Candles that are still forming are left out. A doubtful empty slot of
+    a page becomes one of its ``absences``. The run's limiter gets every 429, every answer and what the server says of
+    its limit. No wait is longer than two hours, whatever the server asks for. Disposing cancels the requests under way.
 
-    ``against`` is for asking anew, without ``skip_stored``: the store that holds the span already. A page that lacks
-    candles of it is asked for again over another connection. Those that both answers lack are its ``gone``.
-    ``turns`` are shared by pipelines that end in one store: what one of them has in flight the others wait for.
+    A failed request is sent again as ``retry`` says. The request after an invalid answer goes over another connection,
+    and asks another question if that does not help. After a page that contradicts stored candles, or candles of another
+    length, it asks another question at once. Nothing of a refused page is passed on. One impossible candle among others
+    is asked for twice more; then it is listed in ``impossible``, and the other candles of its page are passed on.
+
+    * ``on_failure``: ``"raise"`` ends the run at a chunk that failed for good. Nothing behind it is asked for, and its
+      ``ExchangeError``, with ``series`` and ``span``, is raised after everything before it has come. ``"skip"`` passes
+      the chunk on with its ``failure`` and goes on; after three failures in a row the rest of the run is given up.
+    * ``against``: the store that holds the span already, to ask for all of it again (without ``skip_stored``). A page
+      that lacks stored candles is asked for again over another connection; candles that both answers lack are its
+      ``gone``.
+    * ``turns``: shared by pipelines that write to one store. A page that one of them is fetching is not fetched by
+      another, which waits for it.
+
+    Raises:
+
+    * ``RequestRejectedError`` (4xx), ``CertificateError`` and ``UnreachableError`` at once.
+    * any other ``ExchangeError`` if ``on_failure`` is ``"raise"`` and the last attempt failed.
+
+    ::
+
+        chunks = ops.plan_chunks(request).pipe(ops.rate_limit(limiter), ops.fetch(exchange, retry=Retry(attempts=3)))
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
     if against is not None:

@@ -1,4 +1,4 @@
-"""Slots without a trade, made visible."""
+"""Fill the slots in which nobody traded."""
 
 from __future__ import annotations
 
@@ -45,20 +45,30 @@ def fill_gaps(
     size: int = 1000,
     absent: AbsentSlot | None = None,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[Slot]]:
-    """Put something into every slot between two candles of one series that has none.
+    """Add an item for every empty slot between two candles of one series.
 
-    The order, the run's own or else newest first, is kept. ``"flat"``: a :class:`FilledCandle` at the close of the
-    older of the two, whichever comes first; ``"null"``: a :class:`NoTrade`. Both have ``traded`` False, and neither is
-    ever stored. Before the first candle and after the last nothing is filled, since nothing is known of it.
+    Nothing is added before the first candle and after the last, since nothing is known of that time. A gap of any
+    length comes in lists, each made when the consumer has room; the event loop gets a turn between lists. Holds one
+    candle and one such list. An error comes after all items before it; disposing stops at the next list.
 
-    Nobody knows the price of what was an outage of the exchange, as a slot without a candle is on Binance: ``"flat"``
-    leaves it open, ``"null"`` puts an :class:`Outage` there (a :class:`NoCandle` where the exchange leaves open which
-    it is). Lists of a run say it themselves; for others give ``absent``, else they are taken to have had no trade.
-    With ``absent="no_trade"`` all is filled in any case.
+    * ``policy``: ``"flat"`` adds a :class:`FilledCandle` at the close of the older of the two candles, in either order;
+      ``"null"`` adds a :class:`NoTrade`. Both have ``traded`` False, and neither is ever stored. If an empty slot means
+      that the exchange was down, nobody knows a price: then ``"flat"`` leaves it empty, and ``"null"`` adds an
+      :class:`Outage`, or a :class:`NoCandle` if it may mean either.
+    * ``order``: the order of the candles, which is kept. By default it is the order of the run, or newest first if the
+      lists do not know it.
+    * ``size``: the most items in a list.
+    * ``absent``: the meaning of an empty slot, ``"no_trade"``, ``"outage"`` or ``"either"``. By default it is the one
+      that the exchange of the run declares, or ``"no_trade"`` if the lists do not know it.
 
-    A gap of any length comes in lists of up to ``size``, each made when the consumer has room; one candle and one such
-    list are held, and the loop gets a turn between lists. An error comes after all that was before it; disposing stops
-    at the next list. Raises :class:`InvalidCandleError` for candles out of order or of several series.
+    Raises :class:`InvalidCandleError` if candles are out of order or of several series.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (2, 0)])
+    >>> filled = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.fill_gaps(), ops.to_list(10))))
+    >>> [(candle.open_seconds, candle.traded) for candle in filled]
+    [(120, True), (60, False), (0, True)]
     """
     check_choice("policy", policy, ("flat", "null"))
     known = check_order(order)
@@ -67,7 +77,7 @@ def fill_gaps(
         check_choice("absent", absent, get_args(AbsentSlot))
 
     def operator(source: Observable[Sequence[CandleData]]) -> Observable[Sequence[CandleData]]:
-        # With "null" there are marks among them; the overloads say so.
+        # With "null" the lists contain marks too; the overloads declare that.
         return reactivex.defer(
             lambda _: source.pipe(concat_map_async(_Filling(policy == "flat", known, size, absent).fill))
         )
@@ -85,7 +95,7 @@ def _marked(mark: type[NoCandle], symbol: str, timeframe: str, time: int, older:
 
 
 class _Filling:
-    """One subscription: the candle before, beyond which the next gap begins."""
+    """One subscription; remembers the last candle, since a gap may begin behind it."""
 
     def __init__(self, flat: bool, order: Order | None, size: int, absent: AbsentSlot | None) -> None:
         self._flat = flat

@@ -1,4 +1,4 @@
-"""A provider's stream as the beginning of a pipeline."""
+"""Begin a pipeline with a provider's stream."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ __all__ = ["from_stream"]
 
 
 def from_stream(stream: AsyncIterable[tuple[Sequence[CandleData], object]]) -> Observable[Sequence[CandleData]]:
-    """Emit the lists of candles of ``provider.stream_candles(…)``, without what it tells of each.
+    """Emit the lists of candles of ``provider.stream_candles(…)``, without their ``StreamingMeta``.
 
-    The next is taken only while the flow has room; the stream is closed when this ends or is disposed. It runs once.
-    Order, bound and errors are the stream's.
+    The next list is taken only while the flow has room. The stream is closed when this ends or is disposed, so it can
+    be subscribed to once. Order, bounds and errors are those of the stream::
+
+        stream = provider.stream_candles("KRW-BTC", "1m", count=10_000)
+        hours = await ops.run(ops.from_stream(stream).pipe(ops.resample("60m"), ops.to_list(1000)))
     """
 
     def candles(pair: tuple[Sequence[CandleData], object]) -> Sequence[CandleData]:

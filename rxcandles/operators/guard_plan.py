@@ -1,4 +1,4 @@
-"""Refusing what is too large before anything is sent."""
+"""Refuse a request that is too large before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["guard_plan", "guard_request"]
 
 
 def guard_request(request: Request, limit: int) -> None:
-    """Raise :class:`MemoryLimitError` where ``request`` may have more than ``limit`` candles.
+    """Raise :class:`MemoryLimitError` if ``request`` may have more than ``limit`` candles.
 
-    That is its ``count``, or the slots of its span: how many of them have a candle is not known before they are asked.
+    That is its ``count``, or the number of slots in its span: how many of them have a candle is not known yet.
     """
     if request.most > limit:
         what = "candles asked for" if request.count is not None else "slots in the span"
@@ -28,7 +28,19 @@ def guard_request(request: Request, limit: int) -> None:
 
 
 def guard_plan(limit: int) -> Operator[Chunk, Chunk]:
-    """Pass chunks on, or end with a :class:`MemoryLimitError` before the first where the request exceeds ``limit``."""
+    """Pass chunks on, or raise :class:`MemoryLimitError` at the first one if the request may exceed ``limit`` candles.
+
+    Synchronous; holds nothing. Put it before ``fetch``, so that nothing is sent.
+
+    >>> import asyncio
+    >>> import rxcandles
+    >>> from rxcandles import operators as ops
+    >>> day = rxcandles.Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02")
+    >>> asyncio.run(ops.run(ops.plan_chunks(day).pipe(ops.guard_plan(1000))))
+    Traceback (most recent call last):
+    ...
+    rxcandles.errors.MemoryLimitError: 1,440 slots in the span, a list may hold 1,000; ...
+    """
     check_count("limit", limit)
 
     def guarded(chunk: Chunk) -> Chunk:

@@ -1,4 +1,4 @@
-"""Many series as one, in order of time."""
+"""Merge the candles of many series in order of time."""
 
 from __future__ import annotations
 
@@ -24,17 +24,31 @@ __all__ = ["merge_by_time"]
 def merge_by_time(
     *sources: Observable[Sequence[CandleData]], order: AnyOrder = "of_the_run"
 ) -> Observable[Sequence[CandleData]]:
-    """Emit the candles of all ``sources``, each in ``order``, as one stream in that order.
+    """Emit the candles of all ``sources`` as one stream in order of time.
 
-    That is the order of their runs, else newest first. At equal times candles come in the order of the sources. Every
-    source runs in a flow of its own that has room for one list, which
-    waits while another is in hand; beside these is what its own asynchronous stages hold. Candles are emitted when
-    nothing can come before them any more, in lists of up to what is in hand, so the slowest source sets the pace. A
-    source that has ended is no longer waited for.
+    Candles with equal times come in the order of the sources. A candle is emitted when no earlier one can come any
+    more, so the slowest source sets the pace; a source that has ended is not waited for. Each source runs in a flow of
+    its own with room for one list, and that list waits while another is in use; its own asynchronous stages hold items
+    besides. The lists that are emitted contain what is in hand at that moment.
 
-    An error of a source, and a candle out of its order (:class:`InvalidCandleError`), ends the stream right behind that
-    source's last candle; the other sources are stopped then, as they are by disposing. Who closes the flow waits until
-    all have stopped.
+    Disposing stops all sources, and closing the flow waits until they have stopped.
+
+    * ``order``: the order of every source and of the result. By default it is the order of their runs, or newest first
+      if the lists do not know it.
+
+    Raises:
+
+    * the error of a source, right after that source's last candle; the other sources are stopped then.
+    * :class:`InvalidCandleError` in the same way if a candle is out of order in its source.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> def minutes(symbol, *numbers):
+    ...     rows = [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in numbers]
+    ...     return ops.from_demand([CandleData.of(symbol, "1m", rows)])
+    >>> merged = ops.merge_by_time(minutes("KRW-BTC", 2, 0), minutes("KRW-ETH", 1, 0))
+    >>> [(each.symbol, each.open_seconds) for each in asyncio.run(ops.run(merged.pipe(ops.to_list(10))))]
+    [('KRW-BTC', 120), ('KRW-ETH', 60), ('KRW-BTC', 0), ('KRW-ETH', 0)]
     """
     for number, source in enumerate(sources):
         check_kind(f"sources[{number}]", source, Observable)
@@ -50,7 +64,7 @@ async def _merged(
         heads = [_Head(number, source, reader) for number, source in enumerate(sources)]
         for head in heads:
             await stack.enter_async_context(head.stream)
-        # Together, so that many series take no longer to begin than the slowest.
+        # Start all of them together, so that many series take no longer to begin than the slowest one.
         async with asyncio.TaskGroup() as group:
             for head in heads:
                 group.create_task(head.advance())
@@ -91,13 +105,13 @@ class _Head:
         self.error: Exception | None = None
         self._number = number
         self.order: Order | None = None
-        """The order of its run, where its lists know that."""
+        """The order of its run; None if its lists do not know it."""
         self._sign = -1
         self._track = Track("newest_first", several=True)
         self._list: Iterator[CandleData] = iter(())
 
     def go(self, order: Order) -> None:
-        """Keep to this order from the first candle on."""
+        """Check the order of its candles from the first one on."""
         self._sign = 1 if order == "oldest_first" else -1
         self._track = Track(order, several=True)
         if self.candle is not None:
@@ -113,11 +127,14 @@ class _Head:
 
     @property
     def alive(self) -> bool:
-        """Whether a candle, or an error, is to come."""
+        """Whether a candle or an error is still to come."""
         return self.candle is not None or self.error is not None
 
     def next_in_hand(self) -> bool:
-        """Step to the next candle of the list in hand; say whether there was one, or an error in its place."""
+        """Step to the next candle of the current list; return False if the list has no more.
+
+        An error that takes the place of a candle counts as one.
+        """
         last, self.candle = self.candle, next(self._list, None)
         if self.candle is None:
             self.candle = last

@@ -1,4 +1,4 @@
-"""Storing what was fetched."""
+"""Store what was fetched."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ __all__ = ["persist"]
 
 
 def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
-    """Write each chunk's rows to ``store``, with what they prove and what is doubtful of that, in one transaction.
+    """Write each chunk's rows to ``store``, with the span and the absences that its page proves, in one transaction.
 
-    Chunk after chunk. Every chunk that has come here is written, even where the pipeline is left meanwhile. A chunk
-    without a proof is passed on as it is. The slot of a candle that can't be true is not covered; what is held there
-    stays. What the exchange has no longer (``gone``, where ``fetch`` asks anew) is
-    deleted then, not before. Raises ``StoreError``.
+    Chunks are written one after another. A chunk that has arrived here is written even if the pipeline is left
+    meanwhile. A chunk whose page proves nothing is passed on unchanged. The slot of an impossible candle is not
+    covered, and a candle that is stored there stays. Candles that the exchange no longer has (``gone``, if ``fetch``
+    asks anew) are deleted in the same transaction.
+
+    Raises ``StoreError`` if the store can't be used.
+
+    ::
+
+        chunks = ops.plan_chunks(request).pipe(ops.fetch(exchange), ops.persist(store))
     """
     check_like("store", store, CandleStore, "write")
 
@@ -27,7 +33,7 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
         check_chunk("persist", chunk)
         written, page = Written(0), chunk.page
         if page is not None and page.proven is not None:
-            # What is seldom there is left out, so that stores of others need not know of it.
+            # Pass rare arguments only if they are needed, so that other stores need not know them.
             more: dict[str, Any] = {} if page.gone is None else {"gone": page.gone}
             if page.said is not None and (page.absences or chunk.question.again):
                 more["said"] = page.said

@@ -1,4 +1,4 @@
-"""Pieces in the wrong order, named: what operator it is, what came to it, and what it takes."""
+"""Errors for operators in the wrong order: they name the operator, the item that came to it, and what it takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["check_chunk", "check_lists"]
 
 
 def check_lists(operator: str, items: object) -> None:
-    """Raise :class:`RequestError` where ``items``, which came to ``operator``, is no list of candles."""
+    """Raise :class:`RequestError` if ``items``, which came to ``operator``, is not a list of candles."""
     if isinstance(items, Sequence) and not isinstance(items, str | bytes | tuple):
         return
     takes = "lists of candles"
@@ -27,7 +27,7 @@ def check_lists(operator: str, items: object) -> None:
 
 
 def check_chunk(operator: str, chunk: object) -> None:
-    """Raise :class:`RequestError` where ``chunk``, which came to ``operator``, is none, or not where it has to be."""
+    """Raise :class:`RequestError` if ``chunk``, which came to ``operator``, is not a chunk or is at the wrong stage."""
     if not isinstance(chunk, Chunk):
         before = "it stands before ops.recall" if isinstance(chunk, Sequence) else "begin with ops.plan_chunks(request)"
         raise misplaced(operator, chunk, "chunks", before)

@@ -1,4 +1,4 @@
-"""The source of every pipeline: a request as chunks."""
+"""Turn a request into chunks: the source of every pipeline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["cursors_for", "plan_chunks"]
 MOST_CURSORS: Final = 8
 
 PATIENCE: Final = 2.0
-"""Seconds that a chunk which no stage of ours has, but which is still alive, is waited for."""
+"""Seconds to wait for a chunk that none of our stages holds but that is still referenced."""
 
 
 class _Planned(Supply[Chunk]):
@@ -44,7 +44,8 @@ class _Planned(Supply[Chunk]):
         return None if chunk is None else (chunk,)
 
     def idle(self) -> None:
-        # No stage of ours has a chunk, but an operator such as `delay` may: that is seen by its being alive.
+        # None of our stages has a chunk, but an operator such as `delay` may hold one: then the chunk is still
+        # referenced.
         if not self._run.drop():
             return
         if self._patience >= PATIENCE:
@@ -56,11 +57,18 @@ class _Planned(Supply[Chunk]):
 
 
 def cursors_for(rate: float | None) -> Callable[[float], int]:
-    """Return how many cursors use up ``rate`` requests a second, by the seconds of a round trip.
+    """Return a function that computes from the round trip, in seconds, how many cursors use up ``rate``.
 
-    By Little's law rate x round trip requests are under way when the rate is used to the brim, rounded up, with a
-    tenth to spare. Where there is no limit, two: one page is on its way while another is stored. One before the first
-    answer, which may be that there is nothing to be had.
+    By Little's law, rate x round trip requests are under way if the rate is fully used. The function returns that
+    number rounded up, with a tenth to spare, and 8 at most. It returns 1 before the first answer, since the market may
+    have no candles at all, and 2 if there is no limit: one page is on its way while another is stored.
+
+    * ``rate``: requests a second; None for no limit.
+
+    >>> from rxcandles import operators as ops
+    >>> cursors = ops.cursors_for(10)
+    >>> cursors(0.0), cursors(0.25)
+    (1, 3)
     """
     if rate is not None:
         check_number("rate", rate, above=True, what="requests a second, or None,")
@@ -81,17 +89,32 @@ def plan_chunks(
     cursors: int | Callable[[float], int] = 1,
     on_plan: Callable[[Run], object] | None = None,
 ) -> Observable[Chunk]:
-    """Emit the request as chunks of one page each, the next when the one before has told how far it reached.
+    """Emit the request as chunks of one page each; the next one when the run knows how far the last one reached.
 
-    Cold: every subscription is a run of its own, so subscribing again after a failure resumes (``skip_stored``
-    spares what is there). ``page`` is the most that a page holds: rows, however many slots they lie in, or with
-    ``page_unit="slots"`` the rows of so many slots. With one cursor the chunks come newest first; ``cursors`` (a
-    number, or a function of the round trip such as ``cursors_for(rate)``) lets several walk at once, and the chunks
-    interleave. A chunk that failed for good ends the stream as its error, after everything that comes before it in
-    the request's order. A chunk that an operator drops counts as planned: as many candles as its slots, by the
-    density just seen. One that an operator keeps back before ``fetch`` (``ops.delay``) is waited for up to 2
-    seconds, then taken for dropped. ``on_plan`` is called with the run of each subscription, whose ``tally`` tells
-    at any moment what the run has come to.
+    Cold: every subscription is a run of its own. So subscribing again after a failure resumes, since ``skip_stored``
+    skips what is stored. A chunk that failed for good ends the stream with its error, after everything that comes
+    before it in the request's order. A chunk that an operator drops counts as planned: the run assumes candles in its
+    slots, by the density seen last. A chunk that an operator keeps back before ``fetch`` (``ops.delay``) is waited for
+    up to 2 seconds, then counts as dropped.
+
+    * ``page``: the most rows that a page holds, in however many slots they lie; with ``page_unit="slots"`` the most
+      slots.
+    * ``cursors``: how many cursors walk at once: a number, or a function of the round trip in seconds, such as
+      ``cursors_for(rate)``. With one cursor the chunks come newest first; chunks of several cursors interleave.
+    * ``on_plan``: called with the :class:`Run` of each subscription, whose ``tally`` counts what the run has cost so
+      far.
+
+    Raises :class:`RequestError` at once if an argument is invalid.
+
+    >>> import asyncio
+    >>> import rxcandles
+    >>> from rxcandles import operators as ops
+    >>> day = rxcandles.Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02")
+    >>> async def first():
+    ...     async with ops.plan_chunks(day).pipe(ops.with_backpressure()) as chunks:
+    ...         return await anext(chunks)
+    >>> print(asyncio.run(first()))
+    KRW-BTC 1m, chunk 1, 2024-01-01 20:40:00 to 2024-01-02 00:00:00 UTC
     """
     check_kind("request", request, Request)
     page = check_count("page", page)

@@ -1,4 +1,4 @@
-"""Keeping to the exchange's rate."""
+"""Keep to the exchange's rate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ __all__ = ["rate_limit"]
 
 
 def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
-    """Bind the chunks' run to ``limiter``: every request that is sent for it, retries too, gets a permit from it first.
+    """Set ``limiter`` as the limiter of the chunks' run: every request of the run gets a permit from it, retries too.
 
-    The permit is taken right before the request, in ``fetch``, and not here: one that had waited in a queue since would
-    no longer say when the request goes out. Chunks with nothing to be fetched need none. Synchronous; order kept.
+    ``fetch`` takes the permit right before it sends the request. A permit taken here would grow old while its chunk
+    waits. A chunk that needs no request takes no permit. Synchronous; the order is kept.
+
+    ::
+
+        chunks = ops.plan_chunks(request).pipe(ops.rate_limit(SlidingWindowLimiter(10)), ops.fetch(exchange))
     """
     check_like("limiter", limiter, RateLimiter)
 

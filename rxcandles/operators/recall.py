@@ -1,4 +1,4 @@
-"""Reading back what a run has collected, in order."""
+"""Read the collected candles back from the store, in order."""
 
 from __future__ import annotations
 
@@ -26,17 +26,29 @@ __all__ = ["VoidedError", "recall"]
 
 
 class VoidedError(ContradictionError):
-    """What was held of a request when it began is not any more; asked again, all the rest of it is held."""
+    """A span that was covered when the run began no longer is; the same request fetches only the rest."""
 
 
 def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[CandleData]]:
-    """Emit the candles of the request, stored and new, in the request's order, as soon as none can come before them.
+    """Emit the candles of the request, stored and new, in the request's order, as soon as no earlier one can come.
 
-    They come in lists of up to ``page``, read while the consumer has room; what waits is in the store, not in memory.
-    Exactly ``count`` candles where a count was asked for. The lists know the order, and which stretch of time they hold
-    all candles of: operators of ours behind go by that. Oldest first with a ``count``, nothing can be emitted before
-    everything has arrived. Raises ``StoreError``, and at the end ``VoidedError`` where an answer has shown that
-    an earlier one was wrong about a span which is not held any more: the same request asks for that alone.
+    They come in lists that are read while the consumer has room: what waits is in the store, not in memory. If a
+    ``count`` was asked for, exactly so many candles come, or fewer if the market has fewer. The lists know their order
+    and the span whose candles they hold completely, and our operators behind use that. Oldest first with a ``count``,
+    nothing is emitted before everything has arrived.
+
+    * ``page``: the most candles in a list, and in memory.
+
+    Raises:
+
+    * ``StoreError`` if the store can't be read.
+    * ``VoidedError`` at the end if an answer has shown that an earlier one was wrong about a span, which is not covered
+      any more. The same request asks for that span only.
+
+    ::
+
+        candles = ops.plan_chunks(request).pipe(ops.fetch(exchange), ops.persist(store), ops.recall(store))
+        newest = await ops.run(candles.pipe(ops.to_list(50_000)))
     """
     check_like("store", store, CandleStore, "rows", "nth_newest")
     page = check_count("page", page)
@@ -59,20 +71,20 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
 
 
 def _lacking(run: Run) -> Sequence[Span]:
-    """Return what of a run is not there although it was asked for: spans that failed, candles that can't be true."""
+    """Return the spans of a run that were asked for and are not there: failed spans and impossible candles."""
     grid = run.request.timeframe
     return [*run.failed, *((time, grid.shift(time, 1)) for time in run.impossible)]
 
 
 class _Reading:
-    """One run: how far its candles have been emitted."""
+    """One run, and how far its candles have been emitted."""
 
     def __init__(self, store: CandleStore, page: int) -> None:
         self._store = store
         self._page = page
         self._position: int | None = None
         self._handed_out = 0
-        """How far the lists reach that were emitted."""
+        """The end of the lists that were emitted."""
         self._origin: Origin | None = None
         self._emitted = 0
 
@@ -113,7 +125,7 @@ class _Reading:
             await self._check_void(chunk, ready)
 
     async def _check_void(self, chunk: Chunk, whole: Span) -> None:
-        """Raise ``ContradictionError`` where something of what was asked for has become uncovered since it was read."""
+        """Raise ``VoidedError`` if a part of the request is no longer covered although it was read."""
         request = chunk.request
         void = SpanSet(tuple(chunk.run.void)).intersect(SpanSet((whole,)))
         there = await self._store.coverage(request.symbol, request.timeframe, *whole) if void else []
@@ -126,8 +138,8 @@ class _Reading:
             )
 
     def _in_hand(self, chunk: Chunk, limit: int) -> bool:
-        """Say whether what comes next is just what the chunk has fetched, so that it need not be read back."""
-        # What could not be true may be held from before.
+        """Say whether the next candles are exactly those that the chunk has fetched, so that they need not be read."""
+        # The store may hold an earlier, possible version of an impossible candle.
         page = chunk.page
         fetched = page is not None and page.proven is not None and not chunk.stored.held and not page.impossible
         return fetched and self._position == chunk.step.top and len(chunk.rows) <= limit

@@ -1,4 +1,4 @@
-"""Telling how far a run has come."""
+"""Report the progress of a run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ def report(
 ) -> Operator[Chunk, Chunk]:
     """Call ``callback`` with a :class:`CollectionProgress` for every chunk, then pass the chunk on.
 
-    On the event loop: a slow callback slows the run. One that is an ``async def`` is awaited. An exception of it ends
-    the run as its error. None for no callback.
+    The call runs on the event loop, so a slow callback slows the run. An ``async def`` is awaited. An exception of the
+    callback ends the run as its error. None calls nothing.
+
+    ::
+
+        summary = await ops.run(chunks.pipe(ops.report(print), ops.summarize()))
     """
     check_callable("clock", clock)
     check_callable("callback", callback, optional=True)
@@ -52,7 +56,7 @@ def report(
 
 
 def _progress(chunk: Chunk, done: int, held: int, elapsed: float) -> CollectionProgress:
-    # The run is told when a page arrives, which is earlier than when it comes by here.
+    # The run counts a page when it arrives, which is before its chunk comes here.
     run, tally = chunk.run, chunk.run.tally
     total = run.expected
     to_come = max(0, total - run.collected)

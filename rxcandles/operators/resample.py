@@ -1,4 +1,4 @@
-"""Longer candles of shorter ones."""
+"""Make longer candles from shorter ones."""
 
 from __future__ import annotations
 
@@ -42,24 +42,39 @@ def resample(
     partial: Partial = "drop",
     request: Request | None = None,
 ) -> Operator[Sequence[CandleData], Sequence[CandleData]] | Operator[Sequence[CandleData], Sequence[ResampledCandle]]:
-    """Make candles of ``timeframe`` of the shorter ones of one series, in their order, as the exchange makes them.
+    """Make candles of ``timeframe`` from the shorter candles of one series, as the exchange makes them.
 
-    Open of the oldest, close and ``timestamp`` of the newest, the highest high and lowest low, volume and turnover
-    summed (as float64, so the last digits depend on the order); a slot without any has none. Candles of
-    volume 0 have a part in the prices only where nobody traded in all of the slot. The fields of day candles alone are
-    None. Synchronous; one candle is held, and it comes before an error if it is complete.
+    A candle has the open of its oldest part, the close and the ``timestamp`` of its newest part, the highest high, the
+    lowest low, and the summed volume and turnover. The sums are float64, so their last digits depend on the order. A
+    slot without candles has none. Candles of volume 0 count for the prices only if nobody traded in all of the slot.
+    Fields that only day candles have are None. Synchronous; holds one candle, which comes before an error if it is
+    complete.
 
-    The first and the last may be cut by the edge of what was asked for. One is complete where a candle opens right at
-    its edge, or where the lists say that they hold all of it, as those of ``recall`` and of the provider's streams do.
-    Others are dropped; with ``partial="keep"`` they are emitted like any, and with ``"mark"`` all are
-    :class:`ResampledCandle`, which say so. A slot with a span that was skipped (``on_failure="skip"``), with a candle
-    that could not be true, or of which a list is missing, is not complete.
+    A first or last candle may be cut off by the edge of the request. It is complete if a candle opens right at its
+    edge, or if the lists know that they hold all of it, as those of ``recall`` and of a provider's stream do. A candle
+    is not complete if its slot contains a span that was skipped (``on_failure="skip"``), an impossible candle or a
+    missing list.
 
-    Give ``order`` (else newest first) and ``request`` only for lists that are copies of such lists, or of another
-    origin: the request with which the candles were asked for, where nothing has narrowed them since.
+    * ``order``: the order of the candles, which is kept. Lists of a run know it; give it for copies of such lists and
+      for candles of another origin (default: newest first).
+    * ``partial``: what becomes of a candle that is not complete. ``"drop"`` drops it, ``"keep"`` emits it like the
+      others, and ``"mark"`` makes every candle a :class:`ResampledCandle`, which has ``complete``.
+    * ``request``: the request that the candles were asked for with, for copies and other origins, if no operator has
+      narrowed them since.
 
-    Raises :class:`RequestError` where ``timeframe`` is not made of whole slots of the candles' own, at once where
-    ``request`` tells, :class:`InvalidCandleError` for candles out of order, of several series, or filled in.
+    Raises:
+
+    * :class:`RequestError` if ``timeframe`` is not made of whole slots of the candles' timeframe; at once if
+      ``request`` is given.
+    * :class:`InvalidCandleError` if a candle is out of order, of another series, or filled in.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> rows = [Row(60 * n, 9.0, 10.0 + n, 8.0, 9.0, 1.0, 9.0, 0) for n in (5, 4, 3, 2, 1, 0)]
+    >>> minutes = ops.from_demand([CandleData.of("KRW-BTC", "1m", rows)])
+    >>> longer = asyncio.run(ops.run(minutes.pipe(ops.resample("3m"), ops.to_list(9))))
+    >>> [(candle.open_seconds, candle.high, candle.volume) for candle in longer]
+    [(180, 15.0, 3.0), (0, 12.0, 3.0)]
     """
     target = Timeframe.of(timeframe)
     known = check_order(order)
@@ -77,7 +92,7 @@ def _check_fits(given: Timeframe, target: Timeframe) -> None:
 
 
 class _Resampling(Step[CandleData, CandleData]):
-    """One subscription: the slot that is being filled."""
+    """One subscription, and the slot that is being filled."""
 
     def __init__(self, target: Timeframe, order: Order | None, partial: Partial, request: Request | None) -> None:
         self._target = target
@@ -86,22 +101,22 @@ class _Resampling(Step[CandleData, CandleData]):
         self._track = Track(order)
         self._seen = _Seen()
         self._told: Origin | None = None
-        """What is told of the longer candles, to operators behind."""
+        """What operators behind learn of the longer candles."""
         self._edge = 0
         self._start = self._stop = 0
         self._near: CandleData | None = None
         """The slot's first candle, in order; None before any has come."""
         self._far: CandleData | None = None
-        """Its last so far."""
+        """The slot's last candle so far."""
         self._priced: tuple[CandleData, CandleData] | None = None
-        """The first and the last of them by which it has its prices: those in which somebody traded, if there are."""
+        """The first and the last candle that give its prices: those with trades, if there are any."""
         self._high = self._low = self._volume = 0.0
         self._turnover: float | None = 0.0
         self._proven = True
         self._trades: list[float | None] = []
         """The sums of what some exchanges say of trades, which are known where all candles say it."""
         self._whole = False
-        """Whether nothing is missing of the slot, from its near edge to here."""
+        """Whether nothing is missing in the slot from its near edge to here."""
         self._high = self._low = self._volume = 0.0
 
     @property
@@ -121,7 +136,7 @@ class _Resampling(Step[CandleData, CandleData]):
             if self._near is None or not self._start <= candle.open_seconds < self._stop:
                 if self._near is None:
                     _check_fits(Timeframe.of(candle.timeframe), self._target)
-                    cut = True  # what lies before the first is not known either
+                    cut = True  # the time before the first one is unknown too
                 elif cut:
                     yield from self._close(whole=self._reaches(self._far or candle, self._seen.before, far=True))
                 else:
@@ -143,7 +158,7 @@ class _Resampling(Step[CandleData, CandleData]):
             self._near = self._far = None
 
     def shape(self, made: list[CandleData]) -> list[CandleData]:
-        """Return what was made as a list that knows the whole slots behind it, so that it can be made longer still."""
+        """Return ``made`` as a list that knows its whole slots, so that it can be resampled once more."""
         if self._told is None:
             self._told = Origin(self._track.order, lambda: self._seen.failed, absent=self._seen.absent)
             self._edge = self._settled(first=True)
@@ -154,7 +169,7 @@ class _Resampling(Step[CandleData, CandleData]):
         return Stretch(made, self._told, span if known else None, self._told.last if known or self._seen.torn else None)
 
     def _settled(self, *, first: bool = False) -> int:
-        """Return how far the longer candles are settled; where they begin, for the ``first``."""
+        """Return how far the longer candles are complete; for the ``first``, where they begin."""
         if self._seen.span is None:
             return 0
         start, stop = self._target.ceil(self._seen.span[0]), self._target.floor(self._seen.span[1])
@@ -182,7 +197,7 @@ class _Resampling(Step[CandleData, CandleData]):
             self._high, self._low = max(self._high, candle.high), min(self._low, candle.low)
 
     def _add(self, candle: CandleData) -> None:
-        """Take what a candle that was imported may lack."""
+        """Add the fields that an imported candle may lack."""
         self._proven = self._proven and candle.proven
         turnover: float | None = candle.turnover
         self._turnover = None if turnover is None or self._turnover is None else self._turnover + turnover
@@ -192,7 +207,7 @@ class _Resampling(Step[CandleData, CandleData]):
             self._trades = [None if had is None or more is None else had + more for had, more in pairs]
 
     def _close(self, *, whole: bool) -> Iterator[CandleData]:
-        """Yield the slot's candle; ``whole`` says whether all of its far end was seen."""
+        """Yield the slot's candle; ``whole`` says whether its far end was reached."""
         near, far, priced = self._near, self._far, self._priced
         assert near is not None
         assert far is not None
@@ -214,7 +229,7 @@ class _Resampling(Step[CandleData, CandleData]):
         yield made(*fields)
 
     def _reaches(self, candle: CandleData, known: Span | None, *, far: bool, asked: bool = True) -> bool:
-        """Say whether the slot is known up to its far or near edge, of which ``candle`` is the nearest."""
+        """Say whether the slot is known up to its far or near edge, to which ``candle`` is the nearest."""
         request = self._request if asked else None
         if far != self._oldest_first:
             asked_from = None if request is None else request.start
@@ -226,19 +241,19 @@ class _Resampling(Step[CandleData, CandleData]):
 
 
 class _Seen:
-    """The stretch of time of which all candles have come, by what their lists say."""
+    """The span of which all candles have come, by what their lists know."""
 
     def __init__(self) -> None:
         self.span: Span | None = None
-        """Of the lists that follow on one another, up to the last one."""
+        """The span of the lists that follow on one another, up to the last one."""
         self.before: Span | None = None
-        """That of those before, where a list is missing between."""
+        """The span before it, if a list is missing in between."""
         self.torn = False
         self._last: Stretch[Any] | None = None
         self._cut = self._unsure = False
 
     def add(self, items: Stretch[Any]) -> None:
-        """Take in one more list."""
+        """Add one more list."""
         last, self._last = self._last, items
         self._unsure = items.unsure
         if items.span is None:
@@ -258,22 +273,22 @@ class _Seen:
         return None if self._last is None else self._last.origin.absent
 
     def cut(self) -> bool:
-        """Say whether something may be missing right before this candle; that a list is missing is told once."""
+        """Say whether something may be missing right before this candle; a missing list is reported once."""
         cut, self._cut = self._cut, False
         return cut or self._unsure
 
     def end(self) -> None:
-        """Hear that nothing comes any more: where the run has come further without a candle, so has this."""
+        """Extend the span at the end to where the run has come, even if it has found no candle there."""
         last = self._last
         if last is not None and self.span is not None and last.final:
             edge = last.origin.edge
             self.span = min(self.span[0], edge), max(self.span[1], edge)
 
     def lacks(self, start: int, stop: int) -> bool:
-        """Say whether something between is known to be missing."""
+        """Say whether a part of ``[start, stop)`` is known to be missing."""
         return any(span[0] < stop and start < span[1] for span in self.failed)
 
     @property
     def failed(self) -> Sequence[Span]:
-        """Spans that the run has passed over."""
+        """Spans that the run could not fetch and has passed over."""
         return () if self._last is None else self._last.origin.failed

@@ -1,4 +1,4 @@
-"""Skipping what is stored."""
+"""Skip what is already stored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ __all__ = ["skip_stored"]
 
 
 def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk, Chunk]:
-    """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes with nothing to be fetched.
+    """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes on with nothing to fetch.
 
-    A stored stretch of any length is one chunk and one lookup in the ledger; a few more, when a run begins, tell the
-    plan which holes there are and which doubtful absences are due: those are asked about again like holes. All holes
+    Chunks keep their order and none is dropped. A covered span of any length is one chunk and one lookup. A few lookups
+    more at the beginning of a run find its gaps and the claims that are due, which are asked about again. All gaps
     within a page are one request. A page that reaches stored candles reads the newest of them again.
-    With ``absences`` all doubtful ones are asked about again, due or not. Chunks keep their order; none is dropped.
-    Raises ``StoreError``.
+
+    * ``absences``: True asks about all claims again, due or not.
+
+    Raises ``StoreError`` if the store can't be read.
+
+    ::
+
+        chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
     """
     check_flag("absences", absences)
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")

@@ -1,4 +1,4 @@
-"""What the synchronous operators on lists of candles have in common."""
+"""What the synchronous operators on lists of candles share."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 _C = TypeVar("_C", bound=CandleData)
 AnyOrder: TypeAlias = Order | Literal["of_the_run"]
-"""An order, or that which the lists of a run know; newest first where they don't."""
+"""An order, or the order that the lists of a run know; newest first if they do not know it."""
 
 OF_THE_RUN: Final = "of_the_run"
-# What is generic in its candles spells out `Callable[…]`: of an alias mypy infers nothing within `pipe`.
+# Operators that are generic in their candles spell out `Callable[…]`: mypy infers nothing from an alias within `pipe`.
 
 
 class Step(ABC, Generic[_A, _B]):
-    """One subscription's state: what becomes of each list, and of what is held at the end."""
+    """The state of one subscription: makes items of each list, and of what it holds at the end."""
 
     over = False
-    """Whether nothing that may still come is wanted: the stream then ends and its source is let go."""
+    """Whether no later item is wanted: then the stream ends and its source is disposed."""
 
     @abstractmethod
     def take(self, items: Sequence[_A]) -> Iterable[_B]:
-        """Yield what a list gives; what was yielded before an exception is emitted before it."""
+        """Yield the items that a list gives; items yielded before an exception are emitted before it."""
 
     def finish(self, failed: bool) -> Iterable[_B]:
         """Yield what is held, at the end or before an error."""
         return ()
 
     def learn(self, items: Stretch[Any]) -> None:
-        """Hear what a list knows of its run, before it is taken."""
+        """Take over what a list knows of its run; called before ``take``."""
 
     def shape(self, made: list[_B]) -> list[_B]:
-        """Return what was made, of lists that know their stretch, with what is known of it."""
+        """Return ``made`` with what is known of its span; called only if the lists know theirs."""
         return made
 
 
 def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_A], Sequence[_B]]:
-    """Emit what the steps give, a list for a list, none that is empty; ``make`` is called a subscription.
+    """Emit one list for each list that ``make``'s step gives items for; empty lists are left out.
 
-    Synchronous: nothing is held of which the step does not say so, and demand passes by. What is held comes before an
-    error.
+    ``make`` is called once a subscription. Synchronous: holds what the step holds, and demand passes through. What is
+    held is emitted before an error.
     """
 
     def operator(source: Observable[Sequence[_A]]) -> Observable[Sequence[_B]]:
@@ -102,14 +102,14 @@ def stepwise(name: str, make: Callable[[], Step[_A, _B]]) -> Operator[Sequence[_
 
 
 class Passing(Step[_C, _C]):
-    """A step that hands candles on as they are: what their lists know stays true of what is left."""
+    """A step that hands candles on unchanged, so that what their lists know remains true."""
 
     low, high = 0.0, inf
-    """The time that may pass."""
+    """The span that may pass, in UTC seconds."""
     _passed: Passed | None = None
 
     def learn(self, items: Stretch[Any]) -> None:
-        """Hear how far the run has come."""
+        """Record how far the run has come."""
         if self._passed is None or self._passed.whole is not items.origin:
             self._passed = Passed(items.origin, self.low, self.high)
         self._passed.hear(items, held=self.holds)
@@ -126,13 +126,13 @@ class Passing(Step[_C, _C]):
 
 
 def check_order(order: AnyOrder) -> Order | None:
-    """Return ``order``, None for that of the run, or raise :class:`RequestError` where it is neither."""
+    """Return ``order``, or None for the order of the run; raise :class:`RequestError` if it is neither."""
     check_choice("order", order, (*ORDERS, OF_THE_RUN))
     return None if order == OF_THE_RUN else order
 
 
 class Track:
-    """Whether each candle belongs behind the one before; ``several`` series may come mixed, in order of time."""
+    """Checks that each candle may follow the one before; with ``several``, series may be mixed in order of time."""
 
     def __init__(self, order: Order | None, *, several: bool = False) -> None:
         self._given = order
@@ -141,12 +141,12 @@ class Track:
         self.last: CandleData | None = None
 
     def learn(self, items: Sequence[Any]) -> None:
-        """Take over the order of the run that a list comes from, where none was given and the list knows it."""
+        """Take over the order of a list's run, if none was given and the list knows it."""
         if self._given is None and isinstance(items, Stretch):
             self.order = items.origin.order
 
     def fault(self, candle: CandleData) -> str | None:
-        """Return why ``candle`` can't follow; None, and remember it as the last, where it can."""
+        """Return why ``candle`` can't follow; if it can, remember it as the last one and return None."""
         last = self.last
         if last is not None:
             later = candle.open_seconds - last.open_seconds
@@ -165,14 +165,14 @@ class Track:
         return None
 
     def check(self, candle: CandleData) -> None:
-        """Raise :class:`InvalidCandleError` where ``candle`` can't follow, and remember it as the last."""
+        """Raise :class:`InvalidCandleError` if ``candle`` can't follow; if it can, remember it as the last one."""
         fault = self.fault(candle)
         if fault is not None:
             raise invalid(candle, fault)
 
 
 def invalid(candle: CandleData, fault: str) -> InvalidCandleError:
-    """Return the error for a candle, which names it."""
+    """Return the error for ``candle``, which names it."""
     return InvalidCandleError(
         f"{candle.symbol} {candle.timeframe}, the candle of {time_text(candle.open_seconds)}: {fault}"
     )

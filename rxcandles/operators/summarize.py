@@ -1,4 +1,4 @@
-"""Folding a run into its summary."""
+"""Add a run up to its summary."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["provisional_spans", "summarize"]
 
 @attrs.frozen
 class _Sum:
-    """What has passed; what it has cost is in the runs' own tallies."""
+    """What has passed; what it has cost is in the tallies of the runs."""
 
     runs: Mapping[Run, None] = attrs.field(factory=dict)
     chunks: int = 0
     overlap: tuple[int, ...] = (0,) * len(OVERLAP_STATES)
 
     def add(self, chunk: Chunk) -> _Sum:
-        """Return the sum with one more chunk; new, since a seed is shared by all subscriptions."""
+        """Return a new sum with one more chunk; all subscriptions share the seed, so it must not change."""
         state = OVERLAP_STATES.index(chunk.stored.overlap)
         overlap = (*self.overlap[:state], self.overlap[state] + 1, *self.overlap[state + 1 :])
         runs = self.runs if chunk.run in self.runs else {**self.runs, chunk.run: None}
@@ -42,10 +42,19 @@ class _Sum:
 
 
 def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk, CollectionSummary]:
-    """Fold the chunks' counters into one :class:`CollectionSummary`, emitted at the end; holds no candles.
+    """Add the chunks up to one :class:`CollectionSummary`, which is emitted at the end; holds no candles.
 
-    Where the chunks went through ``persist``, the rows of the span are counted in that store at the end. A plan without
-    a chunk has a summary of zeros, its time range at the epoch.
+    If the chunks went through ``persist``, the rows of the span are counted in that store at the end. If no chunk came,
+    the summary has zeros and its time range is at the epoch.
+
+    * ``clock``: returns seconds, for the duration.
+
+    Raises ``StoreError`` at the end if the store can't be read.
+
+    ::
+
+        summary = await ops.run(chunks.pipe(ops.summarize()))
+        print(summary.collected_count, summary.api_calls_made)
     """
     check_callable("clock", clock)
 
@@ -70,7 +79,7 @@ def _added(total: _Sum, chunk: Chunk) -> _Sum:
 
 @attrs.frozen
 class _Held:
-    """What of one run's request is held."""
+    """What is stored of one run's request."""
 
     collected: int
     rows: int
@@ -93,12 +102,13 @@ async def _held(run: Run) -> _Held:
         there = await store.coverage(*series, start, stop)
         failed = failed.union(void.subtract(SpanSet(tuple((each.start, each.stop) for each in there))))
     if failed:
-        # Pages that ran over the end of their own segment may have brought some of it: the ledger knows.
+        # A page may have run over the end of its own segment and brought a part of a failed span: the coverage shows
+        # that.
         covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
-        # Asked anew, what was covered before is covered still, and not asked anew all the same.
+        # A run that asks anew finds its spans covered from before, whether it could fetch them or not.
         failed = failed if run.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
-        if request.start is None:  # where it would have ended is not known, only what came
+        if request.start is None:  # its older end is unknown; only the candles that came are
             oldest = await store.rows(*series, start, stop, "oldest_first", 1)
             start = oldest[0].open_time if oldest else stop
     elif request.count is not None:
@@ -115,7 +125,7 @@ async def _held(run: Run) -> _Held:
 
 
 def _impossible(run: Run, asked: Span, covered: SpanSet) -> list[ImpossibleSpan]:
-    """Return the slots of ``asked`` whose candles can't be true, but for what is held of them from before."""
+    """Return the slots of ``asked`` whose candles are impossible, without those that are covered from before."""
     grid = run.request.timeframe
     return [
         ImpossibleSpan(to_datetime(opened), to_datetime(grid.shift(opened, 1)), run.impossible[opened])
@@ -125,7 +135,7 @@ def _impossible(run: Run, asked: Span, covered: SpanSet) -> list[ImpossibleSpan]
 
 
 async def provisional_spans(store: CandleStore, request: Request, asked: Span) -> list[ProvisionalSpan]:
-    """Return what of the span ``asked`` of a request's series is provisional, oldest first, cut to it."""
+    """Return the provisional spans of a request's series in ``asked``, oldest first, cut to ``asked``."""
     if asked[0] >= asked[1]:
         return []
     claims = await store.claims(request.symbol, request.timeframe, *asked)

@@ -1,4 +1,4 @@
-"""Several observers of one run."""
+"""Show one run to several observers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,23 @@ _A = TypeVar("_A")
 def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[Observable[_A]], Observable[_A]]:
     """Show every item to each of the ``observers``, in their order, then pass it on.
 
-    An observer is one of Rx, which also hears of the end and of an error, or a function. Synchronous ones are called on
-    the event loop and slow the run as long as they take. Asynchronous functions (``async def``) are awaited, one item
-    at a time, one after another, and the flow bounds what waits for them; disposing cancels the one that is awaited.
-    Nobody is isolated: what an observer raises for an item ends the run as its error, of which all Rx observers hear; a
-    later observer does not see that item. A run that is left early tells them nothing. For an observer that must not
-    end the run, catch in it.
+    An observer is a function, or an observer of Rx, which also gets the end and the error. Synchronous ones are called
+    on the event loop and slow the run. Asynchronous functions (``async def``) are awaited one after another, one item
+    at a time; the flow bounds the items that wait for them, and disposing cancels the one that is awaited.
+
+    Observers are not isolated. An exception that an observer raises ends the run: all Rx observers get it as
+    ``on_error``, and later observers do not see the item. Catch exceptions in an observer that must not end the run.
+    Observers are not told of a run that is left early.
+
+    Raises :class:`RequestError` at once if an observer is neither.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> seen = []
+    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.tee(seen.append))))
+    3
+    >>> seen
+    [1, 2, 3]
     """
     calls: list[Callable[[_A], object]] = []
     ends: list[abc.ObserverBase[_A]] = []
@@ -42,7 +53,7 @@ def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[
         for observer in ends:
             try:
                 observer.on_error(error)
-            except Exception as raised:  # one of Rx that was given no on_error raises what it hears
+            except Exception as raised:  # an Rx observer without an on_error raises the error itself
                 if raised is not error:
                     error.add_note(f"an observer failed when it heard of this: {raised!r}")
 

@@ -1,4 +1,4 @@
-"""Handing a stream over to something that says when it has it."""
+"""Hand a stream over to a consumer that acknowledges each list."""
 
 from __future__ import annotations
 
@@ -21,10 +21,20 @@ _A = TypeVar("_A")
 def to_sink(write: Callable[[Sequence[_A]], Awaitable[object]]) -> Operator[Sequence[_A], int]:
     """Await ``write`` for each list and emit how many items it has taken so far: the acknowledgement.
 
-    The next list is asked for only when ``write`` has returned; what asynchronous stages in front had begun waits,
-    bounded by the flow. Lists come in order, one at a time, and none is written twice: what ``write`` raises ends the
-    run as its error, after which nothing more is written, and a retry is for ``write`` itself. Disposing cancels the
-    ``write`` under way, which may then have taken effect or not: write what can be written again.
+    Lists come in order, one at a time. The next one is asked for only when ``write`` has returned; lists that
+    asynchronous stages in front had begun wait meanwhile, bounded by the flow. No list is written twice. An exception
+    of ``write`` ends the run as its error, and nothing more is written: retry inside ``write`` if you want to.
+    Disposing cancels the ``write`` under way, which may have taken effect or not, so make sure that it can be repeated.
+
+    >>> import asyncio
+    >>> from rxcandles import operators as ops
+    >>> written = []
+    >>> async def write(items):
+    ...     written.extend(items)
+    >>> asyncio.run(ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_sink(write))))
+    3
+    >>> written
+    [1, 2, 3]
     """
     check_callable("write", write)
 

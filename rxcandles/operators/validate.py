@@ -1,4 +1,4 @@
-"""The rules that a page is held to, for candles of any origin."""
+"""Check candles of any origin by the rules that every page is checked by."""
 
 from __future__ import annotations
 
@@ -26,13 +26,26 @@ OnError: TypeAlias = Literal["raise", "drop"] | Callable[[CandleData, InvalidCan
 def validate(
     on_error: OnError = "raise", *, order: AnyOrder = "of_the_run"
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
-    """Let only possible candles of one series pass, in strict ``order``: the run's own, else newest first.
+    """Pass on the possible candles of one series in strict order.
 
-    A candle's own values are held to the rules that every page of an exchange is held to before it is stored. One that
-    breaks them, is repeated, out of order, of another series than the first, or filled in (no exchange sends that), is
-    an :class:`InvalidCandleError`, raised after all that came before it. With ``"drop"`` it is left out; a function is
-    called with the candle and the error, on the event loop, and the candle is left out; what the function raises ends
-    the stream. What comes next is compared with the last that passed. Synchronous; one candle is held.
+    A candle is held to the rules that every page of an exchange must pass before it is stored. It is refused if it
+    breaks them, is repeated, is out of order, is of another series than the first, or is filled in, which no exchange
+    sends. The next candle is compared with the last one that passed. Synchronous; holds one candle.
+
+    * ``on_error``: ``"raise"`` raises after all candles before it were emitted; ``"drop"`` leaves the candle out; a
+      function is called on the event loop with the candle and its error, and the candle is left out. An exception of
+      the function ends the stream.
+    * ``order``: the order of the candles; by default it is the order of the run, or newest first if the lists do not
+      know it.
+
+    Raises :class:`InvalidCandleError` for a refused candle if ``on_error`` is ``"raise"``.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> rows = [Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000), Row(0, -9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0)]
+    >>> source = ops.from_demand([CandleData.of("KRW-BTC", "1m", rows)])
+    >>> [candle.open_seconds for candle in asyncio.run(ops.run(source.pipe(ops.validate("drop"), ops.to_list(9))))]
+    [60]
     """
     if not callable(on_error):
         if not isinstance(on_error, str):
@@ -66,7 +79,7 @@ class _Validating(Passing[_C]):
         if candle.filled:
             return "it was filled in; validate before you fill gaps"
         row = candle.row
-        if not candle.proven:  # a file may lack these
+        if not candle.proven:  # an imported file may lack these
             row = row._replace(turnover=row.turnover or 0.0, timestamp=row.timestamp or row.open_time * 1000)
         fault = value_fault(row)
         if fault is None and not Timeframe.of(candle.timeframe).on_grid(candle.open_seconds):

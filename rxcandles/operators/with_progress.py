@@ -1,4 +1,4 @@
-"""Telling how far a stream of candles has come."""
+"""Report the progress of a stream of candles."""
 
 from __future__ import annotations
 
@@ -28,10 +28,20 @@ def with_progress(
 ) -> Callable[[Observable[Sequence[_C]]], Observable[Sequence[_C]]]:
     """Call ``callback`` with a :class:`CandleProgress` for every list of candles, then pass the list on.
 
-    ``total`` is how many candles are expected, for the time that remains. Where it stands in the pipeline is what it
-    counts: in front of ``resample`` the short candles, behind it the long ones. It is called on the event loop, so a
-    slow callback slows the run. One that is an ``async def`` is awaited. Its exception ends the run as its error. An
-    empty list is passed on untold. Counters only are held.
+    It counts the candles at its place in the pipeline: the short ones before ``resample``, the long ones behind it. The
+    call runs on the event loop, so a slow callback slows the run. An ``async def`` is awaited. An exception of the
+    callback ends the run as its error. An empty list is passed on without a call. Holds counters only.
+
+    * ``total``: how many candles are expected, to estimate the time that remains.
+    * ``clock``: returns seconds.
+
+    >>> import asyncio
+    >>> from rxcandles import CandleData, Row, operators as ops
+    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (1, 0)])
+    >>> def show(progress):
+    ...     print(progress.candles, "of", progress.total_count)
+    >>> _ = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.with_progress(show, total=2), ops.to_list(9))))
+    2 of 2
     """
     check_callable("callback", callback)
     check_callable("clock", clock)

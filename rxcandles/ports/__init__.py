@@ -1,6 +1,6 @@
-"""What a pipeline needs of the world: an exchange, a store, a rate limiter.
+"""What a pipeline needs from outside: an exchange, a store, a rate limiter.
 
-Each is a Protocol; anything of the same shape can take its place. None of them knows of Rx.
+Each is a Protocol, so any object of the same shape can take its place. None of them knows Rx.
 """
 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit

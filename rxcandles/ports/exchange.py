@@ -1,4 +1,4 @@
-"""What a pipeline needs of an exchange: pages, each of which says what it covers."""
+"""What a pipeline needs from an exchange: pages, each of which says what it covers."""
 
 from __future__ import annotations
 
@@ -15,46 +15,59 @@ from rxcandles.util.showing import Brief
 __all__ = ["Exchange", "Market", "Page", "PageUnit"]
 
 PageUnit: TypeAlias = Literal["rows", "slots"]
-"""Whether a page holds so many rows, however many slots they lie in, or the rows of so many slots."""
+"""Whether the size of a page counts rows, in however many slots they lie, or slots."""
 
 
 @attrs.frozen(repr=False)
 class Page(Brief):
     """One answer of an exchange: what it sent, what that proves, and what its headers said.
 
-    An exchange that answers with the newest rows before a time makes it by :meth:`before`. One that answers by windows
-    says which window it was: ``Page(rows, covered=(start, stop))``. One that has no answer for so old a time says
-    that it covers nothing: ``Page([], covered=(to, to))``. A page that does not say what it covers is taken as the
-    first kind.
+    * An exchange that answers with the newest rows before a time uses :meth:`before`.
+    * An exchange that answers by windows names the window: ``Page(rows, covered=(start, stop))``.
+    * An exchange that has no answer for so old a time covers nothing: ``Page([], covered=(to, to))``.
+
+    A page that does not say what it covers counts as one of the first kind.
+
+    >>> from rxcandles import Page, Row
+    >>> row = Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)
+    >>> Page([row], covered=(0, 120)).covered
+    (0, 120)
     """
 
     rows: Sequence[Row]
-    """Newest first, open times before the ``to`` that was asked with; at most ``count``."""
+    """At most ``count`` rows, newest first; their open times are before the ``to`` that was asked with."""
     server_time: float | None = None
-    """The server's own clock (its ``Date`` header), UTC seconds."""
+    """The server's clock (its ``Date`` header), UTC seconds."""
     remaining: int | None = None
     """What the server still allows in this window (its ``Remaining-Req`` header), in the unit of its limit."""
     delay: float = 0.0
     """Seconds before the request went out, spent on opening a connection."""
     beginning: str = ""
-    """The first characters of the answer, quoted, for the message where its candles can't be true."""
+    """The first characters of the answer, quoted, for the message if its candles are impossible."""
     covered: Span | None = None
-    """``(start, stop)``, UTC seconds: every candle that exists with an open time in there is among ``rows``."""
+    """``(start, stop)``, UTC seconds: every candle that exists with an open time in this span is among ``rows``."""
     history_starts: bool = False
     """Whether the exchange says that there is no candle before ``covered`` either."""
     used: float | None = None
-    """What the server has counted in this window, where it says that in place of what remains."""
+    """What the server has counted in this window, if it reports that instead of what remains."""
 
     @classmethod
     def before(cls, rows: Sequence[Row], to: int, count: int, *, kept_since: int = BEGINNING, **headers: Any) -> Page:
         """Return the page of an exchange that answers with the newest ``count`` rows before ``to`` (UTC seconds).
 
-        As many rows as were asked for reach down to the oldest of them; fewer say that history starts there, or that
-        the exchange has dropped what is older than ``kept_since``. ``headers`` are the other fields.
+        If as many rows came as were asked for, the page covers the time down to the oldest of them. If fewer came,
+        history starts there, or the exchange has dropped what is older than ``kept_since``.
 
-        Upbit, Bithumb, OKX (``after``) and Binance (``endTime`` alone) answer in this way::
+        * ``headers``: the other fields of the page.
 
-            Page.before(rows, to, count, server_time=date)
+        Upbit, Bithumb, OKX (``after``) and Binance (``endTime`` alone) answer in this way:
+
+        >>> from rxcandles import Page, Row
+        >>> row = Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)
+        >>> Page.before([row], to=120, count=1).covered
+        (60, 120)
+        >>> Page.before([row], to=120, count=200).history_starts
+        True
         """
         # A page may repeat the last row of the one before, which opens at ``to``.
         oldest = next((row.open_time for row in reversed(rows) if row.open_time != to), to)
@@ -66,7 +79,12 @@ class Page(Brief):
 
 @attrs.frozen
 class Market:
-    """One market of an exchange: its code and its names."""
+    """One market of an exchange: its code and its names.
+
+    >>> from rxcandles import Market
+    >>> Market("KRW-BTC", "Bitcoin", "비트코인").symbol
+    'KRW-BTC'
+    """
 
     symbol: str
     english_name: str = ""
@@ -75,36 +93,52 @@ class Market:
 
 @runtime_checkable
 class Exchange(Protocol):
-    """Where candles come from.
+    """A source of candles. Each of its pages says what it covers (:class:`Page`).
 
-    Each of its pages says what it covers (:class:`Page`). One whose pages are windows of slots, which hold fewer rows
-    where nobody traded, may say so by ``page_unit = "slots"``, and when a market's first candle opened by a method
-    ``first_open(symbol, timeframe)``, a coroutine that returns UTC seconds, or None where it can't tell.
+    An exchange may also have these members:
 
-    One that does not keep all candles for ever may have a method ``kept`` besides, which returns for how many seconds
-    a timeframe's are sure to be there, or None: what is older is then neither missing nor proven to be nothing. It may
-    have ``confirm_times``, which says after how long what an answer leaves out is asked about again. And it may have a
-    method ``page_anew``, which does what ``page`` does over a connection of its own: second questions go that way.
+    * ``page_unit = "slots"``: its pages are windows of slots, which hold fewer rows if nobody traded in some.
+    * ``first_open(symbol, timeframe)``: a coroutine that returns when a market's first candle opened (UTC seconds), or
+      None if it can't tell. For exchanges whose pages are windows.
+    * ``retention(timeframe)``: for how many seconds it surely keeps candles, or None for ever. Older slots are neither
+      missing nor known to be empty. ``kept`` is its old name.
+    * ``confirm_times``: after how long absences are asked about again.
+    * ``page_anew``: does what ``page`` does, over a new connection; second questions use it.
+    * ``limit``: a :class:`rxcandles.Limit`, for an exchange that does not count requests a second.
+    * ``page_cost(count)``: a static method that returns how much of the limit a page takes, if that is more than one.
 
-    One that does not count requests a second may have a ``limit`` (:class:`rxcandles.Limit`), and where a page takes
-    more than one of it a static method ``page_cost(count)``.
+    ::
+
+        class OwnExchange:
+            name, page_limit, rate_limit = "own", 200, 10.0
+
+            def check(self, symbol, timeframe): ...
+
+            async def page(self, symbol, timeframe, to, count):
+                return Page.before(await self.ask(symbol, timeframe.name, to, count), to, count)
+
+            async def markets(self): return [Market("KRW-BTC")]
+
+            async def close(self): ...
     """
 
     name: str
-    """Namespace of this exchange's candles in a store: ``upbit``."""
+    """The name under which its candles are stored: ``upbit``."""
     page_limit: int
     """Most candles, or slots, that a request may ask for."""
     rate_limit: float | None
-    """Requests a second that the exchange allows; None where it does not say."""
+    """Requests a second that the exchange allows; None if it sets no limit."""
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
-        """Raise ``RequestError`` where this exchange can have no such market or timeframe; sends nothing."""
+        """Raise ``RequestError`` if this exchange can't have such a market or timeframe; send nothing."""
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
         """Return the newest ``count`` candles that exist with an open time before ``to``, or those of ``count`` slots.
 
-        What it covers ends at ``to``. Raises ``ExchangeError``; tries once, and comes back within a
-        time of its own, since nothing else ends a request.
+        The span that the page covers ends at ``to``. Try once, and return within a timeout of your own, since nothing
+        else ends a request.
+
+        Raises ``ExchangeError``.
         """
         ...
 

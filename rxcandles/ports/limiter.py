@@ -1,4 +1,4 @@
-"""What a pipeline needs of a rate limiter: permits."""
+"""What a pipeline needs from a rate limiter: permits."""
 
 from __future__ import annotations
 
@@ -8,28 +8,42 @@ __all__ = ["RateLimiter"]
 
 
 class RateLimiter(Protocol):
-    """Gives out permits, one a request, and hears what the server says of its limit.
+    """Gives out permits, one a request, and uses what the server reports of its limit.
 
-    It may have a method ``answered`` besides, which hears by a permit (what ``acquire`` has returned) that its request
-    was answered as asked: 429s before and after that don't follow on one another. And it may have a method
-    ``learned``, which hears by a permit what the server's clock said in the answer.
+    A limiter may also have these methods, whose ``given`` is what ``acquire`` has returned for the request:
+
+    * ``answered(given)``: the request was answered as asked, so a 429 after it does not follow on one before it.
+    * ``learned(given, server_time)``: the server's clock in its answer.
+
+    ::
+
+        class Unlimited:
+            async def acquire(self, cost=1.0): return asyncio.get_running_loop().time()
+
+            def took(self, given, seconds, delay=0.0): ...
+
+            def observe(self, remaining=None, *, used=None): ...
+
+            def limited(self, retry_after=None): ...
+
+            def banned(self, seconds=None): ...
     """
 
     async def acquire(self, cost: float = 1.0) -> float:
-        """Wait for a permit; first come, first served. Return when it was given. Cancelling gives the place up.
+        """Wait for a permit and return when it was given; first come, first served. Cancelling gives up the place.
 
-        ``cost`` is what the request takes of the limit. It is given where that is not 1.
+        * ``cost``: how much of the limit the request takes; passed only if it is not 1.
         """
         ...
 
     def took(self, given: float, seconds: float, delay: float = 0.0) -> None:
-        """Hear how long the request took whose permit was given then, ``delay`` of it before it went out."""
+        """Record how long the request of the permit ``given`` took; ``delay`` is the part before it was sent."""
 
     def observe(self, remaining: float | None = None, *, used: float | None = None) -> None:
-        """Hear what the server still allows in this window, or, where it says that, what it has counted."""
+        """Record what the server still allows in this window, or what it has counted if it reports that."""
 
     def limited(self, retry_after: float | None = None) -> None:
-        """Hear of a 429: everybody waits."""
+        """Record a 429: all requests wait."""
 
     def banned(self, seconds: float | None = None) -> None:
-        """Hear of a 418: nobody sends anything until it is over."""
+        """Record a 418: no request is sent until the block is over."""

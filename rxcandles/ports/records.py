@@ -1,4 +1,4 @@
-"""What a store tells: what it covers, what it has written, which series it has."""
+"""What a store returns: what it covers, what it has written, which series it has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ __all__ = ["IMPORTED", "Covered", "Impossible", "Series", "Written"]
 
 
 class Covered(NamedTuple):
-    """A span, UTC seconds, that is proven: all candles that exist in ``[start, stop)`` are stored, ``rows`` of them."""
+    """A covered span, in UTC seconds: all candles that exist in ``[start, stop)`` are stored, ``rows`` of them.
+
+    >>> from rxcandles import Covered
+    >>> Covered(0, 120, 2).span
+    (0, 120)
+    """
 
     start: int
     stop: int
@@ -25,35 +30,35 @@ class Covered(NamedTuple):
 
     @property
     def imported(self) -> bool:
-        """Whether imported candles reach over some of it, of which nothing is proven: see :func:`with_imported`."""
+        """Whether imported candles lie in a part of it, where nothing is proven: see :func:`with_imported`."""
         return self.rows == IMPORTED
 
 
 IMPORTED: Final = -2
-"""Rows of what imported candles reach over: they are to be counted."""
+"""The value of ``rows`` for a span with imported candles: they must be counted."""
 
 
 class Impossible(NamedTuple):
-    """A candle that the exchange has with values that can't be. Times are UTC seconds, of hearing by our clock."""
+    """A candle that the exchange has with impossible values. Times are UTC seconds, by our clock."""
 
     open_time: int
     fault: str
-    """In words, with the values."""
+    """What is wrong, in words, with the values."""
     first_heard: int
     last_heard: int
     times: int
-    """How many runs have had it so."""
+    """How many runs have received it so."""
 
 
 class Written(int):
-    """How many of the rows written lie where nothing was covered before, and which replaced others or are deleted."""
+    """The number of written rows in slots that were not covered before, and which rows were replaced or deleted."""
 
     revised: Sequence[tuple[Row, Row]]
-    """Each row that was stored with other values, and the one that has replaced it."""
+    """Each row that was stored with other values, and the row that has replaced it."""
     removed: Sequence[Row]
     """The rows that were deleted."""
     void: Sequence[Span]
-    """What is no longer covered: an answer before was wrong about it."""
+    """Spans that are no longer covered, since an earlier answer was wrong about them."""
 
     def __new__(
         cls,
@@ -71,7 +76,12 @@ class Written(int):
 
 
 class Series(NamedTuple):
-    """One series of a store: the candles of one length of one market of an exchange, each by its name."""
+    """One series of a store, by the names of the exchange, of the market and of the timeframe.
+
+    >>> from rxcandles import Series
+    >>> Series("upbit", "KRW-BTC", "1m").symbol
+    'KRW-BTC'
+    """
 
     exchange: str
     symbol: str

@@ -1,4 +1,4 @@
-"""What a pipeline needs of a store: candles and their coverage, for one exchange."""
+"""What a pipeline needs from a store: candles and their coverage, for one exchange."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class RowReader(Protocol):
-    """Synchronous access to the stored rows of one span, for sequences that are read without ``await``."""
+    """Synchronous access to the stored rows of one series, for sequences that are read without ``await``."""
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
@@ -37,8 +37,8 @@ class RowReader(Protocol):
     def columns(self, start: int, stop: int, limit: int) -> Sequence[tuple[Any, ...]]:
         """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
 
-        These are ``model.row_fields`` of the timeframe, or what the reader says in ``fields``. None at all where there
-        is no row.
+        The fields are ``model.row_fields`` of the timeframe, or those that the reader names in ``fields``. The result
+        is empty if there is no row.
         """
         ...
 
@@ -48,33 +48,44 @@ class RowReader(Protocol):
 
 
 class Reserved(NamedTuple):
-    """What has come of a wish to reserve a span."""
+    """The answer to a request to reserve a span."""
 
     left: float
-    """Seconds until the reservation of somebody else ends; 0.0 where it is reserved now."""
+    """Seconds until another owner's reservation ends; 0.0 if the span is reserved now."""
     held: bool
-    """Whether some of the span is covered already."""
+    """Whether a part of the span is covered already."""
 
 
 @runtime_checkable
 class Reserving(Protocol):
-    """What a store may have besides, if several processes write to it: reservations of what is about to be fetched."""
+    """What a store may also have, if several processes write to it: reservations of spans that will be fetched."""
 
     async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
-        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved some of ``wanted``, a part of it."""
+        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved a part of ``wanted``, which lies in
+        ``ahead``.
+        """
         ...
 
 
 @runtime_checkable
 class CandleStore(Protocol):
-    """Where candles and their coverage are kept, for one exchange.
+    """A store of candles and their coverage, for one exchange.
 
-    All times are UTC seconds, all spans half open. Any method may be cancelled; none leaves a transaction open.
-    Each raises ``StoreError`` where the store can't be used. It may have a method ``absent_slot`` besides, which
-    returns what a slot without a candle means; its ``write`` is then given ``absent`` where that is not that nobody
-    traded. It may have a method ``impossible``, which returns what ``write`` has heard of candles that can't be true,
-    in the words of :class:`Impossible`, and ``with_imported``, which returns a store that holds imported candles too
-    (see :func:`with_imported`).
+    All times are UTC seconds, all spans include their older end and exclude their newer end. Any method may be
+    cancelled, and none leaves a transaction open. Each raises ``StoreError`` if the store can't be used.
+
+    A store may also have these methods:
+
+    * ``absent_slot(symbol, timeframe)``: returns what an empty slot means, as ``write`` was told by its argument
+      ``absent`` (it is passed only to stores with this method, and only if an empty slot does not mean no trade).
+    * ``impossible(symbol, timeframe, start, stop)``: returns the impossible candles that ``write`` was given, as
+      :class:`Impossible`.
+    * ``with_imported()``: returns a store that holds imported candles too (see :func:`with_imported`).
+
+    A value that implements it is :class:`SqliteStore`::
+
+        async with SqliteStore("candles.db", exchange="upbit") as store:
+            covered = await store.coverage("KRW-BTC", Timeframe.of("1m"), 0, 2_000_000_000)
     """
 
     async def write(
@@ -89,14 +100,20 @@ class CandleStore(Protocol):
         said: float | None = None,
         impossible: Mapping[int, str] | None = None,
     ) -> Written:
-        """Store ``rows`` (newest first), mark ``proven`` as covered and keep what is doubtful of it, all or nothing.
+        """Store ``rows``, mark ``proven`` as covered and keep its doubtful absences as claims, all or nothing.
 
-        A row stored before is replaced, unless its ``timestamp`` is later and ``gone`` is None. ``absences`` become
-        claims, and those that lie in ``proven`` already are heard once more (see :func:`~rxcandles.model.claims.hear`),
-        at ``heard`` (UTC seconds; None for now), when the server's own clock ``said`` so (None where it tells no time).
-        ``gone`` are open times in ``proven`` of stored rows that are deleted.
-        ``impossible`` are open times of candles that can't be true, and why: their slots are not covered, but where a
-        row is held by proof, which stays. Returns how many of the rows lie where nothing was covered before.
+        Returns how many of the rows are in slots that were not covered before.
+
+        * ``rows``: newest first. A row replaces a stored one, unless the stored one's ``timestamp`` is later and
+          ``gone`` is None.
+        * ``proven``: the span that the page covers.
+        * ``absences``: become claims. An absence in ``proven`` that is a claim already is recorded as answered once
+          more (see :func:`~rxcandles.model.claims.hear`).
+        * ``heard``: the time of the answer, UTC seconds; None for now.
+        * ``gone``: open times in ``proven`` of stored rows to delete.
+        * ``said``: the server's clock in the answer; None if it gave no time.
+        * ``impossible``: open times of impossible candles, and why. Their slots are not covered, except those with a
+          row that is stored and covered, which stays.
         """
         ...
 
@@ -111,7 +128,7 @@ class CandleStore(Protocol):
         ...
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
-        """Count the rows in ``[start, stop)`` themselves, not the ledger's word for them."""
+        """Return the number of rows in ``[start, stop)``, counted from the rows and not from the coverage."""
         ...
 
     async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
@@ -133,7 +150,7 @@ class CandleStore(Protocol):
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
-        """Iterate over the stored candles between two instants, ``size`` in memory at a time."""
+        """Iterate over the stored candles between two times, ``size`` in memory at a time."""
         ...
 
     async def get_candles_by_range(
@@ -144,7 +161,7 @@ class CandleStore(Protocol):
         other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
-        """Return the stored candles between two instants: the older is included, the newer excluded."""
+        """Return the stored candles between two times: the older end is included, the newer end is excluded."""
         ...
 
     async def series(self) -> list[Series]:
@@ -171,15 +188,16 @@ async def absent_of(store: CandleStore, symbol: str, timeframe: Timeframe) -> Ab
 async def impossible_in(
     store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int
 ) -> list[Impossible]:
-    """Return the candles of ``[start, stop)`` that are not held as they can't be true, if a store keeps such."""
+    """Return the impossible candles of ``[start, stop)`` that are not stored, if the store keeps them."""
     read: Callable[..., Awaitable[list[Impossible]]] | None = getattr(store, "impossible", None)
     return [] if read is None else await read(symbol, timeframe, start, stop)
 
 
 def with_imported(store: CandleStore, include: bool) -> CandleStore:
-    """Return ``store`` as it is read: with imported candles where they are to be included.
+    """Return ``store`` for reading: with imported candles if ``include`` is True.
 
-    That is what its method ``with_imported`` returns; a store without one keeps no imported candles.
+    That is the result of its method ``with_imported``. Raises ``RequestError`` for a store without that method, which
+    keeps no imported candles.
     """
     if not check_flag("include_imported", include):
         return store
@@ -190,6 +208,6 @@ def with_imported(store: CandleStore, include: bool) -> CandleStore:
 
 
 def zone_of(store: object) -> tzinfo | None:
-    """Return the zone in which ``store`` reads times that name none: its ``tz``, where it has one."""
+    """Return the zone in which ``store`` reads times that name no zone: its ``tz``, if it has one."""
     there = getattr(store, "tz", None)
     return there if isinstance(there, tzinfo) else None

@@ -1,1 +1,1 @@
-"""What any library needs, and nothing of candles: arguments, files, threads, and how things are shown."""
+"""What any library needs, without candles: arguments, files, threads, and how objects are shown."""

@@ -1,7 +1,7 @@
-"""Arguments that can't be meant: refused by name, with their value and with what is allowed.
+"""Argument checks. Each names the argument, shows the value, and says what is allowed.
 
-Everything public calls these at its door, so that the mistake shows there and not in some task later on. What is called
-for every candle does not; for every page they cost a microsecond.
+Every public function calls them first, so that a mistake shows there and not in a later task. Code that runs for every
+candle does not call them; for a page they cost a microsecond.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _A = TypeVar("_A")
 _B = TypeVar("_B")
 
 _SYMBOL: Final = re.compile(r"""[\w$][^"'`\\,;%*?\[\]{}<>|]{0,39}""")
-"""What a code can be: short, and of nothing that a glob, a table or a path acts on."""
+"""The pattern of a market's code: short, and without characters that have a meaning in a glob, a table or a path."""
 _LATIN: Final = str.maketrans(
-    # Cyrillic and Greek capitals that are drawn as Latin ones, then hyphens, dashes and the minus sign.
+    # Cyrillic and Greek capitals that look like Latin ones, then hyphens, dashes and the minus sign.
     "АВЕЅІЈКМНОРԚСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—―−",
     "ABESIJKMHOPQCTYXABEZHIKMNOPTYX-------",
 )
@@ -54,16 +54,16 @@ _URL: Final = re.compile(
     r"([a-z][a-z0-9+.-]+)://|(s3|gs|gcs|azure?|abfss?|https?|s?ftp|file|sqlite|postgres(?:ql)?|mysql|duckdb):/",
     re.ASCII | re.IGNORECASE,
 )
-"""The second is what is left of an address in a ``Path``."""
+"""The second group is what a ``Path`` leaves of an address."""
 _LONGEST: Final = 80
 _MOST: Final = sys.float_info.max
 
 
 def shown(value: object) -> str:
-    """Return ``value`` as an error shows it: its ``repr``, cut at 80 characters; never raises."""
+    """Return ``value`` for an error: its ``repr``, cut at 80 characters; never raises."""
     try:
         text = repr(value)
-    except Exception:  # somebody else's code, or a whole number of more digits than Python prints
+    except Exception:  # a user's __repr__, or an integer with more digits than Python prints
         text = object.__repr__(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
@@ -83,9 +83,9 @@ def misplaced(operator: str, came: object, takes: str, instead: str = "") -> Req
 
 
 def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> int:
-    """Return ``value`` as a plain ``int``, or raise :class:`RequestError` where it is no whole number in bounds.
+    """Return ``value`` as a plain ``int``, or raise :class:`RequestError` if it is not a whole number in bounds.
 
-    True is none, and 5.0 isn't; numpy's integers are.
+    Accepts numpy integers; rejects ``True`` and ``5.0``.
     """
     try:
         number = index(value)
@@ -99,9 +99,10 @@ def check_count(name: str, value: int, least: int = 1, most: int = 10**12) -> in
 def check_number(
     name: str, value: float, least: float = 0.0, most: float = _MOST, *, above: bool = False, what: str = "seconds"
 ) -> float:
-    """Return ``value``, or raise :class:`RequestError` where it is no finite number in bounds.
+    """Return ``value``, or raise :class:`RequestError` if it is not a finite number in bounds.
 
-    ``above`` leaves ``least`` itself out; ``what`` the numbers are is for the error.
+    * ``above``: True excludes ``least`` itself.
+    * ``what``: what the number counts, for the error.
     """
     fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
     if not fits or (above and value == least):
@@ -121,14 +122,14 @@ def check_rate(name: str, value: float | None) -> float | None:
 
 
 def check_flag(name: str, value: bool) -> bool:
-    """Return ``value``, or raise :class:`RequestError` where it is neither True nor False."""
+    """Return ``value``, or raise :class:`RequestError` if it is neither True nor False."""
     if not isinstance(value, bool):
         raise refusal(name, value, "take True or False")
     return value
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """Return ``value``, or raise :class:`RequestError` where it is none of the ``choices``."""
+    """Return ``value``, or raise :class:`RequestError` if it is not one of the ``choices``."""
     if not isinstance(value, str) or value not in choices:
         raise refusal(name, value, f"take {'one of ' if len(choices) > 2 else ''}{_either(choices)}")
     return value
@@ -140,11 +141,11 @@ def _either(choices: Sequence[str]) -> str:
 
 
 def check_symbol(symbol: str) -> str:
-    """Return ``symbol`` as a plain ``str``, or raise :class:`RequestError` where no market can be called so.
+    """Return ``symbol`` as a plain ``str``, or raise :class:`RequestError` if no market can have this code.
 
-    An exchange's codes are its own (``KRW-xBTC``, ``KRW-$MYRO``, names in Chinese). Refused is what could do harm: more
-    than 40 characters, what is not shown (controls, spaces, marks of direction), quotes, globs, path separators other
-    than ``/``, a first character that is no letter, digit or ``$``, and what looks like another code but is not.
+    Each exchange has its own codes (``KRW-xBTC``, ``KRW-$MYRO``, names in Chinese). Only harmful codes are refused:
+    more than 40 characters, invisible characters (controls, spaces, marks of direction), quotes, globs, path separators
+    other than ``/``, a first character other than a letter, digit or ``$``, and codes that look like another code.
     """
     if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
         raise refusal("symbol", symbol, "write a market's code, such as 'KRW-BTC'")
@@ -156,7 +157,7 @@ def check_symbol(symbol: str) -> str:
 
 
 def plain(name: str) -> str:
-    """Return ``name`` in the letters it is read as: Latin ones where that is possible, and no spaces."""
+    """Return ``name`` in the letters it looks like: Latin ones if possible, and no spaces."""
     letters = unicodedata.normalize("NFKC", name).translate(_LATIN)
     return _seen(letters) if _seen(letters).isascii() else _seen(name)
 
@@ -166,14 +167,14 @@ def _seen(name: str) -> str:
 
 
 def check_name(name: str, value: str) -> str:
-    """Return ``value``, or raise :class:`RequestError` where it would not do as a part of a file's name."""
+    """Return ``value``, or raise :class:`RequestError` if it can't be a part of a file's name."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise refusal(name, value, "take up to 64 letters, digits, '.', '_' and '-', a letter or digit first")
     return value
 
 
 def check_exchange_name(name: str, value: str) -> str:
-    """Return ``value``, or raise :class:`RequestError` where no exchange can be called so: a name, or NAME@ADDRESS."""
+    """Return ``value``, or raise :class:`RequestError` if it can't name an exchange: a name, or NAME@ADDRESS."""
     plain, at, address = value.partition("@") if isinstance(value, str) else (value, "", "")
     if at and _NAME.fullmatch(plain) and _ADDRESS.fullmatch(address):
         return value
@@ -181,9 +182,9 @@ def check_exchange_name(name: str, value: str) -> str:
 
 
 def check_path(name: str, value: str | Path) -> str:
-    """Return ``value`` as a ``str``, or raise :class:`RequestError` where no file can be called so.
+    """Return ``value`` as a ``str``, or raise :class:`RequestError` if it can't be the path of a file.
 
-    An address (``s3://…``, ``postgresql://…``) is none; it is not shown, since there may be a password in it.
+    An address (``s3://…``, ``postgresql://…``) is refused and not shown, since it may contain a password.
     """
     if isinstance(value, str | Path) and (found := _URL.match(str(value))):
         raise RequestError(
@@ -200,7 +201,7 @@ def check_path(name: str, value: str | Path) -> str:
 
 
 def check_span(name: str, value: tuple[int, int]) -> tuple[int, int]:
-    """Return ``value``, or raise :class:`RequestError` where it is no pair of UTC seconds that ends after it starts."""
+    """Return ``value``, or raise :class:`RequestError` if it is not a pair of UTC seconds that ends after it starts."""
     try:
         start, stop = value
         start, stop = index(start), index(stop)
@@ -212,29 +213,29 @@ def check_span(name: str, value: tuple[int, int]) -> tuple[int, int]:
 
 
 def check_callable(name: str, value: Callable[..., Any] | None, *, optional: bool = False) -> None:
-    """Raise :class:`RequestError` where ``value`` can't be called; None is fine where it is ``optional``."""
+    """Raise :class:`RequestError` if ``value`` can't be called; None is allowed if it is ``optional``."""
     if not (callable(value) or (optional and value is None)):
         raise refusal(name, value, "give a function, or None" if optional else "give a function")
 
 
 def check_kind(name: str, value: _A, kind: type) -> _A:
-    """Return ``value``, or raise :class:`RequestError` where it is no ``kind``."""
+    """Return ``value``, or raise :class:`RequestError` if it is not a ``kind``."""
     if not isinstance(value, kind):
         raise refusal(name, value, f"give a {kind.__name__}")
     return value
 
 
 def check_each(name: str, values: Iterable[_A], check: Callable[[str, _A], _B]) -> list[_B]:
-    """Return what ``check`` makes of each of the ``values``; :class:`RequestError` where they aren't several."""
+    """Return the result of ``check`` for each of the ``values``; or :class:`RequestError` if they are not iterable."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise refusal(name, values, "give several, such as a list of them")
     return [check(f"{name}[{number}]", value) for number, value in enumerate(values)]
 
 
 def check_like(name: str, value: _A, protocol: type, *members: str) -> _A:
-    """Return ``value``, or raise :class:`RequestError` where it lacks ``members`` of a ``protocol``, or any of all.
+    """Return ``value``, or raise :class:`RequestError` if it lacks ``members`` of a ``protocol`` (default: all).
 
-    They are looked up by name, as they will be when used. A class in place of an object has none.
+    Members are looked up by name. A class in place of an object has no members.
     """
     needed = members or [each for each in {**protocol.__annotations__, **vars(protocol)} if not each.startswith("_")]
     lacking = [each for each in needed if isinstance(value, type) or not hasattr(value, each)]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic file replacement: a file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rxcandles.util.forks import OwnProcess
 __all__ = ["check_replaceable", "remove_unfinished", "replacing", "temporary_folder"]
 
 _UNFINISHED: Final[set[Path]] = set()
-"""What is not to stay, whatever happens."""
+"""Files and folders that must not remain, whatever happens."""
 
 
 def check_replaceable(path: str | Path, *, force: bool) -> Path:
-    """Return ``path``, or raise :class:`RequestError` where no file can be made, or one is there without ``force``.
+    """Return ``path``, or raise :class:`RequestError` if no file can be made there, or if one exists without ``force``.
 
-    Of a link it is what the link leads to. A pipe, a socket and a device are no files, which ``force`` does not change.
+    For a link, check and return its target. A pipe, a socket and a device are refused even with ``force``.
     """
     target = Path(check_path("path", path))
     check_flag("force", force)
@@ -48,17 +48,18 @@ def check_replaceable(path: str | Path, *, force: bool) -> Path:
 
 
 def _what(path: Path) -> str:
-    """Return what is there that is no file."""
+    """Return what is at ``path`` instead of a file."""
     kinds = {"a pipe": path.is_fifo, "a socket": path.is_socket, "a device": path.is_char_device}
     return next((name for name, is_one in kinds.items() if is_one()), "a device")
 
 
 @contextmanager
 def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``: it takes its place when the block ends well, and is removed otherwise.
+    """Yield a temporary path beside ``path``, which replaces ``path`` if the block succeeds and is removed otherwise.
 
-    Raises :class:`RequestError` as :func:`check_replaceable` does. What is there is on the disk before it takes its
-    place, so that a power cut leaves the old file or the new one.
+    The file is on the disk before it replaces the old one, so a power cut leaves the old file or the new one.
+
+    Raises :class:`RequestError` as :func:`check_replaceable` does.
     """
     target = check_replaceable(path, force=force)
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
@@ -75,7 +76,7 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a new folder where the system has its temporary files; it goes with the block. Raises ``StoreError``."""
+    """Yield a new folder in the system's folder for temporary files; remove it at the end. Raises ``StoreError``."""
     try:
         path = Path(mkdtemp(prefix="rxcandles-"))
     except OSError as error:
@@ -83,7 +84,7 @@ def temporary_folder() -> Iterator[Path]:
     process = OwnProcess(str(path))
 
     def remove() -> None:
-        if not process.forked:  # else it is the parent's, which goes on
+        if not process.forked:  # otherwise it belongs to the parent, which goes on
             shutil.rmtree(path, ignore_errors=True)
 
     _UNFINISHED.add(path)
@@ -97,7 +98,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def remove_unfinished() -> None:
-    """Remove all that is unfinished, for a process that ends at once; in any thread, at any moment."""
+    """Remove all unfinished files, for a process that ends at once; works in any thread, at any moment."""
     for path in [*_UNFINISHED]:
         try:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a fork of a process can't use: it has none of the threads, and shares the connections of its parent."""
+"""Detect forks: a forked child has none of its parent's threads, and shares the parent's connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["OwnProcess"]
 
 
 class OwnProcess:
-    """The process that this was made in, which something called ``name`` belongs to."""
+    """The process in which this object was made, and to which something called ``name`` belongs."""
 
     def __init__(self, name: str, error: type[RxCandlesError] = StoreError) -> None:
         self._name = name

@@ -1,7 +1,7 @@
-"""An event loop in a thread of its own, and calls into it that wait as any other call does.
+"""Run an event loop in a thread of its own, and make blocking calls into it.
 
-It knows no candles. A call runs on the loop; its caller waits, and runs the callbacks of the call in its own thread. So
-callbacks may do what they like, calls from several threads run at once, and Ctrl-C ends the call that it interrupts.
+A call runs on the loop; its caller waits, and runs the callbacks of the call in its own thread. So callbacks may do
+anything, calls from several threads run at once, and Ctrl-C ends the call that it interrupts.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ _A = TypeVar("_A")
 _P = ParamSpec("_P")
 
 Events: TypeAlias = "SimpleQueue[Any]"
-"""What a caller has to hear of: callbacks to run, and the ends of calls."""
+"""What a waiting caller must handle: callbacks to run, and the ends of calls."""
 
 _LOOK_UP: Final = 0.2 if sys.platform == "win32" else None
-"""Seconds after which a waiting thread looks up: on Windows Ctrl-C does not wake it."""
+"""Seconds after which a waiting thread wakes: on Windows Ctrl-C does not wake it."""
 
 _LEAVING: Final = 5.0
-"""Seconds that the end of the interpreter, or of the thread, waits for what does not end."""
+"""Most seconds that the end of the interpreter or of the thread waits for a task that does not end."""
 
 
 def here(function: Callable[_P, object] | None, events: Events) -> Callable[_P, None] | None:
-    """Return what puts the calls of ``function`` into ``events``, so that the caller's thread runs them, in order.
+    """Return a function that puts the calls of ``function`` into ``events``, so that the caller's thread runs them in
+    order.
 
-    None for None. Raises :class:`RequestError` for a coroutine function, which nobody would await; what can't be called
-    at all is returned as it is, for whoever it is given to.
+    Return None for None, and a value that can't be called unchanged, for its consumer to refuse. Raises
+    :class:`RequestError` for a coroutine function, which would never be awaited.
     """
     if not callable(function):
         return function
@@ -69,10 +70,10 @@ class _Call(Generic[_A]):
         self.task: asyncio.Task[_A] | None = None
         self.submitted = False
         self.over = False
-        """Whether it has ended; nothing of it runs then."""
+        """Whether it has ended; then nothing of it runs."""
 
     def start(self, loop: asyncio.AbstractEventLoop, then: Callable[[_Call[_A]], object]) -> None:
-        """Begin it, unless it was cancelled before; ``then`` is called when it is over."""
+        """Start it, unless it was cancelled before; call ``then`` when it is over."""
 
         def finished(task: asyncio.Task[_A]) -> None:
             self._finish(task)
@@ -95,7 +96,7 @@ class _Call(Generic[_A]):
         return await self._make()
 
     def _finish(self, task: asyncio.Task[_A] | None) -> None:
-        # Not at the end of the task's own code, none of which runs where it is cancelled before its first step.
+        # Not at the end of the task's own code, which does not run if it is cancelled before its first step.
         if task is None or task.cancelled():
             self._error = asyncio.CancelledError()
         elif (error := task.exception()) is not None:
@@ -108,7 +109,7 @@ class _Call(Generic[_A]):
     def result(self) -> _A:
         """Run the callbacks until the call is over; return its value, or raise its error with its own traceback."""
         while (event := self._next()) is not self:
-            if not isinstance(event, _Call):  # the end of one before, whose caller was interrupted twice
+            if not isinstance(event, _Call):  # the end of an earlier call, whose caller was interrupted twice
                 event()
         error, self._error = self._error, None
         if error is None:
@@ -117,7 +118,7 @@ class _Call(Generic[_A]):
         try:
             raise error
         finally:
-            del error, self  # the traceback has this frame, which must not have the error
+            del error, self  # the traceback refers to this frame, so this frame must not refer to the error
 
     def join(self) -> None:
         """Wait until it is over; callbacks are no longer run."""
@@ -131,7 +132,7 @@ class _Call(Generic[_A]):
 
 
 class _Selector(selectors.DefaultSelector):
-    """A selector that a forked child leaves alone: what it stopped watching, its parent would not hear of any more."""
+    """A selector that a forked child does not touch: what the child stops watching, the parent would lose too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,11 +140,11 @@ class _Selector(selectors.DefaultSelector):
 
     @property
     def forked(self) -> bool:
-        """Whether this is a fork of the process that has made it."""
+        """Whether this is a fork of the process that made it."""
         return self._process != os.getpid()
 
     def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        """Return what is watched; in a forked child nothing, so that nothing is taken away either."""
+        """Return the watched files; none in a forked child, so that none is removed."""
         return {} if self.forked else super().get_map()
 
 
@@ -154,7 +155,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.SelectorEventLoop(selector)
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if not selector.forked:  # else what the child did not close is its parent's
+        if not selector.forked:  # otherwise what the child did not close belongs to its parent
             loop.default_exception_handler(context)
 
     loop.set_exception_handler(handle)
@@ -162,16 +163,16 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopThread:
-    """An event loop that runs in a thread of its own until :meth:`stop`; ``what`` is what errors call it.
+    """An event loop that runs in a thread of its own until :meth:`stop`; ``what`` is its name in errors.
 
-    The thread is a daemon's: it keeps no interpreter from ending. In a fork of the process there is no such thread, so
-    every call is refused there.
+    It is a daemon thread, so it does not keep the interpreter from ending. A forked child has no such thread, so every
+    call is refused there.
     """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._process = os.getpid()
-        # A finalizer may run in a thread that is in here already.
+        # A finalizer may run in a thread that holds this lock already.
         self._gate = threading.RLock()
         self._calls: set[_Call[Any]] = set()
         self._ending = False
@@ -183,15 +184,19 @@ class LoopThread:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be called any more: it was stopped, or this is a fork of the process it is in."""
+        """Whether calls are no longer possible: it was stopped, or this is a fork of its process."""
         return self._ending or self._process != os.getpid()
 
     def run(self, make: Callable[[], Awaitable[_A]], events: Events | None = None) -> _A:
-        """Return what ``make()``, called and awaited on the loop, comes to; ``events`` has its callbacks.
+        """Call and await ``make()`` on the loop and return its result; ``events`` has its callbacks.
 
-        Whatever interrupts the caller cancels it, and is raised when nothing of it runs any more; interrupted once
-        more, it is raised at once. Raises ``StoreError`` where the loop was stopped, or is stopped meanwhile, and in a
-        forked process; ``RequestError`` on the loop itself.
+        An exception that interrupts the caller cancels the call, and is raised when the call has ended; a second one is
+        raised at once.
+
+        Raises:
+
+        * ``StoreError`` if the loop was stopped or is stopped meanwhile, and in a forked process.
+        * ``RequestError`` on the loop itself.
         """
         call = _Call(make, SimpleQueue() if events is None else events)
         try:
@@ -207,7 +212,7 @@ class LoopThread:
                 call.join()
 
     def later(self, make: Callable[[], Awaitable[object]]) -> None:
-        """Run ``make()`` on the loop without waiting, from any thread; nothing is done where it was stopped."""
+        """Run ``make()`` on the loop without waiting, from any thread; do nothing if it was stopped."""
         if not self.closed:
             with suppress(StoreError):
                 self._let_in(_Call(make, SimpleQueue()))
@@ -215,7 +220,7 @@ class LoopThread:
     def stop(self, last: Callable[[], Awaitable[object]] | None = None) -> None:
         """Cancel all calls, run ``last()`` on the loop, and return when the thread has ended; idempotent.
 
-        Raises what ``last`` raises. In a forked process it does nothing.
+        Raises the exception of ``last``. Does nothing in a forked process.
         """
         if self._process != os.getpid():
             return
@@ -236,7 +241,7 @@ class LoopThread:
             self._thread.join(_LEAVING)
 
     def _submit(self, call: _Call[Any]) -> None:
-        if self._process != os.getpid():  # before the gate, which somebody may have held when the process was forked
+        if self._process != os.getpid():  # before the lock: it may have been held at the fork
             raise StoreError(
                 f"{self._what} was opened by process {self._process}, and this is {os.getpid()}, a fork of it, which "
                 "has no thread for it; open it again here"
@@ -264,7 +269,7 @@ class LoopThread:
         return first
 
     def _begin_end(self, last: Callable[[], Awaitable[object]] | None) -> None:
-        # Every call that was let in has been started: the loop takes what it is given in turn.
+        # Every accepted call has been started: the loop runs its callbacks in order.
         self._ending_task = self._loop.create_task(self._end(last))
 
     async def _end(self, last: Callable[[], Awaitable[object]] | None) -> None:
@@ -286,7 +291,7 @@ class LoopThread:
         loop = self._loop
         try:
             while not self._ended:
-                with suppress(KeyboardInterrupt, SystemExit):  # a task's, which asyncio lets through: its call has it
+                with suppress(KeyboardInterrupt, SystemExit):  # a task's; its call raises it too
                     loop.run_forever()
             left = asyncio.all_tasks(loop)
             for task in left:
@@ -295,4 +300,4 @@ class LoopThread:
                 loop.run_until_complete(asyncio.wait(left, timeout=_LEAVING))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
-            loop.close()  # which does not wait for the names that are being resolved in threads
+            loop.close()  # this does not wait for names that are being resolved in threads

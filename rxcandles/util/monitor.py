@@ -1,4 +1,4 @@
-"""Measuring memory and time around a block of code."""
+"""Measure memory and time around a block of code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 def resident_memory() -> int:
-    """Return this process's resident memory (RSS) in bytes; its peak so far where the system does not tell more."""
+    """Return this process's resident memory (RSS) in bytes, or its peak so far if the system gives no more."""
     if _STATM.exists():
         import resource
 
@@ -32,10 +32,16 @@ def resident_memory() -> int:
 
 
 class MemoryMonitor(Titled):
-    """Samples resident memory while the block runs: ``with MemoryMonitor() as monitor: … monitor.peak_memory``.
+    """Samples resident memory while a block runs.
 
-    In bytes of RSS for the whole process, every ``interval`` seconds (10 ms) in a thread of its own; a peak shorter
-    than that can be missed. ``growth`` is the peak less what there was on entering.
+    The numbers are bytes of RSS of the whole process, sampled every ``interval`` seconds (10 ms) in a thread of its
+    own; a shorter peak can be missed. ``peak_memory`` is the peak, ``growth`` the peak less the memory at the start.
+
+    >>> from rxcandles import MemoryMonitor
+    >>> with MemoryMonitor() as monitor:
+    ...     block = bytes(1_000_000)
+    >>> monitor.peak_memory >= monitor.start_memory
+    True
     """
 
     def __init__(self, interval: float = 0.01) -> None:
@@ -50,7 +56,7 @@ class MemoryMonitor(Titled):
 
     @property
     def growth(self) -> int:
-        """Bytes that the peak lies above the start."""
+        """Bytes between the start and the peak."""
         return self.peak_memory - self.start_memory
 
     def __enter__(self) -> MemoryMonitor:
@@ -74,7 +80,14 @@ class MemoryMonitor(Titled):
 
 
 class Timer(Titled):
-    """Measures how long the block takes: ``with Timer() as timer: … timer.elapsed`` (seconds, also while it runs)."""
+    """Measures how long a block takes; ``elapsed`` is in seconds, also while the block runs.
+
+    >>> from rxcandles import Timer
+    >>> with Timer() as timer:
+    ...     total = sum(range(1000))
+    >>> timer.elapsed > 0
+    True
+    """
 
     def __init__(self) -> None:
         self._began = self._ended = 0.0
@@ -85,7 +98,7 @@ class Timer(Titled):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since entering, or between entering and leaving."""
+        """Seconds since the block began, or that the block took."""
         return (time.perf_counter() if self._running else self._ended) - self._began
 
     def __enter__(self) -> Timer:

@@ -1,4 +1,4 @@
-"""Folders that are this user's own, for what the processes of one user on one machine share."""
+"""Folders of this user's own, for what the user's processes on one machine share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["own_folders"]
 
 
 def own_folders() -> Iterator[Path]:
-    """Yield where this package may keep a small file that no other user can get in the way of, the best place first.
+    """Yield folders where this package may keep a small file that no other user can touch, the best place first.
 
-    That is ``rxcandles`` in the folder that the system makes for each user who is logged in (``XDG_RUNTIME_DIR``),
-    else in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder). Those that are not there, or
-    belong to somebody else, are left out: a variable may be another user's, after ``sudo``. Nothing is made here.
+    They are ``rxcandles`` in the folder that the system makes for each user who is logged in (``XDG_RUNTIME_DIR``),
+    then in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder). A folder that does not exist
+    or belongs to another user is left out: after ``sudo`` a variable may be another user's. Nothing is created.
     """
-    # A program that cron starts has no such variable, but shares with those that have; systemd makes the folder.
+    # A program started by cron lacks the variable, but shares with programs that have it; systemd makes the folder.
     run = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     if _is_own(run):
         yield Path(run, "rxcandles")
@@ -33,5 +33,5 @@ def own_folders() -> Iterator[Path]:
 def _is_own(path: str) -> bool:
     try:
         return os.path.isabs(path) and os.path.isdir(path) and os.stat(path).st_uid == os.geteuid()
-    except (OSError, ValueError):  # a NUL in it
+    except (OSError, ValueError):  # a NUL in the path
         return False

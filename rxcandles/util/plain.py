@@ -1,6 +1,6 @@
-"""Values as JSON has them, in one way everywhere: for ``to_dict`` of what the library returns, and for the shell.
+"""Values for JSON, in one form everywhere: for ``to_dict`` of this library's objects, and for the shell.
 
-A time is ``2024-01-01T00:00:00Z``. A span, a pair of times, is an object with ``start`` and ``stop``.
+A time is ``2024-01-01T00:00:00Z``. A span, which is a pair of times, is an object with ``start`` and ``stop``.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def plain_moment(moment: datetime) -> str:
 
 
 def plain_span(start: datetime, stop: datetime) -> dict[str, str]:
-    """Return a span: its older end, which is in it, and its newer, which is not."""
+    """Return a span as an object: ``start`` is included, ``stop`` is excluded."""
     return {"start": plain_moment(start), "stop": plain_moment(stop)}
 
 
 def to_plain(value: Any) -> Any:
-    """Return ``value`` made of what JSON has; a number that JSON can't say is None."""
+    """Return ``value`` as types that JSON has; a number that JSON can't express becomes None."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

@@ -1,6 +1,6 @@
 """How objects are shown: one short line (``repr``), and a small table in a notebook (``_repr_html_``).
 
-Whatever comes from outside, such as names and reasons, is text there and never markup.
+Values from outside, such as names and reasons, are always text there and never markup.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ROWS: Final = 10
 
 
 class Brief:
-    """Shows an attrs class by its fields that say something: not those that are 0, empty, or as they mostly are."""
+    """Shows an attrs class by its informative fields: those that are not 0, empty, or at their default."""
 
     __slots__ = ()
 
@@ -39,12 +39,12 @@ class Brief:
 
 
 class Titled:
-    """Shows an object by what its class tells of it in ``_told``: names and values."""
+    """Shows an object by the names and values that its ``_told`` returns."""
 
     __slots__ = ()
 
     def _told(self) -> Mapping[str, object]:
-        """Return what is told, the most important first; a name is shown in the table only."""
+        """Return names and values, the most important first; names are shown in the table only."""
         return {}
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ def limit_text(rate: float | None) -> str:
 
 
 def table_html(title: str, rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
-    """Return a table; values are escaped, but for what is ``Markup``."""
+    """Return a table; values are escaped, except ``Markup``."""
     names = "".join(f"<th>{escape(each)}</th>" for each in head)
     cells = ([_cell(_html(each)) for each in row] for row in rows)
     lines = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
@@ -78,7 +78,7 @@ def _cell(content: str) -> str:
 
 
 class Markup(str):
-    """HTML that was made here."""
+    """HTML that this library has made."""
 
     __slots__ = ()
 
@@ -89,7 +89,7 @@ _COLOURS: Final = {
     "impossible": "#e8590c",
     "held": "#0f8f72",
 }  # fmt: skip
-"""The colours of a chart's strip, and of what is held of all that is asked for."""
+"""The colours of a chart's strip, and of the stored part of a request."""
 
 
 def bar_html(shares: Iterable[tuple[str, float]], width: int = 160, of: float | None = None) -> Markup:
@@ -106,7 +106,7 @@ def bar_html(shares: Iterable[tuple[str, float]], width: int = 160, of: float | 
 
 
 def strip_html(cells: Iterable[Mapping[str, float]]) -> Markup:
-    """Return a strip of cells as wide as they have slots, each divided by what its slots are."""
+    """Return a strip of cells, each as wide as its number of slots and divided by the kinds of its slots."""
     columns = []
     for kinds in cells:
         slots = sum(kinds.values()) or 1
@@ -120,7 +120,7 @@ def strip_html(cells: Iterable[Mapping[str, float]]) -> Markup:
 
 
 def _fields(shown: Any) -> list[tuple[str, Any]]:
-    """Return the names and values of an attrs object that say something."""
+    """Return the names and values of an attrs object's informative fields."""
     found = []
     for field in attrs.fields(type(shown)):
         value = getattr(shown, field.name)
@@ -135,7 +135,7 @@ def _fields(shown: Any) -> list[tuple[str, Any]]:
 
 
 def _brief(value: Any) -> str:
-    """Return a value in a few characters; of many only their number."""
+    """Return a value in a few characters; for a collection only its size."""
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, int):
@@ -160,7 +160,7 @@ def _short(text: str) -> str:
 
 
 def _html(value: object) -> str:
-    """Return a value as HTML: of many the first ones, each on a line."""
+    """Return a value as HTML; for a list its first items, one a line."""
     if isinstance(value, Markup):
         return str(value)
     pair = isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, datetime) for each in value)

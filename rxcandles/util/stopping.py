@@ -1,8 +1,9 @@
-"""How a command ends when it is told to: by Ctrl-C, SIGTERM or SIGHUP, at any moment.
+"""How a command ends when Ctrl-C, SIGTERM or SIGHUP comes, at any moment.
 
-It imports next to nothing, so that it listens before the rest is loaded. A signal never raises in the midst of other
-code. It cancels the work that runs on an event loop, which ends in order; where nothing runs there, or that takes
-longer than 0.8 seconds, or on a second signal, the process leaves at once: one line, no unfinished file, an exit code.
+This module imports almost nothing, so that it handles signals before the rest is loaded. A signal never raises within
+other code. It cancels the work that runs on an event loop, and that work ends in order. The process leaves at once if
+no work runs there, if the work takes longer than 0.8 seconds, or on a second signal: one line, no unfinished file, an
+exit code.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["STOPPING", "Stopping"]
 
 GRACE = 0.8
-"""Seconds that work has to end in order, so that all is over within one."""
+"""Seconds that work has to end in order, so that everything is over within one second."""
 
 
 class Stopping:
-    """What this process does about signals; there is one, ``STOPPING``, and it does nothing before ``listen``."""
+    """How this process handles signals; the only instance is ``STOPPING``, and it does nothing before ``listen``."""
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """The signal that came first; None as long as none came."""
+        """The first signal that came; None before that."""
         self._cancel: Callable[[], object] | None = None
         self._words: Callable[[], str] | None = None
         self._before: list[Callable[[], object]] = []
@@ -44,13 +45,14 @@ class Stopping:
 
     @property
     def listening(self) -> bool:
-        """Whether signals come here."""
+        """Whether this handles signals."""
         return bool(self._listening)
 
     def listen(self) -> None:
-        """Take the signals that end a process, but for those that whoever started it wants ignored (``nohup``, ``&``).
+        """Handle the signals that end a process, except those that the parent process has set to be ignored (``nohup``,
+        ``&``).
 
-        As process 1 of a container, only what is taken ends it at all.
+        For process 1 of a container only handled signals have an effect.
         """
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
@@ -59,16 +61,16 @@ class Stopping:
                 self._listening.append(number)
 
     def deafen(self) -> None:
-        """Ignore them from now on: everything is done, and only Python itself has still to end."""
+        """Ignore signals from now on: everything is done, and only Python itself is still to end."""
         for number in self._listening:
             signal.signal(number, signal.SIG_IGN)
 
     def before_leaving(self, do: Callable[[], object]) -> None:
-        """Have something done where the process leaves at once; it may be called in any thread, at any moment."""
+        """Call ``do`` if the process leaves at once; the call may come in any thread, at any moment."""
         self._before.append(do)
 
     def cancels(self, cancel: Callable[[], object], words: Callable[[], str] | None) -> None:
-        """Let a signal call ``cancel`` from now on; ``words`` are said where the work does not end in time."""
+        """Let a signal call ``cancel`` from now on; the last line is ``words`` if the work does not end in time."""
         self._cancel, self._words = cancel, words
         if self.number is not None:
             cancel()
@@ -78,11 +80,11 @@ class Stopping:
         self._cancel = self._words = None
 
     def said(self) -> bool:
-        """Whether the last line was said already; who asks says it."""
+        """Return whether the last line was written already; the caller that gets False must write it."""
         return not self._last.acquire(blocking=False)
 
     def leave(self) -> NoReturn:
-        """End the process now, with the last line; what it had begun to write is removed."""
+        """End the process now: write the last line and remove unfinished files."""
         if not self.said():
             for do in self._before:
                 try:
@@ -90,7 +92,7 @@ class Stopping:
                 except Exception:  # noqa: S110  # nosec B110 - the process ends, and the next may matter more
                     pass
             text = "stopped" if self._words is None else self._words()
-            # Not by sys.stderr: it may be what was interrupted.
+            # Not through sys.stderr, which may be in the middle of a write.
             try:
                 os.write(2, f"rxcandles: {text}\n".encode(errors="backslashreplace"))
             except OSError:
@@ -102,18 +104,18 @@ class Stopping:
         if again or self._cancel is None:
             self.leave()
         self._silence()
-        # No object of `threading`, whose lock may be held by what was interrupted.
+        # Not with `threading`, whose lock may be held by the interrupted code.
         _thread.start_new_thread(self._leave_late, ())
         self._cancel()
 
     def _leave_late(self) -> None:
         time.sleep(GRACE)
-        if self._last.locked():  # it has ended in time, and is saying so
+        if self._last.locked():  # the work has ended in time, and the last line is being written
             time.sleep(GRACE)
         self.leave()
 
     def _silence(self) -> None:
-        """What fails because it was cancelled says nothing: the last line says all."""
+        """Suppress the messages of code that fails because it was cancelled: the last line says everything."""
         for module, hook in (("threading", "excepthook"), ("sys", "unraisablehook")):
             if module in sys.modules:
                 setattr(sys.modules[module], hook, lambda *_: None)

@@ -1,4 +1,4 @@
-"""Work in a thread that does not outlive its caller."""
+"""Run blocking work in a thread that never outlives its caller."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ _A = TypeVar("_A")
 
 
 async def in_thread(work: Callable[[], _A], stop: Callable[[], object]) -> _A:
-    """Return ``work()``, run in a thread; cancelled, it calls ``stop``, which tells the work, and waits for its end."""
+    """Return ``work()``, run in a thread; on cancellation call ``stop``, which tells the work to end, and wait for its
+    end.
+    """
     running = asyncio.ensure_future(asyncio.to_thread(work))
-    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask any more
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks it as retrieved
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

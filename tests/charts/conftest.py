@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from profiling.browser import chromium, find_chromium
+from tests.support.browser import chromium, find_chromium
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
-from chartdata import FIRST, chart_of, fill, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from rxcandles.charts.levels import fitting
 from rxcandles.charts.strip import Counts, columns
 from rxcandles.model.spans import SpanSet, runs
 from rxcandles.model.timeframe import TIMEFRAMES, to_datetime
+from tests.support.chartdata import FIRST, chart_of, fill, written
 
 
 async def test_columns_are_what_is_stored() -> None:

@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from chartdata import FIRST, chart_of, whole, written
 from PIL import Image
 
-from profiling.browser import Page, opened
 from rxcandles import charts
 from rxcandles.charts import ChartData, bars, ladder
 from rxcandles.charts.strip import Counts
 from rxcandles.model.timeframe import to_datetime
+from tests.support.browser import Page, opened
+from tests.support.chartdata import FIRST, chart_of, whole, written
 
 ASSETS = Path(charts.__file__).parent / "assets"
 NO_TRADE, MISSING, DOUBTED = range(600, 640), range(660, 720), range(620, 640)

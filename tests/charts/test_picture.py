@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
-from chartdata import FIRST, chart_of, written
 from PIL import Image
 
 from rxcandles import RequestError, charts
 from rxcandles.charts import ChartData
 from rxcandles.charts.strip import Counts
 from rxcandles.model.timeframe import to_datetime
+from tests.support.chartdata import FIRST, chart_of, written
 
 VIOLET, AMBER, BLUE = (0x94, 0x67, 0xB5), (0xE0, 0xB0, 0x4C), (0x7A, 0x9C, 0xC6)
 PINK, GREY = (0xE3, 0x8F, 0xB5), (0x7D, 0x84, 0x8D)
@@ -130,7 +130,7 @@ def test_without_matplotlib() -> None:
     """Where matplotlib is absent the page is made all the same, and the picture's error says what to install."""
     program = (
         "import sys; sys.path[:0] = ['tests']; sys.modules['matplotlib'] = None\n"
-        "from chartdata import chart_of, written\n"
+        "from tests.support.chartdata import chart_of, written\n"
         "from rxcandles import ExtraMissingError, charts\n"
         "data = chart_of(written(1), (0, 1))\n"
         "print(len(charts.html(data)) > 100_000)\n"

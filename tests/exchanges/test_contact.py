@@ -10,11 +10,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from rawserver import RawServer, ok, raw_server
 
 from rxcandles.__main__ import main
 from rxcandles.errors import ConnectionFailedError, ExchangeError, UnreachableError
 from rxcandles.exchanges import UpbitExchange, contact
+from tests.support.rawserver import RawServer, ok, raw_server
 
 MINUTE = ("KRW-BTC", "1m", "--count", "5")
 

@@ -11,15 +11,15 @@ from functools import partial
 
 import attrs
 import pytest
-from exchanges.binance.market import Memory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
 from rxcandles import Exchange, Page, RequestError, Timeframe
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.http import HttpExchange
 from rxcandles.simulator import Market, Simulator
+from tests.support.binance import Memory
+from tests.support.toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
 FRAME = Timeframe.of("1m")
 

@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from rawserver import Answer, RawServer, ok, raw_server
 
 from rxcandles.errors import (
     BannedError,
@@ -28,6 +27,7 @@ from rxcandles.errors import (
 )
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model.timeframe import Timeframe
+from tests.support.rawserver import Answer, RawServer, ok, raw_server
 
 MINUTE = Timeframe.of("1m")
 TO = 1773240060

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import row
-from toys import END, KINDS, LIMIT, LISTED, MINUTE, Declared, Knowing, Rows, Tail, Toy, Windows, truth
 
 import rxcandles
 from rxcandles import Order, Page, Timeframe
 from rxcandles.exchanges.upbit import UpbitExchange
 from rxcandles.model.timeframe import to_datetime
+from tests.support.fakes import row
+from tests.support.toys import END, KINDS, LIMIT, LISTED, MINUTE, Declared, Knowing, Rows, Tail, Toy, Windows, truth
 
 
 async def collected(exchange: Toy, path: Path | str, **asked: Any) -> tuple[list[int], int]:

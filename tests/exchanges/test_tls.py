@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from rawserver import ok, raw_server
 
 import rxcandles
 from rxcandles.cli import cli
@@ -24,6 +23,7 @@ from rxcandles.errors import CertificateError, ConnectionFailedError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
+from tests.support.rawserver import ok, raw_server
 
 MINUTE = Timeframe.of("1m")
 TO = 1773240060

@@ -8,11 +8,11 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rawserver import CANDLES, ok, raw_server
 
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.exchanges.unpacking import UnpackingError, unpacked
 from rxcandles.model.timeframe import Timeframe
+from tests.support.rawserver import CANDLES, ok, raw_server
 
 
 def bare(body: bytes) -> bytes:

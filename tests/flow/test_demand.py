@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 import reactivex
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 from rxcandles.flow import Flow, from_demand, map_async, run, with_backpressure
+from tests.support.virtualloop import run_virtual
 
 
 async def pause(value: int) -> int:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
 from rxcandles.flow import from_async_iterable, map_async, run, with_backpressure
 from rxcandles.model.timeframe import to_datetime
+from tests.support.virtualloop import run_virtual
 
 
 class Counter:

@@ -8,10 +8,10 @@ import tracemalloc
 
 import pytest
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 from rxcandles.errors import RequestError
 from rxcandles.flow import Stream, batch, from_demand, latest, map_async, run, with_backpressure
+from tests.support.virtualloop import run_virtual
 
 
 async def work(value: int) -> int:

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 from rxcandles.errors import StageCancelledError
 from rxcandles.flow import Flow, concat_map_async, from_demand, map_async, run, with_backpressure
+from tests.support.virtualloop import run_virtual
 
 
 class Gauge:

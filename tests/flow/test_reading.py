@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles.errors import RequestError
 from rxcandles.flow import Stream, from_demand, map_async, with_backpressure
+from tests.support.virtualloop import run_virtual
 
 
 async def step(value: int) -> int:

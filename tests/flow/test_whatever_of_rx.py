@@ -13,11 +13,11 @@ from reactivex import operators as rx
 from reactivex.scheduler import EventLoopScheduler, NewThreadScheduler, ThreadPoolScheduler, TimeoutScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 from reactivex.subject import Subject
-from virtualloop import run_virtual
 
 from rxcandles.errors import MemoryLimitError, RequestError
 from rxcandles.flow import Stream, from_demand, latest, map_async, run, with_backpressure
 from rxcandles.flow import stream as leaving
+from tests.support.virtualloop import run_virtual
 
 N = 400
 ALL = list(range(N))

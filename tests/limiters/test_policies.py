@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limiters.servers import Answer, BucketServer, FixedServer, Server, WindowServer, collect
-from virtualloop import run_virtual
 
 from rxcandles.errors import RequestError
 from rxcandles.limiters import Limit, LimitKind, MachineLimiter, SlidingWindowLimiter, WeightStats
+from tests.support.servers import Answer, BucketServer, FixedServer, Server, WindowServer, collect
+from tests.support.virtualloop import run_virtual
 
 BINANCE = Limit(6000, window=60, kind="fixed", group="binance", unit="weight")
 BITHUMB = Limit(150, kind="bucket", group="bithumb")

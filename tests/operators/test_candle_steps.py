@@ -8,13 +8,9 @@ from typing import Any
 
 import attrs
 import pytest
-from candlelists import START, cut, market, ordered, through
-from fakes import NEWEST, NOW, FakeExchange
-from fakes import slots as fake_slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex.testing import ReactiveTest, TestScheduler
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import InvalidCandleError, RequestError
@@ -23,6 +19,10 @@ from rxcandles.model.derived import FilledCandle
 from rxcandles.model.reports import CandleProgress
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.stores import SqliteStore
+from tests.support.candlelists import START, cut, market, ordered, through
+from tests.support.fakes import NEWEST, NOW, FakeExchange
+from tests.support.fakes import slots as fake_slots
+from tests.support.virtualloop import run_virtual
 
 on_next, on_completed, on_error, subscribe = (
     ReactiveTest.on_next,

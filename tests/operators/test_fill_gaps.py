@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 import pytest
 import reactivex
-from candlelists import START, cut, market, ordered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import InvalidCandleError
 from rxcandles.model import ORDERS, CandleData, Order
 from rxcandles.model.derived import FilledCandle, NoTrade
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, to_datetime
+from tests.support.candlelists import START, cut, market, ordered
+from tests.support.virtualloop import run_virtual
 
 
 async def filled(policy: Literal["flat", "null"], lists: list[Any], order: Order, size: int = 1000) -> list[list[Any]]:

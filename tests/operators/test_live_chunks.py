@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import reactivex
-from fakes import MINUTE, NEWEST, row
 from reactivex import operators as rx
 
 from rxcandles import operators as ops
@@ -13,6 +12,7 @@ from rxcandles.model.reports import CollectionSummary
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Covered
 from rxcandles.stores import SqliteStore
+from tests.support.fakes import MINUTE, NEWEST, row
 
 ONE_MINUTE = Timeframe.of("1m")
 

@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 import reactivex
-from candlelists import market
-from fakes import NOW, FakeExchange, row, slots
 from reactivex import Observable
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import ExchangeError, PassingError, RequestError
@@ -20,6 +17,9 @@ from rxcandles.model import Request
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
+from tests.support.candlelists import market
+from tests.support.fakes import NOW, FakeExchange, row, slots
+from tests.support.virtualloop import run_virtual
 
 REQUEST = Request("KRW-BTC", "1m", count=300, now=NOW)
 STORE: Any = SqliteStore.__new__(SqliteStore)  # never used: the pieces before it are wrong already

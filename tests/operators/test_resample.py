@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 import reactivex
-from candlelists import START, cut, market, ordered, through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex.testing import ReactiveTest, TestScheduler
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import InvalidCandleError, RequestError
 from rxcandles.model import ORDERS, CandleData, Order, Request
 from rxcandles.model.derived import ResampledCandle
 from rxcandles.model.timeframe import Timeframe, to_datetime
+from tests.support.candlelists import START, cut, market, ordered, through
+from tests.support.virtualloop import run_virtual
 
 PAIRS = [
     ("1s", "1m"), ("1m", "3m"), ("1m", "5m"), ("5m", "60m"), ("60m", "1d"), ("240m", "1d"), ("1d", "1w"),

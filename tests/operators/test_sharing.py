@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 import reactivex
-from candlelists import cut, market, ordered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import Observable
 from reactivex import operators as rx
 from reactivex.testing import ReactiveTest, TestScheduler
-from virtualloop import run_virtual
 
 from rxcandles import operators as ops
 from rxcandles.errors import InvalidCandleError, RequestError
 from rxcandles.model import ORDERS, CandleData, Order
+from tests.support.candlelists import cut, market, ordered
+from tests.support.virtualloop import run_virtual
 
 on_next, on_completed, on_error, subscribe = (
     ReactiveTest.on_next,

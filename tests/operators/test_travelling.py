@@ -13,14 +13,10 @@ from typing import Any
 import attrs
 import pytest
 import reactivex
-from candlelists import START, market, ordered
-from fakes import NEWEST, NOW, FakeExchange
-from fakes import slots as minutes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import Observable
 from reactivex import operators as rx
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import operators as ops
@@ -33,6 +29,10 @@ from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.modes.collector import CandleCollector
 from rxcandles.ports import Page
 from rxcandles.stores import SqliteStore
+from tests.support.candlelists import START, market, ordered
+from tests.support.fakes import NEWEST, NOW, FakeExchange
+from tests.support.fakes import slots as minutes
+from tests.support.virtualloop import run_virtual
 
 FIVE = Timeframe.of("5m")
 Op = Callable[[Observable[Any]], Observable[Any]]

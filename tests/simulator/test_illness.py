@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from replica import read, view
 from yarl import URL
 
 from rxcandles.errors import RequestError
@@ -22,6 +21,7 @@ from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe, from_datetime, time_text
 from rxcandles.simulator import Illness, Market, Simulator, faults
 from rxcandles.simulator.illness import WELL, Connections, merged
+from tests.support.replica import read, view
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
 LISTED = NOW - 9 * 3600

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replica import read, view
 
 from rxcandles.errors import RequestError
 from rxcandles.model.timeframe import Timeframe
@@ -18,6 +17,7 @@ from rxcandles.simulator import Answer, Illness, Market, Replay
 from rxcandles.simulator.answers import opened
 from rxcandles.simulator.illness import WELL, merged
 from rxcandles.simulator.market import Served
+from tests.support.replica import read, view
 
 NOW = 1_788_221_415  # 2026-09-01T00:10:15Z
 DAY = 86_400

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from trouble import MARKET, STORED, TO, Bench
 
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Simulator
 from rxcandles.stores import SqliteStore
+from tests.support.trouble import MARKET, STORED, TO, Bench
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from trouble import COUNT, STORED, TO, Bench
 
-from profiling.children import MODES
 from rxcandles.errors import SchemaError, StoreError
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite import schema
+from tests.support.children import MODES
+from tests.support.trouble import COUNT, STORED, TO, Bench
 
 modes = pytest.mark.parametrize("mode", MODES)
 PAGE = 4096

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from neighbours import watch
-from trouble import STORED, TO, Bench
 
-from profiling.children import FORKED, MODES, Child
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite.reading import SqliteReader
+from tests.support.children import FORKED, MODES, Child
+from tests.support.neighbours import watch
+from tests.support.trouble import STORED, TO, Bench
 
 SERIES = ("KRW-D900", Timeframe.of("1m"))
 

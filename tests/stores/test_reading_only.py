@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from trouble import TO
 
 import rxcandles
 from rxcandles.__main__ import main
@@ -19,6 +18,7 @@ from rxcandles.errors import StoreError
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite import access
+from tests.support.trouble import TO
 
 MINUTE = Timeframe.of("1m")
 SERIES = ["KRW-D900", "1m"]

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trouble import COUNT, STORED, TO, Bench
 
-from profiling.children import MODES
 from rxcandles.errors import StoreError
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
+from tests.support.children import MODES
+from tests.support.trouble import COUNT, STORED, TO, Bench
 
 modes = pytest.mark.parametrize("mode", MODES)
 MINUTE = Timeframe.of("1m")

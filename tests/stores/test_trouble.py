@@ -22,13 +22,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from neighbours import as_nobody, writing
-from trouble import COUNT, STORED, Bench
 
-from profiling.children import FORKED, MODES, Job
 from rxcandles.errors import StoreError
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.sqlite import connection as connection_module
+from tests.support.children import FORKED, MODES, Job
+from tests.support.neighbours import as_nobody, writing
+from tests.support.trouble import COUNT, STORED, Bench
 
 modes = pytest.mark.parametrize("mode", MODES)
 

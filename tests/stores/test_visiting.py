@@ -11,7 +11,7 @@ import pytest
 
 import rxcandles
 from rxcandles import Row, SqliteStore, Timeframe
-from rxcandles.cli.covered import Layout
+from rxcandles.cli.coverage_table import Layout
 from rxcandles.errors import StoreError
 from rxcandles.stores.overview import SeriesOverview, overview
 from rxcandles.stores.sqlite.connection import Connection

@@ -6,7 +6,7 @@ of eight decimals, the number of trades as a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -66,8 +66,8 @@ _klines: Final = msgspec.json.Decoder(list[_Kline], strict=False)
 _info: Final = msgspec.json.Decoder(_Info)
 _TIMES: Final = ("opened", "closes")
 _NOT_YET: Final = "PRE_TRADING"
-_ALL_ON_GRID: Final = 1_546_300_800_000
-"""2019-01-01 in milliseconds: Binance has no candles off the grid from here on (seen from 2017-12 to 2018-07)."""
+_ALL_ON_GRID: Final = 1_546_300_800
+"""2019-01-01: Binance has no candles off the grid from here on (seen from 2017-12 to 2018-07)."""
 
 
 def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
@@ -85,34 +85,38 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
         except UNREADABLE:
             message = f"{asked}: the answer is no page of candles ({error}): {excerpt(body)}"
             raise InvalidResponseError(message) from error
-    on_grid = _on_grid(timeframe)
-    make = tuple.__new__
-    rows: list[Row] = []
-    keep, off_grid = rows.append, []
-    for each in reversed(klines):
-        opened = each.opened
-        if not on_grid(opened):
-            if opened >= _ALL_ON_GRID:
-                at = time_text(opened / 1000)
-                raise InvalidResponseError(
-                    f"{asked}: a candle opens at {at}, which is in the middle of a slot: {excerpt(body)}"
-                )
-            off_grid.append(opened / 1000)
-            continue
-        values = (
-            opened // 1000, each.open, each.high, each.low, each.close, each.volume, each.turnover, each.closes,
-            None, None, None, each.trades, each.taker_volume, each.taker_turnover,
-        )  # fmt: skip
-        keep(make(RowWithTrades, values))
-    return Klines(rows, off_grid, len(klines), klines[0].opened / 1000 if klines else None)
+    make, first = tuple.__new__, klines[0].opened / 1000 if klines else None
+    there = klines if _all_on_grid(klines, timeframe) else [each for each in klines if _on_grid(each, timeframe)]
+    rows: list[Row] = [
+        make(
+            RowWithTrades,
+            (
+                each.opened // 1000, each.open, each.high, each.low, each.close, each.volume, each.turnover,
+                each.closes, None, None, None, each.trades, each.taker_volume, each.taker_turnover,
+            ),
+        )
+        for each in reversed(there)
+    ]  # fmt: skip
+    off_grid = []
+    if there is not klines:
+        off_grid = [each.opened / 1000 for each in reversed(klines) if not _on_grid(each, timeframe)]
+    if off_grid and off_grid[0] >= _ALL_ON_GRID:
+        raise InvalidResponseError(
+            f"{asked}: a candle opens at {time_text(off_grid[0])}, in the middle of a slot: {excerpt(body)}"
+        )
+    return Klines(rows, off_grid, len(klines), first)
 
 
-def _on_grid(timeframe: Timeframe) -> Callable[[int], bool]:
-    """Return what says whether a slot opens at a time in milliseconds."""
+def _all_on_grid(klines: Sequence[_Kline], timeframe: Timeframe) -> bool:
+    """Say whether all open where a slot does, as in nearly every page."""
     step, offset = timeframe.seconds * 1000, timeframe.offset * 1000
     if step:
-        return lambda opened: (opened - offset) % step == 0
-    return lambda opened: opened % 1000 == 0 and bool(timeframe.on_grid(opened // 1000))
+        return {(each.opened - offset) % step for each in klines} <= {0}
+    return all(_on_grid(each, timeframe) for each in klines)
+
+
+def _on_grid(kline: _Kline, timeframe: Timeframe) -> bool:
+    return kline.opened % 1000 == 0 and bool(timeframe.on_grid(kline.opened // 1000))
 
 
 def _one_by_one(body: bytes) -> list[_Kline]:

@@ -1,1 +1,1 @@
-"""From files and tables of other tools into candles."""
+"""Read candles from files and tables of other tools."""

@@ -1,4 +1,4 @@
-"""In which encoding a text file is: by its mark, else UTF-8, else Korean Windows'."""
+"""Find the encoding of a text file: by its mark, else UTF-8, else that of Korean Windows."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def check_encoding(name: str | None) -> str | None:
     if name is None:
         return None
     try:
-        found = codecs.lookup(name)
-        fits = bool(getattr(found, "_is_text_encoding", True)) and found.name not in _NO_TEXT
+        codec = codecs.lookup(name)
+        fits = bool(getattr(codec, "_is_text_encoding", True)) and codec.name not in _NO_TEXT
     except (LookupError, TypeError, ValueError):
         fits = False
     if not fits:

@@ -1,4 +1,4 @@
-"""Importing candles: read and checked to the end in a file of its own first, then stored in one transaction."""
+"""Import candles: read and check a whole source into a temporary file, then store it in one transaction."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import attrs
 
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
-from rxcandles.interchange.reading.clock import Clock
-from rxcandles.interchange.reading.columns import check_columns, shape_of
+from rxcandles.interchange.reading.check_rows import RowChecker
 from rxcandles.interchange.reading.encodings import check_encoding
-from rxcandles.interchange.reading.gate import Gate
-from rxcandles.interchange.reading.source_of import FORMATS, open_source
-from rxcandles.interchange.reading.stated import Said, check_said, zone_said
+from rxcandles.interchange.reading.find_columns import check_columns, find_columns
+from rxcandles.interchange.reading.open_source import FORMATS, formats, open_source
+from rxcandles.interchange.reading.open_times import OpenTimes
+from rxcandles.interchange.vocabulary.statements import Statement, check_statement, zone_stated
 from rxcandles.model.moments import said_zone, zone
 from rxcandles.model.naming import NAMED
 from rxcandles.model.timeframe import END, Timeframe
@@ -30,7 +30,7 @@ from rxcandles.util.arguments import check_choice, check_flag, check_number, che
 from rxcandles.util.showing import Brief
 from rxcandles.util.threads import in_thread
 
-__all__ = ["FORMATS", "ImportReport", "Reading", "import_candles", "read_candles", "sqlite_store"]
+__all__ = ["FORMATS", "CheckedSource", "ImportReport", "import_candles", "read_candles", "sqlite_store"]
 
 
 @attrs.frozen(repr=False)
@@ -66,8 +66,8 @@ class ImportReport(Brief):
 
 
 @attrs.frozen
-class Reading:
-    """A source that was read to its end, without fault."""
+class CheckedSource:
+    """A source that was read to its end without a fault, and can be stored."""
 
     symbol: str
     timeframe: Timeframe
@@ -81,7 +81,7 @@ class Reading:
 
     async def store(self, store: SqliteStore, *, replace: bool = False) -> ImportReport:
         """Store it in one transaction; see :func:`import_candles`."""
-        taken: Taken = await store.take_in(
+        counts: Taken = await store.take_in(
             self.symbol, self.timeframe, self.staging, self.format, self.sha256, replace=replace
         )
         return ImportReport(
@@ -92,7 +92,7 @@ class Reading:
             zone=self.zone,
             encoding=self.encoding,
             notes=self.notes,
-            **taken._asdict(),
+            **counts._asdict(),
         )
 
 
@@ -117,43 +117,44 @@ async def import_candles(
     replace: bool = False,
     now: float | None = None,
 ) -> ImportReport:
-    """Import candles from a file, or from lists or a frame in memory, all of them or none; return what became of them.
+    """Import candles from a file or from memory, all of them or none, and return what became of them.
 
-    They are marked as imported and never taken for proven: the exchange is still asked for what it wasn't asked
-    before, and its candles then take the place of these. ``get_candles`` and the like never hand them out;
-    ``store.imported`` and ``store.rows_with_imported`` do. The same import again changes nothing.
+    Imported candles are marked, and never taken for proven: collecting still asks the exchange for their time, and its
+    candles take their place. ``get_candles`` and the like never return them; ``store.imported`` and
+    ``store.rows_with_imported`` do. The same import again changes nothing.
 
-    ``source`` is one of:
+    - ``source``: the path of a file (CSV, Parquet, feather, JSON or JSON lines, also in a ``.gz`` or as the one file in
+      a ``.zip``), a list of lists as ccxt and Binance return them, a list of objects as Upbit does, or a frame of
+      pandas, polars or Arrow. Rows may come in any order.
+    - ``format``: one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; by default found by the name and
+      the content.
+    - ``columns``: our names of columns and the source's, ``{"open_time": "Date"}``, or their numbers from 1 where it
+      has no header; ``market`` is the column with the market. ``turnover`` and ``timestamp`` may be missing.
+    - ``tz``: the zone of times that name none. By default it is what the source says (a column, the file's name, a
+      trade's ``timestamp``, the tool), else the store's ``tz``, else ``RXCANDLES_TZ``, else UTC; the report says which.
+      A source whose times may well be Korean is refused without it.
+    - ``encoding``: of a text; found by default.
+    - ``keep_empty``: keep rows in which nobody traded (no values, or volume 0 and all prices equal), with which
+      freqtrade fills gaps. They are left out and counted by default, since the exchange has no such candles.
+    - ``replace``: overwrite candles of earlier imports that have other values.
+    - ``now``: UTC seconds; this machine's clock by default.
 
-    - the path of a file: CSV, Parquet, feather, JSON (lists as ccxt and Binance have them, or objects as Upbit
-      answers) or JSON lines; also packed, as ``.gz`` or as the one file in a ``.zip``;
-    - such lists or objects in memory;
-    - a DataFrame of pandas or polars, or a table of Arrow.
+    A few thousand rows are in memory. About 100 bytes a row, and what is unpacked, lie in the folder for temporary
+    files meanwhile. While candles are stored, other writers wait: about 3 seconds for a million. When cancelled, it
+    stores nothing, or everything if it was storing already.
 
-    ``format`` is one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; None goes by name and content.
-    ``columns`` maps names of ours to the source's (``{"open_time": "Date"}``), or to numbers from 1 where it has no
-    header; ``market`` is the column with the market. Times without a zone are of ``tz``; if that is not given, of the
-    zone that a column or its name, the file's name, the tool or a trade's ``timestamp`` says, else the store's ``tz``,
-    else that of ``RXCANDLES_TZ``, else UTC: the report says
-    which. Where they may well be Korean, that is asked for. ``encoding`` of a text is found if not given. A source that
-    says that it is of another market, timeframe or exchange is refused.
+    Raises:
 
-    Rows in which nobody traded (no values, or volume 0 and all prices the same, with which freqtrade fills up) are left
-    out and counted unless ``keep_empty``, where the exchange has no candle there: Upbit has none, Binance has. Order
-    does not matter. What the source does not have of turnover and ``timestamp`` is None. ``now`` is this machine's
-    clock if not given.
+    - ``RequestError``: an argument is not valid, or the source is not what it should be. The message names the line or
+      row and its value: a time off the grid of the timeframe, a candle that is not over, impossible values, rows or
+      earlier imports that contradict one another, another market, timeframe or exchange, times at other hours than
+      the stored ones, missing columns, no rows, a file that unpacks without bound.
+    - ``ExtraMissingError``: the source needs pyarrow, which is not installed.
+    - ``StoreError``: the database can't be read or written.
 
-    Raises ``RequestError``, which names the line or row and its value: for a time off the timeframe's grid, a candle
-    that is not over, impossible values, NaN among them, two rows that contradict each other, a row that contradicts an
-    earlier import (``replace`` lets it win), the same candles at other hours than those held, times of a longer
-    timeframe, columns that aren't there, no rows, what unpacks without bound; ``ExtraMissingError`` where pyarrow is
-    needed; ``StoreError``. In memory are a few thousand rows; on disk, in the system's folder for temporary files,
-    about 100 bytes a row, and what is unpacked. Others' writes wait while it is stored, about 3 seconds for a million
-    candles. When cancelled, it stores nothing, or all of it if it was storing already.
-
-    ::
-
-        report = await import_candles(store, "KRW-BTC", "1m", "btc.csv", tz="KST")
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> report.new, report.format
+    (60, 'csv')
     """
     keeper = sqlite_store(store)
     check_flag("replace", replace)
@@ -169,8 +170,8 @@ async def import_candles(
         now=now,
         exchange=keeper.exchange,
         home=keeper.tz,
-    ) as reading:
-        return await reading.store(keeper, replace=replace)
+    ) as checked:
+        return await checked.store(keeper, replace=replace)
 
 
 @asynccontextmanager
@@ -187,67 +188,93 @@ async def read_candles(
     now: float | None = None,
     exchange: str | None = None,
     home: tzinfo | None = None,
-) -> AsyncIterator[Reading]:
-    """Read and check what :func:`import_candles` takes, without a store; it is there for as long as the block runs.
+) -> AsyncIterator[CheckedSource]:
+    """Read and check what :func:`import_candles` takes, without a store; the result lasts as long as the block runs.
 
-    ``exchange`` is the one whose candles they are to be, ``home`` the zone of times where
-    nothing says another; None is that of ``RXCANDLES_TZ``, if it says one.
+    ``exchange`` is the one whose candles they must be. ``home`` is the zone of times for which nothing names another;
+    None is that of ``RXCANDLES_TZ``, if it names one.
     """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
     if format is not None:
-        check_choice("format", format, FORMATS)
-    columns = check_columns(columns)
-    given = None if tz is None else zone("tz", tz)
-    encoding = check_encoding(encoding)
-    check_flag("keep_empty", keep_empty)
-    clock = check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds")
+        check_choice("format", format, formats())
+    wanted = _Wanted(
+        symbol=symbol,
+        frame=frame,
+        format=format,
+        columns=check_columns(columns),
+        tz=None if tz is None else zone("tz", tz),
+        encoding=check_encoding(encoding),
+        keep_empty=check_flag("keep_empty", keep_empty),
+        now=check_number("now", time.time() if now is None else now, 0, END - 1, what="UTC seconds"),
+        exchange=exchange,
+        home=said_zone() if home is None else home,
+    )
     stopped = threading.Event()
-
-    def read(kept: ExitStack) -> Reading:
-        notes: list[str] = []
-
-        def check(said: Said, where: str) -> None:
-            notes.extend(check_said(said, where, symbol, frame, exchange))
-
-        with open_source(source, format, encoding, columns, symbol, check) as found:
-            rows, where = found.rows, found.where
-            notes += rows.notes
-            for said in rows.said:
-                check(said, where)
-            shape = shape_of(rows.names, where, columns, symbol, rows.texts)
-            zoned = zone_said((*found.said, *rows.said))
-            instants = Clock(where, shape, frame, given, zoned, said_zone() if home is None else home)
-            kept_empty = keep_empty or _has_empty(exchange, frame)
-            gate = Gate(where, rows, shape, instants, symbol, frame, exchange, clock, keep_empty=kept_empty)
-            staging = kept.enter_context(Staging(where, rows.word))
-            for batch in rows.batches(shape.names, where, shape.asides):
-                if stopped.is_set():
-                    break
-                staging.add(list(gate.rows(batch)))
-            if not staging.added and not gate.empty:
-                raise RequestError(f"{where} has no rows; there is nothing to import")
-            notes += gate.finish()
-            staging.finish()
-        if instants.zone is not None:
-            notes.append(f"times without a zone were taken as {instants.zone}, {instants.why}")
-        return Reading(
-            symbol=symbol,
-            timeframe=frame,
-            staging=staging,
-            format=found.style,
-            sha256=found.sha256,
-            empty=gate.empty,
-            zone=None if instants.zone is None else str(instants.zone),
-            encoding=found.encoding,
-            notes=tuple(notes),
-        )
-
     with ExitStack() as kept:
-        yield await in_thread(partial(read, kept), stopped.set)
+        yield await in_thread(partial(_read, source, wanted, kept, stopped), stopped.set)
+
+
+@attrs.frozen
+class _Wanted:
+    """What a source is to be read as; see :func:`read_candles`."""
+
+    symbol: str
+    frame: Timeframe
+    format: str | None
+    columns: Mapping[str, str]
+    tz: tzinfo | None
+    encoding: str | None
+    keep_empty: bool
+    now: float
+    exchange: str | None
+    home: tzinfo | None
+
+
+def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Event) -> CheckedSource:
+    """Read a source to its end; what it needs afterwards is ``kept``. Runs in a thread."""
+    notes: list[str] = []
+
+    def check(statement: Statement, where: str) -> None:
+        notes.extend(check_statement(statement, where, wanted.symbol, wanted.frame, wanted.exchange))
+
+    with open_source(source, wanted.format, wanted.encoding, wanted.columns, wanted.symbol, check) as opened:
+        rows, where = opened.rows, opened.where
+        notes += rows.notes
+        for statement in rows.statements:
+            check(statement, where)
+        columns = find_columns(rows.names, where, wanted.columns, wanted.symbol, rows.texts)
+        zoned = zone_stated((*opened.statements, *rows.statements))
+        times = OpenTimes(where, columns, wanted.frame, wanted.tz, zoned, wanted.home)
+        checker = RowChecker(
+            where, rows, columns, times, wanted.symbol, wanted.frame, wanted.exchange, wanted.now,
+            keep_empty=wanted.keep_empty or _has_empty(wanted.exchange, wanted.frame),
+        )  # fmt: skip
+        staging = kept.enter_context(Staging(where, rows.word))
+        for batch in rows.batches(columns.names, where, columns.others):
+            if stopped.is_set():
+                break
+            staging.add(list(checker.rows(batch)))
+        if not staging.added and not checker.empty:
+            raise RequestError(f"{where} has no rows; there is nothing to import")
+        notes += checker.finish()
+        staging.finish()
+    if times.zone is not None:
+        notes.append(f"times without a zone were taken as {times.zone}, {times.why}")
+    return CheckedSource(
+        symbol=wanted.symbol,
+        timeframe=wanted.frame,
+        staging=staging,
+        format=opened.format,
+        sha256=opened.sha256,
+        empty=checker.empty,
+        zone=None if times.zone is None else str(times.zone),
+        encoding=opened.encoding,
+        notes=tuple(notes),
+    )
 
 
 def _has_empty(exchange: str | None, frame: Timeframe) -> bool:
-    """Return whether an exchange is known to have candles where nobody traded, which are then no filling."""
+    """Return whether an exchange is known to have candles in which nobody traded, which are then no filling."""
     known = (exchange or "").partition("@")[0]
     return known in NAMED and absent_slot(named(known), frame) == "outage"

@@ -1,4 +1,4 @@
-"""Whether the times of a source are those of its timeframe, or of a longer one."""
+"""Find out whether the times of a source are those of its timeframe, or of a longer one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames of pandas and polars, and Arrow's tables and record batches."""
+"""Read the frames of pandas and polars, and Arrow's tables and record batches."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from itertools import count
 from typing import Any, Final
 
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.numbers import Comma
-from rxcandles.interchange.reading.sources import BATCH, Batch, Source
-from rxcandles.interchange.reading.stated import Said
-from rxcandles.interchange.tools import ours, pyupbit, yfinance
+from rxcandles.interchange.reading.row_sources import BATCH, Batch, Source
+from rxcandles.interchange.tools import ours, yfinance
 from rxcandles.util.extras import need
 
 __all__ = ["ArrowSource", "PandasSource", "frame_source"]
@@ -25,21 +23,16 @@ _LONGEST: Final = 1000
 """Bytes of the longest text that a time, a number or a market's name may be."""
 
 
-class ArrowSource:
+class ArrowSource(Source):
     """Arrow's record batches; ``read`` yields those of the columns it is given."""
-
-    word = "row"
-    comma: Comma = "thousands"
-    blanks = True
-    notes: Sequence[str] = ()
 
     def __init__(self, schema: Any, read: Callable[[Sequence[str]], Iterator[Any]]) -> None:
         # pandas puts an index last; it is the first column to everybody else.
         self._names = {("" if name == _UNNAMED else name): name for name in sorted(schema.names, key=_index_last)}
-        self.names: Sequence[str] = list(self._names) if len(self._names) == len(schema.names) else schema.names
-        self.said: Sequence[Said] = [said] if (said := ours.by_metadata(schema.metadata)) else []
-        self.tool: str | None = pyupbit.NAME if pyupbit.looks_so(self.names) else None
-        self.texts: Sequence[str] = [
+        self.names = list(self._names) if len(self._names) == len(schema.names) else schema.names
+        statement = ours.by_metadata(schema.metadata)
+        self.statements = () if statement is None else (statement,)
+        self.texts = [
             name for name in self.names if name in self._names and _has_text(schema.field(self._names[name]).type)
         ]
         self._read = read
@@ -93,26 +86,19 @@ def _values(arrow: Any, column: Any, name: str, *, loose: bool) -> Any:
     return column.to_pylist()
 
 
-class PandasSource:
+class PandasSource(Source):
     """A pandas DataFrame; an index that is no mere numbering is its first column, or its first ones."""
 
-    word = "row"
-    comma: Comma = "thousands"
-    blanks = True
-    notes: Sequence[str] = ()
-
     def __init__(self, frame: Any, symbol: str) -> None:
-        self.said: Sequence[Said] = ()
-        self.tool: str | None = None
-        found = list(frame.columns)
+        given = list(frame.columns)
         if getattr(frame.columns, "nlevels", 1) > 1:
-            levels, names, said = yfinance.flat([tuple(map(str, each)) for each in found], "the frame", symbol)
-            kept = set(levels)
-            chosen = [at for at, each in enumerate(found) if tuple(map(str, each)) in kept]
-            self.said = [said]
-            self.tool = yfinance.NAME
+            levels = [tuple(map(str, each)) for each in given]
+            kept, names, statement = yfinance.one_level(levels, "the frame", symbol)
+            chosen = [at for at, each in enumerate(levels) if each in set(kept)]
+            self.statements = (statement,)
+            self.tool = yfinance.TOOL.name
         else:
-            names, chosen = [str(name) for name in found], list(range(len(found)))
+            names, chosen = [str(name) for name in given], list(range(len(given)))
         columns = [(name, frame.iloc[:, at]) for name, at in zip(names, chosen, strict=True)]
         if type(frame.index).__name__ != "RangeIndex":
             levels_of = range(getattr(frame.index, "nlevels", 1))
@@ -121,14 +107,10 @@ class PandasSource:
                 for at in levels_of
             ]
             columns = [*index, *columns]
-        self.names: Sequence[str] = [name for name, _ in columns]
+        self.names = [name for name, _ in columns]
         self._columns = dict(reversed(columns))
         self._length = len(frame)
-        self.texts: Sequence[str] = [
-            name for name, column in columns if str(column.dtype) in ("object", "str", "string", "category")
-        ]
-        if pyupbit.looks_so(self.names):
-            self.tool = pyupbit.NAME
+        self.texts = [name for name, column in columns if str(column.dtype) in ("object", "str", "string", "category")]
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield them."""

@@ -1,4 +1,4 @@
-"""Files as they lie there: what kind each is, unpacked where it is packed, and never without bound."""
+"""Open files: find the kind of each, and unpack what is packed, never without bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import attrs
 from rxcandles.errors import RequestError
 from rxcandles.util.files import temporary_folder
 
-__all__ = ["KINDS", "PACKED", "OpenedFile", "check_unpacked", "kind_by_content", "kind_of", "opened"]
+__all__ = ["KINDS", "PACKED", "OpenedFile", "check_unpacked", "kind_by_content", "kind_of", "open_file"]
 
 KINDS: Final[Mapping[str, str]] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather",
@@ -76,29 +76,29 @@ def check_unpacked(where: str, unpacked: int, packed: int) -> None:
 
 
 @contextmanager
-def opened(path: Path, where: str) -> Iterator[OpenedFile]:
+def open_file(path: Path, where: str) -> Iterator[OpenedFile]:
     """Open a file; what is packed by gzip or in a zip archive is unpacked into the folder for temporary files."""
     with path.open("rb") as file, ExitStack() as kept:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         head = file.read(16)
         file.seek(0)
-        name, there = path.name, path
+        name, file_path = path.name, path
         if head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
             folder = kept.enter_context(temporary_folder())
             size = path.stat().st_size
             try:
                 with _unpacking(file, path, where, head) as (packed, name):
-                    there = folder / "unpacked"
-                    _copy(packed, there, where, size)
+                    file_path = folder / "unpacked"
+                    _copy(packed, file_path, where, size)
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise RequestError(f"{where} can't be unpacked: {error}. Nothing was imported") from error
-            with there.open("rb") as unpacked:
+            with file_path.open("rb") as unpacked:
                 head = unpacked.read(16)
         for magic, what in _UNFIT:
             if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(magic.lower()):
                 raise RequestError(f"{where} is {what}. Nothing was imported")
-        yield OpenedFile(there, name, sha256, head)
+        yield OpenedFile(file_path, name, sha256, head)
 
 
 def kind_by_content(head: bytes) -> str | None:
@@ -131,9 +131,9 @@ def _unpacking(file: IO[bytes], path: Path, where: str, head: bytes) -> Iterator
             yield packed, Path(members[0].filename).name
 
 
-def _copy(packed: Any, there: Path, where: str, size: int) -> None:
+def _copy(packed: Any, file_path: Path, where: str, size: int) -> None:
     unpacked = 0
-    with there.open("wb") as file:
+    with file_path.open("wb") as file:
         while piece := packed.read(_PIECE):
             unpacked += len(piece)
             check_unpacked(where, unpacked, size)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from rxcandles.interchange.reading.stated import Said
-from rxcandles.interchange.reading.times import unit_of
+from rxcandles.interchange.tools.tool import Names, Tool
+from rxcandles.interchange.vocabulary.statements import Statement
+from rxcandles.interchange.vocabulary.times import unit_of
 
-__all__ = ["NAME", "NAMES", "by_name", "looks_so"]
+__all__ = ["TOOL"]
 
-NAME: Final = "binance"
-
-NAMES: Final = (
+_COLUMNS: Final = (
     "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
     "taker_buy_quote_volume", "ignore",
 )  # fmt: skip
@@ -21,15 +20,23 @@ NAMES: Final = (
 _FILE: Final = re.compile(r"([A-Z0-9]+)-(?:(\d+(?:s|m|h|d|w|mo))|(trades|aggTrades))-\d{4}-\d{2}(?:-\d{2})?(?![0-9]).*")
 
 
-def by_name(name: str) -> Said | None:
-    """Return what a file's name says: ``BTCUSDT-1m-2024-01.zip``."""
-    found = _FILE.fullmatch(name)
-    if not found:
-        return None
-    unfit = None if found[2] else "trades"
-    return Said("by its name", found[1], found[2], unfit=unfit, elsewhere=True)
+class _Binance(Tool):
+    name = "binance"
+    archives = "Binance's archives"
+    columns: ClassVar[Names] = {"turnover": ("quote_volume", "quote_asset_volume")}
+
+    def by_name(self, name: str) -> Statement | None:
+        """``BTCUSDT-1m-2024-01.zip``."""
+        match = _FILE.fullmatch(name)
+        if not match:
+            return None
+        unfit = None if match[2] else "trades"
+        return Statement("by its name", match[1], match[2], unfit=unfit, elsewhere=True)
+
+    def row_columns(self, row: Sequence[Any]) -> Sequence[str] | None:
+        """Rows of twelve values, known by their two times."""
+        is_theirs = len(row) == len(_COLUMNS) and unit_of(row[0]) is not None and unit_of(row[0]) == unit_of(row[6])
+        return _COLUMNS if is_theirs else None
 
 
-def looks_so(row: Sequence[Any]) -> bool:
-    """Say whether a row is one of these, by its two times."""
-    return len(row) == len(NAMES) and unit_of(row[0]) is not None and unit_of(row[0]) == unit_of(row[6])
+TOOL: Final = _Binance()

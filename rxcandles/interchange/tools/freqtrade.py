@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from rxcandles.interchange.reading.stated import Said
+from rxcandles.interchange.columns import schema_of
+from rxcandles.interchange.frames import to_pandas
+from rxcandles.interchange.output import Contents, Format, write_feather
+from rxcandles.interchange.tools.tool import Tool
+from rxcandles.interchange.vocabulary.statements import Statement
+from rxcandles.interchange.vocabulary.words import exchange_called
+from rxcandles.model import CandleData
+from rxcandles.model.pairs import base_and_quote
+from rxcandles.modes.sequence import Columns
 
-__all__ = ["NAME", "by_name"]
+if TYPE_CHECKING:
+    import pandas
 
-NAME: Final = "freqtrade"
+__all__ = ["COLUMNS", "TOOL", "freqtrade_file", "to_freqtrade"]
+
+COLUMNS: Final = {
+    "date": "open_time", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
+}  # fmt: skip
+"""Its columns, and what they are called here."""
+
+_FRAMES: Final = {"60m": "1h", "240m": "4h", "1M": "1Mo"}
+"""What it calls a timeframe in a file's name, where it is not our name."""
 
 _FILE: Final = re.compile(
     r"([A-Za-z0-9]+)_([A-Za-z0-9]+)(?:_([A-Za-z0-9]+))?-(?:(\d+(?:Mo|[smhdwMy]))(?:-([A-Za-z_]+))?|(trades))(?![A-Za-z0-9]).*"
 )
+_FOLDER: Final = ("user_data", "data")
+"""Where it has a folder for each exchange."""
 _OTHERS: Final = {
     "futures": "the candles of a futures contract",
     "mark": "mark prices",
@@ -23,12 +44,54 @@ _OTHERS: Final = {
 }
 
 
-def by_name(name: str) -> Said | None:
-    """Return what a file's name says, futures and what is no candles at all included."""
-    found = _FILE.fullmatch(name)
-    if not found:
-        return None
-    base, quote, settled, frame, kind, trades = found.groups()
-    market = f"{quote}-{base}"
-    unfit = "trades" if trades else _OTHERS.get(kind, kind) if kind else _OTHERS["futures"] if settled else None
-    return Said("by its name", market, frame, unfit=unfit and f"{unfit} ({market})")
+def freqtrade_file(symbol: str, timeframe: str) -> str:
+    """Return the name of freqtrade's file for a series: ``BTC_KRW-1h.feather`` for ``KRW-BTC`` and ``60m``."""
+    parts = base_and_quote(symbol)
+    return f"{symbol if parts is None else '_'.join(parts)}-{_FRAMES.get(timeframe, timeframe)}.feather"
+
+
+def to_freqtrade(candles: Sequence[CandleData]) -> pandas.DataFrame:
+    """Return the candles of one series as freqtrade's frames have them, oldest first.
+
+    The columns are ``date`` (``datetime64[ms, UTC]``, as freqtrade reads its files) and ``open``, ``high``, ``low``,
+    ``close``, ``volume`` (``float64``); the index counts from 0. For a file, use :func:`export_candles` with
+    ``file_format="freqtrade"``. Raises what :func:`to_pandas` does.
+
+    >>> list(to_freqtrade(candles).columns)
+    ['date', 'open', 'high', 'low', 'close', 'volume']
+    """
+    theirs = {ours: name for name, ours in COLUMNS.items()}
+    frame = to_pandas(candles).reset_index().rename(columns=theirs)[list(COLUMNS)]
+    return frame.astype({"date": "datetime64[ms, UTC]"})
+
+
+def _write(path: Path, contents: Contents, pages: Iterable[Columns]) -> None:
+    schema = schema_of(COLUMNS.values(), contents.metadata)
+    for at, name in enumerate(COLUMNS):
+        schema = schema.set(at, schema.field(at).with_name(name))
+    write_feather(path, schema, (page[: len(COLUMNS)] for page in pages))
+
+
+class _Freqtrade(Tool):
+    name = "freqtrade"
+    is_format = True
+    export = Format(_write, keeps_proven=False, file_name=freqtrade_file)
+
+    def by_name(self, name: str) -> Statement | None:
+        """``BTC_KRW-1h.feather``; futures, and files of other things than candles, too."""
+        match = _FILE.fullmatch(name)
+        if not match:
+            return None
+        base, quote, settled, frame, kind, trades = match.groups()
+        market = f"{quote}-{base}"
+        unfit = "trades" if trades else _OTHERS.get(kind, kind) if kind else _OTHERS["futures"] if settled else None
+        return Statement("by its name", market, frame, unfit=unfit and f"{unfit} ({market})")
+
+    def by_folder(self, path: Path) -> Statement | None:
+        """``user_data/data/upbit``, by the exchange."""
+        *_, parent, folder, name = ("", "", *path.parts[:-1])
+        exchange = exchange_called(name) if (parent, folder) == _FOLDER else None
+        return Statement("by its folder", exchange=exchange) if exchange else None
+
+
+TOOL: Final = _Freqtrade()

@@ -1,4 +1,4 @@
-"""What our own files say of themselves: in their metadata, in the folders of a lake, in their names."""
+"""Our own files: what they are called, the folders of a lake, and their description of themselves."""
 
 from __future__ import annotations
 
@@ -7,45 +7,57 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from rxcandles.interchange.reading.stated import Said
+from rxcandles.interchange.output import METADATA_KEY
+from rxcandles.interchange.vocabulary.statements import Statement
 
-__all__ = ["by_metadata", "by_name", "by_path"]
+__all__ = ["about", "by_folder", "by_metadata", "by_name", "month_folder"]
 
 _FILE: Final = re.compile(r"(?:.*?(?<![A-Za-z0-9]))?(KRW-[A-Z0-9]+)(?:[-_ ](\d+[smhdwMy]))?(?![A-Za-z0-9]).*")
+_PARTS: Final = ("symbol", "timeframe", "exchange")
+_LONGEST: Final = 1 << 24
+"""Bytes of the longest description that is read."""
 
 
-def by_name(name: str) -> Said | None:
+def by_name(name: str) -> Statement | None:
     """Return what a name such as ``KRW-BTC.csv`` or ``KRW-BTC_60m.parquet`` says."""
-    found = _FILE.fullmatch(name)
-    return Said("by its name", found[1], found[2]) if found else None
+    match = _FILE.fullmatch(name)
+    return Statement("by its name", match[1], match[2]) if match else None
 
 
-def by_path(path: Path) -> Said | None:
+def month_folder(path: Path, symbol: str, timeframe: str) -> Path:
+    """Return the folder of a series in a lake, with a file a month: ``symbol=KRW-BTC/timeframe=60m``."""
+    return path / f"symbol={quote(symbol, safe='')}" / f"timeframe={timeframe}"
+
+
+def by_folder(path: Path) -> Statement | None:
     """Return what the folders of a lake say: ``symbol=KRW-BTC/timeframe=60m/2024-01.parquet``."""
-    found = dict(
-        part.split("=", 1) for part in path.parts[:-1] if part.startswith(("exchange=", "symbol=", "timeframe="))
-    )
-    if not found:
+    parts = dict(part.split("=", 1) for part in path.parts[:-1] if part.startswith(tuple(f"{key}=" for key in _PARTS)))
+    if not parts:
         return None
-    market, frame, exchange = (found.get(key) for key in ("symbol", "timeframe", "exchange"))
-    return Said("by its folders", None if market is None else unquote(market), frame, exchange)
+    symbol, timeframe, exchange = (parts.get(key) for key in _PARTS)
+    return Statement("by its folders", None if symbol is None else unquote(symbol), timeframe, exchange)
 
 
-def by_metadata(metadata: Mapping[bytes, bytes] | None) -> Said | None:
-    """Return what is under our key in a schema's metadata."""
-    text = (metadata or {}).get(b"rxcandles")
-    if text is None or len(text) > 1 << 24:
+def about(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any] | None:
+    """Return the description in the metadata of a Parquet or feather file, if it has one that can be read."""
+    text = (metadata or {}).get(METADATA_KEY.encode())
+    if text is None or len(text) > _LONGEST:
         return None
     try:
-        about: Any = json.loads(text)
+        description: Any = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(about, dict):
+    return description if isinstance(description, dict) else None
+
+
+def by_metadata(metadata: Mapping[bytes, bytes] | None) -> Statement | None:
+    """Return what a description says of the series."""
+    description = about(metadata)
+    if description is None:
         return None
-    market, frame, exchange = (
-        found if isinstance(found := about.get(key), str) and found else None
-        for key in ("symbol", "timeframe", "exchange")
+    symbol, timeframe, exchange = (
+        value if isinstance(value := description.get(key), str) and value else None for key in _PARTS
     )
-    return Said("by its metadata", market, frame, exchange)
+    return Statement("by its metadata", symbol, timeframe, exchange)

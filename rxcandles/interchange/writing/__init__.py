@@ -1,1 +1,1 @@
-"""From candles into files."""
+"""Write candles into files."""

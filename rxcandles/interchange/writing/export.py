@@ -1,4 +1,4 @@
-"""Stored candles into files: one, or one a month."""
+"""Export stored candles into files: one, or one a month."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 import attrs
 
 from rxcandles.errors import RequestError, UnprovenError
-from rxcandles.interchange.tools.shapes import freqtrade_file
-from rxcandles.interchange.writing.formats import FORMATS, FileOf, check_installed, write_file
-from rxcandles.model import ORDERS, TRADE_FIELDS, span_between
+from rxcandles.interchange.output import Contents
+from rxcandles.interchange.tools import ours
+from rxcandles.interchange.writing.formats import (
+    FORMATS,
+    check_installed,
+    format_called,
+    formats,
+    names_files,
+    write_file,
+)
+from rxcandles.model import TRADE_FIELDS, Order, span_between
 from rxcandles.model.moments import Time, check_instant
 from rxcandles.model.spans import Span, SpanSet
-from rxcandles.model.timeframe import Timeframe, plain_time, to_datetime
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe, plain_time, to_datetime
 from rxcandles.modes.sequence import Columns, read_columns
 from rxcandles.ports import CandleStore, RowReader, with_imported, zone_of
 from rxcandles.stores import SqliteStore
@@ -28,7 +35,7 @@ from rxcandles.util.showing import Brief
 from rxcandles.util.threads import in_thread
 from rxcandles.version import VERSION
 
-__all__ = ["BY", "FORMATS", "Exported", "export_candles", "month_folder"]
+__all__ = ["BY", "FORMATS", "Exported", "export_candles"]
 
 BY: Final = ("month",)
 """What a series may be cut into files by."""
@@ -63,154 +70,186 @@ async def export_candles(
     force: bool = False,
     include_imported: bool = False,
 ) -> Exported:
-    """Write what is stored of a series into ``path``, oldest first, and return what that came to.
+    """Write the stored candles of a series into a file, oldest first, and return what was written.
 
-    From ``since`` (a time, or how long before ``to``), included, up to ``to``, excluded; without them from the oldest
-    candle on, and up to the end of what is stored or proven. Times
-    that name no zone are in the store's ``tz``. The format is that of the path's suffix, or
-    ``file_format``: ``parquet`` (zstd), ``feather`` (lz4) and the text of ``csv`` and ``jsonl`` are one file. With
-    ``by="month"``, ``path`` is a folder, for ``symbol=…/timeframe=…/2024-01.parquet`` in it (UTC months). With
-    ``freqtrade`` it is one too, where freqtrade has its data of an exchange, for ``BTC_KRW-1m.feather``. Parquet and
-    feather say what they are under the key ``rxcandles`` of their metadata, as JSON: exchange, symbol, timeframe, the
-    span, what of it is proven, version.
+    - ``path``: a file, or a folder with ``by`` and for ``freqtrade``, which names its files itself
+      (``BTC_KRW-1h.feather``).
+    - ``since``, ``to``: the older end, included, and the newer, excluded. ``since`` may also be how long before ``to``.
+      By default all that is stored or proven. Times that name no zone are in the store's ``tz``.
+    - ``file_format``: ``parquet`` (zstd), ``feather`` (lz4), ``csv``, ``jsonl`` or ``freqtrade``; by default the suffix
+      of ``path``. Parquet and feather files describe themselves, as JSON under ``rxcandles`` in their metadata:
+      exchange, symbol, timeframe, the span, what of it is proven, and the version.
+    - ``by``: ``"month"`` writes a file a month, ``symbol=…/timeframe=…/2024-01.parquet`` (UTC), but for months without
+      candles.
+    - ``complete``: refuse where not all of the span is proven. By default what is stored is written, and the spans that
+      are not proven are ``missing`` in the result.
+    - ``force``: replace files that are there already.
+    - ``include_imported``: write imported candles too. A last column, ``proven``, says which are the exchange's; values
+      that an import lacks are empty.
 
-    With ``include_imported`` imported candles are written too, from the oldest and up to the newest of either kind;
-    a last column, ``proven``, says of each candle whether it is the exchange's. What an import lacks is empty there.
+    Runs in a thread and holds 50,000 rows at a time. A file takes its place when it is whole. When cancelled, it waits
+    until the thread has stopped, and leaves no part of a file.
 
-    What is stored but not proven is written too; the spans that aren't proven are ``missing`` in what is returned, or
-    an ``UnprovenError`` before anything is written where it must be ``complete``. A file takes its place when it is
-    whole, and another's only with ``force``. Runs in a thread and holds 50,000 rows at a time; who is cancelled
-    waits until it has stopped, and leaves no part of a file. Raises ``RequestError`` for what can't be meant or where
-    no candle is stored, ``ExtraMissingError`` without pyarrow, ``StoreError``, and ``OSError`` where the file can't be
-    written: months before that are whole then.
+    Raises:
+
+    - ``RequestError``: an argument is not valid, a file is there already, or no candle of the span is stored.
+    - ``UnprovenError``: it must be ``complete`` and is not; nothing is written.
+    - ``ExtraMissingError``: the format needs pyarrow, which is not installed.
+    - ``StoreError``: the database can't be read.
+    - ``OSError``: the file can't be written; the months before are whole.
+
+    >>> done = await export_candles(store, "KRW-BTC", "1m", "btc.csv", since="2024-01-01 01:00", force=True)
+    >>> done.rows, done.missing
+    (60, ())
     """
     check_like("store", store, CandleStore)
     symbol, frame = check_symbol(symbol), Timeframe.of(timeframe)
     check_flag("complete", complete)
     check_flag("force", force)
     check_flag("include_imported", include_imported)
-    if by is not None:
-        if by not in BY:
-            raise refusal("by", by, "take 'month', or None for one file")
-        if frame.seconds == 0:
-            raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
+    _check_by(by, frame)
     kind = _format_of(path, file_format, folder=by is not None)
-    if kind == "freqtrade" and include_imported:
+    if include_imported and not format_called(kind).keeps_proven:
         raise refusal("file_format", kind, "take another, it has no column that says which candles are proven")
     check_installed(kind)
-    covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, 0, 10**12)]
-    reader = with_imported(store, include_imported).reader(symbol, frame)
-    if (
-        not include_imported
-        and isinstance(store, SqliteStore)
-        and not (covered or reader.rows(0, 10**12, "oldest_first", 1))
-    ):
-        imported = await store.imported_count(symbol, frame, 0, 10**12)
-        if imported:
-            raise RequestError(
-                f"nothing is stored of {symbol} {frame} but {imported:,} imported candles, none of them proven; export"
-                " them with include_imported (--imported)"
-            )
-    span = _span(reader, symbol, frame, since, to, covered, zone_of(store))
-    proven = SpanSet(tuple(covered)).intersect(SpanSet((span,)))
-    missing = tuple(each for each in SpanSet((span,)).subtract(proven) if frame.slots(*each))
+    series = await _Series.of(store, symbol, frame, include_imported=include_imported)
+    span = series.span(since, to, zone_of(store))
+    missing = series.missing(span)
     if missing and complete:
-        raise UnprovenError(f"{symbol} {frame} is not complete: {_told(missing)}; collect it, then export it", missing)
-    if not reader.columns(*span, 1):
-        raise RequestError(f"no candle of {symbol} {frame} is stored from {_until(span)}{_held(reader)}")
-    exchange = str(getattr(store, "exchange", ""))
-    job = _Job(reader, symbol, frame, kind, exchange, proven, force, include_imported)
+        raise UnprovenError(
+            f"{symbol} {frame} is not complete: {_missing_text(missing)}; collect it, then export it", missing
+        )
+    if not series.reader.columns(*span, 1):
+        raise RequestError(f"no candle of {symbol} {frame} is stored from {_until(span)}{series.ends_text()}")
+    writer = _Writer(series, kind, str(getattr(store, "exchange", "")), force, include_imported)
     files, stopped = _files(Path(path), symbol, frame, kind, span, by), threading.Event()
-    paths, rows = await in_thread(partial(job.run, files, stopped, skip_empty=by is not None), stopped.set)
+    paths, rows = await in_thread(partial(writer.write, files, stopped, by_month=by is not None), stopped.set)
     return Exported(paths, rows, span, missing)
+
+
+def _check_by(by: str | None, frame: Timeframe) -> None:
+    if by is None:
+        return
+    if by not in BY:
+        raise refusal("by", by, "take 'month', or None for one file")
+    if frame.seconds == 0:
+        raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
 
 
 def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> str:
     suffix = Path(check_path("path", path)).suffix[1:].lower()
-    if (folder or file_format == "freqtrade") and suffix in FORMATS and not Path(path).is_dir():
+    if (folder or names_files(file_format)) and suffix in formats() and not Path(path).is_dir():
         raise refusal("path", str(path), "give a folder, the files in it have names of their own")
     if file_format is not None:
-        kind = check_choice("file_format", file_format, FORMATS)
-        if kind == "freqtrade" and folder:
-            raise refusal("file_format", kind, "leave out by (--by): freqtrade has one file for a series")
+        kind = check_choice("file_format", file_format, formats())
+        if names_files(kind) and folder:
+            raise refusal("file_format", kind, f"leave out by (--by): {kind} has one file for a series")
         return kind
     if folder:
         return "parquet"
-    if suffix not in FORMATS or suffix == "freqtrade":
+    if suffix not in formats() or names_files(suffix):
         raise refusal(
             "path", str(path), "give one that ends in .parquet, .feather, .csv or .jsonl, or say the format (--format)"
         )
     return suffix
 
 
-def _span(
-    reader: RowReader,
-    symbol: str,
-    frame: Timeframe,
-    since: Time | timedelta | None,
-    to: Time | None,
-    covered: list[Span],
-    tz: tzinfo | None,
-) -> Span:
-    """What is asked for; without ends from the oldest candle on, and up to the end of what is stored or proven."""
-    page = reader.rows(0, 10**12, "oldest_first", 1)
-    if not page and not covered:
-        raise RequestError(f"nothing is stored of {symbol} {frame}; collect it first")
-    if to is None:
-        newest = [row.open_time + 1 for row in reader.rows(0, 10**12, "newest_first", 1)]
-        to = to_datetime(max(newest + [stop for _, stop in covered]))
-    if isinstance(since, timedelta):
-        try:
-            since = to_datetime(check_instant("to", to, tz)) - since  # in UTC: clocks may change in between
-        except (OverflowError, TypeError):
-            raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
-    if since is None:
-        oldest = page[0].open_time if page else min(start for start, _ in covered)
-        since = to_datetime(oldest)
-    return span_between(frame, tz, since=since, to=to)
-
-
-def month_folder(path: Path, symbol: str, frame: Timeframe) -> Path:
-    """Return where the files of a series are, one a month."""
-    return path / f"symbol={quote(symbol, safe='')}" / f"timeframe={frame}"
-
-
-def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
-    """Each file's path, and the span that goes there."""
-    if kind == "freqtrade":
-        return [(path / freqtrade_file(symbol, frame.name), span)]
-    if by is None:
-        return [(path, span)]
-    folder = month_folder(path, symbol, frame)
-    found = []
-    start, stop = span
-    while start < stop:
-        after = min(_MONTH.shift(_MONTH.floor(start), 1), stop)
-        found.append((folder / f"{to_datetime(start):%Y-%m}.{kind}", (start, after)))
-        start = after
-    return found
-
-
 @attrs.frozen
-class _Job:
-    """What is written, from where."""
+class _Series:
+    """What is stored of a series."""
 
     reader: RowReader
     symbol: str
     frame: Timeframe
+    covered: SpanSet
+
+    @classmethod
+    async def of(cls, store: CandleStore, symbol: str, frame: Timeframe, *, include_imported: bool) -> _Series:
+        """Look a series up; raise :class:`RequestError` where all that is stored is imported and not asked for."""
+        covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, BEGINNING, END)]
+        series = cls(with_imported(store, include_imported).reader(symbol, frame), symbol, frame, SpanSet(covered))
+        is_empty = not covered and series.end("oldest_first") is None
+        if is_empty and not include_imported and isinstance(store, SqliteStore):
+            imported = await store.imported_count(symbol, frame, BEGINNING, END)
+            if imported:
+                raise RequestError(
+                    f"nothing is stored of {symbol} {frame} but {imported:,} imported candles, none of them proven;"
+                    " export them with include_imported (--imported)"
+                )
+        return series
+
+    def end(self, order: Order) -> int | None:
+        """Return the open time of the oldest candle, or of the newest, if there is one."""
+        return next((row.open_time for row in self.reader.rows(BEGINNING, END, order, 1)), None)
+
+    def span(self, since: Time | timedelta | None, to: Time | None, tz: tzinfo | None) -> Span:
+        """Return what is asked for; without ends all that is stored or proven, from the oldest candle on."""
+        oldest, newest = self.end("oldest_first"), self.end("newest_first")
+        spans = list(self.covered)
+        if oldest is None and not spans:
+            raise RequestError(f"nothing is stored of {self.symbol} {self.frame}; collect it first")
+        if to is None:
+            to = to_datetime(max([stop for _, stop in spans] + ([] if newest is None else [newest + 1])))
+        if isinstance(since, timedelta):
+            try:
+                since = to_datetime(check_instant("to", to, tz)) - since  # in UTC: clocks may change in between
+            except (OverflowError, TypeError):
+                raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
+        if since is None:
+            since = to_datetime(spans[0][0] if oldest is None else oldest)
+        return span_between(self.frame, tz, since=since, to=to)
+
+    def proven(self, span: Span) -> SpanSet:
+        """Return what of a span is proven."""
+        return self.covered.intersect(SpanSet([span]))
+
+    def missing(self, span: Span) -> tuple[Span, ...]:
+        """Return what of a span is not proven, and has room for a candle, oldest first."""
+        gaps = SpanSet([span]).subtract(self.proven(span))
+        return tuple(each for each in gaps if self.frame.slots(*each))
+
+    def ends_text(self) -> str:
+        """Return what is stored, as the end of an error."""
+        oldest, newest = self.end("oldest_first"), self.end("newest_first")
+        if oldest is None or newest is None:
+            return ""
+        return f"; what is stored is from {_until((oldest, newest))}"
+
+
+def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
+    """Each file's path, and the span that goes there."""
+    file_name = format_called(kind).file_name
+    if file_name is not None:
+        return [(path / file_name(symbol, frame.name), span)]
+    if by is None:
+        return [(path, span)]
+    folder = ours.month_folder(path, symbol, frame.name)
+    files = []
+    start, stop = span
+    while start < stop:
+        after = min(_MONTH.shift(_MONTH.floor(start), 1), stop)
+        files.append((folder / f"{to_datetime(start):%Y-%m}.{kind}", (start, after)))
+        start = after
+    return files
+
+
+@attrs.frozen
+class _Writer:
+    """Writes files of a series."""
+
+    series: _Series
     kind: str
     exchange: str
-    proven: SpanSet
     force: bool
     marked: bool
 
-    def run(
-        self, files: list[tuple[Path, Span]], stopped: threading.Event, *, skip_empty: bool
+    def write(
+        self, files: list[tuple[Path, Span]], stopped: threading.Event, *, by_month: bool
     ) -> tuple[tuple[Path, ...], int]:
         """Write the files; return which they are and how many candles they have. Runs in a thread."""
-        if skip_empty:
-            files = [(path, span) for path, span in files if self.reader.columns(*span, 1)]
-        if skip_empty or self.kind == "freqtrade":
+        if by_month:
+            files = [(path, span) for path, span in files if self.series.reader.columns(*span, 1)]
+        if by_month or names_files(self.kind):
             for folder in {path.parent for path, _ in files}:
                 folder.mkdir(parents=True, exist_ok=True)
         for path, _ in files:
@@ -218,48 +257,41 @@ class _Job:
         rows = 0
         for path, span in files:
             with replacing(path, force=self.force) as temporary:
-                rows += write_file(temporary, self.kind, self._of(span), self._pages(span, stopped))
+                rows += write_file(temporary, self.kind, self._contents(span), self._pages(span, stopped))
         return tuple(path for path, _ in files), rows
 
     def _pages(self, span: Span, stopped: threading.Event) -> Iterator[Columns]:
-        for page in read_columns(self.reader, *span):
+        for page in read_columns(self.series.reader, *span):
             if stopped.is_set():
                 raise _Stopped
             yield page
 
-    def _of(self, span: Span) -> FileOf:
-        proven = self.proven.intersect(SpanSet((span,)))
+    def _contents(self, span: Span) -> Contents:
+        symbol, timeframe = self.series.symbol, self.series.frame.name
         about: dict[str, Any] = {
             "exchange": self.exchange,
-            "symbol": self.symbol,
-            "timeframe": self.frame.name,
-            "span": _written(span),
-            "proven": [_written(each) for each in proven],
+            "symbol": symbol,
+            "timeframe": timeframe,
+            "span": _iso(span),
+            "proven": [_iso(each) for each in self.series.proven(span)],
             "version": VERSION,
         }
-        fields: tuple[str, ...] = getattr(self.reader, "fields", ())
-        return FileOf(self.symbol, self.frame.name, self.marked, TRADE_FIELDS[0] in fields, about)
+        with_trades = TRADE_FIELDS[0] in getattr(self.series.reader, "fields", ())
+        return Contents(symbol, timeframe, self.marked, with_trades, about)
 
 
 class _Stopped(Exception):
     """Nobody waits for the files any more."""
 
 
-def _written(span: Span) -> list[str]:
+def _iso(span: Span) -> list[str]:
     return [to_datetime(each).isoformat() for each in span]
-
-
-def _held(reader: RowReader) -> str:
-    """What is stored instead, as the end of an error."""
-    ends = [reader.rows(0, 10**12, order, 1) for order in ORDERS]
-    times = sorted(row.open_time for page in ends for row in page)
-    return f"; what is stored is from {_until((times[0], times[-1]))}" if times else ""
 
 
 def _until(span: Span) -> str:
     return " to ".join(map(plain_time, span)) + " UTC"
 
 
-def _told(missing: tuple[Span, ...]) -> str:
+def _missing_text(missing: tuple[Span, ...]) -> str:
     spans = "1 span is" if len(missing) == 1 else f"{len(missing):,} spans are"
     return f"{spans} not proven, the oldest {_until(missing[0])}"

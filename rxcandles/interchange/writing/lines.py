@@ -1,4 +1,4 @@
-"""Candles as lines of text, by Upbit's field names: CSV, or a JSON object each."""
+"""Turn candles into lines of text under Upbit's field names: CSV, or a JSON object each."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import attrs
 from rxcandles.model.claims import ABSENCE_KINDS, Absence, AbsenceKind, Claim, ConfirmTimes, hear
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, Timeframe
-from rxcandles.stores.sqlite.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span
+from rxcandles.stores.sqlite.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span, overlapping
 from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS
 
 __all__ = [
@@ -37,7 +37,7 @@ _COUNT: Final = f"SELECT count(*) {_WITHIN}"
 
 def read_claims(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Claim]:
     """Return the claims that overlap ``[start, stop)``, oldest first."""
-    return [Claim(*row) for row in connection.execute(CLAIMS_SQL, (series, start, stop)).fetchall()]
+    return [Claim(*row) for row in connection.execute(CLAIMS_SQL, overlapping(series, start, stop)).fetchall()]
 
 
 def add_claims(connection: sqlite3.Connection, series: int, claims: Iterable[Claim]) -> None:
@@ -130,7 +130,7 @@ def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None
             left_of_it = SpanSet((claim.span,)).subtract(SpanSet(((start, stop),)))
             add_claims(connection, series, (attrs.evolve(claim, start=first, stop=last) for first, last in left_of_it))
         touched = connection.execute(
-            f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", (series, start, stop)
+            f"SELECT start, stop FROM coverage WHERE {COVERED_WITHIN}", overlapping(series, start, stop)
         ).fetchall()
         for first, last in touched:
             connection.execute("DELETE FROM coverage WHERE series = ? AND start = ?", (series, first))

@@ -9,20 +9,28 @@ from rxcandles.model.rules import finite, possible
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.stores.sqlite.schema import COLUMNS
 
-__all__ = ["CLAIMED_WITHIN", "COVERED_WITHIN", "is_span", "on_grid_sql", "sound_sql", "teach_grid"]
+__all__ = ["CLAIMED_WITHIN", "COVERED_WITHIN", "is_span", "on_grid_sql", "overlapping", "sound_sql", "teach_grid"]
 
 # Spans lie apart, so that only the last one to begin before a stretch can reach into it. Without that bound all older
 # ones would be looked at, for every page.
 COVERED_WITHIN: Final = (
-    "series = ?1 AND start < ?3 AND stop > ?2"
-    " AND start >= coalesce((SELECT max(start) FROM coverage WHERE series = ?1 AND start <= ?2), 0)"
+    "series = :series AND start < :stop AND stop > :start"
+    " AND start >= coalesce((SELECT max(start) FROM coverage WHERE series = :series AND start <= :start), 0)"
 )
-"""The condition that a covered span overlaps a stretch, given series, start and stop of that."""
+"""The condition that a covered span overlaps a stretch, given what :func:`overlapping` returns."""
 CLAIMED_WITHIN: Final = (
-    "series = ?1 AND start < ?3 AND stop > ?2"
-    " AND start >= coalesce((SELECT max(start) FROM claims WHERE series = ?1 AND start <= ?2), 0)"
+    "series = :series AND start < :stop AND stop > :start"
+    " AND start >= coalesce((SELECT max(start) FROM claims WHERE series = :series AND start <= :start), 0)"
 )
 """The same of a claim."""
+
+
+def overlapping(series: int, start: int, stop: int) -> dict[str, int]:
+    """Return the parameters of a condition on the stretch ``[start, stop)`` of a series.
+
+    They are named, since Python 3.12.0 to 3.12.3 warn of numbered ones (CPython's gh-117995).
+    """
+    return {"series": series, "start": start, "stop": stop}
 
 
 class _Sql:

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -130,7 +130,7 @@ class Connection(aiosqlite.Connection):
             raise store_error(self._path, error) from error
         return result
 
-    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    async def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return all rows of one statement."""
         return await self.call(lambda connection: connection.execute(sql, parameters).fetchall())
 

@@ -54,10 +54,10 @@ SHOWN_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_SHOWN}"
 STRETCHES_SQL: Final = (
     # Each candle that begins a stretch with the one before it, then the newest of all.
     "SELECT before, open_time FROM (SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before"
-    " FROM imported WHERE series = ?1) WHERE before IS NULL OR open_time - before > ?2"
-    " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = ?1"
+    " FROM imported WHERE series = :series) WHERE before IS NULL OR open_time - before > :apart"
+    " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = :series"
 )
-"""Where stretches of imported candles begin and end, oldest first, given series and the most seconds between two."""
+"""Where stretches of imported candles begin and end, oldest first, given ``series`` and what may be ``apart``."""
 NTH_NEWEST_SQL: Final = (
     f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
     " ORDER BY open_time DESC LIMIT 1 OFFSET ?"

@@ -125,7 +125,7 @@ class ImportedCandles(SqliteFile):
         """Return the spans of imported candles none of which lies more than 200 slots from the next."""
         frame = Timeframe.of(timeframe)
         apart = _APART * (frame.seconds or frame.months * _MONTH)
-        found = await self._open.rows(STRETCHES_SQL, (await self.series_id(symbol, frame), apart))
+        found = await self._open.rows(STRETCHES_SQL, {"series": await self.series_id(symbol, frame), "apart": apart})
         # An end, then the beginning after it.
         edges = [edge for pair in found for edge in pair if edge is not None]
         return SpanSet(

@@ -16,7 +16,7 @@ from rxcandles.ports import Covered, Impossible, Series, Written
 from rxcandles.stores.paging import pages_of
 from rxcandles.stores.sqlite.absent import read_absent
 from rxcandles.stores.sqlite.claiming import read_claims
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
+from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sqlite.imports import ImportedCandles, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
 from rxcandles.stores.sqlite.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
@@ -115,8 +115,9 @@ class SqliteStore(ImportedCandles):
         """Return the covered spans that touch ``[start, stop)``, whole, newest first, at most ``limit``."""
         check_reading(start, stop, limit=0 if limit is None else limit)
         found = await self._open.rows(
-            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT ?4",
-            (await self.series_id(symbol, timeframe), start, stop, -1 if limit is None else limit),
+            f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN} ORDER BY start DESC LIMIT :limit",
+            overlapping(await self.series_id(symbol, timeframe), start, stop)
+            | {"limit": -1 if limit is None else limit},
         )
         return check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
 

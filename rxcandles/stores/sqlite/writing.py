@@ -7,7 +7,7 @@ half way (queued one by one, its statements could be).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -21,7 +21,7 @@ from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
 from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.claiming import hear_again, uncover
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN
+from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sqlite.impossible import keep_impossible
 from rxcandles.stores.sqlite.schema import COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
@@ -33,7 +33,7 @@ _PLAIN: Final = COLUMNS.index("timestamp") + 1
 """Columns that candles of all timeframes have."""
 _NO_CHANGE: Final = {(None,) * (len(COLUMNS) - _PLAIN)}
 _plain: Final = itemgetter(slice(_PLAIN))
-_change: Final = itemgetter(slice(_PLAIN, None))
+_change: Final = itemgetter(slice(_PLAIN, len(COLUMNS)))
 _MOST_ROWS: Final = 2000
 """Rows of one statement: up to fourteen values each, of the 32,766 that SQLite takes."""
 
@@ -144,7 +144,7 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
     start, stop = proven
     spans, held = [], 0
     sql = f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN}"
-    for first, last, rows in connection.execute(sql, (series, start - 1, stop + 1)).fetchall():
+    for first, last, rows in connection.execute(sql, overlapping(series, start - 1, stop + 1)).fetchall():
         spans.append((first, last))
         if first < stop and start < last:
             within = (series, max(first, start), min(last, stop))
@@ -170,9 +170,12 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
 
 
 def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> None:
-    # Only day candles have the last three columns; what need not be bound costs nothing.
-    plain = not counted and set(map(_change, rows)) == _NO_CHANGE
-    values: list[Any] = list(chain.from_iterable(map(_plain, rows) if plain else rows))
+    # Only day candles have the columns of changes; what need not be bound costs nothing.
+    plain = set(map(_change, rows)) == _NO_CHANGE
+    given: Iterable[Sequence[Any]] = rows
+    if plain:
+        given = [row[:_PLAIN] + row[len(COLUMNS) :] for row in rows] if counted else map(_plain, rows)
+    values: list[Any] = list(chain.from_iterable(given))
     connection.execute(_upsert_sql(series, len(rows), plain, counted), values)
 
 
@@ -180,7 +183,7 @@ def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], co
 def _upsert_sql(series: int, rows: int, plain: bool, counted: bool) -> str:
     """One statement for all rows: one for each would take twice as long."""
     columns = ALL_COLUMNS if counted else COLUMNS
-    given = columns[:_PLAIN] if plain else columns
+    given = [*columns[:_PLAIN], *columns[len(COLUMNS) :]] if plain else columns
     row = f"({series}, {', '.join('?' * len(given))})"
     # All columns are set, so that a row stored before is replaced whole.
     replaced = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exchanges.binance.market import kline
 
 import rxcandles
 from rxcandles import SqliteStore
-from rxcandles.cli.importfiles import Asked, files_of
+from rxcandles.cli.import_files import Asked, files_of
 from rxcandles.errors import RequestError
-from rxcandles.interchange.reading.filenames import series_by_name
+from rxcandles.interchange.reading.file_names import series_of_name
+from tests.support.binance import kline
 
 OPENED = 1_704_153_600
 
@@ -19,8 +19,8 @@ OPENED = 1_704_153_600
 def test_names() -> None:
     """``BTCUSDT-1m-2024-01.zip`` names a market of Binance's, and none of Upbit's."""
     path = Path("BTCUSDT-1m-2024-01.zip")
-    assert series_by_name(path, "binance") == ("BTCUSDT", "1m")
-    assert series_by_name(path) is None
+    assert series_of_name(path, "binance") == ("BTCUSDT", "1m")
+    assert series_of_name(path) is None
     [found] = files_of(["BTCUSDT-1m-2024-01.zip"], None, None, "binance")
     assert found == Asked("BTCUSDT-1m-2024-01.zip", "BTCUSDT", "1m")
 

@@ -6,10 +6,8 @@ import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from exchanges.binance.market import END, LISTED, MINUTE, OUTAGE, Memory, minutes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import RequestError, Timeframe, UnknownMarketError
@@ -18,6 +16,8 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges import named
 from rxcandles.exchanges.binance import BinanceExchange
 from rxcandles.model.timeframe import to_datetime
+from tests.support.binance import END, LISTED, MINUTE, OUTAGE, Memory, minutes
+from tests.support.virtualloop import run_virtual
 
 FRAME = Timeframe.of("1m")
 ODD = 1_518_168_494  # 2018-02-09, the first open time after an outage, with 789 ms
@@ -122,7 +122,7 @@ async def test_off_grid_of_today():
     """From 2019 on there are no such rows, so a page that has any is not Binance's, and nothing of it is believed."""
     exchange = Memory()
     exchange.opens = sorted([*exchange.opens, (END - 5 * MINUTE) * 1000 + 789])
-    with pytest.raises(InvalidResponseError, match="a candle opens at .*, which is in the middle of a slot"):
+    with pytest.raises(InvalidResponseError, match="a candle opens at .*, in the middle of a slot"):
         await exchange.page("BTCUSDT", FRAME, END, 10)
 
 

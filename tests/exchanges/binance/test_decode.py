@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from exchanges.binance.market import END, MINUTE, kline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from rxcandles import InvalidResponseError, RowWithTrades, Timeframe
 from rxcandles.engine.checks import check_page
 from rxcandles.exchanges.binance.decode import decode_klines, decode_markets
 from rxcandles.ports import Market, Page
+from tests.support.binance import END, MINUTE, kline
 
 FRAME = Timeframe.of("1m")
 MINUTE_2020 = (

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from exchanges.binance.market import END, kline
-from limiters.servers import FixedServer, collect
-from rawserver import ok, raw_server
-from virtualloop import run_virtual
 
 import rxcandles
 from rxcandles import (
@@ -25,6 +21,10 @@ from rxcandles.exchanges.binance.failures import failure, used_weight
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.operators import Retry, fetch, plan_chunks
+from tests.support.binance import END, kline
+from tests.support.rawserver import ok, raw_server
+from tests.support.servers import FixedServer, collect
+from tests.support.virtualloop import run_virtual
 
 FRAME = Timeframe.of("1m")
 NOW = 1_784_600_000.0

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import reactivex.operators as rx
-from exchanges.binance.market import END, MINUTE, OUTAGE, Memory
-from toys import Rows
 
 import rxcandles
 import rxcandles.operators as ops
@@ -22,6 +20,8 @@ from rxcandles.model.absent import ABSENT_WORDS, AbsentSlot
 from rxcandles.model.derived import NoCandle, NoTrade
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.stores.overview import coverage_cells, overview
+from tests.support.binance import END, MINUTE, OUTAGE, Memory
+from tests.support.toys import Rows
 
 FRAME = Timeframe.of("1m")
 AROUND = (OUTAGE[0] - 600, OUTAGE[1] + 600)

@@ -12,9 +12,6 @@ from pathlib import Path
 import attrs
 import pytest
 import reactivex.operators as rx
-from exchanges.binance.market import END, MINUTE, Memory, kline
-from fakes import row
-from toys import Rows
 
 import rxcandles
 import rxcandles.operators as ops
@@ -24,6 +21,9 @@ from rxcandles.engine.checks import check_page
 from rxcandles.integrity.salvage import salvage
 from rxcandles.model import TRADE_FIELDS
 from rxcandles.model.timeframe import Timeframe, to_datetime
+from tests.support.binance import END, MINUTE, Memory, kline
+from tests.support.fakes import row
+from tests.support.toys import Rows
 
 FRAME = Timeframe.of("1m")
 SPAN = {"to": to_datetime(END), "end": to_datetime(END - 40 * MINUTE)}

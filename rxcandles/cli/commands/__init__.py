@@ -1,0 +1,1 @@
+"""The commands of ``rxcandles``: one file for each, called like it."""

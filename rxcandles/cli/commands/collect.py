@@ -1,0 +1,40 @@
+"""``rxcandles collect``: one series, or several at once under one limit."""
+
+from __future__ import annotations
+
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.collection import collect_series
+from rxcandles.cli.display import Output
+from rxcandles.cli.place import Place
+from rxcandles.cli.wanted import Wanted
+
+__all__ = ["collect"]
+
+
+@click.command(
+    help="""Download candles into the database. Stored candles are not fetched again.
+
+    Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
+    you asked for is stored; run the same command again to fetch the rest.
+
+    \b
+    rxcandles collect KRW-BTC 1m --count 200000
+    rxcandles collect KRW-BTC KRW-ETH 1m 60m --last 30d
+    rxcandles collect 'KRW-*' 1d --since 2020-01-01 --json
+    rxcandles collect KRW-BTC 1m --last 2d --refetch
+    """
+)
+@options.several
+@options.refetch
+@options.as_json
+@options.gathered
+def collect(wanted: Wanted, place: Place, output: Output, refetch: bool) -> options.Work:
+    """Download candles into the database. Stored candles are not fetched again."""
+
+    def work() -> int:
+        wanted.check(place.exchange, "collect")
+        return collect_series([wanted], place, output, refetch=refetch)
+
+    return work

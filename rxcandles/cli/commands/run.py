@@ -1,0 +1,51 @@
+"""``rxcandles run``: collections that repeat, from a TOML file."""
+
+from __future__ import annotations
+
+import click
+
+from rxcandles.cli import options
+from rxcandles.cli.collection import collect_series
+from rxcandles.cli.display import Output
+from rxcandles.cli.job_file import read_jobs
+
+__all__ = ["run"]
+
+
+@click.command(
+    help="""Collect what a TOML file describes: all its jobs at once, under one rate limit.
+
+    \b
+    # jobs.toml
+    [defaults]                      # optional; anything that a job may say can stand here too
+    db = "candles.db"               # relative to the current folder
+    exchange = "upbit"              # also base_url, name, rate_limit (requests per second, or "none")
+    last = "30d"
+    [[jobs]]
+    symbols = ["KRW-BTC", "KRW-ETH"]
+    timeframes = ["1m", "60m"]
+    [[jobs]]
+    symbols = ["KRW-*"]
+    timeframes = ["1d"]
+    since = 2020-01-01              # or count, or last; and until
+
+    \b
+    rxcandles run jobs.toml
+    rxcandles run jobs.toml --quiet --json
+    """
+)
+@click.argument("file", metavar="FILE", type=click.Path())
+@options.refetch
+@options.patience
+@options.tz
+@options.as_json
+@options.told
+@options.gathered
+def run(file: str, output: Output, refetch: bool) -> options.Work:
+    """Collect what a TOML file describes: all its jobs at once, under one rate limit."""
+
+    def work() -> int:
+        wanted, place = read_jobs(file)
+        return collect_series(wanted, place, output, lines=True, refetch=refetch)
+
+    return work

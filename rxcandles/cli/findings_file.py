@@ -1,0 +1,132 @@
+"""Findings for ``rxcandles repair``: those of ``verify --json``, and those that ``verify`` has noted beside a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+import attrs
+
+from rxcandles.cli.time_options import time_said
+from rxcandles.errors import RequestError
+from rxcandles.integrity.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
+from rxcandles.model.which import Which
+from rxcandles.util.arguments import check_path, plain, refusal
+from rxcandles.util.files import replacing
+
+__all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
+
+LARGEST: Final = 100_000_000
+"""Bytes of a report; a larger one is something else."""
+
+
+def read_findings(path: str) -> tuple[list[Finding], int]:
+    """Return the findings of a report, and how many more it counts; ``-`` is stdin.
+
+    ``RequestError`` says what can't be meant, and where.
+    """
+    if path != "-":
+        check_path("--from", path)
+    try:
+        report = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: {error}") from None
+    found = report.get("findings") if isinstance(report, dict) else None
+    if not isinstance(found, list):
+        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: it has no list of findings")
+    findings = [_finding(f"{path}: findings[{number}]", each) for number, each in enumerate(found)]
+    counts = report.get("counts", {})
+    counted = sum(each for each in counts.values() if type(each) is int) if isinstance(counts, dict) else 0
+    return findings, max(0, counted - len(findings))
+
+
+def note_findings(db: str, findings: Iterable[Finding]) -> bool:
+    """Note what only the exchange can show, beside what is noted already; say whether that could be done."""
+    return _note(db, [*noted_findings(db), *(each for each in findings if each.kind in EXCHANGE_KINDS)])
+
+
+def _note(db: str, findings: Iterable[Finding]) -> bool:
+    plain = [
+        attrs.asdict(each)
+        | {"start": each.start and each.start.isoformat(), "stop": each.stop and each.stop.isoformat()}
+        for each in dict.fromkeys(findings)
+    ]
+    try:
+        with replacing(_note_of(db), force=True) as path:
+            path.write_text(json.dumps({"path": db, "findings": plain}), encoding="utf-8")
+    except OSError:  # where one may only read
+        return False
+    return True
+
+
+def noted_findings(db: str) -> list[Finding]:
+    """Return what is noted about a database; nothing where no note can be read."""
+    try:
+        return read_findings(_note_of(db))[0]
+    except (RequestError, OSError):
+        return []
+
+
+def forget_findings(db: str, exchange: str, which: Which) -> None:
+    """Strike out of the note about a database what a repair of these series has dealt with; with the last, the file."""
+    noted = noted_findings(db)
+    left = [each for each in noted if each.exchange != exchange or not which.fits(plain(each.symbol), each.timeframe)]
+    if left and left != noted:
+        _note(db, left)
+    elif not left:
+        with suppress(OSError):
+            Path(_note_of(db)).unlink(missing_ok=True)
+
+
+def _note_of(db: str) -> str:
+    return f"{db}.found.json"
+
+
+def _text(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read(LARGEST + 1)[:LARGEST]
+    if not Path(path).is_file():
+        raise RequestError(f"there is no file {path!r}; make one with `rxcandles verify --against-exchange 50 --json`")
+    with open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: it is longer than {LARGEST:,} bytes")
+    return content
+
+
+def _finding(where: str, value: Any) -> Finding:
+    if not isinstance(value, dict):
+        raise refusal(where, value, "give an object, as `rxcandles verify --json` prints it")
+    kind = value.get("kind")
+    if kind not in KINDS:
+        raise refusal(f"{where}.kind", kind, f"take one of {', '.join(KINDS)}")
+    return Finding(
+        cast(Kind, kind),
+        _word(where, value, "exchange"),
+        _word(where, value, "symbol"),
+        _word(where, value, "timeframe"),
+        start=_moment(where, value, "start"),
+        stop=_moment(where, value, "stop"),
+        detail=str(value.get("detail", "")),
+    )
+
+
+def _moment(where: str, value: Mapping[str, Any], name: str) -> datetime | None:
+    if value.get(name) is None:
+        return None
+    try:
+        return time_said(_word(where, value, name))
+    except RequestError as error:
+        raise RequestError(f"{where}.{name}: {error}") from None
+
+
+def _word(where: str, value: Mapping[str, Any], name: str) -> str:
+    word = value.get(name)
+    if not isinstance(word, str):
+        raise refusal(f"{where}.{name}", word, "give it in quotes")
+    return word

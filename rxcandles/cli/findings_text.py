@@ -1,0 +1,168 @@
+"""What a check or a repair of a database has come to, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rxcandles.cli.display import Output
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.stored import named_in
+from rxcandles.cli.text import counted
+from rxcandles.cli.times import at_home, span_shown, time_shown, zone_name
+from rxcandles.errors import RequestError
+from rxcandles.integrity.findings import (
+    NOTE_KINDS,
+    AbsencesAsked,
+    Finding,
+    RepairReport,
+    RepairStep,
+    VerificationReport,
+)
+from rxcandles.model.advice import db_option, source_options, where_options
+from rxcandles.model.naming import EXCHANGES
+
+__all__ = [
+    "DAMAGED",
+    "INCOMPLETE",
+    "WRONG",
+    "check_seed",
+    "holds",
+    "most_of",
+    "nothing_compared",
+    "repair_lines",
+    "report_lines",
+]
+
+INCOMPLETE: Final = 1
+WRONG: Final = 3
+DAMAGED: Final = 4
+"""Exit codes."""
+
+
+def report_lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[str]:
+    """Yield what a check has found, and with which command, ``repair``, that is mended."""
+    yield from _finding_lines(report)
+    sampled = f", {counted(report.samples, 'page')} compared with the exchange" if report.samples else ""
+    imported = f", {counted(report.imported, 'imported candle')}, none proven" if report.imported else ""
+    seen = (
+        f"{report.path}: {report.series:,} series, {counted(report.candles, 'candle')}, {counted(report.spans, 'span')}"
+        f"{imported}{sampled}"
+    )
+    if report.damaged:
+        yield f"{report.path} is damaged and can't be repaired in place: restore a copy, collect again into a new file,"
+        yield f"or save what can be read and fetch the rest: rxcandles repair{db_option(report.path)} --into NEW"
+    elif report.clean:
+        yield f"{seen}; nothing is wrong{_notes(report)}"
+    else:
+        wrong = counted(report.wrong, "finding")
+        asked = source_options(_exchange_of(report))
+        yield f"{seen}; {wrong}; rxcandles {repair}{db_option(report.path)}{asked} --dry-run says what to do"
+
+
+def _exchange_of(report: VerificationReport) -> str:
+    """Return whose series are wrong; the usual exchange where they are of several, as a repair is of one at a time."""
+    exchanges = {each.exchange for each in report.findings if each.kind not in NOTE_KINDS and each.exchange}
+    return exchanges.pop() if len(exchanges) == 1 else EXCHANGES[0]
+
+
+def _notes(report: VerificationReport) -> str:
+    """What is worth knowing, in a few words each."""
+    told = ""
+    if absences := report.counts.get("provisional_absence", 0):
+        verb = "is" if absences == 1 else "are"
+        told += f"; {counted(absences, 'absence')} {verb} provisional, and will be asked about again"
+    if impossible := report.counts.get("impossible_answer", 0):
+        verb = "is" if impossible == 1 else "are"
+        told += f"; {counted(impossible, 'candle')} {verb} not held, as the exchange's can't be true"
+    if places := report.counts.get("two_scales", 0):
+        told += f"; prices change their scale at {counted(places, 'place')}, see --against-exchange"
+    if refused := report.counts.get("not_compared", 0):
+        told += f"; {refused:,} series could not be compared"
+    return told
+
+
+def _finding_lines(report: VerificationReport) -> Iterator[str]:
+    for kind, count in report.counts.items():
+        shown = [finding for finding in report.findings if finding.kind == kind]
+        yield from map(_finding_line, shown)
+        if count > len(shown):
+            yield f"{kind}: {count - len(shown):,} more"
+
+
+def _finding_line(finding: Finding) -> str:
+    where = " ".join(filter(None, (finding.exchange, finding.symbol, finding.timeframe)))
+    span = "" if finding.start is None or finding.stop is None else f", {span_shown(finding.start, finding.stop)}"
+    return f"{finding.kind}: {where}{span}{': ' if where else ''}{at_home(finding.detail)}"
+
+
+def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
+    """Yield what a repair has found and done, and what is left."""
+    if report.before.damaged or (report.after == report.before and report.before.clean and not report.requests):
+        yield from report_lines(report.before)
+        return
+    yield from _finding_lines(report.before)
+    for step in report.steps:
+        yield _step_line(step, "would be " if dry_run else "")
+    left = report.before
+    if report.after is not None:
+        left = report.after
+        requests = counted(report.requests, "request")
+        revised = f", {report.revised:,} replaced" if report.revised else ""
+        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
+        if report.absences is not None:
+            yield _absences_line(report.absences)
+        yield from map(at_home, report.failures)
+        yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
+        yield from _finding_lines(left)
+    if dry_run:
+        yield "nothing was changed; run it without --dry-run to do this"
+    others = {finding.exchange for finding in left.findings if finding.kind not in NOTE_KINDS}
+    for other in sorted(others - {exchange, ""}):
+        only = " --dry-run" if dry_run else ""
+        yield f"of exchange {other}, which this did not ask: rxcandles repair{where_options(db, other)}{only}"
+
+
+def _absences_line(asked: AbsencesAsked) -> str:
+    left = f"; {counted(asked.left, 'doubtful absence')} left"
+    until = "" if asked.until is None else f", the last to be settled at {time_shown(asked.until)} {zone_name()}"
+    healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
+    return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
+
+
+def _step_line(step: RepairStep, would: str) -> str:
+    name = f"{step.exchange} {step.symbol} {step.timeframe}"
+    if step.action == "remove":
+        return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
+    if step.action == "question":
+        what = f"{counted(step.candles, 'candle')} in {counted(step.spans, 'span')}"
+        return f"{name}: {would}asked for anew: {what}, which stay until the new page has come"
+    return (
+        f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
+        f"{counted(step.candles, 'candle')}; "
+        f"{counted(step.slots, 'slot')} {would}fetched again"
+        + (f"; {counted(step.claims, 'claim')} {would}put right" if step.claims else "")
+    )
+
+
+def nothing_compared(db: str, whose: str) -> str:
+    """Say that there was nothing to ask an exchange about, and whose candles there are."""
+    others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
+    hint = f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
+    return f"no page was compared: {db} holds nothing of {whose!r} that is older than an hour{hint}"
+
+
+def check_seed(seed: int | None, sample: int | None) -> None:
+    """Raise :class:`RequestError` for a seed of nothing."""
+    if seed is not None and sample is None:
+        raise RequestError("--seed is given without --against-exchange, which it is for")
+
+
+def most_of(output: Output) -> int:
+    """What is for people is short; what a repair may be made of is not."""
+    return output.most or (1000 if output.as_json else 10)
+
+
+def holds(db: str, whose: str) -> bool:
+    """Return whether a database has any series of an exchange."""
+    return whose in {each.exchange for each in run_async(named_in(db))}

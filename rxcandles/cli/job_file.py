@@ -1,0 +1,160 @@
+"""Files of jobs for ``rxcandles run``: collections that repeat, in TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from rxcandles.cli.ends import WAYS
+from rxcandles.cli.place import Place
+from rxcandles.cli.time_options import length_said, time_said
+from rxcandles.cli.times import ZONE
+from rxcandles.cli.wanted import Wanted
+from rxcandles.errors import RequestError
+from rxcandles.model.advice import USUAL_DB
+from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
+
+__all__ = ["read_jobs"]
+
+LARGEST: Final = 1_000_000
+"""Bytes of a file of jobs; a larger one is something else."""
+
+
+DEEPEST: Final = 100
+"""Dots in a line of it."""
+
+
+def read_jobs(path: str) -> tuple[list[Wanted], Place]:
+    """Return what a file of jobs asks for, and where; ``RequestError`` says what in it can't be meant, and where."""
+    import tomllib
+
+    text = _text(check_path("FILE", path))
+    # Python's reader takes the square of the time for a name of many parts.
+    if any(line.count(".") > DEEPEST and not line.lstrip().startswith("#") for line in text.splitlines()):
+        raise RequestError(f"{path!r} is no TOML file of jobs: a line of it has more than {DEEPEST} dots")
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise RequestError(f"{path!r} is no TOML file of jobs: its values lie too deep in each other") from None
+    except ValueError as error:  # also of a number with too many digits
+        raise RequestError(f"{path!r} is no TOML: {error}") from None
+    try:
+        return _jobs(content)
+    except RequestError as error:
+        raise RequestError(f"{path!r}: {error}") from None
+
+
+def _text(path: str) -> str:
+    if not Path(path).is_file():
+        raise RequestError(f"there is no file {path!r}; name a TOML file of jobs (rxcandles run --help shows one)")
+    with open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    try:
+        if len(content) <= LARGEST:
+            return content.decode()
+    except UnicodeDecodeError:
+        pass
+    raise RequestError(f"{path!r} is no TOML file of jobs: TOML is UTF-8, and {LARGEST:,} bytes are enough for it")
+
+
+def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
+    _check_names("the file", content, ["defaults", "jobs"])
+    defaults = content.get("defaults", {})
+    if not isinstance(defaults, dict):
+        raise refusal("defaults", defaults, "write [defaults] as a table")
+    _check_names("[defaults]", defaults, [*_PLACE, *_JOB])
+    jobs = content.get("jobs", [])
+    if not isinstance(jobs, list) or not jobs or not all(isinstance(each, dict) for each in jobs):
+        raise refusal("jobs", jobs, "write one or more tables [[jobs]]")
+    place = {name: read(f"defaults.{name}", defaults[name]) for name, read in _PLACE.items() if name in defaults}
+    there = Place(**{"db": USUAL_DB, **place})
+    return [_wanted(f"jobs[{number}]", job, defaults, there.exchange) for number, job in enumerate(jobs)], there
+
+
+def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exchange: str) -> Wanted:
+    _check_names(where, job, _JOB, elsewhere=_PLACE)
+    if any(way in job for way in WAYS):
+        defaults = {name: value for name, value in defaults.items() if name not in WAYS}
+    said = {
+        name: read(f"{where if name in job else 'defaults'}.{name}", {**defaults, **job}[name])
+        for name, read in _JOB.items()
+        if name in job or name in defaults
+    }
+    until = said.pop("until", None)
+    if until is not None:
+        if "to" in said:
+            raise RequestError(f"{where} has both 'until' and 'to', which mean the same; leave out 'to'")
+        said["to"] = until
+    symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
+    try:
+        wanted = Wanted(symbols, timeframes, **said, dashes="")
+        wanted.check(exchange)
+        return wanted
+    except RequestError as error:
+        raise RequestError(f"{where}: {error}") from None
+
+
+def _check_names(where: str, found: Iterable[str], known: Iterable[str], elsewhere: Iterable[str] = ()) -> None:
+    for name in found:
+        if name in known:
+            continue
+        if name in elsewhere:
+            raise RequestError(f"{where} has {name!r}, which holds for the whole file; write it under [defaults]")
+        near = get_close_matches(name, list(known), 1, 0.5)
+        raise RequestError(
+            f"{where} has {shown(name)}, which means nothing here; "
+            + (f"did you mean {near[0]!r}?" if near else f"take {', '.join(known)}")
+        )
+
+
+def _words(name: str, value: object) -> list[str]:
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return value
+    raise refusal(name, value, 'write a list of words, such as ["KRW-BTC"]')
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise refusal(name, value, "write it in quotes")
+
+
+def _rate(name: str, value: Any) -> float | None:
+    return None if value == "none" else check_rate(name, value)
+
+
+def _moment(name: str, value: object) -> datetime:
+    if isinstance(value, str):
+        value = _read(partial(time_said, tz=ZONE.get()), name, value)
+    if isinstance(value, datetime):
+        return value if value.tzinfo is not None else value.replace(tzinfo=ZONE.get())
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=ZONE.get())
+    raise refusal(name, value, "write a time, such as 2024-01-31 or 2024-01-31T09:00:00+09:00")
+
+
+def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
+    try:
+        return read(_word(name, value))
+    except RequestError as error:
+        raise RequestError(f"{name}: {error}") from None
+
+
+_PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
+    "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
+}  # fmt: skip
+"""What a file may say of the place: all that a command may; what is not read here is checked where it is used."""
+
+
+_JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "symbols": _words, "timeframes": _words, "count": check_count, "since": _moment,
+    "last": partial(_read, length_said), "until": _moment, "to": _moment, "end": _moment,
+}  # fmt: skip
+"""What a job may say, in the order of errors."""

@@ -1,0 +1,155 @@
+"""What a command asks for: markets, timeframes and how far back, of which a request for each series is made."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from rxcandles.cli.ends import WAYS, check_one, ends_of, ends_on
+from rxcandles.cli.times import home, time_written
+from rxcandles.cli.words import check_names, sorted_words
+from rxcandles.errors import RequestError
+from rxcandles.exchanges import named
+from rxcandles.model import Request
+from rxcandles.model.moments import Length
+from rxcandles.model.which import Which, has_glob, matching
+from rxcandles.ports.declared import example_glob, timeframes_of
+
+__all__ = ["Wanted", "requests_for", "titles_of"]
+
+
+@attrs.frozen
+class Wanted:
+    """What is asked for, as it was said: by a command's words and options, or by a job of a file."""
+
+    symbols: Sequence[str] = ()
+    """Markets, also as globs."""
+    timeframes: Sequence[str] = ()
+    count: int | None = None
+    since: datetime | None = None
+    last: Length | None = None
+    to: datetime | None = None
+    end: datetime | None = None
+    words: Sequence[str] = ()
+    """More of both, in any order, each perhaps a list with commas."""
+    include_imported: bool = False
+    dashes: str = "--"
+    """What stands before the names in errors; nothing in a file."""
+
+    @property
+    def series(self) -> tuple[list[str], list[str]]:
+        """The markets and the timeframes that are named."""
+        symbols, timeframes = sorted_words(self.words)
+        return [*symbols, *self.symbols], [*timeframes, *self.timeframes]
+
+    def which(self) -> Which:
+        """Return which stored series are meant."""
+        return Which.of(*self.series)
+
+    def span(self, *, from_now: bool = False) -> tuple[datetime | None, datetime | None]:
+        """Return the two ends of what is meant of stored series, without ``last``, which is back from each one's own.
+
+        With ``from_now`` it is back from now. Raises :class:`RequestError` where several ways are given.
+        """
+        check_one({"since": self.since, "last": self.last, "end": self.end})
+        since = self.end if self.since is None else self.since
+        if from_now and self.last is not None:
+            since = self.last.since(home(datetime.now(UTC) if self.to is None else self.to))
+        return since, self.to
+
+    def check(self, exchange: str, command: str | None = None) -> None:
+        """Refuse what can't be meant, before an exchange is asked anything: the one check of these names.
+
+        What a ``command`` needs and was not given is said all at once, with one that would work.
+        """
+        (symbols, timeframes), kind = self.series, named(exchange)
+        if command is None:
+            self._ends()
+            if not symbols:
+                example = f"{kind.example} or {example_glob(kind)!r}"
+                raise RequestError(f"no symbol is given; name markets, such as {example}")
+        check_names(symbols, timeframes, exchange)
+        if command is not None:
+            self._check_all_said(command, kind.example)
+        elif not timeframes:
+            names = " ".join(each.name for each in timeframes_of(kind))
+            raise RequestError(f"no timeframe is given beside {', '.join(symbols[:3])!r}; name some of {names}")
+        for each in self.makers(time.time()):
+            each(kind.example)
+
+    def makers(self, now: float) -> list[Callable[[str], Request]]:
+        """Return how a request is made of a market, for each of the timeframes."""
+        ends = self._ends()
+
+        def made(timeframe: str) -> Callable[[str], Request]:
+            both = ends_on(timeframe, ends, now)
+            return lambda symbol: Request(symbol, timeframe, **both, now=now)
+
+        return [made(each) for each in self.series[1]]
+
+    def _ends(self) -> dict[str, Any]:
+        return ends_of(self.count, self.since, self.last, self.to, self.end, dashes=self.dashes)
+
+    def _check_all_said(self, command: str, example: str) -> None:
+        symbols, timeframes = self.series
+        way = next(((name, getattr(self, name)) for name in WAYS if getattr(self, name) is not None), None)
+        newer = "" if self.to is None else "; --until is only the newer end"
+        missing = [
+            *(["which market (SYMBOL)"] if not symbols else []),
+            *(["which timeframe (TIMEFRAME)"] if not timeframes else []),
+            *([f"how far back to go (--since, --last or --count{newer})"] if way is None else []),
+        ]
+        if not missing:
+            return
+        *others, last = missing
+        what = f"{', '.join(others)} and {last}" if others else last
+        words = [*map(shlex.quote, symbols[:3] or [example]), *(timeframes[:3] or ["60m"])]
+        back = "--last 30d" if way is None else f"--{way[0]} {shlex.quote(_written(way[1]))}"
+        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+
+
+def _written(value: object) -> str:
+    if isinstance(value, datetime):
+        return time_written(value, seconds=False)
+    return value.text if isinstance(value, Length) else str(value)
+
+
+def requests_for(
+    wanted: Iterable[Wanted], exchange: str, listed: Callable[[], Sequence[str]], left_out: list[str]
+) -> list[Request]:
+    """Return a request for each series, each once; the markets that globs mean are those ``listed``, asked for once.
+
+    What is wanted has been checked. A market that is listed under a code which could do harm is named in ``left_out``,
+    and why; it stops no other.
+    """
+    now, found = time.time(), dict[Request, None]()
+    wanted = list(wanted)
+    globs = any(has_glob(symbol) for each in wanted for symbol in each.series[0])
+    markets = listed() if globs else ()
+    there = named(exchange)()
+    frame = timeframes_of(there)[0]
+    for each in wanted:
+        makers = each.makers(now)
+        for symbol in each.series[0]:
+            names = [symbol]
+            if has_glob(symbol):
+                names = matching(symbol, markets, lambda name: there.check(name, frame), left_out)
+            found |= dict.fromkeys(make(name) for name in names for make in makers)
+    return list(found)
+
+
+def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
+    """Return the names of series, told apart by a number where one is asked for twice."""
+    titles: dict[Request, str] = {}
+    asked: Counter[str] = Counter()
+    for request in dict.fromkeys(requests):
+        title = f"{request.symbol} {request.timeframe}"
+        asked[title] += 1
+        titles[request] = title if asked[title] == 1 else f"{title} ({asked[title]})"
+    return titles

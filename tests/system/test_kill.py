@@ -1,0 +1,34 @@
+"""Killed with SIGKILL at random moments, again and again: nothing that was stored is lost, wrong, or there twice.
+
+``python -m profiling kill`` is the same for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rxcandles.stores.sqlite.connection import Durability
+from tests.support.children import MODES
+from tests.support.counted import counted
+from tests.support.siege import Siege
+
+pytestmark = pytest.mark.exhaustive
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with counted(None) as server:
+        yield server.url
+
+
+@pytest.mark.parametrize(("kills", "processes", "durability"), [(30, 1, "normal"), (12, 1, "full"), (16, 2, "normal")])
+def test_kill(url: str, tmp_path: Path, kills: int, processes: int, durability: Durability) -> None:
+    """Each mode is killed, alone and beside another writer of the same file; what is left is true, and goes on."""
+    siege = Siege(url, tmp_path, seed=kills, count=600, durability=durability)
+    siege.until(kills, processes)
+    assert sum(siege.kills.values()) >= kills
+    assert all(siege.kills[processes, mode] for mode in MODES)
+    assert siege.partial > kills / 10
