@@ -76,7 +76,6 @@ class RxCandlesError(Exception):
     Each error can be pickled and copied, for example between processes, with its attributes, notes and cause. If a
     cause or the failure of a series can't be pickled, its text takes its place.
 
-    >>> import rxcandles
     >>> try:
     ...     rxcandles.Timeframe.of("7m")
     ... except rxcandles.RxCandlesError as error:
@@ -120,7 +119,6 @@ def _portable(error: BaseException | None) -> BaseException | None:
 class RequestError(RxCandlesError, ValueError):
     """An argument is invalid; raised before anything is sent or written. Not an error of the transport.
 
-    >>> import rxcandles
     >>> try:
     ...     rxcandles.Request("KRW-BTC", "1m", count=0)
     ... except rxcandles.RequestError as error:
@@ -132,36 +130,34 @@ class RequestError(RxCandlesError, ValueError):
 class MemoryLimitError(RxCandlesError):
     """A list of candles would exceed its limit; raised before any request if the request shows it.
 
-    ::
-
-        try:
-            candles = await ops.run(chunks.pipe(ops.recall(store), ops.to_list(50_000)))
-        except rxcandles.MemoryLimitError:
-            ...  # stream the candles, or only store them
+    >>> try:
+    ...     await ops.run(ops.from_demand([[1, 2, 3]]).pipe(ops.to_list(2)))
+    ... except rxcandles.MemoryLimitError as error:
+    ...     print(error)
+    more than 2 came for one list; stream them, or raise the limit
     """
 
 
 class InvalidCandleError(RxCandlesError, ValueError):
     """A candle does not fit into its stream: it is out of order, of another series, off the grid, or impossible.
 
-    ::
-
-        try:
-            checked = await ops.run(candles.pipe(ops.validate(), ops.to_list(50_000)))
-        except rxcandles.InvalidCandleError as error:
-            print(error)  # names the candle
+    >>> twice = ops.from_demand([[candles[0], candles[0]]])
+    >>> try:
+    ...     await ops.run(twice.pipe(ops.validate()))
+    ... except rxcandles.InvalidCandleError as error:
+    ...     print(error)
+    KRW-BTC 1m, the candle of 2024-01-01T00:00:00Z: it is repeated; ops.deduplicate() drops what is
     """
 
 
 class ExchangeError(RxCandlesError):
     """The exchange, or the connection to it, failed.
 
-    ::
-
-        try:
-            candles = await provider.get_candles("KRW-BTC", "1m", count=1000)
-        except rxcandles.ExchangeError as error:
-            print(error.series, error.span, error.status)
+    >>> try:
+    ...     await provider.get_candles("KRW-NOTHING", "1m", count=1)
+    ... except rxcandles.ExchangeError as error:
+    ...     print(error.status, error.series.symbol)
+    404 KRW-NOTHING
     """
 
     retryable: bool = False
@@ -179,7 +175,6 @@ class ExchangeError(RxCandlesError):
 class RequestRejectedError(ExchangeError):
     """The exchange refused the request (4xx); asking again does not help.
 
-    >>> import rxcandles
     >>> rxcandles.RequestRejectedError("400: invalid parameter").retryable
     False
     """
@@ -188,8 +183,7 @@ class RequestRejectedError(ExchangeError):
 class UnknownMarketError(RequestRejectedError):
     """The exchange does not know the market: it was never listed, was delisted, or was renamed.
 
-    >>> import rxcandles
-    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     try:
     ...         candles.get_candles("KRW-NOTHING", "1m", count=1)
     ...     except rxcandles.UnknownMarketError as error:
@@ -205,7 +199,7 @@ class WrongServerError(RequestRejectedError):
 
     ::
 
-        rxcandles.connect("candles.db", "upbit", "http://localhost:8000", name="upbit-test")
+        rxcandles.connect("test.db", exchange="upbit", base_url="http://localhost:8000", name="upbit-test")
     """
 
 
@@ -215,7 +209,6 @@ class InvalidResponseError(ExchangeError):
     A page is asked for again as ``retry`` says, over other connections. Then this is raised for the last answer, and
     the message quotes its beginning. No answer of these is stored.
 
-    >>> import rxcandles
     >>> rxcandles.InvalidResponseError("the answer is empty").retryable
     True
     """
@@ -232,7 +225,7 @@ class ContradictionError(InvalidResponseError):
     ::
 
         try:
-            await provider.collect_candles_only("KRW-BTC", "1m", last="30d")
+            await provider.collect_candles_only("KRW-BTC", "1m", last="1h")
         except rxcandles.ContradictionError as error:
             print(error)
     """
@@ -241,7 +234,6 @@ class ContradictionError(InvalidResponseError):
 class BannedError(ExchangeError):
     """The exchange has blocked this address (418) for ``seconds``.
 
-    >>> import rxcandles
     >>> rxcandles.BannedError("418: blocked", seconds=60.0).seconds
     60.0
     """
@@ -268,7 +260,6 @@ class PassingError(ExchangeError):
 
     An ``Exchange`` of your own raises it for a fault after which the page should be asked for again:
 
-    >>> import rxcandles
     >>> rxcandles.PassingError("503: maintenance", retry_after=30.0).retry_after
     30.0
     """
@@ -285,7 +276,6 @@ class ConnectionFailedError(PassingError):
 
     ``why`` is the reason alone, if it is known. The message is logged, so it never quotes an answer.
 
-    >>> import rxcandles
     >>> rxcandles.ConnectionFailedError("the connection was reset").retryable
     True
     """
@@ -296,7 +286,6 @@ class ConnectionFailedError(PassingError):
 class CertificateError(ConnectionFailedError):
     """The server's certificate can't be verified; nothing was sent, and asking again does not help.
 
-    >>> import rxcandles
     >>> rxcandles.CertificateError("the certificate has expired").retryable
     False
     """
@@ -307,7 +296,6 @@ class CertificateError(ConnectionFailedError):
 class UnreachableError(ConnectionFailedError):
     """The server was never reached within the time that was set for that; asking again is up to you.
 
-    >>> import rxcandles
     >>> rxcandles.UnreachableError("no answer for 30 s").retryable
     False
     """
@@ -318,7 +306,6 @@ class UnreachableError(ConnectionFailedError):
 class ServerError(PassingError):
     """The exchange answered 5xx; the request is sent again as ``retry`` says.
 
-    >>> import rxcandles
     >>> rxcandles.ServerError("502").retryable
     True
     """
@@ -327,7 +314,6 @@ class ServerError(PassingError):
 class RateLimitedError(PassingError):
     """The exchange answered 429, too many requests: all requests of its limiter pause, then it is sent again.
 
-    >>> import rxcandles
     >>> rxcandles.RateLimitedError("429", retry_after=1.0).status
     429
     """
@@ -338,8 +324,7 @@ class RateLimitedError(PassingError):
 class StoreError(RxCandlesError):
     """The database can't be opened, read or written, or another file has replaced it while it was open.
 
-    >>> import rxcandles
-    >>> candles = rxcandles.open(":memory:", "simulated")
+    >>> candles = rxcandles.open(":memory:", exchange="simulated")
     >>> candles.close()
     >>> try:
     ...     candles.markets()
@@ -352,31 +337,37 @@ class StoreError(RxCandlesError):
 class SchemaError(StoreError):
     """The file was made by a newer version of this library, or by another program.
 
-    ::
-
-        try:
-            candles = rxcandles.open("somebodys.db")
-        except rxcandles.SchemaError:
-            candles = rxcandles.open("candles.db")
+    >>> import sqlite3
+    >>> other = sqlite3.connect("others.db")
+    >>> _ = other.execute("CREATE TABLE notes (text)")
+    >>> other.close()
+    >>> try:
+    ...     rxcandles.open("others.db", exchange="simulated")
+    ... except rxcandles.SchemaError as error:
+    ...     print(type(error).__name__)
+    SchemaError
     """
 
 
 class OddRowError(StoreError):
-    """The store has a row that this library can't have written, so its series can't be read; use ``verify`` and
-    ``repair``.
+    """The store has a row that this library can't have written, so the series can't be read.
+
+    Use ``verify`` and ``repair``.
     """
 
 
 class StageCancelledError(RxCandlesError):
     """A task of the pipeline was cancelled from inside it, not by the end of the pipeline.
 
-    ::
-
-        async def stage(item):
-            asyncio.current_task().cancel()
-            await asyncio.sleep(0)
-
-        await ops.run(ops.from_demand([1]).pipe(ops.map_async(stage)))  # raises StageCancelledError
+    >>> import asyncio
+    >>> async def stage(item):
+    ...     asyncio.current_task().cancel()
+    ...     await asyncio.sleep(0)
+    >>> try:
+    ...     await ops.run(ops.from_demand([1]).pipe(ops.map_async(stage)))
+    ... except rxcandles.StageCancelledError as error:
+    ...     print(error)
+    a task of the pipeline was cancelled from inside it
     """
 
 
@@ -398,7 +389,6 @@ class ExtraMissingError(RxCandlesError, ImportError):
 class UnprovenError(RxCandlesError):
     """Not everything that is to be exported is covered; ``missing`` has the other spans, in UTC seconds, oldest first.
 
-    >>> import rxcandles
     >>> rxcandles.UnprovenError("a minute is not covered", [(0, 60)]).missing
     [(0, 60)]
     """
@@ -417,7 +407,7 @@ class IncompleteError(RxCandlesError):
     ::
 
         try:
-            summary = await provider.collect_candles_only("KRW-BTC", "1m", last="30d")
+            summary = await provider.collect_candles_only("KRW-BTC", "1m", last="1h")
         except rxcandles.IncompleteError as error:
             print(error.summary.failed_spans)
     """

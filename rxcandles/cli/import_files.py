@@ -40,7 +40,8 @@ def files_of(
     """Return each file that is named, and those of each folder, oldest name first.
 
     Market and timeframe are those given; what is not given the name of the file says. Of a folder what is of another
-    series is left out, as is what has no candles; of files that are named nothing is.
+    series is left out, as is what has no candles; of files that are named nothing is. What is lacking is asked for
+    as the ``exchange`` has it.
     """
     found: list[Asked | Left] = []
     for each in paths:

@@ -17,6 +17,7 @@ from rxcandles.cli.words import check_names, sorted_words
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model import Request
+from rxcandles.model.advice import source_options
 from rxcandles.model.moments import Length
 from rxcandles.model.which import Which, has_glob, matching
 from rxcandles.ports.declared import example_glob, timeframes_of
@@ -76,7 +77,7 @@ class Wanted:
                 raise RequestError(f"no symbol is given; name markets, such as {example}")
         check_names(symbols, timeframes, exchange)
         if command is not None:
-            self._check_all_said(command, kind.example)
+            self._check_all_said(command, exchange)
         elif not timeframes:
             names = " ".join(each.name for each in timeframes_of(kind))
             raise RequestError(f"no timeframe is given beside {', '.join(symbols[:3])!r}; name some of {names}")
@@ -96,7 +97,7 @@ class Wanted:
     def _ends(self) -> dict[str, Any]:
         return ends_of(self.count, self.since, self.last, self.to, self.end, dashes=self.dashes)
 
-    def _check_all_said(self, command: str, example: str) -> None:
+    def _check_all_said(self, command: str, exchange: str) -> None:
         symbols, timeframes = self.series
         way = next(((name, getattr(self, name)) for name in WAYS if getattr(self, name) is not None), None)
         newer = "" if self.to is None else "; --until is only the newer end"
@@ -109,9 +110,12 @@ class Wanted:
             return
         *others, last = missing
         what = f"{', '.join(others)} and {last}" if others else last
-        words = [*map(shlex.quote, symbols[:3] or [example]), *(timeframes[:3] or ["60m"])]
+        words = [*map(shlex.quote, symbols[:3] or [named(exchange).example]), *(timeframes[:3] or ["60m"])]
         back = "--last 30d" if way is None else f"--{way[0]} {shlex.quote(_written(way[1]))}"
-        raise RequestError(f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}`")
+        asked = source_options(exchange)
+        raise RequestError(
+            f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}{asked}`"
+        )
 
 
 def _written(value: object) -> str:

@@ -71,6 +71,10 @@ def check_page(
       ``count`` of what the exchange keeps: the exchange keeps everything since this time.
 
     Raises ``InvalidResponseError``, which names the row, for a refused page.
+
+    >>> row = Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)
+    >>> check_page([row], symbol="KRW-BTC", timeframe=Timeframe.of("1m"), to=120, count=1).covered
+    (60, 120)
     """
     page = page if isinstance(page, Page) else Page(page)
     server_time = page.server_time if server_time is None else server_time

@@ -116,9 +116,11 @@ class Proof:
 class Chunk:
     """One step of a run and its outcome: the item of every pipeline. Its properties read its parts.
 
-    All times are UTC seconds. Behind ``fetch`` a chunk has the rows that were fetched::
+    All times are UTC seconds. Behind ``fetch`` a chunk has the rows that were fetched.
 
-        rows = ops.plan_chunks(request).pipe(ops.fetch(exchange), rx.map(lambda chunk: chunk.rows))
+    >>> chunk = await ops.run(ops.plan_chunks(request).pipe(ops.fetch(exchange)))
+    >>> len(chunk.rows), chunk.proven, chunk.written
+    (60, (1704070800, 1704074400), None)
     """
 
     run: Run = attrs.field(repr=False)

@@ -52,10 +52,9 @@ AT_ONCE: Final = 16
 class CollectionPlan(Brief):
     """What collecting a request would take; made before anything is sent or written.
 
-    ::
-
-        plan = await provider.plan(provider.request("KRW-BTC", "1m", last="30d"))
-        print(plan.requests, plan.seconds, plan.missing)
+    >>> plan = await provider.plan(provider.request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02"))
+    >>> plan.missing_slots, plan.requests
+    (1320, 7)
     """
 
     request: Request

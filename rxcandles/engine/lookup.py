@@ -32,7 +32,7 @@ AGAIN: Final = 3
 """Stored candles that a page reads again when it reaches them, since the exchange may have changed them."""
 
 MOST_LATE: Final = 20
-"""Candles that may have come late right above them."""
+"""Most candles that are expected to have come late, right above stored ones."""
 
 
 class Lookup:

@@ -76,8 +76,9 @@ class Plausibility:
                     raise self.contradiction(f"a page lacks the candle of {time_text(opened)}, which is held already")
 
     async def begins(self, oldest: int, since: int, rows: Sequence[Row], now: float | None) -> int | None:
-        """Refuse a beginning of history at ``oldest`` that is wrong; return the time before which no candle opens, or
-        None.
+        """Refuse a beginning of history at ``oldest`` that is wrong.
+
+        Return the time before which no candle opens, or None if that is unknown.
         """
         chunk, request = self._chunk, self._chunk.request
         if oldest == chunk.run.seen.begins:

@@ -38,7 +38,6 @@ class Retry:
     candles). There is none after a refusal (other 4xx) or a certificate that can't be verified: a person must mend a
     clock or a server first.
 
-    >>> from rxcandles import Retry
     >>> Retry(attempts=3, longest=2.0)
     Retry(attempts=3, base=0.5, longest=2.0)
     """

@@ -392,7 +392,6 @@ def as_chunk(symbol: str, timeframe: str | Timeframe, rows: Sequence[Row], cover
 
     Raises ``RequestError`` if no candle of the timeframe can open in ``covered``.
 
-    >>> from rxcandles import Row, operators as ops
     >>> chunk = ops.as_chunk("KRW-BTC", "1m", [Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)], (0, 120))
     >>> chunk.proven, len(chunk.rows)
     ((0, 120), 1)

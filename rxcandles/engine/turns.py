@@ -139,10 +139,10 @@ class Turns:
         self._reserved: dict[Key, deque[_Window]] = {}
 
     async def take(self, chunk: Chunk) -> tuple[Chunk, Flight | None]:
-        """Return the chunk when its turn has come, narrowed to what is still missing, and its flight if it must be
-        fetched.
+        """Return the chunk when its turn has come, narrowed to what is still missing.
 
-        Raises the error of a flight that it has waited for and that has failed for good: a copy with its own traceback.
+        Also return its flight if it must be fetched. Raises the error of a flight that it has waited for and that has
+        failed for good: a copy with its own traceback.
         """
         key, fresh, until = _key(chunk), False, time.monotonic() + LASTS
         while chunk.question.count:

@@ -1,8 +1,6 @@
 """Demand on RxPY: sources that wait, asynchronous stages that are bounded, and the ways out. Knows no candles.
 
->>> import asyncio
->>> from rxcandles.flow import batch, from_demand, run, to_list
->>> asyncio.run(run(from_demand([[1], [2, 3]]).pipe(batch(2), to_list(10))))
+>>> await run(from_demand([[1], [2, 3]]).pipe(batch(2), to_list(10)))
 [1, 2, 3]
 """
 

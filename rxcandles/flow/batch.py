@@ -24,10 +24,8 @@ def batch(size: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[_A]
     error is delivered. Lists are joined by ``+=`` and cut by slices, so that a subclass of ``list`` may keep what it
     knows.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> seen = []
-    >>> asyncio.run(ops.run(ops.from_demand([[1], [2, 3], [4, 5]]).pipe(ops.batch(2), ops.tee(seen.append))))
+    >>> await ops.run(ops.from_demand([[1], [2, 3], [4, 5]]).pipe(ops.batch(2), ops.tee(seen.append)))
     [5]
     >>> seen
     [[1, 2], [3, 4], [5]]
@@ -85,9 +83,7 @@ def to_list(limit: int) -> Callable[[Observable[Sequence[_A]]], Observable[list[
 
     Raises :class:`MemoryLimitError` as soon as more than ``limit`` elements have come; the source is disposed then.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
-    >>> asyncio.run(ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_list(10))))
+    >>> await ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_list(10)))
     [1, 2, 3]
     """
     check_count("limit", limit)

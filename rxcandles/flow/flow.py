@@ -40,8 +40,6 @@ LATEST: Final = 0.05
 class FlowStats(Brief):
     """A snapshot of a running pipeline.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> ops.with_backpressure()(ops.from_demand([1])).stats().held
     0
     """
@@ -76,12 +74,15 @@ class Flow(Titled, AsyncIOScheduler):
     flow's loop: calls from other threads are moved there.
 
     ``run`` and ``with_backpressure`` make a flow. Make one yourself to subscribe in the way of Rx, and close it at the
-    end::
+    end.
 
-        flow = rxcandles.Flow(in_flight=4)
-        pipeline.subscribe(print, scheduler=flow)
-        ...
-        await flow.close()
+    >>> import asyncio
+    >>> flow = Flow(in_flight=4)
+    >>> subscription = ops.from_demand([1, 2]).subscribe(print, scheduler=flow)
+    >>> await asyncio.sleep(0.001)
+    1
+    2
+    >>> await flow.close()
     """
 
     def __init__(self, in_flight: int = IN_FLIGHT, *, beside: Flow | None = None) -> None:
@@ -207,11 +208,11 @@ class Flow(Titled, AsyncIOScheduler):
             self._stages.remove(stage)
 
     async def room(self, below: Sequence[Holder], full: Callable[[int, float], bool] | None = None) -> None:
-        """Wait until the flow is not paused, the stages ``below`` hold fewer than ``in_flight`` items, and no queue is
-        ``full``.
+        """Wait until the flow is not paused, the stages ``below`` have room, and no queue is ``full``.
 
-        Return at once if that is so. Only stages below count: a stage that waited for those above it, which wait for
-        it, would wait for ever. ``full`` is called with ``in_flight`` and the time.
+        Stages have room while they hold fewer than ``in_flight`` items together. Only stages below count: a stage that
+        waited for those above it, which wait for it, would wait for ever. ``full`` is called with ``in_flight`` and the
+        time.
         """
         while self._shut(below) or (full is not None and self.is_full(full)):
             future = self._loop.create_future()

@@ -67,9 +67,7 @@ def latest() -> Callable[[Observable[_A]], Observable[_A]]:
     Use it if the newest item is enough, as for chunks whose candles are in the store. Holds one item. An error or the
     end comes after the newest item. Disposing disposes the source.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
-    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.latest())))
+    >>> await ops.run(ops.from_demand([1, 2, 3]).pipe(ops.latest()))
     3
     """
 

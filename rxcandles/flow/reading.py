@@ -21,11 +21,12 @@ class Reading(Generic[_A]):
     cancelled, gets a :class:`RequestError`: it has not read everything. The task that ended it sees a normal end, as
     with any generator.
 
-    ::
-
-        items = Reading(generator(), stop=generator_stops)
-        first = await items.next()
-        await items.close()
+    >>> async def numbers():
+    ...     yield 1
+    ...     yield 2
+    >>> items = Reading(numbers(), stop=print)
+    >>> await items.next()
+    1
     """
 
     def __init__(self, items: AsyncGenerator[_A, None], stop: Callable[[Exception], None]) -> None:

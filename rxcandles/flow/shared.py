@@ -76,11 +76,14 @@ def join(scheduler: abc.SchedulerBase | None, observer: abc.ObserverBase[Any]) -
 
     Raises :class:`RequestError` if an operator on the way can't be bounded, or if there is no event loop.
 
-    ::
-
-        def subscribe(observer, scheduler=None):
-            flow, route = join(scheduler, observer)
-            return source.subscribe(observer, scheduler=flow)
+    >>> def passed_on(source):
+    ...     def subscribe(observer, scheduler=None):
+    ...         flow, _ = join(scheduler, observer)
+    ...         return source.subscribe(observer, scheduler=flow)
+    ...
+    ...     return reactivex.Observable(subscribe)
+    >>> await ops.run(passed_on(ops.from_demand([1, 2])))
+    2
     """
     route = Route(observer)
     given = scheduler if isinstance(scheduler, Flow) else None

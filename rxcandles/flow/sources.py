@@ -22,24 +22,7 @@ BURST = 128
 
 
 class Supply(Protocol[_A_co]):
-    """What a source draws its items from; made anew for each subscription.
-
-    ::
-
-        class Countdown(Supply[int]):
-            def __init__(self, wake):
-                self.left, self.done = 3, False
-
-            def take(self):
-                self.left -= 1
-                self.done = self.left == 0
-                return (self.left,)
-
-            def idle(self):
-                pass
-
-        numbers = on_demand(Countdown)
-    """
+    """What a source draws its items from; made anew for each subscription; see :func:`on_demand`."""
 
     done: bool
     """Whether nothing more will come."""
@@ -75,9 +58,7 @@ def from_demand(items: Iterable[_A]) -> Observable[_A]:
 
     Raises :class:`RequestError` at once if ``items`` is not iterable.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
-    >>> asyncio.run(ops.run(ops.from_demand(range(1_000))))
+    >>> await ops.run(ops.from_demand(range(1_000)))
     999
     """
     if not isinstance(items, Iterable):
@@ -89,7 +70,22 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
     """Emit the items of a :class:`Supply` while the flow has room.
 
     ``make`` is called once a subscription, with a function ``wake`` that the supply calls when it has an item again.
-    Emissions never nest. After 128 emissions in a row the event loop gets a turn. See :class:`Supply` for an example.
+    Emissions never nest. After 128 emissions in a row the event loop gets a turn.
+
+    >>> class Countdown(Supply):
+    ...     def __init__(self, wake):
+    ...         self.left, self.done = 3, False
+    ...
+    ...     def take(self):
+    ...         if self.left:
+    ...             self.left -= 1
+    ...             return (self.left,)
+    ...         self.done = True
+    ...
+    ...     def idle(self):
+    ...         pass
+    >>> await run(on_demand(Countdown))
+    0
     """
 
     def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
@@ -168,12 +164,10 @@ def from_async_iterable(items: AsyncIterable[_A]) -> Observable[_A]:
 
     Raises :class:`RequestError` at once if ``items`` is not an asynchronous iterable.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> async def numbers():
     ...     yield 1
     ...     yield 2
-    >>> asyncio.run(ops.run(ops.from_async_iterable(numbers())))
+    >>> await ops.run(ops.from_async_iterable(numbers()))
     2
     """
     if not isinstance(items, AsyncIterable):

@@ -42,12 +42,9 @@ def map_async(function: Callable[[_A], Awaitable[_B]], *, ahead: int = 1, finish
 
     Raises :class:`RequestError` at once if an argument is invalid.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> async def double(number):
-    ...     await asyncio.sleep(0)
     ...     return [2 * number]
-    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.map_async(double, ahead=2), ops.to_list(10))))
+    >>> await ops.run(ops.from_demand([1, 2, 3]).pipe(ops.map_async(double, ahead=2), ops.to_list(10)))
     [2, 4, 6]
     """
     check_callable("function", function)
@@ -68,12 +65,10 @@ def concat_map_async(function: Callable[[_A], AsyncGenerator[_B, None]]) -> Oper
     fewer than the flow's ``in_flight`` items. So one item may give any number of results. Order, errors and disposing
     are those of ``map_async``; a generator that is left early is closed.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> async def count_down(number):
     ...     for each in range(number, 0, -1):
     ...         yield [each]
-    >>> asyncio.run(ops.run(ops.from_demand([2, 3]).pipe(ops.concat_map_async(count_down), ops.to_list(10))))
+    >>> await ops.run(ops.from_demand([2, 3]).pipe(ops.concat_map_async(count_down), ops.to_list(10)))
     [2, 1, 3, 2, 1]
     """
     check_callable("function", function)

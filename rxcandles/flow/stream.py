@@ -41,10 +41,7 @@ async def run(source: Observable[_A], *, in_flight: int = IN_FLIGHT) -> _A:
 
     Raises the error of ``source``, and ``LookupError`` if it ends without a value.
 
-    >>> import asyncio
-    >>> import rxcandles
-    >>> from rxcandles import operators as ops
-    >>> asyncio.run(rxcandles.run(ops.from_demand([1, 2, 3])))
+    >>> await run(ops.from_demand([1, 2, 3]))
     3
     """
     async with with_backpressure(buffer=1, in_flight=in_flight)(source) as values:
@@ -63,13 +60,8 @@ def with_backpressure(buffer: int = 2, *, in_flight: int = IN_FLIGHT) -> Callabl
     ``batch`` has begun. Items that were in flight when the buffer filled still come out, unless the last asynchronous
     stage waits for room itself (``concat_map_async``, and so ``recall``).
 
-    >>> import asyncio
-    >>> import rxcandles
-    >>> from rxcandles import operators as ops
-    >>> async def read():
-    ...     async with ops.from_demand(range(5)).pipe(rxcandles.with_backpressure(buffer=2)) as stream:
-    ...         return [each async for each in stream]
-    >>> asyncio.run(read())
+    >>> async with ops.from_demand(range(5)).pipe(with_backpressure(buffer=2)) as stream:
+    ...     print([each async for each in stream])
     [0, 1, 2, 3, 4]
     """
     check_count("buffer", buffer)
@@ -88,11 +80,13 @@ class Stream(Titled, AsyncIterator[_A], Generic[_A]):
     If the block is left while another task reads, that task gets a ``RequestError`` too, since what it has read is not
     everything; the block's own exception is raised.
 
-    ``with_backpressure`` makes one::
+    ``with_backpressure`` makes one.
 
-        async with pipeline.pipe(with_backpressure(buffer=2)) as stream:
-            async for item in stream:
-                print(item)
+    >>> async with ops.from_demand([1, 2]).pipe(with_backpressure(buffer=2)) as stream:
+    ...     async for item in stream:
+    ...         print(item)
+    1
+    2
     """
 
     def __init__(self, source: Observable[_A], buffer: int, in_flight: int = IN_FLIGHT, reader: object = None) -> None:

@@ -38,10 +38,10 @@ class MachineLimiter(SlidingWindowLimiter):
     * ``RequestError`` if an argument is invalid.
     * ``StoreError`` if the ``folder`` given or the file in it can't be used, or if another user could write there.
 
-    ::
-
-        limiter = rxcandles.MachineLimiter(10, key="upbit")
-        async with rxcandles.connect("candles.db", limiter=limiter) as provider: ...
+    >>> limiter = MachineLimiter(10, key="example", folder="limits")
+    >>> _ = await limiter.acquire()
+    >>> limiter.stats().permits
+    1
     """
 
     def __init__(

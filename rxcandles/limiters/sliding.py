@@ -63,13 +63,11 @@ class SlidingWindowLimiter(Titled):
 
     Raises ``RequestError`` if an argument is invalid.
 
-    >>> import asyncio
-    >>> from rxcandles import SlidingWindowLimiter
     >>> limiter = SlidingWindowLimiter(10)
     >>> async def ask():
     ...     for _ in range(3):
     ...         await limiter.acquire()
-    >>> asyncio.run(ask())
+    >>> await ask()
     >>> limiter.stats().permits
     3
     """

@@ -13,7 +13,6 @@ __all__ = ["LimiterStats", "WeightStats"]
 class LimiterStats(Brief):
     """A snapshot of a limiter: what it has done so far (counters that only grow), and how full its window is.
 
-    >>> from rxcandles import SlidingWindowLimiter
     >>> SlidingWindowLimiter(2.5).stats().capacity
     2
     """
@@ -50,7 +49,6 @@ class WeightStats(LimiterStats):
 
     ``rate``, ``active``, ``capacity``, ``foreign`` and ``left_to_others`` are in the unit of the limit.
 
-    >>> from rxcandles import Limit, SlidingWindowLimiter
     >>> SlidingWindowLimiter(Limit(1200, window=60, unit="weight")).stats().unit
     'weight'
     """

@@ -59,11 +59,10 @@ class CandleCollector(Titled):
 
     Raises ``RequestError`` if an argument is invalid, or if the store is opened for another exchange.
 
-    ::
-
-        async with SqliteStore("candles.db", exchange="upbit") as store:
-            collector = CandleCollector(store, UpbitExchange(), SlidingWindowLimiter(10))
-            summary = await collector.collect_candles_only("KRW-BTC", "1m", last="30d")
+    >>> collector = CandleCollector(store, exchange, SlidingWindowLimiter(10))
+    >>> summary = await collector.collect_candles_only("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 06:00")
+    >>> summary.failed_spans
+    ()
     """
 
     def __init__(

@@ -85,13 +85,10 @@ def connect(
     * ``RequestError`` for an invalid argument, before a file is made.
     * ``StoreError`` if the file can't be used.
 
-    >>> import asyncio
-    >>> import rxcandles
-    >>> async def newest():
-    ...     async with rxcandles.connect(":memory:", "simulated") as provider:
-    ...         return await provider.get_candles("KRW-BTC", "1m", until="2024-01-02", count=2)
-    >>> [candle.candle_date_time_utc for candle in asyncio.run(newest())]
-    ['2024-01-01T23:59:00', '2024-01-01T23:58:00']
+    >>> async with rxcandles.connect(":memory:", exchange="simulated") as provider:
+    ...     newest = await provider.get_candles("KRW-BTC", "1m", until="2024-01-02", count=2)
+    >>> [str(candle.open_time) for candle in newest]
+    ['2024-01-01 23:59:00+00:00', '2024-01-01 23:58:00+00:00']
     """
     if limiter is not None:
         check_like("limiter", limiter, RateLimiter)

@@ -29,7 +29,6 @@ class ProgressBar:
     Use one bar for one call. IPython is used if it is running already, and never imported otherwise. Printed, a bar is
     a line of text for each series:
 
-    >>> from rxcandles import ProgressBar
     >>> ProgressBar()
     <ProgressBar: nothing yet>
     """

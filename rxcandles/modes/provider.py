@@ -42,9 +42,13 @@ IN_FLIGHT: Final = 4
 class LargeCollectionWarning(UserWarning):
     """Warns that more candles were asked for than a list should hold, and names the mode that suits better.
 
-    ::
-
-        warnings.filterwarnings("ignore", category=rxcandles.LargeCollectionWarning)
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", LargeCollectionWarning)
+    ...     config = rxcandles.CollectionConfig(max_memory_objects=10)
+    ...     hour = await provider.get_candles("KRW-BTC", "1m", to="2024-01-01 01:00", count=60, config=config)
+    >>> type(hour).__name__
+    'CandleSequence'
     """
 
 
@@ -83,10 +87,10 @@ class CandleDataProvider(Titled):
 
     Every method raises ``RequestError`` for an invalid argument before a request is sent.
 
-    ::
-
-        provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(10))
-        newest = await provider.get_candles("KRW-BTC", "1m", count=1000)
+    >>> provider = CandleDataProvider(store, exchange, SlidingWindowLimiter(10))
+    >>> hour = await provider.get_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 01:00")
+    >>> len(hour)
+    60
     """
 
     def __init__(

@@ -56,11 +56,9 @@ def stored_candles(
 
     Raises ``RequestError`` for an invalid argument and ``StoreError`` if the store can't be read.
 
-    ::
-
-        async with rxcandles.connect("candles.db") as provider:
-            stored = rxcandles.stored_candles(provider.repository, "KRW-BTC", "1m", "2024-01-01", "2024-02-01")
-            print(len(stored), stored[0], stored[-1])
+    >>> stored = rxcandles.stored_candles(store, "KRW-BTC", "1m", "2024-01-01", "2024-01-02")
+    >>> len(stored), str(stored[0].open_time)
+    (120, '2024-01-01 00:00:00+00:00')
     """
     check_like("store", store, CandleStore, "reader")
     store = with_imported(store, include_imported)
@@ -84,11 +82,11 @@ class CandleSequence(Sequence[CandleData]):
     replaced. Reading on from the last read, in either direction, costs the page alone; a jump also reads the way there
     from the nearest known page.
 
-    ::
-
-        stored = rxcandles.stored_candles(provider.repository, "KRW-BTC", "1m")
-        last_day = stored[-1440:]
-        highest = max(candle.high for candle in last_day)
+    >>> stored = rxcandles.stored_candles(store, "KRW-BTC", "1m")
+    >>> last_hour = stored[-60:]
+    >>> str(last_hour[0].open_time), len(last_hour)
+    ('2024-01-01 01:00:00+00:00', 60)
+    >>> highest = max(candle.high for candle in last_hour)
     """
 
     def __init__(

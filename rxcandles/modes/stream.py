@@ -28,11 +28,11 @@ class CandleStream(Titled, AsyncGenerator[tuple[list[CandleData], StreamingMeta]
 
     Raises ``ExchangeError`` or ``StoreError`` after everything that came before was delivered.
 
-    ::
-
-        async with provider.stream_candles("KRW-BTC", "1m", count=1_000_000) as stream:
-            async for candles, meta in stream:
-                print(len(candles), f"{meta.total_progress:.0%}")
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 02:00")
+    >>> async with stream:
+    ...     async for candles, meta in stream:
+    ...         print(len(candles), f"{meta.total_progress:.0%}")
+    120 100%
     """
 
     def __init__(self, stream: Stream[list[CandleData]], meter: Meter, size: int, count: int | None) -> None:

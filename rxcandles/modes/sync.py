@@ -71,11 +71,10 @@ def open(
 
     The arguments and errors are those of :func:`connect`. Without a block, end with ``candles.close()``.
 
-    >>> import rxcandles
-    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     hours = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
-    >>> [candle.candle_date_time_utc for candle in hours]
-    ['2024-01-01T23:00:00', '2024-01-01T22:00:00']
+    >>> [str(hour.open_time) for hour in hours]
+    ['2024-01-01 23:00:00+00:00', '2024-01-01 22:00:00+00:00']
     """
     return SyncProvider(
         connect(
@@ -103,8 +102,7 @@ class SyncProvider(Titled):
 
     Every method raises ``StoreError`` in a forked process and after :meth:`close`.
 
-    >>> import rxcandles
-    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     summary = candles.collect_candles_only("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 06:00")
     >>> summary.failed_spans
     ()
@@ -296,9 +294,10 @@ class SyncProvider(Titled):
     def run(self, coroutine: Coroutine[Any, Any, _A]) -> _A:
         """Run a coroutine of this library on the provider's loop and return its result.
 
-        ::
-
-            stored = candles.run(rxcandles.overview(candles.provider.repository))
+        >>> with rxcandles.open("candles.db", exchange="simulated") as candles:
+        ...     stored = candles.run(rxcandles.overview(candles.provider.repository))
+        >>> stored[0].series.symbol
+        'KRW-BTC'
         """
         if not isinstance(coroutine, Coroutine):
             raise refusal("coroutine", coroutine, "give a call of an async function, without await")
@@ -310,11 +309,11 @@ class SyncProvider(Titled):
 
 
 class SyncRepository(Titled):
-    """A store that is read without ``await`` and without asking the exchange: the ``repository`` of a
-    :class:`SyncProvider`.
+    """A store that is read without ``await``: the ``repository`` of a :class:`SyncProvider`.
 
-    >>> import rxcandles
-    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    The exchange is never asked.
+
+    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     _ = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
     ...     candles.repository.series()
     [Series(exchange='simulated', symbol='KRW-BTC', timeframe='60m')]
@@ -382,8 +381,7 @@ class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
     left early by ``break``, by ``close()`` or by the end of a ``with`` block; only the latter two wait until every task
     has stopped. Several threads may take chunks of one stream in turn.
 
-    >>> import rxcandles
-    >>> with rxcandles.open(":memory:", "simulated") as candles:
+    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
     ...     for chunk, meta in candles.stream_candles("KRW-BTC", "60m", until="2024-01-02", count=3):
     ...         print(len(chunk), meta.is_final_chunk)
     3 True

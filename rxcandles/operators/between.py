@@ -42,13 +42,10 @@ def between(
     * :class:`RequestError` at once if the span is empty.
     * :class:`InvalidCandleError` if a candle comes against ``order``.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (3, 2, 1, 0)])
-    >>> source = ops.from_demand([minutes])
-    >>> span = ops.between("1970-01-01 00:01", "1970-01-01 00:03", tz="UTC")
-    >>> [candle.open_seconds for candle in asyncio.run(ops.run(source.pipe(span, ops.to_list(10))))]
-    [120, 60]
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 02:00")
+    >>> span = ops.between("2024-01-01 00:10", "2024-01-01 00:12", tz="UTC")
+    >>> [str(each.open_time) for each in await ops.run(ops.from_stream(stream).pipe(span, ops.to_list(10)))]
+    ['2024-01-01 00:11:00+00:00', '2024-01-01 00:10:00+00:00']
     """
     known = check_order(order)
     low = 0.0 if start is None else check_instant("start", start, tz)

@@ -50,9 +50,10 @@ def fetch(
     * ``RequestRejectedError`` (4xx), ``CertificateError`` and ``UnreachableError`` at once.
     * any other ``ExchangeError`` if ``on_failure`` is ``"raise"`` and the last attempt failed.
 
-    ::
-
-        chunks = ops.plan_chunks(request).pipe(ops.rate_limit(limiter), ops.fetch(exchange, retry=Retry(attempts=3)))
+    >>> chunks = ops.plan_chunks(request).pipe(ops.rate_limit(limiter), ops.fetch(exchange, retry=ops.Retry(3)))
+    >>> chunk = await ops.run(chunks)
+    >>> len(chunk.rows), chunk.proven
+    (60, (1704070800, 1704074400))
     """
     check_like("exchange", exchange, Exchange, "page", "page_limit")
     if against is not None:

@@ -63,12 +63,9 @@ def fill_gaps(
 
     Raises :class:`InvalidCandleError` if candles are out of order or of several series.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (2, 0)])
-    >>> filled = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.fill_gaps(), ops.to_list(10))))
-    >>> [(candle.open_seconds, candle.traded) for candle in filled]
-    [(120, True), (60, False), (0, True)]
+    >>> two = ops.from_demand([[candles[2], candles[0]]])  # newest first
+    >>> [each.traded for each in await ops.run(two.pipe(ops.fill_gaps(), ops.to_list(10)))]
+    [True, False, True]
     """
     check_choice("policy", policy, ("flat", "null"))
     known = check_order(order)

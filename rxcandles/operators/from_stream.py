@@ -17,10 +17,12 @@ def from_stream(stream: AsyncIterable[tuple[Sequence[CandleData], object]]) -> O
     """Emit the lists of candles of ``provider.stream_candles(…)``, without their ``StreamingMeta``.
 
     The next list is taken only while the flow has room. The stream is closed when this ends or is disposed, so it can
-    be subscribed to once. Order, bounds and errors are those of the stream::
+    be subscribed to once. Order, bounds and errors are those of the stream.
 
-        stream = provider.stream_candles("KRW-BTC", "1m", count=10_000)
-        hours = await ops.run(ops.from_stream(stream).pipe(ops.resample("60m"), ops.to_list(1000)))
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 02:00")
+    >>> hours = await ops.run(ops.from_stream(stream).pipe(ops.resample("60m"), ops.to_list(10)))
+    >>> [str(hour.open_time) for hour in hours]
+    ['2024-01-01 01:00:00+00:00', '2024-01-01 00:00:00+00:00']
     """
 
     def candles(pair: tuple[Sequence[CandleData], object]) -> Sequence[CandleData]:

@@ -32,14 +32,9 @@ def guard_plan(limit: int) -> Operator[Chunk, Chunk]:
 
     Synchronous; holds nothing. Put it before ``fetch``, so that nothing is sent.
 
-    >>> import asyncio
-    >>> import rxcandles
-    >>> from rxcandles import operators as ops
-    >>> day = rxcandles.Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02")
-    >>> asyncio.run(ops.run(ops.plan_chunks(day).pipe(ops.guard_plan(1000))))
+    >>> await ops.run(ops.plan_chunks(request).pipe(ops.guard_plan(10)))
     Traceback (most recent call last):
-    ...
-    rxcandles.errors.MemoryLimitError: 1,440 slots in the span, a list may hold 1,000; ...
+    MemoryLimitError: 60 slots in the span, a list may hold 10; ...
     """
     check_count("limit", limit)
 

@@ -41,14 +41,12 @@ def merge_by_time(
     * the error of a source, right after that source's last candle; the other sources are stopped then.
     * :class:`InvalidCandleError` in the same way if a candle is out of order in its source.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> def minutes(symbol, *numbers):
-    ...     rows = [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in numbers]
-    ...     return ops.from_demand([CandleData.of(symbol, "1m", rows)])
-    >>> merged = ops.merge_by_time(minutes("KRW-BTC", 2, 0), minutes("KRW-ETH", 1, 0))
-    >>> [(each.symbol, each.open_seconds) for each in asyncio.run(ops.run(merged.pipe(ops.to_list(10))))]
-    [('KRW-BTC', 120), ('KRW-ETH', 60), ('KRW-BTC', 0), ('KRW-ETH', 0)]
+    >>> def hours(symbol):
+    ...     stream = provider.stream_candles(symbol, "60m", since="2024-01-01", until="2024-01-01 02:00")
+    ...     return ops.from_stream(stream)
+    >>> merged = ops.merge_by_time(hours("KRW-BTC"), hours("KRW-ETH"))
+    >>> [each.symbol for each in await ops.run(merged.pipe(ops.to_list(10)))]
+    ['KRW-BTC', 'KRW-ETH', 'KRW-BTC', 'KRW-ETH']
     """
     for number, source in enumerate(sources):
         check_kind(f"sources[{number}]", source, Observable)

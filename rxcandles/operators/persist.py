@@ -23,9 +23,9 @@ def persist(store: CandleStore) -> Operator[Chunk, Chunk]:
 
     Raises ``StoreError`` if the store can't be used.
 
-    ::
-
-        chunks = ops.plan_chunks(request).pipe(ops.fetch(exchange), ops.persist(store))
+    >>> chunks = ops.plan_chunks(request).pipe(ops.fetch(exchange), ops.persist(store))
+    >>> (await ops.run(chunks)).fresh  # the store has all of them already
+    0
     """
     check_like("store", store, CandleStore, "write")
 

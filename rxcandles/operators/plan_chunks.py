@@ -65,7 +65,6 @@ def cursors_for(rate: float | None) -> Callable[[float], int]:
 
     * ``rate``: requests a second; None for no limit.
 
-    >>> from rxcandles import operators as ops
     >>> cursors = ops.cursors_for(10)
     >>> cursors(0.0), cursors(0.25)
     (1, 3)
@@ -106,15 +105,9 @@ def plan_chunks(
 
     Raises :class:`RequestError` at once if an argument is invalid.
 
-    >>> import asyncio
-    >>> import rxcandles
-    >>> from rxcandles import operators as ops
-    >>> day = rxcandles.Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02")
-    >>> async def first():
-    ...     async with ops.plan_chunks(day).pipe(ops.with_backpressure()) as chunks:
-    ...         return await anext(chunks)
-    >>> print(asyncio.run(first()))
-    KRW-BTC 1m, chunk 1, 2024-01-01 20:40:00 to 2024-01-02 00:00:00 UTC
+    >>> async with ops.plan_chunks(request).pipe(ops.with_backpressure()) as chunks:
+    ...     print(await anext(chunks))
+    KRW-BTC 1m, chunk 1, 2024-01-01 01:00:00 to 2024-01-01 02:00:00 UTC
     """
     check_kind("request", request, Request)
     page = check_count("page", page)

@@ -19,9 +19,11 @@ def rate_limit(limiter: RateLimiter) -> Operator[Chunk, Chunk]:
     ``fetch`` takes the permit right before it sends the request. A permit taken here would grow old while its chunk
     waits. A chunk that needs no request takes no permit. Synchronous; the order is kept.
 
-    ::
-
-        chunks = ops.plan_chunks(request).pipe(ops.rate_limit(SlidingWindowLimiter(10)), ops.fetch(exchange))
+    >>> limiter = SlidingWindowLimiter(10)
+    >>> chunks = ops.plan_chunks(request).pipe(ops.rate_limit(limiter), ops.fetch(exchange))
+    >>> _ = await ops.run(chunks)
+    >>> limiter.stats().permits
+    1
     """
     check_like("limiter", limiter, RateLimiter)
 

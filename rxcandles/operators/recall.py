@@ -45,10 +45,10 @@ def recall(store: CandleStore, *, page: int = 1000) -> Operator[Chunk, Sequence[
     * ``VoidedError`` at the end if an answer has shown that an earlier one was wrong about a span, which is not covered
       any more. The same request asks for that span only.
 
-    ::
-
-        candles = ops.plan_chunks(request).pipe(ops.fetch(exchange), ops.persist(store), ops.recall(store))
-        newest = await ops.run(candles.pipe(ops.to_list(50_000)))
+    >>> chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
+    >>> newest = await ops.run(chunks.pipe(ops.recall(store), ops.to_list(50_000)))
+    >>> len(newest)
+    60
     """
     check_like("store", store, CandleStore, "rows", "nth_newest")
     page = check_count("page", page)

@@ -27,9 +27,11 @@ def report(
     The call runs on the event loop, so a slow callback slows the run. An ``async def`` is awaited. An exception of the
     callback ends the run as its error. None calls nothing.
 
-    ::
-
-        summary = await ops.run(chunks.pipe(ops.report(print), ops.summarize()))
+    >>> chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
+    >>> def show(progress):
+    ...     print(progress.collected_count, "of", progress.total_count)
+    >>> _ = await ops.run(chunks.pipe(ops.report(show)))
+    60 of 60
     """
     check_callable("clock", clock)
     check_callable("callback", callback, optional=True)

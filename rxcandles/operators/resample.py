@@ -68,13 +68,10 @@ def resample(
       ``request`` is given.
     * :class:`InvalidCandleError` if a candle is out of order, of another series, or filled in.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> rows = [Row(60 * n, 9.0, 10.0 + n, 8.0, 9.0, 1.0, 9.0, 0) for n in (5, 4, 3, 2, 1, 0)]
-    >>> minutes = ops.from_demand([CandleData.of("KRW-BTC", "1m", rows)])
-    >>> longer = asyncio.run(ops.run(minutes.pipe(ops.resample("3m"), ops.to_list(9))))
-    >>> [(candle.open_seconds, candle.high, candle.volume) for candle in longer]
-    [(180, 15.0, 3.0), (0, 12.0, 3.0)]
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 02:00")
+    >>> hours = await ops.run(ops.from_stream(stream).pipe(ops.resample("60m"), ops.to_list(10)))
+    >>> [str(hour.open_time) for hour in hours]
+    ['2024-01-01 01:00:00+00:00', '2024-01-01 00:00:00+00:00']
     """
     target = Timeframe.of(timeframe)
     known = check_order(order)

@@ -26,9 +26,10 @@ def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk
 
     Raises ``StoreError`` if the store can't be read.
 
-    ::
-
-        chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
+    >>> chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
+    >>> chunk = await ops.run(chunks)
+    >>> chunk.missing is None, chunk.stored.held
+    (True, 60)
     """
     check_flag("absences", absences)
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")

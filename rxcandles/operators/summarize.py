@@ -51,10 +51,10 @@ def summarize(*, clock: Callable[[], float] = time.monotonic) -> Operator[Chunk,
 
     Raises ``StoreError`` at the end if the store can't be read.
 
-    ::
-
-        summary = await ops.run(chunks.pipe(ops.summarize()))
-        print(summary.collected_count, summary.api_calls_made)
+    >>> chunks = ops.plan_chunks(request).pipe(ops.skip_stored(store), ops.fetch(exchange), ops.persist(store))
+    >>> summary = await ops.run(chunks.pipe(ops.summarize()))
+    >>> summary.collected_count, summary.api_calls_made
+    (60, 0)
     """
     check_callable("clock", clock)
 

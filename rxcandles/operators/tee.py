@@ -29,10 +29,8 @@ def tee(*observers: abc.ObserverBase[_A] | Callable[[_A], object]) -> Callable[[
 
     Raises :class:`RequestError` at once if an observer is neither.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> seen = []
-    >>> asyncio.run(ops.run(ops.from_demand([1, 2, 3]).pipe(ops.tee(seen.append))))
+    >>> await ops.run(ops.from_demand([1, 2, 3]).pipe(ops.tee(seen.append)))
     3
     >>> seen
     [1, 2, 3]

@@ -26,12 +26,10 @@ def to_sink(write: Callable[[Sequence[_A]], Awaitable[object]]) -> Operator[Sequ
     of ``write`` ends the run as its error, and nothing more is written: retry inside ``write`` if you want to.
     Disposing cancels the ``write`` under way, which may have taken effect or not, so make sure that it can be repeated.
 
-    >>> import asyncio
-    >>> from rxcandles import operators as ops
     >>> written = []
     >>> async def write(items):
     ...     written.extend(items)
-    >>> asyncio.run(ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_sink(write))))
+    >>> await ops.run(ops.from_demand([[1, 2], [3]]).pipe(ops.to_sink(write)))
     3
     >>> written
     [1, 2, 3]

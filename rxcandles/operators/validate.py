@@ -40,12 +40,9 @@ def validate(
 
     Raises :class:`InvalidCandleError` for a refused candle if ``on_error`` is ``"raise"``.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> rows = [Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000), Row(0, -9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0)]
-    >>> source = ops.from_demand([CandleData.of("KRW-BTC", "1m", rows)])
-    >>> [candle.open_seconds for candle in asyncio.run(ops.run(source.pipe(ops.validate("drop"), ops.to_list(9))))]
-    [60]
+    >>> source = ops.from_demand([[candles[2], candles[1], candles[1], candles[0]]])  # newest first, one repeated
+    >>> len(await ops.run(source.pipe(ops.validate("drop"), ops.to_list(10))))
+    3
     """
     if not callable(on_error):
         if not isinstance(on_error, str):

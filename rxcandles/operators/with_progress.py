@@ -35,13 +35,11 @@ def with_progress(
     * ``total``: how many candles are expected, to estimate the time that remains.
     * ``clock``: returns seconds.
 
-    >>> import asyncio
-    >>> from rxcandles import CandleData, Row, operators as ops
-    >>> minutes = CandleData.of("KRW-BTC", "1m", [Row(60 * n, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 0) for n in (1, 0)])
     >>> def show(progress):
     ...     print(progress.candles, "of", progress.total_count)
-    >>> _ = asyncio.run(ops.run(ops.from_demand([minutes]).pipe(ops.with_progress(show, total=2), ops.to_list(9))))
-    2 of 2
+    >>> source = ops.from_demand([list(candles)])
+    >>> _ = await ops.run(source.pipe(ops.with_progress(show, total=120), ops.to_list(200)))
+    120 of 120
     """
     check_callable("callback", callback)
     check_callable("clock", clock)

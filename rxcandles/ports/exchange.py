@@ -28,7 +28,6 @@ class Page(Brief):
 
     A page that does not say what it covers counts as one of the first kind.
 
-    >>> from rxcandles import Page, Row
     >>> row = Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)
     >>> Page([row], covered=(0, 120)).covered
     (0, 120)
@@ -62,7 +61,6 @@ class Page(Brief):
 
         Upbit, Bithumb, OKX (``after``) and Binance (``endTime`` alone) answer in this way:
 
-        >>> from rxcandles import Page, Row
         >>> row = Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)
         >>> Page.before([row], to=120, count=1).covered
         (60, 120)
@@ -81,7 +79,6 @@ class Page(Brief):
 class Market:
     """One market of an exchange: its code and its names.
 
-    >>> from rxcandles import Market
     >>> Market("KRW-BTC", "Bitcoin", "비트코인").symbol
     'KRW-BTC'
     """

@@ -14,7 +14,6 @@ __all__ = ["IMPORTED", "Covered", "Impossible", "Series", "Written"]
 class Covered(NamedTuple):
     """A covered span, in UTC seconds: all candles that exist in ``[start, stop)`` are stored, ``rows`` of them.
 
-    >>> from rxcandles import Covered
     >>> Covered(0, 120, 2).span
     (0, 120)
     """
@@ -78,7 +77,6 @@ class Written(int):
 class Series(NamedTuple):
     """One series of a store, by the names of the exchange, of the market and of the timeframe.
 
-    >>> from rxcandles import Series
     >>> Series("upbit", "KRW-BTC", "1m").symbol
     'KRW-BTC'
     """

@@ -61,8 +61,9 @@ class Reserving(Protocol):
     """What a store may also have, if several processes write to it: reservations of spans that will be fetched."""
 
     async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
-        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved a part of ``wanted``, which lies in
-        ``ahead``.
+        """Reserve ``ahead`` for ``seconds``, unless another owner has reserved a part of ``wanted``.
+
+        ``wanted`` lies in ``ahead``.
         """
         ...
 

@@ -41,8 +41,7 @@ _LEAVING: Final = 5.0
 
 
 def here(function: Callable[_P, object] | None, events: Events) -> Callable[_P, None] | None:
-    """Return a function that puts the calls of ``function`` into ``events``, so that the caller's thread runs them in
-    order.
+    """Return a function that queues the calls of ``function`` in ``events``, for the caller's thread to run in order.
 
     Return None for None, and a value that can't be called unchanged, for its consumer to refuse. Raises
     :class:`RequestError` for a coroutine function, which would never be awaited.

@@ -37,7 +37,6 @@ class MemoryMonitor(Titled):
     The numbers are bytes of RSS of the whole process, sampled every ``interval`` seconds (10 ms) in a thread of its
     own; a shorter peak can be missed. ``peak_memory`` is the peak, ``growth`` the peak less the memory at the start.
 
-    >>> from rxcandles import MemoryMonitor
     >>> with MemoryMonitor() as monitor:
     ...     block = bytes(1_000_000)
     >>> monitor.peak_memory >= monitor.start_memory
@@ -82,7 +81,6 @@ class MemoryMonitor(Titled):
 class Timer(Titled):
     """Measures how long a block takes; ``elapsed`` is in seconds, also while the block runs.
 
-    >>> from rxcandles import Timer
     >>> with Timer() as timer:
     ...     total = sum(range(1000))
     >>> timer.elapsed > 0

@@ -49,8 +49,7 @@ class Stopping:
         return bool(self._listening)
 
     def listen(self) -> None:
-        """Handle the signals that end a process, except those that the parent process has set to be ignored (``nohup``,
-        ``&``).
+        """Handle the signals that end a process, except those that its parent has set to be ignored (``nohup``, ``&``).
 
         For process 1 of a container only handled signals have an effect.
         """

@@ -12,9 +12,7 @@ _A = TypeVar("_A")
 
 
 async def in_thread(work: Callable[[], _A], stop: Callable[[], object]) -> _A:
-    """Return ``work()``, run in a thread; on cancellation call ``stop``, which tells the work to end, and wait for its
-    end.
-    """
+    """Return ``work()``, run in a thread; if cancelled, call ``stop``, which makes the work end, and wait for it."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     running.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks it as retrieved
     try:

@@ -343,7 +343,7 @@ def test_simulate_another(monkeypatch: pytest.MonkeyPatch) -> None:
         said.append(text)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rxcandles.cli.simulating.echo", told)
+    monkeypatch.setattr("rxcandles.cli.commands.simulate.echo", told)
     monkeypatch.setattr("rxcandles.simulator.faces.binance.BinanceSimulator", Made)
     for words in ([], ["--rate-limit", "100"], ["--rate-limit", "none"]):
         main(["simulate", "--as", "binance", "--port", "0", *words])

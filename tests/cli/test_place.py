@@ -24,7 +24,7 @@ from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.exchanges import UpbitExchange
 from rxcandles.integrity.repair import repair
-from rxcandles.model import naming
+from rxcandles.model import advice, naming
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.util.arguments import check_symbol, refusal
 
@@ -67,7 +67,8 @@ def usdt(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of that exchange, which is one line in ``naming``."""
     monkeypatch.setitem(sys.modules, "usdtexchange", SimpleNamespace(UsdtExchange=UsdtExchange))
     monkeypatch.setitem(naming.NAMED, "usdt", naming.Known("https://usdt.invalid", "usdtexchange:UsdtExchange"))
-    monkeypatch.setattr(naming, "EXCHANGES", (*naming.EXCHANGES, "usdt"))
+    for module in (naming, advice):
+        monkeypatch.setattr(module, "EXCHANGES", (*naming.NAMED, naming.SIMULATED))
     return "usdt"
 
 
@@ -132,9 +133,8 @@ def test_another_exchange_at_the_shell(
     for symbol, says in (("KRW-BTC", "write it as BTCUSDT"), ("btc*", "such as '*USDT'")):
         assert main([*words, symbol]) == 2
         assert says in capsys.readouterr().err
-    assert main(words) == 2
-    assert "`rxcandles plan BTCUSDT 1m --last 30d`" not in (err := capsys.readouterr().err)
-    assert "rxcandles plan BTCUSDT 1m --last" in err
+    assert main(words[:2] + words[4:]) == 2
+    assert "`rxcandles plan BTCUSDT 1m --last 30d --exchange usdt`" in capsys.readouterr().err
     assert main(["export", "--exchange", usdt]) == 2
     assert "`rxcandles export BTCUSDT 60m -o BTCUSDT-60m.parquet`" in capsys.readouterr().err
     assert main(["plan", "BTCUSDT", "1m", "--last", "1d"]) == 2
@@ -152,7 +152,7 @@ def test_whose_rule_it_is(usdt: str, folder: Path) -> None:
         Wanted([], ["1m"], count=5, dashes="").check(usdt)
     (folder / "plain.csv").touch()
     with pytest.raises(RequestError, match="give --symbol BTCUSDT and --timeframe 1m"):
-        files_of(["plain.csv"], None, None, example=Place(exchange=usdt).kind.example)
+        files_of(["plain.csv"], None, None, usdt)
 
 
 @pytest.mark.parametrize(

@@ -87,15 +87,8 @@ def test_a_wrong_output_is_a_fault(runner: asyncio.Runner) -> None:
 
 LACKING = set(
     """
-    connect coverage_cells open overview recommend_mode repair run stored_candles verify with_backpressure
-    charts.bars charts.html charts.ladder charts.png charts.read_chart
-    exchanges.check_page simulator.serve
-    flow.batch flow.concat_map_async flow.from_async_iterable flow.from_demand flow.join flow.latest flow.map_async
-    flow.on_demand flow.to_list
-    operators.between operators.cursors_for operators.deduplicate operators.fetch operators.fill_gaps
-    operators.from_stream operators.guard_plan operators.merge_by_time operators.persist operators.plan_chunks
-    operators.rate_limit operators.recall operators.report operators.resample operators.skip_stored operators.summarize
-    operators.tee operators.to_sink operators.validate operators.with_progress
+    coverage_cells overview recommend_mode repair verify
+    charts.bars charts.html charts.ladder charts.png charts.read_chart simulator.serve
 """.split()
 )
 """Public functions that have no example yet: take one out when it has."""
