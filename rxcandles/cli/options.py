@@ -163,7 +163,7 @@ connection: Final = together(
                  help="Ask this server instead, which must have the same API. Its candles are stored apart, under the "
                  "name EXCHANGE@HOST:PORT."),
     click.option("--name", metavar="NAME", shell_complete=_stored_names,
-                 help="Name under which candles of --base-url are stored; for a mirror or proxy, the exchange's own."),
+                 help="Name under which candles of --base-url are stored; the exchange's own for its mirror or proxy."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Most requests per second, or none for no limit.  [default: the exchange's own limit]"),
     patience,

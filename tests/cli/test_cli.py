@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rxcandles.__main__ import main
-from rxcandles.simulator import Simulator, faults
+from rxcandles.simulator import BinanceSimulator, Simulator, faults
 
 SPAN = ["--to", "2024-01-02", "--end", "2024-01-01"]
 
@@ -103,6 +104,8 @@ BAD = [
     ["coverage", "--db", "a\0b"],
     ["coverage", "--db", "\x1b[31m\n.db"],
     ["simulate", "--port", "-1"],
+    ["simulate", "--as", "kraken"],
+    ["simulate", "--as", "binance", "--rate-limit", "0.5"],
     ["simulate", "--port", "80.0"],
     ["simulate", "--latency", "nan"],
     ["simulate", "--latency", "-1"],
@@ -327,6 +330,27 @@ def test_simulate() -> None:
         _, err = process.communicate(timeout=30)
     assert (code, process.returncode) == (0, 130)
     assert err == "rxcandles: stopped\n"
+
+
+def test_simulate_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --as it is another exchange, with its own default limit, or with the weight a minute that is asked for."""
+    said, made = list[str](), list[BinanceSimulator]()
+
+    class Made(BinanceSimulator):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    def told(text: str) -> None:
+        said.append(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rxcandles.cli.commands.simulate.echo", told)
+    monkeypatch.setattr("rxcandles.simulator.faces.binance.BinanceSimulator", Made)
+    for words in ([], ["--rate-limit", "100"], ["--rate-limit", "none"]):
+        main(["simulate", "--as", "binance", "--port", "0", *words])
+    assert [6000, 100, None] == [each.limit.allowed for each in made]
+    assert all("rxcandles collect BTCUSDT 1m --count 1000 --exchange binance --base-url http" in each for each in said)
 
 
 def test_taken_port(listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
