@@ -33,7 +33,7 @@ _EMPTY: Final = dict.fromkeys(
 
 
 @click.command(
-    help="""Show what is stored, what is missing in between, and where nothing was traded.
+    help="""Show what is stored, what is missing in between, and which slots are empty.
 
     Each series has one line: its ends, its numbers, and a strip that shows its coverage over time. --json has all
     numbers and spans.
