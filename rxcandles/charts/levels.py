@@ -29,9 +29,7 @@ _FEW: Final = 40
 
 @attrs.frozen
 class Level:
-    """One resolution: bar ``k`` shows the ``factor`` slots from ``k * factor - phase`` on, cut to the slots of the
-    chart.
-    """
+    """One resolution: bar ``k`` shows the ``factor`` slots from ``k * factor - phase`` on."""
 
     name: str
     factor: int
@@ -58,10 +56,10 @@ class Bars(Brief):
 
 
 def ladder(timeframe: str | Timeframe, first: int, slots: int) -> list[Level]:
-    """Return the levels for ``slots`` slots from the open time ``first`` (UTC seconds) on, the finest (a slot a bar)
-    first.
+    """Return the levels for ``slots`` slots from the open time ``first`` (UTC seconds) on, the finest first.
 
-    The bars open where candles of that length open: hours at full hours, weeks on Mondays.
+    The finest level has a bar for each slot. Bars open where candles of that length open: hours at full hours, weeks on
+    Mondays.
 
     >>> [level.name for level in charts.ladder("1m", 1_704_067_200, 240)]
     ['1m', '3m', '5m', '15m']

@@ -131,9 +131,7 @@ def _decimals(data: ChartData) -> int | None:
 
 
 def _whole(data: ChartData, scale: int) -> list[array[int]]:
-    """Return the prices in ticks: the open from the last close, the others from the open, as small numbers compress
-    well.
-    """
+    """Return prices in ticks, which compress well: the open from the last close, the others from the open."""
     columns = [array("i") for _ in range(4)]
     opens, highs, lows, closes = columns
     last = None

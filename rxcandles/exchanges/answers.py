@@ -1,4 +1,4 @@
-"""What has come of a request over HTTP: its body up to a bound, its headers, and what its errors say."""
+"""The answer to a request over HTTP: its body up to a bound, its headers, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Refused", "beginning", "body_of", "excerpt", "failure_by_status", "one_line"]
 
 _ERROR_BYTES: Final = 4096
-"""How much of an error's body is read: enough for its message."""
+"""Bytes of an error's body that are read: enough for its message."""
 _EXCERPT: Final = 120
 _MESSAGE: Final = 300
 
 
 class Answer(NamedTuple):
-    """A whole answer with status 200."""
+    """A complete answer with status 200."""
 
     body: bytes
     headers: Mapping[str, str]
     delay: float
-    """Seconds before the request went out, spent on opening a connection."""
+    """Seconds spent on opening a connection before the request went out."""
 
 
 class Refused(NamedTuple):
-    """An answer with another status, or one of 200 that says the same in its body."""
+    """An answer with another status, or one with status 200 whose body is an error."""
 
     status: int
     body: bytes
-    """Its beginning."""
+    """The beginning of its body."""
     what: str
-    """In words: what was asked, and who answered with which status."""
+    """What was asked, who answered, and with which status, in words."""
     wait: float | None
-    """Seconds that its ``Retry-After`` asks to wait."""
+    """Seconds to wait, by its ``Retry-After``."""
     now: float
-    """The server's clock, or ours where it does not say: UTC seconds."""
+    """The server's clock, or ours if it sends none: UTC seconds."""
 
 
 def failure_by_status(refused: Refused, said: str) -> ExchangeError:
-    """Return the error that a status stands for everywhere; ``said`` is what the body says."""
+    """Return the error that a status stands for with every exchange; ``said`` is the message in the body."""
     status, _, what, wait, _ = refused
     asks = "" if wait is None else f"; it asks to wait {wait:,.10g} s"
     if wait is not None and wait > LONGEST_WAIT:
@@ -68,9 +68,9 @@ def failure_by_status(refused: Refused, said: str) -> ExchangeError:
 
 
 async def body_of(response: aiohttp.ClientResponse, limit: int, *, packed: bool) -> tuple[bytes, bool]:
-    """Return the body, unpacked, and whether that is all of it: no more than ``limit`` bytes are read or unpacked.
+    """Return the unpacked body, and whether that is all of it; at most ``limit`` bytes are read or unpacked.
 
-    Raises ``UnpackingError`` where it was packed in a way that was not asked for, or was cut short.
+    Raise ``UnpackingError`` if it is packed in a way that was not asked for, or if it is cut short.
     """
     encoding = response.headers.get("Content-Encoding") if packed else None
     come = bytearray()
@@ -85,7 +85,7 @@ async def body_of(response: aiohttp.ClientResponse, limit: int, *, packed: bool)
 
 
 async def beginning(response: aiohttp.ClientResponse, *, packed: bool) -> bytes:
-    """Return the first bytes of a body that is of no use; none where they don't come, or can't be unpacked."""
+    """Return the first bytes of a useless body; none if they do not come, or can't be unpacked."""
     import aiohttp
 
     body = b""
@@ -107,10 +107,10 @@ def excerpt(body: bytes) -> str:
 
 
 def one_line(message: str) -> str:
-    """Return at most 300 characters of what a server says, on one line.
+    """Return at most 300 characters of a server's text, on one line.
 
-    What is no plain text (colours, a line that looks like one of our log's) is escaped, for terminals and logs would
-    obey it.
+    Everything that is not plain text (colours, a line that looks like one of our log's) is escaped, so that it can't
+    control a terminal or forge a log.
     """
     message = message[:_MESSAGE]
     return message if message.isprintable() else repr(message)

@@ -1,4 +1,4 @@
-"""Whether anything has ever answered, and how long to try until it does."""
+"""Whether a server has ever been reached, and how long to try until it is."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["PATIENCE", "Contact"]
 _log: Final = logging.getLogger("rxcandles.fetch")
 
 PATIENCE: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
-"""Seconds to try to reach a server that has never been reached; None for as many tries as any request has."""
+"""Seconds to try to reach a server that has never been reached; None for as many attempts as any other request."""
 
 _PAUSE: Final = 0.25
 _LONGEST: Final = 5.0
-"""Seconds between tries, twice as many each time, and at most."""
+"""The most seconds between attempts; they double each time."""
 
 _SILENT: Final = 10.0
-"""Seconds at least for a first answer of what takes connections: as long as one request may take."""
+"""The fewest seconds to wait for a first answer over an open connection: as long as one request may take."""
 
 _A = TypeVar("_A")
 
 
 class Contact:
-    """The contact of one client with its server, shared by all of its requests.
+    """The contact of a client with its server, shared by all of its requests.
 
-    Who is offline should hear it soon, and who was connected a minute ago will be again. So a server that has never
-    been reached is tried for ``patience`` seconds, by all requests together; then ``UnreachableError``, which nobody
-    retries, and from then on at each first failure. With the first connection all that is over, but for what takes
-    connections and says nothing, as some proxies do: its first failure after ten seconds without any answer, or after
-    ``patience`` if that is longer, is the last. None for no such limit.
+    A user who is offline should learn it soon, but a connection that worked a minute ago will come back. So a server
+    that was never reached is tried for ``patience`` seconds, by all requests together. After that, ``UnreachableError``
+    is raised, which is not retried, and from then on at each first failure. The first connection ends this rule. One
+    case remains: some proxies accept connections and send nothing. If no answer has come for ten seconds, or for
+    ``patience`` if that is longer, the next failure is final. With ``patience=None`` there is no such limit.
     """
 
     def __init__(self, host: str, patience: float | None) -> None:
@@ -50,13 +50,13 @@ class Contact:
         self._silent_until: float | None = None
 
     def answered(self) -> None:
-        """Hear that there was an answer, whatever it was."""
+        """Record that an answer has come, whatever it was."""
         self._silent_until = None
         self._silence = math.inf
 
     @property
     def left(self) -> float | None:
-        """Seconds that making a connection may take; None where that is not limited here."""
+        """Seconds that opening a connection may take; None if they are not limited here."""
         if self.reached:
             return None
         if self._until is None:
@@ -64,7 +64,7 @@ class Contact:
         return max(0.1, self._until - time.monotonic())
 
     async def made(self, ask: Callable[[], Awaitable[_A]]) -> _A:
-        """Return ``ask()``, tried again as long as there is patience and nothing was ever reached."""
+        """Return ``ask()``, tried again while there is patience and nothing was ever reached."""
         if self._silent_until is None and self._silence < math.inf:
             self._silent_until = time.monotonic() + self._silence
         pause, attempt = _PAUSE, 0
@@ -77,7 +77,7 @@ class Contact:
                 raise
             except ConnectionFailedError as error:
                 if left is None or self.reached:
-                    # A little early, for a request that ends as it does.
+                    # A little early, since a request may end just before that time.
                     if self._silent_until is not None and time.monotonic() + _PAUSE >= self._silent_until:
                         raise UnreachableError(
                             f"{self._host} does not answer: {error.why or error}; check the network, the address and "

@@ -1,4 +1,4 @@
-"""Asking a server, before anything else, whether it is a simulator."""
+"""Ask a server, before anything else, whether it is a simulator."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SECONDS: Final = 2.0
 
 
 async def is_simulator(base_url: str) -> bool:
-    """Return whether the server at ``base_url`` says that it is our simulator, by one ``HEAD`` of its root.
+    """Return whether the server at ``base_url`` declares itself our simulator, by one ``HEAD`` of its root.
 
-    No redirect is followed. A server that can't be reached within two seconds does not say it: whatever asks it for
-    candles has the better words for that, and where people wait (``PATIENCE``) a quarter of that is enough to connect.
+    Redirects are not followed. A server that can't be reached within two seconds counts as none, since the first
+    request for candles reports the fault better. With ``PATIENCE``, a quarter of it is the time to connect.
     """
     import aiohttp
 

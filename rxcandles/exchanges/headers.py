@@ -1,4 +1,4 @@
-"""What an exchange's response headers say; a header that says nothing readable is None, never an error."""
+"""Read an exchange's response headers; an unreadable header is None, never an error."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def http_date(text: str | None) -> float | None:
     try:
         date = parsedate_to_datetime(text)
         return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):  # what the parser raises differs between Pythons
+    except (ValueError, TypeError, OverflowError, IndexError):  # the parser's errors differ between versions of Python
         return None
 
 
 @lru_cache(maxsize=64)
 def remaining_requests(text: str | None) -> int | None:
-    """Return N of ``group=candles; min=600; sec=N``, or None. Upbit: ``min`` is a constant without meaning."""
+    """Return N of ``group=candles; min=600; sec=N``, or None. Upbit's ``min`` is a constant without meaning."""
     found = _SEC.search(text) if text else None
     return int(found[1]) if found else None
 
 
 def cached_for(text: str | None) -> float | None:
-    """Return the seconds of an ``Age`` header, or None; a cache in the way must add one (RFC 9111, section 5.1)."""
+    """Return the seconds of an ``Age`` header, or None; every cache must send one (RFC 9111, section 5.1)."""
     found = _SECONDS.fullmatch(text) if text else None
     return float(found[1]) if found else None
 
 
 def retry_after(text: str | None, now: float) -> float | None:
-    """Return the seconds to wait that a ``Retry-After`` header asks for, as seconds or as a date; or None.
+    """Return the seconds to wait by a ``Retry-After`` header, which has seconds or a date; None if it is unreadable.
 
-    ``now`` in UTC seconds is what a date is measured against; a date that has passed means 0.
+    A date is compared with ``now`` (UTC seconds); a past date means 0.
     """
     if not text:
         return None

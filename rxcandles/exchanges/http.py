@@ -1,6 +1,6 @@
-"""An exchange over HTTP: what all of them share, from the connection to an error of this library.
+"""The base of an exchange over HTTP, from the connection to the errors of this library.
 
-One request a page, one try. A subclass says where its pages are, how they are read, and what its errors mean.
+One request a page, one attempt. A subclass says where its pages are, how they are read, and what its errors mean.
 """
 
 from __future__ import annotations
@@ -42,40 +42,44 @@ _Self = TypeVar("_Self", bound="HttpExchange")
 
 
 class HttpExchange(Titled):
-    """Candles of an exchange over HTTP, or of a server that speaks like it at ``base_url``.
+    """Candles of an exchange over HTTP, or of a server with the same API at ``base_url``.
 
-    Connections (at most ``connections``) are opened at first use, kept, and closed by :meth:`close` or at the end of
-    ``async with``. A request takes at most ``timeout`` seconds, a connection ``connect_timeout``; a body of more than
-    ``max_body`` bytes, packed or unpacked, is refused. Certificates are verified, and there is no switch for that.
-    Redirects are not followed, an answer that a cache had kept is refused, and no ``Origin`` is sent. ``name`` is the
-    candles' namespace in a store, whatever server they come from: who makes this object says whose candles they are.
-    With ``simulated=False`` a server that says it is our simulator is refused (``WrongServerError``), with ``True`` one
-    that doesn't; :func:`connect` sets it by the name, None refuses neither. A proxy that the environment names
-    (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) is used, but for this machine's own addresses. A ``session`` given
-    (for a CA of your own) is used as it is and left open. A server that was never reached is tried for ``patience``
-    seconds, one that has never answered for ten at least, then ``UnreachableError``; None for as many tries as any
-    request has.
-    Raises ``RequestError`` for arguments that can't be meant.
+    Connections are opened at first use, kept, and closed by :meth:`close` or at the end of ``async with``. Certificates
+    are always verified. Redirects are not followed, answers from a cache are refused, and no ``Origin`` is sent. A
+    proxy of the environment (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) is used, except for this machine's own
+    addresses.
+
+    * ``name``: the name under which candles are stored, whatever server they come from.
+    * ``simulated``: with ``False`` a server that declares itself our simulator is refused (``WrongServerError``), with
+      ``True`` any other server; ``None`` accepts both. :func:`connect` sets it by the name.
+    * ``timeout``, ``connect_timeout``: seconds that a request and a connection may take.
+    * ``connections``: the most connections at once.
+    * ``max_body``: bytes above which a body is refused, packed or unpacked.
+    * ``session``: a session of your own (for your own CA, for example); it is used as it is and left open.
+    * ``patience``: seconds to try a server that was never reached, then ``UnreachableError``; a server that accepts
+      connections but has never answered is given at least ten. None for as many attempts as any other request.
+
+    Raise ``RequestError`` for an invalid argument.
     """
 
     title: ClassVar[str]
-    """What people call it."""
+    """Its name for people."""
     url: ClassVar[str]
     """Its own address."""
     example: ClassVar[str]
-    """A market of it, for messages."""
+    """One of its markets, for messages."""
     example_glob: ClassVar[str]
-    """A pattern that many of its markets fit, for messages."""
+    """A pattern that matches many of its markets, for messages."""
     kind: ClassVar[str] = "spot"
     """What its markets trade."""
     timeframes: ClassVar[Sequence[Timeframe]]
-    """What it serves; those of ``1h`` and ``4h`` are called ``60m`` and ``240m``."""
+    """The timeframes that it serves; ``1h`` and ``4h`` are listed as ``60m`` and ``240m``."""
     settle_seconds: ClassVar[float] = 3.0
-    """Seconds after its end for which a candle may still change."""
+    """Seconds after its end in which a candle may still change."""
     limit: ClassVar[Limit | None] = None
-    """What it allows, where that is not so many requests a second."""
+    """What it allows, if that is not a number of requests a second."""
     name: str
-    """Its name, and what its candles are called where nothing else is said."""
+    """Its name, and by default that of its candles."""
     page_limit: int
     """The most rows of an answer."""
     rate_limit: float | None
@@ -96,7 +100,7 @@ class HttpExchange(Titled):
     ) -> None:
         parts = check_url(type(self).url if base_url is _OWN else base_url)
         self.name = check_exchange_name("name", type(self).name if name is _OWN else name)
-        # The scheme in small letters, which is all that the client knows.
+        # The client knows schemes only in lower case.
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._host = parts.netloc
         self._shown = f"{parts.scheme}://{parts.netloc}{'/…' if parts.path.rstrip('/') else ''}"
@@ -119,7 +123,7 @@ class HttpExchange(Titled):
         self._process: OwnProcess | None = None
 
     async def __aenter__(self: _Self) -> _Self:
-        import aiohttp  # noqa: F401 - it takes a while, which would else delay the first request behind its permit
+        import aiohttp  # noqa: F401 - the import takes a while, which would delay the first request behind its permit
 
         self._loop = asyncio.get_running_loop()
         self._mine()
@@ -140,7 +144,7 @@ class HttpExchange(Titled):
         return {"name": self.name, "limit": limit}
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
-        """Raise ``RequestError`` where the exchange can have no such market or timeframe; sends nothing."""
+        """Raise ``RequestError`` if the exchange can't have this market or timeframe; nothing is sent."""
         raise NotImplementedError
 
     def _check_timeframe(self, timeframe: Timeframe) -> None:
@@ -149,21 +153,27 @@ class HttpExchange(Titled):
             raise refusal("timeframe", str(timeframe), f"{self.title} has no such candles; take one of {names}")
 
     async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Return the newest ``count`` candles that exist with an open time before ``to``; tries once.
+        """Return the newest ``count`` candles that exist with an open time before ``to``; one attempt.
 
-        Newest first: the one still forming is among them where ``to`` allows it. ``to`` is in UTC seconds and
-        excluded. Cancelling drops the connection. Raises ``RequestError`` before sending anything, then
-        ``UnknownMarketError`` (there is no such market), ``RequestRejectedError`` (other 4xx, redirects),
-        ``RateLimitedError`` (429), ``BannedError`` (418), ``ServerError`` (5xx), ``ConnectionFailedError`` (no whole
-        answer), ``CertificateError`` (nobody vouches for the server) or ``InvalidResponseError`` (an answer to
-        something else).
+        They come newest first, including the forming one if ``to`` allows it. ``to`` is in UTC seconds and excluded.
+        Cancelling drops the connection.
+
+        Raises:
+
+        * ``RequestError`` for an invalid argument, before anything is sent.
+        * ``UnknownMarketError`` if there is no such market.
+        * ``RequestRejectedError`` for other 4xx, and redirects.
+        * ``RateLimitedError`` (429), ``BannedError`` (418), ``ServerError`` (5xx).
+        * ``ConnectionFailedError`` if no complete answer came.
+        * ``CertificateError`` if the server's certificate is invalid.
+        * ``InvalidResponseError`` if the answer is not what was asked for.
         """
         return await self._asked(symbol, timeframe, to, count, anew=False)
 
     async def page_anew(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
-        """Do what :meth:`page` does over a connection of its own, so that another server may answer.
+        """Do what :meth:`page` does over a new connection, so that another server may answer.
 
-        A ``session`` that was given is used as it is: its connections are its owner's.
+        A ``session`` of your own is used as it is.
         """
         return await self._asked(symbol, timeframe, to, count, anew=True)
 
@@ -175,19 +185,19 @@ class HttpExchange(Titled):
         return await self._page(symbol, timeframe, to, count, asked, anew=anew)
 
     async def _page(self, symbol: str, timeframe: Timeframe, to: int, count: int, asked: str, *, anew: bool) -> Page:
-        """Return a page of what has been checked; ``asked`` is that in words."""
+        """Return a page for checked arguments; ``asked`` describes it in words."""
         raise NotImplementedError
 
     async def markets(self) -> list[Market]:
-        """Return all markets that are listed now, in the exchange's order; raises as :meth:`page` does."""
+        """Return all markets that are listed now, in the exchange's order; raise as :meth:`page` does."""
         raise NotImplementedError
 
     def _failed(self, refused: Refused) -> ExchangeError:
-        """Return the error that an answer with another status than 200 stands for."""
+        """Return the error for an answer with another status than 200."""
         raise NotImplementedError
 
     async def close(self) -> None:
-        """Close all connections; idempotent. Requests after it raise ``ExchangeError``, as in a forked child."""
+        """Close all connections; may be called more than once. Later requests raise ``ExchangeError``."""
         self._closed = True
         for session in (self._session, self._anew):
             if session is not None and self._own and not self._mine().forked:
@@ -195,7 +205,7 @@ class HttpExchange(Titled):
         self._session = self._anew = None
 
     def _opened(self, *, anew: bool) -> aiohttp.ClientSession:
-        """Return the session; with ``anew`` the one that opens a connection for each request and closes it again."""
+        """Return the session; with ``anew``, the one that opens a new connection for each request."""
         session = self._anew if anew and self._own else self._session
         if session is None:
             session = new_session(self._contact, self._connections, anew=anew)
@@ -206,13 +216,13 @@ class HttpExchange(Titled):
         return session
 
     def _mine(self) -> OwnProcess:
-        """Return the process that has opened this, which is the one that first uses it."""
+        """Return the process that owns this object, which is the one that first uses it."""
         if self._process is None:
             self._process = OwnProcess(f"the connection to {self._host}", ExchangeError)
         return self._process
 
     async def _get(self, path: str, asked: str, *, anew: bool = False, longest: int = 1) -> Answer:
-        """Return the answer to one request; ``asked`` says in words what it asks for.
+        """Return the answer to one request; ``asked`` describes it in words.
 
         Its body may be ``longest`` times ``max_body`` long.
         """
@@ -251,7 +261,7 @@ class HttpExchange(Titled):
                     raise failure
                 headers = response.headers
                 if age := cached_for(headers.get("Age")):
-                    # Caches have been seen that don't look at the query; what is in a page proves nothing then.
+                    # Some caches ignore the query; a page from one of them proves nothing.
                     raise InvalidResponseError(
                         f"{asked}: a cache on the way to {self._host} answered, with what it had kept for {age:g} s; "
                         "nothing of it is stored: go around it, or correct base_url; it begins with "
@@ -267,17 +277,17 @@ class HttpExchange(Titled):
             raise connection_failure(error, what, timeout=self._timeout, connect_timeout=within) from error
 
     def _check_server(self, response: aiohttp.ClientResponse, asked: str) -> None:
-        """Raise ``WrongServerError`` where the candles would be stored as what they are not."""
+        """Raise ``WrongServerError`` if the candles would be stored under a false name."""
         is_simulator = SIMULATED_HEADER in response.headers
         if is_simulator and self._simulated is False:
             instead = f"write --exchange {SIMULATED} --base-url {self._shown} (exchange={SIMULATED!r})"
-            if type(self).name != EXCHANGES[0]:  # what is simulated where nothing else is said
+            if type(self).name != EXCHANGES[0]:  # the exchange that is simulated by default
                 instead = f"write --exchange {type(self).name} --base-url {self._shown} without --name"
             raise WrongServerError(
                 f"{asked}: {self._host} is a simulator, whose candles are stored as {SIMULATED!r} and never as "
                 f"{self.name!r}; {instead}"
             )
-        # What is no page may come from something in between.
+        # A body that is no page may come from a proxy in between.
         if self._simulated and not is_simulator and response.status == 200:
             raise WrongServerError(
                 f"{asked}: {self._host} does not say that it is a simulator, so its candles are not stored as "

@@ -1,4 +1,4 @@
-"""Exchanges by name."""
+"""Find an exchange by its name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["Named", "named"]
 
 Named: TypeAlias = "type[HttpExchange]"
-"""The class of an exchange that is opened by its name: it takes what ``HttpExchange`` takes."""
+"""The class of an exchange that is opened by name; it takes the arguments of ``HttpExchange``."""
 
 
 def named(name: str) -> Named:
-    """Return the class of the exchange called ``name``; of ``simulated``, that of the exchange that is simulated.
+    """Return the class of the exchange called ``name``; for ``simulated``, that of the exchange that is simulated.
 
-    Raises ``RequestError`` for a name that there is none of.
+    Raise ``RequestError`` if there is none of that name.
 
     >>> from rxcandles.exchanges import named
     >>> named("upbit").page_limit

@@ -1,4 +1,4 @@
-"""Pages of which not every value is a number that can be: the others are of use all the same."""
+"""Pages with some values that are not possible numbers; their other values are still used."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import msgspec
 __all__ = ["UNREADABLE", "as_sent", "odd_list"]
 
 _VALUE: Final = 40
-"""Characters of a value that is no number."""
+"""The most characters kept of a value that is not a number."""
 _DIGITS: Final = 60
-"""Characters of a number that is none of a candle's."""
+"""The most characters of a number; no candle has a longer one."""
 UNREADABLE: Final = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise; the last for text that is nested too deeply."""
+"""Errors of the decoders; the last one comes of text that is nested too deeply."""
 
 
 def odd_list(body: bytes) -> list[Any]:
-    """Return the JSON array of a body, numbers that no candle has as text; raise one of ``UNREADABLE`` for no array."""
+    """Return the JSON array of a body, impossible numbers as text; raise one of ``UNREADABLE`` if it is none."""
     found = json.loads(body.decode(), parse_int=_number(int), parse_float=_number(float), parse_constant=str)
     if not isinstance(found, list):
         raise msgspec.ValidationError("no array")
@@ -28,14 +28,14 @@ def odd_list(body: bytes) -> list[Any]:
 
 
 def as_sent(value: object) -> Any:
-    """Return a number, or None, as it is, and what else there may be in words, which no check takes for a number."""
+    """Return a number or None as it is, and anything else in words, which no check accepts as a number."""
     if isinstance(value, int | float | None) and not isinstance(value, bool):
         return value
     return (value if isinstance(value, str) else json.dumps(value))[:_VALUE]
 
 
 def _number(kind: type[int | float]) -> Callable[[str], int | float | str]:
-    """Return what reads a number, and leaves one that no candle has as it is written."""
+    """Return a function that reads a number, and leaves an impossible one as text."""
 
     def read(text: str) -> int | float | str:
         number = kind(text) if len(text) < _DIGITS else inf

@@ -1,4 +1,4 @@
-"""The proxy that the environment names for an address."""
+"""The proxy for an address, from the environment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def proxy_for(address: SplitResult) -> str | None:
-    """Return the URL of the proxy for an address, None for none; raise ``RequestError`` for one that can't be used.
+    """Return the URL of the proxy for an address, or None; raise ``RequestError`` for one that can't be used.
 
-    ``HTTPS_PROXY`` and ``HTTP_PROXY``, by the address's scheme, else ``ALL_PROXY``, each also in small letters; not
-    where ``NO_PROXY`` names its host, and never for this machine's own addresses, at which simulators listen. Errors
-    don't quote it: it may have a password.
+    The proxy is ``HTTPS_PROXY`` or ``HTTP_PROXY``, by the scheme of the address, or else ``ALL_PROXY``; each may be in
+    lower case. There is none for a host in ``NO_PROXY``, nor for this machine's own addresses, where simulators listen.
+    Errors do not quote the proxy, since it may contain a password.
     """
     host, scheme = address.hostname or "", address.scheme.lower()
     proxies = getproxies()
@@ -43,7 +43,7 @@ def proxy_for(address: SplitResult) -> str | None:
 
 
 def _is_excepted(host: str, port: int | None, exceptions: str) -> bool:
-    """Whether ``NO_PROXY`` names the host: ``*``, a name with all below it, an address, a network, each with a port."""
+    """Return whether ``NO_PROXY`` names the host: ``*``, a domain, an address or a network, with or without a port."""
     return any(_fits(each.lower(), host.lower(), port) for each in exceptions.replace(",", " ").split())
 
 

@@ -1,4 +1,4 @@
-"""Why no whole answer came, in words without addresses: one may be long, and a proxy's may hold a password."""
+"""Why no complete answer came, in words without addresses: one may be long, and a proxy's may contain a password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["connection_failure"]
 
 
 def connection_failure(error: Exception, what: str, *, timeout: float, connect_timeout: float) -> ConnectionFailedError:
-    """Return what the HTTP client has raised as an error of ours; ``what`` says what was asked of whom."""
+    """Return an error of the HTTP client as one of ours; ``what`` says what was asked, and of whom."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         why = getattr(error.certificate_error, "verify_message", None) or type(error.certificate_error).__name__
         return CertificateError(

@@ -1,4 +1,4 @@
-"""Resolving names in threads that nobody waits for: the system may take minutes to say that it does not know one."""
+"""Resolve names in threads that nobody waits for: the system may take minutes to report an unknown name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["Resolver"]
 
 
 class Resolver(AbstractResolver):
-    """Asks the system, as every program does; a thread of an event loop's own would keep the process from ending."""
+    """Asks the system, as every program does; a thread of the event loop would keep the process from ending."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a host; raise ``OSError`` where there are none."""
+        """Return the addresses of a host; raise ``OSError`` if there are none."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[Any]] = loop.create_future()
 
@@ -33,10 +33,10 @@ class Resolver(AbstractResolver):
             outcome: object
             try:
                 outcome = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
-            except (OSError, UnicodeError) as error:  # the latter for what can be no name
+            except (OSError, UnicodeError) as error:  # UnicodeError for an invalid name
                 settle = found.set_exception
                 outcome = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "no name")
-            with suppress(RuntimeError):  # the loop was closed meanwhile
+            with suppress(RuntimeError):  # the loop may be closed by now
                 loop.call_soon_threadsafe(tell, settle, outcome)
 
         threading.Thread(target=look_up, name=f"rxcandles resolves {host}", daemon=True).start()
@@ -54,4 +54,4 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing: what is still being asked for ends by itself."""
+        """Do nothing: look-ups under way end by themselves."""

@@ -1,4 +1,4 @@
-"""Sessions of the HTTP client, and what each of their requests says of itself."""
+"""Sessions of the HTTP client, and the headers of their requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sent:
 
 
 def _traced(contact: Contact) -> aiohttp.TraceConfig:
-    """Return what tells ``contact`` of connections, and each request's ``Sent`` when it goes out."""
+    """Return the tracing that reports connections to ``contact``, and sets each request's ``Sent``."""
     import aiohttp
 
     async def sent(_session: object, context: SimpleNamespace, _params: object) -> None:
@@ -41,9 +41,9 @@ def _traced(contact: Contact) -> aiohttp.TraceConfig:
 
 
 def new_session(contact: Contact, connections: int, *, anew: bool) -> aiohttp.ClientSession:
-    """Return a session of at most so many connections; with ``anew`` one that opens a connection for each request.
+    """Return a session of at most so many connections; with ``anew``, one that opens a connection for each request.
 
-    It keeps no cookies, and leaves bodies packed: see :mod:`rxcandles.exchanges.unpacking`.
+    It keeps no cookies and leaves bodies packed: see :mod:`rxcandles.exchanges.unpacking`.
     """
     import aiohttp
 
@@ -59,10 +59,10 @@ def new_session(contact: Contact, connections: int, *, anew: bool) -> aiohttp.Cl
 
 @cache
 def request_headers() -> dict[str, str]:
-    """Return what every request says: who asks, and that no cache is to answer."""
+    """Return the headers of every request: who asks, and that no cache may answer."""
     try:
         agent = f"rxcandles/{metadata.version('rxcandles')}"
-    except metadata.PackageNotFoundError:  # a checkout that was never installed
+    except metadata.PackageNotFoundError:  # a source tree that was never installed
         agent = "rxcandles"
     return {
         "User-Agent": agent,

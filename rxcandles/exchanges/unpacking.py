@@ -1,8 +1,8 @@
-"""Bodies that are packed, unpacked up to a bound.
+"""Unpack bodies up to a bound.
 
-A megabyte of ``gzip`` or ``deflate`` can unpack to a gigabyte. The HTTP client unpacks as the body comes, and whether
-it keeps to a bound depends on its version and on the packages that are installed beside it. So it is told to leave
-bodies as they are, and only what is known here is asked for.
+A megabyte of ``gzip`` or ``deflate`` can unpack to a gigabyte. The HTTP client unpacks while the body comes, and
+whether it keeps to a bound depends on its version and on other installed packages. So the client leaves bodies packed,
+and requests ask only for the encodings that this module can unpack.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ASKED_FOR: Final = "gzip, deflate"
 _PLAIN: Final = ("", "identity")
 _GZIP: Final = ("gzip", "x-gzip")
 _MEMBERS: Final = 64
-"""A body of gzip may have several members, each a stream of its own; more than these are refused unread."""
+"""The most members of a gzip body, each a stream of its own; a body with more is refused unread."""
 
 
 class UnpackingError(Exception):
@@ -26,10 +26,10 @@ class UnpackingError(Exception):
 
 
 def unpacked(body: bytes, encoding: str | None, limit: int, *, whole: bool = True) -> bytes:
-    """Return the body that was sent with this ``Content-Encoding``, but no more than ``limit`` + 1 bytes of it.
+    """Return the body that was sent with this ``Content-Encoding``, but at most ``limit`` + 1 bytes of it.
 
-    One that is longer than ``limit`` is so seen to be too long. With ``whole=False`` the body may have been cut off
-    anywhere, and what there is of it is returned. Raises ``UnpackingError``.
+    A result longer than ``limit`` shows that the body is too long. With ``whole=False`` the body may be cut off
+    anywhere, and its beginning is returned. Raise ``UnpackingError`` if it can't be unpacked.
     """
     encoding = (encoding or "").strip().lower()
     if encoding in _PLAIN:
@@ -54,7 +54,7 @@ def unpacked(body: bytes, encoding: str | None, limit: int, *, whole: bool = Tru
 
 
 def _window(body: bytes, encoding: str) -> int:
-    """What zlib is to expect: gzip, zlib's own format, or what some servers send for it, deflate without a header."""
+    """Return the format for zlib: gzip, zlib's own, or deflate without a header, which some servers send for it."""
     if encoding in _GZIP:
         return zlib.MAX_WBITS + 16
     return zlib.MAX_WBITS if body and body[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS

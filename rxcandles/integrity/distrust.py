@@ -41,7 +41,7 @@ class _Doubted:
     wanted: list[Span] = attrs.field(factory=list)
     """Spans that another spelling of the series had."""
     disclaimed: list[Span] = attrs.field(factory=list)
-    """Spans without candles of which nobody knows whether they were fetched."""
+    """Spans without candles for which it is unknown whether they were fetched."""
     questioned: list[Span] = attrs.field(factory=list)
     """Spans in which the exchange has other candles."""
     claims: int = 0

@@ -70,7 +70,7 @@ class Examination:
         """The series examined, by their stored names."""
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, series by series; if the file itself is damaged, only that."""
+        """Yield what is wrong, series by series; if the file itself is damaged, yield only the damage."""
         try:
             whole = True
             for kind, detail in damages(self._connection, self._path):
@@ -253,9 +253,7 @@ class Examination:
             yield _about(stored.series, "two_scales", start, frame.shift(start, 1), detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
-        """Return the number of candles on the grid, and the first and last; candles off the grid are findings of their
-        own.
-        """
+        """Return the number of candles on the grid, and the first and last of them."""
         if start >= stop:
             return (0, 0, 0)
         counted: tuple[int, int, int] = self._one(

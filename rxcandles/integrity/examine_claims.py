@@ -21,8 +21,7 @@ __all__ = ["examine_claims"]
 def examine_claims(
     connection: sqlite3.Connection, series: int, frame: Timeframe
 ) -> Iterator[tuple[Kind, Span | None, str]]:
-    """Yield one finding for each claim of a series: its kind, its span, and a sentence that says what is wrong or
-    claimed.
+    """Yield one finding for each claim of a series: its kind, its span, and a sentence about it.
 
     The functions of the grid must be registered on the connection.
     """

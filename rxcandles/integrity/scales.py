@@ -70,9 +70,7 @@ def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Ite
 
 
 def _jumps(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[tuple[int, float, float]]:
-    """Yield the places where a candle opens far from the close before it; jumps that heal within a few candles may be
-    missed.
-    """
+    """Yield the places where a candle opens far from the close before it; short jumps may be missed."""
     # Read one candle in twenty to find where to look: reading all would take as long as all other checks.
     last: tuple[int, float] | None = None
     stretches: list[tuple[int, int]] = []

@@ -94,10 +94,9 @@ class Snapshot:
         connection.execute("BEGIN")
 
     async def call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
-        """Return ``work(connection)``, run in a thread, one call at a time; on cancellation, return once it has
-        stopped.
+        """Return ``work(connection)``, run in a thread, one call at a time.
 
-        Raise ``StoreError`` for an error of SQLite.
+        On cancellation it returns once the work has stopped. Raise ``StoreError`` for an error of SQLite.
         """
         async with self._lock:
             return await self._finished(lambda: self._call(work))

@@ -40,8 +40,7 @@ rest.
 
 @attrs.frozen
 class ConfirmTimes:
-    """How long after the first answer an absence is asked about again, in seconds; an exchange may declare its own
-    times.
+    """How long after the first answer an absence is asked about again, in seconds; an exchange may declare others.
 
     A head is asked about again after ``head`` seconds. It is final as soon as an answer has a newer row. Without one it
     is final only after ``gap`` seconds, since the answer of a server that lags behind looks the same.

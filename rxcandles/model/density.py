@@ -1,9 +1,9 @@
 """Decide by the market's own density which absences of a page are doubtful.
 
 If a share d of the slots is traded, chance leaves g slots in a row empty in (1 - d)^g of all places. A gap is doubtful
-if chance makes one so long less than once in a hundred times: at one place (before the page's newest candle), or at any
-place where a gap can be (between its candles and those of the pages before). The density is that of the page and of the
-known candles around it, without the longest gap.
+if chance makes one of its length less than once in a hundred times: at a given place (before the page's newest candle),
+or at any place where a gap can be (between its candles and those of the pages before). The density is that of the page
+and of the known candles around it, without the longest gap.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class Trend:
 
     @property
     def empty_share(self) -> float:
-        """The share of slots without a trade; never quite 0, since what was never seen may still happen (Laplace's
-        rule).
-        """
+        """The share of slots without a trade; never quite 0, since the unseen may still happen (Laplace's rule)."""
         return (self.empty + 1) / (self.rows + self.empty + 2)
 
 

@@ -179,9 +179,7 @@ class Length:
     """As it was written."""
 
     def before(self, moment: datetime) -> datetime:
-        """Return the instant this long before ``moment``; months are counted in its zone, and cut to the month's last
-        day.
-        """
+        """Return the instant this long before ``moment``; months count in its zone, up to the month's last day."""
         if not self.months:  # counted in UTC, so that daylight saving does not change the length
             return (moment.astimezone(UTC) - timedelta(seconds=self.seconds)).astimezone(moment.tzinfo)
         index = moment.year * 12 + moment.month - 1 - self.months

@@ -1,7 +1,7 @@
 """Lists of candles that know which span they hold completely, and how far their run has come.
 
-So order and span travel with a stream, and operators need not be given them again. They are lists: a new list made of
-one, such as ``[each for each in candles if …]``, knows nothing, and the operators behind it take care of that.
+So order and span travel with a stream, and operators need not be given them again. A new list made of one, such as
+``[each for each in candles if …]``, is a plain list without this knowledge, and later operators handle that.
 """
 
 from __future__ import annotations

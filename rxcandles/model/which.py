@@ -66,9 +66,7 @@ class Which:
         return Which(symbols, tuple(each if has_glob(each) else Timeframe.of(each).name for each in timeframes))
 
     def fits(self, symbol: str, timeframe: str) -> bool:
-        """Return whether a series is chosen. Case is ignored, except in a base with both upper and lower case
-        (``xBTC``).
-        """
+        """Return whether a series is chosen; case is ignored, except in a base that mixes both (``xBTC``)."""
         return _fits_any(_folded(symbol), map(_folded, self.symbols)) and _fits_any(timeframe, self.timeframes)
 
     def exact(self) -> bool:
@@ -76,8 +74,7 @@ class Which:
         return bool(self.symbols and self.timeframes) and not any(map(has_glob, (*self.symbols, *self.timeframes)))
 
     def parts(self) -> list[Which]:
-        """Return each symbol with each timeframe; if one of the two is a glob or missing, each name of the other by
-        itself.
+        """Return each symbol with each timeframe; if one of the two is a glob or missing, each name of the other.
 
         The user has named each part, so each must have a series.
         """

@@ -363,8 +363,7 @@ async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Se
 async def coverage_cells(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
 ) -> CoverageCells:
-    """Return ``span`` in ``number`` pieces of equal size (one slot more or less), oldest first, for a strip of
-    coverage.
+    """Return ``span`` in ``number`` pieces of equal size (give or take a slot), oldest first, for a coverage strip.
 
     There are fewer pieces if there are fewer slots. Each candle is counted at most twice, none is read, and memory is
     that of the pieces.

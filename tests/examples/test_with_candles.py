@@ -1,6 +1,6 @@
 """A test of your own code, with candles of a simulated Upbit: no network, no key, the same candles in every run.
 
-It needs ``pip install pytest pytest-asyncio``; the fixture comes with rxcandles. Unless you configure it,
+It needs ``pip install pytest pytest-asyncio``; the fixture comes with rxcandles. Unless you configure it otherwise,
 pytest-asyncio is in its strict mode, in which an asynchronous test needs the mark that this one has.
 """
 

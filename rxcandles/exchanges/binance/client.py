@@ -1,4 +1,4 @@
-"""Binance spot over HTTP: klines, oldest first with both ends inclusive, brought into the terms of a page."""
+"""Binance spot over HTTP: klines, which come oldest first with both ends inclusive, as pages."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _INTERVALS: Final = {
     **{name: name for name in ("1s", "1m", "3m", "5m", "15m", "30m")},
     **{"60m": "1h", "240m": "4h", "1d": "1d", "1w": "1w", "1M": "1M"},
 }
-"""By timeframe: what Binance calls it. Days, weeks (from Monday) and months are those of UTC."""
+"""Binance's name for each timeframe. Days, weeks (from Monday) and months are those of UTC."""
 _NAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
-"""What can be no market, though it may be written in its place."""
+"""Timeframes, which may be written in place of a market."""
 _LIST: Final = 8
 """How many times as long as ``max_body`` the list of markets may be."""
 _SPARE: Final = 8
-"""Rows asked for beyond a page, which cost nothing: some of it may be off the grid."""
+"""Rows asked for beyond a page, at no cost, since some may be off the grid."""
 
 
 class BinanceExchange(HttpExchange):
-    """Candles of Binance spot, or of a server that speaks like it at ``base_url``: see :class:`HttpExchange`.
+    """Candles of Binance spot, or of a server with the same API at ``base_url``: see :class:`HttpExchange`.
 
-    ``https://data-api.binance.vision`` has the same candles and needs no key either. Binance has a candle in each slot,
-    of volume 0 where nobody traded; a slot without one is an outage. Rows of 2017 and 2018 that open between two slots
-    are left out, and the log says so (``off_grid``). ``timestamp`` is when a candle closes.
+    ``https://data-api.binance.vision`` has the same candles; neither address needs a key. Binance has a candle in every
+    slot, with volume 0 if nobody traded; a slot without one is an outage. Rows of 2017 and 2018 that open between two
+    slots are left out, and the log reports them (``off_grid``). ``timestamp`` is when a candle closes.
     """
 
     title: ClassVar[str] = "Binance"
@@ -54,18 +54,18 @@ class BinanceExchange(HttpExchange):
     example_glob: ClassVar[str] = "*USDT"
     timeframes: ClassVar[Sequence[Timeframe]] = tuple(each for each in TIMEFRAMES if each.name in _INTERVALS)
     limit: ClassVar[Limit | None] = Limit(6000, window=60, kind="fixed", group="binance", unit="weight")
-    """Of an address, in a minute of the server's clock (documented 2026-07-21)."""
+    """Weight of an address, in a minute of the server's clock (documented 2026-07-21)."""
     name: str = "binance"
     page_limit: int = 1000
     """Binance cuts a larger limit silently to 1,000 (documented 2026-07-21)."""
     rate_limit: float | None = 50.0
-    """Pages a second that the weight of a minute is enough for."""
+    """Pages a second for which the weight of a minute is enough."""
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
-        """Raise ``RequestError`` where Binance can have no such market or timeframe; sends nothing.
+        """Raise ``RequestError`` if Binance can't have this market or timeframe; nothing is sent.
 
-        A code is BASEQUOTE in capital letters: ``BTCUSDT`` is Bitcoin in Tether. What is plainly another way to write
-        one is refused with the code that it seems to mean.
+        A code is BASEQUOTE in upper case: ``BTCUSDT`` is Bitcoin in Tether. For another spelling of a code the error
+        suggests Binance's.
         """
         check_symbol(symbol)
         if symbol in _NAMES:
@@ -78,16 +78,16 @@ class BinanceExchange(HttpExchange):
 
     @staticmethod
     def absent_slot(timeframe: Timeframe) -> AbsentSlot:
-        """Return ``outage``: Binance has a candle where nobody traded, too."""
+        """Return ``outage``: Binance has a candle even if nobody traded."""
         return "outage"
 
     @staticmethod
     def page_cost(count: int) -> float:
-        """Return the weight of a page: 2, however long it is (documented 2026-07-21)."""
+        """Return the weight of a page: 2, whatever its length (documented 2026-07-21)."""
         return 2.0
 
     async def first_open(self, symbol: str, timeframe: Timeframe) -> int | None:
-        """Return when the first candle of a market opened, UTC seconds; None where it has none yet."""
+        """Return when the first candle of a market opened, UTC seconds; None if it has none yet."""
         self.check(symbol, timeframe)
         asked = f"{symbol} {timeframe}, the first candle"
         answer = await self._klines(symbol, timeframe, "startTime=0&limit=1", asked, anew=False)
@@ -95,7 +95,8 @@ class BinanceExchange(HttpExchange):
         return None if opened is None else timeframe.ceil(opened)
 
     async def _page(self, symbol: str, timeframe: Timeframe, to: int, count: int, asked: str, *, anew: bool) -> Page:
-        # Ends are inclusive on open time, to the millisecond: what opens before `to` opens at most one before it.
+        # Ends are inclusive, in milliseconds of open time: a candle that opens before `to` opens at least one before
+        # it.
         limit = min(count + _SPARE, self.page_limit)
         answer = await self._klines(symbol, timeframe, f"endTime={to * 1000 - 1}&limit={limit}", asked, anew=anew)
         klines = decode_klines(answer.body, timeframe, asked)
@@ -137,9 +138,9 @@ class BinanceExchange(HttpExchange):
             raise
 
     async def markets(self) -> list[Market]:
-        """Return all markets that have candles, halted ones too, in Binance's order; raises as :meth:`page` does."""
+        """Return all markets that have candles, halted ones too, in Binance's order; raise as :meth:`page` does."""
         asked = "all markets"
-        # Without the sets of permissions it is a third as long, which is megabytes.
+        # Leave out the sets of permissions: this saves two thirds of the list, which is megabytes.
         answer = await self._get("/api/v3/exchangeInfo?showPermissionSets=false", asked, longest=_LIST)
         return decode_markets(answer.body, asked)
 
@@ -147,7 +148,7 @@ class BinanceExchange(HttpExchange):
         return failure(refused)
 
     def _log_off_grid(self, symbol: str, timeframe: Timeframe, klines: Klines) -> None:
-        """Log, once a page, that some of its rows open between two slots of the grid."""
+        """Log, once a page, that some of its rows open between two slots."""
         if not klines.off_grid:
             return
         event = OffGridEvent(

@@ -1,7 +1,7 @@
-"""Binance's JSON, from the bytes of a body to rows; whatever is not what was asked for is an error.
+"""Decode Binance's JSON, from the bytes of a body to rows; a body of another form is an error.
 
-A page is an array of arrays, oldest first: open time and close time in milliseconds, every price and amount as text
-of eight decimals, the number of trades as a number.
+A page is an array of arrays, oldest first: open time and close time in milliseconds, prices and amounts as text with
+eight decimals, the number of trades as a number.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["Klines", "decode_klines", "decode_markets"]
 
 @attrs.frozen
 class Klines:
-    """The rows of a page, and what else it says."""
+    """The rows of a page, and what else it shows."""
 
     rows: Sequence[Row]
-    """Those on the grid, newest first."""
+    """Rows on the grid, newest first."""
     off_grid: Sequence[float]
-    """When the others open, UTC seconds, newest first."""
+    """Open times of the other rows, UTC seconds, newest first."""
     came: int
-    """How many came in all."""
+    """Number of all rows."""
     first_open: float | None
-    """When the oldest of all opens, UTC seconds; None where there is none."""
+    """Open time of the oldest of all rows, UTC seconds; None if there is none."""
 
 
 class _Kline(msgspec.Struct, array_like=True, gc=False):
@@ -62,17 +62,17 @@ class _Info(msgspec.Struct):
 
 
 _klines: Final = msgspec.json.Decoder(list[_Kline], strict=False)
-"""Not strict: numbers are sent as text."""
+"""Not strict, since numbers are sent as text."""
 _info: Final = msgspec.json.Decoder(_Info)
 _TIMES: Final = ("opened", "closes")
 _NOT_YET: Final = "PRE_TRADING"
 
 
 def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
-    """Return the rows of a page, newest first, those off the grid apart.
+    """Return the rows of a page, newest first, with those off the grid apart.
 
-    Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array of
-    klines. Whether they make sense is ``check_page``'s matter: a value that is no number stays as it was sent.
+    Raise ``InvalidResponseError``, with the beginning of the body and ``asked``, if it is not a complete JSON array of
+    klines. ``check_page`` judges the values: one that is not a number stays as it was sent.
     """
     try:
         klines: Sequence[_Kline] = _klines.decode(body)
@@ -101,7 +101,7 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
 
 
 def _all_on_grid(klines: Sequence[_Kline], timeframe: Timeframe) -> bool:
-    """Say whether all open where a slot does, as in nearly every page."""
+    """Return whether all rows open on the grid, as in nearly every page."""
     step, offset = timeframe.seconds * 1000, timeframe.offset * 1000
     if step:
         return {(each.opened - offset) % step for each in klines} <= {0}
@@ -113,7 +113,7 @@ def _on_grid(kline: _Kline, timeframe: Timeframe) -> bool:
 
 
 def _one_by_one(body: bytes) -> list[_Kline]:
-    """Return the klines of a page of which not every value is what it should be; raise where it is no page."""
+    """Return the klines of a page with some invalid values; raise if it is no page."""
     found, klines, wrong = odd_list(body), [], 0
     for each in found:
         try:
@@ -131,7 +131,7 @@ def _one_by_one(body: bytes) -> list[_Kline]:
 
 
 def _number(value: object) -> Any:
-    """Return the number that a value is, or says as text; else the value as it was sent."""
+    """Return the number that a value is, or contains as text; otherwise the value as it was sent."""
     try:
         return float(value) if isinstance(value, str) else as_sent(value)
     except ValueError:
@@ -139,9 +139,9 @@ def _number(value: object) -> Any:
 
 
 def decode_markets(body: bytes, asked: str) -> list[Market]:
-    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the klines' decoder.
+    """Return the markets in the order they were sent; raise ``InvalidResponseError`` as :func:`decode_klines` does.
 
-    Those that are halted or no longer traded have candles, and are among them.
+    Markets that are halted or no longer traded have candles and are included.
     """
     try:
         found = _info.decode(body).symbols

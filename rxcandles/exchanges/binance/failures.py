@@ -1,4 +1,4 @@
-"""What Binance's errors mean, by their code and their status, and what its headers say of the weight used."""
+"""What Binance's errors mean, by code and status, and the used weight in its headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNKNOWN_SYMBOL: Final = -1121
 _UNKNOWN_INTERVAL: Final = -1120
 _TOO_MUCH: Final = -1003
 _PASSING: Final = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
-"""Unknown, disconnected, an unexpected answer, a timeout, overloaded, shutting down."""
+"""Codes for: unknown, disconnected, an unexpected answer, a timeout, overloaded, shutting down."""
 _UNTIL: Final = re.compile(r"until (\d{13})(?!\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 
@@ -31,13 +31,13 @@ _errors: Final = msgspec.json.Decoder(_Error)
 
 
 def error_code(body: bytes) -> int | None:
-    """Return the code of a body that is an error (``{"code": -1121, "msg": "Invalid symbol."}``), else None."""
+    """Return the code of a body that is an error (``{"code": -1121, "msg": "Invalid symbol."}``), or None."""
     error = _error(body)
     return None if error is None else error.code
 
 
 def failure(refused: Refused) -> ExchangeError:
-    """Return the error that an answer stands for: by the code in its body where that says more than its status."""
+    """Return the error that an answer stands for: by the code in its body if that is more precise than its status."""
     error, what = _error(refused.body), refused.what
     code = 0 if error is None else error.code
     said = excerpt(refused.body) if refused.body else "no message"
@@ -70,7 +70,7 @@ def failure(refused: Refused) -> ExchangeError:
 
 
 def used_weight(headers: Mapping[str, str]) -> float | None:
-    """Return the weight that was used in this minute of the server's clock, as its header says, or None."""
+    """Return the weight used in this minute of the server's clock, by its header, or None."""
     found = _NUMBER.fullmatch(headers.get("X-MBX-USED-WEIGHT-1M", ""))
     return float(found[1]) if found else None
 

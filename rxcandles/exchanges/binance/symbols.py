@@ -1,4 +1,4 @@
-"""Codes of Binance's markets, and what is meant by what is written otherwise."""
+"""Codes of Binance's markets, and suggestions for other spellings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rxcandles.model.pairs import QUOTES, base_and_quote
 __all__ = ["meant"]
 
 _ABROAD: Final = {"USD": "USDT", "KRW": "USDT"}
-"""What nothing is priced in there, and what is meant by it."""
+"""Currencies in which nothing is priced there, and what to suggest for each."""
 _SPLIT: Final = re.compile(r"[A-Z0-9]+(?:[-_/:.][A-Z0-9]+)?", re.ASCII)
 
 
 def meant(symbol: str) -> str | None:
-    """Return Binance's code for what is written otherwise, or None.
+    """Return Binance's code for another spelling, or None.
 
     >>> [meant(each) for each in ("btcusdt", "BTC/USDT", "KRW-BTC", "usdt_btc", "BTC", "ETH-BTC")]
     ['BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'ETHBTC']
@@ -30,7 +30,7 @@ def meant(symbol: str) -> str | None:
     [quote] = rest
     if base in QUOTES and (quote not in QUOTES or QUOTES.index(base) < QUOTES.index(quote)):
         base, quote = quote, base
-    # `KRW` is last of all: what is priced in won elsewhere is there in Tether.
+    # `KRW` comes last: a market in won elsewhere is in Tether here.
     if base in _ABROAD:
         base, quote = quote, base
     return f"{base}{_ABROAD.get(quote, quote)}"

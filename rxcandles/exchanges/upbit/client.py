@@ -1,4 +1,4 @@
-"""Upbit over HTTP: one request a page, one try, every failure as an error of this library."""
+"""Upbit over HTTP: one request a page, one attempt, every failure as an error of this library."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["UpbitExchange"]
 
 _TIMEFRAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
-"""What can be no market, though it may be written in its place."""
+"""Timeframes, which may be written in place of a market."""
 _QUOTES: Final = ("KRW", "USDT", "BTC")
-"""What Upbit's markets are priced in, as the first part of their codes."""
+"""Currencies of Upbit's markets, the first part of their codes."""
 _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": "years"}
 _SECONDS_KEPT: Final = (89 - 2) * 86_400
 
 
 class UpbitExchange(HttpExchange):
-    """Candles of Upbit, or of a server that speaks like it at ``base_url``: see :class:`HttpExchange` for the rest.
+    """Candles of Upbit, or of a server with the same API at ``base_url``: see :class:`HttpExchange` for the rest.
 
-    A ``session`` that sends an ``Origin`` is refused: with one, Upbit allows a request in ten seconds (documented
+    A ``session`` that sends an ``Origin`` is refused: with one, Upbit allows one request in ten seconds (documented
     2024-07-17).
     """
 
@@ -49,7 +49,7 @@ class UpbitExchange(HttpExchange):
     page_limit: int = 200
     """Upbit cuts a larger count silently to 200 (seen 2026-09-13)."""
     rate_limit: float | None = 10.0
-    """Requests a second and address, all kinds of candles together (documented 2026-10-07)."""
+    """Requests a second and address, for all kinds of candles together (documented 2026-10-07)."""
 
     def _check_session(self, session: aiohttp.ClientSession) -> None:
         super()._check_session(session)
@@ -57,10 +57,10 @@ class UpbitExchange(HttpExchange):
             raise RequestError("session sends an Origin header, for which Upbit allows one request in 10 s; remove it")
 
     def check(self, symbol: str, timeframe: Timeframe) -> None:
-        """Raise ``RequestError`` where Upbit can have no such market or timeframe; sends nothing.
+        """Raise ``RequestError`` if Upbit can't have this market or timeframe; nothing is sent.
 
-        A code is QUOTE-BASE: ``KRW-BTC`` is Bitcoin in Korean won. The base is what is listed, in whatever letters
-        (``KRW-xBTC``); what is plainly another way to write a code is refused with the code that it seems to mean.
+        A code is QUOTE-BASE: ``KRW-BTC`` is Bitcoin in Korean won. The base is spelled as it is listed, in any case
+        (``KRW-xBTC``). For another spelling of a code the error suggests Upbit's.
         """
         check_symbol(symbol)
         money, _, base = symbol.partition("-")
@@ -74,27 +74,27 @@ class UpbitExchange(HttpExchange):
 
     @staticmethod
     def absent_slot(timeframe: Timeframe) -> AbsentSlot:
-        """Return ``no_trade``: Upbit has no candle where nobody traded."""
+        """Return ``no_trade``: Upbit has no candle if nobody traded."""
         return "no_trade"
 
     @staticmethod
     def retention(timeframe: Timeframe) -> int | None:
-        """Return for how many seconds candles are sure to be there; None for ever.
+        """Return for how many seconds candles are sure to be kept; None for ever.
 
-        Upbit keeps those of a second for three months (documented since 2024-10-30). When in the day the edge moves is
-        not known, so two days less than the shortest three months are said here.
+        Upbit keeps candles of seconds for three months (documented since 2024-10-30). At which time of day they are
+        dropped is not known, so this is two days less than the shortest three months.
         """
         return _SECONDS_KEPT if timeframe.name == "1s" else None
 
     @staticmethod
     def kept(timeframe: Timeframe) -> int | None:
-        """Return what :meth:`retention` does: its name of before, which will go."""
+        """Return what :meth:`retention` does; a deprecated name."""
         warnings.warn("UpbitExchange.kept is called retention now", DeprecationWarning, stacklevel=2)
         return UpbitExchange.retention(timeframe)
 
     async def _page(self, symbol: str, timeframe: Timeframe, to: int, count: int, asked: str, *, anew: bool) -> Page:
-        # Upbit's ``to`` is excluded, and fewer rows than asked for say that there are no older ones (seen 2026-09-13).
-        # Fully quoted by hand: yarl leaves a colon in a query as it is, and Upbit's FAQ says such a `to` is refused.
+        # Upbit's ``to`` is excluded, and fewer rows than asked for mean that there are no older ones (seen 2026-09-13).
+        # Quote everything by hand: yarl leaves a colon in a query as it is, and Upbit refuses such a `to` (its FAQ).
         query = f"market={quote(symbol, safe='')}&to={quote(time_text(to), safe='')}&count={count}"
         try:
             answer = await self._get(f"/v1/candles/{_path(timeframe)}?{query}", asked, anew=anew)
@@ -115,7 +115,7 @@ class UpbitExchange(HttpExchange):
         )
 
     async def markets(self) -> list[Market]:
-        """Return all markets that are listed now, in Upbit's order; raises as :meth:`page` does."""
+        """Return all markets that are listed now, in Upbit's order; raise as :meth:`page` does."""
         asked = "all markets"
         return decode_markets((await self._get("/v1/market/all", asked)).body, asked)
 
@@ -131,7 +131,7 @@ class UpbitExchange(HttpExchange):
 
 
 def _meant(symbol: str) -> str | None:
-    """Return Upbit's code for what is written otherwise: ``btc-krw``, ``KRW_BTC``, ``BTC/KRW``, ``BTCKRW``, ``BTC``."""
+    """Return Upbit's code for another spelling: ``btc-krw``, ``KRW_BTC``, ``BTC/KRW``, ``BTCKRW``, ``BTC``; or None."""
     if not re.fullmatch(r"[A-Z0-9]+(?:[-_/:.][A-Z0-9]+)?", symbol.upper(), re.ASCII):
         return None
     parts = re.split("[-_/:.]", symbol.upper())

@@ -1,4 +1,4 @@
-"""Upbit's JSON, from the bytes of a body to rows; whatever is not what was asked for is an error.
+"""Decode Upbit's JSON, from the bytes of a body to rows; a body of another form is an error.
 
 Upbit's text, seen 2026-03-11: an array of objects, newest first, times as UTC text without a zone, every number with
 eight decimals or, below 1e-6, in E-notation (``0E-8``).
@@ -50,7 +50,7 @@ class _Candle(msgspec.Struct, gc=False):
 
 
 class _Named(msgspec.Struct, gc=False):
-    """What a candle must have to be one."""
+    """The fields without which an object is no candle."""
 
     market: str
     candle_date_time_utc: str
@@ -81,9 +81,9 @@ _errors: Final = msgspec.json.Decoder(_ErrorBody)
 def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -> list[Row]:
     """Return the rows of a page in the order they were sent.
 
-    Raises ``InvalidResponseError`` with the beginning of the body and ``asked`` where it is not a whole JSON array
-    of candles, or where one is of another market or another unit. Whether they make sense is ``check_page``'s matter:
-    a candle of which a value is no number has that value as it was sent.
+    Raise ``InvalidResponseError``, with the beginning of the body and ``asked``, if it is not a complete JSON array of
+    candles, or if one is of another market or unit. ``check_page`` judges the values: one that is not a number stays as
+    it was sent.
     """
     try:
         candles: Sequence[_Candle] = _candles.decode(body)
@@ -95,7 +95,7 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
             raise InvalidResponseError(message) from error
     unit = int(timeframe.name[:-1]) if timeframe.name.endswith("m") else None
     rows: list[Row] = []
-    make, hour, within, keep = tuple.__new__, _hour, _within, rows.append  # half of the time goes to this loop
+    make, hour, within, keep = tuple.__new__, _hour, _within, rows.append  # this loop takes half of the time
     try:
         for each in candles:
             if each.market != symbol or (each.unit != unit and each.unit is not None):
@@ -122,7 +122,7 @@ def decode_candles(body: bytes, symbol: str, timeframe: Timeframe, asked: str) -
 
 
 def _one_by_one(body: bytes) -> list[_Candle]:
-    """Return the candles of a page of which not every value is what it should be; raise where it is no page."""
+    """Return the candles of a page with some invalid values; raise if it is no page."""
     found, candles, wrong = odd_list(body), [], 0
     for each in found:
         try:
@@ -137,9 +137,9 @@ def _one_by_one(body: bytes) -> list[_Candle]:
 
 
 def decode_markets(body: bytes, asked: str) -> list[Market]:
-    """Return the markets in the order they were sent; raises ``InvalidResponseError`` like the candles' decoder.
+    """Return the markets in the order they were sent; raise ``InvalidResponseError`` as :func:`decode_candles` does.
 
-    A code is taken as it is. An entry without one is left out where others have one.
+    A code is taken as it is. An entry without one is left out if other entries have one.
     """
     try:
         try:
@@ -162,10 +162,10 @@ def _market(found: Any) -> _Market | None:
 
 
 def error_message(body: bytes) -> str:
-    """Return what the body of an error says: its JSON message, or the beginning of its text.
+    """Return the message in the body of an error: in its JSON, or the beginning of its text.
 
-    At most 300 characters on one line; what is no plain text (colours, a line that looks like one of our log's) is
-    escaped, for terminals and logs would obey it.
+    At most 300 characters on one line; everything that is not plain text is escaped, so that it can't control a
+    terminal or forge a log.
     """
     try:
         return one_line(_errors.decode(body).error.message) or excerpt(body)
@@ -174,9 +174,9 @@ def error_message(body: bytes) -> str:
 
 
 def error_seconds(body: bytes) -> float | None:
-    """Return the seconds (minutes, hours) that the body of a 418 speaks of, or None.
+    """Return the seconds (minutes, hours) in the body of a 418, or None.
 
-    Its form is not known: Upbit documents that it carries the block's duration, and no body was ever recorded.
+    Its form is not known: Upbit documents that it contains the duration of the block, and no body was ever recorded.
     """
     text = body.decode("utf-8", "replace")
     found = _FIELD.search(text)
@@ -185,7 +185,7 @@ def error_seconds(body: bytes) -> float | None:
     try:
         text = _errors.decode(body).error.message  # its `name` is the status, not a duration
     except UNREADABLE:
-        pass  # plain text, which is looked at as it is
+        pass  # plain text, which is searched as it is
     found = _SPAN.search(text)
     if found:
         return float(found[1]) * _UNITS[found[2][0].lower()]
@@ -195,7 +195,7 @@ def error_seconds(body: bytes) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _hour(text: str) -> int:
-    """Seconds of ``2026-03-11T14``; most rows of a page share it."""
+    """Return the seconds of ``2026-03-11T14``, which most rows of a page share."""
     found = _HOUR.fullmatch(text)
     if not found:
         raise ValueError(f"a time that begins with {text!r}")
@@ -208,7 +208,7 @@ def _hour(text: str) -> int:
 
 @lru_cache(maxsize=3600)
 def _within(text: str) -> int:
-    """Seconds of ``:40:00``."""
+    """Return the seconds of ``:40:00``."""
     found = _REST.fullmatch(text)
     if not found:
         raise ValueError(f"a time that ends with {text[:40]!r}")

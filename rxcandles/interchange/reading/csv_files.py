@@ -159,9 +159,7 @@ def _lines(file: IO[str], where: str) -> Iterator[str]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """Return the mark that is most frequent in the first lines, counted line by line, so that a title has little
-    weight.
-    """
+    """Return the mark that most of the first lines have, counted line by line, so that a title has little weight."""
     counts = Counter[str]()
     for line in lines[:_ABOVE]:
         counts[max(",;\t|", key=line.count)] += 1 if any(mark in line for mark in ",;\t|") else 0

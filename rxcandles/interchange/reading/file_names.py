@@ -20,9 +20,7 @@ _BY_NAME: Final = "by its name"
 
 
 def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None, list[Statement]]:
-    """Return everything that the name and the folders of a file state, and the tool that names files so, if it is a
-    format.
-    """
+    """Return what the name and the folders of a file state, and the tool that names files so, if it is a format."""
     named = next(((each, found) for each in known_tools() if (found := each.by_name(path.name))), None)
     statements = [] if named is None else [named[1]]
     statements += _by_words(path.name, is_named=named is not None)

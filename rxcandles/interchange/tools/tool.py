@@ -72,9 +72,7 @@ class Tool:
         return False
 
     def header(self, lines: Sequence[Sequence[str]], where: str, symbol: str) -> Header | None:
-        """Return the header of a CSV file, given the cells of its first lines, if it is the tool's and longer than a
-        line.
-        """
+        """Return the header of a CSV file, given the cells of its first lines; None unless it is the tool's."""
 
     def korean_hint(self, names: Sequence[str]) -> str | None:
         """Return why columns may be the tool's, if its times are Korean and the file does not state it."""

@@ -56,9 +56,9 @@ def number(value: Any, comma: Comma = "thousands") -> float:
 def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
     """Return what commas in numbers mean, judged by all ``cells`` at the beginning of a file.
 
-    If commas separate the cells, a comma in a number can only group thousands, and a number like ``0,500``, which can't
-    be grouped, is refused where it is read. Otherwise a number that can be read in only one way decides: ``0,5``,
-    ``1,25`` and ``0,500`` have decimals, since no group of thousands begins with 0 or has another length than three;
+    If commas separate the cells, a comma in a number can only group thousands; a number like ``0,500``, which can't be
+    grouped, is refused when it is read. Otherwise a number that can be read in only one way decides: ``0,5``, ``1,25``
+    and ``0,500`` have decimals, since no group of thousands begins with 0 or has another length than three;
     ``1,234,567`` has groups, and so have all numbers beside ``100.5``. Raise ``ValueError`` that names two numbers that
     contradict each other.
     """

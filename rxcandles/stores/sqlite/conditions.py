@@ -78,9 +78,7 @@ _CHANGES: Final = COLUMNS[8:]
 
 
 def on_grid_sql(timeframe: Timeframe) -> str:
-    """Return the condition that a candle opens on the grid; :func:`teach_grid` must have been called for the
-    connection.
-    """
+    """Return the condition that a candle opens on the grid; the connection needs the functions of ``teach_grid``."""
     if timeframe.seconds:
         rule = timeframe.on_grid(_Sql("open_time")).text
     else:

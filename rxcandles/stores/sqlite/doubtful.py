@@ -1,5 +1,4 @@
-"""Find doubtful absences in files of older versions, which had no claims: by density, at the head, and at the
-beginning.
+"""Find doubtful absences in files of older versions, which had no claims: gaps, head and beginning.
 
 They become claims that are due at once, so that the next run asks about them again. When they were first answered is
 unknown, so a confirming answer makes them final an hour after they were found, at the earliest.

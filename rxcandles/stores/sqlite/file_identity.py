@@ -40,9 +40,7 @@ class OpenedFile:
         return self._process.forked
 
     def check_process(self) -> None:
-        """Raise ``StoreError`` in a fork of the process that opened the file: SQLite's connections do not survive a
-        fork.
-        """
+        """Raise ``StoreError`` in a fork of the process that opened the file; it can't use SQLite's connections."""
         self._process.check()
 
     def check(self, *, absent_ok: bool = False) -> None:

@@ -29,8 +29,10 @@ class Header(NamedTuple):
 
 
 def read_header(connection: sqlite3.Connection, path: str, instead: str) -> Header:
-    """Return the header; raise ``SchemaError`` for a file of a newer version or of another program (``instead``: what
-    to do).
+    """Return the header of a file.
+
+    Raise ``SchemaError`` for a file of a newer version or of another program; ``instead`` says what to do about the
+    latter.
     """
     # One statement sees one moment: another process may be making the file just now.
     version, owner, objects, size = connection.execute(

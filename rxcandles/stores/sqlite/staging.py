@@ -37,8 +37,7 @@ def values_sql(row: str) -> str:
 
 
 class Staging:
-    """A temporary database for the rows of one source; use it in one thread at a time, as ``with Staging(...) as
-    staging``.
+    """A temporary database for the rows of one source: ``with Staging(...) as staging``, in one thread at a time.
 
     Rows may come in any order; of rows that agree on a candle the first is kept. Memory does not depend on their
     number: the file, in the system's temporary folder, takes about 100 bytes a row and is deleted with the block.

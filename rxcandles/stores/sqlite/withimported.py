@@ -111,9 +111,7 @@ class WithImported:
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
-        """Iterate over the candles between two times, of both kinds, in lists of ``size``; one list is in memory at a
-        time.
-        """
+        """Iterate over the candles between two times, of both kinds, in lists of ``size``, one in memory at a time."""
         return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
 
     async def get_candles_by_range(
