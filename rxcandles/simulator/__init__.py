@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rxcandles.simulator.illness import Illness
     from rxcandles.simulator.market import DEFAULT_MARKETS, OUTAGES, Market, Source
     from rxcandles.simulator.replay import Replay
-    from rxcandles.simulator.server import Stats, serve
+    from rxcandles.simulator.server import serve
+    from rxcandles.simulator.stats import Stats
 
 __all__ = [
     "DEFAULT_MARKETS",
@@ -47,7 +48,8 @@ _HOMES = {
     "replay": ("Replay",),
     "faces.binance": ("BinanceSimulator",),
     "faces.upbit": ("Simulator",),
-    "server": ("Stats", "serve"),
+    "server": ("serve",),
+    "stats": ("Stats",),
 }
 
 

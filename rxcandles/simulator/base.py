@@ -17,10 +17,11 @@ from typing import Final, NamedTuple
 
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.simulator.chance import Binomial, digest, highest, subset
+from rxcandles.simulator.minutes import STAMPS, Minutes, Shape, joined
 from rxcandles.simulator.pattern import DAYS, FACTORS, PARTS, VARIANTS, Prices, Quote
 from rxcandles.simulator.text import DAY, UNIT, Candle
 
-__all__ = ["STAMPS", "Base", "Minutes", "Shape", "joined"]
+__all__ = ["Base"]
 
 MINUTES: Final = 1440
 """Minutes of a day."""
@@ -29,26 +30,6 @@ _DAY: Final = f"<IHB{PARTS}s"
 """What is drawn for a day: how many minutes trade, its factor, its variant, the orders of its parts."""
 
 _EVER: Final = 10**12
-
-_LATE: Final = (13, 54, 170, 700, 1900)
-"""How many milliseconds after its end a candle's last trade may be stored: 2 % of 256 (Upbit, 1.5 to 3 % seen 2026)."""
-
-STAMPS: Final = (*(-1 - byte * 4999 // 255 for byte in range(256 - len(_LATE))), *_LATE)
-"""Milliseconds from a minute's end to its ``timestamp``, by a byte of luck."""
-
-
-class Shape(NamedTuple):
-    """All of a candle but its times: what is sent by every exchange in 10^-8, and the rest of a :class:`Candle`."""
-
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    turnover: int
-    trades: int
-    taker_volume: int
-    taker_turnover: int
 
 
 class Block(NamedTuple):
@@ -74,65 +55,26 @@ class Totals(NamedTuple):
     taker_turnovers: list[int]
 
 
-class Minutes(NamedTuple):
-    """The minutes of a day that trade, column by column, oldest first.
-
-    ``kinds`` are indexes into ``shapes``; ``luck`` is a byte each, for the time of the last trade.
-    """
-
-    opens: Sequence[int]
-    kinds: bytes
-    luck: bytes
-    shapes: Sequence[Shape]
-
-    def stamp(self, index: int) -> int:
-        """Return the ``timestamp`` of one minute."""
-        return (self.opens[index] + 60) * 1000 + STAMPS[self.luck[index]]
-
-    def candle(self, index: int) -> Candle:
-        """Return one minute."""
-        shape = self.shapes[self.kinds[index]]
-        return Candle(self.opens[index], *shape[:6], self.stamp(index), *shape[6:])
-
-    def joined(self, open_time: int, first: int, last: int) -> Candle:
-        """Return the candle of the minutes from index ``first`` to before ``last``, which are some."""
-        kinds, shapes = self.kinds[first:last], self.shapes
-        counted = [(shapes[kind], kinds.count(kind)) for kind in set(kinds)]
-        return Candle(
-            open_time,
-            shapes[kinds[0]].open,
-            max([shape.high for shape, _ in counted]),
-            min([shape.low for shape, _ in counted]),
-            shapes[kinds[-1]].close,
-            sum([shape.volume * count for shape, count in counted]),
-            sum([shape.turnover * count for shape, count in counted]),
-            self.stamp(last - 1),
-            sum([shape.trades * count for shape, count in counted]),
-            sum([shape.taker_volume * count for shape, count in counted]),
-            sum([shape.taker_turnover * count for shape, count in counted]),
-        )
-
-
-def joined(open_time: int, candles: Sequence[Candle]) -> Candle | None:
-    """Return the candle that these make, oldest first, as the exchange makes it; None of none."""
-    if not candles:
-        return None
-    _, opens, highs, lows, closes, volumes, turnovers, stamps, *more = zip(*candles, strict=True)
-    return Candle(
-        open_time, opens[0], max(highs), min(lows), closes[-1], sum(volumes), sum(turnovers), stamps[-1],
-        *map(sum, more),
-    )  # fmt: skip
-
-
 class Base:
     """The minutes of one market that trade, each by a chance of ``share``, and what whole days of them make.
 
     Only minutes that open in ``[start, stop)`` trade, both whole minutes, and none that lies wholly in one of the
     ``halts``. What is cut out changes nothing of the rest: a day that is cut into is added up from its minutes.
+    ``with_trades``: candles say how many trades there were and what takers bought, which takes a while longer.
     """
 
-    def __init__(self, key: str, base: int, quote: Quote, share: Fraction, span: Span, halts: Iterable[Span]) -> None:
+    def __init__(
+        self,
+        key: str,
+        base: int,
+        quote: Quote,
+        share: Fraction,
+        span: Span,
+        halts: Iterable[Span],
+        with_trades: bool = False,
+    ) -> None:
         self.key = key
+        self.with_trades = with_trades
         self.start, self.stop = span
         self._counts = Binomial(MINUTES, share)
         self.prices = Prices(key, base, quote, round(MINUTES * share), self._counts.most)
@@ -196,7 +138,7 @@ class Base:
         return [
             Candle(
                 first * DAY, opened, max(highs), min(lows), closed, volume, sum(turnovers), stamp,
-                volume // self.prices.unit, sum(taker_volumes), sum(taker_turnovers),
+                volume // self.prices.unit if self.with_trades else 0, sum(taker_volumes), sum(taker_turnovers),
             )
         ]  # fmt: skip
 
@@ -235,11 +177,14 @@ class Base:
             # Of the last kind there may be fewer minutes.
             full, rest = divmod(count, prices.copies)
             weight, worth, top = pattern.weights[full], pattern.worths[full], full - 1
-            taken, cost = pattern.takens[full], pattern.costs[full]
             if rest:
-                middle, part, bought = pattern.middle[full], rest * pattern.weight[full], rest * pattern.taken[full]
-                weight, worth, top = weight + part, worth + part * middle, full
-                taken, cost = taken + bought, cost + bought * middle
+                part = rest * pattern.weight[full]
+                weight, worth, top = weight + part, worth + part * pattern.middle[full], full
+            taken = cost = 0
+            if self.with_trades:
+                bought = rest * pattern.taken[full] if rest else 0
+                taken = pattern.takens[full] + bought
+                cost = pattern.costs[full] + (bought * pattern.middle[full] if rest else 0)
             rows.append(
                 (
                     (level + pattern.tops[top]) * tick,
@@ -272,21 +217,25 @@ class Base:
         unit, worth = factor * self.prices.unit, factor * (self.prices.unit * tick // UNIT)
         pattern = self.prices.pattern(block.changes[at], block.variants[at])
         kinds = range(-(-block.counts[at] // self.prices.copies))
-        columns = zip(*pattern[:6], pattern.taken, kinds, strict=False)
-        return [
+        shapes = [
             Shape(
                 (level + first) * tick, (level + high) * tick, (level + low) * tick, (level + last) * tick,
                 weight * unit, weight * (level + middle) * worth,
-                weight * factor, taken * unit, taken * (level + middle) * worth,
             )
-            for first, high, low, last, middle, weight, taken, _ in columns
+            for first, high, low, last, middle, weight, _ in zip(*pattern[:6], kinds, strict=False)
         ]  # fmt: skip
+        if not self.with_trades:
+            return shapes
+        return [
+            Shape(*shape[:6], weight * factor, taken * unit, taken * (level + middle) * worth)
+            for shape, middle, weight, taken in zip(shapes, pattern.middle, pattern.weight, pattern.taken, strict=False)
+        ]
 
     def _make_minutes(self, number: int) -> Minutes:
         block, at = self._block(number // DAYS), number % DAYS
         count, begin = block.counts[at], number * DAY
         if not count:
-            return Minutes([], b"", b"", [])
+            return Minutes([], b"", b"", [], self.with_trades)
         opens = subset(f"{self.key}|{number}", range(begin, begin + DAY, 60), count)
         kinds, luck = self.prices.order(block.orders[at], count), self._luck(number, count)
         spans = self.open_spans(begin, begin + DAY)
@@ -294,4 +243,4 @@ class Base:
             kept = [slice(bisect_left(opens, start), bisect_left(opens, stop)) for start, stop in spans]
             opens = [time for part in kept for time in opens[part]]
             kinds, luck = (b"".join(column[part] for part in kept) for column in (kinds, luck))
-        return Minutes(opens, kinds, luck, self._shapes(number))
+        return Minutes(opens, kinds, luck, self._shapes(number), self.with_trades)

@@ -238,7 +238,7 @@ class Market:
         stop = END if self.delisted is None else min(-(-self.delisted // 60) * 60, END)
         share = Fraction(self.density).limit_denominator(1_000_000)
         price, quote = round(self.base_price * UNIT), _quote(self.symbol)
-        return Base(f"{self.seed}|{self.symbol}", price, quote, share, (start, stop), self.halts)
+        return Base(f"{self.seed}|{self.symbol}", price, quote, share, (start, stop), self.halts, self.dense)
 
 
 def _quote(symbol: str) -> Quote:

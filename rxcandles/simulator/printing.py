@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.simulator.base import STAMPS, Base
+from rxcandles.simulator.base import Base
+from rxcandles.simulator.minutes import STAMPS
 from rxcandles.simulator.series import Series
 from rxcandles.simulator.text import DAY, KST, Candle, Memo, clock_text, day_text, decimal_text
 

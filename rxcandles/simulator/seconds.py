@@ -30,7 +30,7 @@ def split(key: str, minute: Candle, tick: int, lot: int) -> list[Candle]:
     prices = [minute.open, *closes, minute.close]
     weights = unpack("<60H", luck[-120:])[:count]
     lots = _shared(minute.volume // lot, weights)
-    trades = _shared(minute.trades, weights)
+    trades = _shared(minute.trades, weights) if minute.trades else [0] * count
     bought = [minute.taker_volume * done // minute.volume for done in accumulate(lots, initial=0)]
     top, bottom = luck[1] % count, luck[2] % count
     seconds = []
@@ -74,7 +74,7 @@ def forming(second: Candle, now: float, tick: int, lot: int) -> Candle:
         volume,
         volume * mean // UNIT,
         min(int(now * 1000), second.timestamp),
-        max(1, grown(0, second.trades, 1)),
+        max(min(1, second.trades), grown(0, second.trades, 1)),
         taken,
         taken * mean // UNIT,
     )

@@ -10,7 +10,8 @@ from operator import itemgetter
 from typing import Final
 
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.simulator.base import Base, joined
+from rxcandles.simulator.base import Base
+from rxcandles.simulator.minutes import joined
 from rxcandles.simulator.seconds import forming, split
 from rxcandles.simulator.text import DAY, Candle, candle_text
 

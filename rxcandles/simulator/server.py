@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -26,6 +26,7 @@ from rxcandles.simulator.limit import Verdict
 from rxcandles.simulator.market import Market, Served, Source
 from rxcandles.simulator.room import check_room
 from rxcandles.simulator.sending import send
+from rxcandles.simulator.stats import Stats
 from rxcandles.util.arguments import (
     check_callable,
     check_count,
@@ -39,26 +40,10 @@ from rxcandles.util.arguments import (
 )
 from rxcandles.util.showing import Titled
 
-__all__ = ["Server", "Stats", "serve"]
+__all__ = ["Server", "serve"]
 
 _CLOSING_SECONDS: Final = 1.0
 _LOG_LENGTH: Final = 100_000
-
-
-@attrs.define
-class Stats:
-    """What a simulator has done since it was made, or since ``reset_stats``.
-
-    ``pages`` and ``candles`` were served with status 200. ``by_status`` has 0 for connections that were cut.
-    ``peak`` is the most requests at once, ``simultaneous`` those in the house now.
-    """
-
-    requests: int = 0
-    by_status: Counter[int] = attrs.field(factory=Counter)
-    pages: int = 0
-    candles: int = 0
-    simultaneous: int = 0
-    peak: int = 0
 
 
 class Server(Titled):
