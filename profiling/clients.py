@@ -1,4 +1,4 @@
-"""Other people's clients of Upbit against ``rxcandles simulate``: what they read, row for row, is what we store.
+"""Other people's clients of Upbit and Binance against ``rxcandles simulate``: what they read is what we store.
 
 ``python -m profiling clients FOLDER``: each client is looked for in ``FOLDER/NAME``, since several are called ``upbit``
 (``pip install --no-deps --target FOLDER/NAME NAME``; what they need themselves beside this package). They run
@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
+from profiling.support.binanceclients import BINANCE_CLIENTS, binance_rows
 from profiling.support.harness import table
 
 __all__ = ["main"]
@@ -187,8 +188,11 @@ CLIENTS: Final[dict[str, tuple[str, Callable[[str], Rows]]]] = {
 """Where each is installed, and what asks it for three pages."""
 
 
+_CLIENTS: Final = {"upbit": CLIENTS, "binance": BINANCE_CLIENTS}
+
+
 def _redirect(url: str) -> None:
-    """Send what goes to the exchange's own address to ``url``."""
+    """Send what goes to the exchanges' own addresses to ``url``."""
     try:
         requests: Any = importlib.import_module("requests")
     except ImportError:
@@ -196,7 +200,8 @@ def _redirect(url: str) -> None:
     send = requests.Session.send
 
     def redirected(self: Any, request: Any, **more: Any) -> Any:
-        request.url = request.url.replace("https://api.upbit.com", url)
+        for own in ("https://api.upbit.com", "https://api.binance.com"):
+            request.url = request.url.replace(own, url)
         return send(self, request, **more)
 
     requests.Session.send = redirected
@@ -204,7 +209,7 @@ def _redirect(url: str) -> None:
 
 def _child(name: str, url: str) -> int:
     _redirect(url)
-    print(json.dumps([[at, *row] for at, row in sorted(CLIENTS[name][1](url).items())]))
+    print(json.dumps([[at, *row] for at, row in sorted((CLIENTS | BINANCE_CLIENTS)[name][1](url).items())]))
     return 0
 
 
@@ -224,44 +229,61 @@ def _compared(theirs: Rows, ours: Rows) -> dict[str, object]:
     there = {at: row for at, row in ours.items() if oldest <= at <= newest}
     return {
         "rows": len(theirs),
-        "equal": sum(there.get(at) == row for at, row in theirs.items()),
+        "equal": sum(there.get(at, ())[: len(row)] == row for at, row in theirs.items()),
         "not with us": len(theirs.keys() - there.keys()),
         "only with us": len(there.keys() - theirs.keys()),
     }
 
 
+def _asked(name: str, place: str, url: str) -> Rows | str:
+    """Ask a client in a process of its own; a text says why it could not."""
+    # In front of everything else, since several are called alike.
+    program = (
+        f"import sys; sys.path.insert(0, {str(Path(place).absolute())!r}); "
+        f"from profiling.clients import main; sys.exit(main({['.', '--child', name, url]!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["failed"])[-1]
+    return {int(row[0]): tuple(row[1:]) for row in json.loads(done.stdout.splitlines()[-1])}
+
+
+def _face(face: str, limit: str, folder: str) -> tuple[list[dict[str, object]], int]:
+    """Let all clients of one face read from a simulator with this limit; return what they found and how many failed."""
+    simulate = [sys.executable, "-m", "rxcandles", "simulate", "--as", face, "--rate-limit", limit, "--port", "0"]
+    lines, bad = list[dict[str, object]](), 0
+    with subprocess.Popen(simulate, stdout=subprocess.PIPE, text=True) as server, TemporaryDirectory() as own:
+        assert server.stdout is not None
+        url = next(word for word in server.stdout.readline().split() if word.startswith("http")).rstrip(";,)")
+        try:
+            # What a page of Upbit's shows of a market is stored by us first; of Binance's the truth itself is known.
+            ours = _ours(url, own) if face == "upbit" else binance_rows()
+            for name, (place, _) in _CLIENTS[face].items():
+                time.sleep(1.1)  # so that none pays for the requests of the one before
+                found = _asked(name, str(Path(folder, place)), url)
+                if isinstance(found, str):
+                    lines.append({"client": name, "rows": found})
+                    bad += 1
+                    continue
+                lines.append({"client": name, **_compared(found, ours)})
+                bad += lines[-1]["equal"] != lines[-1]["rows"] or lines[-1]["only with us"] != 0
+        finally:
+            server.terminate()
+    return lines, bad
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m profiling clients")
     parser.add_argument("folder", help="where each client is installed, in a folder of its name")
+    parser.add_argument("--as", dest="faces", choices=list(_CLIENTS), action="append", help="only this exchange's")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "URL"), help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.child:
         return _child(*asked.child)
-    bad = 0
-    for limit in ("10", "none"):
-        simulate = [sys.executable, "-m", "rxcandles", "simulate", "--rate-limit", limit, "--port", "0"]
-        with subprocess.Popen(simulate, stdout=subprocess.PIPE, text=True) as server, TemporaryDirectory() as folder:
-            assert server.stdout is not None
-            url = next(word for word in server.stdout.readline().split() if word.startswith("http"))
-            url = url.rstrip(";,)")
-            try:
-                ours, lines = _ours(url, folder), list[dict[str, object]]()
-                for name, (place, _) in CLIENTS.items():
-                    time.sleep(1.1)  # so that none pays for the requests of the one before
-                    # In front of everything else, since several are called alike.
-                    program = (
-                        f"import sys; sys.path.insert(0, {str(Path(asked.folder, place).absolute())!r}); "
-                        f"from profiling.clients import main; sys.exit(main({['.', '--child', name, url]!r}))"
-                    )
-                    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
-                    if done.returncode:
-                        lines.append({"client": name, "rows": (done.stderr.strip().splitlines() or ["failed"])[-1]})
-                        bad += 1
-                        continue
-                    found = {int(row[0]): tuple(row[1:]) for row in json.loads(done.stdout.splitlines()[-1])}
-                    lines.append({"client": name, **_compared(found, ours)})
-                    bad += lines[-1]["equal"] != lines[-1]["rows"] or lines[-1]["only with us"] != 0
-            finally:
-                server.terminate()
-        print(table(f"Read from a simulator of {limit} requests a second, beside what is stored", lines))
-    return 1 if bad else 0
+    failed = 0
+    for face, limit in (("upbit", "10"), ("upbit", "none"), ("binance", "6000"), ("binance", "none")):
+        if face in (asked.faces or _CLIENTS):
+            lines, bad = _face(face, limit, asked.folder)
+            failed += bad
+            print(table(f"Read from a simulated {face}, limit {limit}, beside what is stored or true", lines))
+    return 1 if failed else 0

@@ -33,7 +33,7 @@ Where to look:
 
 Times are UTC, and datetimes are aware. A span includes its older end and excludes its newer end. Prices and
 ``turnover`` are in the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency. At a shell it is
-``rxcandles --help``.
+``rxcandles --help``. ``GUIDE.md`` beside this file is the manual.
 """
 
 TYPE_CHECKING = False  # nothing is imported here, so that a command handles signals at once

@@ -7,7 +7,7 @@ import sys
 
 try:
     from rxcandles.util.stopping import STOPPING
-except KeyboardInterrupt:  # the last moment before signals are listened to
+except KeyboardInterrupt:  # signals are handled by STOPPING only after this import
     os.write(2, b"rxcandles: stopped\n")
     raise SystemExit(130) from None
 
@@ -19,9 +19,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 a bad request, 130 interrupted.
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 an invalid request, 130 interrupted.
 
-    Without ``arguments`` it is this process's own: signals end it in order, and its outputs may be closed or full.
+    Without ``arguments`` it reads ``sys.argv`` and owns the process: it handles signals, and outputs that are closed or
+    full.
     """
     if arguments is not None:
         return _run(arguments)
@@ -31,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     STOPPING.deafen()
     try:
         from rxcandles.cli.runner import threads_left
-    except ModuleNotFoundError:  # which has been said
+    except ModuleNotFoundError:  # _run has printed what is missing
         return code
 
     if STOPPING.number is not None or threads_left():
-        os._exit(code)  # nobody waits for a thread that nobody needs, such as one that resolves a name
+        os._exit(code)  # don't wait for threads whose result is not needed, such as one that resolves a host name
     return code
 
 
@@ -48,7 +49,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.name != "click":
             raise
         return _lacking("click")
-    # It is loaded when something is drawn.
+    # rich is only imported when something is drawn, so check for it here.
     return run_command_line(arguments) if find_spec("rich") is not None else _lacking("rich")
 
 
@@ -58,12 +59,15 @@ def _lacking(package: str) -> int:
 
 
 def _keep_outputs_apart() -> None:
-    """Give a closed stdin, stdout or stderr to the null device: the next file opened would else be written to as it."""
+    """Open the null device in place of a closed stdin, stdout or stderr.
+
+    Otherwise the next file that is opened would get its number, and be written to in its place.
+    """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Charts of what is stored: one HTML page that needs no network, or a PNG for a report.
+"""Charts of what is stored: an HTML page that needs no network, or a PNG for a report.
 
-``read_chart`` reads, ``html`` and ``png`` draw, for which ``ladder`` and ``bars`` make coarser bars of many candles.
-A chart has at most ``MOST`` (a million) candles.
+``read_chart`` reads, ``html`` and ``png`` draw; ``ladder`` and ``bars`` combine many candles into coarser bars. A chart
+has at most ``MOST`` (a million) candles.
 
 ::
 

@@ -1,6 +1,6 @@
-"""Levels of a chart: how many slots one bar shows, and the bars of such a level.
+"""Levels of a chart: how many slots one bar shows, and the bars of a level.
 
-The page makes the same bars in the browser (``assets/page.js``), so that it carries each candle once.
+The page makes the same bars in the browser (``assets/page.js``), so that it contains each candle once.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ _LENGTHS: Final = (
 )  # fmt: skip
 _MONTHS: Final = (("1M", 1), ("3M", 3), ("1y", 12), ("10y", 120))
 _FEW: Final = 40
-"""Bars that fit any window, wide enough to be seen: there is no coarser level than the first with as few."""
+"""Bars that fit any window and are still wide enough to see; the first level with so few is the coarsest."""
 
 
 @attrs.frozen
 class Level:
-    """One resolution: bar ``k`` shows the ``factor`` slots from ``k * factor - phase`` on, cut to those there are."""
+    """One resolution: bar ``k`` shows the ``factor`` slots from ``k * factor - phase`` on, cut to the slots of the
+    chart.
+    """
 
     name: str
     factor: int
@@ -38,10 +40,11 @@ class Level:
 
 @attrs.frozen(eq=False, repr=False)
 class Bars(Brief):
-    """The bars of a level that have a candle, oldest first: the true open, high, low and close of what is in each.
+    """The bars of a level that have a candle, oldest first, with the true open, high, low and close of their candles.
 
-    ``bar`` are their numbers, ``volume`` sums, ``stored`` how many candles each is made of, ``imported`` how many of
-    those were imported.
+    * ``bar``: numbers of the bars.
+    * ``volume``: sums, in the base currency.
+    * ``stored``: candles in each bar; ``imported``: how many of those were imported.
     """
 
     bar: list[int]
@@ -55,9 +58,13 @@ class Bars(Brief):
 
 
 def ladder(timeframe: str | Timeframe, first: int, slots: int) -> list[Level]:
-    """Return the levels for ``slots`` slots from the open time ``first`` on, the finest (a slot a bar) first.
+    """Return the levels for ``slots`` slots from the open time ``first`` (UTC seconds) on, the finest (a slot a bar)
+    first.
 
-    Their bars open where the candles of that length do: hours at full hours, weeks on Mondays.
+    The bars open where candles of that length open: hours at full hours, weeks on Mondays.
+
+    >>> [level.name for level in charts.ladder("1m", 1_704_067_200, 240)]
+    ['1m', '3m', '5m', '15m']
     """
     frame = Timeframe.of(timeframe)
     check_count("first", first, 0)
@@ -85,7 +92,12 @@ def fitting(data: ChartData, most: int) -> Level:
 
 
 def bars(data: ChartData, level: Level) -> Bars:
-    """Return the bars of one ``level`` of ``data``, oldest first; takes a microsecond a candle."""
+    """Return the bars of one ``level`` of ``data``, oldest first; takes a microsecond a candle.
+
+    >>> data = await charts.read_chart(store, "KRW-BTC", "1m")
+    >>> charts.bars(data, charts.Level("1h", 60, 0)).stored
+    [60, 60]
+    """
     check_kind("data", data, ChartData)
     check_kind("level", level, Level)
     found, foreign = Bars([], [], [], [], [], [], [], []), set(data.imported)

@@ -1,4 +1,4 @@
-"""One HTML page with everything in it: the candles, the chart library, and what draws the one with the other."""
+"""One HTML page that contains everything: the candles, the chart library, and the script that draws."""
 
 from __future__ import annotations
 
@@ -28,16 +28,22 @@ __all__ = ["html"]
 
 _MOST_DECIMALS: Final = 10
 _FLOAT_DECIMALS: Final = 8
-"""Shown of prices that are no decimals."""
+"""Decimals shown of prices that are not decimal numbers."""
 
 
 def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -> str:
-    """Return a page that shows ``data``, under ``title`` or the name of the series.
+    """Return a page that shows ``data``.
 
-    Its axis is in UTC; the candle under the cursor is told in UTC and in ``tz``, without one in Korea's time.
+    The page needs no network, and its own policy forbids it. Any browser since 2023 opens it from a file. Every value
+    in it is the stored one, to the last digit.
 
-    It asks the network for nothing, and its own policy forbids it to; any browser since 2023 opens it from a file.
-    Every value in it is the stored one, to the last digit. Raises ``RequestError`` for what is no data.
+    * ``title``: by default the name of the series.
+    * ``tz``: a second zone for the candle under the cursor, besides UTC; by default Korea's. The axis is in UTC.
+
+    Raise ``RequestError`` for an invalid argument.
+
+    >>> data = await charts.read_chart(store, "KRW-BTC", "1m")
+    >>> size = Path("btc.html").write_text(charts.html(data, tz="Asia/Seoul"), encoding="utf-8")
     """
     check_kind("data", data, ChartData)
     if title is None:
@@ -48,7 +54,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
     meta = {
         "first": data.first,
         "seconds": data.timeframe.seconds,
-        # Months are of several lengths, and few.
+        # Months differ in length, and they are few.
         "opens": None if data.timeframe.seconds else [data.open_time(slot) for slot in range(data.slots)],
         "zone": None if tz is None else _browsers(zone("tz", tz)),
         "slots": data.slots,
@@ -67,7 +73,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
         absent_words=ABSENT_WORDS[data.absent],
         style=_asset("page.css"),
         notice=escape(" ".join(_asset("lightweight-charts.NOTICE").partition("https:")[0].split())),
-        # Nothing in it can end the element that it is in.
+        # Escape "<" so that the JSON can't close the <script> element.
         meta=json.dumps(meta, separators=(",", ":")).replace("<", "\\u003c"),
         data=b64encode(packed).decode("ascii"),
         script=script,
@@ -76,7 +82,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
 
 
 def _browsers(tz: tzinfo) -> str | None:
-    """Return what a browser calls a zone; None for one that only Python knows, and for UTC, which is told anyway."""
+    """Return a browser's name of a zone; None for a zone that only Python knows, and for UTC, which is shown anyway."""
     if tz is KST:
         return "Asia/Seoul"
     return tz.key if isinstance(tz, ZoneInfo) else None
@@ -87,7 +93,7 @@ def _asset(name: str) -> str:
 
 
 def _packed(data: ChartData) -> tuple[bytes, dict[str, object]]:
-    """The columns, compressed, and how to read their prices."""
+    """Return the columns, compressed, and how to read their prices."""
     steps = array("I", (slot - last for slot, last in zip(data.slot, [0, *data.slot], strict=False)))
     decimals = _decimals(data)
     try:
@@ -113,7 +119,7 @@ def _little_endian(column: array[int] | array[float]) -> bytes:
 
 
 def _decimals(data: ChartData) -> int | None:
-    """The fewest decimals that all prices have exactly, None for prices that are no decimals."""
+    """Return the fewest decimals with which all prices are exact; None if they are not decimal numbers."""
     decimals, scale = 0, 1
     for column in (data.open, data.high, data.low, data.close):
         for price in column:
@@ -125,7 +131,9 @@ def _decimals(data: ChartData) -> int | None:
 
 
 def _whole(data: ChartData, scale: int) -> list[array[int]]:
-    """Prices in ticks: the open from the last close, the others from the open; small numbers compress well."""
+    """Return the prices in ticks: the open from the last close, the others from the open, as small numbers compress
+    well.
+    """
     columns = [array("i") for _ in range(4)]
     opens, highs, lows, closes = columns
     last = None

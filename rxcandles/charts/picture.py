@@ -22,7 +22,7 @@ _KOREAN: Final = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Got
 _DPI: Final = 100
 _BAR_PIXELS: Final = 5
 _TICK_PIXELS: Final = 170
-"""Room of a time at the axis."""
+"""Width of a time on the axis."""
 _LIGHT: Final = {
     "back": "#ffffff", "text": "#1f2328", "line": "#e4e7eb", "up": "#0f8f72", "down": "#cf3c4f", "stored": "#7a9cc6",
     "no trade": "#e0b04c", "outage": "#7f5a32", "no trade or outage": "#b08540", "empty by one answer": "#e38fb5",
@@ -49,10 +49,23 @@ def png(
     dark: bool = False,
     tz: Zone | None = None,
 ) -> bytes:
-    """Return a picture of all of ``data``, ``width`` times ``height`` pixels, at the finest level that fits.
+    """Return a picture of all of ``data`` at the finest level that fits, as the bytes of a PNG.
 
-    Its times are in ``tz``, such as ``"Asia/Seoul"``; without it in UTC, and the last candle's in Korea's as well.
-    Raises ``ExtraMissingError`` without matplotlib (the ``[chart]`` extra), and ``RequestError`` for bad arguments.
+    * ``title``: by default the name of the series.
+    * ``width``, ``height``: pixels.
+    * ``dark``: light on dark.
+    * ``tz``: the zone of its times, such as ``"Asia/Seoul"``; by default UTC, with the last candle in Korea's time as
+      well.
+
+    Raises:
+
+    * ``ExtraMissingError`` if matplotlib (the ``[chart]`` extra) is not installed.
+    * ``RequestError`` for an invalid argument.
+
+    ::
+
+        data = await charts.read_chart(store, "KRW-BTC", "1m")
+        Path("btc.png").write_bytes(charts.png(data, width=800, height=500))
     """
     check_kind("data", data, ChartData)
     title = check_kind("title", f"{data.symbol} {data.timeframe}" if title is None else title, str)
@@ -82,7 +95,7 @@ def png(
     lower.bar(made.bar, made.volume, 0.8, color=colour, alpha=0.6)
     bar_name = "" if level.factor == 1 else f"   each bar {level.name}"
     shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in title) + bar_name
-    # "$" begins no formula here.
+    # Otherwise "$" would begin a formula.
     figure.suptitle(
         f"{shown}\n{_last(data, there, '  ' if width >= 700 else chr(10))}",
         x=0.01, ha="left", color=colours["text"], fontsize=10 if width >= 500 else 8, family=_families(),
@@ -114,7 +127,7 @@ def _families() -> list[str]:
 
 
 def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: dict[str, str]) -> None:
-    """Fill the strip's pixels, each column of them by what its slots are; whoever looks can trust the areas."""
+    """Fill the strip's pixels, each column in proportion to its slots, so that the areas are true."""
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Patch
 
@@ -129,7 +142,7 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
     figure.legend(
         handles=handles, loc="outside lower right", ncols=columns_of_it, frameon=False, labelcolor=colours["text"]
     )
-    figure.draw_without_rendering()  # only now it is known where everything is
+    figure.draw_without_rendering()  # the layout is known only now
     figure.set_layout_engine("none")
     box, (first, last) = axes.get_window_extent(), axes.get_xlim()
     left, right, bottom, top = (round(each) for each in (box.x0, box.x1, box.y0, box.y1))
@@ -146,12 +159,12 @@ def _coverage(figure: Any, axes: Any, data: ChartData, level: Level, colours: di
 
 
 def _names(data: ChartData) -> tuple[str, ...]:
-    """What the kinds of slots are called, in the order of ``Kinds``."""
+    """Return the names of the kinds of slots, in the order of ``Kinds``."""
     return ("stored", "imported", ABSENT_WORDS[data.absent], "empty by one answer", "missing", "impossible")
 
 
 def _stack(kinds: Kinds | None, shades: Sequence[Any], height: int) -> list[Any]:
-    """Return one column from its bottom up; clear where there is no slot."""
+    """Return one column from its bottom up; transparent where there is no slot."""
     found = [shade for shade, number in zip(shades, kinds or (), strict=False) for _ in range(int(number))]
     return found + [(0.0, 0.0, 0.0, 0.0)] * (height - len(found))
 
@@ -161,7 +174,7 @@ def _percent(share: float) -> str:
 
 
 def _last(data: ChartData, tz: tzinfo, between: str) -> str:
-    """What the last candle is, where times are in UTC in Korean time as well."""
+    """Return the last candle in words; if times are in UTC, with Korean time as well."""
     if not len(data):
         return ""
     opened = to_datetime(data.open_time(data.slot[-1])).astimezone(tz)

@@ -1,4 +1,4 @@
-"""The candles that a chart is drawn from, in columns."""
+"""The candles of a chart, in columns."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from rxcandles.util.showing import Titled
 __all__ = ["MOST", "ChartData", "read_chart"]
 
 MOST: Final = 1_000_000
-"""Most candles of a chart: more make a page that browsers open slowly, and no picture shows them."""
+"""The most candles of a chart; browsers open a page with more slowly, and no picture shows them."""
 
 SHOWN: Final = 200_000
-"""Most candles of a chart that a notebook shows by itself, which keeps the whole page: 4 MB."""
+"""The most candles of a chart that a notebook shows by itself; the notebook keeps the whole page, 4 MB."""
 
 _PAGE: Final = 10_000
 _MOST_SLOTS: Final = 2**32 - 1
@@ -35,15 +35,20 @@ _MOST_SLOTS: Final = 2**32 - 1
 
 @attrs.frozen(eq=False, repr=False)
 class ChartData(Titled):
-    """Candles of one series, oldest first, in columns of equal length; time is counted in slots from ``first`` on.
+    """Candles of one series, oldest first, in columns of equal length; about 50 bytes a candle.
 
-    ``first`` is the open time of slot 0 in UTC seconds, ``slots`` how many there are up to the end, ``slot`` where each
-    candle is, ``proven`` the spans of slots that are proven, disjoint, oldest first: in whichever of them is no candle
-    nobody traded, or what ``absent`` says. ``provisional`` are those of them that are empty by the word of answers that
-    may have been wrong, until one more confirms it. ``imported`` are where candles come from a file that was imported,
-    as places in the columns. ``impossible`` are slots whose candles the exchange has with values that can't be: in no
-    proven span,
-    and without a candle. About 50 bytes a candle.
+    Time is counted in slots from ``first`` on.
+
+    * ``first``: open time of slot 0, UTC seconds.
+    * ``slots``: number of slots.
+    * ``proven``: covered spans of slots, disjoint, oldest first; ``absent`` says what a slot in them without a candle
+      means.
+    * ``slot``: the slot of each candle.
+    * ``volume``: in the base currency.
+    * ``provisional``: spans of ``proven`` that are empty by answers that may have been wrong, until one more confirms
+      it.
+    * ``imported``: which candles are imported, as positions in the columns.
+    * ``impossible``: slots of impossible candles; they are not covered and have no candle.
     """
 
     symbol: str
@@ -74,7 +79,7 @@ class ChartData(Titled):
         }
 
     def _repr_html_(self) -> str:
-        """Return the chart itself, in a frame of its own, as a notebook shows it; in words where it is large."""
+        """Return the chart in a frame of its own, for a notebook; a large one only in words."""
         from rxcandles.charts.page import html
 
         if len(self) > SHOWN:
@@ -97,11 +102,19 @@ async def read_chart(
     *,
     include_imported: bool = False,
 ) -> ChartData:
-    """Read what is stored from ``since`` (included) to ``to`` (excluded); all that is stored where they are not given.
+    """Read what is stored from ``since`` (included) to ``to`` (excluded); by default everything. No exchange is asked.
 
-    With ``include_imported`` imported candles are read too, wherever the exchange was not asked. Asks no exchange.
-    Raises ``RequestError`` where nothing is stored there or more than a million candles are, before reading any, and
-    ``StoreError``.
+    * ``include_imported``: read imported candles, too, in slots that are not covered.
+
+    Raises:
+
+    * ``RequestError`` for an invalid argument, if nothing is stored there, or for more than a million candles, before
+      any is read.
+    * ``StoreError`` if the store can't be read.
+
+    >>> data = await charts.read_chart(store, "KRW-BTC", "1m", since="2024-01-01T01:00")
+    >>> len(data)
+    60
     """
     check_like("store", store, CandleStore)
     frame = Timeframe.of(timeframe)
@@ -118,7 +131,7 @@ async def read_chart(
             "take a shorter span"
         )
     first = span[0]
-    # Before the candles: what another process stores meanwhile is then a candle too many, never "no trade".
+    # Read coverage before candles: what another process stores meanwhile adds a candle, never a false "no trade".
     proven = [
         (frame.slots(first, start), frame.slots(first, stop))
         async for start, stop, _ in covered_within(store, symbol, frame, span)
@@ -146,7 +159,7 @@ async def read_chart(
         start = rows[-1].open_time + 1
     provisional = tuple((frame.slots(first, start), frame.slots(first, stop)) for start, stop in doubted)
     known = tuple(span for span in proven if span[0] < span[1])
-    # An imported candle may be in its place.
+    # An imported candle may be in this slot.
     places = [frame.slots(first, each.open_time) for each in wrong]
     impossible = tuple(runs([each for each in places if not _is_among(slot, each)]))
     opened, high, low, close, volume = columns

@@ -1,5 +1,4 @@
-"""The strip of coverage, pixel by pixel: what share of each column is stored, imported, without a trade, missing,
-or can't be true.
+"""The strip of coverage, pixel by pixel: the share of each kind of slot in each column.
 
 The page draws the same (``assets/page.js``).
 """
@@ -17,11 +16,11 @@ from rxcandles.model.spans import Span, runs
 __all__ = ["Counts", "Kinds", "columns"]
 
 _NOTHING: Final = 1e-6
-"""Slots below which a count is nothing but the last digits of a sum."""
+"""Counts below this are rounding errors of a sum."""
 
 
 class Kinds(NamedTuple):
-    """Slots, or pixels, by what they are."""
+    """Numbers of slots, or of pixels, by kind."""
 
     stored: float
     imported: float
@@ -32,19 +31,19 @@ class Kinds(NamedTuple):
 
 
 class Counts:
-    """Counts the slots of ``data``, by what they are, up to any place in time."""
+    """Counts the slots of ``data`` by kind, up to any place in time."""
 
     def __init__(self, data: ChartData) -> None:
         self._slot = data.slot
         self._slots = data.slots
         self._proven, self._doubted = _Before(data.proven), _Before(data.provisional)
         self._impossible = _Before(data.impossible)
-        # These count candles, by their places in the columns.
+        # These count candles, by position in the columns.
         self._imported = _Before(runs(data.imported))
         self._within = _Before([(self._place(start), self._place(stop)) for start, stop in data.proven])
 
     def between(self, first: float, last: float) -> Kinds:
-        """Return how many slots of each kind are from ``first`` to ``last``, which may be within one."""
+        """Return how many slots of each kind lie from ``first`` to ``last``, which may be fractions."""
         return _less(self._up_to(self._inside(last)), self._up_to(self._inside(first)))
 
     def _inside(self, slot: float) -> float:
@@ -68,8 +67,8 @@ class Counts:
 def columns(counts: Counts, edges: Sequence[float], height: int) -> list[Kinds | None]:
     """Return the pixels of each kind in the columns between ``edges`` (in slots) of a strip ``height`` pixels high.
 
-    Columns share their edges, and what of a share is no whole pixel goes over to the next column: so the area of a kind
-    is its share, at any width, and nothing is drawn larger than it is. None for a column without a slot.
+    A fraction of a pixel that is left of a column is carried to the next, so that the area of each kind is its true
+    share at any width. A column without a slot is None.
     """
     found: list[Kinds | None] = []
     rest = [0.0] * len(Kinds._fields)
@@ -81,7 +80,7 @@ def columns(counts: Counts, edges: Sequence[float], height: int) -> list[Kinds |
 
 
 def _divided(counts: Kinds, room: float, most: int, rest: list[float]) -> Kinds:
-    """Return ``counts`` as whole pixels, ``room`` of them in all; ``rest`` is what is owed from before, then after."""
+    """Return ``counts`` as whole pixels, ``room`` of them in all; ``rest`` holds the fractions carried in, then out."""
     slots = sum(counts)
     wanted = [count * room / slots + owed for count, owed in zip(counts, rest, strict=True)]
     pixels = [max(0, int(value + 1e-9)) if count else 0 for count, value in zip(counts, wanted, strict=True)]
@@ -103,7 +102,7 @@ def _less(more: Kinds, less: Kinds) -> Kinds:
 
 
 class _Before:
-    """Counts what of ascending spans is before any place."""
+    """Counts how much of ascending spans lies before a place."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = spans
@@ -111,6 +110,6 @@ class _Before:
         self._sums = [0, *accumulate(stop - start for start, stop in spans)]
 
     def at(self, place: float) -> float:
-        """Return how much."""
+        """Return the amount before ``place``."""
         at = bisect_left(self._starts, place) - 1
         return 0 if at < 0 else self._sums[at] + min(place, self._spans[at][1]) - self._spans[at][0]

@@ -1,4 +1,4 @@
-"""The command line: a file for each command in ``commands``, and beside it what they share."""
+"""The command line: one file for each command in ``commands``; the files here are what the commands share."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from rxcandles.version import VERSION
 __all__ = ["run_command_line"]
 
 SHORT: Final = 1.5
-"""Seconds to try to reach a server that was never reached, where ``--patience`` says nothing: people wait for it."""
+"""Default of ``--patience`` in seconds: how long to try a server that was never reached, while a person waits."""
 
 
 class _Whole(click.Group):
-    """Lists its commands with their first sentence, whole: an ending of dots tells nobody what a command does."""
+    """Lists each command with its whole first sentence, which click would cut off."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
@@ -53,19 +53,25 @@ class _Whole(click.Group):
     help="""Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
-    rxcandles collect KRW-BTC 1m --count 20000
-    rxcandles plan KRW-BTC KRW-ETH 1m --last 30d
+    rxcandles plan KRW-BTC 1m --last 30d                 # what it would cost
+    rxcandles collect KRW-BTC KRW-ETH 1m --count 20000   # download and store
+    rxcandles coverage                                   # what is stored
     rxcandles get KRW-BTC 1d --since 2024-01-01 --format csv
-    rxcandles coverage
+
+    To try a command without a network, add --exchange simulated: a built-in exchange with invented candles.
 
     \b
     Words:
-      series      one market in one timeframe, such as KRW-BTC 1m (m is minutes, M months)
-      slot        the time of one candle; without a trade in it there is no candle
-      proven      the exchange was asked: every candle that exists there is stored
-      missing     nobody asked yet; collecting again fetches it
-      provisional empty by one answer, and asked about again later
-      impossible  missing, for the exchange's candle can't be true; collecting again asks for it
+      series      one market in one timeframe: KRW-BTC 1m (m is minutes, M is months)
+      slot        the time of one candle; it is empty if nobody traded or the exchange was down
+      covered     the exchange was asked: all candles that exist there are stored
+      proven      the word for "covered" in JSON, CSV and Parquet
+      gap         a span that is not covered; collect again to fetch it
+      missing     slots in gaps
+      provisional empty by one answer only; a later run asks again
+      impossible  missing, because the exchange sent values that can't be true;
+                  a later run asks again
+      imported    read from a file of another tool; the exchange was not asked
     """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
@@ -73,7 +79,7 @@ class _Whole(click.Group):
 @click.version_option(VERSION, prog_name="rxcandles")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Collect exchange candles into a SQLite file without gaps, and print, draw or export them."""
+    """Print the help if no command is given."""
     if context.invoked_subcommand is None:
         echo(*context.get_help().splitlines())
 
@@ -86,9 +92,9 @@ for _command in (
 
 
 def run_command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; every mistake is one line on stderr and an exit code, never a traceback.
+    """Run one command and return its exit code; print an error as one line on stderr, never as a traceback.
 
-    Without ``arguments`` stdout and stderr are this command's own, and a fault of theirs ends nothing.
+    Without ``arguments`` the command owns stdout and stderr: if one of them fails, the work continues.
     """
     if arguments is not None:
         lenient_streams()
@@ -100,7 +106,7 @@ def run_command_line(arguments: Sequence[str] | None = None) -> int:
     fault = outputs.finish()
     if fault is None:
         return code
-    return _say(f"stdout can't be written to: {fault.strerror}", code or 1)
+    return _say(f"stdout can't be written to: {fault.strerror}; not everything was printed", code or 1)
 
 
 def _done(arguments: list[str] | None) -> int:
@@ -109,7 +115,7 @@ def _done(arguments: list[str] | None) -> int:
 
 
 def _ended(work: Callable[[], int]) -> int:
-    """Return the exit code of a command, and say why where it could not do its work."""
+    """Run a command and return its exit code; if it fails, print why."""
     patience, zone = PATIENCE.set(SHORT), ZONE.set(_usual_zone())
     OBJECTS.begin()
     try:
@@ -137,7 +143,7 @@ def _ended(work: Callable[[], int]) -> int:
 def _usual_zone() -> tzinfo:
     try:
         return default_zone(None)
-    except RequestError:  # a command that has to do with times says so
+    except RequestError:  # a command that reads or shows times raises it later
         return UTC
 
 

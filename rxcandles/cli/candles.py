@@ -1,4 +1,4 @@
-"""What ``get`` and ``stream`` have in common: candles of several series on stdout."""
+"""Shared by ``get`` and ``stream``: print candles of several series on stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Page", "arguments_of", "asked_series", "of_one", "tell"]
 
 
 def asked_series(command: str, wanted: Wanted, place: Place) -> tuple[Mapping[Request, str], list[str]]:
-    """Return the series that are asked for, with their titles, and which listed ones are left out."""
+    """Return the requested series with their titles, and a line for each listed market that is left out."""
     wanted.check(place.exchange, command)
     left_out: list[str] = []
     titles = titles_of(place.requests([wanted], left_out))
@@ -30,23 +30,23 @@ def asked_series(command: str, wanted: Wanted, place: Place) -> tuple[Mapping[Re
 
 
 def of_one(error: RxCandlesError, titles: Mapping[Request, str]) -> RxCandlesError:
-    """Return an error that stops none of the other series; raise one that is about all of them, or about the only."""
+    """Return an error that concerns one series of several; raise one that concerns all, or the only one."""
     if len(titles) == 1 or isinstance(error, BannedError | UnreachableError):
         raise error
     return error
 
 
 def arguments_of(request: Request) -> tuple[str, str, int | None, datetime, datetime | None]:
-    """Return a request as the provider's methods take it."""
+    """Return a request as positional arguments for the methods of the provider."""
     end = None if request.start is None else to_datetime(request.start)
     return request.symbol, request.timeframe.name, request.count, to_datetime(request.stop), end
 
 
 class Page:
-    """Lines of several series, one after the other.
+    """Formats several series as lines, one series after the other.
 
-    In a table each has its title and its header. Otherwise there is one header, and where timeframes differ, each line
-    ends with its own.
+    In a table each series has a title and a header. In csv there is one header. If the timeframes differ, each line of
+    csv and jsonl ends with its timeframe.
     """
 
     def __init__(self, titles: Mapping[Request, str], output: Output, *, marked: bool) -> None:
@@ -55,7 +55,7 @@ class Page:
         self._begun = False
 
     def lines(self, request: Request, candles: Sequence[CandleData], *, first: bool) -> Iterator[str]:
-        """Yield the lines of some candles of a series, of its ``first`` or of later ones."""
+        """Yield the lines of candles of one series; ``first``: they are its first candles."""
         header, self._begun = (first if self._style == "table" else not self._begun), True
         if header and self._style == "table" and len(self._titles) > 1:
             yield f"{self._titles[request]}:"
@@ -69,7 +69,7 @@ class Page:
 
 
 def tell(found: Mapping[str, Doubts], failures: Mapping[str, RxCandlesError], *, quiet: bool) -> int:
-    """Say what is not sure and what failed; return 1 where something failed or a candle is left out."""
+    """Print what is doubtful and what failed; return 1 if a series failed or a candle is left out."""
     if not quiet:
         tell_doubts(found)
     impossible = {title: doubts.impossible for title, doubts in found.items() if doubts.impossible}

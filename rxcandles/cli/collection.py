@@ -1,4 +1,4 @@
-"""Collecting all that is wanted, and what it came to."""
+"""Shared by ``collect`` and ``run``: collect all series, and print the results."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ def collect_series(
     lines: bool = False,
     refetch: bool = False,
 ) -> int:
-    """Collect all that is wanted, print what it came to, and return the exit code.
+    """Collect all series, print the results, and return the exit code.
 
-    One series is told as ever, and its error raised; ``lines`` for what is said of several also then.
+    A single series is printed as two lines, and its error is raised. With ``lines`` it is printed like several: as a
+    table, and each error as a line.
     """
     if output.as_json:
         OBJECTS.expect("collect", _EMPTY)
@@ -79,7 +80,7 @@ def collect_series(
                 span = _span(each, results[each])
                 try:
                     ends[each] = await ends_held(provider.repository, each.symbol, each.timeframe, span)
-                except RxCandlesError:  # the result says why
+                except RxCandlesError:  # the result has the error
                     ends[each] = EndsHeld(None, None, reached_start=False)
         return results
 
@@ -105,7 +106,7 @@ def collect_series(
 
 
 def _say_who(whose: str, base_url: str) -> None:
-    """Say, where a database is made, that its candles are of a simulator though none was named: also with --quiet."""
+    """Print a note if a new database gets candles of a simulator that was not asked for by name, also with --quiet."""
     if whose == SIMULATED:
         address = printable(address_of(base_url))
         echo(f"rxcandles: the server at {address} is a simulator; its candles are stored as {whose!r}", err=True)
@@ -124,14 +125,14 @@ def _tell_one(request: Request, title: str, result: CollectionSummary | Exceptio
 
 
 def _tell_all(results: Mapping[str, CollectionSummary | Exception], place: Place, output: Output) -> bool:
-    """Say what several series came to, by title; return whether any failed, and raise an error that all have."""
+    """Print the results of several series; return whether any failed; raise the error if no server was reached."""
     failed = {title: result for title, result in results.items() if isinstance(result, Exception)}
     unreachable = [each for each in failed.values() if isinstance(each, UnreachableError)]
     if not output.as_json and not output.quiet and len(unreachable) < len(results):
         _print_table(results, place.kept(), output)
         _tell_doubts(results, output)
     if unreachable and len(unreachable) == len(results):
-        raise unreachable[0]  # one sentence is enough
+        raise unreachable[0]  # one message for all
     for title, error in failed.items():
         message = at_home(" ".join(str(error).split()))
         echo(f"rxcandles: {printable(message if message.startswith(title) else f'{title}: {message}')}", err=True)
@@ -139,7 +140,7 @@ def _tell_all(results: Mapping[str, CollectionSummary | Exception], place: Place
 
 
 def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: Output) -> None:
-    """Say what is provisional, unless all is to be quiet."""
+    """Print what is provisional, unless quiet."""
     found = {}
     for title, result in results.items():
         summary = result.summary if isinstance(result, IncompleteError) else result
@@ -150,7 +151,7 @@ def _tell_doubts(results: Mapping[str, CollectionSummary | Exception], output: O
 
 
 def _not_kept(requests: Iterable[Request], exchange: type) -> Iterator[str]:
-    """Yield a line for each timeframe of which more is asked for than the exchange keeps."""
+    """Yield a line for each timeframe that goes back further than the exchange's retention."""
     now = time.time()
     for timeframe in dict.fromkeys(each.timeframe for each in requests):
         since = retained_since(exchange, timeframe, now)
@@ -173,7 +174,7 @@ def _plain(request: Request, result: CollectionSummary | Exception, ends: EndsHe
 
 
 def _so_far(place: Place, request: Request, every: Mapping[Request, CollectionProgress]) -> dict[str, Any]:
-    """What is known of a series when a signal ends it, under the same names."""
+    """Return what is known about a series if a signal ends the run now, under the same names."""
     progress = every.get(request)
     held = 0 if progress is None else progress.collected_count
     known = {} if progress is None else {
@@ -193,7 +194,7 @@ def _about(request: Request, start: int | None, stop: int) -> dict[str, Any]:
 
 
 def _span(request: Request, result: CollectionSummary | Exception) -> tuple[int, int]:
-    """Return the span that is held of what was asked for, or what was asked for where that is not known."""
+    """Return the span that is stored of the request, or that of the request if it is not known."""
     summary = _summary(result)
     if summary is None:
         return request.span
@@ -210,4 +211,4 @@ def _print_table(results: Mapping[str, CollectionSummary | Exception], db: str, 
     show_table(summary_table(results), no_color=output.no_color)
     held = sum(not isinstance(result, Exception) for result in results.values())
     apart = "" if said_apart() is None else f"; times in {said_apart()}"
-    echo(f"{held:,} of {len(results):,} series are held in {printable(db)}{apart}")
+    echo(f"{held:,} of {len(results):,} series are complete in {printable(db)}{apart}")

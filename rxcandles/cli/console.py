@@ -1,4 +1,4 @@
-"""What the command line prints: candles, summaries, tables."""
+"""Text that commands print: candles, summaries, tables."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ __all__ = [
 FORMATS: Final = ("table", "csv", "jsonl")
 
 _PRICE: Final = 11
-"""Characters of a price: 150,000,000 won."""
+"""Width of a price column in characters: ``150,000,000`` (KRW)."""
 
 
 def format_candles(
     candles: Sequence[CandleData], style: str, *, header: bool = True, marked: bool = False
 ) -> Iterator[str]:
-    """Yield candles as lines of text: columns within 80, CSV, or a JSON object each, by Upbit's field names.
+    """Yield candles as lines: a table of 80 columns, CSV, or one JSON object each.
 
-    Where they are ``marked``, the latter two have ``proven`` as their last field, as exported files do.
+    * ``style``: one of ``FORMATS``. CSV and JSON have Upbit's field names.
+    * ``header``: the first line is a header (not for JSON).
+    * ``marked``: imported candles are among them. CSV and JSON get ``proven`` as their last field.
     """
     more = TRADE_FIELDS if not marked and any(isinstance(each, CandleWithTrades) for each in candles[:1]) else ()
     fields = (*FIELDS, *more, *(["proven"] if marked else []))
@@ -75,31 +77,31 @@ def _columns(candles: Sequence[CandleData], *, header: bool, marked: bool) -> It
         prices = " ".join(_price(each) for each in (candle.open, candle.high, candle.low, candle.close))
         mark = "" if not marked else "  " if candle.proven else " *"
         opened = time_shown(candle.open_time, form)
-        left = 80 - len(f"{opened}{mark} {prices} ")  # a time that has its offset leaves less
+        left = 80 - len(f"{opened}{mark} {prices} ")  # a time with an offset leaves less room
         yield f"{opened}{mark} {prices} {_amount(candle.volume, left):>{left}}"
 
 
 def _price(value: float) -> str:
-    """Return a price with ten digits, or with fewer where they take more room than there is."""
+    """Return a price with ten digits, or with fewer if they don't fit."""
     texts = (f"{value:,.{digits}g}" for digits in (10, 9, 8))
     return f"{next((each for each in texts if len(each) <= _PRICE), f'{value:,.10g}'):>{_PRICE}}"
 
 
 def _amount(value: float, room: int) -> str:
-    """Return an amount with eight decimals, or with fewer where they take more room than there is."""
+    """Return an amount with eight decimals, or with fewer if they don't fit."""
     texts = [f"{value:,.{decimals}f}" for decimals in range(8, -1, -1)]
     return next((each for each in texts if len(each) <= room), texts[-1])
 
 
 def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
-    """Return a summary as two or three lines for people."""
+    """Return a summary as two lines for people."""
     start, stop = summary.time_range
     older = summary.stored_older_count
     there = summary.collected_count - (summary.stored_count - older)
     changed = {"replaced": summary.revised_count, "deleted": summary.removed_count}
     lines = [
-        f"{title}: {counted(summary.collected_count, 'candle')} held in {printable(path)}, {span_shown(start, stop)}",
-        f"{max(there, 0):,} were there, {summary.stored_count:,} stored now"
+        f"{title}: {counted(summary.collected_count, 'candle')} stored in {printable(path)}, {span_shown(start, stop)}",
+        f"{max(there, 0):,} were stored before, {summary.stored_count:,} stored now"
         + (f", {older:,} of them older than asked," if older else "")
         + "".join(f", {number:,} {what}" for what, number in changed.items() if number)
         + f" with {counted(summary.api_calls_made, 'request')} in {summary.duration_seconds:.1f} s"
@@ -110,14 +112,14 @@ def summary_text(summary: CollectionSummary, title: str, path: str) -> str:
 
 
 def show_table(table: Table, *, no_color: bool = False) -> None:
-    """Print a table on stdout: as wide as the terminal, with colours there only; up to 200 columns elsewhere."""
+    """Print a table on stdout: on a terminal in its width and with colours, elsewhere up to 200 columns wide."""
     from rxcandles.cli.terminal import Terminal
 
     Terminal(width=None if sys.stdout.isatty() else 200, no_color=no_color).print(table)
 
 
 def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table:
-    """Return what several collections came to as a table that fits 80 columns, by title; a failure has a word of it."""
+    """Return the results of several collections as a table of 80 columns, by title; a failure is marked in words."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
@@ -134,6 +136,6 @@ def summary_table(results: Mapping[str, CollectionSummary | Exception]) -> Table
         numbers = (summary.collected_count, new, summary.api_calls_made)
         ends = (time_shown(moment, "%Y-%m-%d %H:%M") for moment in summary.time_range)
         incomplete = isinstance(result, IncompleteError)
-        told = "holes" if incomplete else ""
+        told = "gaps" if incomplete else ""
         table.add_row(title, *(f"{each:,}" for each in numbers), *ends, told, style="yellow" if incomplete else "")
     return table

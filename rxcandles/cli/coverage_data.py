@@ -1,4 +1,4 @@
-"""What a database holds of the series that are meant, and what of them is missing."""
+"""Read the coverage of stored series, and what is missing in them."""
 
 from __future__ import annotations
 
@@ -40,44 +40,44 @@ _T = TypeVar("_T")
 
 
 async def lacking_in(db: str, which: Which) -> list[str]:
-    """Return a line for each of the series that are meant, of all exchanges, of which something is missing."""
+    """Return a line for each named series, of all exchanges, that has a gap."""
     return lacking_lines(db, await found_in(db, which, (None, None), drawn_of), "")
 
 
 def lacking_lines(db: str, held: _Found, between: str) -> list[str]:
-    """Return a line for each series of which something is missing, or all of it; one where there is no series."""
+    """Return a line for each series that has a gap or nothing at all; one line if there is no series."""
     if not (held.shown or held.odd or held.absent):
         return [f"nothing is stored{between} in {db!r}"]
     lines = [_lacking_text(each, db) for each, _ in held.shown if each.missing]
-    return lines + [f"nothing is stored of {each.symbol} {each.timeframe}{between} in {db!r}" for each in held.absent]
+    return lines + [f"nothing is stored for {each.symbol} {each.timeframe}{between} in {db!r}" for each in held.absent]
 
 
 def _lacking_text(series: SeriesOverview, db: str) -> str:
-    """Return what is missing of a series in one sentence, with the command that fetches it."""
+    """Return one sentence about what is missing in a series, with the command that fetches it."""
     (exchange, symbol, frame), ends = series.series, (series.start, series.stop)
     since, until = map(time_written, ends)
     return (
         f"{symbol} {frame} is not complete: {counted(series.missing, 'slot')} missing in "
-        f"{counted(series.holes, 'hole')}; `rxcandles collect {symbol} {frame} --since {since} --until {until}"
+        f"{counted(series.holes, 'gap')}; `rxcandles collect {symbol} {frame} --since {since} --until {until}"
         f"{where_options(db, exchange)}` fetches them"
     )
 
 
 @attrs.frozen
 class _Found:
-    """What a database has of the series that are meant."""
+    """What a database has of the named series."""
 
     shown: Sequence[tuple[SeriesOverview, Any]]
     odd: Sequence[str]
-    """A line for each that has a row that can't be."""
+    """A line for each series that has an invalid row."""
     absent: Sequence[Series]
-    """Those that have nothing between the times that are asked for."""
+    """Series that have nothing between the two ends."""
 
 
 async def found_in(
     db: str, which: Which, ends: tuple[datetime | None, datetime | None], told: Callable[..., Awaitable[Any]]
 ) -> _Found:
-    """Each series, whoever's, with what is ``told`` of it."""
+    """Return each named series of all exchanges, with what ``told`` returns for it."""
     found: list[tuple[SeriesOverview, Any]] = []
     odd: dict[str, None] = {}
     left: set[Series] = set()
@@ -96,14 +96,14 @@ async def found_in(
             seen = await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
             found += [(each, what) for each, what, fault in seen if fault is None]
             odd |= dict.fromkeys(fault for *_, fault in seen if fault is not None)
-            if not series.odd:  # else it is not known which have nothing there
+            if not series.odd:  # otherwise a series that could not be read would look empty
                 ours = {each for each in held if each.exchange == exchange and which.fits(*each[1:])}
                 left |= ours - {each.series for each in series}
     return _Found(found, [*odd], sorted(left))
 
 
 async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOverview, _A | None, str | None]:
-    """Return a series with what is told of it, or with why that can't be read."""
+    """Return a series with what ``told`` gives, or with why it can't be read."""
     try:
         return series, await told, None
     except OddRowError as error:
@@ -113,7 +113,7 @@ async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOver
 async def _visited(
     store: SqliteStore, items: Sequence[_T], work: Callable[[SqliteStore, _T], Awaitable[_A]]
 ) -> list[_A]:
-    """Return ``work(store, item)`` of each, some in each visit of the store's thread."""
+    """Return ``work(store, item)`` for each item; do several in one visit to the store's thread."""
     found: list[_A] = []
 
     async def some_of(store: SqliteStore, *, some: Sequence[_T]) -> list[_A]:
@@ -130,7 +130,7 @@ async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Imposs
 
 @attrs.frozen
 class Drawn:
-    """A series, the span of its strip, and what is told below."""
+    """A series with the span of its strip, and its impossible candles for the lines below the table."""
 
     series: SeriesOverview
     span: Span
@@ -138,7 +138,7 @@ class Drawn:
 
 
 async def drawn_of(store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> Drawn:
-    """Return a series with the span that it and what is imported of it have together."""
+    """Return a series with the span that covers its stored and its imported candles."""
     frame, (start, stop) = Timeframe.of(series.series.timeframe), _span(series)
     if series.imported:
         since, to = (None if end is None else int(from_datetime(end)) for end in ends)
@@ -152,7 +152,7 @@ async def drawn_of(store: SqliteStore, series: SeriesOverview, ends: tuple[datet
 async def cells_of_all(
     db: str, found: Sequence[Drawn], place: Callable[[SeriesOverview], tuple[int, int]]
 ) -> list[Sequence[CoverageCell]]:
-    """Return the cells of the strip of each series; ``place`` says where that begins and ends, in characters."""
+    """Return the cells of each series' strip; ``place`` gives its first character and the one after its last."""
 
     async def cells_of(store: SqliteStore, drawn: Drawn) -> Sequence[CoverageCell]:
         (first, stop), series = place(drawn.series), drawn.series.series
@@ -168,10 +168,10 @@ async def cells_of_all(
 async def plain_of(
     store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
 ) -> dict[str, object]:
-    """Return a series as ``--json`` prints it."""
+    """Return the object of a series that ``--json`` prints."""
     frame, (since, to) = Timeframe.of(series.series.timeframe), ends
     proven = covered_within(store, series.series.symbol, frame, _span(series))
-    # That nothing is older than the oldest candle is one of them, so not only those of the span.
+    # Read claims outside the span too: the beginning of history is one, and lies before the oldest candle.
     start = BEGINNING if since is None else int(from_datetime(since))
     stop = END - 1 if to is None else int(from_datetime(to))
     claims = await store.claims(series.series.symbol, frame, start, stop)

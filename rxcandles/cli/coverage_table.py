@@ -1,4 +1,4 @@
-"""What series a database holds as a table: a line for each, its strip in the last column, one ruler below them all."""
+"""The table of ``rxcandles coverage``: a line for each series with its strip, and one time axis below."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from rxcandles.stores.overview import CoverageCell, SeriesOverview
 __all__ = ["Layout", "show_coverage"]
 
 WIDEST: Final = 160
-"""Characters of a line where the terminal is wider."""
+"""Most characters of a line, on a terminal that is wider."""
 
 LEAST: Final = 24
-"""Characters of a strip at least: two dates stand under it; a third of a terminal that is narrower than usual."""
+"""Fewest characters of a strip, so that two dates fit under it; a narrow terminal gives it a third of its width."""
 MOST: Final = 100
-"""And at most."""
+"""Most characters of a strip."""
 GAP: Final = 2
 TIGHT: Final = 1
-"""Spaces between two columns; where there is no room for more, one."""
+"""Spaces between two columns; ``TIGHT`` if there is not enough room."""
 
 
 @attrs.frozen
 class _Column:
     name: str
     rank: int
-    """What there is no room for is left out, the highest first; ``--json`` has it all."""
+    """If there is not enough room, the column with the highest rank is left out first; ``--json`` has all."""
     text: Callable[[SeriesOverview], str]
     left: bool = False
     time: bool = False
@@ -54,7 +54,7 @@ def _date_of(text: Callable[[SeriesOverview], str]) -> Callable[[SeriesOverview]
 
 
 def _size(each: SeriesOverview) -> str:
-    # The whole file by its rows is no measurement.
+    # Without dbstat, the size is an estimate from the size of the file and the number of rows.
     return ("" if each.size_source == "dbstat" else "~") + f"{each.size:,}"
 
 
@@ -68,19 +68,19 @@ _COLUMNS: Final = (
     _Column("outage", 7, _count(lambda each: each.outage)),
     _Column("either", 7, _count(lambda each: each.either)),
     _Column("provisional", 2, _count(lambda each: each.provisional)),
-    _Column("holes", 8, _count(lambda each: each.holes)),
+    _Column("gaps", 8, _count(lambda each: each.holes)),
     _Column("missing", 1, _count(lambda each: each.missing)),
     _Column("impossible", 2, _count(lambda each: each.impossible)),
     _Column("imported", 2, _count(lambda each: each.imported)),
     _Column("bytes", 10, _size),
 )
 _WHERE_THERE: Final = ("outage", "either", "provisional", "impossible", "imported")
-"""Columns that are there only where one of their counts is not 0."""
+"""Columns that are shown only if one of their counts is not 0."""
 
 
 @attrs.frozen
 class _Filled:
-    """A column with its text for each series, made once: a table may have ten thousand lines."""
+    """A column with its text for each series, made only once: a table may have ten thousand lines."""
 
     column: _Column
     texts: Sequence[str]
@@ -96,10 +96,10 @@ class _Filled:
 
 
 class Layout:
-    """Which columns there is room for in ``width`` characters, and where each series' strip is."""
+    """The columns that fit into ``width`` characters, and the place of each series' strip."""
 
     def __init__(self, spans: Mapping[SeriesOverview, Span], width: int) -> None:
-        """Lay out the series, each with the span that its strip has."""
+        """Lay out the series, each with the span of its strip."""
         self._spans, found = spans, [*spans]
         self._found = found
         named = (attrs.evolve(each, name=headed(each.name)) if each.time else each for each in _COLUMNS)
@@ -110,26 +110,26 @@ class Layout:
         ]
         least = max(LEAST // 2, min(LEAST, width // 3))
         if {each.series.exchange for each in found} != {EXCHANGES[0]}:
-            # Whose candles they are is never left out; a name that is too long for that is shortened in its middle.
+            # Never leave out the exchange if it is not the usual one; shorten a long name in its middle.
             room = max(12, width - least - filled[1].width - 2 * TIGHT)
             kept = attrs.evolve(filled[0].column, rank=0, text=lambda each: _shortened(each.series.exchange, room))
             filled[0] = _Filled.of(kept, found)
         self._columns, self._gap = _fitting(filled, found, width - least)
         self._offset = sum(each.width + self._gap for each in self._columns)
         self.strip = max(least, min(MOST, width - self._offset))
-        """Characters of the strips."""
+        """Width of the strips in characters."""
         self._start = min(start for start, _ in spans.values())
         self._stop = max(stop for _, stop in spans.values())
 
     def place(self, series: SeriesOverview) -> tuple[int, int]:
-        """Return the first character of a series' strip, and the one behind its last."""
+        """Return the first character of a series' strip, and the one after its last."""
         start, stop = self._spans[series]
         scale = self.strip / (self._stop - self._start)
         first = min(int((start - self._start) * scale), self.strip - 1)
         return first, max(first + 1, min(self.strip, -int((self._start - stop) * scale // 1)))
 
     def lines(self, cells: Sequence[Sequence[CoverageCell]], *, blocks: bool, width: int) -> Iterator[Text]:
-        """Yield the table with the cells of each series' strip, the ruler, and what the characters mean."""
+        """Yield the table with each series' strip, the time axis, and the legend."""
         yield Text(self._line([each.column.name for each in self._columns]).rstrip())
         texts = zip(*(each.texts for each in self._columns), strict=True)
         for series, pieces, line in zip(self._found, cells, texts, strict=True):
@@ -150,7 +150,10 @@ class Layout:
 
 
 def _fitting(columns: list[_Filled], found: Sequence[SeriesOverview], room: int) -> tuple[list[_Filled], int]:
-    """Return the columns that fit, with times as dates and less space where they don't otherwise; and that space."""
+    """Return the columns that fit, and the space between them.
+
+    If not all fit: use less space, then dates without times, then leave out columns.
+    """
     dates = [
         _Filled.of(attrs.evolve(each.column, text=_date_of(each.column.text)), found) if each.column.time else each
         for each in columns
@@ -172,8 +175,8 @@ def _shortened(text: str, most: int) -> str:
 
 
 def show_coverage(db: str, found: Sequence[Drawn], *, no_color: bool) -> None:
-    """Print the table, and what of it can't be true."""
-    # What is no terminal is as wide as one usually is, unless COLUMNS says otherwise.
+    """Print the table, and a line for each series with impossible candles."""
+    # A file or pipe has the usual width of a terminal, unless COLUMNS says otherwise.
     width = min(Terminal().width, WIDEST)
     terminal = Terminal(width=width, no_color=no_color)
     layout = Layout({each.series: each.span for each in found}, width)

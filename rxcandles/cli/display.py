@@ -1,4 +1,4 @@
-"""How far collections are, on stderr while they run: a live picture on a terminal, a line every 5 seconds elsewhere."""
+"""Show progress on stderr while a command runs: a live picture on a terminal, elsewhere a line every 5 seconds."""
 
 from __future__ import annotations
 
@@ -25,56 +25,58 @@ from rxcandles.cli.board import PAGE, Board, clock, share
 __all__ = ["LastProgress", "Output", "board_shown", "progress_shown"]
 
 PLAIN_EVERY: Final = 5.0
-"""Seconds between lines of progress where there is no terminal."""
+"""Seconds between lines of progress if stderr is not a terminal."""
 
 
 @attrs.frozen
 class Output:
-    """What of the results is written, where and how, and how much is told beside them."""
+    """How and where results are written, and how much is shown beside them."""
 
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
     as_json: bool = False
     style: str | None = None
-    """The format of the candles."""
+    """Format of the candles."""
     path: str | None = None
-    """The file that is written, or ``-``."""
+    """File to write; ``-`` is stdout."""
     force: bool = False
-    """Whether any file may be replaced."""
+    """Whether any existing file may be replaced."""
     most: int | None = None
-    """How many findings of a kind are shown."""
+    """Most findings of each kind that are shown."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Raise RequestError for options that contradict each other."""
         if self.quiet and self.verbose:
             raise RequestError("--quiet and --verbose are both given; give one of them")
 
     def console(self) -> Console:
-        """Return the console on stderr: colours on a terminal only, and not where they are off."""
+        """Return the console on stderr; it has colours only on a terminal, and if they are not turned off."""
         from rxcandles.cli.terminal import Terminal
 
         return Terminal(stderr=True, no_color=self.no_color)
 
 
 class LastProgress:
-    """Keeps the newest progress, for what is said when a run is interrupted."""
+    """Keeps the newest progress, and passes it on."""
 
     def __init__(self, then: Callable[[CollectionProgress], None]) -> None:
         self.progress: CollectionProgress | None = None
         self._then = then
 
     def __call__(self, progress: CollectionProgress) -> None:
-        """Take the newest progress and show it."""
+        """Record the newest progress, and pass it on."""
         self.progress = progress
         self._then(progress)
 
 
 @contextmanager
 def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = True, page: int = PAGE) -> Iterator[Board]:
-    """Show a board while the block runs, and the log as far as it is asked for; nothing where quiet.
+    """Show a board while the block runs, and the log if it is wanted; with ``quiet`` nothing.
 
-    ``page`` is how many candles a request brings.
+    * ``expected``: see :class:`~rxcandles.cli.board.Board`.
+    * ``live``: draw a picture if stderr is a terminal.
+    * ``page``: candles of one request.
     """
     console = output.console()
     board: Board
@@ -88,8 +90,8 @@ def board_shown(expected: Mapping[str, int], output: Output, *, live: bool = Tru
             from rxcandles.cli.picture import Picture
 
             board = Board(expected, page)
-            STOPPING.before_leaving(partial(os.write, 2, b"\x1b[?25h"))  # the picture has hidden the cursor
-            # What goes to stdout meanwhile must not go to stderr, which is where the picture is.
+            STOPPING.before_leaving(partial(os.write, 2, b"\x1b[?25h"))  # show the cursor, which the picture hides
+            # Text for stdout must not go to stderr, where the picture is; redirect it only if both are the terminal.
             redirect = sys.stdout is not None and sys.stdout.isatty()
             picture = Picture(board)
             with Live(
@@ -122,12 +124,12 @@ class _Lines(Board):
         self._name = next(iter(expected)) if len(expected) == 1 else f"{len(expected)} series"
 
     def tell(self, title: str, progress: CollectionProgress) -> None:
-        """Take the newest progress of one series; print a line when it is time."""
+        """Record the newest progress of one series; print a line if it is time."""
         super().tell(title, progress)
         self._print()
 
     def look(self, limit: LimiterStats | None) -> None:
-        """Take the newest state of the limiter; print a line when it is time, also while nothing arrives."""
+        """Record the newest state of the limiter; print a line if it is time, also while no candles arrive."""
         super().look(limit)
         self._print()
 

@@ -1,4 +1,4 @@
-"""Findings for ``rxcandles repair``: those of ``verify --json``, and those that ``verify`` has noted beside a file."""
+"""Findings for ``rxcandles repair``: from the output of ``verify --json``, or from the file beside the database."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from rxcandles.util.files import replacing
 __all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
 
 LARGEST: Final = 100_000_000
-"""Bytes of a report; a larger one is something else."""
+"""Most bytes of a report; a larger file is refused."""
 
 
 def read_findings(path: str) -> tuple[list[Finding], int]:
-    """Return the findings of a report, and how many more it counts; ``-`` is stdin.
+    """Return the findings in a report, and how many more it counts but does not list; ``-`` is stdin.
 
-    ``RequestError`` says what can't be meant, and where.
+    Raises:
+        RequestError: the file is missing, or is not a valid report; the text names the invalid value and its place.
     """
     if path != "-":
         check_path("--from", path)
     try:
         report = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: {error}") from None
+        raise RequestError(f"{path!r} is not a report of `rxcandles verify --json`: {error}") from None
     found = report.get("findings") if isinstance(report, dict) else None
     if not isinstance(found, list):
-        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: it has no list of findings")
+        raise RequestError(f"{path!r} is not a report of `rxcandles verify --json`: it has no list of findings")
     findings = [_finding(f"{path}: findings[{number}]", each) for number, each in enumerate(found)]
     counts = report.get("counts", {})
     counted = sum(each for each in counts.values() if type(each) is int) if isinstance(counts, dict) else 0
@@ -46,7 +47,7 @@ def read_findings(path: str) -> tuple[list[Finding], int]:
 
 
 def note_findings(db: str, findings: Iterable[Finding]) -> bool:
-    """Note what only the exchange can show, beside what is noted already; say whether that could be done."""
+    """Add findings that only the exchange can show to the file beside the database; return whether that worked."""
     return _note(db, [*noted_findings(db), *(each for each in findings if each.kind in EXCHANGE_KINDS)])
 
 
@@ -59,13 +60,13 @@ def _note(db: str, findings: Iterable[Finding]) -> bool:
     try:
         with replacing(_note_of(db), force=True) as path:
             path.write_text(json.dumps({"path": db, "findings": plain}), encoding="utf-8")
-    except OSError:  # where one may only read
+    except OSError:  # such as a folder that may only be read
         return False
     return True
 
 
 def noted_findings(db: str) -> list[Finding]:
-    """Return what is noted about a database; nothing where no note can be read."""
+    """Return the findings in the file beside a database; none if it can't be read."""
     try:
         return read_findings(_note_of(db))[0]
     except (RequestError, OSError):
@@ -73,7 +74,7 @@ def noted_findings(db: str) -> list[Finding]:
 
 
 def forget_findings(db: str, exchange: str, which: Which) -> None:
-    """Strike out of the note about a database what a repair of these series has dealt with; with the last, the file."""
+    """Remove the findings of repaired series from the file beside a database; delete the file with the last one."""
     noted = noted_findings(db)
     left = [each for each in noted if each.exchange != exchange or not which.fits(plain(each.symbol), each.timeframe)]
     if left and left != noted:
@@ -95,7 +96,9 @@ def _text(path: str) -> bytes:
     with open(path, "rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise RequestError(f"{path!r} is no report of `rxcandles verify --json`: it is longer than {LARGEST:,} bytes")
+        raise RequestError(
+            f"{path!r} is not a report of `rxcandles verify --json`: it is larger than {LARGEST:,} bytes"
+        )
     return content
 
 
@@ -128,5 +131,5 @@ def _moment(where: str, value: Mapping[str, Any], name: str) -> datetime | None:
 def _word(where: str, value: Mapping[str, Any], name: str) -> str:
     word = value.get(name)
     if not isinstance(word, str):
-        raise refusal(f"{where}.{name}", word, "give it in quotes")
+        raise refusal(f"{where}.{name}", word, "give a text in quotes")
     return word

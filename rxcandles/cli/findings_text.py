@@ -1,4 +1,4 @@
-"""What a check or a repair of a database has come to, in lines for people."""
+"""Text for people about the report of a check or a repair of a database."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ DAMAGED: Final = 4
 
 
 def report_lines(report: VerificationReport, *, repair: str = "repair") -> Iterator[str]:
-    """Yield what a check has found, and with which command, ``repair``, that is mended."""
+    """Yield the findings of a check, and the command that repairs them: ``repair`` with its options."""
     yield from _finding_lines(report)
     sampled = f", {counted(report.samples, 'page')} compared with the exchange" if report.samples else ""
-    imported = f", {counted(report.imported, 'imported candle')}, none proven" if report.imported else ""
+    imported = f", {counted(report.imported, 'imported candle')}, not proven" if report.imported else ""
     seen = (
         f"{report.path}: {report.series:,} series, {counted(report.candles, 'candle')}, {counted(report.spans, 'span')}"
         f"{imported}{sampled}"
@@ -61,22 +61,24 @@ def report_lines(report: VerificationReport, *, repair: str = "repair") -> Itera
 
 
 def _exchange_of(report: VerificationReport) -> str:
-    """Return whose series are wrong; the usual exchange where they are of several, as a repair is of one at a time."""
+    """Return the exchange of the findings; the usual one if there are several, since a repair asks one at a time."""
     exchanges = {each.exchange for each in report.findings if each.kind not in NOTE_KINDS and each.exchange}
     return exchanges.pop() if len(exchanges) == 1 else EXCHANGES[0]
 
 
 def _notes(report: VerificationReport) -> str:
-    """What is worth knowing, in a few words each."""
+    """Return notes about findings that are not faults, a few words each."""
     told = ""
     if absences := report.counts.get("provisional_absence", 0):
         verb = "is" if absences == 1 else "are"
         told += f"; {counted(absences, 'absence')} {verb} provisional, and will be asked about again"
     if impossible := report.counts.get("impossible_answer", 0):
         verb = "is" if impossible == 1 else "are"
-        told += f"; {counted(impossible, 'candle')} {verb} not held, as the exchange's can't be true"
+        told += (
+            f"; {counted(impossible, 'candle')} {verb} impossible: the exchange's values can't be true, so not stored"
+        )
     if places := report.counts.get("two_scales", 0):
-        told += f"; prices change their scale at {counted(places, 'place')}, see --against-exchange"
+        told += f"; prices change their scale at {counted(places, 'place')}: check with --against-exchange"
     if refused := report.counts.get("not_compared", 0):
         told += f"; {refused:,} series could not be compared"
     return told
@@ -97,7 +99,7 @@ def _finding_line(finding: Finding) -> str:
 
 
 def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) -> Iterator[str]:
-    """Yield what a repair has found and done, and what is left."""
+    """Yield what a repair found, what it did, and what is left."""
     if report.before.damaged or (report.after == report.before and report.before.clean and not report.requests):
         yield from report_lines(report.before)
         return
@@ -113,21 +115,21 @@ def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) ->
         if report.absences is not None:
             yield _absences_line(report.absences)
         yield from map(at_home, report.failures)
-        yield f"{db}: {'nothing is wrong now' if left.clean else 'this is left'}"
+        yield f"{db}: {'nothing is wrong now' if left.clean else 'these findings are left:'}"
         yield from _finding_lines(left)
     if dry_run:
-        yield "nothing was changed; run it without --dry-run to do this"
+        yield "nothing was changed; run the command without --dry-run to do this"
     others = {finding.exchange for finding in left.findings if finding.kind not in NOTE_KINDS}
     for other in sorted(others - {exchange, ""}):
         only = " --dry-run" if dry_run else ""
-        yield f"of exchange {other}, which this did not ask: rxcandles repair{where_options(db, other)}{only}"
+        yield f"not repaired, because they are of exchange {other}: rxcandles repair{where_options(db, other)}{only}"
 
 
 def _absences_line(asked: AbsencesAsked) -> str:
-    left = f"; {counted(asked.left, 'doubtful absence')} left"
-    until = "" if asked.until is None else f", the last to be settled at {time_shown(asked.until)} {zone_name()}"
+    left = f"; {counted(asked.left, 'provisional absence')} left"
+    until = "" if asked.until is None else f"; the last can be final at {time_shown(asked.until)} {zone_name()}"
     healed = f"{asked.healed:,} had candles, {asked.candles:,} stored"
-    return f"{counted(asked.asked, 'doubtful absence')} asked about: {healed}{left}{until}"
+    return f"{counted(asked.asked, 'provisional absence')} asked about again: {healed}{left}{until}"
 
 
 def _step_line(step: RepairStep, would: str) -> str:
@@ -136,30 +138,32 @@ def _step_line(step: RepairStep, would: str) -> str:
         return f"{name}: {would}removed, with {counted(step.candles, 'candle')} and {counted(step.spans, 'span')}"
     if step.action == "question":
         what = f"{counted(step.candles, 'candle')} in {counted(step.spans, 'span')}"
-        return f"{name}: {would}asked for anew: {what}, which stay until the new page has come"
+        return f"{name}: {would}fetched again: {what}, which stay until the new page has arrived"
     return (
-        f"{name}: {would}taken out of the ledger: {counted(step.spans, 'span')}, with "
+        f"{name}: {would}removed from the coverage: {counted(step.spans, 'span')}, with "
         f"{counted(step.candles, 'candle')}; "
         f"{counted(step.slots, 'slot')} {would}fetched again"
-        + (f"; {counted(step.claims, 'claim')} {would}put right" if step.claims else "")
+        + (f"; {counted(step.claims, 'claim')} {would}corrected" if step.claims else "")
     )
 
 
 def nothing_compared(db: str, whose: str) -> str:
-    """Say that there was nothing to ask an exchange about, and whose candles there are."""
+    """Return a line that says that no page could be compared, and from which exchange candles are stored."""
     others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
     hint = f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
-    return f"no page was compared: {db} holds nothing of {whose!r} that is older than an hour{hint}"
+    return f"no page was compared: {db} has no candles of {whose!r} that are older than an hour{hint}"
 
 
 def check_seed(seed: int | None, sample: int | None) -> None:
-    """Raise :class:`RequestError` for a seed of nothing."""
+    """Raise :class:`RequestError` if a seed is given without a sample."""
     if seed is not None and sample is None:
-        raise RequestError("--seed is given without --against-exchange, which it is for")
+        raise RequestError(
+            f"--seed {seed} is given without --against-exchange; add --against-exchange, or leave out --seed"
+        )
 
 
 def most_of(output: Output) -> int:
-    """What is for people is short; what a repair may be made of is not."""
+    """Return the most findings to show of each kind: few for people, more in JSON, which a repair may read."""
     return output.most or (1000 if output.as_json else 10)
 
 

@@ -1,4 +1,4 @@
-"""Which files ``rxcandles import`` takes, and of which series each is."""
+"""Find the files that ``rxcandles import`` reads, and the series of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Asked", "Left", "files_of"]
 
 @attrs.frozen
 class Asked:
-    """A file, and the series that it is to be imported as."""
+    """A file, and the series under which it is imported."""
 
     path: str
     symbol: str
@@ -28,7 +28,7 @@ class Asked:
 
 @attrs.frozen
 class Left:
-    """A file of a folder that is left out, and why."""
+    """A file in a folder that is left out, and why."""
 
     path: str
     why: str
@@ -37,11 +37,15 @@ class Left:
 def files_of(
     paths: Sequence[str], symbol: str | None, timeframe: str | None, exchange: str = EXCHANGES[0]
 ) -> list[Asked | Left]:
-    """Return each file that is named, and those of each folder, oldest name first.
+    """Return each named file, and the files of each named folder in the order of their names.
 
-    Market and timeframe are those given; what is not given the name of the file says. Of a folder what is of another
-    series is left out, as is what has no candles; of files that are named nothing is. What is lacking is asked for
-    as the ``exchange`` has it.
+    * ``symbol``, ``timeframe``: of all files; if None, the file name says it.
+    * ``exchange``: an error proposes a market of this exchange.
+
+    In a folder, files of other series and files without candles are left out. A named file is never left out.
+
+    Raises:
+        RequestError: the series of a file is not known, or a folder has no file that says its series.
     """
     found: list[Asked | Left] = []
     for each in paths:
@@ -53,8 +57,8 @@ def files_of(
         if not any(isinstance(file, Asked) for file in inside):
             told = f"; the first, {inside[0].path!r}: {inside[0].why}" if inside and isinstance(inside[0], Left) else ""
             raise RequestError(
-                f"no file in {each!r} says by its name which market and timeframe it is of, as BTC_KRW-1m.feather"
-                f" does{told}; name files with --symbol and --timeframe"
+                f"no file in {each!r} has a market and a timeframe in its name, such as BTC_KRW-1m.feather{told}; "
+                "name the files one by one, with --symbol and --timeframe"
             )
         found += inside
     return found
@@ -72,11 +76,11 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str)
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
         if not path.exists():
-            raise RequestError(f"there is no file {str(path)!r}; name the one that is to be imported")
+            raise RequestError(f"there is no file {str(path)!r}; name the file to import")
         wanted = ((f"--symbol {named(exchange).example}", symbol), ("--timeframe 1m", timeframe))
         lacking = [words for words, value in wanted if value is None]
         raise RequestError(
-            f"{str(path)!r} does not say by its name which market and timeframe it is of; give {' and '.join(lacking)}"
+            f"the name of {str(path)!r} does not say its market and timeframe; give {' and '.join(lacking)}"
         )
     return Asked(str(path), symbol, timeframe)
 
@@ -84,13 +88,13 @@ def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str)
 def _of_folder(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked | Left:
     unfit = next((said.unfit for said in statements_of_name(path)[1] if said.unfit), None)
     if unfit is not None:
-        return Left(str(path), f"it has {unfit}, no candles")
+        return Left(str(path), f"it has {unfit}, not candles")
     by_name = series_of_name(path, exchange)
     if by_name is None:
         if symbol is None or timeframe is None:
-            return Left(str(path), "its name says no market and timeframe of candles")
+            return Left(str(path), "its name has no market and timeframe")
         return Asked(str(path), symbol, timeframe)
     wanted = (symbol or by_name[0], by_name[1] if timeframe is None else Timeframe.of(timeframe).name)
     if wanted != by_name:
-        return Left(str(path), f"it is of {' '.join(by_name)}")
+        return Left(str(path), f"it has {' '.join(by_name)}")
     return Asked(str(path), *wanted)

@@ -1,4 +1,4 @@
-"""Files of jobs for ``rxcandles run``: collections that repeat, in TOML."""
+"""Read the TOML file of jobs for ``rxcandles run``."""
 
 from __future__ import annotations
 
@@ -23,27 +23,31 @@ from rxcandles.util.arguments import check_count, check_path, check_rate, refusa
 __all__ = ["read_jobs"]
 
 LARGEST: Final = 1_000_000
-"""Bytes of a file of jobs; a larger one is something else."""
+"""Most bytes of a file of jobs; a larger file is refused."""
 
 
 DEEPEST: Final = 100
-"""Dots in a line of it."""
+"""Most dots in one line of it."""
 
 
 def read_jobs(path: str) -> tuple[list[Wanted], Place]:
-    """Return what a file of jobs asks for, and where; ``RequestError`` says what in it can't be meant, and where."""
+    """Return the jobs of a file, and the place for all of them.
+
+    Raises:
+        RequestError: the file is missing or invalid; the text names the invalid value and its place.
+    """
     import tomllib
 
     text = _text(check_path("FILE", path))
-    # Python's reader takes the square of the time for a name of many parts.
+    # The time of tomllib grows with the square of the number of parts of a dotted name.
     if any(line.count(".") > DEEPEST and not line.lstrip().startswith("#") for line in text.splitlines()):
-        raise RequestError(f"{path!r} is no TOML file of jobs: a line of it has more than {DEEPEST} dots")
+        raise RequestError(f"{path!r} is not a TOML file of jobs: one line has more than {DEEPEST} dots")
     try:
         content = tomllib.loads(text)
     except RecursionError:
-        raise RequestError(f"{path!r} is no TOML file of jobs: its values lie too deep in each other") from None
-    except ValueError as error:  # also of a number with too many digits
-        raise RequestError(f"{path!r} is no TOML: {error}") from None
+        raise RequestError(f"{path!r} is not a TOML file of jobs: its values are nested too deeply") from None
+    except ValueError as error:  # also for a number with too many digits
+        raise RequestError(f"{path!r} is not valid TOML: {error}") from None
     try:
         return _jobs(content)
     except RequestError as error:
@@ -60,7 +64,7 @@ def _text(path: str) -> str:
             return content.decode()
     except UnicodeDecodeError:
         pass
-    raise RequestError(f"{path!r} is no TOML file of jobs: TOML is UTF-8, and {LARGEST:,} bytes are enough for it")
+    raise RequestError(f"{path!r} is not a TOML file of jobs: it must be UTF-8, and at most {LARGEST:,} bytes")
 
 
 def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
@@ -89,7 +93,7 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exc
     until = said.pop("until", None)
     if until is not None:
         if "to" in said:
-            raise RequestError(f"{where} has both 'until' and 'to', which mean the same; leave out 'to'")
+            raise RequestError(f"{where} has both 'until' and 'to', which mean the same; remove 'to'")
         said["to"] = until
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
@@ -105,18 +109,18 @@ def _check_names(where: str, found: Iterable[str], known: Iterable[str], elsewhe
         if name in known:
             continue
         if name in elsewhere:
-            raise RequestError(f"{where} has {name!r}, which holds for the whole file; write it under [defaults]")
+            raise RequestError(f"{where} has {name!r}, but it applies to the whole file; move it to [defaults]")
         near = get_close_matches(name, list(known), 1, 0.5)
         raise RequestError(
-            f"{where} has {shown(name)}, which means nothing here; "
-            + (f"did you mean {near[0]!r}?" if near else f"take {', '.join(known)}")
+            f"{where} has {shown(name)}, which is not a known key; "
+            + (f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}")
         )
 
 
 def _words(name: str, value: object) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         return value
-    raise refusal(name, value, 'write a list of words, such as ["KRW-BTC"]')
+    raise refusal(name, value, 'write a list of texts, such as ["KRW-BTC"]')
 
 
 def _word(name: str, value: object) -> str:
@@ -150,11 +154,14 @@ _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
     "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
 }  # fmt: skip
-"""What a file may say of the place: all that a command may; what is not read here is checked where it is used."""
+"""Keys of ``[defaults]`` for the place, and how each is read: every option of a connection.
+
+Keys without a reader here are checked where they are used.
+"""
 
 
 _JOB: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "symbols": _words, "timeframes": _words, "count": check_count, "since": _moment,
     "last": partial(_read, length_said), "until": _moment, "to": _moment, "end": _moment,
 }  # fmt: skip
-"""What a job may say, in the order of errors."""
+"""Keys of a job, and how each is read; errors are found in this order."""

@@ -1,4 +1,4 @@
-"""The library's log on stderr, while a command runs."""
+"""Print the library's log on stderr while a command runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["logged"]
 
-# Where nothing asks for the log, nothing of it is seen: Python prints the warnings that nobody takes.
+# Without a handler, Python would print warnings of the log on stderr even if nobody wants the log.
 logging.getLogger("rxcandles").addHandler(logging.NullHandler())
 
 LEVELS: Final = (logging.ERROR, logging.INFO, logging.DEBUG)
@@ -23,9 +23,10 @@ LEVELS: Final = (logging.ERROR, logging.INFO, logging.DEBUG)
 
 @contextmanager
 def logged(console: Console, *, quiet: bool, verbose: int) -> Iterator[None]:
-    """Print what the library logs while the block runs: errors, with ``verbose`` all of it; nothing where quiet.
+    """Print the library's log while the block runs: errors; with ``verbose`` 1 info too, with 2 all; quiet: nothing.
 
-    Faults that pass are counted where progress is shown, and what fails in the end is said by the command itself.
+    Without ``verbose`` warnings are not printed: retries are counted in the progress, and the command itself prints
+    what failed in the end.
     """
     logger = logging.getLogger("rxcandles")
     level = logging.CRITICAL + 1 if quiet else LEVELS[min(verbose, len(LEVELS) - 1)]
@@ -42,12 +43,12 @@ def logged(console: Console, *, quiet: bool, verbose: int) -> Iterator[None]:
 
 
 class _Printed(logging.Handler):
-    """Prints above the live picture, if there is one; the time in front, as in any log."""
+    """Prints records above the live picture, if there is one, each with its time."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self._zone = ZONE.get()  # records come from other threads too
+        self._zone = ZONE.get()  # records also come from other threads, which have another context
         formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
         formatter.converter = lambda seconds: home(seconds or 0.0).timetuple()
         self.setFormatter(formatter)

@@ -1,7 +1,7 @@
-"""What the commands have in common: their options, what the values of these may be, and the three objects made of them.
+"""Options that several commands share, and the three objects that a command gets instead of single options.
 
-A command says which options it has, in the order of its help, and last :data:`gathered`: then it is called with what is
-wanted, the place, and the output, instead of with each option.
+A command lists its options in the order of its help, and last :data:`gathered`. It is then called with a ``Wanted``, a
+``Place`` and an ``Output``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ __all__ = ["Option", "Work", "rate", "takes", "together"]
 
 
 Work: TypeAlias = Callable[[], int]
-"""What a command comes to: click only reads the command line, since it would also handle Ctrl-C and closed pipes."""
+"""The work of a command, which returns its exit code.
+
+Click only reads the command line and returns this. The work runs outside of click, which would handle Ctrl-C and closed
+pipes in its own way.
+"""
 
 Option: TypeAlias = Callable[[Any], Any]
 
@@ -40,7 +44,7 @@ _A = TypeVar("_A")
 
 
 def _as_type(read: Callable[[str], _A]) -> Callable[[str | _A], _A]:
-    """Return ``read`` as click wants it, which else would hide what is wrong."""
+    """Return ``read`` as a type for click; its error text is kept, which click would replace."""
 
     def typed(value: str | _A) -> _A:
         if not isinstance(value, str):
@@ -54,7 +58,7 @@ def _as_type(read: Callable[[str], _A]) -> Callable[[str | _A], _A]:
 
 
 def rate(value: str | OwnRate) -> float | OwnRate | None:
-    """Return the requests a second that an option says; None for no limit."""
+    """Return the requests per second that an option gives; None for no limit."""
     if isinstance(value, OwnRate):
         return value
     if value == "none":
@@ -63,12 +67,12 @@ def rate(value: str | OwnRate) -> float | OwnRate | None:
         return check_rate("rate", float(value))
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no rate; give requests a second, 0.00001 to 1000000, or none for no limit"
+            f"{value!r} is not a rate; give requests per second, 0.00001 to 1000000, or none for no limit"
         ) from None
 
 
 def together(*options: Option) -> Option:
-    """Return all ``options`` as one, in their order in the help."""
+    """Return one decorator for all ``options``, which keep this order in the help."""
 
     def decorate(command: Any) -> Any:
         for option in reversed(options):
@@ -79,9 +83,9 @@ def together(*options: Option) -> Option:
 
 
 def takes(**kinds: type) -> Option:
-    """Let a command be called with objects, each made of those of its options that are fields of a kind.
+    """Call a command with objects that are made of its options: each option fills the field of the same name.
 
-    An object is made where the command has any option for it: ``takes(place=Place)`` gives a ``place``.
+    ``takes(place=Place)`` passes a ``place`` if the command has at least one option that is a field of ``Place``.
     """
     fields = {name: {each.alias for each in attrs.fields(kind) if each.init} for name, kind in kinds.items()}
 
@@ -100,7 +104,7 @@ def takes(**kinds: type) -> Option:
 
 
 gathered: Final = takes(place=Place, wanted=Wanted, output=Output)
-"""Gives a command where, what, and how it is told, of whatever options it has for these."""
+"""Passes ``place``, ``wanted`` and ``output`` to a command, each if it has options for it."""
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> list[str]:
@@ -129,53 +133,59 @@ def _patient(context: click.Context, parameter: click.Parameter, value: timedelt
 
 
 def output_path(more: str = "") -> Option:
-    """Return ``-o`` of a command that writes a file for each series."""
+    """Return ``-o`` for a command that writes one file for each series."""
     return click.option(
         "-o", "--output", "path", metavar="PATH",
-        help="File, or - for stdout. For several series a folder, or a name with {symbol} and {timeframe}." + more,
+        help="File to write; - is stdout. For several series: a folder, or a name with {symbol} and {timeframe}."
+        + more,
     )  # fmt: skip
 
 
 def against_exchange(what: str) -> Option:
-    """Return the option that compares some pages with the exchange."""
+    """Return the option that compares a sample of pages with the exchange."""
     return click.option("--against-exchange", "sample", type=click.IntRange(1, 1_000_000), metavar="SAMPLE", help=what)
 
 
-db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file; created if missing.")
-existing_db: Final = click.option("--db", default=USUAL_DB, show_default=True, help="Database file.")
+def _db(help_text: str) -> Option:
+    return click.option("--db", default=USUAL_DB, show_default=True, metavar="FILE", help=help_text)
+
+
+db: Final = _db("Database file; created if it does not exist.")
+existing_db: Final = _db("Database file; it must exist.")
 patience: Final = click.option(
     "--patience", type=_as_type(patience_said), metavar="TIME", expose_value=False, callback=_patient,
-    help="How long to keep trying while the server has never answered: 30s, 5m.  [default: 1.5s]",
+    help="How long to keep trying if the server has never answered: 30s, 5m.  [default: 1.5s]",
 )  # fmt: skip
 connection: Final = together(
     click.option("--exchange", type=click.Choice(EXCHANGES), default=EXCHANGES[0], show_default=True,
-                 help="Where candles come from; simulated is a built-in fake Upbit, for trying things out."),
+                 help="Exchange to ask; simulated is built in, invents its candles, and needs no network."),
     click.option("--base-url", metavar="URL",
-                 help="Another server with the same API. Its candles are stored separately, as EXCHANGE@HOST:PORT."),
-    click.option("--name", shell_complete=_stored_names,
-                 help="Name to store candles of --base-url under; the exchange's own for a mirror or proxy of it."),
+                 help="Ask this server instead, which must have the same API. Its candles are stored apart, under the "
+                 "name EXCHANGE@HOST:PORT."),
+    click.option("--name", metavar="NAME", shell_complete=_stored_names,
+                 help="Name under which candles of --base-url are stored; the exchange's own for its mirror or proxy."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
-                 help="Requests per second, or none for no limit; by default the limit of the exchange."),
+                 help="Most requests per second; none is no limit.  [default: the exchange's own limit]"),
     patience,
 )  # fmt: skip
-"""Where candles come from: fields of :class:`~rxcandles.cli.place.Place`, of every command that asks an exchange."""
+"""Options of every command that asks an exchange: fields of :class:`~rxcandles.cli.place.Place`."""
 stored_series: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
     click.option("--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
-                 help="Markets, separated by commas; 'KRW-*' means all stored ones."),
+                 help="Markets, separated by commas; 'KRW-*' is all that are stored."),
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", callback=_split,
                  shell_complete=_timeframes,
-                 help="Timeframes, separated by commas; by default all stored ones."),
+                 help="Timeframes, separated by commas: 1m,60m.  [default: all that are stored]"),
 )  # fmt: skip
 of_series: Final = together(
-    click.option("--symbol", shell_complete=_stored_symbols,
-                 help="Market of the candles; by default what the file names say."),
-    click.option("--timeframe", shell_complete=_timeframes,
-                 help="Timeframe of the candles; by default what the file names say."),
+    click.option("--symbol", metavar="SYMBOL", shell_complete=_stored_symbols,
+                 help="Market of the candles: KRW-BTC.  [default: by file name]"),
+    click.option("--timeframe", metavar="TIMEFRAME", shell_complete=_timeframes,
+                 help="Timeframe of the candles: 1m.  [default: by file name]"),
 )  # fmt: skip
-_UNTIL_HELP: Final = "Newer end, not included; by default {}."
+_UNTIL_HELP: Final = "Newer end, not included; written like --since.  [default: {}]"
 _end: Final = click.option("--end", type=time_option, hidden=True, help="The other end, in either order.")
-"""The other end, in either order: the document's word, which stays."""
+"""An older name for one of the two ends, which stays valid."""
 
 
 def _until(default: str) -> Option:
@@ -185,70 +195,75 @@ def _until(default: str) -> Option:
 
 
 def _since(default: str) -> Option:
-    help_text = "Older end: 2024-01-31, '2024-01-31 09:00', '2024-01-31 09:00 KST'" + default
+    help_text = "Older end, included: 2024-01-31, '2024-01-31 09:00', '2024-01-31 09:00 KST'." + default
     return click.option("--since", type=time_option, metavar="TIME", help=help_text)
 
 
 last: Final = click.option(
     "--last", type=length_option, metavar="LENGTH",
-    help="How far back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (M is months), 2y.",
+    help="Length of time back from the newer end: 90m (m is minutes), 24h, 30d, 8w, 6M (M is months), 2y.",
 )  # fmt: skip
 tz: Final = zone_option
-stretch: Final = together(_since("."), _until("the end of what is stored"), tz)
+stretch: Final = together(_since(""), _until("the end of what is stored"), tz)
 stored_span: Final = together(
-    _since("; by default the oldest candle."), last, _until("the end of what is stored"), _end, tz
+    _since("  [default: the oldest candle]"), last, _until("the end of what is stored"), _end, tz
 )
 ends: Final = together(
-    click.option("--count", type=count_option, metavar="N", help="Number of candles, back from the newer end."),
-    _since("."), last, _until("now"), _end, tz,
+    click.option("--count", type=count_option, metavar="N", help="Number of candles, counted back from the newer end."),
+    _since(""), last, _until("now"), _end, tz,
 )  # fmt: skip
 source: Final = click.option(
     "--exchange", "--name", "source", metavar="NAME", shell_complete=_stored_names,
-    help="Source of the candles, as `rxcandles coverage` shows it; needed if a series has several.",
+    help="Exchange whose candles to take, as `rxcandles coverage` shows it; needed if a series is stored from several.",
 )  # fmt: skip
 quiet: Final = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
-no_color: Final = click.option("--no-color", is_flag=True, help="No colours; also set by the variable NO_COLOR.")
+no_color: Final = click.option(
+    "--no-color", is_flag=True, help="Use no colours; the environment variable NO_COLOR does the same."
+)
 told: Final = together(
     quiet,
-    click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request."),
+    click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request too."),
     no_color,
 )
 wanted: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
     click.option("--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
-                 help="Markets, separated by commas; 'KRW-*' means all that the exchange lists."),
+                 help="Markets, separated by commas; 'KRW-*' is all that the exchange lists."),
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", callback=_split,
                  shell_complete=_timeframes,
-                 help=f"Timeframes, separated by commas, of {' '.join(each.name for each in TIMEFRAMES)}."),
+                 help=f"Timeframes, separated by commas; one or more of {' '.join(each.name for each in TIMEFRAMES)}."),
     ends,
 )  # fmt: skip
 several: Final = together(wanted, db, connection, told)
 several_planned: Final = together(
     wanted,
-    click.option(
-        "--db", default=USUAL_DB, show_default=True, help="Database file; a missing file is treated as empty."
-    ),
+    _db("Database file; a missing file is treated as empty."),
     connection,
     told,
 )
 printed: Final = together(
     click.option("--order", type=click.Choice(["newest_first", "oldest_first"]), default="newest_first",
-                 show_default=True, help="Order of the candles."),
+                 show_default=True, help="Order of the printed candles."),
     click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True,
-                 help="Output format; csv and jsonl use Upbit's field names."),
+                 help="Format of the printed candles; csv and jsonl have Upbit's field names."),
 )  # fmt: skip
 imported: Final = click.option(
     "--imported", "include_imported", is_flag=True,
-    help="Include imported candles where the exchange was not asked; each is marked as not proven.",
+    help="Include imported candles in gaps; each is marked as not proven.",
 )  # fmt: skip
 refetch: Final = click.option(
     "--refetch", is_flag=True,
-    help="Fetch everything again and replace what is stored, page by page.",
+    help="Fetch everything again, and replace what is stored page by page.",
 )  # fmt: skip
-as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
-seed: Final = click.option("--seed", type=int, help="Seed for choosing the same pages again.")
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+seed: Final = click.option(
+    "--seed", type=int, metavar="N", help="Number that chooses the random pages; the same number, the same pages."
+)
 most: Final = click.option(
-    "--most", type=click.IntRange(1), help="Findings to show of each kind.  [default: 10; 1000 for --json]"
+    "--most",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most findings to show of each kind.  [default: 10; with --json 1000]",
 )
 quiet_if_well: Final = click.option(
     "-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well."

@@ -1,4 +1,4 @@
-"""Where a command writes its files: one, one for each series by a pattern or in a folder, or stdout."""
+"""Find where a command writes: one file, one file for each series (a pattern or a folder), or stdout."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from rxcandles.util.arguments import check_path, refusal
 __all__ = ["FOR_STDOUT", "copied_to_stdout", "files_for"]
 
 FOR_STDOUT: Final = ("csv", "jsonl", "parquet", "feather")
-"""Formats that may go to stdout."""
+"""Formats that can be written to stdout."""
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _PLACES: Final = ("symbol", "timeframe", "exchange")
 
 
 def files_for(series: Sequence[Series], output: str, suffix: str | None, *, folder: bool) -> dict[Series, str]:
-    """Return the file of each series.
+    """Return the file of each series, and create its folder.
 
-    ``output`` is a file for one; a pattern with ``{symbol}``, ``{timeframe}`` and ``{exchange}``; or a folder, in which
-    each file is called ``KRW-BTC-60m.parquet``, or with another ``suffix``. With ``folder`` it is one for all, whose
-    files are named by what writes them. Folders are made. Raises :class:`RequestError` where two would be one file.
+    * ``output``: a file, for one series; or a pattern with ``{symbol}``, ``{timeframe}`` or ``{exchange}``; or a
+      folder, whose files are called ``KRW-BTC-60m.parquet``.
+    * ``suffix``: of the files in a folder; None is ``parquet``.
+    * ``folder``: ``output`` is one folder for all series, and the writer names the files in it.
+
+    Raises:
+        RequestError: several series would be written to one file, or the pattern has an unknown name.
     """
     check_path("path", output)
     if folder:
@@ -41,7 +45,7 @@ def files_for(series: Sequence[Series], output: str, suffix: str | None, *, fold
         kind = Path(output).suffix
         raise refusal(
             "--output", output,
-            f"that is one file for {len(series):,} series; write '{{symbol}}-{{timeframe}}{kind}', or name a folder",
+            f"this is one file for {len(series):,} series; write '{{symbol}}-{{timeframe}}{kind}', or name a folder",
         )  # fmt: skip
     else:
         return dict.fromkeys(series, output)
@@ -58,12 +62,14 @@ def files_for(series: Sequence[Series], output: str, suffix: str | None, *, fold
 
 
 def copied_to_stdout(paths: Sequence[Path], style: str) -> None:
-    """Write files on stdout, one after the other; the header of a CSV once."""
+    """Write files to stdout, one after the other; write the header of CSV only once."""
     if len(paths) > 1 and style not in ("csv", "jsonl"):
-        raise RequestError(f"-o - is stdout, and {style} has one series only; name one, or take --format csv")
+        raise RequestError(
+            f"-o - writes one {style} file to stdout, but {len(paths):,} series match; name one, or use --format csv"
+        )
     stdout = sys.stdout
     if style not in ("csv", "jsonl") and stdout.isatty():
-        raise RequestError(f"-o - is a terminal, which can't show {style}; take --format csv, or name a file")
+        raise RequestError(f"-o - writes to the terminal, which can't show {style}; use --format csv, or name a file")
     stdout.flush()
     for number, path in enumerate(paths):
         with path.open("rb") as file:
@@ -81,12 +87,12 @@ def _filled(pattern: str, series: Series) -> str:
     def value(found: re.Match[str]) -> str:
         if found[1] not in _PLACES:
             places = ", ".join(f"{{{each}}}" for each in _PLACES)
-            raise refusal("--output", pattern, f"{found[0]!r} stands for nothing; take {places}")
+            raise refusal("--output", pattern, f"{found[0]!r} is not a known name; use {places}")
         return _plain(str(getattr(series, found[1])))
 
     return _PLACE.sub(value, pattern)
 
 
 def _plain(name: str) -> str:
-    """Return a name as a part of a file's name."""
+    """Return a name with only such characters as are safe in a file name."""
     return re.sub(r"[^\w.@-]", "-", name).lstrip(".") or "-"

@@ -1,7 +1,7 @@
-"""The process's stdout and stderr: what can't be written there ends nothing.
+"""Stdout and stderr of the process; a failing output does not end a command.
 
-A reader that has enough (``| head``) or a full disk must not end a collection, wherever in it a line is printed. So
-the first fault of an output is kept, and what follows goes nowhere. Commands that only print look at it and stop.
+A closed pipe (``| head``) or a full disk must not end a collection, wherever a line is printed. So the first fault of
+an output is kept, and later text is dropped. A command that only prints looks at the fault, and stops.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["fault", "finish", "guard", "reader_left"]
 
 
 class _Kept(io.RawIOBase):
-    """What is written to a file descriptor; a fault is kept instead of raised."""
+    """Writes to a file descriptor; keeps the first fault instead of raising it."""
 
     def __init__(self, number: int) -> None:
         self._number = number
         self.fault: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Write, or drop it once that has failed."""
+        """Write the data, or drop it after a fault."""
         while self.fault is None:
             try:
                 return os.write(self._number, data)
@@ -34,11 +34,11 @@ class _Kept(io.RawIOBase):
         return len(data)
 
     def fileno(self) -> int:
-        """Return the number that this writes to."""
+        """Return the number of the file descriptor."""
         return self._number
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Whether the file descriptor is a terminal."""
         return os.isatty(self._number)
 
     def writable(self) -> bool:
@@ -47,18 +47,18 @@ class _Kept(io.RawIOBase):
 
 
 def guard() -> None:
-    """Put streams that keep their faults in the place of ``sys.stdout`` and ``sys.stderr``.
+    """Replace ``sys.stdout`` and ``sys.stderr`` by streams that keep their faults.
 
-    What an encoding can't say (a box or a Korean name in cp1252) is written out, as ``\\u2588``, unless the
-    environment asks for something else (``PYTHONIOENCODING``).
+    A character that the encoding does not have (a box or a Korean name in cp1252) is written as ``\\u2588``, unless
+    ``PYTHONIOENCODING`` sets another handler.
     """
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is None:  # it was closed, and the number is the null device's now
+        if stream is None:  # it was closed; its number is now the null device
             setattr(sys, name, open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
             continue
         errors = "backslashreplace" if stream.errors == "strict" else stream.errors
-        if os.name == "nt" and stream.isatty():  # a console there is no file
+        if os.name == "nt" and stream.isatty():  # on Windows, a console is not a file
             stream.reconfigure(errors=errors)
             continue
         stream.flush()
@@ -73,18 +73,18 @@ def guard() -> None:
 
 
 def fault() -> OSError | None:
-    """Return why nothing more can be written to stdout; None where it can."""
+    """Return why stdout can't be written to any more; None if it can."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.fault if isinstance(raw, _Kept) else None
 
 
 def reader_left() -> bool:
-    """Whether whoever read stdout has enough."""
+    """Whether the reader of stdout has closed it."""
     return isinstance(fault(), BrokenPipeError)
 
 
 def finish() -> OSError | None:
-    """Write what is left to be written; return a fault that is to be told: not that a reader has enough."""
+    """Flush both outputs; return the fault of stdout, but None if only its reader has closed it."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

@@ -1,4 +1,4 @@
-"""The live picture of a board: a line for each series, all of them together, and the limiter."""
+"""The live picture of a board: a line for each series, a line for all, and a line for the limiter."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rxcandles.model.reports import CollectionProgress
 __all__ = ["Picture"]
 
 WIDE: Final = 100
-"""Columns from which the candles of each series are shown too."""
+"""Width of a terminal, in columns, from which the candles of each series are shown too."""
 
 MOST_BAR: Final = 40
 LEAST_BAR: Final = 6
-"""Cells of a bar; a line without room for so many has none."""
+"""Widest and narrowest bar in characters; if there is no room for the narrowest, no bar is drawn."""
 
 GAP: Final = 2
 """Spaces between two columns."""
@@ -30,21 +30,21 @@ GAP: Final = 2
 NAMES: Final = len("limit")
 
 LEAVING: Final = ("candles", "saved", "gaps", "candles/s")
-"""Columns that a narrow terminal does without, in this order; what the lines are about stays."""
+"""Columns that are left out on a narrow terminal, in this order; the series and its share stay."""
 
 AROUND: Final = 7
-"""Lines that are no series: heading, the rest, an empty one, all, limit, and room for the cursor."""
+"""Lines that are not series: heading, the hidden rest, an empty line, all, sent, limit, and the cursor's."""
 
 
 class Picture:
-    """Draws a board anew each time it is rendered, to the terminal's size of that moment."""
+    """Draws a board each time it is rendered, in the current size of the terminal."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._stopped = False
 
     def stop(self) -> None:
-        """Draw only the series from now on: what stays of a run that was stopped."""
+        """From now on draw only the series: that is the picture that stays after a run was stopped."""
         self._stopped = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -118,7 +118,7 @@ class Picture:
 
 
 def _joined(parts: Sequence[str], room: int) -> str:
-    """Return as many of the parts, from the first on, as there is room for; none is cut."""
+    """Return as many of the first parts as fit, joined by commas; no part is cut."""
     text = parts[0]
     for part in parts[1:]:
         if len(text) + 2 + len(part) > room:
@@ -128,7 +128,7 @@ def _joined(parts: Sequence[str], room: int) -> str:
 
 
 def _most_of_interest(series: Mapping[str, CollectionProgress | None], room: int) -> list[str]:
-    """Return up to ``room`` titles in their order: those that run, then those to come, then those done."""
+    """Return up to ``room`` titles in their order; prefer running series, then waiting ones, then finished ones."""
     if len(series) <= room:
         return list(series)
     rank = {title: 1 if each is None else 2 if is_done(each) else 0 for title, each in series.items()}
@@ -137,7 +137,7 @@ def _most_of_interest(series: Mapping[str, CollectionProgress | None], room: int
 
 
 def _cells(progress: CollectionProgress | None, page: int) -> dict[str, Text | ProgressBar]:
-    """What a line shows of a series, by the names of the columns."""
+    """Return the cells of a series' line, by the names of the columns."""
     if progress is None:
         nothing = dict.fromkeys(("done", "candles", "candles/s", "gaps", "saved"), Text(""))
         return {**nothing, "bar": ProgressBar(total=1, completed=0), "left": Text("waits", style="dim")}

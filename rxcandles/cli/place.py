@@ -1,4 +1,4 @@
-"""Where candles are kept, and where they come from."""
+"""The store of a command, and the exchange that it asks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ MEMORY = ":memory:"
 
 @attrs.frozen
 class Place:
-    """Where candles are kept, and where they come from.
+    """The database file, and how to reach the exchange.
 
-    Every field but ``db`` is a parameter of :func:`rxcandles.connect`, called the same, and is handed to it. So an
-    option about the connection is a field here and an option in ``options.connection``: all commands have it then.
+    Every field except ``db`` is passed to the parameter of :func:`rxcandles.connect` with the same name. To add an
+    option for the connection, add a field here and an option in ``options.connection``; all commands then have it.
     """
 
     db: str = MEMORY
@@ -39,41 +39,41 @@ class Place:
 
     @property
     def kind(self) -> Named:
-        """The class of the exchange, which declares what it is."""
+        """The class of the exchange, with what it declares."""
         return named(self.exchange)
 
     def whose(self) -> str:
-        """Return what its candles are stored as; a server of another address is asked who it is, once."""
+        """Return the name under which candles are stored; ask a server of ``base_url`` for it, once."""
         if not self._whose:
             self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name)))
         return self._whose[0]
 
     def known(self) -> str | None:
-        """Return the same where it is known already."""
+        """Return that name if it is known already, else None."""
         return self._whose[0] if self._whose else None
 
     def is_of(self, name: str) -> None:
-        """Take what an open provider says of it."""
+        """Record that name, from an open provider."""
         self._whose[:] = [name]
 
     def kept(self) -> str:
-        """Return where candles are kept, as people are told: with their name where that is not the exchange's."""
+        """Return the database for people, with the stored name if it is not that of the exchange."""
         whose = self.whose()
         return self.db if whose == self.exchange else f"{self.db} as {whose}"
 
     def connect(self, **more: Any) -> Opening:
-        """Open the provider; what can't be meant is refused before a file is made."""
+        """Return a provider to open; raise RequestError for invalid options, before a file is created."""
         fields = [each.name for each in attrs.fields(type(self)) if each.init and each.name != "db"]
         return connect(self.db, **{name: getattr(self, name) for name in fields}, **more)
 
     def beside(self) -> Place:
-        """Return the same exchange with a store that is empty and in memory."""
+        """Return the same exchange with an empty store in memory."""
         return attrs.evolve(self, db=MEMORY)
 
     def requests(self, wanted: Iterable[Wanted], left_out: list[str]) -> list[Request]:
-        """Return a request for each series; the exchange is asked for its markets where there are globs.
+        """Return a request for each series; for a pattern, ask the exchange for its markets.
 
-        Why a market that is listed can't be asked for is added to ``left_out``.
+        A line for each listed market that can't be requested is added to ``left_out``.
         """
 
         def ask() -> list[str]:

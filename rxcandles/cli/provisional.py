@@ -1,4 +1,4 @@
-"""What is said after a run of what is taken for empty until it is asked about again, and of candles that changed."""
+"""Notes after a run: provisional spans, revised candles, impossible candles."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rxcandles.ports import CandleStore, Impossible, impossible_in
 __all__ = ["Doubts", "Seen", "impossible_text", "provisional_text", "revised_text", "tell_doubts"]
 
 LINES: Final = 3
-"""Series that have a line of their own where several are collected."""
+"""Most series that get their own line if several are collected."""
 
 
 @attrs.frozen
 class Doubts:
-    """What of one series is not sure, or was not."""
+    """What is doubtful in one series: provisional spans, revised candles, impossible candles."""
 
     provisional: Sequence[ProvisionalSpan] = ()
     revised: int = 0
@@ -32,12 +32,12 @@ class Doubts:
 
     @staticmethod
     def of(summary: CollectionSummary) -> Doubts:
-        """Return what a summary says of it."""
+        """Return the doubts of a summary."""
         return Doubts(summary.provisional_spans, summary.revised_count)
 
 
 class Seen:
-    """How far the candles reach that a command has printed, so that it is known what it speaks of."""
+    """The span and number of the candles that a command has printed, so that its notes are about that span."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -45,20 +45,20 @@ class Seen:
         self._oldest = request.stop
 
     async def impossible(self, store: CandleStore) -> list[Impossible]:
-        """Return which candles in between could not be true."""
+        """Return the impossible candles in that span."""
         start = self._request.start if self._request.start is not None else self._oldest
         if start >= self._request.stop:
             return []
         return await impossible_in(store, self._request.symbol, self._request.timeframe, start, self._request.stop)
 
     def add(self, candles: Sequence[CandleData]) -> None:
-        """Hear of some more; only their ends are looked at."""
+        """Record more candles; only the first and the last are looked at."""
         if candles:
             self._count += len(candles)
             self._oldest = min(self._oldest, *(int(from_datetime(candles[at].open_time)) for at in (0, -1)))
 
     async def provisional(self, store: CandleStore) -> list[ProvisionalSpan]:
-        """Return what of the request is provisional; where the market has fewer candles than asked for, all before."""
+        """Return what is provisional in the request; include all older time if fewer candles exist than requested."""
         request = self._request
         start = request.start
         if start is None:
@@ -67,9 +67,9 @@ class Seen:
 
 
 def tell_doubts(found: Mapping[str, Doubts], *, now: float | None = None) -> None:
-    """Write on stderr, a line for each of the first few series, what is provisional and what was revised."""
+    """Print on stderr what is provisional and what was revised, a line for each of the first series."""
     now = time.time() if now is None else now
-    shown = "have such spans; rxcandles coverage shows them"
+    shown = "have provisional spans; `rxcandles coverage` shows them"
     _tell({title: provisional_text(each.provisional, now) for title, each in found.items()}, shown)
     _tell({title: revised_text(each.revised) for title, each in found.items()}, "have revised candles")
 
@@ -79,11 +79,11 @@ def _tell(lines: Mapping[str, str], what: str) -> None:
     for line in told[:LINES]:
         echo(printable(line), err=True)
     if len(told) > LINES:
-        echo(f"and {len(told) - LINES:,} series more {what}", err=True)
+        echo(f"and {len(told) - LINES:,} more series {what}", err=True)
 
 
 def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:
-    """Return one sentence on what is provisional, of which the largest is told; empty where nothing is."""
+    """Return one sentence about provisional spans, which names the largest; empty if there are none."""
     if not spans:
         return ""
     largest = max(spans, key=lambda each: each.slots)
@@ -102,7 +102,7 @@ def provisional_text(spans: Sequence[ProvisionalSpan], now: float) -> str:
 
 
 def impossible_text(found: Sequence[Impossible]) -> str:
-    """Return one sentence on candles that are left out as they can't be true; empty for none."""
+    """Return one sentence about impossible candles, which are left out; empty if there are none."""
     if not found:
         return ""
     times = ", ".join(time_shown(each.open_time) for each in found[:LINES])
@@ -113,9 +113,11 @@ def impossible_text(found: Sequence[Impossible]) -> str:
 
 
 def revised_text(count: int) -> str:
-    """Return one sentence on candles that came with other values than they were stored with; empty for none."""
-    were, they = ("was", "it was") if count == 1 else ("were", "they were")
-    return f"{counted(count, 'candle')} {were} revised: the exchange changed what {they} stored with" if count else ""
+    """Return one sentence about candles that the exchange has changed since they were stored; empty if none."""
+    were = "was" if count == 1 else "were"
+    return (
+        f"{counted(count, 'candle')} {were} revised: the exchange has changed values that were stored" if count else ""
+    )
 
 
 def _answers(span: ProvisionalSpan) -> str:
@@ -123,7 +125,7 @@ def _answers(span: ProvisionalSpan) -> str:
 
 
 def _again(spans: Iterable[ProvisionalSpan], now: float) -> str:
-    """Say from when on a run asks about all of it; with the day where that is another one than today."""
+    """Return when a run will ask about all of it; include the day if it is not today."""
     due = max(from_datetime(each.asks_again) for each in spans)
     if due <= now:
         return "the next run asks again"

@@ -1,4 +1,4 @@
-"""Running a command's asynchronous work: a signal cancels it, and no thread is waited for in the end."""
+"""Run the asynchronous work of a command: a signal cancels it, and its end does not wait for threads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _A = TypeVar("_A")
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or another signal that ends the process, with what is to be said about it."""
+    """Ctrl-C or another signal has ended the work; the text says what was done."""
 
 
 def run_async(work: Coroutine[Any, Any, _A], stopped: Callable[[], str] = lambda: "stopped") -> _A:
-    """Do what ``asyncio.run`` does; raise :class:`Interrupted` with ``stopped()`` where a signal has cancelled it.
+    """Run a coroutine like ``asyncio.run``; raise :class:`Interrupted` with ``stopped()`` if a signal cancelled it.
 
-    Where signals don't come to ``STOPPING`` (this is called in another program), Ctrl-C does what it does there.
+    If ``STOPPING`` does not handle signals (inside another program), Ctrl-C works as it does there.
     """
     try:
         with asyncio.Runner() as runner:
@@ -40,7 +40,7 @@ def run_async(work: Coroutine[Any, Any, _A], stopped: Callable[[], str] = lambda
 
 
 def threads_left() -> bool:
-    """Whether threads still run that Python would wait for at its end."""
+    """Whether threads are running that Python would wait for at exit."""
     return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
 
 
@@ -58,8 +58,11 @@ def _wake(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
 
 
 class _NotWaitedFor(ThreadPoolExecutor):
-    """Threads whose work matters are waited for by who started it; a name may take minutes to resolve."""
+    """An executor that is not waited for at the end: resolving a host name may take minutes.
+
+    Work that matters is awaited by the code that started it.
+    """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work, and wait for none."""
+        """Accept no more work, and do not wait."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)

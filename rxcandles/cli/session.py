@@ -1,4 +1,4 @@
-"""An open provider for a command's work, with the progress of its series on stderr."""
+"""Run a command's work with an open provider, and show the progress of its series on stderr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_several(
     *,
     live: bool = True,
 ) -> _A:
-    """Do ``work`` with an open provider, showing the progress of the series; Ctrl-C says how far they came."""
+    """Run ``work`` with an open provider and return its result; show progress; after Ctrl-C print how far it came."""
     opening = place.connect()
     expected = {title: each.most for each, title in titles.items()}
     with board_shown(expected, output, live=live, page=place.kind.page_limit) as board:
@@ -47,6 +47,6 @@ def _run(
         what = next(iter(board.series)) if len(board.series) == 1 else f"{len(board.series)} series"
         known = any(each is not None for each in board.series.values())
         held = f"{board.held:,} of {board.total:,} candles are" if known else "what was fetched is"
-        return f"{what} stopped: {held} in {db}; the same command goes on from there"
+        return f"{what} stopped: {held} in {db}; run the same command again to continue"
 
     return run_async(go(), stopped)

@@ -1,4 +1,4 @@
-"""Databases that are there: which of their series a command means, whose candles they are, what a shell completes."""
+"""Look into existing databases: the series that a command names, their exchanges, words for Tab completion."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import attrs
 import click
 
 from rxcandles.cli.runner import run_async
+from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.integrity.aliases import proper_names
 from rxcandles.integrity.snapshot import Snapshot
@@ -28,12 +29,12 @@ from rxcandles.util.arguments import check_path
 __all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]
 
 _PLAIN: Final = re.compile(r"\w[\w.@:/-]*")
-"""Letters and digits of any script, and signs that mean nothing to a shell."""
+"""Letters and digits of any script, and signs that have no meaning in a shell."""
 
 
 @attrs.frozen
 class _Held:
-    """What a database has."""
+    """The series of a database: with covered spans, and with imported candles."""
 
     db: str
     proven: frozenset[Series]
@@ -45,10 +46,14 @@ class _Held:
 
 
 async def series_of(db: str, which: Which, exchange: str | None = None, *, imported: bool = False) -> list[Series]:
-    """Return the stored series that are meant, ``imported`` ones too where they are wanted, by name.
+    """Return the stored series that match, sorted by name.
 
-    Raises :class:`RequestError` where a name or a glob has none, with what may have been meant, or where candles of
-    several exchanges are stored of a series and none is named.
+    * ``exchange``: only candles of this exchange; None is any.
+    * ``imported``: include series that have imported candles only.
+
+    Raises:
+        RequestError: a name or pattern matches nothing, or a series is stored from several exchanges and ``exchange``
+            is None.
     """
     held = await _held(db)
     for part in which.parts() or [EVERY]:
@@ -56,24 +61,24 @@ async def series_of(db: str, which: Which, exchange: str | None = None, *, impor
             raise RequestError(await _nothing(held, part, exchange, imported=imported))
     found = held.fitting(which, exchange, imported=imported)
     exchanges: dict[tuple[str, str], list[str]] = {}
-    for each in found:  # by their exchanges' names first
+    for each in found:  # sorted, so the exchanges are in the order of their names
         exchanges.setdefault((each.symbol, each.timeframe), []).append(each.exchange)
     for (symbol, frame), others in exchanges.items():
         if len(others) > 1:
-            raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(others)}; say which with --exchange")
+            raise RequestError(f"{db} has {symbol} {frame} from {' and '.join(others)}; choose one with --exchange")
     return found
 
 
 def check_there(db: str, which: Which, there: Iterable[Series]) -> None:
-    """Raise :class:`RequestError` where a name or a glob fits none of the series that a database has."""
+    """Raise :class:`RequestError` if a name or pattern matches none of the series that a database has."""
     there = frozenset(there)
     for part in which.parts():
         if not any(part.fits(each.symbol, each.timeframe) for each in there):
-            raise RequestError(f"nothing is stored of {part} in {db!r}{_instead(db, part, there)}")
+            raise RequestError(f"nothing is stored for {part} in {db!r}{_instead(db, part, there)}")
 
 
 async def named_in(db: str) -> list[Series]:
-    """Return the series that a database has names of, as they are meant; nothing is written for it."""
+    """Return the series that a database names, with their proper spelling; write nothing."""
 
     def read(connection: sqlite3.Connection) -> list[Series]:
         found = read_names(connection, "SELECT id, exchange, symbol, timeframe FROM series").found
@@ -90,7 +95,7 @@ async def _held(db: str) -> _Held:
 
 
 def _is(series: Series, which: Which, exchange: str | None) -> bool:
-    # Unlike a check of the file, reading takes a name as it is written: 'krw-btc' may be another one than 'KRW-BTC'.
+    # Reading takes a name as it is written, unlike verify: 'krw-btc' may be another market than 'KRW-BTC'.
     exact = [each for each in which.symbols if not has_glob(each)]
     globs = [each for each in which.symbols if has_glob(each)]
     named = series.symbol in exact or (Which(tuple(globs)).fits(*series[1:]) if globs or not exact else False)
@@ -98,16 +103,16 @@ def _is(series: Series, which: Which, exchange: str | None) -> bool:
 
 
 async def _nothing(held: _Held, part: Which, exchange: str | None, *, imported: bool) -> str:
-    of = "" if exchange is None else f" of {exchange}"
+    of = "" if exchange is None else f" from {exchange}"
     name = str(part)
-    nothing = f"nothing is stored{' of ' * bool(name)}{name}{of} in {held.db!r}"
+    nothing = f"nothing is stored{' for ' * bool(name)}{name}{of} in {held.db!r}"
     if not imported:
         count = 0
         for each in held.fitting(part, exchange, imported=True):
             async with SqliteStore(held.db, exchange=each.exchange) as store:
                 count += await store.imported_count(each.symbol, Timeframe.of(each.timeframe), BEGINNING, END)
         if count:
-            return f"{nothing} but {count:,} imported candles, none of them proven; --imported takes them"
+            return f"{nothing} but {counted(count, 'imported candle')}, not proven; add --imported to use them"
     return nothing + _instead(held.db, part, held.proven | held.unproven)
 
 
@@ -117,7 +122,7 @@ def _instead(db: str, part: Which, there: frozenset[Series]) -> str:
         return f"; did you mean {meant!r}?"
     frames = sorted({each.timeframe for each in there if each.symbol in part.symbols})
     if frames:
-        return f"; there is {part.symbols[0]} {', '.join(frames)}"
+        return f"; stored timeframes of {part.symbols[0]}: {', '.join(frames)}"
     return f"; `rxcandles coverage{db_option(db)}` shows what is"
 
 
@@ -137,7 +142,7 @@ def _meant(symbols: Iterable[str], there: set[str]) -> str | None:
 
 
 def is_there(db: str) -> bool:
-    """Return whether there is such a file; a command that only reads makes none."""
+    """Return whether the file exists."""
     try:
         return Path(db).is_file()
     except ValueError:  # a NUL in its name, on Python before 3.12
@@ -145,26 +150,26 @@ def is_there(db: str) -> bool:
 
 
 def existing(db: str) -> str:
-    """Return ``db``, or raise :class:`RequestError` where there is no such file: reading makes none."""
+    """Return ``db``; raise :class:`RequestError` if the file does not exist, since reading must not create it."""
     if ":/" in db:
-        check_path("--db", db)  # which shows no password
+        check_path("--db", db)  # refuses a URL, and hides the password in it
     if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
 
 
 def stored_symbols(context: click.Context, incomplete: str) -> list[str]:
-    """Return the symbols that the database of the command line holds and that begin so; none where there is none."""
+    """Return the stored symbols that begin with ``incomplete``; none if the database does not exist."""
     return _begin_so({series.symbol for series in _stored(context)}, incomplete)
 
 
 def stored_names(context: click.Context, incomplete: str) -> list[str]:
-    """Return the names under which that database holds candles and that begin so."""
+    """Return the stored names of exchanges that begin with ``incomplete``."""
     return _begin_so({series.exchange for series in _stored(context)}, incomplete)
 
 
 def _begin_so(words: Iterable[str], beginning: str) -> list[str]:
-    """Return the words that begin so and that no shell does anything with: what is completed is run as it stands."""
+    """Return the words with this beginning that a shell takes as they are: completion does not quote them."""
     return sorted(each for each in words if each.startswith(beginning) and _PLAIN.fullmatch(each))
 
 
@@ -172,13 +177,13 @@ def _stored(context: click.Context) -> list[Series]:
     path = context.params.get("db") or USUAL_DB
     if not is_there(path):
         return []
-    with suppress(RxCandlesError):  # a shell that completes has no place for an error; the command itself will say it
+    with suppress(RxCandlesError):  # completion has no place for an error; the command itself will print it
         return run_async(_series(path))
     return []
 
 
 async def _series(path: str) -> list[Series]:
-    # Whoever presses Tab has asked for nothing to be written.
+    # A snapshot writes nothing: pressing Tab must not change files.
     async with Snapshot(path) as snapshot:
         return await snapshot.call(
             lambda connection: [

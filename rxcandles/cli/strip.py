@@ -1,4 +1,4 @@
-"""A series' coverage as one line of characters, with its time axis under it."""
+"""Draw the coverage of a series as one line of characters, and a time axis under it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ _MISSING: Final = _Mark("missing", "·", ".", "red")
 _IMPOSSIBLE: Final = _Mark("impossible", "╳", "!", "bold red")
 
 LEGEND: Final = (_STORED, _THIN, _NO_TRADE, _OUTAGE, _EITHER, _PROVISIONAL, _PARTLY, _IMPORTED, _MISSING, _IMPOSSIBLE)
-"""What each character says; what is missing is never hidden behind what isn't, nor what is provisional, and what is
-impossible behind nothing."""
+"""The characters and their meaning.
+
+If a cell has several, the first of these is shown: impossible, missing, provisional, the rest.
+"""
 
 
 _EMPTY: Final[Mapping[AbsentSlot, _Mark]] = {"no_trade": _NO_TRADE, "outage": _OUTAGE, "either": _EITHER}
@@ -56,7 +58,7 @@ def _mark(cell: CoverageCell) -> _Mark:
 
 
 def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
-    """Return ``width`` characters, oldest first; each is a cell, or several are where there are fewer cells."""
+    """Return ``width`` characters, oldest first; if there are fewer cells than that, a cell takes several."""
     marks = [_mark(each) for each in cells]
     text = Text()
     for mark, same in groupby(marks[at * len(cells) // width] for at in range(width)):
@@ -65,7 +67,7 @@ def strip(cells: Sequence[CoverageCell], width: int, *, blocks: bool) -> Text:
 
 
 def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: int = 1000) -> Text:
-    """Return what the characters mean, those of ``cells`` if these are given, in lines of at most ``width``."""
+    """Return the meaning of the characters (only of those in ``cells``, if given) in lines of at most ``width``."""
     text, line = Text(), 0
     shown = LEGEND if cells is None else {_mark(each) for each in cells}
     for mark in (each for each in LEGEND if each in shown):
@@ -83,7 +85,7 @@ def legend(cells: Iterable[CoverageCell] | None = None, *, blocks: bool, width: 
 
 
 def axis(start: int, stop: int, width: int) -> str:
-    """Return a line of ``width`` or a few more characters: times, each mark under what opens then."""
+    """Return a line with times, each behind a ``|`` under its slot; it may be a little wider than ``width``."""
     form = "%Y-%m-%d" if stop - start >= 4 * 86_400 else "%m-%d %H:%M" if stop - start >= 600 else "%H:%M:%S"
     length = len(f"{home(start):{form}}") + 1
     number = max(1, width // (length + 4))

@@ -1,4 +1,4 @@
-"""Tables and pictures on stdout or stderr: what is drawn by rich, with nothing obeyed that stands in a name."""
+"""Tables and pictures on stdout or stderr, drawn by rich, with all text made safe to show."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rxcandles.cli.text import printable
 __all__ = ["Terminal"]
 
 USUAL: Final = 80
-"""Columns where nobody says how many there are."""
+"""Columns if the width is not known."""
 NARROWEST: Final = 20
-"""Columns that are written where there are fewer: in less room nothing could be read."""
+"""Fewest columns that are used, even on a narrower terminal: less can't be read."""
 
 
 class Terminal(Console):
-    """A console of rich's: as wide as the terminal, with colours there only; up to ``width`` columns elsewhere.
+    """A console of rich, as wide as the terminal unless ``width`` is given; it has colours only on a terminal.
 
-    Text that is given as a string is shown as it is: it is no markup, and what a terminal would act on is written out.
+    A string is shown as it is: it is not markup, and control characters are written out.
     """
 
     def __init__(self, *, stderr: bool = False, no_color: bool = False, width: int | None = None) -> None:
@@ -36,9 +36,9 @@ class Terminal(Console):
             markup=False,
             emoji=False,
         )
-        if width is None and self.width < NARROWEST:  # COLUMNS=0 says nothing
+        if width is None and self.width < NARROWEST:  # COLUMNS=0 means that the width is not known
             self.width = NARROWEST if self.width > 0 else USUAL
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Return a string as it is drawn, also one that is in a cell of a table."""
+        """Return a string as text that is safe to show; rich also calls this for the cells of tables."""
         return super().render_str(printable(text), **how)

@@ -1,4 +1,4 @@
-"""Times and lengths as options: read in the zone of ``--tz``, near misses answered with what may have been meant."""
+"""Options for times, lengths and counts: read in the zone of ``--tz``; errors suggest what may have been meant."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ _LENGTHS: Final = "write it as 90m (minutes), 24h, 30d, 8w, 6M (months) or 2y, u
 
 
 def time_said(value: str, tz: tzinfo = UTC) -> datetime:
-    """Return the instant that ``value`` says, in ``tz`` where it names no zone; the error says what may be meant."""
+    """Return the instant that ``value`` gives, in ``tz`` if it names no zone; the error suggests a valid time."""
     try:
         return read_time("time", _printable(value), tz)
     except RequestError as error:
         if "zone" in str(error):
             raise
-        raise RequestError(f"{value!r} is no time; {_meant(_near_time(value))}{_TIMES}") from None
+        raise RequestError(f"{value!r} is not a time; {_meant(_near_time(value))}{_TIMES}") from None
 
 
 def length_said(value: str) -> Length:
-    """Return the length that ``value`` says: a whole number and s, m, h, d, w, M or y, up to a hundred years."""
+    """Return the length that ``value`` gives: a whole number and s, m, h, d, w, M or y, up to a hundred years."""
     try:
         return read_length("length", _printable(value))
     except RequestError:
         bare = re.fullmatch(r"[0-9]{1,6}", value.strip(), re.ASCII)
         hint = f"did you mean {value.strip()}d (days), or --count {int(value)} (candles)? " if bare else ""
         hint = hint or _meant(_near_length(value))
-        raise RequestError(f"{value!r} is no time to go back; {hint}{_LENGTHS}") from None
+        raise RequestError(f"{value!r} is not a length of time; {hint}{_LENGTHS}") from None
 
 
 def patience_said(value: str) -> timedelta:
-    """Return a length that is no matter of the calendar."""
+    """Return a length in seconds; raise RequestError for months and years."""
     length = length_said(value)
     if length.months:
-        raise RequestError(f"{value!r} is longer than anybody waits; write 30s, 5m or 2h")
+        raise RequestError(f"{value!r} is too long to wait; write 30s, 5m or 2h")
     return timedelta(seconds=length.seconds)
 
 
 def _printable(value: str) -> str:
     if not value.isprintable():
-        raise RequestError("a sign that can't be shown")
+        raise RequestError("it has a character that can't be printed")
     return value
 
 
@@ -95,7 +95,7 @@ def _bad(error: RequestError) -> click.BadParameter:
 
 
 def time_option(value: str | datetime) -> datetime:
-    """Return the instant that an option says; what names no zone is in that of ``--tz``."""
+    """Return the instant that an option gives; a time without a zone is in that of ``--tz``."""
     if isinstance(value, datetime):
         return value
     try:
@@ -105,7 +105,7 @@ def time_option(value: str | datetime) -> datetime:
 
 
 def length_option(value: str | Length) -> Length:
-    """Return the length that an option says."""
+    """Return the length that an option gives."""
     if isinstance(value, Length):
         return value
     try:
@@ -115,7 +115,7 @@ def length_option(value: str | Length) -> Length:
 
 
 def count_option(value: str | int) -> int:
-    """Return how many candles an option says; a number written otherwise is answered with how to write it."""
+    """Return the number of candles that an option gives; the error suggests how to write it."""
     if isinstance(value, int):
         return value
     if re.fullmatch(r"[+-]?[0-9]{1,15}", value.strip(), re.ASCII):
@@ -128,16 +128,16 @@ def count_option(value: str | int) -> int:
     except ValueError:
         number = -1.0
     if 1 <= number <= 1e12 and number == int(number):
-        raise click.BadParameter(f"{value!r} is no number of candles; did you mean {int(number)}?")
+        raise click.BadParameter(f"{value!r} is not a number of candles; did you mean {int(number)}?")
     hint = f"did you mean --last {near}? " if re.fullmatch(r"[0-9]{1,9}[smhdwMy]", near, re.ASCII) else ""
-    raise click.BadParameter(f"{value!r} is no number of candles; {hint}write a whole number, such as 1000")
+    raise click.BadParameter(f"{value!r} is not a number of candles; {hint}write a whole number, such as 1000")
 
 
 class Word(click.Option):
-    """An option of which help shows the first name only; the others are older ones, which stay."""
+    """An option whose help shows only its first name; the others are older names, which stay valid."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return what the help says of it."""
+        """Return its line of the help."""
         every, self.opts = self.opts, self.opts[:1]
         try:
             return super().get_help_record(ctx)
@@ -153,8 +153,8 @@ def _keep_zone(context: click.Context, parameter: click.Parameter, value: str | 
 
 
 def zone_option(command: Any) -> Any:
-    """Give a command ``--tz``, in which its times are read and shown; it is read before them."""
+    """Add ``--tz`` to a command, the zone in which times are read and shown; click reads it before the times."""
     return click.option(
         "--tz", metavar="ZONE", is_eager=True, expose_value=False, callback=_keep_zone,
-        help="Time zone to read and show times in, such as KST or Europe/Berlin.  [default: RXCANDLES_TZ, or UTC]",
+        help="Time zone of the times you give and see: KST, Europe/Berlin.  [default: RXCANDLES_TZ, or UTC]",
     )(command)  # fmt: skip

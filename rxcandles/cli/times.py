@@ -1,6 +1,6 @@
-"""Times as people see them: in the zone of ``--tz`` or ``RXCANDLES_TZ``, else in UTC; its name is said beside them.
+"""Show times to people: in the zone of ``--tz`` or ``RXCANDLES_TZ``, else in UTC, with the name of the zone.
 
-What programs read (JSON, csv, jsonl) is in UTC, whatever the zone.
+Output for programs (JSON, csv, jsonl) is always in UTC.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 ZONE: Final[ContextVar[tzinfo]] = ContextVar("rxcandles.zone", default=UTC)
-"""The zone of the command that runs."""
+"""The zone of the running command."""
 
 SHORT: Final = 5
-"""Characters of a zone's name that has room in the heading of a column."""
+"""Longest name of a zone, in characters, that fits into the heading of a column."""
 
 _DAY: Final = r"(?<!['\"\w])\d{4}-\d\d-\d\d"
 _WRITTEN: Final = re.compile(rf"{_DAY}T\d\d:\d\d:\d\d(?:Z\b|\+00:00)", re.ASCII)
 _SHOWN: Final = re.compile(rf"(?:({_DAY} \d\d:\d\d:\d\d) to )?({_DAY} \d\d:\d\d:\d\d) UTC\b", re.ASCII)
-"""Times as the library's messages have them; one in quotes is somebody's word."""
+"""Times in messages of the library; a time in quotes is what the user wrote, and stays."""
 
 
 def home(moment: datetime | float) -> datetime:
-    """Return a time, or UTC seconds, in the zone."""
+    """Return a time (aware, or UTC seconds) in the zone of the command."""
     found = moment if isinstance(moment, datetime) else to_datetime(moment)
     try:
         return found.astimezone(ZONE.get())
@@ -47,19 +47,19 @@ def home(moment: datetime | float) -> datetime:
 
 
 def zone_name() -> str:
-    """Return the zone's name as it is said beside times: ``UTC``, ``KST``, ``America/New_York``."""
+    """Return the name of the zone: ``UTC``, ``KST``, ``America/New_York``."""
     return str(ZONE.get())
 
 
 def time_shown(moment: datetime | float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """Return a time without its zone; one that comes twice, when clocks go back, has its offset: ``01:30-04:00``."""
+    """Return a time without its zone; if it occurs twice, when clocks go back, add its offset: ``01:30-04:00``."""
     there = home(moment)
     twice = "%H" in form and there.utcoffset() != there.replace(fold=1 - there.fold).utcoffset()
     return f"{there:{form}}{_offset(there) if twice else ''}"
 
 
 def minute_shown(moment: datetime | float) -> str:
-    """Return a time to the minute, or to the second where it has some."""
+    """Return a time to the minute, or to the second if its seconds are not 0."""
     return time_shown(moment, "%Y-%m-%d %H:%M:%S" if home(moment).second else "%Y-%m-%d %H:%M")
 
 
@@ -69,24 +69,24 @@ def span_shown(start: datetime | float, stop: datetime | float) -> str:
 
 
 def time_written(moment: datetime | float, *, seconds: bool = True) -> str:
-    """Return a time as a command takes it, whatever its zone is: ``2024-01-01T09:00:00+09:00``, in UTC with ``Z``."""
+    """Return a time for use in a command, with its offset: ``2024-01-01T09:00:00+09:00``, or ``Z`` for UTC."""
     there = home(moment)
     offset = "Z" if there.tzinfo is UTC else _offset(there)
     return f"{there:{'%Y-%m-%dT%H:%M:%S' if seconds else '%Y-%m-%dT%H:%M'}}{offset}"
 
 
 def headed(name: str) -> str:
-    """Return the heading of a column of times, with the zone where there is room for its name: ``from (UTC)``."""
+    """Return the heading of a column of times, with the zone if its name is short: ``from (UTC)``."""
     return f"{name} ({zone_name()})" if len(zone_name()) <= SHORT else name
 
 
 def said_apart() -> str | None:
-    """Return the zone's name where headings have no room for it, so that it is said beside the table."""
+    """Return the name of the zone if it is too long for headings and must be printed beside the table; else None."""
     return None if len(zone_name()) <= SHORT else zone_name()
 
 
 def at_home(message: str) -> str:
-    """Return a message of the library, which says times in UTC, with its times in the zone."""
+    """Return a message of the library with its times, which are in UTC, in the zone of the command."""
     if ZONE.get() is UTC:
         return message
     return _SHOWN.sub(_shown, _WRITTEN.sub(_written, message))

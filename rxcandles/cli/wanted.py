@@ -1,4 +1,4 @@
-"""What a command asks for: markets, timeframes and how far back, of which a request for each series is made."""
+"""What a command asks for: markets, timeframes and a span. Each series becomes a request."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["Wanted", "requests_for", "titles_of"]
 
 @attrs.frozen
 class Wanted:
-    """What is asked for, as it was said: by a command's words and options, or by a job of a file."""
+    """Markets, timeframes and a span, as given by the arguments of a command or by a job of a file."""
 
     symbols: Sequence[str] = ()
-    """Markets, also as globs."""
+    """Markets and patterns such as ``KRW-*``."""
     timeframes: Sequence[str] = ()
     count: int | None = None
     since: datetime | None = None
@@ -38,25 +38,29 @@ class Wanted:
     to: datetime | None = None
     end: datetime | None = None
     words: Sequence[str] = ()
-    """More of both, in any order, each perhaps a list with commas."""
+    """More markets and timeframes, in any order; each may be a list with commas."""
     include_imported: bool = False
     dashes: str = "--"
-    """What stands before the names in errors; nothing in a file."""
+    """Text before the names of options in errors; empty for a file."""
 
     @property
     def series(self) -> tuple[list[str], list[str]]:
-        """The markets and the timeframes that are named."""
+        """The named markets, and the named timeframes."""
         symbols, timeframes = sorted_words(self.words)
         return [*symbols, *self.symbols], [*timeframes, *self.timeframes]
 
     def which(self) -> Which:
-        """Return which stored series are meant."""
+        """Return the filter for stored series."""
         return Which.of(*self.series)
 
     def span(self, *, from_now: bool = False) -> tuple[datetime | None, datetime | None]:
-        """Return the two ends of what is meant of stored series, without ``last``, which is back from each one's own.
+        """Return the older and the newer end for stored series; None is an open end.
 
-        With ``from_now`` it is back from now. Raises :class:`RequestError` where several ways are given.
+        ``from_now``: use ``last``, counted back from now. Without it ``last`` is ignored, since each series counts it
+        back from its own end.
+
+        Raises:
+            RequestError: several of ``since``, ``last`` and ``end`` are given.
         """
         check_one({"since": self.since, "last": self.last, "end": self.end})
         since = self.end if self.since is None else self.since
@@ -65,27 +69,27 @@ class Wanted:
         return since, self.to
 
     def check(self, exchange: str, command: str | None = None) -> None:
-        """Refuse what can't be meant, before an exchange is asked anything: the one check of these names.
+        """Raise RequestError for anything invalid or missing, before any request is sent.
 
-        What a ``command`` needs and was not given is said all at once, with one that would work.
+        ``command``: its name; the error names everything that is missing, and proposes a command that works.
         """
         (symbols, timeframes), kind = self.series, named(exchange)
         if command is None:
             self._ends()
             if not symbols:
                 example = f"{kind.example} or {example_glob(kind)!r}"
-                raise RequestError(f"no symbol is given; name markets, such as {example}")
+                raise RequestError(f"no market is given; name one or more, such as {example}")
         check_names(symbols, timeframes, exchange)
         if command is not None:
             self._check_all_said(command, exchange)
         elif not timeframes:
             names = " ".join(each.name for each in timeframes_of(kind))
-            raise RequestError(f"no timeframe is given beside {', '.join(symbols[:3])!r}; name some of {names}")
+            raise RequestError(f"no timeframe is given for {', '.join(symbols[:3])!r}; name one or more of {names}")
         for each in self.makers(time.time()):
             each(kind.example)
 
     def makers(self, now: float) -> list[Callable[[str], Request]]:
-        """Return how a request is made of a market, for each of the timeframes."""
+        """Return, for each timeframe, a function that makes the request of a market."""
         ends = self._ends()
 
         def made(timeframe: str) -> Callable[[str], Request]:
@@ -100,11 +104,11 @@ class Wanted:
     def _check_all_said(self, command: str, exchange: str) -> None:
         symbols, timeframes = self.series
         way = next(((name, getattr(self, name)) for name in WAYS if getattr(self, name) is not None), None)
-        newer = "" if self.to is None else "; --until is only the newer end"
+        newer = "" if self.to is None else "; --until is only the end"
         missing = [
-            *(["which market (SYMBOL)"] if not symbols else []),
-            *(["which timeframe (TIMEFRAME)"] if not timeframes else []),
-            *([f"how far back to go (--since, --last or --count{newer})"] if way is None else []),
+            *(["a market (SYMBOL)"] if not symbols else []),
+            *(["a timeframe (TIMEFRAME)"] if not timeframes else []),
+            *([f"a start (--since, --last or --count{newer})"] if way is None else []),
         ]
         if not missing:
             return
@@ -114,7 +118,7 @@ class Wanted:
         back = "--last 30d" if way is None else f"--{way[0]} {shlex.quote(_written(way[1]))}"
         asked = source_options(exchange)
         raise RequestError(
-            f"nothing says {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}{asked}`"
+            f"missing: {what}; write, for example, `rxcandles {command} {' '.join(words)} {back}{asked}`"
         )
 
 
@@ -127,10 +131,10 @@ def _written(value: object) -> str:
 def requests_for(
     wanted: Iterable[Wanted], exchange: str, listed: Callable[[], Sequence[str]], left_out: list[str]
 ) -> list[Request]:
-    """Return a request for each series, each once; the markets that globs mean are those ``listed``, asked for once.
+    """Return a request for each series, each only once. ``wanted`` has been checked.
 
-    What is wanted has been checked. A market that is listed under a code which could do harm is named in ``left_out``,
-    and why; it stops no other.
+    * ``listed``: returns the markets of the exchange; called once, and only if there is a pattern.
+    * ``left_out``: gets a line for each listed market whose code is unsafe; the others are not affected.
     """
     now, found = time.time(), dict[Request, None]()
     wanted = list(wanted)
@@ -149,7 +153,7 @@ def requests_for(
 
 
 def titles_of(requests: Iterable[Request]) -> dict[Request, str]:
-    """Return the names of series, told apart by a number where one is asked for twice."""
+    """Return the name of each series; a number is added if a series is requested twice."""
     titles: dict[Request, str] = {}
     asked: Counter[str] = Counter()
     for request in dict.fromkeys(requests):

@@ -1,4 +1,4 @@
-"""Words of a command line: which are markets and which timeframes, and whether an exchange can have them."""
+"""Sort the words of a command line into markets and timeframes, and check them for an exchange."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ __all__ = ["check_names", "example_at", "sorted_words"]
 
 
 def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the symbols among ``words``, each perhaps a list with commas, and what is or looks like a timeframe."""
+    """Return the symbols among ``words``, and the words that are or look like timeframes.
+
+    A word may be a list with commas.
+    """
     symbols: list[str] = []
     timeframes: list[str] = []
     for word in (each for listed in words for each in listed.split(",")):
@@ -27,14 +30,14 @@ def sorted_words(words: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str) -> None:
-    """Raise :class:`RequestError` for a timeframe that an exchange has not, and for what it calls no market.
+    """Raise :class:`RequestError` for a timeframe or a market code that an exchange can't have.
 
-    What an exchange calls its markets is its own rule; ``exchange`` is its name.
+    ``exchange`` is its name; each exchange has its own rule for market codes.
     """
     there = named(exchange)()
     for timeframe in timeframes:
         if (meant := meant_by(timeframe)) is not None:
-            raise RequestError(f"{timeframe!r} is no timeframe; did you mean {meant!r}?")
+            raise RequestError(f"{timeframe!r} is not a timeframe; did you mean {meant!r}?")
         there.check(there.example, Timeframe.of(timeframe))
     frame = timeframes_of(there)[0]
     for symbol in symbols:
@@ -45,7 +48,7 @@ def check_names(symbols: Iterable[str], timeframes: Iterable[str], exchange: str
 
 
 def _check_glob(glob: str, example: str) -> None:
-    """Refuse a pattern that no code can fit, or that is in small letters where codes are in capitals."""
+    """Raise RequestError for a pattern that no code can match, or in small letters if codes are in capitals."""
     allowed = f"write a market's code with *, ? or [...], such as {example!r}"
     if glob.islower() and not example.islower():
         raise refusal("symbol", glob, f"{allowed}; did you mean {glob.upper()!r}?")
@@ -56,6 +59,6 @@ def _check_glob(glob: str, example: str) -> None:
 
 
 def example_at(source: str | None) -> str:
-    """Return a market of the exchange whose candles are called ``source``, for advice; of the usual one for None."""
+    """Return an example of a market for advice: of the exchange ``source``, or of the usual one if None."""
     exchange = (source or "").partition("@")[0]
     return named(exchange if exchange in EXCHANGES else EXCHANGES[0]).example

@@ -1,1 +1,1 @@
-"""Whether a database is true: verify finds what is wrong with it, repair mends it."""
+"""Check a database (``verify``), and mend what is wrong with it (``repair``)."""

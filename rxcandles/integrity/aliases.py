@@ -1,4 +1,4 @@
-"""Names that look alike: which series of a file are one and the same, and what it is called."""
+"""Names that look alike: which series of a file are the same one, and its proper name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _proper(series: Series) -> Series | None:
 
 
 def exchange_of(series: Series) -> str | None:
-    """Return the exchange that a series is read as being of, in small letters; None where there can be none."""
+    """Return the exchange that a series is read as, in lower case; None if the name is invalid."""
     try:
         return check_exchange_name("exchange", plain(series.exchange)).casefold()
     except RequestError:
@@ -33,12 +33,12 @@ def exchange_of(series: Series) -> str | None:
 
 
 def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
-    """Return what each series of a file should be called; None where no request could have such a name.
+    """Return the proper name of each series of a file; None for a name that no request can have.
 
-    Those that differ only in letter case, in letters that look alike, in spaces or in the timeframe's alias are one
-    series. A code that has both large and small letters after its first part is one of its own: ``KRW-xBTC`` is no
-    spelling of ``KRW-XBTC``. Of the spellings found the one with a lower-case exchange and an upper-case symbol is
-    its name.
+    Series are the same if their names differ only in letter case, in letters that look alike, in spaces or in the
+    timeframe's alias. A code that mixes upper and lower case after its first part is a code of its own: ``KRW-xBTC`` is
+    not another spelling of ``KRW-XBTC``. The proper name is the spelling with a lower-case exchange and an upper-case
+    symbol, if there is one.
     """
     names: dict[Series, Series | None] = {series: _proper(series) for series in found}
     alike: defaultdict[tuple[str, str, str], set[Series]] = defaultdict(set)
@@ -50,7 +50,7 @@ def proper_names(found: Iterable[Series]) -> dict[Series, Series | None]:
 
 
 def alike(symbol: str) -> str:
-    """Return what is the same of all spellings of a code."""
+    """Return a key that all spellings of a code share."""
     quote, dash, base = plain(symbol).partition("-")
     return f"{quote.casefold()}{dash}{base if base.upper() != base != base.lower() else base.casefold()}"
 

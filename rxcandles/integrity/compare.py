@@ -1,7 +1,7 @@
-"""Stored pages held against the exchange, each over a connection of its own.
+"""Compare stored pages with the exchange, each over a connection of its own.
 
-What an answer has is proof. What it lacks, and where its values are others, is asked about once more over another
-connection, so that an exchange that is ill while it is asked makes no finding.
+A candle in an answer is certain. A candle that an answer lacks, or has with other values, is asked for once more over
+another connection, so that a fault of the exchange during the check makes no finding.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def page_before(
 ) -> Chunk:
     """Return the exchange's page of the newest candles before ``to``, checked, as a chunk.
 
-    A second request where its answer is improbable (see ``fetch``). Raises ``ExchangeError`` as that does.
+    An improbable answer is confirmed by a second request, as in ``fetch``. Raise ``ExchangeError`` as ``fetch`` does.
     """
     page, unit = exchange.page_limit, page_unit(exchange)
     count, end = (page, None) if unit == "rows" else (None, to_datetime(timeframe.shift(to, -page)))
@@ -69,10 +69,10 @@ async def compare_some(
     count: int,
     seed: int | None,
 ) -> tuple[list[Finding], int]:
-    """Choose ``count`` pages, compare them, and return what differs and how many they were.
+    """Choose ``count`` pages, compare them, and return the findings and the number of pages compared.
 
-    A series that the exchange refuses (a market that is delisted) is a note, and others are compared in its place.
-    Raises ``ExchangeError`` as :func:`compare` does, and where all that could be chosen is refused.
+    If the exchange refuses a series (a delisted market), a note says so, and other series are compared in its place.
+    Raise ``ExchangeError`` as :func:`compare` does, and if the exchange refuses every series that can be chosen.
     """
     findings: dict[Finding, None] = {}
     refused: dict[Series, ExchangeError] = {}
@@ -86,7 +86,7 @@ async def compare_some(
         found = await compare(snapshot, samples, exchange, limiter, retry, examination.now, refused)
         findings |= dict.fromkeys(found)
         done += sum(sample.series not in refused for sample in samples)
-        # An exchange that answers nobody well is not asked about all series in turn.
+        # If every answer is invalid, the fault is the exchange's: do not ask about all series in turn.
         ill = not done and all(isinstance(error, InvalidResponseError) for error in refused.values())
         if ill or len(refused) == len(known):
             break
@@ -109,11 +109,11 @@ async def compare(
     now: float,
     refused: dict[Series, ExchangeError],
 ) -> list[Finding]:
-    """Return how the stored pages differ from the exchange's; a request each, over connections of their own.
+    """Return how the stored pages differ from the exchange's; one request a page, four pages at once.
 
-    Four at once. A second request where the exchange's answer is improbable (see ``fetch``), and where it lacks a
-    stored candle or has another. Series of which it refuses a page are added to ``refused``. Raises ``ExchangeError``
-    for what would keep all others from being compared, too.
+    An improbable answer is confirmed by a second request, as in ``fetch``, and so is an answer that lacks a stored
+    candle or has it with other values. Series that the exchange refuses are added to ``refused``. Raise
+    ``ExchangeError`` for a fault that would stop all other comparisons, too.
     """
     comparing = _Comparing(snapshot, exchange, limiter, retry, now, refused)
     findings: dict[Finding, None] = {}
@@ -124,20 +124,20 @@ async def compare(
 
 
 _Difference: TypeAlias = tuple[Row | None, Row | None]
-"""What is stored, and what the exchange has; None where there is nothing."""
+"""The stored candle and the exchange's; None if there is none."""
 
 
 class _Compared(NamedTuple):
-    """What a page has shown."""
+    """The result of comparing one page."""
 
     span: Span
-    """What it tells of."""
+    """The span that was compared."""
     differences: dict[int, _Difference]
     """By open time."""
 
 
 class _Comparing:
-    """Compares one page after another; any number at once."""
+    """Compares pages; several calls may run at once."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Comparing:
         self._refused = refused
 
     async def one(self, sample: Sample) -> list[Finding]:
-        """Return how a page differs; nothing of a series that the exchange refuses."""
+        """Return the findings of one page; none for a series that the exchange refuses."""
         if sample.series in self._refused:
             return []
         try:
@@ -171,13 +171,13 @@ class _Comparing:
         frame = Timeframe.of(sample.series.timeframe)
         first = await self._ask(sample, sample.to)
         sure = {} if first is None else {time: each for time, each in first.differences.items() if each[0] is None}
-        # Newest first: a page reaches down, and what it does not reach is asked about by one more.
+        # Newest first: a page reaches down, and one more page asks for what it does not reach.
         suspects = [] if first is None else sorted(first.differences.keys() - sure.keys(), reverse=True)
         while suspects:
             to = min(frame.shift(suspects[0], 1 + self._exchange.page_limit // 4), frame.floor(self._now))
             again = await self._ask(sample, max(to, frame.shift(suspects[0], 1)))
             if again is None or not again.span[0] <= suspects[0] < again.span[1]:
-                break  # it says nothing of this one, and so will not of the others
+                break  # the answer does not cover this candle, nor the older ones
             reached = again.span[0]
             sure |= {
                 time: again.differences[time]
@@ -196,7 +196,7 @@ class _Comparing:
         start, stop = max(sample.start, proven[0]), min(proven[1], sample.to)
         stored = await self._snapshot.call(lambda connection: _rows(connection, series, (start, stop)))
         fetched = {row.open_time: row for row in chunk.rows if start <= row.open_time < stop}
-        for opened in chunk.page.impossible:  # that it is there is all that can be said
+        for opened in chunk.page.impossible:  # the candle exists, but its values can't be compared
             stored.pop(opened, None)
         return _Compared((start, stop), _differences(stored, fetched))
 

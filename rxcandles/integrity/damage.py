@@ -1,4 +1,4 @@
-"""Whether a file is a whole database of candles, before anybody looks at its contents."""
+"""Check that a file is a whole database of candles, before its contents are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["damages", "is_damage"]
 _MOST_MESSAGES: Final = 1000
 
 _ABOUT_CONTENTS: Final = re.compile(r"CHECK constraint failed in |[A-Z]+ value in ")
-"""What SQLite's own check says of values, not of pages; whoever looks at the contents finds it, with its place."""
+"""Messages of SQLite's own check about values, not pages; ``examine`` finds these with their place."""
 
 _TABLES: Final = {
     "series": {"id": 1, "exchange": 0, "symbol": 0, "timeframe": 0},
@@ -26,16 +26,16 @@ _TABLES: Final = {
     "imported": {"series": 1, "open_time": 2} | dict.fromkeys((*COLUMNS[1:], "import"), 0),
     "claims": dict.fromkeys(CLAIM_COLUMNS, 0) | {"series": 1, "start": 2},
 }
-"""The columns of each table, and their places in its key."""
+"""The columns of each table, and their position in its key."""
 
 _SINCE: Final = {"imports": 3, "imported": 3, "claims": CLAIMS_SINCE}
-"""Versions with which a table came, where that wasn't the first."""
+"""The schema version that added a table, if it was not the first."""
 
 
 def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, str]]:
-    """Yield what is wrong with the file, up to a thousand things; an empty database is in order.
+    """Yield what is wrong with the file, up to a thousand things; nothing for an empty database.
 
-    Raises ``SchemaError`` for one of another program or of a newer version, and ``sqlite3.Error``.
+    Raise ``SchemaError`` if the file belongs to another program or a newer version. Errors of ``sqlite3`` pass through.
     """
     header = read_header(connection, path, "name one with candles")
     if header.empty:
@@ -58,8 +58,8 @@ def damages(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Kind, s
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether this, raised by ``sqlite3``, comes of pages that are not as they should be."""
-    # A message about names that are garbled can't be decoded, and lengths that are can't be had.
+    """Return whether an error of ``sqlite3`` is caused by damaged pages."""
+    # Garbled names make a message that can't be decoded; garbled lengths ask for more memory than SQLite allows.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     garbled = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or isinstance(error, UnicodeDecodeError)
     return garbled or "unsupported file format" in str(error)

@@ -1,9 +1,9 @@
-"""What findings say about a store: which of its spans and candles can't be trusted.
+"""Decide from findings which spans and candles of a store can't be trusted.
 
-Nothing is taken for proven here that was not before, and nothing else is doubted. Where a ledger's span holds fewer
-candles than it says, they may be missing from any of its empty slots, so these are doubted, and no candle is; where it
-holds more, any of them may be false, so all of it is. Candles outside the ledger are fetched again, which proves them:
-somebody asked for them once, and to drop them would lose them silently.
+Only what a finding names is doubted, and nothing becomes covered here. If a covered span holds fewer candles than its
+count says, any of its empty slots may lack one: the empty slots are doubted, the candles are not. If it holds more, any
+candle may be false: the whole span is doubted. Candles outside coverage are fetched again, not deleted, since somebody
+asked for them once.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ __all__ = ["Untrusted"]
 
 @attrs.define
 class _Doubted:
-    """About one series."""
+    """What is doubted about one series."""
 
     untrusted: list[Span] = attrs.field(factory=list)
     worthless: list[Span] = attrs.field(factory=list)
-    """Where candles are wrong in themselves, so that nothing is lost with them."""
+    """Spans whose candles are wrong in themselves, so that deleting them loses nothing."""
     wanted: list[Span] = attrs.field(factory=list)
-    """What another spelling of the series had."""
+    """Spans that another spelling of the series had."""
     disclaimed: list[Span] = attrs.field(factory=list)
-    """No candle is in there, and whether it was ever looked at is not known."""
+    """Spans without candles of which nobody knows whether they were fetched."""
     questioned: list[Span] = attrs.field(factory=list)
-    """What the exchange has otherwise."""
+    """Spans in which the exchange has other candles."""
     claims: int = 0
-    """Those that are wrong; all are put right whenever a ledger is written anew."""
+    """Number of wrong claims; writing a series' coverage anew corrects all of them."""
 
 
 class _Ledger:
-    """What the ledger of a series says, with its spans as they are: some may overlap."""
+    """The coverage of a series as it is stored; spans may overlap."""
 
     def __init__(self, connection: sqlite3.Connection, number: int) -> None:
         sql = "SELECT start, stop, rows FROM coverage WHERE series = ? ORDER BY start"
@@ -58,19 +58,21 @@ class _Ledger:
         self.covered = SpanSet(tuple((start, stop) for start, stop, _ in self._spans))
 
     def around(self, start: int, stop: int) -> Iterator[tuple[int, int, object]]:
-        """Yield the spans that overlap ``[start, stop)``, each with the rows it says."""
+        """Yield the spans that overlap ``[start, stop)``, each with its count of rows."""
         first = bisect_right(self._reached, start)
         last = bisect_left(self._spans, stop, key=itemgetter(0))
         return (each for each in self._spans[first:last] if each[1] > start)
 
 
 class Untrusted:
-    """Collects what can't be trusted finding by finding, through the connection that it is found with.
+    """Collects what can't be trusted, one finding at a time, and plans the repair.
 
-    Only about series of ``exchange``, and what belongs to none. In memory are the doubtful spans. ``page`` is the most
-    candles of a request: those outside the ledger that are no more slots apart are fetched together, which costs none
-    more. ``kept`` says for how many seconds the exchange has a timeframe's candles (None: for ever): older ones can't
-    be fetched again, so they lose their proof but are not deleted.
+    It looks only at series of ``exchange``, and at rows that belong to no series. Memory grows with the doubtful spans.
+
+    * ``page``: the most candles of a request. Candles outside coverage that are at most so many slots apart are fetched
+      together, which costs no more requests.
+    * ``kept``: returns for how many seconds the exchange keeps candles of a timeframe; None means for ever. Older
+      candles can't be fetched again, so they lose their coverage but are not deleted.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Untrusted:
         self._read: tuple[int, _Ledger] | None = None
 
     def add(self, finding: Finding) -> None:
-        """Take in one more finding; a note is none."""
+        """Add one finding; notes are ignored."""
         if finding.kind in NOTE_KINDS:
             return
         if finding.kind == "orphaned_rows":
@@ -113,7 +115,7 @@ class Untrusted:
             self._doubt(stored, finding, self._series[stored.series])
 
     def ask_anew(self, span: Span) -> None:
-        """Question all that is held of ``span`` in all series looked at."""
+        """Question everything stored within ``span``, in all series examined."""
         for stored in self._examination.stored.values():
             ours = stored.proper == stored.series and stored.series.exchange == self._exchange
             if ours and ledger_spans(self._connection, stored.id).intersect(SpanSet((span,))):
@@ -124,7 +126,7 @@ class Untrusted:
             doubted.claims += 1
             return
         if finding.start is None or finding.stop is None:
-            return  # what is no time goes whenever a ledger is written anew
+            return  # rows without a valid time are deleted whenever coverage is written anew
         start, stop = int(from_datetime(finding.start)), int(from_datetime(finding.stop))
         frame = Timeframe.of(stored.series.timeframe)
         if finding.kind in ("off_grid_candle", "impossible_candle"):
@@ -134,14 +136,14 @@ class Untrusted:
         elif finding.kind == "off_grid_span":
             doubted.untrusted.append((frame.floor(stop), stop))
         elif finding.kind == "future_span":
-            # Its end is false, so nobody knows how far it went; what is sure is its newest candle.
+            # The end is false, so the true end is unknown; the span is certain only up to its newest candle.
             newest = max(self._opens(stored.id, frame, start, frame.floor(self._examination.now)), default=None)
             doubted.disclaimed.append((start if newest is None else frame.shift(newest, 1), stop))
         elif finding.kind == "missing_candle":
             if not any(span[0] <= start < span[1] for span in doubted.untrusted[-1:]):
                 doubted.untrusted.extend(self._emptiness(stored.id, frame, start))
         elif finding.kind in ("extra_candle", "different_candle"):
-            # A page costs the same as a candle, and what is wrong is seldom alone.
+            # A page costs the same as one candle, and wrong candles seldom come alone.
             half = self._page // 2
             doubted.questioned.append((max(BEGINNING, frame.shift(start, -half)), frame.shift(stop, half)))
         elif finding.kind == "wrong_count":
@@ -156,27 +158,27 @@ class Untrusted:
         return SpanSet(tuple(found)).subtract(SpanSet(tuple(right)))
 
     def _emptiness(self, number: int, frame: Timeframe, opened: int) -> Iterator[Span]:
-        """All of an absence in which the exchange has a candle: by that nothing of it is proven any more."""
+        """Yield the whole absence around ``opened``: the exchange has a candle in it, so none of it stays covered."""
         sql = (
             "SELECT (SELECT max(open_time) FROM candles WHERE series = :series AND open_time BETWEEN 0 AND :opened),"
             " (SELECT min(open_time) FROM candles WHERE series = :series AND open_time BETWEEN :opened + 1 AND :end)"
         )
         older, newer = self._connection.execute(sql, {"series": number, "opened": opened, "end": END}).fetchone()
         if older == opened:
-            return  # it has come since
+            return  # the candle has been stored since
         around = (BEGINNING if older is None else frame.shift(int(older), 1), END if newer is None else int(newer))
         for span in self._ledger(number).covered.intersect(SpanSet((around,))):
             if span[0] <= opened < span[1]:
                 yield span
 
     def _ledger(self, number: int) -> _Ledger:
-        """The ledger of a series, kept until another's is wanted: findings come series by series."""
+        """Return the coverage of a series; the last one is cached, since findings come series by series."""
         if self._read is None or self._read[0] != number:
             self._read = number, _Ledger(self._connection, number)
         return self._read[1]
 
     def _all_of(self, stored: Stored) -> Iterator[Span]:
-        """What a spelling of a series has, by its ledger and by its candles."""
+        """Yield the spans that a spelling of a series has, by its coverage and by its candles."""
         if stored.proper is None:
             return
         frame = Timeframe.of(stored.proper.timeframe)
@@ -195,7 +197,7 @@ class Untrusted:
         return int(self._connection.execute(sql, (number, *span)).fetchone()[0])
 
     def plan(self) -> RepairPlan:
-        """Return what is to be done about all of it."""
+        """Return what the repair has to do."""
         steps: list[RepairStep] = []
         mendings: list[Mending] = []
         for series, doubted in self._series.items():
@@ -231,12 +233,12 @@ class Untrusted:
     def _questioned(self, series: Series, doubted: _Doubted) -> SpanSet:
         if not doubted.questioned:
             return SpanSet()
-        # Nothing that was not asked for before.
+        # Ask only for what was covered before.
         ledger = ledger_spans(self._connection, self._examination.stored[series].id)
         return SpanSet(tuple(doubted.questioned)).intersect(ledger)
 
     def _steps(self, mending: Mending, doubted: _Doubted) -> Iterator[RepairStep]:
-        """What is done about a series: two things at most."""
+        """Yield what the repair does about a series: at most two steps."""
         frame, questioned = Timeframe.of(mending.series.timeframe), mending.questioned
         number = self._examination.stored[mending.series].id
         step = attrs.evolve(self._step(mending), claims=doubted.claims)
@@ -269,14 +271,14 @@ class Untrusted:
 
 
 def _append(spans: list[Span], span: Span) -> None:
-    """Add a span to ascending ones; neighbours become one, so that a whole series takes no more memory than a slot."""
+    """Append to ascending spans; adjacent spans are joined, so that a whole series takes no more memory than a slot."""
     if spans and spans[-1][1] == span[0]:
         span = (spans.pop()[0], span[1])
     spans.append(span)
 
 
 def _gaps(frame: Timeframe, opens: Iterable[int], start: int, stop: int) -> Iterator[Span]:
-    """Yield the stretches of slots in ``[start, stop)`` of which none is in ``opens``, ascending."""
+    """Yield the runs of slots in ``[start, stop)`` that are not in ``opens``, ascending."""
     for opened in opens:
         if opened > start:
             yield (start, opened)
@@ -286,7 +288,7 @@ def _gaps(frame: Timeframe, opens: Iterable[int], start: int, stop: int) -> Iter
 
 
 def _runs(frame: Timeframe, opens: Iterable[int], page: int) -> Iterator[Span]:
-    """Yield the spans from candle to candle, ascending, where no more than ``page`` slots lie between two."""
+    """Yield spans of candles, ascending; more than ``page`` slots between two candles start a new span."""
     first = last = None
     for opened in opens:
         if first is not None and last is not None and frame.slots(last, opened) > page:

@@ -1,7 +1,7 @@
-"""Looking for everything that can be wrong with a database: the file, the names, the candles, the ledger.
+"""Find everything that can be wrong with a database: the file, the names, the candles, the coverage.
 
-All of it is counted and compared by SQLite, which reads each candle a few times and keeps none; what comes back is
-what is wrong. About a second for a million candles.
+SQLite counts and compares; it reads each candle a few times, and only the faults reach Python. A million candles take
+about a second.
 """
 
 from __future__ import annotations
@@ -34,20 +34,22 @@ __all__ = ["Examination", "Stored"]
 
 
 class Stored(NamedTuple):
-    """One series as it is in the file."""
+    """One series as it is stored in the file."""
 
     id: int
     series: Series
     proper: Series | None
-    """What it should be called; None where no request could have such a name."""
+    """Its proper name; None if no request can have the stored one."""
 
 
 class Examination:
-    """One look at a database through an open transaction; counts what it has seen.
+    """Examines a database through an open transaction, and counts what it has looked at.
 
-    ``which`` restricts it to series that are read as those. ``now`` is this machine's clock unless
-    given. :meth:`findings` raises ``SchemaError`` for a file of another program or of a newer version, and
-    ``sqlite3.Error`` where the file can't be read for another reason than damage.
+    * ``which``: restricts it to these series, however they are spelled in the file.
+    * ``now``: UTC seconds; by default this machine's clock.
+
+    :meth:`findings` raises ``SchemaError`` if the file belongs to another program or a newer version, and passes on
+    errors of ``sqlite3`` that are not caused by damage.
     """
 
     def __init__(
@@ -65,16 +67,16 @@ class Examination:
         self.now = 0.0
         self.series = self.candles = self.spans = self.imported = 0
         self.stored: dict[Series, Stored] = {}
-        """The series looked at, by their names in the file."""
+        """The series examined, by their stored names."""
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, series by series; nothing else where the file itself is damaged."""
+        """Yield what is wrong, series by series; if the file itself is damaged, only that."""
         try:
             whole = True
             for kind, detail in damages(self._connection, self._path):
                 whole = False
                 yield _about_file(kind, detail)
-            # Not before the snapshot's time, or what has come in between would be in the future.
+            # Read the clock after the snapshot began; otherwise candles stored in between would lie in the future.
             self.now = time.time() if self._now is None else self._now
             if whole and self._one("SELECT count(*) FROM sqlite_master")[0]:
                 yield from self._contents()
@@ -84,7 +86,7 @@ class Examination:
             yield _about_file("damaged_file", str(error))
 
     def report(self, tally: Tally) -> VerificationReport:
-        """Return what was seen, and what of it is wrong."""
+        """Return what was examined and what is wrong."""
         return tally.report(
             self._path, series=self.series, candles=self.candles, spans=self.spans, imported=self.imported
         )
@@ -125,7 +127,7 @@ class Examination:
         self.imported = self._imported()
 
     def _imported(self) -> int:
-        """Count the imported candles; a file of an older version has no place for any."""
+        """Count the imported candles; a file of an older version has no table for them."""
         if not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'imported'")[0]:
             return 0
         found = 0
@@ -145,7 +147,7 @@ class Examination:
         for table, what in (("candles", "candles"), ("coverage", "spans"), ("claims", "claims")):
             if table == "claims" and not claims:
                 continue
-            # Steps from key to key: a look at every row would take as long as everything else together.
+            # Step from key to key: reading every row would take as long as all other checks together.
             for number in self._all(
                 f"WITH RECURSIVE keys (key) AS (SELECT min(series) FROM {table} UNION ALL"
                 f" SELECT (SELECT min(series) FROM {table} WHERE series > key) FROM keys WHERE key IS NOT NULL)"
@@ -251,7 +253,9 @@ class Examination:
             yield _about(stored.series, "two_scales", start, frame.shift(start, 1), detail)
 
     def _counted(self, stored: Stored, frame: Timeframe, start: int, stop: int) -> tuple[int, int, int]:
-        """Candles on the grid, and the first and last of them; others are findings of their own."""
+        """Return the number of candles on the grid, and the first and last; candles off the grid are findings of their
+        own.
+        """
         if start >= stop:
             return (0, 0, 0)
         counted: tuple[int, int, int] = self._one(

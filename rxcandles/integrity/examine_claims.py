@@ -1,4 +1,4 @@
-"""What is wrong about the claims of a series; those that are right are worth a note."""
+"""Check the claims of a series: a wrong claim is a finding, a right one is a note."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = ["examine_claims"]
 def examine_claims(
     connection: sqlite3.Connection, series: int, frame: Timeframe
 ) -> Iterator[tuple[Kind, Span | None, str]]:
-    """Yield one finding for each claim of a series: its kind, where it is, and in words what it says or what is wrong.
+    """Yield one finding for each claim of a series: its kind, its span, and a sentence that says what is wrong or
+    claimed.
 
-    The connection must have been taught the grid.
+    The functions of the grid must be registered on the connection.
     """
     reach = BEGINNING
     for claim in stored_claims(connection, series):
@@ -39,7 +40,7 @@ def examine_claims(
 
 
 def _fault(connection: sqlite3.Connection, series: int, frame: Timeframe, claim: Claim, reach: int) -> str | None:
-    """Say what is wrong about a claim of a proper span, None for nothing; earlier ones end at ``reach``."""
+    """Return what is wrong with a claim, or None; earlier claims end at ``reach``."""
     start, stop = claim.span
     if not is_claim(claim):
         return f"no claim can have these values: {attrs.astuple(claim)}"

@@ -1,4 +1,4 @@
-"""What a check of a database finds, and what a repair has done about it."""
+"""The findings of a check, and the report of a repair."""
 
 from __future__ import annotations
 
@@ -51,76 +51,87 @@ Kind: TypeAlias = Literal[
     "two_scales",
     "not_compared",
 ]
-"""What can be found, in the order of a report. All but the notes are wrong.
+"""Kinds of findings, in the order of a report. Notes are worth knowing; every other kind is a fault.
 
-* the file: ``damaged_file`` SQLite can't read all of it, ``wrong_schema`` a table is not as it was made;
-* names: ``orphaned_rows`` belong to no series, ``unreachable_series`` has a name that no request can have,
-  ``alias_series`` is another one under a second spelling (``1h`` and ``60m``, ``krw-btc``, look-alikes, spaces);
-* candles: ``off_grid_candle`` opens where none can, ``impossible_candle`` has values that can't be,
-  ``future_candles`` are not over yet by this machine's clock, ``unproven_candles`` lie in no span of the ledger;
-* the ledger: ``impossible_span`` ends before it starts or is no time, ``off_grid_span`` has an end where no candle
-  opens, ``overlapping_spans`` overlap or touch, ``future_span`` reaches beyond now, ``wrong_count`` holds other than
-  the number of candles that the ledger says, ``wrong_claim`` says of a span that it is empty by an exchange's word,
-  which can't be, ``unfinished_repair`` a repair was to fetch and was stopped;
-* against the exchange, inside proven spans: ``missing_candle`` only the exchange has, ``extra_candle`` only the store
-  has, ``different_candle`` both have, with other values;
-* notes: ``provisional_absence`` is empty by the word of answers that may have been wrong, until one more confirms it,
-  ``impossible_answer`` is not held as the exchange's candle can't be true, until a run gets a better one,
-  ``two_scales`` is a place where all prices change by a power of ten and stay so: history before it, or after it, may
-  have been restated since, ``not_compared`` could not be held against the exchange, which refuses it.
+* The file: ``damaged_file`` (SQLite can't read all of it), ``wrong_schema`` (a table is not as it was made).
+* Names: ``orphaned_rows`` (rows that belong to no series), ``unreachable_series`` (a name that no request can have),
+  ``alias_series`` (a second spelling of another series: ``1h`` and ``60m``, ``krw-btc``, look-alike letters, spaces).
+* Candles: ``off_grid_candle`` (opens where no candle can open), ``impossible_candle`` (values that can't be true),
+  ``future_candles`` (not closed yet by this machine's clock), ``unproven_candles`` (in no covered span).
+* Coverage: ``impossible_span`` (ends before it starts, or has no valid time), ``off_grid_span`` (an end where no candle
+  opens), ``overlapping_spans`` (overlap or touch), ``future_span`` (reaches beyond now), ``wrong_count`` (holds another
+  number of candles than it says), ``wrong_claim`` (a claim that can't be true), ``unfinished_repair`` (a stopped repair
+  was to fetch it).
+* Against the exchange, within covered spans: ``missing_candle`` (only the exchange has it), ``extra_candle`` (only the
+  store has it), ``different_candle`` (both have it, with different values).
+* Notes: ``provisional_absence`` (empty by answers that may have been wrong, until one more confirms it),
+  ``impossible_answer`` (not stored, since the exchange's candle can't be true; the next run asks again), ``two_scales``
+  (all prices change by a power of ten and stay there: the history on one side may be older than a redenomination),
+  ``not_compared`` (the exchange refuses the series).
 """
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 FILE_KINDS: Final = frozenset({"damaged_file", "wrong_schema"})
-"""Those that keep everything else from being checked."""
+"""Kinds that keep everything else from being checked."""
 
 NOTE_KINDS: Final = frozenset({"provisional_absence", "impossible_answer", "two_scales", "not_compared"})
-"""Those that are worth knowing and not wrong."""
+"""Kinds that are notes, not faults."""
 
 
 EXCHANGE_KINDS: Final = frozenset({"missing_candle", "extra_candle", "different_candle"})
-"""Those that only the exchange can show."""
+"""Kinds that only a comparison with the exchange can find."""
 
 
 @attrs.frozen(repr=False)
 class Finding(Brief):
-    """One thing that is wrong, or a note."""
+    """One fault, or one note.
+
+    >>> report = await verify("candles.db")
+    >>> [finding.kind for finding in report.findings]
+    []
+    """
 
     kind: Kind
     exchange: str
-    """As stored, like ``symbol`` and ``timeframe``; empty where it is about no series."""
+    """As stored, like ``symbol`` and ``timeframe``; empty if the finding is about no series."""
     symbol: str
     timeframe: str
     start: datetime | None
-    """Where it is: the older end included, the newer excluded, UTC. None where that is no time, or all of a series."""
+    """Older end (included) of its span, which ends before ``stop``; UTC. Both are None if the finding is about a whole
+    series, or its time is invalid."""
     stop: datetime | None
     detail: str
-    """In words, with the values."""
+    """A sentence with the values."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return the finding as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class VerificationReport(Brief):
-    """What a check has looked at, and what it found."""
+    """What a check has examined and found.
+
+    >>> report = await verify("candles.db", "KRW-BTC", "1m")
+    >>> report.clean, report.wrong, report.damaged
+    (True, 0, False)
+    """
 
     path: str
     series: int
-    """Series looked at."""
+    """Series examined."""
     candles: int
     spans: int
-    """Spans of their ledgers."""
+    """Covered spans examined."""
     imported: int
-    """Imported candles, which are unproven and not checked."""
+    """Imported candles; they are not covered and not checked."""
     samples: int
     """Pages compared with the exchange."""
     findings: tuple[Finding, ...]
-    """The first of each kind, by series and time."""
+    """The first findings of each kind, by series and time."""
     counts: Mapping[Kind, int]
-    """How many of each kind there are, of those that are there."""
+    """Number of findings by kind; kinds without findings are left out."""
 
     @property
     def clean(self) -> bool:
@@ -129,91 +140,101 @@ class VerificationReport(Brief):
 
     @property
     def wrong(self) -> int:
-        """How many findings say that something is wrong, all kinds together."""
+        """Number of findings that are not notes."""
         return sum(count for kind, count in self.counts.items() if kind not in NOTE_KINDS)
 
     @property
     def damaged(self) -> bool:
-        """Whether the file itself is at fault, so that its contents were not checked and can't be repaired in place."""
+        """Whether the file itself is at fault: its contents were not checked, and it can't be repaired in place."""
         return bool(FILE_KINDS & self.counts.keys())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        """Return the report as a JSON object; times end in ``Z``, and ``clean`` and ``damaged`` are included."""
         return {**to_plain(self), "clean": self.clean, "damaged": self.damaged}
 
 
 @attrs.frozen(repr=False)
 class RepairStep(Brief):
-    """What a repair does to one series of the file."""
+    """What a repair does to one series of the file.
+
+    >>> report = await repair("candles.db", "simulated", dry_run=True)
+    >>> report.steps
+    ()
+    """
 
     action: Literal["distrust", "remove", "question"]
-    """Take spans out of its ledger, with the candles in them; or remove all of it, as no request can name it; or ask
-    for spans anew, which stay as they are until then."""
+    """``"distrust"``: take spans out of the coverage, with their candles. ``"remove"``: delete the whole series, since
+    no request can name it. ``"question"``: ask for spans again; they stay as they are until the answer comes."""
     exchange: str
     symbol: str
     timeframe: str
     spans: int
-    """Spans that are taken out of the ledger, or asked anew."""
+    """Spans taken out of the coverage, or asked for again."""
     candles: int
-    """Candles that are deleted, or held against the exchange's."""
+    """Candles deleted, or compared with the exchange's."""
     slots: int
-    """Slots that are fetched again."""
+    """Slots fetched again."""
     claims: int = 0
-    """Wrong claims, which are cut to what can be or dropped."""
+    """Wrong claims that are corrected or dropped."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return the step as a JSON object."""
         return dict(to_plain(self))
 
 
 @attrs.frozen
 class AbsencesAsked:
-    """What has become of the doubtful absences that a repair has asked about."""
+    """What has become of the provisional absences that a repair has asked about."""
 
     asked: int
-    """Doubtful absences that there were."""
+    """Provisional absences before."""
     healed: int
-    """Of these, those in which the exchange has candles after all; they are stored."""
+    """Those in which the exchange has candles after all; the candles are stored."""
     candles: int
-    """Candles stored in these."""
+    """Candles stored in them."""
     left: int
-    """Doubtful absences that there are now: those that have not had their time, and new ones."""
+    """Provisional absences now: those whose confirm time has not passed, and new ones."""
     until: datetime | None
-    """When the last of them can be final; None where there is none."""
+    """When the last of them can become final; None if there are none."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return the counts as a JSON object; times end in ``Z``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class RepairReport(Brief):
-    """What a repair has done, or in a dry run would do."""
+    """What a repair has done, or would do in a dry run.
+
+    >>> report = await repair("candles.db", "simulated", dry_run=True)
+    >>> report.repaired, report.removed, report.failures
+    (True, 0, ())
+    """
 
     before: VerificationReport
     steps: tuple[RepairStep, ...]
     removed: int
-    """Candles deleted; in a dry run those that would be."""
+    """Candles deleted; in a dry run, candles that would be deleted."""
     stored: int
     """Candles fetched and stored."""
     requests: int
     """Requests sent."""
     failures: tuple[str, ...]
-    """Why something could not be fetched; it is left for the next repair, except where the exchange refuses it."""
+    """Why something could not be fetched. It is left for the next repair, unless the exchange refuses the series."""
     revised: int = attrs.field(default=0, kw_only=True)
     """Candles replaced because the exchange has them with other values."""
     absences: AbsencesAsked | None = attrs.field(default=None, kw_only=True)
-    """What has come of asking about the doubtful absences; None where that was not done."""
+    """The result of ``absences=True``; None otherwise."""
     after: VerificationReport | None
-    """What another check has found in the end; None in a dry run, and where the file is damaged."""
+    """The report of a second check at the end; None in a dry run, and if the file is damaged."""
 
     @property
     def repaired(self) -> bool:
-        """Whether all is well in the end."""
+        """Whether nothing is wrong at the end."""
         return not self.failures and (self.before if self.after is None else self.after).clean
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, and what its properties say."""
+        """Return the report as a JSON object; times end in ``Z``, and ``repaired`` is included."""
         return {
             **to_plain(self), "repaired": self.repaired, "before": self.before.to_dict(),
             "after": None if self.after is None else self.after.to_dict(),
@@ -221,7 +242,7 @@ class RepairReport(Brief):
 
 
 class Tally:
-    """Counts findings and keeps the first ``most`` of each kind, whatever their number."""
+    """Counts findings, and keeps the first ``most`` of each kind."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -229,13 +250,13 @@ class Tally:
         self.counts: Counter[Kind] = Counter()
 
     def add(self, finding: Finding) -> None:
-        """Count one more."""
+        """Count one finding."""
         self.counts[finding.kind] += 1
         if self.counts[finding.kind] <= self._most:
             self._kept.append(finding)
 
     def report(self, path: str, *, series: int, candles: int, spans: int, imported: int) -> VerificationReport:
-        """Return what was found so far, kind by kind."""
+        """Return the findings so far, ordered by kind."""
         return VerificationReport(
             path=path,
             series=series,

@@ -1,7 +1,8 @@
-"""Taking what can't be trusted out of a store, in one transaction.
+"""Take what can't be trusted out of a store, in one transaction.
 
-Runs in the thread of the store's connection. A ledger is written anew as a whole: what its spans claim together, less
-what is not trusted, on the timeframe's grid, with the candles counted. Claims stay where the ledger does.
+It runs in the thread of the store's connection. The coverage of a series is written anew as a whole: the union of its
+spans, less what is not trusted, aligned to the timeframe's grid, with the candles counted. Claims stay within the
+coverage.
 """
 
 from __future__ import annotations
@@ -24,45 +25,45 @@ from rxcandles.stores.sqlite.transaction import transaction
 __all__ = ["NO_TIME", "Mending", "RepairPlan", "grid_spans", "mend"]
 
 NO_TIME: Final = f"(typeof(open_time) <> 'integer' OR open_time NOT BETWEEN 0 AND {END - 1})"
-"""The condition that a candle opens at no time there is, so that no span holds it."""
+"""The SQL condition for a candle whose open time is invalid, so that no span contains it."""
 
 
 @attrs.frozen
 class Mending:
-    """What is to be done about one series."""
+    """What to do about one series."""
 
     series: Series
     untrusted: SpanSet
-    """No longer proven."""
+    """No longer covered."""
     dropped: SpanSet
-    """Where candles are deleted."""
+    """Spans whose candles are deleted."""
     fetched: SpanSet
-    """To be fetched again, as far as it is not proven then."""
+    """Spans to fetch, unless they are covered by then."""
     questioned: SpanSet = attrs.field(factory=SpanSet)
-    """To be asked anew; it stays as it is until then."""
+    """Spans to ask for again; they stay as they are until the answer comes."""
 
 
 @attrs.frozen
 class RepairPlan:
-    """What is to be done about a file."""
+    """What to do about a file."""
 
     mendings: tuple[Mending, ...]
     removed: tuple[int, ...]
-    """Numbers of series of which everything is deleted but the name, so that nobody who knows the number is misled."""
+    """Ids of series to empty; the row in ``series`` stays, so that cached ids remain valid."""
     orphans: bool
-    """Whether what belongs to no series is deleted."""
+    """Whether rows that belong to no series are deleted."""
     steps: tuple[RepairStep, ...]
 
 
 def grid_spans(timeframe: Timeframe, spans: SpanSet) -> SpanSet:
-    """Return the spans that hold the same open times and end where candles open; one from the beginning stays so."""
+    """Return the spans with their ends moved up to the grid; an end at the beginning of time stays."""
     return SpanSet(
         tuple((start if start == BEGINNING else timeframe.ceil(start), timeframe.ceil(stop)) for start, stop in spans)
     )
 
 
 def mend(connection: sqlite3.Connection, plan: RepairPlan) -> int:
-    """Do it, and write down what is to be fetched, all or nothing; return how many candles were deleted."""
+    """Carry out the plan, and record what is to be fetched, all or nothing; return the number of candles deleted."""
     deleted = 0
     with transaction(connection):
         for number in plan.removed:

@@ -1,9 +1,10 @@
-"""What a repair is about to ask the exchange for.
+"""What a repair still has to ask the exchange for.
 
-Two kinds: what it has taken out of the ledger and not fetched again yet (``unfinished``), and what it is to ask anew
-while that stays as it is (``questioned``). A hole in the ledger is in order: nobody may ever have asked for what is in
-it. So that a repair that was killed in between can be told from that, and gone on with, it is written down in the same
-transaction, in tables that are there only until it is done. No version of the schema: a file without them is whole.
+There are two kinds: spans that were taken out of the coverage and are not fetched again yet (``unfinished``), and spans
+to ask for again while they stay as they are (``questioned``). A gap in the coverage alone does not show that a repair
+was stopped, since nobody may ever have asked for it. So both are recorded in the transaction that mends, and the next
+repair can go on. The tables exist only until the repair is done. They are not part of the schema: a file without them
+is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rxcandles.stores.sqlite.transaction import transaction
 __all__ = ["Matter", "Pending", "add_matter", "is_unsettled", "ledger_spans", "spans_of"]
 
 Matter: TypeAlias = Literal["unfinished", "questioned"]
-"""What is to be done about spans: fetch what is not in the ledger, or ask anew for what is. Also the table's name."""
+"""What to do about spans: fetch those that are not covered, or ask again for those that are. Also the table's name."""
 
 _COLUMNS: Final = (
     "(series INTEGER NOT NULL REFERENCES series (id), start INTEGER NOT NULL, stop INTEGER NOT NULL,"
@@ -34,7 +35,7 @@ _COLUMNS: Final = (
 
 
 class _Sql(NamedTuple):
-    """The statements about one table."""
+    """The statements for one table."""
 
     make: str
     read: str
@@ -66,31 +67,31 @@ _SQL: Final[Mapping[Matter, _Sql]] = {
 
 @attrs.frozen
 class Pending:
-    """What is written down in the file of a store, read and changed in the store's thread."""
+    """What is recorded in a store's file; reads and writes in the store's thread."""
 
     _store: SqliteStore
 
     async def unsettled(self, matter: Matter) -> dict[Series, SpanSet]:
-        """Return what mending has left to be fetched, or asked anew, by series of the store's exchange."""
+        """Return the spans still to be fetched, or asked for again, by series of the store's exchange."""
         found = await self._store.call(_spans_by_series, matter, self._store.exchange)
         return {series: spans for series, spans in found.items() if spans}
 
     async def settle(self, symbol: str, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
-        """Drop pending spans that are covered by now (all of them with ``give_up``); return the rest."""
+        """Drop spans that are covered by now (all of them with ``give_up``); return the rest."""
         return await self._store.call(
             _settle, await self._store.series_id(symbol, timeframe), timeframe, give_up=give_up
         )
 
     async def remember(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
-        """Write down that what of these spans is not covered is to be fetched, also if this process is stopped."""
+        """Record that the gaps in these spans are to be fetched, even if this process is stopped."""
         await self._store.call(_remember, await self._store.series_id(symbol, timeframe), spans)
 
     async def question(self, symbol: str, timeframe: Timeframe, spans: SpanSet) -> None:
-        """Write down that these spans are to be asked anew, also if this process is stopped."""
+        """Record that these spans are to be asked for again, even if this process is stopped."""
         await self._store.call(_question, await self._store.series_id(symbol, timeframe), spans)
 
     async def answered(self, symbol: str, timeframe: Timeframe, span: Span) -> None:
-        """Strike a span that has been asked anew out of what is left of that."""
+        """Drop a span that has been asked for again."""
         await self._store.call(_answered, await self._store.series_id(symbol, timeframe), span)
 
 
@@ -102,40 +103,40 @@ def _spans_by_series(connection: sqlite3.Connection, matter: Matter, exchange: s
 
 
 def spans_of(connection: sqlite3.Connection, matter: Matter, series: int) -> SpanSet:
-    """Return what is written down for one series."""
+    """Return the recorded spans of one series."""
     if not _is_there(connection, matter):
         return SpanSet()
     return SpanSet(tuple(connection.execute(_SQL[matter].read, (series,))))
 
 
 def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
-    """Return what the ledger claims of one series; what is no span claims nothing."""
+    """Return the covered spans of one series; rows that are no valid span are skipped."""
     spans = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,))
     return SpanSet(tuple(span for span in spans if is_span(*span)))
 
 
 def add_matter(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
-    """Write ``spans`` down; within a transaction of the caller's."""
+    """Record ``spans``, within the caller's transaction."""
     connection.execute(_SQL[matter].make)
     _write(connection, matter, series, spans_of(connection, matter, series).union(spans))
 
 
 def _remember(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Write down what is to be fetched as far as the ledger has not got it."""
+    """Record spans to fetch."""
     with transaction(connection):
         add_matter(connection, "unfinished", series, spans)
 
 
 def _question(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Write down what is to be asked anew."""
+    """Record spans to ask for again."""
     with transaction(connection):
         add_matter(connection, "questioned", series, spans)
 
 
 def _settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
-    """Strike out what the ledger has by now, or all of both kinds; return what is left to be fetched.
+    """Drop what is covered by now (everything with ``give_up``); return what is left to fetch.
 
-    The slots of candles that can't be true are not left: they were asked for. A table goes with the last of it.
+    Slots of impossible candles are dropped, too, since they were asked for. A table is dropped with its last row.
     """
     with transaction(connection):
         left = spans_of(connection, "unfinished", series).subtract(ledger_spans(connection, series))
@@ -147,7 +148,7 @@ def _settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *
 
 
 def _answered(connection: sqlite3.Connection, series: int, span: Span) -> None:
-    """Strike out of what is questioned what has been asked anew."""
+    """Drop from the questioned spans what has been asked for again."""
     with transaction(connection):
         left = spans_of(connection, "questioned", series).subtract(SpanSet((span,)))
         _strike(connection, "questioned", series, left)
@@ -167,7 +168,7 @@ def _write(connection: sqlite3.Connection, matter: Matter, series: int, spans: S
 
 
 def is_unsettled(connection: sqlite3.Connection) -> bool:
-    """Return whether anything was written down that nobody has settled."""
+    """Return whether anything recorded is still to be done."""
     return any(_is_there(connection, matter) for matter in _SQL)
 
 

@@ -1,4 +1,4 @@
-"""Asking the exchange for what a repair wants of it, series by series."""
+"""Ask the exchange for what a repair needs, series by series."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from rxcandles.stores import SqliteStore
 __all__ = ["Asking"]
 
 PAGE: Final = 200
-"""Candles that are asked anew beside a page that has changed."""
+"""Candles asked for again beside a page that has changed."""
 
 RESTATED: Final = 0.1
-"""The share of candles of which more must have changed for their neighbours to be suspected."""
+"""The share of changed candles above which their neighbours are asked for again, too."""
 
 PAGES: Final = 50
-"""The most pages that are asked anew before it is written down that they were."""
+"""The most pages asked for again before the progress is recorded in the file."""
 
 
 @attrs.define
 class Asking:
-    """Asks anew for what is questioned, fetches what is missing, and asks about what is doubtful.
+    """Asks again for questioned spans, fetches missing ones, and asks about provisional absences.
 
-    All that is written down in the file for it (see ``integrity.pending``), also by a repair that was stopped. Why
-    something could not be had is added to ``failures``.
+    It does everything that is recorded in the file (see ``integrity.pending``), also by a repair that was stopped.
+    Reasons why something could not be fetched are added to ``failures``.
     """
 
     _store: SqliteStore
@@ -49,7 +49,7 @@ class Asking:
     _now: float | None
     failures: list[str]
     spreads: bool = True
-    """Whether pages beside what is restated are asked anew, too."""
+    """Whether pages beside restated ones are asked for again, too."""
     stored: int = 0
     removed: int = 0
     revised: int = 0
@@ -61,7 +61,7 @@ class Asking:
         self._pending = Pending(self._store)
 
     async def wanted(self, *, absences: bool) -> list[Series]:
-        """Return the series of which something is wanted."""
+        """Return the series for which something is to be asked."""
         found = dict.fromkeys(
             [*await self._pending.unsettled("questioned"), *await self._pending.unsettled("unfinished")]
         )
@@ -72,14 +72,14 @@ class Asking:
         return [series for series in found if self._which.fits(series.symbol, series.timeframe)]
 
     async def go(self, collector: CandleCollector, exchange: Exchange, *, absences: bool) -> None:
-        """Ask series by series; one that the exchange refuses is given up, any other failure ends it all."""
+        """Ask series by series. A series that the exchange refuses is given up; any other failure ends the work."""
         for series in await self.wanted(absences=absences):
             frame = Timeframe.of(series.timeframe)
             claims = await self._claims(series) if absences else []
             try:
                 exchange.check(series.symbol, frame)
                 await self._series(collector, series, frame, claims)
-            except WrongServerError as error:  # which says nothing about the series
+            except WrongServerError as error:  # the fault is not the series'
                 self.failures.append(str(error))
                 return
             except (RequestError, RequestRejectedError) as error:
@@ -104,7 +104,7 @@ class Asking:
                 await self._spread(collector, series, frame, span)
         doubtful = SpanSet(tuple(claim.span for claim in claims))
         if doubtful:
-            # Where a candle comes after all, what is around it has no proof any more until it has been fetched.
+            # If a candle comes after all, its neighbourhood is no longer covered until it has been fetched.
             await self._pending.remember(series.symbol, frame, doubtful)
         covered = SpanSet(
             tuple((each.start, each.stop) for each in await self._store.coverage(series.symbol, frame, 0, END))
@@ -114,11 +114,11 @@ class Asking:
             await self._collect(collector, series, frame, span, absences=bool(doubtful))
 
     async def _anew(self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span) -> bool:
-        """Ask for a span anew, some pages at a time; say whether so much has changed that it is restated."""
+        """Ask for a span again, some pages at a time; return whether its history is restated."""
         start, stop = span
         changed = candles = 0
         while start < stop:
-            # By candles, not by slots: of a long emptiness nothing is gained by asking for it in pieces.
+            # Split by candles, not by slots: asking for a long absence in pieces gains nothing.
             oldest = await self._store.nth_newest(series.symbol, frame, start, stop, PAGES * PAGE)
             part = (start if oldest is None else oldest, stop)
             before = await self._store.count(series.symbol, frame, *part)
@@ -132,7 +132,7 @@ class Asking:
         return changed > RESTATED * candles
 
     async def _spread(self, collector: CandleCollector, series: Series, frame: Timeframe, span: Span) -> None:
-        """Ask anew what lies before and after a span that is restated, more at a time, up to what is not."""
+        """Ask again for what lies before and after a restated span, in growing steps, until a step has not changed."""
         for older in (True, False):
             edge, candles = span[0] if older else span[1], PAGE
             while True:
@@ -150,7 +150,7 @@ class Asking:
                 edge, candles = end, min(candles * 2, PAGES * PAGE)
 
     async def _reaching(self, series: Series, frame: Timeframe, held: SpanSet, candles: int, *, older: bool) -> int:
-        """Return how far so many candles reach, from the newest end of what is held down, or from its oldest up."""
+        """Return how far ``candles`` reach: from the newest end of ``held`` down, or from its oldest end up."""
         start, stop = held.spans[0][0], held.spans[-1][1]
         if older:
             found = await self._store.nth_newest(series.symbol, frame, start, stop, candles)
@@ -169,7 +169,7 @@ class Asking:
             self._count(error.summary)
             if error.summary.failed_spans:
                 raise
-            return  # all others of the page are held; that one can't be true is a note of the next check
+            return  # only impossible candles are missing; the next check notes them
         self._count(summary)
 
     def _count(self, summary: CollectionSummary) -> None:
@@ -188,7 +188,7 @@ class Asking:
             return []  # no request can have such a name
 
     async def _outcome(self, series: Series, frame: Timeframe, claims: Sequence[Claim]) -> AbsencesAsked:
-        """What is known with one more series asked."""
+        """Return the counts with one more series included."""
         rows = [await self._store.count(series.symbol, frame, *claim.span) for claim in claims]
         left, told = await self._claims(series), self.absences
         until = max((to_datetime(min(claim.final, END - 1)) for claim in left), default=None)
@@ -202,9 +202,9 @@ class Asking:
 
 
 def _together(spans: SpanSet, covered: SpanSet) -> Iterator[Span]:
-    """Yield what of ``spans`` is not covered; as one, with what lies between, where all of that is covered.
+    """Yield the gaps of ``spans``; gaps with nothing but covered slots between them are joined into one span.
 
-    Holes of one page are so fetched by one request, and those of a stretch that was proven before by one collection.
+    So the gaps of one page are fetched by one request, and those of a span that was covered before by one collection.
     """
     starts = [start for start, _ in spans.union(covered)]
     for _, holes in groupby(spans.subtract(covered), key=lambda hole: bisect_right(starts, hole[0])):

@@ -1,4 +1,4 @@
-"""Repairing a database: what can't be trusted is taken out of it, and fetched again."""
+"""Repair a database: take out what can't be trusted, and fetch it again."""
 
 from __future__ import annotations
 
@@ -72,35 +72,49 @@ async def repair(
 ) -> RepairReport:
     """Repair what ``verify`` finds in a database, and return what was done and what is left.
 
-    In one transaction everything that can't be trusted loses its proof, with the candles in it: the slot of a candle
-    that can't be, the empty slots of a span that has too few candles, all of one that has too many, candles outside the
-    ledger, all but one spelling of a series. Spans that overlap or touch become one, counts are counted. Then just that
-    is fetched from the ``exchange`` by the usual pipeline. Killed in between, the next repair goes on with it, and so
-    does any collection that asks for it. Nothing is fetched for series of other exchanges, which are left as they are,
-    and nothing deleted for want of a proof that the exchange no longer keeps (candles of a second). ``dry_run`` only
-    says what would be done, and opens nothing for writing. With ``into`` what can be read of the file is copied into
-    that new one first, and that is repaired.
+    First, one transaction takes everything that can't be trusted out of the coverage, with its candles: the slot of an
+    impossible candle, the empty slots of a span with too few candles, the whole of a span with too many, candles
+    outside coverage, all but one spelling of a series. Overlapping and touching spans are joined, and candles are
+    counted again. Then just these spans are fetched from the ``exchange`` by the usual pipeline. If the process is
+    killed in between, the next repair goes on, and so does any collection that asks for these spans. Series of other
+    exchanges stay as they are. Candles that the exchange no longer keeps (candles of seconds) are not deleted.
 
-    What :func:`verify` has found against the exchange is repaired, too: ``findings`` is its report, or some findings of
-    one; or ``sample`` pages, chosen by ``seed``, are compared first. They are questions only, and the exchange decides.
-    An absence in which it has a candle loses its proof as a whole and is fetched. Around a candle that it lacks or has
-    with other values, a page is asked anew: what is stored stays until then, and is deleted only when a second answer,
-    over another connection, lacks it too.
+    A finding of the comparison with the exchange is only a question; the exchange decides again. If it has a candle in
+    an absence, the whole absence is fetched. Around a candle that it lacks, or has with other values, a page is asked
+    for again. What is stored stays until the answer comes, and a candle is deleted only if a second answer, over
+    another connection, lacks it too. If more than a tenth of that page has changed, its history was restated (by a
+    redenomination, for example): the pages beside it are asked for again, up to the first that has not changed.
 
-    History that the exchange has restated, such as by a redenomination, is more than a page: where more than a tenth
-    of a page that was asked anew has changed, the pages beside it are asked anew, too, up to the first that has not.
-    With ``refetch`` all that is held is asked anew, or all of it between two times, in ``tz`` where they
-    name no zone; what is stored stays until its page has come.
+    Memory holds the doubtful spans and a few pages.
 
-    With ``absences`` the exchange is asked about all doubtful absences now, over other connections, due or not.
-    Candles that it has after all are stored. An answer that says the same makes final only what has had its time.
+    * ``path``: the database file. A file that SQLite can't read completely is not touched (``before.damaged``); give
+      ``into``.
+    * ``exchange`` to ``name``, ``limiter``, ``share_limit``: as for :func:`connect`. ``exchange`` may also be the
+      result of ``connect(":memory:", …)``; then leave out the others.
+    * ``symbol``, ``timeframe``, ``most``, ``now``: as for :func:`verify`.
+    * ``dry_run``: only report what would be done; nothing is opened for writing.
+    * ``into``: copy what can be read of the file into this new file first, and repair that one.
+    * ``progress_callback``: called for every page, on the event loop.
+    * ``findings``: a report of :func:`verify` that compared pages with the exchange, or some of its findings, to repair
+      those too.
+    * ``sample``: pages to compare with the exchange first, chosen by ``seed``.
+    * ``absences``: ask about all provisional absences now, over other connections, before they are due. Candles that
+      the exchange has after all are stored. An answer that confirms an absence makes it final only if its confirm time
+      has passed.
+    * ``refetch``: ask again for everything stored, or everything between two times (read in ``tz`` if they name no
+      zone). What is stored stays until its page has come.
 
-    ``exchange`` to ``name``, ``limiter`` and ``share_limit`` are those of :func:`connect`, the others those of
-    :func:`verify`. ``exchange`` may also be what ``connect(":memory:", …)`` returns, with all that it was given.
-    ``progress_callback`` is called for every page, on the event loop. In memory are the doubtful spans and a few pages.
-    A file that SQLite can't read all of is not touched (``before.damaged``): it needs ``into``. What can't be fetched
-    is no error but among ``failures``, and in the end of ``after``. Raises ``RequestError``, ``SchemaError`` and
-    ``StoreError``.
+    If something can't be fetched, no error is raised: ``failures`` says why, and ``after`` shows what is left.
+
+    Raises:
+
+    * ``RequestError`` for an invalid argument, or if there is no file.
+    * ``SchemaError`` if the file belongs to another program or a newer version.
+    * ``StoreError`` if the file can't be used.
+
+    >>> report = await repair("candles.db", "simulated", dry_run=True)
+    >>> report.repaired, report.before.candles
+    (True, 240)
     """
     check_flag("dry_run", dry_run)
     check_flag("absences", absences)
@@ -113,7 +127,7 @@ async def repair(
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
-    # Not with the file: what asks the exchange first is a comparison, which writes nothing.
+    # Open a provider without the file, since the first request is a comparison, which writes nothing.
     how: dict[str, Any] = {"base_url": base_url, "name": name, "limiter": limiter, "share_limit": share_limit}
     if not isinstance(exchange, Opening):
         opening = connect(":memory:", exchange, rate_limit=rate_limit, **how)
@@ -172,7 +186,7 @@ class _Once:
 
 
 class _Look:
-    """Looking at a file: what is wrong with it, and what is to be done about that."""
+    """Examines a file, and plans what to do about it."""
 
     def __init__(
         self,
@@ -206,9 +220,9 @@ class _Look:
         given: Iterable[Finding],
         anew: Span | None,
     ) -> tuple[RepairReport, RepairPlan, bool]:
-        """Return what is wrong with the file, what is to be done about it, and whether nothing is left to be done.
+        """Return a report of what is wrong, the plan to mend it, and whether nothing is left to do.
 
-        That is a report of a repair that has done nothing yet; ``sample`` pages are compared with the exchange.
+        The report is that of a repair that has done nothing yet; ``sample`` pages are compared with the exchange.
         """
         failures: tuple[str, ...] = ()
         async with Snapshot(path) as snapshot:
@@ -231,7 +245,7 @@ class _Look:
         return report, plan, done
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        """Look at all that the file itself shows."""
+        """Examine what the file itself shows."""
         self._examination = Examination(connection, self._path, self._which, now=self._now)
         self._untrusted = Untrusted(
             connection,
@@ -245,7 +259,7 @@ class _Look:
             self._untrusted.add(finding)
 
     async def compare(self, snapshot: Snapshot, there: CandleDataProvider, sample: int, seed: int | None) -> None:
-        """Hold some of it against the exchange."""
+        """Compare ``sample`` pages with the exchange."""
         self._compared, self._samples = await compare_some(
             snapshot, self._examination, there.exchange, there.limiter, None, sample, seed
         )
@@ -253,7 +267,7 @@ class _Look:
     def end(
         self, connection: sqlite3.Connection, given: Iterable[Finding], anew: Span | None
     ) -> tuple[VerificationReport, RepairPlan, bool]:
-        """Return what is wrong, what is to be done about it, and whether that is nothing."""
+        """Return what is wrong, the plan, and whether nothing is left to do."""
         for finding in self._compared:
             self._tally.add(finding)
         report = attrs.evolve(self._examination.report(self._tally), samples=self._samples)
@@ -266,7 +280,7 @@ class _Look:
 
 
 def _anew(refetch: bool | tuple[Time, Time], tz: Zone | None) -> Span | None:
-    """Return the span of which all is asked anew, or None."""
+    """Return the span to ask for again as a whole, or None."""
     if isinstance(refetch, bool):
         return (BEGINNING, END - 1) if refetch else None
     try:
@@ -281,7 +295,7 @@ def _anew(refetch: bool | tuple[Time, Time], tz: Zone | None) -> Span | None:
 
 
 def _given(findings: VerificationReport | Iterable[Finding] | None) -> list[Finding]:
-    """Return those of the findings that only the exchange can show; all others are looked for again."""
+    """Return the findings that only the exchange can show; all others are found again."""
     if findings is None:
         return []
     some = findings.findings if isinstance(findings, VerificationReport) else findings

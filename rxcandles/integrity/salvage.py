@@ -1,8 +1,8 @@
-"""Saving what can be read of a damaged file.
+"""Copy what can be read of a damaged file into a new one.
 
-Every series is read from its newest candle on until a page can't be read, then from its oldest; so is the ledger. All
-of that goes into a new file as it is. Whether the ledger still counts right there, and what is missing, shows a check
-of the new file like of any other.
+Each series is read from its newest candle down to the first page that can't be read, then from its oldest candle up;
+its coverage likewise. Everything is copied as it is. A check of the new file shows what is missing, and whether its
+coverage is still right.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ _TABLES: Final = {
 
 
 async def salvage(path: str | Path, into: str | Path) -> None:
-    """Copy what can be read of the database ``path`` into the new file ``into``; holds a row at a time.
+    """Copy what can be read of the database ``path`` into the new file ``into``; one row is in memory at a time.
 
-    Raises ``RequestError`` where ``into`` is there already or ``path`` is not, and ``StoreError`` where not even the
-    names of the series can be read, or the new file can't be written, which then holds nothing.
+    Raises:
+
+    * ``RequestError`` if ``into`` exists or ``path`` does not.
+    * ``StoreError`` if even the names of the series can't be read, or if the new file can't be written; then it is
+      empty.
     """
     if _is_there(into):
         raise RequestError(f"into is {str(into)!r}, which is there already; name a new file")
@@ -85,13 +88,13 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                     for _, meaning in _Readable(source, sql, number, path):
                         keep_absent(target, number, meaning)
             if "claims" not in there:
-                find_doubtful(target)  # a file of before: it has doubtful absences and no claims of them
+                find_doubtful(target)  # a file of an older version has no claims yet
     except sqlite3.Error as error:
         raise store_error(into, error) from error
 
 
 class _Readable(Iterator[tuple[Any, ...]]):
-    """The rows of a statement up to the first that can't be read."""
+    """The rows of a statement, up to the first that can't be read."""
 
     def __init__(self, source: sqlite3.Connection, sql: str, number: int, path: str) -> None:
         self._rows: Iterator[tuple[Any, ...]] | None = None
@@ -105,7 +108,7 @@ class _Readable(Iterator[tuple[Any, ...]]):
                 self._rows = self._start()
             return next(self._rows)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            # A table or a column that is not there is SQLITE_ERROR: nothing of it can be read.
+            # SQLITE_ERROR: the table or a column is missing, so nothing of it can be read.
             gone = is_damage(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
             if isinstance(error, sqlite3.Error) and not gone:
                 raise store_error(self._path, error) from error

@@ -1,7 +1,6 @@
-"""Stored pages, chosen at random, to be held against the exchange.
+"""Choose stored pages at random, to compare them with the exchange.
 
-The doubtful absences and changes of scale come first, then the beginnings of history, then everything that is covered,
-all slots alike.
+Provisional absences and changes of scale come first, then the beginnings of history, then all covered slots alike.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from rxcandles.stores.sqlite.conditions import is_span
 __all__ = ["AGE_SECONDS", "Sample", "choose"]
 
 AGE_SECONDS: Final = 3600
-"""Only candles that have been over for so long are compared."""
+"""Only candles that closed at least so many seconds ago are compared."""
 
 
 class Sample(NamedTuple):
-    """A page to be compared."""
+    """A page to compare."""
 
     series: Series
     start: int
-    """Nothing older is compared: older end of the ledger's span."""
+    """Older end of the covered span; nothing older is compared."""
     to: int
-    """The page holds the newest candles before."""
+    """The page holds the newest candles before this time."""
 
 
 def choose(
@@ -48,18 +47,18 @@ def choose(
     seed: int | None,
     without: Collection[Series] = (),
 ) -> list[Sample]:
-    """Return ``count`` pages: doubtful absences and changes of scale, then beginnings, then all other slots alike.
+    """Return ``count`` pages: provisional absences and changes of scale, then beginnings, then other slots at random.
 
-    A beginning of history is what is covered before a series' first candle; a page right after it tells of all of it.
-    Beginnings are at most half of what the doubtful absences leave. Left out is what is younger than an hour or older
-    than the exchange keeps, and the series ``without`` which it is to be. The same ``seed`` chooses the same of the
-    same. None where nothing is old enough.
+    A beginning of history is the covered span before a series' first candle; a page that ends right after it shows all
+    of it. Beginnings take at most half of the pages that provisional absences leave. Left out are the last hour,
+    whatever the exchange no longer keeps, and the series ``without``. The same ``seed`` chooses the same pages of the
+    same file. Return an empty list if nothing is old enough.
     """
     luck = random.Random(seed)  # nosec B311 - chooses what to look at; nothing secret hangs on it
     parts = [part for part in _parts(connection, examination, exchange) if part.series not in without]
     doubtful = [sample for part in parts for sample in part.doubtful]
     samples = luck.sample(doubtful, min(count, len(doubtful)))
-    # One that is doubtful is among those already.
+    # A beginning that is provisional is chosen already.
     chosen = set(samples)
     beginnings = [sample for part in parts for sample in part.beginnings if sample not in chosen]
     samples += luck.sample(beginnings, min(-(-(count - len(samples)) // 2), len(beginnings)))
@@ -69,7 +68,7 @@ def choose(
 
 
 def _at(places: Sequence[int], parts: Iterable[_Part], page: int) -> Iterator[Sample]:
-    """Yield the pages at the slots with these numbers, ascending, of all that the parts have."""
+    """Yield the pages at the slots with these numbers (ascending), counted over all parts."""
     left, before = iter(places), 0
     place = next(left, None)
     for part in parts:
@@ -84,16 +83,16 @@ def _at(places: Sequence[int], parts: Iterable[_Part], page: int) -> Iterator[Sa
 
 
 class _Part(NamedTuple):
-    """What of one series can be compared."""
+    """What can be compared of one series."""
 
     series: Series
     frame: Timeframe
     spans: list[Span]
-    """What is covered from the first candle on, oldest first."""
+    """Covered spans from the first candle on, oldest first."""
     beginnings: list[Sample]
-    """What is covered before that."""
+    """Pages of covered spans before the first candle."""
     doubtful: list[Sample]
-    """What is covered provisionally, and where prices change their scale."""
+    """Pages of provisional spans, and of places where prices change their scale."""
 
 
 def _parts(connection: sqlite3.Connection, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
@@ -104,7 +103,7 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
         try:
             exchange.check(stored.series.symbol, frame)
         except RequestError:
-            continue  # it can't be asked for such a market, so there is nothing to compare with
+            continue  # the exchange has no such market, so there is nothing to compare with
         since = retained_since(exchange, frame, examination.now)
         yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
@@ -136,19 +135,19 @@ def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page
             if span[0] < claim[1]:
                 part.doubtful.append(_above(part, span, min(frame.ceil(claim[1]), span[1])))
         for place in places:
-            # The page before it and the one after: one of the two is from before a redenomination.
+            # The page before it and the one after it: one of the two is older than a redenomination.
             ends = (place.start, min(frame.shift(place.start, page), span[1]))
             part.doubtful.extend(Sample(part.series, span[0], end) for end in ends if span[0] < end <= span[1])
     return part
 
 
 def _above(part: _Part, span: Span, end: int) -> Sample:
-    """A page that ends with the candle right after an absence, where that is covered too."""
+    """Return a page that ends with the candle right after an absence, if that is covered too."""
     return Sample(part.series, span[0], min(part.frame.shift(end, 1), span[1]))
 
 
 def _claims(connection: sqlite3.Connection, number: int) -> list[Span]:
-    """The spans that are covered provisionally; a file of an older version has no place for any."""
+    """Return the provisional spans; a file of an older version has no table for them."""
     if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0]:
         return []
     found = connection.execute("SELECT start, stop FROM claims WHERE series = ? ORDER BY start", (number,))

@@ -1,8 +1,8 @@
-"""Two scales in one series: a place where all prices change by a power of ten, and stay so.
+"""Two scales in one series: a place where all prices change by a power of ten, and stay there.
 
-An exchange that redenominates a coin restates its history. What was collected before is then ten or a thousand times
-as much as what is collected after. A crash is something else: a market that trades falls candle by candle, and the next
-one opens near where the last one closed.
+If an exchange redenominates a coin, it restates its history. Candles collected before that are ten or a thousand times
+those collected after it. A crash looks different: a market that trades falls candle by candle, and each candle opens
+near the close of the one before.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from rxcandles.stores.sqlite.conditions import on_grid_sql
 __all__ = ["Scale", "scales"]
 
 _NEAR: Final = 0.1
-"""By how much the logarithm of a jump may differ from that of a power of ten: by a quarter of the price."""
+"""How far the logarithm of a jump may be from a power of ten: a quarter of the price."""
 _STAYS: Final = 0.35
-"""The same for prices around it: they may have more than doubled on their way."""
+"""The same for the prices around the jump; they may have more than doubled meanwhile."""
 _AROUND: Final = 20
 """Candles on each side that must be of one scale."""
 _LEAST: Final = 3
-"""Where there are fewer on one side nobody knows yet."""
+"""With fewer candles on one side it is too early to tell."""
 _SUSPECT: Final = 4.0
-"""The factor between prices of twenty candles apart from which each is looked at."""
+"""The factor between two prices, twenty candles apart, above which every candle between them is read."""
 _MOST: Final = 100
-"""Jumps of a series that are looked at."""
+"""The most jumps of a series that are examined."""
 
 _STEPS: Final = (
     "WITH RECURSIVE steps (at) AS ("
@@ -46,14 +46,17 @@ class Scale(NamedTuple):
 
     start: int
     before: float
-    """The price that the candle before closed with."""
+    """The close of the candle before."""
     after: float
     factor: int
-    """The power of ten, positive where prices are higher from here on."""
+    """The power of ten; positive if prices are higher from here on."""
 
 
 def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[Scale]:
-    """Yield the places where another scale begins, oldest first. The connection must have been taught the grid."""
+    """Yield the places where another scale begins, oldest first.
+
+    The functions of the grid must be registered on the connection.
+    """
     for opened, before, after in islice(_jumps(connection, series, frame), _MOST):
         jump = log10(after / before)
         factor = round(jump)
@@ -67,8 +70,10 @@ def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Ite
 
 
 def _jumps(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[tuple[int, float, float]]:
-    """Yield where a candle opens far from where the one before closed; what heals within a few is not looked for."""
-    # One candle in twenty shows where to look: a look at every one would take as long as all other checks.
+    """Yield the places where a candle opens far from the close before it; jumps that heal within a few candles may be
+    missed.
+    """
+    # Read one candle in twenty to find where to look: reading all would take as long as all other checks.
     last: tuple[int, float] | None = None
     stretches: list[tuple[int, int]] = []
     step = max(1, _AROUND * frame.seconds)
@@ -96,7 +101,7 @@ def _jumps_sql(frame: Timeframe) -> str:
 
 
 def _around_sql(frame: Timeframe) -> tuple[str, str]:
-    """The statements for the candles before a time, and from it on."""
+    """Return the statements for the candles before a time, and from it on."""
     begin = "SELECT close FROM candles WHERE series = ? AND open_time"
     return (
         f"{begin} < ? AND {on_grid_sql(frame)} ORDER BY open_time DESC LIMIT {_AROUND}",

@@ -23,15 +23,20 @@ __all__ = ["Snapshot"]
 _A = TypeVar("_A")
 
 _OPERATIONS: Final = 10_000
-"""Of SQLite's machine, some hundred microseconds: how often a call looks whether it has been cancelled."""
+"""How often a call checks whether it is cancelled: steps of SQLite's virtual machine, some hundred microseconds."""
 
 
 class Snapshot:
-    """A database file as it is when the block is entered, whatever is written meanwhile; never written to.
+    """A database file as it is when the block is entered, whatever others write meanwhile; it is never written to.
 
-    SQLite keeps what others write in ``-wal`` as long as the block lasts; no such file is left behind that was not
-    there before. Raises ``RequestError`` where there is no file, ``StoreError`` where it is no database, or part of it
-    can't be read here, and ``SchemaError`` where it would run something of its own.
+    SQLite keeps what others write in ``-wal`` while the block lasts. No such file is left behind that was not there
+    before.
+
+    Raises:
+
+    * ``RequestError`` if there is no file.
+    * ``StoreError`` if the file is no database, or part of it can't be read here.
+    * ``SchemaError`` if the file contains code of its own, such as a trigger.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,7 +68,7 @@ class Snapshot:
             raise RequestError(f"there is no database {self.path!r}; name one, or collect candles into it first")
         access = access_to(str(Path(self.path).absolute()))
         try:
-            # Only who may write takes -wal and -shm away in the end; what others left in a -wal is not ours to move.
+            # Only a writer removes -wal and -shm at the end; a -wal that others left unfinished must stay as it is.
             self._connection = connection = sqlite3.connect(
                 access.uri("ro" if access.unfinished else "rw"),
                 uri=True,
@@ -80,18 +85,19 @@ class Snapshot:
         except sqlite3.Error as error:
             if access.unreadable_by(error):
                 raise unreadable(self.path, error) from error
-            # What is damaged or no database is told by whoever reads it.
+            # Damage, or a file that is no database, is reported when it is read.
         except UnicodeDecodeError:
-            pass  # SQLite's message quotes names that are garbled; so is that
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged one is to be told, too
+            pass  # SQLite's message quotes garbled names, so it can't be decoded either
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged text must be shown, too
         connection.set_progress_handler(lambda: self._cancelled, _OPERATIONS)
         teach_grid(connection)
         connection.execute("BEGIN")
 
     async def call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
-        """Return ``work(connection)``, run in a thread, one at a time; cancelled, it returns when that has stopped.
+        """Return ``work(connection)``, run in a thread, one call at a time; on cancellation, return once it has
+        stopped.
 
-        Raises ``StoreError`` for what SQLite says.
+        Raise ``StoreError`` for an error of SQLite.
         """
         async with self._lock:
             return await self._finished(lambda: self._call(work))
@@ -111,5 +117,5 @@ class Snapshot:
             return result
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
-        except UnicodeDecodeError as error:  # SQLite's message quotes names that are garbled
+        except UnicodeDecodeError as error:  # SQLite's message quotes garbled names
             raise StoreError(f"{self.path}: names in it are garbled; {DAMAGED}") from error

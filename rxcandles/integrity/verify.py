@@ -1,4 +1,4 @@
-"""Checking a database: the file, the names, the candles and the ledger; on request some of it against the exchange."""
+"""Check a database: the file, the names, the candles and the coverage; on request, some pages against the exchange."""
 
 from __future__ import annotations
 
@@ -36,24 +36,37 @@ async def verify(
     most: int = 100,
     now: float | None = None,
 ) -> VerificationReport:
-    """Check a database file and return what is wrong with it; writes nothing.
+    """Check a database file and return what is wrong with it; nothing is written.
 
-    All of it in one read snapshot, so that what others write meanwhile is no finding. ``symbol`` and ``timeframe``
-    restrict it to these series, however they are spelled in the file; each may be several names, or a glob. Memory
-    does not depend on the candles: the first ``most`` findings of each kind are kept, the others counted. What is in
-    the future is told by this machine's clock, or ``now`` (UTC seconds). A file that SQLite can't read all of is a
-    finding, and then the only one.
+    It reads one snapshot, so what others write meanwhile makes no finding. Memory does not depend on the number of
+    candles. A file that SQLite can't read completely is one finding, and then the only one. On cancellation it stops
+    within milliseconds.
 
-    With ``sample`` that many pages, chosen by ``seed``, are read again from ``exchange`` through ``limiter`` (its own
-    rate, where none is given) and compared value by value: a request each over a connection of its own, only candles
-    that are over for an hour. Doubtful absences come first, then what is covered before a series' first candle, then
-    all that is covered alike. A candle that the exchange lacks, or has with other values, is a finding only if a second
-    answer says so too. A series that the exchange refuses, a market that is delisted, is a note (``not_compared``), and
-    others are compared in its place.
+    With ``sample``, pages are read again from ``exchange`` and compared value by value: a request each, over a
+    connection of its own, only candles that closed at least an hour ago. Provisional absences come first, then the
+    spans before a series' first candle, then all covered spans alike. A candle that the exchange lacks, or has with
+    other values, is a finding only if a second answer confirms it. If the exchange refuses a series (a delisted
+    market), a note (``not_compared``) says so, and other series are compared in its place.
 
-    Cancelled, it stops within milliseconds. Raises ``RequestError`` where there is no file or the arguments can't be
-    meant, ``SchemaError`` for a file of another program or of a newer version, ``StoreError`` where it is no database,
-    and ``ExchangeError`` where nothing can be had.
+    * ``symbol``, ``timeframe``: check only these series, however they are spelled in the file: a name, several, or a
+      glob.
+    * ``exchange``: the exchange to compare with.
+    * ``limiter``: limits the requests; by default the exchange's own rate.
+    * ``sample``: pages to compare; ``seed`` makes the choice repeatable.
+    * ``retry``: when a failed request is sent again.
+    * ``most``: findings kept of each kind; the others are only counted.
+    * ``now``: UTC seconds in place of this machine's clock; candles that close later lie in the future.
+
+    Raises:
+
+    * ``RequestError`` for an invalid argument, or if there is no file.
+    * ``SchemaError`` if the file belongs to another program or a newer version.
+    * ``StoreError`` if the file is no database.
+    * ``ExchangeError`` if nothing can be compared.
+
+    >>> report = await verify("candles.db", exchange=exchange, limiter=limiter, sample=2, seed=1)
+    >>> report.clean, report.candles, report.samples
+    (True, 240, 2)
     """
     which = check_looking(symbol, timeframe, most, sample, seed, now)
     if exchange is not None:
@@ -86,7 +99,7 @@ async def verify(
 def check_looking(
     symbol: Names, timeframe: Names, most: int, sample: int, seed: int | None, now: float | None
 ) -> Which:
-    """Return which series are meant, or raise ``RequestError`` for any of these arguments that is invalid."""
+    """Return the series asked for; raise ``RequestError`` if an argument is invalid."""
     which = Which.of(symbol, timeframe)
     check_count("most", most)
     check_count("sample", sample, 0, 1_000_000)

@@ -1,8 +1,8 @@
 """The columns of candles, and Arrow's record batches of them, without a candle object in between.
 
 ``open_time`` is ``timestamp[us, UTC]``, ``timestamp`` (milliseconds, as the exchange sends it) and ``trades`` are
-``int64``, all other columns are ``float64``. Batches are filled through ``array``: it is fast, and Arrow would import
-all of pandas to look at a tuple.
+``int64``, all other columns are ``float64``. Batches are filled through ``array``: it is fast, and with tuples Arrow
+would import all of pandas.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ MICROSECONDS: Final = 1_000_000
 _CODES: Final[Mapping[str, str]] = {
     "open_time": "q", **dict.fromkeys(("open", "high", "low", "close", "volume", "turnover"), "d"), "timestamp": "q",
 }  # fmt: skip
-"""How C holds each column; the others may be absent, so they stay lists."""
+"""The type of each column in C; values of other columns may be missing, so these stay lists."""
 _MARKED_CODES: Final[Mapping[str, str]] = {
     name: code for name, code in _CODES.items() if name not in ("turnover", "timestamp")
 }
-"""The same with ``proven``: imported candles may lack the turnover and what comes after it."""
+"""The same with ``proven``: imported candles may lack the turnover and the columns after it."""
 _NEW: Final[Mapping[str, Callable[[], Any]]] = {"": list, "q": partial(array, "q"), "d": partial(array, "d")}
 
 
 def column_names(candles: Sequence[CandleData]) -> tuple[str, ...]:
-    """Return the names of the columns of ``candles``: ``prev_closing_price`` and so on only for day candles.
+    """Return the names of the columns of ``candles``; ``prev_closing_price`` and so on only for day candles.
 
-    ``trades``, ``taker_volume`` and ``taker_turnover`` are there where the exchange says them.
-    ``proven`` comes last where imported candles are among them.
-    Raises :class:`RequestError` where they aren't candles of one series. An empty list has the columns of any.
+    ``trades``, ``taker_volume`` and ``taker_turnover`` are included if the exchange sends them, and ``proven`` is last
+    if imported candles are among them. An empty list has the columns of any other. Raise :class:`RequestError` if the
+    candles are of several series.
     """
     if isinstance(candles, CandleSequence):
         return (*candles.fields, *(["proven"] if candles.marked else []))
@@ -78,10 +78,9 @@ def schema_of(names: Iterable[str], metadata: Mapping[str, str] | None = None) -
 
 
 def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) -> Iterator[pyarrow.RecordBatch]:
-    """Join ``pages`` of columns to record batches of ``size`` rows, the last as long as it comes.
+    """Join ``pages`` of columns into record batches of ``size`` rows; the last may be shorter.
 
-    One batch and one page are held, whatever there is altogether. Columns of the page that the schema hasn't, at the
-    end of it, are left out.
+    Memory holds one batch and one page. Columns at the end of a page that the schema does not have are left out.
     """
     codes = _codes(schema)
     held = _empty(codes)
@@ -89,7 +88,7 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
         held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
         for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
             column.extend(array(code, values) if code else values)
-        if len(held[0]) == size:  # as usual, since a copy more is memory more
+        if len(held[0]) == size:  # the usual case; a copy would take more memory
             full, held = held, _empty(codes)
             yield _batch(full, schema)
         while len(held[0]) >= size:

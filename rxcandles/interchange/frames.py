@@ -1,7 +1,7 @@
 """Candles as data frames of pandas, polars and Arrow.
 
-Oldest first, whatever the order of the candles; times in UTC. What is stored goes from SQLite's rows into columns, so
-that a million candles take little longer than reading them.
+They are oldest first, whatever the order of the candles, with times in UTC. Stored candles go from SQLite's rows
+straight into columns, so a million candles take little longer than reading them.
 """
 
 from __future__ import annotations
@@ -30,18 +30,17 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
     """Return the candles of one series as an Arrow table, oldest first.
 
     ``open_time`` is ``timestamp[us, UTC]``. Prices and amounts are ``float64``, ``timestamp`` (milliseconds) is
-    ``int64``. Day candles have three more columns. Where imported candles are among them, the last column is
-    ``proven``.
+    ``int64``. Day candles have three more columns. If imported candles are included, the last column is ``proven``.
 
-    - ``candles``: a list, or a sequence such as :func:`stored_candles` returns, in any order.
+    * ``candles``: a list, or a sequence such as :func:`stored_candles` returns, in any order.
 
-    Takes 64 bytes a candle. Blocks while it reads; use :func:`in_batches` in an event loop.
+    It takes 64 bytes a candle and blocks while it reads; in an event loop, use :func:`in_batches`.
 
     Raises:
 
-    - ``RequestError``: the candles are of several series.
-    - ``ExtraMissingError``: pyarrow is not installed.
-    - ``StoreError``: the database of a sequence can't be read.
+    * ``RequestError`` if the candles are of several series.
+    * ``ExtraMissingError`` if pyarrow is not installed.
+    * ``StoreError`` if the database of a sequence can't be read.
 
     >>> table = to_arrow(candles)
     >>> table.num_rows, table.column_names[:3]
@@ -54,9 +53,9 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
 def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
     """Return the candles of one series as a pandas frame, oldest first.
 
-    The index is ``open_time``, ``datetime64[us, UTC]``. The columns, and what is raised, are those of
-    :func:`to_arrow`; ``ExtraMissingError`` also where pandas is not installed. Takes 128 bytes a candle while the frame
-    is made, and 64 afterwards.
+    The index is ``open_time``, ``datetime64[us, UTC]``. Columns and errors are those of :func:`to_arrow`;
+    ``ExtraMissingError``, too, if pandas is not installed. It takes 128 bytes a candle while the frame is made, and 64
+    afterwards.
 
     >>> frame = to_pandas(candles)
     >>> list(frame.columns)
@@ -71,8 +70,8 @@ def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
 def to_polars(candles: Sequence[CandleData]) -> polars.DataFrame:
     """Return the candles of one series as a polars frame, oldest first.
 
-    ``open_time`` is ``Datetime("us", "UTC")``. The columns, and what is raised, are those of :func:`to_arrow`, whose
-    memory the frame takes over; ``ExtraMissingError`` also where polars is not installed.
+    ``open_time`` is ``Datetime("us", "UTC")``. Columns and errors are those of :func:`to_arrow`, whose memory the frame
+    takes over; ``ExtraMissingError``, too, if polars is not installed.
 
     >>> to_polars(candles).shape
     (120, 8)
@@ -102,18 +101,18 @@ def in_batches(
 def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = BATCH) -> AsyncIterator[Any]:
     """Iterate over the candles of one series in batches, oldest first, while the event loop runs on.
 
-    - ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
-    - ``size``: rows of a batch; the last may be shorter.
+    * ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
+    * ``size``: rows of a batch; the last may be shorter.
 
     One batch is in memory at a time, 64 bytes a candle; a thread fills it. The columns are those of :func:`to_arrow`.
     When cancelled, it returns at once; the batch under way ends in its thread and is dropped.
 
     Raises, before anything is read:
 
-    - ``RequestError``: the candles are of several series, or an argument is not valid.
-    - ``ExtraMissingError``: pyarrow, or the package of ``into``, is not installed.
+    * ``RequestError`` if the candles are of several series, or an argument is invalid.
+    * ``ExtraMissingError`` if pyarrow, or the package of ``into``, is not installed.
 
-    Raises ``StoreError`` on the way, where the database of a sequence can't be read.
+    While it iterates, it raises ``StoreError`` if the database of a sequence can't be read.
 
     >>> [len(batch) async for batch in in_batches(candles, "pandas", size=50)]
     [50, 50, 20]

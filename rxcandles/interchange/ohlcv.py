@@ -31,10 +31,10 @@ __all__ = ["DB", "get_ohlcv"]
 _LOG: Final = logging.getLogger(__name__)
 
 _ANY: Final = "KRW-BTC"
-"""Any symbol, to check what else is asked for."""
+"""A stand-in symbol, to check the other arguments."""
 
 DB: Final = "candles.db"
-"""The database where none is named, in the working folder; the command line's too."""
+"""The default database, in the working folder; the command line's too."""
 
 
 def get_ohlcv(
@@ -55,29 +55,29 @@ def get_ohlcv(
 ) -> pandas.DataFrame:
     """Return candles as a pandas frame, oldest first; fetch what the database does not have yet.
 
-    - ``symbol``: a market's code, several, or a glob such as ``"KRW-*"`` for all markets that the exchange lists and
-      that fit. For several, or a glob, the symbol is a level of columns above the others:
-      ``frame["KRW-BTC"]["close"]``, ``frame.xs("close", axis=1, level=1)``; where one has no candle, it has NaN.
-    - ``since``, ``last``, ``count``: how far back, by one of them: a time, included; a length (``"90m"``, ``"24h"``,
-      ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``); or a number of candles that exist.
-    - ``until``: where to end, excluded; now by default. A time is a datetime, a date, a ``Timestamp`` or a string:
+    * ``symbol``: a market's code, several, or a glob such as ``"KRW-*"`` for all matching markets that the exchange
+      lists. For several, or a glob, the symbol is a level of columns above the others: ``frame["KRW-BTC"]["close"]``,
+      ``frame.xs("close", axis=1, level=1)``; a slot in which a symbol has no candle is NaN.
+    * ``since``, ``last``, ``count``: how far back; give one of them: a time (included), a length (``"90m"``, ``"24h"``,
+      ``"30d"``, ``"8w"``, ``"6M"``, ``"2y"``), or a number of candles that exist.
+    * ``until``: the newer end, excluded; by default now. A time is a datetime, a date, a ``Timestamp`` or a string:
       ``"2024-01-01"``, ``"2024-01-01 09:00 KST"``.
-    - ``tz``: the zone of times that name none, and of the index: ``"Asia/Seoul"``, ``"KST"``; by default that of
+    * ``tz``: the zone of times that name none, and of the index: ``"Asia/Seoul"``, ``"KST"``; by default
       ``RXCANDLES_TZ``, else UTC.
-    - ``db``: the path of the database, which is made where there is none. What was fetched is kept there.
-    - ``exchange``, ``base_url``, ``rate_limit``, ``name``: as for :func:`connect`.
-    - ``include_imported``: count imported candles as held, so that their time is not fetched; a column ``proven`` says
-      which candles are the exchange's.
+    * ``db``: the path of the database, which is made if there is none, and which keeps what was fetched.
+    * ``exchange``, ``base_url``, ``rate_limit``, ``name``: as for :func:`connect`.
+    * ``include_imported``: count imported candles as stored, so that their slots are not fetched; a column ``proven``
+      says which candles are the exchange's.
 
     The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, up to 128 bytes
-    each. Blocks until all is there; Ctrl-C stops it and keeps what was stored.
+    each. It blocks until all of them are there; Ctrl-C stops it and keeps what was stored.
 
     Raises:
 
-    - ``RequestError``: an argument is not valid; nothing was sent.
-    - ``ExtraMissingError``: pandas is not installed.
-    - ``IncompleteError``: a part could not be had, of one symbol; ``SeveralFailedError`` of several.
-    - ``ExchangeError``, ``StoreError``: the exchange refused, or the database can't be read or written.
+    * ``RequestError`` if an argument is invalid, before anything is sent.
+    * ``ExtraMissingError`` if pandas is not installed.
+    * ``IncompleteError`` if part of one symbol could not be fetched; ``SeveralFailedError`` for several symbols.
+    * ``ExchangeError``, ``StoreError`` if the exchange refuses, or if the database can't be read or written.
 
     >>> frame = rxcandles.get_ohlcv("KRW-BTC", "60m", since="2024-01-01", until="2024-01-01 03:00")
     >>> list(frame["close"])
@@ -95,7 +95,7 @@ def get_ohlcv(
         return Request(name, timeframe, count, since=since, until=until, last=last, tz=there, now=now)
 
     for each in symbols:
-        request(_ANY if has_glob(each) else each)  # before anything is sent, or a file is made
+        request(_ANY if has_glob(each) else each)  # check before a request is sent or a file is made
     with open(db, exchange, base_url, rate_limit, name=name) as candles:
         requests = [request(each) for each in _symbols(candles, symbols, timeframe)]
         summaries = _collect(candles, requests, alone=alone, include_imported=include_imported)
@@ -109,7 +109,7 @@ def _check_name(_: str, name: str) -> str:
 
 
 def _symbols(candles: SyncProvider, symbols: Sequence[str], timeframe: str) -> list[str]:
-    """Return the symbols, each once; a glob stands for those that the exchange lists now."""
+    """Return the symbols, each once; a glob stands for the matching markets that the exchange lists now."""
     if not any(map(has_glob, symbols)):
         return list(dict.fromkeys(symbols))
     exchange, left_out = candles.provider.exchange, list[str]()
@@ -132,7 +132,7 @@ def _check_at(exchange: Exchange, frame: Timeframe, symbol: str) -> None:
 def _collect(
     candles: SyncProvider, requests: Sequence[Request], *, alone: bool, include_imported: bool
 ) -> Mapping[Request, CollectionSummary]:
-    """Collect; where all that is missing are candles that can't be true, which is logged, the others will do."""
+    """Collect; if only impossible candles are missing, log that and go on with the others."""
     try:
         if alone:
             return {requests[0]: candles.collect(requests[0], include_imported=include_imported)}

@@ -1,4 +1,4 @@
-"""What an export writes: the contents of a file, what a format is, and Arrow's two kinds of files."""
+"""What an export writes: the contents of a file, the formats, and Arrow's two kinds of files."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ METADATA_KEY: Final = "rxcandles"
 """The key under which Parquet and feather files describe themselves, as JSON."""
 
 ROW_GROUP: Final = 50_000
-"""Rows of a Parquet row group, or of an Arrow record batch: 3 MB, and a few times that while it is encoded."""
+"""Rows of a Parquet row group, or of an Arrow record batch: 3 MB, and a few times that during encoding."""
 _REPEATED: Final = ["open", "high", "low", "close"]
-"""Columns that have the same values again and again: prices come in ticks, amounts don't."""
+"""Columns whose values repeat: prices come in ticks, amounts do not."""
 
 
 @attrs.frozen
@@ -38,19 +38,19 @@ class Contents:
     marked: bool = False
     """Whether ``proven`` is the last column."""
     with_trades: bool = False
-    """Whether there are the columns that the candles of some exchanges have besides."""
+    """Whether it has the columns of trades that only some exchanges send."""
     about: Mapping[str, Any] = attrs.field(factory=dict)
-    """The description that goes into the file under ``METADATA_KEY``, where the format has a place for it."""
+    """The description that the file gets under ``METADATA_KEY``, if the format has a place for it."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns."""
+        """Names of the columns."""
         plain = row_fields(self.timeframe, with_trades=self.with_trades)
         return (*plain, *(["proven"] if self.marked else []))
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The description as Arrow keeps it."""
+        """The description in Arrow's form."""
         return {METADATA_KEY: json.dumps(self.about)}
 
 
@@ -66,9 +66,10 @@ class Format:
     needs_arrow: bool = True
     """Whether pyarrow must be installed."""
     keeps_proven: bool = True
-    """Whether its files have a column that says which candles are proven."""
+    """Whether its files have a column ``proven``."""
     file_name: Callable[[str, str], str] | None = None
-    """The name of the file of a symbol and a timeframe, for a tool that names files itself: the path is a folder."""
+    """Returns the file name for a symbol and a timeframe, if the tool names its files itself; then the path is a
+    folder."""
 
 
 def write_parquet(path: Path, schema: pyarrow.Schema, pages: Iterable[Columns]) -> None:

@@ -1,4 +1,4 @@
-"""The words of the library: candles, times, spans, requests and reports. Nothing here sends or stores."""
+"""The data of the library: candles, times, spans, requests and reports. Nothing here sends requests or stores."""
 
 from rxcandles.model.candles import (
     ORDERS,

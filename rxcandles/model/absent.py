@@ -1,4 +1,4 @@
-"""What it means that there is no candle in a slot of which that is proven: the exchange says it, by timeframe."""
+"""What a covered slot without a candle means; the exchange declares it by timeframe."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final, Literal, TypeAlias, get_args
 __all__ = ["ABSENT_WORDS", "AbsentSlot", "AbsentSlots", "counted_as"]
 
 AbsentSlot: TypeAlias = Literal["no_trade", "outage", "either"]
-"""What it means that there is no candle in a slot: nobody traded, the exchange was out, or one of the two."""
+"""What a slot without a candle means: nobody traded, the exchange was out, or one of the two."""
 
 ABSENT_WORDS: Final[Mapping[AbsentSlot, str]] = MappingProxyType(
     {"no_trade": "no trade", "outage": "outage", "either": "no trade or outage"}
 )
-"""The same in words, as people are told."""
+"""The same in words, for people."""
 
 
 class AbsentSlots:
-    """Counts of slots without a candle by what that means, of which at most one is not 0."""
+    """Counts of covered slots without a candle, by their meaning; at most one of them is not 0."""
 
     __slots__ = ()
     no_trade: int
@@ -27,7 +27,7 @@ class AbsentSlots:
 
     @property
     def empty(self) -> int:
-        """Slots of which it is proven that there is no candle, whatever that means."""
+        """Covered slots without a candle, whatever that means."""
         return self.no_trade + self.outage + self.either
 
     @property
@@ -37,5 +37,5 @@ class AbsentSlots:
 
 
 def counted_as(meaning: AbsentSlot, empty: int) -> dict[AbsentSlot, int]:
-    """Return the counts of ``AbsentSlots`` where so many slots are empty."""
+    """Return the counts of ``AbsentSlots`` for ``empty`` slots with this meaning."""
     return {each: empty if each == meaning else 0 for each in get_args(AbsentSlot)}

@@ -1,4 +1,4 @@
-"""Commands that a message advises: with the options that they need to do what is meant."""
+"""Commands that a message recommends, with the options that they need."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def db_option(db: str) -> str:
 
 
 def source_options(exchange: str) -> str:
-    """Return the options with which a command asks the source of these candles; its address is the user's to know."""
+    """Return the options that name the exchange of these candles; for another address, the user fills in the URL."""
     if exchange == EXCHANGES[0]:
         return ""
     return f" --exchange {exchange}" if exchange in EXCHANGES else f" --base-url URL --name {shlex.quote(exchange)}"
 
 
 def where_options(db: str, exchange: str) -> str:
-    """Return the options that name a database and the source of its candles, where these are not the usual ones."""
+    """Return the options that name a database and the exchange of its candles; defaults are left out."""
     return db_option(db) + source_options(exchange)
 
 
 def check_advice(db: str, exchange: str) -> str:
-    """Return what to do about a row that can't be right: the commands that show it and mend it."""
+    """Return what to do about an impossible row: the commands that show it and mend it."""
     where = where_options(db, exchange)
     return f"`rxcandles verify{db_option(db)}` says what is wrong, `rxcandles repair{where}` mends it"

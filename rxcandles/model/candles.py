@@ -1,4 +1,4 @@
-"""Candles: ``Row``, as an exchange sends it and a store keeps it, and ``CandleData``, as code is given it."""
+"""Candles: ``Row``, as an exchange sends it and a store keeps it, and ``CandleData``, as the library returns it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,16 @@ _KST: Final = 9 * 3600
 class Row(NamedTuple):
     """One candle as the exchange sends it and the store keeps it, without its market.
 
-    ``open_time`` in UTC seconds, prices in the quote currency, ``volume`` in the base currency, ``turnover`` in
-    the quote currency, ``timestamp`` in milliseconds (when the last trade was stored; it may pass the candle's
-    end). Prices and amounts are float64: a turnover of more than 15 digits is rounded there. The last three are
-    sent for day candles only.
+    * ``open_time``: UTC seconds.
+    * ``open``, ``high``, ``low``, ``close``: in the quote currency. All numbers are float64.
+    * ``volume``: in the base currency.
+    * ``turnover``: in the quote currency; more than 15 digits are rounded.
+    * ``timestamp``: milliseconds; when the exchange stored the last trade, which may be after the candle's end.
+    * ``prev_closing_price``, ``change_price``, ``change_rate``: only for day candles.
+
+    >>> row = Row(1_704_067_200, 100.0, 110.0, 90.0, 105.0, 2.5, 250.0, 1_704_067_259_000)
+    >>> CandleData.of("KRW-BTC", "1m", [row])[0].close
+    105.0
     """
 
     open_time: int
@@ -54,24 +60,29 @@ class Row(NamedTuple):
 
     @property
     def trades(self) -> int | None:
-        """How many trades there were, where the exchange says it: see :class:`RowWithTrades`."""
+        """Number of trades; None unless the exchange sends it, see :class:`RowWithTrades`."""
         return None
 
     @property
     def taker_volume(self) -> float | None:
-        """The part of ``volume`` that takers have bought, where the exchange says it."""
+        """The part of ``volume`` that takers have bought; None unless the exchange sends it."""
         return None
 
     @property
     def taker_turnover(self) -> float | None:
-        """The part of ``turnover`` that takers have bought for, where the exchange says it."""
+        """The part of ``turnover`` that takers have paid; None unless the exchange sends it."""
         return None
 
 
 class MarkedRow(NamedTuple):
-    """A candle with whether it is proven: stored from the exchange, or imported from elsewhere.
+    """A row that knows whether it is proven (stored from the exchange) or imported from elsewhere.
 
-    The columns of :class:`Row`. What a file that was imported does not have is None.
+    It has the columns of :class:`Row`. A value that an imported file does not have is None.
+
+    >>> span = (1_704_067_200, 1_704_067_260)
+    >>> rows = await store.rows_with_imported("KRW-BTC", Timeframe.of("1m"), *span, "oldest_first", 1)
+    >>> [row.proven for row in rows]
+    [True]
     """
 
     open_time: int
@@ -89,13 +100,17 @@ class MarkedRow(NamedTuple):
 
 
 TRADE_FIELDS: Final = ("trades", "taker_volume", "taker_turnover")
-"""What a :class:`RowWithTrades` has beyond a :class:`Row`."""
+"""The fields that a :class:`RowWithTrades` has beyond those of a :class:`Row`."""
 
 
 class RowWithTrades(Row):
-    """A :class:`Row` of an exchange that says besides how many trades there were, and what takers have bought.
+    """A :class:`Row` of an exchange that also sends the number of trades, and what takers have bought.
 
     ``RowWithTrades(*row, trades, taker_volume, taker_turnover)``. Each of the three may be None.
+
+    >>> row = Row(1_704_067_200, 100.0, 110.0, 90.0, 105.0, 2.5, 250.0, 1_704_067_259_000)
+    >>> RowWithTrades(*row, 12, 1.5, 150.0).trades
+    12
     """
 
     __slots__ = ()
@@ -112,7 +127,7 @@ class RowWithTrades(Row):
 
     @property
     def trades(self) -> int | None:
-        """How many trades there were."""
+        """Number of trades."""
         values: tuple[Any, ...] = self
         return values[11]  # type: ignore[no-any-return]
 
@@ -124,7 +139,7 @@ class RowWithTrades(Row):
 
     @property
     def taker_turnover(self) -> float | None:
-        """The part of ``turnover`` that takers have bought for."""
+        """The part of ``turnover`` that takers have paid."""
         values: tuple[Any, ...] = self
         return values[13]  # type: ignore[no-any-return]
 
@@ -146,9 +161,9 @@ class RowWithTrades(Row):
 
 
 def row_fields(timeframe: str, *, with_trades: bool = False) -> tuple[str, ...]:
-    """Return the names of the fields that rows of a timeframe have: all eleven of day candles, else the first eight.
+    """Return the names of the fields of rows of a timeframe: all eleven for day candles, otherwise the first eight.
 
-    Those of an exchange that tells of trades have three more.
+    Rows ``with_trades`` have three more.
     """
     plain = Row._fields if timeframe == "1d" else Row._fields[:8]
     return (*plain, *TRADE_FIELDS) if with_trades else plain
@@ -177,11 +192,20 @@ class _Filling:
 class CandleData(_Filling):
     """One candle of one market.
 
-    ``open_seconds`` is the open time in UTC seconds since the epoch. The fields have short names; Upbit's own names
-    read the same values. Prices are in the quote currency (KRW for ``KRW-BTC``), ``volume`` in the base currency,
-    ``turnover`` in the quote currency. All are float64, so a turnover of more than 15 digits is rounded there.
-    ``timestamp`` is in milliseconds: when the exchange stored the last trade, which may be after the candle's end.
-    ``prev_closing_price``, ``change_price`` and ``change_rate`` come with day candles only.
+    The fields have short names; properties with Upbit's names return the same values. All numbers are float64.
+
+    * ``open_seconds``: open time in UTC seconds.
+    * ``open``, ``high``, ``low``, ``close``: in the quote currency (KRW for ``KRW-BTC``).
+    * ``volume``: in the base currency.
+    * ``turnover``: in the quote currency; more than 15 digits are rounded.
+    * ``timestamp``: milliseconds; when the exchange stored the last trade, which may be after the candle's end.
+    * ``prev_closing_price``, ``change_price``, ``change_rate``: only for day candles.
+
+    >>> candle = (await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=1))[0]
+    >>> candle.candle_date_time_utc, candle.candle_date_time_kst
+    ('2024-01-01T01:59:00', '2024-01-01T10:59:00')
+    >>> candle.trade_price == candle.close
+    True
     """
 
     @staticmethod
@@ -200,32 +224,32 @@ class CandleData(_Filling):
 
     @property
     def traded(self) -> bool:
-        """Whether there was a trade: False of volume 0, which some exchanges send and ``ops.fill_gaps`` adds."""
+        """Whether there was a trade. False for volume 0, which some exchanges send and ``ops.fill_gaps`` adds."""
         return self.volume > 0
 
     @property
     def filled(self) -> bool:
-        """Whether ``ops.fill_gaps`` has made it: False of all that an exchange sends."""
+        """Whether ``ops.fill_gaps`` has made it. False for every candle of an exchange."""
         return False
 
     @property
     def proven(self) -> bool:
-        """Whether the exchange has sent it: True, but of an ``ImportedCandle``."""
+        """Whether the exchange has sent it. False for an ``ImportedCandle``."""
         return True
 
     @property
     def trades(self) -> int | None:
-        """How many trades there were, where the exchange says it: see :class:`CandleWithTrades`."""
+        """Number of trades; None unless the exchange sends it, see :class:`CandleWithTrades`."""
         return None
 
     @property
     def taker_volume(self) -> float | None:
-        """The part of ``volume`` that takers have bought, where the exchange says it."""
+        """The part of ``volume`` that takers have bought; None unless the exchange sends it."""
         return None
 
     @property
     def taker_turnover(self) -> float | None:
-        """The part of ``turnover`` that takers have bought for, where the exchange says it."""
+        """The part of ``turnover`` that takers have paid; None unless the exchange sends it."""
         return None
 
     def __repr__(self) -> str:
@@ -236,7 +260,7 @@ class CandleData(_Filling):
 
     @property
     def row(self) -> Row:
-        """The same candle without its market."""
+        """The candle as a row, without its market."""
         return Row(
             self.open_seconds, self.open, self.high, self.low, self.close, self.volume, self.turnover,
             self.timestamp, self.prev_closing_price, self.change_price, self.change_rate,
@@ -299,22 +323,26 @@ class CandleData(_Filling):
 
     @property
     def unit(self) -> int | None:
-        """Minutes in a minute candle, as Upbit sends with minute candles; otherwise None."""
+        """Minutes of a minute candle, as Upbit sends with these; otherwise None."""
         return int(self.timeframe[:-1]) if self.timeframe.endswith("m") else None
 
     @property
     def first_day_of_period(self) -> str | None:
-        """First day of a week, month or year, as Upbit sends with those; otherwise None."""
+        """First day of a week, month or year, as Upbit sends with these; otherwise None."""
         return f"{to_datetime(self.open_seconds):%Y-%m-%d}" if self.timeframe in ("1w", "1M", "1y") else None
 
 
 @attrs.frozen(repr=False)
 class CandleWithTrades(CandleData):
-    """A candle of an exchange that says besides how many trades there were, and what takers have bought.
+    """A candle of an exchange that also sends the number of trades, and what takers have bought.
 
-    A taker is who trades at once with what others have offered. Binance says all three; ``taker_volume`` is the part
-    of ``volume`` that takers have bought, and ``taker_turnover`` the part of ``turnover``. All other candles have the
-    same names, which are None.
+    A taker trades at once, with an offer that somebody else has made. Binance sends all three values. ``taker_volume``
+    is the part of ``volume`` that takers have bought, ``taker_turnover`` the part of ``turnover`` that they have paid.
+    Other candles have the same names with None.
+
+    >>> row = RowWithTrades(1_704_067_200, 100.0, 110.0, 90.0, 105.0, 2.5, 250.0, 1_704_067_259_000, trades=12)
+    >>> [(type(candle).__name__, candle.trades) for candle in CandleData.of("BTCUSDT", "1m", [row])]
+    [('CandleWithTrades', 12)]
     """
 
     trades: int | None = None
@@ -323,7 +351,7 @@ class CandleWithTrades(CandleData):
 
     @property
     def row(self) -> Row:
-        """The same candle without its market."""
+        """The candle as a row, without its market."""
         return RowWithTrades(*super().row, self.trades, self.taker_volume, self.taker_turnover)
 
 
@@ -353,4 +381,4 @@ def _with_trades(symbol: str, timeframe: str, rows: Iterable[Row]) -> list[Candl
 
 
 Candles: TypeAlias = Sequence[CandleData]
-"""What operators hand on: candles in order, in a list or another sequence."""
+"""Candles in order, in a list or another sequence, as operators pass them on."""

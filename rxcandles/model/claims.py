@@ -1,15 +1,15 @@
-"""What answers leave out: doubtful absences, and the claims that are kept of them.
+"""Doubtful absences of an answer, and the claims that are kept of them.
 
-A row is proof that it exists. That there is no row is a claim of the answer that lacks it, and an exchange that is ill
-for a while makes false ones. Three absences are doubtful:
+A row proves that a candle exists. A missing row is only a claim of the answer, and an exchange with a fault makes false
+ones for a while. Three absences are doubtful:
 
-* the ``head``: what is newer than the newest row of a page that nothing newer is known of;
-* a ``gap`` that chance makes less often than once in a hundred times, by the market's own density;
-* the ``beginning``: that nothing is older than the oldest row.
+* the ``head``: the slots after the newest row of a page, if nothing newer is known;
+* a ``gap`` so long that, by the market's own density, chance makes it less than once in a hundred times;
+* the ``beginning``: nothing is older than the oldest row.
 
-A doubtful absence is covered *provisionally*: a claim of it lies beside the coverage. When the claim is due, the next
-run that asks for its span asks about it once more. An answer that says the same, long enough after the first, makes it
-final. A row that comes after all, in the span of a claim, voids the claim.
+A doubtful absence is covered *provisionally*: a claim of it is stored beside the coverage. When the claim is due, the
+next run that asks for its span asks once more. An answer that confirms it, long enough after the first, makes it final.
+A row that appears in the span of a claim makes the claim void.
 """
 
 from __future__ import annotations
@@ -30,17 +30,24 @@ AbsenceKind: TypeAlias = Literal["head", "gap", "beginning"]
 ABSENCE_KINDS: Final[tuple[AbsenceKind, ...]] = get_args(AbsenceKind)
 
 _SKEW: Final = 60
-"""Seconds by which two clocks may differ in what they say has passed. A claim that was first heard later than that from
-now was stamped by a clock that was wrong; it is due at once. So was one since which the server's clock says that less
-time has passed than ours does; it waits for the rest."""
+"""Seconds by which two clocks may differ.
+
+If our clock now stands earlier than a claim's first answer, by more than that, the clock was wrong when the claim was
+made; the claim is due at once. If less time has passed by the server's clock than by ours, the claim waits for the
+rest.
+"""
 
 
 @attrs.frozen
 class ConfirmTimes:
-    """How long after it was first heard an absence is asked about again, in seconds; an exchange declares its own.
+    """How long after the first answer an absence is asked about again, in seconds; an exchange may declare its own
+    times.
 
-    A head is asked about again after ``head`` seconds. It is final as soon as an answer has a row that is newer.
-    Without one it is final only after ``gap`` seconds: an answer of a server that lags behind looks the same.
+    A head is asked about again after ``head`` seconds. It is final as soon as an answer has a newer row. Without one it
+    is final only after ``gap`` seconds, since the answer of a server that lags behind looks the same.
+
+    >>> ConfirmTimes(head=300.0)
+    ConfirmTimes(head=300.0, gap=3600.0, beginning=3600.0)
     """
 
     head: float = 120.0
@@ -50,15 +57,15 @@ class ConfirmTimes:
 
 @attrs.frozen
 class Absence:
-    """A doubtful absence, as one answer has it: no candle opens in ``[start, stop)``."""
+    """A doubtful absence of one answer: no candle opens in ``[start, stop)``."""
 
     kind: AbsenceKind
     start: int
     stop: int
     again: float
-    """Seconds after the first hearing from which on it is asked about again."""
+    """Seconds after the first answer from which on a run asks again."""
     final: float
-    """Seconds after the first hearing from which on an answer that says the same makes it final."""
+    """Seconds after the first answer from which on a confirming answer makes it final."""
 
     @staticmethod
     def of(kind: AbsenceKind, span: Span, confirm: ConfirmTimes) -> Absence:
@@ -69,30 +76,37 @@ class Absence:
 
 @attrs.frozen
 class Claim:
-    """A doubtful absence that is covered provisionally. Times are UTC seconds, those of hearing by our own clock."""
+    """A doubtful absence that is covered provisionally.
+
+    Times are UTC seconds of our own clock, except ``said``.
+
+    >>> claims = await store.claims("KRW-BTC", Timeframe.of("1m"), 1_704_067_200, 1_704_074_400)
+    >>> [claim.kind for claim in claims]
+    []
+    """
 
     kind: AbsenceKind
     start: int
     stop: int
     first_heard: int
-    """When all of it had been heard for the first time."""
+    """When the first answers had claimed all of it."""
     last_heard: int
     times: int
-    """How many answers have said so."""
+    """How many answers have claimed it."""
     due: int
-    """From when on a run asks about it again."""
+    """From this time on a run asks about it again."""
     final: int
-    """From when on an answer that says the same makes it final."""
+    """From this time on a confirming answer makes it final."""
     said: int | None = None
-    """What the server's own clock said when all of it had been heard for the first time; None where that is unknown."""
+    """The server's own clock at ``first_heard``; None if it is unknown."""
 
     @property
     def span(self) -> Span:
-        """Its span."""
+        """Its start and stop."""
         return (self.start, self.stop)
 
     def is_due(self, now: float) -> bool:
-        """Say whether a run at ``now`` (UTC seconds) asks about it; also where the clock has been set back since."""
+        """Return whether a run at ``now`` (UTC seconds) asks about it; also True if the clock was set back since."""
         return now >= self.due or now < self.first_heard - _SKEW
 
 
@@ -107,12 +121,16 @@ def hear(
     said: float | None = None,
     timeframe: Timeframe,
 ) -> tuple[list[Claim], SpanSet]:
-    """Return the claims that are left after an answer, and what is no longer covered.
+    """Return the claims that are left after an answer, and the spans that are no longer covered.
 
-    ``claims`` are those that touch the span which the answer tells of, ``proven``, or lie in it. ``opens`` are the open
-    times of the answer's rows, ``absences`` what of it is doubtful, ``covered`` what was covered before. What was
-    covered without a claim stays so: an absence is not asked about again once it is final. ``heard`` is our clock, and
-    ``said`` the server's, where it is known.
+    An absence that was covered without a claim is final and not doubted again.
+
+    * ``claims``: the claims before, as far as they touch or lie in ``proven``.
+    * ``absences``: the doubtful absences of the answer.
+    * ``proven``: the span that the answer covers.
+    * ``opens``: open times of the answer's rows.
+    * ``covered``: what was covered before.
+    * ``heard``: our clock, UTC seconds; ``said``: the server's clock, if it is known.
     """
     now, server = int(heard), None if said is None else int(said)
     before, told = [_put_right(claim, now, server) for claim in claims], list(absences)
@@ -146,7 +164,7 @@ def hear(
                 ]
             absent = absent.subtract(again)
         if claim.kind != "head" and now < claim.final:
-            # By this answer it is no longer doubtful, by the one before it is: it takes its time all the same.
+            # This answer no longer doubts it, but an earlier one did: its confirm time must still pass.
             kept += [
                 attrs.evolve(
                     claim,
@@ -168,7 +186,7 @@ def hear(
 
 
 def _put_right(claim: Claim, now: int, server: int | None) -> Claim:
-    """Return the claim with the times that a right clock of ours would have given it."""
+    """Return the claim with the times that our clock would have given it, had it been right."""
     heard = claim.first_heard
     if now < heard - _SKEW:
         heard = now
@@ -183,7 +201,7 @@ def _put_right(claim: Claim, now: int, server: int | None) -> Claim:
 
 
 def _merged(claims: Sequence[Claim]) -> list[Claim]:
-    """Make one claim of neighbours of one kind, as young as the younger one, so that there are few."""
+    """Join adjacent claims of one kind, to keep them few; the joined claim is as young as the younger one."""
     merged: list[Claim] = []
     for claim in sorted(claims, key=lambda each: each.start):
         last = merged[-1] if merged else None

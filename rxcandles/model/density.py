@@ -1,9 +1,9 @@
-"""Which absences of a page are doubtful, by the market's own density.
+"""Decide by the market's own density which absences of a page are doubtful.
 
-With a share d of its slots traded, chance leaves g slots in a row empty in (1 - d)^g of all places. A gap is doubtful
-where chance makes one that long less often than once in a hundred times: at the one place that is looked at (before
-the page's newest candle), or at any of the places where a gap can be (between its candles, and those of the pages
-before). The density is that of the page and of the candles known around it, without the longest gap itself.
+If a share d of the slots is traded, chance leaves g slots in a row empty in (1 - d)^g of all places. A gap is doubtful
+if chance makes one so long less than once in a hundred times: at one place (before the page's newest candle), or at any
+place where a gap can be (between its candles and those of the pages before). The density is that of the page and of the
+known candles around it, without the longest gap.
 """
 
 from __future__ import annotations
@@ -24,37 +24,40 @@ UNLIKELY: Final = 0.01
 """A gap that chance makes less often than this is doubtful."""
 
 _REMEMBERED: Final = 400
-"""Candles that a trend remembers: a market's density changes over the years."""
+"""Candles that a trend remembers, since a market's density changes over the years."""
 
 
 @attrs.frozen
 class Trend:
-    """How densely a market has traded lately: ``rows`` candles and ``empty`` slots between them."""
+    """How densely a market has traded lately: ``rows`` candles, and ``empty`` slots between them."""
 
     rows: float = 0.0
     empty: float = 0.0
 
     def add(self, rows: int, empty: int) -> Trend:
-        """Return the trend after some more of both; the oldest fade away."""
+        """Return the trend with more of both; the oldest fade away."""
         total = self.rows + rows
         keep = min(1.0, _REMEMBERED / total) if total else 1.0
         return Trend(total * keep, (self.empty + empty) * keep)
 
     @property
     def empty_share(self) -> float:
-        """The share of slots without a trade; never quite 0, as what was never seen may still be (Laplace)."""
+        """The share of slots without a trade; never quite 0, since what was never seen may still happen (Laplace's
+        rule).
+        """
         return (self.empty + 1) / (self.rows + self.empty + 2)
 
 
 def is_unlikely(slots: int, trend: Trend, places: float = 1) -> bool:
-    """Say whether chance makes a gap of ``slots`` at any of ``places`` less often than once in a hundred times."""
+    """Return whether chance makes a gap of ``slots`` at any of ``places`` less than once in a hundred times."""
     return slots > 0 and places * trend.empty_share**slots < UNLIKELY
 
 
 def doubtful_gaps(opens: Sequence[int], timeframe: Timeframe, trend: Trend, places: float) -> tuple[list[Span], Trend]:
-    """Return the doubtful gaps between candles, newest first, and the trend of these candles and those before.
+    """Return the doubtful gaps between candles, newest first, and the trend with these candles.
 
-    ``opens`` are open times, newest first; ``places`` are the places where a gap could have been seen.
+    * ``opens``: open times, newest first.
+    * ``places``: number of places where a gap could have been.
     """
     if len(opens) < 2:
         return [], trend
@@ -73,7 +76,7 @@ def doubtful_gaps(opens: Sequence[int], timeframe: Timeframe, trend: Trend, plac
 
 
 def _least_unlikely(trend: Trend, places: float) -> float:
-    """The shortest gap that is unlikely, in slots."""
+    """Return the shortest gap that is unlikely, in slots."""
     share = trend.empty_share
     if share >= 1:
         return inf

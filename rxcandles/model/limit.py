@@ -1,4 +1,4 @@
-"""What an exchange allows: how much, in which time, counted how, and who shares it."""
+"""The limit of an exchange: how many requests in how many seconds, how the server counts them, and who shares it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rxcandles.util.arguments import check_choice, check_flag, check_name, check
 __all__ = ["Limit", "LimitKind", "limit_of", "shared_key"]
 
 LimitKind: TypeAlias = Literal["sliding", "fixed", "bucket"]
-"""How a server counts: over the last ``window`` at any moment, by its own clock, or by a bucket that refills."""
+"""How a server counts: over the last ``window`` seconds at any moment, in windows of its own clock, or with a bucket
+that refills."""
 
 _MOST: Final = 1e9
 _LONGEST_WINDOW: Final = 86_400.0
@@ -25,29 +26,30 @@ _LONGEST_KEY: Final = 64
 class Limit:
     """The limit of an exchange for one source address: ``capacity`` in ``window`` seconds.
 
-    Binance allows a weight of 6,000 in each minute of its own clock, Bithumb 150 requests at once and 150 a second::
+    Binance allows a weight of 6,000 in each minute of its own clock. Bithumb allows 150 requests at once, and 150 a
+    second::
 
         Limit(6000, window=60, kind="fixed", group="binance", unit="weight")
         Limit(150, kind="bucket", group="bithumb")
 
-    Raises ``RequestError`` for values that can't be meant.
+    Raise ``RequestError`` for an invalid value.
     """
 
     capacity: float = attrs.field()
-    """The most that may be used in a window, in the exchange's own unit: requests, or weight. A bucket holds so much,
-    and is filled again in ``window`` seconds."""
+    """The most that a window allows, in the exchange's own unit: requests or weight. A bucket holds so much, and
+    refills in ``window`` seconds."""
     window: float = attrs.field(default=1.0, kw_only=True)
     """Seconds."""
     kind: LimitKind = attrs.field(default="sliding", kw_only=True)
-    """``sliding`` where nothing is known: it is the strictest of the three. ``fixed`` windows begin at multiples of
-    ``window`` of the server's clock (UTC)."""
+    """``"sliding"`` is the strictest; take it if nothing is known. ``"fixed"`` windows begin at multiples of ``window``
+    of the server's clock (UTC)."""
     group: str = attrs.field(default="", kw_only=True)
-    """All that share this limit, ``binance-futures``. With a slash the part before it is whose blocks are shared: a
+    """Name of everything that shares this limit, such as ``binance-futures``. The part before a slash shares blocks: a
     block of ``bybit/linear`` stops ``bybit/spot`` too."""
     unit: str = attrs.field(default="requests", kw_only=True)
-    """What is counted, in words."""
+    """What is counted, for messages."""
     told: bool = attrs.field(default=True, kw_only=True)
-    """Whether what the server says of its count is about this very window."""
+    """Whether the count that the server reports is about this window."""
 
     @capacity.validator
     def _(self, _attribute: object, value: float) -> None:
@@ -75,28 +77,28 @@ class Limit:
 
     @property
     def a_second(self) -> float:
-        """How much of it a second allows in the long run."""
+        """What a second allows in the long run."""
         return self.capacity / self.window
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The limit in words."""
         per = "second" if abs(self.window - 1) < 1e-9 else f"{self.window:g} s"
         return f"{self.capacity:g} {self.unit} a {per}"
 
     @property
     def family(self) -> str:
-        """Whose blocks are shared: the part of the group before a slash."""
+        """The part of the group before a slash; it shares blocks."""
         return self.group.partition("/")[0]
 
     def allowing(self, rate: float) -> Limit:
-        """Return this limit with another ``rate`` a window; a fraction changes the window: 2.5 is 2 in 0.8 of it."""
+        """Return this limit with another ``rate`` a window; a fraction shortens the window: 2.5 is 2 in 0.8 of it."""
         most = max(1, math.floor(rate))
         return attrs.evolve(self, capacity=most, window=self.window * (most / rate))
 
 
 def limit_of(rate: float | Limit | None, window: float = 1.0) -> Limit | None:
-    """Return ``rate``, permits a ``window`` of which each request takes one, as a limit; None for no limit.
+    """Return a ``rate`` (permits in ``window`` seconds, one for each request) as a limit; None for no limit.
 
     >>> from rxcandles.limiters import limit_of
     >>> limit = limit_of(2.5)
@@ -111,10 +113,10 @@ def limit_of(rate: float | Limit | None, window: float = 1.0) -> Limit | None:
 
 
 def shared_key(group: str, source: str | None = None) -> str:
-    """Return what the file of a limit is called that is shared: by its group and the address requests come from.
+    """Return the file name of a shared limit, from its group and the address that requests are sent from.
 
-    An exchange counts by address. ``source`` is the one that requests are sent from where a machine has several; None
-    for whatever the system takes.
+    An exchange counts by address. ``source`` is the address to send from on a machine with several; None leaves the
+    choice to the system.
 
     >>> from rxcandles.limiters import shared_key
     >>> shared_key("bybit/linear", "10.0.0.7")

@@ -1,4 +1,4 @@
-"""The one vocabulary of time: ``since``, ``until``, ``last`` and ``count``, and the zone that naive times are in.
+"""Read times and lengths: ``since``, ``until``, ``last`` and ``count``, and the zone of naive times.
 
 A time is a datetime (pandas' ``Timestamp`` is one), a date, or a string: ``2024-01-01``, ``2024-01-01 09:00``,
 ``2024-01-01 09:00 KST``, ``2024-01-01T09:00+09:00``. A length is a ``timedelta`` or a string: ``90m 24h 30d 8w 6M 2y``.
@@ -46,7 +46,7 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 """Korea's time."""
 
 VARIABLE: Final = "RXCANDLES_TZ"
-"""The environment's zone for naive times, where no other is given."""
+"""The environment variable with the zone of naive times, used if no other is given."""
 
 _NAMED: Final = re.compile(r"(.*\d)\s*([A-Za-z][A-Za-z_]+(?:[/+-][A-Za-z0-9_+-]+)*|\s[+-]\d{2}:?\d{2})", re.ASCII)
 _LENGTH: Final = re.compile(r"([0-9]{1,10}) ?([smhdwMy])", re.ASCII)
@@ -55,14 +55,14 @@ _MONTHS: Final = {"M": 1, "y": 12}
 _LONGEST: Final = 36_525 * 86_400
 """A hundred years."""
 _WRITTEN: Final = 40
-"""Characters of the longest time or length that is read."""
+"""The most characters of a time or a length."""
 
 _TIMES: Final = "write '2024-01-31', '2024-01-31 09:00' or '2024-01-31 09:00 KST', or give a datetime or a date"
 _LENGTHS: Final = "write a number and a unit: 90m (minutes), 24h, 30d, 8w, 6M (months) or 2y, up to a hundred years"
 
 
 def zone(name: str, value: Zone) -> tzinfo:
-    """Return a zone, or raise :class:`RequestError` where there is none of that name; ``KST`` is one."""
+    """Return a zone by name (``KST`` is one); raise :class:`RequestError` if there is none of that name."""
     if isinstance(value, tzinfo):
         return value
     if isinstance(value, str):
@@ -76,23 +76,23 @@ def zone(name: str, value: Zone) -> tzinfo:
 
 
 def default_zone(tz: Zone | None) -> tzinfo:
-    """Return the zone given, else that of the environment's ``RXCANDLES_TZ``, else UTC."""
+    """Return ``tz``, or else the zone in ``RXCANDLES_TZ``, or else UTC."""
     return zone("tz", tz) if tz is not None else said_zone() or UTC
 
 
 def said_zone() -> tzinfo | None:
-    """Return the zone of the environment's ``RXCANDLES_TZ``, or None where it says none."""
+    """Return the zone in ``RXCANDLES_TZ``, or None if it is not set."""
     named = os.environ.get(VARIABLE)
     return zone(VARIABLE, named) if named else None
 
 
 _LOG: Final = logging.getLogger(__name__)
 _told = False
-"""Whether it was said once in which zone naive datetimes are taken."""
+"""Whether the log has reported once how naive datetimes are read."""
 
 
 def home(tz: Zone | None, naive: datetime | None = None) -> tzinfo:
-    """Return the zone of times that name none: as :func:`default_zone`; the log says once which ``naive`` ones got."""
+    """Return the zone of naive times, as :func:`default_zone`; the log reports once how ``naive`` is read."""
     global _told
     there = default_zone(tz)
     if tz is None and naive is not None and not _told:
@@ -106,10 +106,10 @@ def home(tz: Zone | None, naive: datetime | None = None) -> tzinfo:
 
 
 def read_time(name: str, value: Time, tz: Zone | None = UTC) -> datetime:
-    """Return the instant that ``value`` says, in ``tz`` where it has no zone of its own; a date is its midnight.
+    """Return the instant of ``value``, read in ``tz`` if it has no zone of its own; a date is its midnight.
 
-    With None the zone is :func:`default_zone`'s. Raises :class:`RequestError` that names the argument, for what is no
-    time and for what is before 1970.
+    With ``tz=None`` the zone is that of :func:`default_zone`. Raise :class:`RequestError`, which names the argument, if
+    the value is no time or before 1970.
     """
     naive = None
     if isinstance(value, str):
@@ -128,7 +128,7 @@ def read_time(name: str, value: Time, tz: Zone | None = UTC) -> datetime:
         seconds = from_datetime(moment)
     except RequestError:
         raise
-    except Exception as error:  # the zone is somebody else's code
+    except Exception as error:  # a zone may run code of another package
         raise refusal(name, value, f"its zone fails ({shown(error)}); give a datetime of another") from error
     if not seconds >= 0:
         raise refusal(name, value, "give a time from 1970 on, with which time begins here")
@@ -137,7 +137,7 @@ def read_time(name: str, value: Time, tz: Zone | None = UTC) -> datetime:
 
 def check_instant(name: str, value: Time, tz: Zone | None = None) -> float:
     """Return the UTC seconds of a time, as :func:`read_time` reads it."""
-    return min(from_datetime(read_time(name, value, tz)), END - 1)  # the last day of 9999 may be past it in UTC
+    return min(from_datetime(read_time(name, value, tz)), END - 1)  # the last day of 9999 may end later in UTC
 
 
 def _read(name: str, value: str) -> datetime:
@@ -160,7 +160,7 @@ def _read(name: str, value: str) -> datetime:
 
 
 def _iso(text: str) -> datetime | None:
-    # Digits alone would be read as 2024-01-01 where 20240101 is meant, and as a date where seconds are.
+    # Refuse digits alone: fromisoformat reads 20240101, and may read seconds, as a date.
     if len(text) > _WRITTEN or not text.isascii() or not re.match(r"\d{4}-\d\d-\d\d(?!\d)", text):
         return None
     try:
@@ -171,7 +171,7 @@ def _iso(text: str) -> datetime | None:
 
 @attrs.frozen
 class Length:
-    """A length of time: seconds, or months of the calendar."""
+    """A length of time: seconds, or calendar months."""
 
     seconds: int
     months: int
@@ -179,8 +179,10 @@ class Length:
     """As it was written."""
 
     def before(self, moment: datetime) -> datetime:
-        """Return the instant so long before ``moment``; months are those of its zone, cut to the month's last day."""
-        if not self.months:  # counted in UTC: a clock that is put back or forward makes it no longer and no shorter
+        """Return the instant this long before ``moment``; months are counted in its zone, and cut to the month's last
+        day.
+        """
+        if not self.months:  # counted in UTC, so that daylight saving does not change the length
             return (moment.astimezone(UTC) - timedelta(seconds=self.seconds)).astimezone(moment.tzinfo)
         index = moment.year * 12 + moment.month - 1 - self.months
         year, month = divmod(index, 12)
@@ -189,7 +191,7 @@ class Length:
         return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
     def since(self, moment: datetime) -> datetime:
-        """Return the instant so long before ``moment``, or 1970 where it would be older."""
+        """Return the instant this long before ``moment``, but not before 1970."""
         beginning = to_datetime(0)
         try:
             return max(self.before(moment), beginning)
@@ -198,10 +200,10 @@ class Length:
 
 
 def read_length(name: str, value: Span) -> Length:
-    """Return the length that ``value`` says, up to a hundred years; raises :class:`RequestError`."""
+    """Return the length of ``value``, up to a hundred years; raise :class:`RequestError` if it is invalid."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
-        if not 1 <= seconds <= _LONGEST:  # also what is no number, as pandas' NaT
+        if not 1 <= seconds <= _LONGEST:  # also refuses pandas' NaT
             raise refusal(name, value, _LENGTHS)
         return Length(int(seconds), 0, str(value))
     found = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _WRITTEN else None
@@ -225,11 +227,11 @@ def ends_asked(
     clock: float,
     settled: int,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the newer and the older end of what ``since``, ``last`` or ``count`` says, back from ``until`` or now.
+    """Return the newer and the older end of a request for ``since``, ``last`` or ``count``, back from ``until`` or now.
 
-    One of the three is needed. ``last`` counts back from the newest candle's end, of which those up to ``settled`` are
-    final; months and years are those of the calendar in ``tz``. Naive times are in ``tz``. Raises
-    :class:`RequestError` that names the argument and its value.
+    Give exactly one of the three. ``last`` counts back from the end of the newest closed candle (``settled``). Months
+    and years are those of the calendar in ``tz``, and naive times are read in ``tz``. Raise :class:`RequestError`,
+    which names the argument and its value.
     """
     check_ways({"since": since, "last": last, "count": count}, until)
     to = None if until is None else read_time("until", until, tz)
@@ -251,9 +253,9 @@ def ends_asked(
 
 
 def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: str = "last") -> int:
-    """Return the open time of the oldest of the candles that a length before ``newest`` has begun.
+    """Return the open time of the oldest candle of a length that ends at ``newest``.
 
-    Raises :class:`RequestError` for less than one candle, with a word on ``6m``, which may be meant as months.
+    Raise :class:`RequestError` for less than one candle; for ``6m`` the error asks whether months are meant.
     """
     try:
         start = from_datetime(length.before(to_datetime(newest).astimezone(tz)))
@@ -269,7 +271,7 @@ def opened(frame: Timeframe, newest: int, length: Length, tz: tzinfo, *, name: s
 
 
 def check_ways(ways: Mapping[str, object], until: object) -> None:
-    """Raise :class:`RequestError` unless exactly one of the ways to say how far back is given."""
+    """Raise :class:`RequestError` unless exactly one of ``since``, ``last`` and ``count`` is given."""
     given = [name for name, value in ways.items() if value is not None]
     if not given:
         alone = "" if until is None else f", and until, {shown(until)}, is only the newer end"

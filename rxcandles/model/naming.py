@@ -1,8 +1,8 @@
-"""Whose candles a series has: what candles are called, by the server that they come from.
+"""Names of exchanges: what candles are called, by the server that they come from.
 
-A name stands for one source of candles, and nothing of another source is ever stored under it. The exchange's own
-address has the exchange's name, any other address has a name of its own, and what a simulator makes up is
-``simulated``. A name that the user gives is the user's word.
+A name stands for one source of candles, and candles of another source are never stored under it. The exchange's own
+address has the exchange's name, any other address gets a name of its own, and candles of a simulator are ``simulated``.
+A name that the user gives is taken as given.
 """
 
 from __future__ import annotations
@@ -34,39 +34,38 @@ SIMULATED: Final = "simulated"
 
 
 class Known(NamedTuple):
-    """An exchange that has a name here, which covers one order book."""
+    """An exchange that has a name here; a name covers one order book."""
 
     url: str
     """Its own address."""
     kind: str
-    """Its class, as ``module:name``: imported when it is used."""
+    """Its class, as ``module:name``, which is imported when it is used."""
 
 
 NAMED: Final = {
     "upbit": Known("https://api.upbit.com", "rxcandles.exchanges.upbit:UpbitExchange"),
     "binance": Known("https://api.binance.com", "rxcandles.exchanges.binance:BinanceExchange"),
 }
-"""By name: a new one is one line here. The first is meant where none is named, and is what is simulated."""
+"""Exchanges by name; a new one is one line here. The first is the default, and the one that is simulated."""
 EXCHANGES: Final = (*NAMED, SIMULATED)
 UPBIT_URL: Final = NAMED["upbit"].url
 SIMULATED_HEADER: Final = "X-Simulated"
-"""The header by which a simulator says in each of its answers that it is one."""
+"""The header that a simulator adds to each of its answers."""
 SIMULATED_BY: Final = "rxcandles"
 
 _WRITTEN: Final = re.compile(r"[^\x00-\x20?#\\\x7f-\U0010ffff]+")
-"""What an address is written in: ASCII that can be seen, and no more than a host and a path."""
+"""The characters of an address: visible ASCII, and only a host and a path."""
 _PLAIN_PATH: Final = re.compile(r"(/[a-z0-9_-][a-z0-9._-]{0,19}){0,3}", re.ASCII)
-"""A path that can be part of a name: spelled one way only, and too short for a key, since names are shown."""
+"""A path that can be part of a name: one spelling only, and too short for a key, since names are shown."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 def name_of(exchange: str, base_url: str | None = None, name: str | None = None) -> str:
-    """Return what the candles are called that come from ``exchange`` at ``base_url`` (None: its own address).
+    """Return the name of the candles of ``exchange`` at ``base_url`` (None: its own address).
 
-    Without a ``name`` the exchange's own address gives the exchange's name, another one ``upbit@host:port``, and the
-    simulator is always ``simulated``. A ``name`` given is taken; ``"upbit"`` with another address is the user's word
-    that there is a mirror or a proxy of the exchange's own. Raises ``RequestError`` where candles of one source would
-    get the name of another.
+    Without a ``name``, the exchange's own address gives the exchange's name, another address ``upbit@host:port``, and a
+    simulator is always ``simulated``. A ``name`` is taken as given; ``"upbit"`` with another address declares a mirror
+    or a proxy of the exchange. Raise ``RequestError`` if candles of one source would get the name of another.
     """
     if exchange not in EXCHANGES:
         raise refusal("exchange", exchange, f"take one of {', '.join(EXCHANGES)}, or give an Exchange")
@@ -101,7 +100,7 @@ def _made(exchange: str, base_url: str) -> str:
             return check_exchange_name("name", made)
     except RequestError:
         pass
-    # The address is not repeated: its path may hold a key.
+    # Do not repeat the address: its path may contain a key.
     raise RequestError(
         "name is not given, and none can be made of base_url: its host or path is too long, or holds more than small "
         "letters, digits, '.', '_' and '-'; give a name for the candles of that server"
@@ -109,14 +108,15 @@ def _made(exchange: str, base_url: str) -> str:
 
 
 def says_simulated(exchange: str, name: str) -> bool | None:
-    """Return whether a server must say that it is a simulator for its candles to be called so; None where it may."""
+    """Return whether a server must declare itself a simulator (True), must not (False), or may do either (None)."""
     return True if exchange == SIMULATED else False if name.partition("@")[0] in EXCHANGES else None
 
 
 def is_own(base_url: str, exchange: str = EXCHANGES[0]) -> bool:
-    """Return whether ``base_url`` is an exchange's own address, however it is spelled.
+    """Return whether ``base_url`` is an exchange's own address, in any spelling.
 
-    ``http`` is not, anybody answers there. Of the simulator it is the address of the exchange that is simulated.
+    ``http`` is not, since anybody may answer there. For the simulator, the own address is that of the exchange that it
+    simulates.
     """
     own = NAMED.get(exchange, NAMED[EXCHANGES[0]]).url
     return check_url(base_url).scheme == "https" and address_of(base_url) == address_of(own)
@@ -125,7 +125,7 @@ def is_own(base_url: str, exchange: str = EXCHANGES[0]) -> bool:
 def address_of(base_url: str) -> str:
     """Return the host, port and path of ``base_url`` in one spelling: ``127.0.0.1:8080``, ``[::1]:8080``, ``a.com/x``.
 
-    The host is in small letters, and never looked up; a port that is the scheme's own is left out.
+    The host is in lower case and is not looked up; the default port of the scheme is left out.
     """
     parts = check_url(base_url)
     host = (parts.hostname or "").removesuffix(".")
@@ -136,8 +136,8 @@ def address_of(base_url: str) -> str:
 
 
 def check_url(base_url: str) -> SplitResult:
-    """Return the parts of ``base_url``, or raise ``RequestError`` where it is no address of a server."""
-    if isinstance(base_url, str) and "@" in base_url:  # not repeated here, where it might be logged
+    """Return the parts of ``base_url``; raise ``RequestError`` if it is not the address of a server."""
+    if isinstance(base_url, str) and "@" in base_url:  # not repeated, since errors may be logged
         raise RequestError(
             "base_url holds an @, so perhaps a user name or a password; write it without, candles need none"
         )
@@ -145,14 +145,14 @@ def check_url(base_url: str) -> SplitResult:
         parts = urlsplit(base_url)
         host = parts.hostname or ""
         valid = parts.scheme in _PORTS and (parts.port is None or parts.port > 0)
-        # A label that is empty or longer makes the look-up itself fail.
+        # An empty or longer label makes the look-up itself raise.
         valid = valid and all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
         if ":" in host:
             ip_address(host)
     except (ValueError, TypeError, AttributeError):
         valid = False
     if not valid or not _WRITTEN.fullmatch(base_url):
-        # A query may hold a key.
+        # A query may contain a key.
         told = re.split("[?#]", base_url)[0] if isinstance(base_url, str) else base_url
         raise refusal("base_url", told, "write a host and perhaps a path, such as 'https://api.upbit.com'")
     return parts

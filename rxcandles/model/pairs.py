@@ -1,4 +1,4 @@
-"""The two parts of a market's code: what is traded, and what it is priced in."""
+"""The two parts of a market's code: what is traded, and its currency."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 __all__ = ["QUOTES", "base_and_quote"]
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY", "KRW")
-"""What markets are priced in; where both parts of a code are such, the earlier one is."""
+"""Currencies in which markets are priced; if both parts of a code are listed, the earlier one is the currency."""
 
 
 def base_and_quote(symbol: str) -> tuple[str, str] | None:
-    """Return what is traded and what it is priced in: of ``KRW-BTC``, or of ``BTCKRW``; None where a code is neither.
+    """Return what is traded and its currency, for ``KRW-BTC`` or ``BTCKRW``; None for a code of neither form.
 
     >>> [base_and_quote(each) for each in ("KRW-BTC", "BTCUSDT", "ETHBTC", "BTC")]
     [('BTC', 'KRW'), ('BTC', 'USDT'), ('ETH', 'BTC'), None]

@@ -1,4 +1,4 @@
-"""What a collection reports, and how its modes are set up."""
+"""What a collection reports, and the settings of its modes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ OVERLAP_STATES: Final = (
     "partial_middle_fragment",
     "partial_middle_continuous",
 )
-"""How a chunk, read from its newest end, lies over what is stored: nothing of it; all of it; its newest part; pieces
-in its middle; everything from its middle to its oldest end."""
+"""How a chunk, read from its newest end, overlaps what is stored: nothing of it is stored; all of it; its newest part;
+pieces in its middle; everything from its middle to its oldest end."""
 
 
 def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
@@ -49,85 +49,115 @@ def _at_least_one(_: object, attribute: attrs.Attribute[int], value: int) -> Non
 
 @attrs.frozen
 class CollectionConfig:
-    """How ``get_candles`` guards memory."""
+    """How ``get_candles`` limits memory.
+
+    >>> config = CollectionConfig(max_memory_objects=100, enable_memory_warning=False)
+    >>> sequence = await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120, config=config)
+    >>> len(sequence)
+    120
+    """
 
     max_memory_objects: int = attrs.field(default=50_000, validator=_at_least_one)
-    """The most candles of a plain list, about 300 bytes each."""
+    """The most candles of a plain list; each takes about 300 bytes."""
     enable_memory_warning: bool = attrs.field(default=True, validator=_flag)
-    """Whether asking for more is answered with a Python warning that names the mode for it."""
+    """Whether asking for more raises a Python warning that names the mode for it."""
     fallback_to_streaming: bool = attrs.field(default=True, validator=_flag)
-    """Whether more come as a lazy sequence over the store; otherwise they are a ``MemoryLimitError``."""
+    """Whether asking for more returns a lazy sequence over the store; otherwise it raises ``MemoryLimitError``."""
 
 
 @attrs.frozen
 class StreamingConfig:
-    """How ``stream_candles`` cuts and bounds its stream."""
+    """How ``stream_candles`` cuts and bounds its stream.
+
+    >>> config = StreamingConfig(chunk_yield_size=50)
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120, config=config)
+    >>> [len(chunk) async for chunk, meta in stream]
+    [50, 50, 20]
+    """
 
     chunk_yield_size: int = attrs.field(default=1000, validator=_at_least_one)
-    """Candles in a chunk; the last may have fewer."""
+    """Candles in a chunk; the last chunk may have fewer."""
     buffer_chunks: int = attrs.field(default=2, validator=_at_least_one)
-    """At most this many chunks wait for the consumer."""
+    """The most chunks that wait for the consumer."""
     enable_backpressure: bool = attrs.field(default=True, validator=_flag)
-    """Whether a slow consumer slows the collection. Otherwise that runs ahead at full speed, into the store:
-    the same few chunks are in memory."""
+    """Whether a slow consumer slows the collection. Otherwise the collection runs ahead at full speed, into the store,
+    and memory holds the same few chunks."""
 
 
 @attrs.frozen(repr=False)
 class StreamingMeta(Brief):
-    """Where in a stream a chunk stands."""
+    """The position of a chunk in its stream.
+
+    >>> stream = provider.stream_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120)
+    >>> [(meta.chunk_index, meta.chunk_count, meta.is_final_chunk) async for chunk, meta in stream]
+    [(0, 1, True)]
+    """
 
     chunk_index: int
     """From 0."""
     chunk_count: int
     """Chunks expected in all; exact with the final one."""
     total_progress: float
-    """Share of the candles expected that are delivered with this chunk, 0.0 to 1.0; 1.0 with the final one."""
+    """Share of the expected candles that is delivered with this chunk, 0.0 to 1.0; 1.0 with the final one."""
     chunk_time_range: tuple[datetime, datetime]
     """Open times of the chunk's oldest and newest candle."""
     is_final_chunk: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class CollectionProgress(Brief):
-    """How far a collection has come; made for every chunk."""
+    """How far a collection has come; made for every chunk.
+
+    >>> def show(progress):
+    ...     print(progress.collected_count, "of", progress.total_count)
+    >>> summary = await provider.collect_candles_only("KRW-BTC", "1m", 120, "2024-01-01T02:00", progress_callback=show)
+    120 of 120
+    """
 
     current_chunk: int
     """Chunks done, from 1."""
     total_chunks: int
-    """Chunks expected; an estimate that gets better."""
+    """Chunks expected; an estimate that improves."""
     collected_count: int
-    """Candles of the request held so far."""
+    """Candles of the request that are stored so far."""
     estimated_remaining_seconds: float
     current_chunk_range: tuple[datetime, datetime]
-    """What the chunk has proven: the older end included, the newer excluded."""
+    """The span that the chunk covers: the older end included, the newer excluded."""
     total_count: int = 0
-    """Candles expected: the count asked for, or an estimate from the density seen."""
+    """Candles expected: the count asked for, or an estimate from the density so far."""
     elapsed_seconds: float = 0.0
     requests: int = 0
-    """Requests sent so far, retries and those under way included."""
+    """Requests sent so far, including retries and those under way."""
     retries: int = 0
     """Attempts at a page after its first."""
     rate_limited: int = 0
     """Answers 429 among the requests."""
     stored_before: int = 0
-    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    """Candles that were not fetched because they were stored; each page of them saves a request."""
     gaps_found: int = 0
-    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+    """Gaps between stored spans within the request; with a ``count``, the gaps met so far. Up to 1,000."""
     revised: int = 0
     """Candles that were stored with other values before."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class CandleProgress(Brief):
-    """How far a stream of candles has come; made for every list."""
+    """How far a stream of candles has come; made for every list by ``ops.with_progress``.
+
+    >>> seen = []
+    >>> day = ops.from_demand([await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120)])
+    >>> _ = await run(day.pipe(ops.with_progress(seen.append), ops.to_list(120)))
+    >>> seen[-1].candles
+    120
+    """
 
     candles: int
     """Candles that have passed."""
@@ -136,158 +166,185 @@ class CandleProgress(Brief):
     position: datetime
     """Open time of the last of them."""
     elapsed_seconds: float
-    """Since the subscription."""
+    """Seconds since the subscription."""
     total_count: int | None = None
-    """Candles expected, where that was said."""
+    """Candles expected, if that was given."""
 
     @property
     def candles_per_second(self) -> float:
-        """The rate since the subscription; 0 where no time has passed."""
+        """The rate since the subscription; 0 if no time has passed."""
         return self.candles / self.elapsed_seconds if self.elapsed_seconds else 0.0
 
     @property
     def estimated_remaining_seconds(self) -> float | None:
-        """Seconds until ``total_count`` at this rate; None where it was not said."""
+        """Seconds until ``total_count`` at this rate; None if it was not given."""
         if self.total_count is None:
             return None
         return self.elapsed_seconds / self.candles * max(0, self.total_count - self.candles)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class StreamStats(Brief):
-    """A snapshot of a stream of candles; before its start all zeros but ``expected``, after its end what it came to."""
+    """A snapshot of a stream; before the start everything but ``expected`` is zero, after the end it shows the result.
+
+    >>> async with provider.stream_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120) as stream:
+    ...     chunks = [chunk async for chunk, meta in stream]
+    >>> stream.stats().candles, stream.stats().requests
+    (120, 0)
+    """
 
     chunks: int
     """Chunks delivered."""
     candles: int
     """Candles in them."""
     expected: int
-    """Candles expected in all: the count asked for, or an estimate that gets better."""
+    """Candles expected in all: the count asked for, or an estimate that improves."""
     position: datetime | None
     """Open time of the last candle delivered; None before the first."""
     pages: int
     """Pages fetched, checked and accepted."""
     requests: int
-    """Requests sent, retries and those under way included."""
+    """Requests sent, including retries and those under way."""
     retries: int
     """Attempts at a page after its first."""
     rate_limited: int
     """Answers 429 among the requests."""
     stored: int
-    """Candles stored that the store did not hold as proven before."""
+    """Candles stored in slots that were not covered before."""
     stored_before: int
-    """Candles that did not have to be fetched, since they were stored: a request saved for each page of them."""
+    """Candles that were not fetched because they were stored; each page of them saves a request."""
     revised: int
     """Candles that were stored with other values before."""
     gaps_found: int
-    """Holes between stored spans that the request's span has; with a ``count``, those come to so far. Up to 1,000."""
+    """Gaps between stored spans within the request; with a ``count``, the gaps met so far. Up to 1,000."""
     waiting: int
-    """Chunks that wait for the consumer now; those left behind, where it left early."""
+    """Chunks that wait for the consumer now; after an early exit, those left behind."""
     peak_waiting: int
     """The most that waited at once."""
     in_flight: int
     """Pages being looked up, waited for, fetched, stored or read now."""
     peak_in_flight: int
-    """The most at once; one that is handed on counts in both stages for a moment."""
+    """The most at once; a page that moves between stages counts in both for a moment."""
     tasks: int
     """Tasks that run now; 0 before the start and after the end."""
     paused: bool
     """Whether the collection waits for the consumer."""
     elapsed_seconds: float
-    """Seconds since the first chunk was asked for, until the end."""
+    """Seconds from the first request for a chunk to the end."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class FailedSpan(Brief):
-    """A span that could not be fetched, and why."""
+    """A span that could not be fetched, and why.
+
+    >>> summary = await provider.collect_candles_only("KRW-BTC", "1m", 120, to="2024-01-01T02:00")
+    >>> summary.failed_spans
+    ()
+    """
 
     start: datetime
     stop: datetime
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class ImpossibleSpan(Brief):
-    """The slot of a candle that the exchange has with values that can't be: it is not held, and asked for again."""
+    """The slot of an impossible candle: it is not stored, and the next run asks for it again.
+
+    >>> summary = await provider.collect_candles_only("KRW-BTC", "1m", 120, to="2024-01-01T02:00")
+    >>> summary.impossible_spans
+    ()
+    """
 
     start: datetime
     stop: datetime
     reason: str
-    """What of it can't be, with the values."""
+    """What can't be true, with the values."""
 
 
 @attrs.frozen(repr=False)
 class ProvisionalSpan(Brief):
-    """A span that is empty by the word of answers that may have been wrong, until one more answer confirms it."""
+    """A span that is empty by answers that may have been wrong, until one more answer confirms it.
+
+    >>> summary = await provider.collect_candles_only("KRW-BTC", "1m", 120, to="2024-01-01T02:00")
+    >>> summary.provisional_spans
+    ()
+    """
 
     start: datetime
     stop: datetime
     kind: str
-    """``head``: nothing newer than it is known. ``gap``: it is long for so dense a market. ``beginning``: nothing older
+    """``head``: nothing newer is known. ``gap``: it is long for a market of this density. ``beginning``: nothing older
     is known."""
     slots: int
-    """Slots in it; with a ``beginning`` those of the request."""
+    """Slots in it; for a ``beginning``, only those of the request."""
     first_heard: datetime
-    """When all of it had been heard for the first time."""
+    """When the first answers had claimed all of it."""
     last_heard: datetime
     times: int
-    """How many answers have said so."""
+    """How many answers have claimed it."""
     asks_again: datetime
-    """From then on the next run that asks for it asks about it once more."""
+    """From this time on the next run that asks for it asks the exchange once more."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``."""
         return dict(to_plain(self))
 
 
 @attrs.frozen(repr=False)
 class CollectionSummary(Brief):
-    """What a storage-only collection has done."""
+    """What a storage-only collection has done.
+
+    >>> summary = await provider.collect_candles_only("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
+    >>> summary.collected_count, summary.db_records_count, summary.api_calls_made
+    (120, 120, 0)
+    """
 
     collected_count: int
-    """Candles of the request now held, fetched or already there."""
+    """Candles of the request that are stored now, fetched or there before."""
     db_records_count: int
-    """Rows of that span counted in the database afterwards; without a store in the pipeline the same as above."""
+    """Rows of that span, counted in the database at the end; without a store in the pipeline the same as
+    ``collected_count``."""
     time_range: tuple[datetime, datetime]
-    """The span held: the older end included, the newer excluded."""
+    """The span that is stored: the older end included, the newer excluded."""
     chunks_processed: int
     duration_seconds: float
     api_calls_made: int
     """Requests sent, retries included."""
     overlap_analysis_results: Mapping[str, int]
-    """Chunks by the five ways a chunk can lie over what was stored before (``OVERLAP_STATES``)."""
+    """Number of chunks by how they overlapped what was stored before (``OVERLAP_STATES``)."""
     stored_count: int = 0
-    """Candles that the store did not hold as proven before."""
+    """Candles stored in slots that were not covered before."""
     retries: int = 0
     """Attempts at a page after its first."""
     rate_limited: int = 0
     """Answers 429 among the requests."""
     failed_spans: tuple[FailedSpan, ...] = ()
     provisional_spans: tuple[ProvisionalSpan, ...] = ()
-    """What of the request is taken for empty until a later answer confirms it, oldest first."""
+    """Spans of the request that are empty until a later answer confirms it, oldest first."""
     impossible_spans: tuple[ImpossibleSpan, ...] = ()
-    """Slots of the request whose candles can't be true, oldest first; all others of their pages are held."""
+    """Slots of the request with impossible candles, oldest first; all other candles of their pages are stored."""
     revised_count: int = 0
-    """Candles that were stored with other values before: the exchange had changed them since."""
+    """Candles that were stored with other values before; the exchange has changed them since."""
     removed_count: int = 0
-    """Candles that were stored before and that the exchange has no longer, by two answers to asking anew."""
+    """Stored candles that were deleted, since two answers no longer have them."""
     stored_older_count: int = 0
-    """Candles of ``stored_count`` that are older than what was asked for: a page may reach further back."""
+    """Candles of ``stored_count`` that are older than the request, since a page may reach further back."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: times ending in ``Z``, spans with ``start`` and ``stop``."""
+        """Return it as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""
         return dict(to_plain(self))
 
 
@@ -302,11 +359,16 @@ SCENARIO_MODES: Final[Mapping[str, str]] = {
 
 
 def recommend_mode(scenario: str | None = None, *, count: int | None = None) -> str:
-    """Return the mode that suits: ``collection``, ``storage_only`` or ``streaming``.
+    """Return the mode that suits: ``"collection"``, ``"storage_only"`` or ``"streaming"``.
 
-    By the ``scenario`` (``realtime_analysis``, ``bulk_collection``, ``stream_processing``, ``etl_pipeline``,
-    ``initial_setup``, ``backtesting_prep``), by the ``count`` of candles (collection up to 50,000, then streaming), or
-    by both, where a count too large for a list turns collection into streaming.
+    * ``scenario``: ``"realtime_analysis"``, ``"bulk_collection"``, ``"stream_processing"``, ``"etl_pipeline"``,
+      ``"initial_setup"`` or ``"backtesting_prep"``.
+    * ``count``: candles; up to 50,000 suit collection, more suit streaming.
+
+    With both, a count too large for a list turns collection into streaming. Raise ``RequestError`` if neither is given.
+
+    >>> recommend_mode("realtime_analysis"), recommend_mode(count=1_000_000)
+    ('collection', 'streaming')
     """
     if scenario is None and count is None:
         raise RequestError("nothing to go by; give a scenario or a count")

@@ -1,4 +1,4 @@
-"""What is asked for: ``Request``, and the span between two times."""
+"""Requests: ``Request``, and the span between two times."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from rxcandles.util.showing import Titled
 __all__ = ["LONGEST_WAIT", "SETTLE_SECONDS", "Request", "span_between"]
 
 SETTLE_SECONDS: Final = 3
-"""How long after its end a candle counts as final. Upbit stores a slot's last trades late: 1.9 s were seen."""
+"""Seconds after its end from which a candle counts as final. Upbit stores the last trades of a slot late: 1.9 s were
+measured."""
 
 LONGEST_WAIT: Final = 7200.0
-"""Longest wait, in seconds, that a server may ask for and that is kept to; for a longer one an error is raised."""
+"""Longest server-requested wait that we honour, in seconds; a longer one raises."""
 
 
 def span_between(timeframe: Timeframe, tz: Zone | None = None, /, **ends: Time) -> Span:
-    """Return the span of open times between two times, given by name, in either order; naive ones are in ``tz``.
+    """Return the span of open times between two times, given by name, in either order; naive ones are read in ``tz``.
 
-    Raises :class:`RequestError` for what is no instant here, and where no candle opens between them.
+    Raise :class:`RequestError` if a time is invalid, or if no candle opens between them.
     """
     older, newer = sorted(check_instant(name, value, tz) for name, value in ends.items())
     start, stop = timeframe.ceil(older), timeframe.ceil(newer)
@@ -43,17 +44,30 @@ def span_between(timeframe: Timeframe, tz: Zone | None = None, /, **ends: Time) 
 
 @attrs.frozen(init=False, repr=False)
 class Request(Titled):
-    """What is asked for: ``count``, ``to``+``count``, ``to``+``end``, or ``end``.
+    """A request for candles: ``count``, ``to`` and ``count``, ``to`` and ``end``, or ``end``.
 
-    ``to`` and ``end`` are the two ends of a span in either order: the older is included, the newer excluded.
-    ``count`` means candles that exist, counted from ``to`` (or now) backwards. Now is read once, here, and a
-    ``to`` after it is cut to it, so that only candles whose slot has ended (and settled, 3 seconds) are meant.
-    Or as :func:`rxcandles.get_ohlcv` takes it: one of ``since``, ``last`` (``"30d"``) and ``count``, back from
-    ``until`` or from now. A time is a datetime, a date, a ``Timestamp`` or a string (``"2024-01-01 09:00 KST"``); one
-    without a zone is in ``tz``, else that of ``RXCANDLES_TZ``, else UTC. A provider's ``request`` reads it in the
-    provider's ``tz``. Anything else is a :class:`RequestError`.
+    Or, as :func:`rxcandles.get_ohlcv` takes it, exactly one of ``since``, ``last`` and ``count``, back from ``until``
+    or now. Now is read once, here; a later ``to`` is cut to it, so that only closed candles are returned (3 seconds
+    after their end).
 
-    ``start`` and ``stop`` are the resulting span of open times; ``start`` is None where ``count`` decides.
+    * ``to``, ``end``: the two ends of a span, in either order; the older is included, the newer excluded.
+    * ``count``: candles that exist, counted back from ``to``, ``until`` or now.
+    * ``since``, ``until``: the older and the newer end.
+    * ``last``: a length, such as ``"30d"``.
+    * ``tz``: the zone of times without one; by default ``RXCANDLES_TZ``, else UTC. A provider's ``request`` uses the
+      provider's ``tz``.
+    * ``order``: ``"newest_first"`` or ``"oldest_first"``.
+    * ``now``: UTC seconds in place of this machine's clock.
+
+    A time is a datetime, a date, a ``Timestamp`` or a string (``"2024-01-01 09:00 KST"``). The result has ``start`` and
+    ``stop``, the span of open times in UTC seconds; ``start`` is None if ``count`` decides.
+
+    Raises:
+
+    * :class:`RequestError` for any other combination, an empty span, or an invalid value.
+
+    >>> Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02").most
+    1440
     """
 
     symbol: str
@@ -121,12 +135,12 @@ class Request(Titled):
 
     @property
     def span(self) -> Span:
-        """The span of open times asked for; from the beginning of time where ``count`` decides."""
+        """The span of open times; from the beginning of time if ``count`` decides."""
         return (self.start or 0, self.stop)
 
     @property
     def most(self) -> int:
-        """The most candles there can be: ``count``, or the slots of the span."""
+        """The most candles that the request can have: ``count``, or the slots of the span."""
         return self.count if self.count is not None else self.timeframe.slots(*self.span)
 
 

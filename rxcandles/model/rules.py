@@ -1,4 +1,4 @@
-"""What a candle can be, said once: for the rows of a page, and for the columns of a table."""
+"""Which values a candle can have: one rule for the rows of a page and for the columns of a table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SURE: Final = 8
 def possible(
     open_time: Any, open: Any, high: Any, low: Any, close: Any, volume: Any, turnover: Any, timestamp: Any
 ) -> Any:
-    """Return whether these can be the values of a candle.
+    """Return whether a candle can have these values.
 
-    It opens in 1970 or later, prices are finite, above 0 and within low and high, amounts are finite and not negative,
-    and the ``timestamp`` is no more than a day before the open time (it may well be after the candle's end). For
-    numbers that is a bool. The comparisons are joined by ``&`` alone, so that a store can ask about columns instead,
-    and gets a condition for its database.
+    It opens in 1970 or later; prices are finite, above 0, and within low and high; amounts are finite and not negative;
+    the ``timestamp`` is at most a day before the open time (it may be after the candle's end). For numbers the result
+    is a bool. The comparisons are joined only by ``&``, so that a store can pass columns and get a condition for its
+    database.
     """
     return (
         (open_time >= 0)
@@ -45,12 +45,12 @@ def possible(
 
 
 def finite(value: Any) -> Any:
-    """Return whether a number is finite, or the condition that a column's are."""
+    """Return whether a number is finite; for a column, the condition that it is."""
     return (value > -inf) & (value < inf)
 
 
 def value_fault(row: Row) -> str | None:
-    """Return in words what of a row can't be, the value with it, or None."""
+    """Return what is impossible about a row, with the value, or None."""
     try:
         return _value_fault(row)
     except TypeError as error:
@@ -93,7 +93,7 @@ def _value_fault(row: Row) -> str | None:
 
 
 def sound_trades(row: Row) -> bool:
-    """Return whether what a row says of its trades can be; True where it says nothing."""
+    """Return whether a row's values of trades are possible; True if it has none."""
     trades, volume, turnover = row.trades, row.taker_volume, row.taker_turnover
     return (
         (trades is None or (type(trades) is int and trades >= 0))

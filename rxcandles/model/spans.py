@@ -1,7 +1,7 @@
 """Sets of time spans: union, subtraction, intersection.
 
-A span is a half-open pair ``(start, stop)`` of UTC seconds. A :class:`SpanSet` keeps its spans disjoint, apart
-and ascending, so that two sets that cover the same seconds are equal.
+A span is a half-open pair ``(start, stop)`` of UTC seconds. A :class:`SpanSet` keeps its spans disjoint, apart and
+ascending, so that two sets that cover the same seconds are equal.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class SpanSet:
     spans: tuple[Span, ...] = attrs.field(default=(), converter=_merged)
 
     def union(self, other: SpanSet) -> SpanSet:
-        """Return what is in either."""
+        """Return the seconds in either set."""
         return SpanSet((*self.spans, *other.spans))
 
     def intersect(self, other: SpanSet) -> SpanSet:
-        """Return what is in both; takes as long as there are spans of both where they meet."""
+        """Return the seconds in both sets, in time linear in the spans of both where the sets overlap."""
         if not self.spans or not other.spans:
             return SpanSet()
         start, stop = max(self.spans[0][0], other.spans[0][0]), min(self.spans[-1][1], other.spans[-1][1])
@@ -55,7 +55,7 @@ class SpanSet:
         return SpanSet(tuple(result))
 
     def subtract(self, other: SpanSet) -> SpanSet:
-        """Return what is here and not in ``other``; takes as long as ``intersect``."""
+        """Return the seconds in this set and not in ``other``; as fast as ``intersect``."""
         if not self.spans:
             return self
         start, stop = self.spans[0][0], self.spans[-1][1]
@@ -80,7 +80,7 @@ class SpanSet:
 
     @property
     def seconds(self) -> int:
-        """The seconds covered, all spans together."""
+        """Number of seconds in all spans together."""
         return sum(stop - start for start, stop in self.spans)
 
 

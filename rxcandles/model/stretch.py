@@ -1,7 +1,7 @@
-"""Lists of candles that know which stretch of time they hold all candles of, and how the run goes that they are from.
+"""Lists of candles that know which span they hold completely, and how far their run has come.
 
-So order and span travel with a stream, and nobody has to say them again. The lists are lists: what makes new ones of
-them, such as ``[each for each in candles if …]``, knows nothing any more, and what comes behind takes care.
+So order and span travel with a stream, and operators need not be given them again. They are lists: a new list made of
+one, such as ``[each for each in candles if …]``, knows nothing, and the operators behind it take care of that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _C = TypeVar("_C", bound=CandleData)
 
 
 class Told(Protocol):
-    """What a run tells of itself, at any moment."""
+    """What a run reports of itself, at any moment."""
 
     @property
     def order(self) -> Order:
@@ -31,7 +31,7 @@ class Told(Protocol):
 
     @property
     def failed(self) -> Sequence[Span]:
-        """Spans that could not be had and were passed over."""
+        """Spans that could not be fetched and were passed over."""
         ...
 
     @property
@@ -41,45 +41,45 @@ class Told(Protocol):
 
     @property
     def edge(self) -> int:
-        """How far the run has come: between the last list and here no candle exists."""
+        """How far the run has come: no candle exists between the last list and this time."""
         ...
 
     @property
     def absent(self) -> AbsentSlot | None:
-        """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
+        """What a slot without a candle means for the exchange; None if that is not known."""
         ...
 
 
 @attrs.define(eq=False)
 class Origin(Told):
-    """What the source of a run tells of it."""
+    """What the source of a run reports of it."""
 
     order: Order
     lacking: Callable[[], Sequence[Span]] = tuple
-    """What could not be had, as of now."""
+    """Returns what could not be fetched so far."""
     last: int = 0
     edge: int = 0
     absent: AbsentSlot | None = None
-    """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
+    """What a slot without a candle means for the exchange; None if that is not known."""
 
     @property
     def failed(self) -> Sequence[Span]:
-        """Spans that could not be had and were passed over."""
+        """Spans that could not be fetched and were passed over."""
         return self.lacking()
 
 
 @attrs.define(eq=False)
 class Passed(Told):
-    """What an operator that leaves candles out tells of a run, of which the time from ``low`` to ``high`` may pass."""
+    """What an operator that leaves out candles reports of a run; only candles from ``low`` to ``high`` may pass."""
 
     whole: Told
     low: float = 0.0
     high: float = inf
     last: int = 0
     heard: Stretch[Any] | None = None
-    """The last list that has come to the operator, whether anything is left of it or not."""
+    """The last list that came to the operator, even if nothing of it is left."""
     _near: int | None = None
-    """Where the next list begins; None where that is not known."""
+    """Where the next list begins; None if that is not known."""
     _torn: bool = False
     """Whether something is missing right behind the candle that is held back."""
 
@@ -90,29 +90,29 @@ class Passed(Told):
 
     @property
     def failed(self) -> Sequence[Span]:
-        """Spans that could not be had and were passed over."""
+        """Spans that could not be fetched and were passed over."""
         return self.whole.failed
 
     @property
     def absent(self) -> AbsentSlot | None:
-        """What a slot without a candle means, by the exchange that they are from; None where that is not known."""
+        """What a slot without a candle means for the exchange; None if that is not known."""
         return self.whole.absent
 
     @property
     def edge(self) -> int:
-        """How far the run has come, within what may pass."""
+        """How far the run has come, within the bounds of what may pass."""
         heard = self.heard
         far = None if heard is None or heard.final else heard.far
         return self._within(self.whole.edge if far is None else far)
 
     def hear(self, of: Stretch[Any], *, held: bool = False) -> None:
-        """Hear of a list that has come to the operator, while a candle of one before is ``held`` back or not."""
+        """Record a list that came to the operator; ``held`` says whether a candle of an earlier list is held back."""
         if self.heard is None or not of.follows(self.heard):
             self._near, self._torn = None if held else of.near, held
         self.heard = of
 
     def passing(self, candles: Sequence[_C], *, held: bool = False) -> Stretch[_C]:
-        """Return the next list: the ``candles`` that are left of those that have come; some may be ``held`` back."""
+        """Return the next list: the ``candles`` that pass; ``held`` says whether others are held back."""
         self.last += 1
         upward = self.order == "oldest_first"
         far = None if self.heard is None else self.heard.far
@@ -121,7 +121,7 @@ class Passed(Told):
         near, self._near = self._near, far
         torn, self._torn = self._torn, False
         if torn and self.heard is not None and len(candles) == 1:
-            self._near = self.heard.near  # only the candle from before what is missing has gone out
+            self._near = self.heard.near  # only the candle before the missing part has been emitted
         if near is None or far is None:
             unsure = torn or (self.heard is not None and self.heard.unsure)
             return Stretch(candles, self, None, self.last if unsure else None)
@@ -133,10 +133,10 @@ class Passed(Told):
 
 
 class Stretch(list[_C]):
-    """All candles that exist in ``span``, in the order of the run; None where nobody can tell.
+    """All candles that exist in ``span``, in the order of the run; ``span`` is None if it is not known.
 
-    ``number`` is which list of the run it is; None where it is only the first part of one, or of no run. A copy is a
-    plain list.
+    ``number`` is the number of the list in its run; None for the first part of a list, and for a list of no run. A copy
+    is a plain list.
     """
 
     __slots__ = ("number", "origin", "span")
@@ -173,10 +173,10 @@ class Stretch(list[_C]):
         return None if self.span is None else self.span[self.origin.order == "oldest_first"]
 
     def follows(self, before: Stretch[Any]) -> bool:
-        """Say whether this begins right where ``before`` ends."""
+        """Return whether this list begins where ``before`` ends."""
         return self.origin is before.origin and self.near is not None and self.near == before.far
 
-    # What does not follow makes a plain list.
+    # A list that does not follow makes a plain list.
     def __iadd__(self, other: Iterable[_C]) -> Any:  # type: ignore[override, misc]
         if isinstance(other, Stretch) and other.follows(self):
             self.span, self.number = _both(self.span, other.span), other.number

@@ -1,7 +1,7 @@
-"""The grid of candle open times: floor, shift, and the slots between two instants.
+"""The grid of candle open times: floor, shift, and the slots between two times.
 
-Times are UTC seconds since the epoch. Minutes and days are counted from the epoch, weeks open Monday 00:00,
-months and years have their true calendar length (Upbit's grids, each seen in recorded answers).
+Times are UTC seconds since the epoch. Minutes and days count from the epoch, weeks open Monday 00:00, months and years
+have their calendar length. These are Upbit's grids, each checked against recorded answers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BEGINNING: Final = 0
-"""1970-01-01, the oldest time there is here; a span proven down to it has reached the market's first candle."""
+"""1970-01-01, the oldest time of the library; a span covered down to it has reached the market's first candle."""
 
 END: Final = 253_402_300_800
 """10000-01-01, where ``datetime`` ends."""
@@ -35,7 +35,7 @@ _MONDAY: Final = 4 * 86_400  # 1970-01-05, the first Monday after the epoch
 
 
 def from_datetime(value: datetime) -> float:
-    """Return the UTC seconds of ``value``; a naive one, also by a zone that knows no offset, is taken as UTC."""
+    """Return the UTC seconds of ``value``; a naive datetime, also one whose zone returns no offset, is read as UTC."""
     return (value if value.utcoffset() is not None else value.replace(tzinfo=UTC)).timestamp()
 
 
@@ -45,7 +45,7 @@ def to_datetime(seconds: float) -> datetime:
 
 
 def time_text(seconds: float) -> str:
-    """Return a time for errors and events, ``2026-03-11T14:41:00Z``; a number that is none as it is."""
+    """Return a time for errors and events, ``2026-03-11T14:41:00Z``; an invalid time as its ``repr``."""
     try:
         return f"{to_datetime(int(seconds)):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError, TypeError):
@@ -53,12 +53,12 @@ def time_text(seconds: float) -> str:
 
 
 def plain_time(seconds: float) -> str:
-    """Return a time as people read it, ``2026-03-11 14:41:00``; that it is UTC is said beside it."""
+    """Return a time for people, ``2026-03-11 14:41:00``; the caller writes beside it that it is UTC."""
     return f"{to_datetime(seconds):%Y-%m-%d %H:%M:%S}"
 
 
 def _days_from_civil(month_index: int) -> int:
-    """Days from the epoch to the first of a month, counted in months since year 0 (proleptic Gregorian)."""
+    """Return the days from the epoch to the first of a month, counted in months since year 0 (proleptic Gregorian)."""
     year, month = divmod(month_index, 12)
     return datetime(year, month + 1, 1, tzinfo=UTC).toordinal() - 719_163
 
@@ -67,21 +67,24 @@ def _days_from_civil(month_index: int) -> int:
 class Timeframe:
     """One candle length, with the arithmetic of its grid.
 
-    ``Timeframe.of("1h")`` is ``Timeframe.of("60m")``; ``1m`` is a minute and ``1M`` a month.
-    Instances are shared, so they compare by identity.
+    ``Timeframe.of("1h")`` is ``Timeframe.of("60m")``; ``1m`` is a minute and ``1M`` a month. Instances are shared, so
+    they compare by identity.
+
+    >>> Timeframe.of("1h").slots(0, 86_400)
+    24
     """
 
     name: str
     seconds: int
     """Length in seconds; 0 for months and years, whose length varies."""
     months: int = 0
-    """Length in months; 0 for everything of fixed length."""
+    """Length in months; 0 for a fixed length."""
     offset: int = 0
     """Open time of one slot of the grid, in seconds."""
 
     @staticmethod
     def of(name: str | Timeframe) -> Timeframe:
-        """Return the timeframe called ``name``; raises :class:`RequestError` for any other name."""
+        """Return the timeframe called ``name``; raise :class:`RequestError` for any other name."""
         if isinstance(name, Timeframe) and name in TIMEFRAMES:
             return name
         found = _BY_NAME.get(str.__str__(name)) if isinstance(name, str) else None
@@ -92,11 +95,11 @@ class Timeframe:
         return found
 
     def on_grid(self, time: Any) -> Any:
-        """Return whether a slot opens at ``time``; for a length in seconds ``time`` may also stand for a column."""
+        """Return whether a slot opens at ``time``; for a length in seconds, ``time`` may also be a column."""
         return (time - self.offset) % self.seconds == 0 if self.seconds else self.floor(time) == time
 
     def floor(self, time: float) -> int:
-        """Return the open time of the slot that ``time`` lies in."""
+        """Return the open time of the slot that contains ``time``."""
         if self.months:
             moment = to_datetime(time)
             index = moment.year * 12 + moment.month - 1
@@ -109,7 +112,7 @@ class Timeframe:
         return opened if opened == time else self.shift(opened, 1)
 
     def shift(self, open_time: int, slots: int) -> int:
-        """Return the open time ``slots`` later (earlier where negative), held within years 1 to 9999."""
+        """Return the open time ``slots`` later (earlier if negative), kept within years 1 to 9999."""
         if self.months:
             moment = to_datetime(open_time)
             index = moment.year * 12 + moment.month - 1 + slots * self.months
@@ -127,7 +130,7 @@ class Timeframe:
         return (last - first) // self.seconds
 
     def divides(self, longer: Timeframe) -> bool:
-        """Say whether each slot of ``longer`` is made of whole slots of this one; true of itself."""
+        """Return whether each slot of ``longer`` consists of whole slots of this timeframe; true for itself."""
         if self.months:
             return longer.months > 0 and longer.months % self.months == 0
         if longer.months:

@@ -1,4 +1,4 @@
-"""Which stored series are meant: by symbols and timeframes, each perhaps several or a glob (``KRW-*``)."""
+"""Choose stored series by symbols and timeframes, each a name, several, or a glob (``KRW-*``)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from rxcandles.util.arguments import check_symbol, refusal
 __all__ = ["EVERY", "Names", "Which", "has_glob", "matching"]
 
 Names: TypeAlias = str | Iterable[str] | None
-"""One name or glob, or several; None stands for all there are."""
+"""A name or a glob, or several; None for all."""
 
 LONGEST: Final = 100
-"""Characters of the longest glob."""
+"""The most characters of a glob."""
 
 
 def has_glob(name: str) -> bool:
-    """Whether ``name`` stands for several, as names of files do in a shell: ``KRW-*``."""
+    """Return whether ``name`` is a glob, as for file names in a shell: ``KRW-*``."""
     return any(each in name for each in "*?[")
 
 
 def matching(glob: str, listed: Sequence[str], check: Callable[[str], object], left_out: list[str]) -> list[str]:
-    """Return the ``listed`` symbols that fit a glob; raises :class:`RequestError` where none does.
+    """Return the ``listed`` symbols that match a glob; raise :class:`RequestError` if none does.
 
-    One whose code ``check`` refuses stops no other: why is added to ``left_out``.
+    A symbol that ``check`` refuses does not stop the others: the reason is added to ``left_out``.
     """
     named = [name for name in listed if fnmatchcase(name, glob)]
     if not named:
@@ -51,14 +51,14 @@ def matching(glob: str, listed: Sequence[str], check: Callable[[str], object], l
 
 @attrs.frozen
 class Which:
-    """Some series: those of any of the symbols, in any of the timeframes; an empty tuple stands for all there are."""
+    """A choice of series: any of the symbols in any of the timeframes; an empty tuple stands for all."""
 
     symbols: tuple[str, ...] = ()
     timeframes: tuple[str, ...] = ()
 
     @staticmethod
     def of(symbol: Names = None, timeframe: Names = None) -> Which:
-        """Return what these names say; raises :class:`RequestError` for a name that no series can have."""
+        """Return the choice for these names; raise :class:`RequestError` for a name that no series can have."""
         symbols, timeframes = _several("symbol", symbol), _several("timeframe", timeframe)
         for each in symbols:
             if not has_glob(each):
@@ -66,17 +66,20 @@ class Which:
         return Which(symbols, tuple(each if has_glob(each) else Timeframe.of(each).name for each in timeframes))
 
     def fits(self, symbol: str, timeframe: str) -> bool:
-        """Whether a series is meant. Capital and small letters are the same but in a base that has both (``xBTC``)."""
+        """Return whether a series is chosen. Case is ignored, except in a base with both upper and lower case
+        (``xBTC``).
+        """
         return _fits_any(_folded(symbol), map(_folded, self.symbols)) and _fits_any(timeframe, self.timeframes)
 
     def exact(self) -> bool:
-        """Whether each series is named, and none by a glob."""
+        """Return whether each series is named, and none by a glob."""
         return bool(self.symbols and self.timeframes) and not any(map(has_glob, (*self.symbols, *self.timeframes)))
 
     def parts(self) -> list[Which]:
-        """Return each symbol with each timeframe; where one of the two is a glob or not given, with all of the other.
+        """Return each symbol with each timeframe; if one of the two is a glob or missing, each name of the other by
+        itself.
 
-        Each part is named by the user, so each must have a series.
+        The user has named each part, so each must have a series.
         """
         if self.exact():
             return [Which((one,), (other,)) for one in self.symbols for other in self.timeframes]
@@ -89,7 +92,7 @@ class Which:
 
 
 EVERY: Final = Which()
-"""All that is stored."""
+"""All stored series."""
 
 
 def _several(name: str, value: Names) -> tuple[str, ...]:

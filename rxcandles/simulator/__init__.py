@@ -1,7 +1,8 @@
-"""An Upbit on this machine, for tests, demonstrations and users' own tests.
+"""An exchange on this machine, for tests, demonstrations and users' own tests: Upbit, or Binance's spot market.
 
-Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it. The names here are
-loaded when first used, because pytest imports this package in every session (see :mod:`rxcandles.simulator.fixture`).
+Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it. One base series
+makes the candles, and each exchange has a face (:mod:`rxcandles.simulator.faces`). The names here are loaded when first
+used, because pytest imports this package in every session (see :mod:`rxcandles.simulator.fixture`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rxcandles.simulator import faults
     from rxcandles.simulator.answers import Answer, Asked, Logged
+    from rxcandles.simulator.faces.binance import BinanceSimulator
+    from rxcandles.simulator.faces.upbit import Simulator
     from rxcandles.simulator.faults import Fault
     from rxcandles.simulator.illness import Illness
     from rxcandles.simulator.market import DEFAULT_MARKETS, OUTAGES, Market, Source
     from rxcandles.simulator.replay import Replay
-    from rxcandles.simulator.server import Simulator, Stats, serve
+    from rxcandles.simulator.server import Stats, serve
 
 __all__ = [
     "DEFAULT_MARKETS",
     "OUTAGES",
     "Answer",
     "Asked",
+    "BinanceSimulator",
     "Fault",
     "Illness",
     "Logged",
@@ -41,7 +45,9 @@ _HOMES = {
     "illness": ("Illness",),
     "market": ("DEFAULT_MARKETS", "OUTAGES", "Market", "Source"),
     "replay": ("Replay",),
-    "server": ("Simulator", "Stats", "serve"),
+    "faces.binance": ("BinanceSimulator",),
+    "faces.upbit": ("Simulator",),
+    "server": ("Stats", "serve"),
 }
 
 

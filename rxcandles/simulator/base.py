@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.simulator.chance import Binomial, digest, highest, subset
-from rxcandles.simulator.pattern import DAYS, FACTORS, PARTS, VARIANTS, Prices
+from rxcandles.simulator.pattern import DAYS, FACTORS, PARTS, VARIANTS, Prices, Quote
 from rxcandles.simulator.text import DAY, UNIT, Candle
 
 __all__ = ["STAMPS", "Base", "Minutes", "Shape", "joined"]
@@ -38,7 +38,7 @@ STAMPS: Final = (*(-1 - byte * 4999 // 255 for byte in range(256 - len(_LATE))),
 
 
 class Shape(NamedTuple):
-    """All of a candle but its times, in 10^-8."""
+    """All of a candle but its times: what is sent by every exchange in 10^-8, and the rest of a :class:`Candle`."""
 
     open: int
     high: int
@@ -46,6 +46,9 @@ class Shape(NamedTuple):
     close: int
     volume: int
     turnover: int
+    trades: int
+    taker_volume: int
+    taker_turnover: int
 
 
 class Block(NamedTuple):
@@ -67,6 +70,8 @@ class Totals(NamedTuple):
     lows: list[int]
     volumes: list[int]
     turnovers: list[int]
+    taker_volumes: list[int]
+    taker_turnovers: list[int]
 
 
 class Minutes(NamedTuple):
@@ -86,7 +91,8 @@ class Minutes(NamedTuple):
 
     def candle(self, index: int) -> Candle:
         """Return one minute."""
-        return Candle(self.opens[index], *self.shapes[self.kinds[index]], self.stamp(index))
+        shape = self.shapes[self.kinds[index]]
+        return Candle(self.opens[index], *shape[:6], self.stamp(index), *shape[6:])
 
     def joined(self, open_time: int, first: int, last: int) -> Candle:
         """Return the candle of the minutes from index ``first`` to before ``last``, which are some."""
@@ -101,6 +107,9 @@ class Minutes(NamedTuple):
             sum([shape.volume * count for shape, count in counted]),
             sum([shape.turnover * count for shape, count in counted]),
             self.stamp(last - 1),
+            sum([shape.trades * count for shape, count in counted]),
+            sum([shape.taker_volume * count for shape, count in counted]),
+            sum([shape.taker_turnover * count for shape, count in counted]),
         )
 
 
@@ -108,8 +117,11 @@ def joined(open_time: int, candles: Sequence[Candle]) -> Candle | None:
     """Return the candle that these make, oldest first, as the exchange makes it; None of none."""
     if not candles:
         return None
-    _, opens, highs, lows, closes, volumes, turnovers, stamps = zip(*candles, strict=True)
-    return Candle(open_time, opens[0], max(highs), min(lows), closes[-1], sum(volumes), sum(turnovers), stamps[-1])
+    _, opens, highs, lows, closes, volumes, turnovers, stamps, *more = zip(*candles, strict=True)
+    return Candle(
+        open_time, opens[0], max(highs), min(lows), closes[-1], sum(volumes), sum(turnovers), stamps[-1],
+        *map(sum, more),
+    )  # fmt: skip
 
 
 class Base:
@@ -119,11 +131,11 @@ class Base:
     ``halts``. What is cut out changes nothing of the rest: a day that is cut into is added up from its minutes.
     """
 
-    def __init__(self, key: str, base: int, in_krw: bool, share: Fraction, span: Span, halts: Iterable[Span]) -> None:
+    def __init__(self, key: str, base: int, quote: Quote, share: Fraction, span: Span, halts: Iterable[Span]) -> None:
         self.key = key
         self.start, self.stop = span
         self._counts = Binomial(MINUTES, share)
-        self.prices = Prices(key, base, in_krw, round(MINUTES * share), self._counts.most)
+        self.prices = Prices(key, base, quote, round(MINUTES * share), self._counts.most)
         whole = ((-(-start // 60) * 60, stop // 60 * 60) for start, stop in halts)
         self._shut = SpanSet((*whole, (-_EVER, self.start), (self.stop, _EVER))).spans
         self._shut_ends = [stop for _, stop in self._shut]
@@ -143,7 +155,7 @@ class Base:
     def over(self, start: int, stop: int) -> Candle | None:
         """Return the candle that the minutes of ``[start, stop)``, whole minutes, make; None where none trades."""
         parts: list[Candle] = []
-        for low, high in self._open(start, stop):
+        for low, high in self.open_spans(start, stop):
             first, last = -(-low // DAY), high // DAY
             if first > last:
                 parts += self._within(low, high)
@@ -168,7 +180,7 @@ class Base:
     def _whole_days(self, first: int, last: int) -> list[Candle]:
         """The candle that the days from ``first`` to before ``last`` make, no minute of which is cut out."""
         trading: list[int] = []
-        columns: tuple[list[int], ...] = ([], [], [], [])
+        columns: tuple[list[int], ...] = ([], [], [], [], [], [])
         for block in range(first // DAYS, -(-last // DAYS)):
             days = self._block(block).trading
             some = slice(bisect_left(days, first), bisect_left(days, last))
@@ -177,13 +189,19 @@ class Base:
                 column += more[some]
         if not trading:
             return []
-        highs, lows, volumes, turnovers = columns
+        highs, lows, volumes, turnovers, taker_volumes, taker_turnovers = columns
         opened, _, _ = self._ends(trading[0])
         _, closed, stamp = self._ends(trading[-1])
-        return [Candle(first * DAY, opened, max(highs), min(lows), closed, sum(volumes), sum(turnovers), stamp)]
+        volume = sum(volumes)
+        return [
+            Candle(
+                first * DAY, opened, max(highs), min(lows), closed, volume, sum(turnovers), stamp,
+                volume // self.prices.unit, sum(taker_volumes), sum(taker_turnovers),
+            )
+        ]  # fmt: skip
 
-    def _open(self, start: int, stop: int) -> list[Span]:
-        """The spans of ``[start, stop)`` in which the market is open."""
+    def open_spans(self, start: int, stop: int) -> list[Span]:
+        """Return the spans of ``[start, stop)`` in which the market is open."""
         index = bisect_right(self._shut_ends, start)
         shut = takewhile(lambda span: span[0] < stop, islice(self._shut, index, None))
         edges = [start, *chain.from_iterable(shut), stop]
@@ -217,18 +235,22 @@ class Base:
             # Of the last kind there may be fewer minutes.
             full, rest = divmod(count, prices.copies)
             weight, worth, top = pattern.weights[full], pattern.worths[full], full - 1
+            taken, cost = pattern.takens[full], pattern.costs[full]
             if rest:
-                part = rest * pattern.weight[full]
-                weight, worth, top = weight + part, worth + part * pattern.middle[full], full
+                middle, part, bought = pattern.middle[full], rest * pattern.weight[full], rest * pattern.taken[full]
+                weight, worth, top = weight + part, worth + part * middle, full
+                taken, cost = taken + bought, cost + bought * middle
             rows.append(
                 (
                     (level + pattern.tops[top]) * tick,
                     (level + pattern.bottoms[top]) * tick,
                     factor * weight * unit,
                     factor * (level * weight + worth) * worth_unit,
+                    factor * taken * unit,
+                    factor * (level * taken + cost) * worth_unit,
                 )
             )
-        return Totals(*map(list, zip(*rows, strict=True))) if rows else Totals([], [], [], [])
+        return Totals(*map(list, zip(*rows, strict=True))) if rows else Totals([], [], [], [], [], [])
 
     def _ends(self, number: int) -> tuple[int, int, int]:
         """The first and the last price of a day that trades, and the time of its last trade."""
@@ -249,13 +271,15 @@ class Base:
         level, factor, tick = block.levels[at], block.factors[at], self.prices.tick
         unit, worth = factor * self.prices.unit, factor * (self.prices.unit * tick // UNIT)
         pattern = self.prices.pattern(block.changes[at], block.variants[at])
-        columns = zip(*pattern[:6], range(-(-block.counts[at] // self.prices.copies)), strict=False)
+        kinds = range(-(-block.counts[at] // self.prices.copies))
+        columns = zip(*pattern[:6], pattern.taken, kinds, strict=False)
         return [
             Shape(
                 (level + first) * tick, (level + high) * tick, (level + low) * tick, (level + last) * tick,
                 weight * unit, weight * (level + middle) * worth,
+                weight * factor, taken * unit, taken * (level + middle) * worth,
             )
-            for first, high, low, last, middle, weight, _ in columns
+            for first, high, low, last, middle, weight, taken, _ in columns
         ]  # fmt: skip
 
     def _make_minutes(self, number: int) -> Minutes:
@@ -265,7 +289,7 @@ class Base:
             return Minutes([], b"", b"", [])
         opens = subset(f"{self.key}|{number}", range(begin, begin + DAY, 60), count)
         kinds, luck = self.prices.order(block.orders[at], count), self._luck(number, count)
-        spans = self._open(begin, begin + DAY)
+        spans = self.open_spans(begin, begin + DAY)
         if spans != [(begin, begin + DAY)]:
             kept = [slice(bisect_left(opens, start), bisect_left(opens, stop)) for start, stop in spans]
             opens = [time for part in kept for time in opens[part]]

@@ -8,14 +8,14 @@ sim.faults.add(lambda asked, answer: attrs.evolve(answer, hold=0.5))  # one of y
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TypeAlias
 
 import attrs
 
-from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut, blocked, error, opened, refused
-from rxcandles.simulator.text import DAY, KST, clock_text, day_text
+from rxcandles.simulator.answers import JSON, TEXT, Answer, Asked, Cut
+from rxcandles.simulator.forms import Form, moved
 from rxcandles.util.arguments import check_callable, check_count
 
 __all__ = [
@@ -38,12 +38,14 @@ __all__ = [
     "negative_volume",
     "other_market",
     "repeated",
+    "revised",
     "seam",
     "stale",
     "stall",
     "status",
     "truncated",
     "unordered",
+    "waf",
 ]
 
 Fault: TypeAlias = Callable[[Asked, Answer], Answer]
@@ -105,23 +107,39 @@ def status(
 
 def error_object(code: int = 400, message: str = "Invalid parameter. Check the given value!") -> Fault:
     """Answer 200 with an error in the body, as Bithumb does."""
-    return lambda _asked, _answer: attrs.evolve(error(code, message), status=200)
+    return lambda asked, _answer: attrs.evolve(asked.words.error(code, message), status=200)
 
 
 def limited(headers: Mapping[str, str | None] | None = None) -> Fault:
     """Answer 429, with further headers such as ``Retry-After`` if given."""
-    return lambda _asked, _answer: attrs.evolve(refused(), headers=headers or {})
+
+    def refuse(asked: Asked, _answer: Answer) -> Answer:
+        answer = asked.words.refused(asked.now)
+        return attrs.evolve(answer, headers={**answer.headers, **(headers or {})})
+
+    return refuse
 
 
-def banned(seconds: float) -> Fault:
-    """Answer 418 with a body that says how long the block lasts; the next request is answered as ever."""
-    return lambda _asked, _answer: blocked(seconds)
+def banned(seconds: float, headers: Mapping[str, str | None] | None = None) -> Fault:
+    """Answer 418 and say how long the block lasts, with further ``headers`` if given; the next request is answered."""
+
+    def block(asked: Asked, _answer: Answer) -> Answer:
+        answer = asked.words.blocked(seconds, asked.now)
+        return attrs.evolve(answer, headers={**answer.headers, **(headers or {})})
+
+    return block
 
 
 def html() -> Fault:
     """Answer 200 with a page of HTML, as a proxy in the way does."""
     page = "<!DOCTYPE html><html><body><h1>Please wait</h1></body></html>"
     return lambda _asked, _answer: Answer(200, page, "text/html;charset=UTF-8")
+
+
+def waf() -> Fault:
+    """Answer 403 with a page of HTML, as the firewall before an exchange does to what it takes for an attack."""
+    page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body><h1>403 Forbidden</h1></body>\r\n</html>\r\n"
+    return lambda _asked, _answer: Answer(403, page, "text/html")
 
 
 def garbage() -> Fault:
@@ -164,26 +182,25 @@ def truncated() -> Fault:
 
 
 def edit(field: str, text: str, index: int = 0) -> Fault:
-    """Replace the value of ``field`` in the candle at ``index`` (0: the newest) by ``text``, which is JSON or not."""
+    """Replace the value of ``field`` in the candle at ``index`` (0: the newest) by ``text``, which is JSON or not.
 
-    def change(row: str) -> str:
-        return re.sub(rf'"{field}":("[^"]*"|[^,}}]*)', lambda _match: f'"{field}":{text}', row)
-
-    return _each_row(lambda number, row, count: change(row) if number == index % count else row)
+    Fields are called as Upbit calls them, and are found on every face that sends them.
+    """
+    return _each_row(lambda form, number, row, count: form.edited(row, field, text) if number == index % count else row)
 
 
 def other_market(market: str = "KRW-OTHER") -> Fault:
-    """Say that all candles are of another market."""
-    return _each_row(lambda _number, row, _count: re.sub('"market":"[^"]*"', f'"market":"{market}"', row))
+    """Say that all candles are of another market, where they say it at all."""
+    return _each_row(lambda form, _number, row, _count: form.edited(row, "market", f'"{market}"'))
 
 
 def misaligned(seconds: float = 1) -> Fault:
     """Move all candles off the grid, ``seconds`` earlier."""
-    return _each_row(lambda _number, row, _count: moved(row, opened(row) - int(seconds)))
+    return _each_row(lambda form, _number, row, _count: form.moved(row, int(form.opened(row)) - int(seconds)))
 
 
 def unordered() -> Fault:
-    """Send the candles oldest first."""
+    """Send the candles the other way round: oldest first where the exchange sends the newest first."""
     return lambda _asked, answer: answer.with_rows(answer.rows[::-1]) if answer.rows else answer
 
 
@@ -204,7 +221,8 @@ def future() -> Fault:
         rows = answer.rows
         if not rows or asked.timeframe is None:
             return answer
-        return answer.with_rows([moved(rows[0], asked.timeframe.shift(asked.timeframe.floor(asked.now), 1)), *rows[1:]])
+        following = asked.timeframe.shift(asked.timeframe.floor(asked.now), 1)
+        return answer.with_rows([answer.form.moved(rows[0], following), *rows[1:]])
 
     return move
 
@@ -225,9 +243,17 @@ def high_below_low() -> Fault:
 
 
 def seam() -> Fault:
-    """Include the candle that opens at ``to``: the page repeats the last row of the page before."""
+    """Include the candle that opens at ``to``: the page repeats the last row of the page before.
+
+    Where the exchange was asked for the oldest from ``since`` on, that is the one before ``since``.
+    """
 
     def include(asked: Asked, answer: Answer) -> Answer:
+        if asked.since is not None and asked.count is not None:
+            before = asked.page(asked.since, 1)
+            more = [] if before is None else answer.form.rows(before.text)
+            rows = answer.rows
+            return answer.with_rows([*rows[len(rows) == asked.count :], *more]) if rows else answer
         if asked.to is None or asked.count is None:
             return answer
         page = asked.page(asked.to + 1, asked.count)
@@ -250,23 +276,33 @@ def stale(headers: Mapping[str, str | None] | None = None) -> Fault:
     return kept
 
 
-def moved(row: str, open_time: int) -> str:
-    """Return a candle (a JSON object) with another open time, in UTC seconds."""
-    for zone, ahead in (("utc", 0), ("kst", KST)):
-        day, second = divmod(open_time + ahead, DAY)
-        row = re.sub(
-            f'"candle_date_time_{zone}":"[^"]*"',
-            f'"candle_date_time_{zone}":"{day_text(day)}{clock_text(second)}"',
-            row,
-        )
-    return row
+def revised(field: str = "candle_acc_trade_volume") -> Fault:
+    """Send each candle rightly the first time, and with twice the value of ``field`` whenever it comes again.
+
+    So an exchange does that has corrected its candles since.
+    """
+    sent: set[tuple[str | None, str, str]] = set()
+
+    def again(asked: Asked, answer: Answer) -> Answer:
+        form, rows = answer.form, answer.rows
+        keys = [(asked.market, str(asked.timeframe), f"{form.opened(row)}") for row in rows]
+        changed = [_doubled(form, row, field) if key in sent else row for key, row in zip(keys, rows, strict=True)]
+        sent.update(keys)
+        return answer.with_rows(changed) if rows else answer
+
+    return again
 
 
-def _each_row(change: Callable[[int, str, int], str]) -> Fault:
+def _doubled(form: Form, row: str, field: str) -> str:
+    value = form.value(row, field)
+    return row if value is None else form.edited(row, field, f"{2 * Decimal(value):.8f}")
+
+
+def _each_row(change: Callable[[Form, int, str, int], str]) -> Fault:
     def changed(_asked: Asked, answer: Answer) -> Answer:
         rows = answer.rows
         if not rows:
             return answer
-        return answer.with_rows([change(number, row, len(rows)) for number, row in enumerate(rows)])
+        return answer.with_rows([change(answer.form, number, row, len(rows)) for number, row in enumerate(rows)])
 
     return changed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from rxcandles.simulator.server import Simulator
+    from rxcandles.simulator.faces.upbit import Simulator
 
 __all__ = ["upbit_simulator"]
 
@@ -29,7 +29,7 @@ def upbit_simulator() -> Iterator[type[Simulator]]:
     The fixture is synchronous and the test starts the server in its own event loop, so that it works alike in
     every mode of pytest-asyncio, with other runners, and with ``asyncio.run`` in a plain test.
     """
-    from rxcandles.simulator.server import Simulator
+    from rxcandles.simulator.faces.upbit import Simulator
 
     started: list[Simulator] = []
 

@@ -9,7 +9,6 @@ An ill answer is the right answer to the same request, given by a replica that k
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,8 +19,10 @@ import attrs
 
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.simulator.answers import Answer, Asked, opened
+from rxcandles.simulator.answers import Asked
+from rxcandles.simulator.forms import UPBIT, Form
 from rxcandles.simulator.market import Served, Source
+from rxcandles.simulator.replica import Replica, UpwardSource
 from rxcandles.util.arguments import (
     check_callable,
     check_count,
@@ -78,52 +79,38 @@ class Illness:
         """Return the time up to which the replica knows what has traded, where the exchange's clock says ``now``."""
         return max(0.0, now - self.lag)
 
-    def newest(self, source: Source, timeframe: Timeframe, to: float, count: int, now: float) -> Served:
+    def newest(
+        self, source: Source, timeframe: Timeframe, to: float, count: int, now: float, form: Form = UPBIT
+    ) -> Served:
         """Return what the replica answers where ``source`` itself would answer ``source.newest(…)``."""
         if self.empty:
-            return Served("[]", 0)
+            return Served(form.body([]), 0)
         now = self.clock(now)
-        if not (self.lost or self.without_newest or self.late) and self.keeps is None:
+        if not self.picky:
             return source.newest(timeframe, to, count, now)
-        rows = self._rows(source, timeframe, to, count + self.without_newest, now)[self.without_newest :]
-        return Served(f"[{','.join(rows)}]", len(rows))
+        rows = Replica(self, source, timeframe, now, form).newest(to, count + self.without_newest)
+        return Served(form.body(rows[self.without_newest :]), max(0, len(rows) - self.without_newest))
 
-    def _rows(self, source: Source, timeframe: Timeframe, to: float, count: int, now: float) -> list[str]:
-        """The newest ``count`` candles before ``to`` that the replica has."""
-        oldest = -inf if self.keeps is None else now - self.keeps
-        rows: list[str] = []
-        while len(rows) < count:
-            wanted = count - len(rows)
-            found = Answer(body=source.newest(timeframe, to, wanted, now).text).rows
-            since = None
-            for row in found:
-                to = time = opened(row)
-                if time < oldest:
-                    return rows
-                since = self._lost_since(timeframe, time)
-                if since is None and (stood := self._stood(source, timeframe, time, row, now)):
-                    rows.append(stood)
-            if len(found) < wanted:
-                return rows
-            # A lost span may hold thousands of slots, of which no page has to be asked for.
-            to = to if since is None else since
-        return rows
+    def oldest(
+        self, source: UpwardSource, timeframe: Timeframe, since: float, to: float, count: int, now: float, form: Form
+    ) -> Served:
+        """Return what the replica answers where ``source`` itself would answer ``source.oldest(…)``.
 
-    def _lost_since(self, timeframe: Timeframe, time: int) -> int | None:
-        """Where the lost span begins that hides the slot at ``time``; None where none does."""
-        index = bisect_right(self.lost, time, key=lambda span: span[0])
-        if index == 0 or timeframe.shift(time, 1) > self.lost[index - 1][1]:
-            return None
-        return self.lost[index - 1][0]
+        What is left out at the top of such a page makes it shorter.
+        """
+        if self.empty:
+            return Served(form.body([]), 0)
+        now = self.clock(now)
+        if not self.picky:
+            return source.oldest(timeframe, since, to, count, now)
+        rows = Replica(self, source, timeframe, now, form).oldest(source, since, to, count)
+        rows = rows[: max(0, len(rows) - self.without_newest)]
+        return Served(form.body(rows[::-1]), len(rows))
 
-    def _stood(self, source: Source, timeframe: Timeframe, time: int, row: str, now: float) -> str | None:
-        """The candle ``row`` of the slot at ``time`` as it stands here; None where it had no trade yet."""
-        end = timeframe.shift(time, 1) if self.late else -inf
-        then = max(time, end - self.late)
-        if not then < now < end + self.late:
-            return row
-        before = Answer(body=source.newest(timeframe, time + 1, 1, then).text).rows
-        return before[0] if before and opened(before[0]) == time else None
+    @property
+    def picky(self) -> bool:
+        """Whether it has other candles than the exchange had at some time."""
+        return bool(self.lost or self.without_newest or self.late) or self.keeps is not None
 
 
 WELL: Final = Illness()

@@ -22,8 +22,8 @@ _BLOCK_SECONDS: Final = 60.0
 class Verdict(NamedTuple):
     """What becomes of a request: ``status`` 200, 429 or 418.
 
-    ``remaining_req`` is the header of that name, None where the request did not pass. ``blocked`` are the seconds that
-    a block still lasts.
+    ``remaining_req`` is what the exchange's header about its limit says: Upbit's has that name, and is None where the
+    request did not pass. ``blocked`` are the seconds that a block still lasts.
     """
 
     status: int

@@ -15,14 +15,17 @@ import attrs
 
 from rxcandles.model import Row
 from rxcandles.model.spans import Span, SpanSet
-from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.base import Base
+from rxcandles.simulator.dense import DenseSeries
+from rxcandles.simulator.pattern import Quote
 from rxcandles.simulator.printing import MinuteSeries
 from rxcandles.simulator.series import END, Series
 from rxcandles.simulator.text import RATE_SCALE, UNIT, Candle, change_rate
 from rxcandles.util.arguments import (
     check_count,
     check_each,
+    check_flag,
     check_kind,
     check_number,
     check_span,
@@ -30,7 +33,7 @@ from rxcandles.util.arguments import (
     refusal,
 )
 
-__all__ = ["DEFAULT_MARKETS", "LISTED", "OUTAGES", "RETENTION_SECONDS", "Market", "Served", "Source"]
+__all__ = ["DEFAULT_MARKETS", "LISTED", "OUTAGES", "RETENTION_SECONDS", "Market", "Served", "Source", "parts"]
 
 LISTED: Final = 1_506_308_400
 """2017-09-25T03:00Z, Upbit's first candle of KRW-BTC (seen 2026-09-13)."""
@@ -42,8 +45,24 @@ OUTAGES: Final[tuple[Span, ...]] = ((1_701_619_200, 1_701_633_600), (1_783_270_8
 """2023-12-03T16:00Z to 20:00Z and 2026-07-05T17:00Z to 20:00Z, when no market of Upbit had a candle."""
 
 
+_DOLLARS: Final = ("USDT", "USDC", "FDUSD", "USD1", "TUSD", "EUR")
+_QUOTES: Final = (*_DOLLARS, "KRW", "TRY", "BTC", "ETH", "BNB")
+"""What prices may be in, of symbols without a dash, such as BTCUSDT."""
+_TIMEFRAMES: Final = 48
+"""Timeframes of which series are kept."""
+
+
+def parts(symbol: str) -> tuple[str, str]:
+    """Return what is traded on a market and the money it is paid in: BTC and KRW of ``KRW-BTC``."""
+    first, dash, second = symbol.partition("-")
+    if dash:
+        return second, first
+    quote = next((each for each in _QUOTES if symbol.endswith(each) and symbol != each), "")
+    return (symbol.removesuffix(quote), quote) if quote else (symbol, "USDT")
+
+
 class Served(NamedTuple):
-    """A page: a JSON array of candles, newest first, and how many they are."""
+    """A page: a JSON array of candles, in the exchange's order, and how many they are."""
 
     text: str
     rows: int
@@ -80,6 +99,10 @@ def _halts(value: Iterable[Span]) -> tuple[Span, ...]:
     return SpanSet(tuple(check_each("halts", value, check_span))).spans
 
 
+def _odd(value: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(check_each("off_grid", value, lambda name, each: check_count(name, each, 0, END * 1000))))
+
+
 def _own_symbol(market: Market) -> str:
     return market.symbol
 
@@ -95,8 +118,13 @@ class Market:
     ``listed`` and ``delisted`` are UTC seconds: the first minute is the one that ``listed`` lies in; none opens from
     ``delisted`` on, when the market becomes unknown for ever. ``halts`` are spans of UTC seconds: a minute that lies
     wholly inside one does not trade, and one that reaches out of it trades as ever. Prices stay around ``base_price``
-    (half to twice), in whole numbers where it is 1,000 or more. The same arguments make the same candles in every
-    process.
+    (half to twice), in whole numbers where it is 1,000 or more, but for dollars. The same arguments make the same
+    candles in every process.
+
+    ``dense`` is for exchanges that have a candle for each slot: from the first trade on, one in which nobody traded is
+    flat, with a volume of 0, and only in ``halts`` there is none. Such exchanges keep ``1s`` candles for ever.
+    ``off_grid`` are milliseconds in halts, at each of which a flat candle opens all the same, off every grid: what real
+    exchanges left behind after outages. They are sent, and no part of the truth.
 
     Keeps what was made last, up to 10 MB: 8 days of minutes and their text, 4 days of each other timeframe below a day,
     512 candles of each from a day up, what is drawn for 1,024 days. :class:`RequestError` for arguments out of bounds.
@@ -111,8 +139,12 @@ class Market:
     english_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
     korean_name: str = attrs.field(default=attrs.Factory(_own_symbol, takes_self=True))
     seed: int = 0
+    dense: bool = False
+    off_grid: tuple[int, ...] = attrs.field(default=(), converter=_odd)
     _base: Callable[[], Base] = attrs.field(init=False, eq=False, repr=False)
     _series: Callable[[Timeframe], Series] = attrs.field(init=False, eq=False, repr=False)
+    every_slot: Callable[[Timeframe], DenseSeries] = attrs.field(init=False, eq=False, repr=False)
+    """The candles of all slots, whether ``dense`` or not."""
 
     def __attrs_post_init__(self) -> None:
         if check_number("density", self.density, 0, 1, what="a number") and self.density < 1e-6:
@@ -124,8 +156,13 @@ class Market:
         check_count("seed", self.seed, -(10**12))
         check_kind("english_name", self.english_name, str)
         check_kind("korean_name", self.korean_name, str)
+        check_flag("dense", self.dense)
+        for time in self.off_grid:
+            if not any(start * 1000 <= time < stop * 1000 for start, stop in self.halts):
+                raise refusal("off_grid", time, "take milliseconds within one of the halts")
         object.__setattr__(self, "_base", lru_cache(1)(self._make_base))
-        object.__setattr__(self, "_series", lru_cache(len(TIMEFRAMES))(self._make_series))
+        object.__setattr__(self, "_series", lru_cache(_TIMEFRAMES)(self._make_series))
+        object.__setattr__(self, "every_slot", lru_cache(_TIMEFRAMES)(self._make_dense))
 
     def __reduce__(self) -> tuple[object, ...]:
         # The caches can't be pickled, and another process has no use for them.
@@ -155,6 +192,12 @@ class Market:
         the last one forming; without it all are final and ``1s`` candles of any age are there.
         """
         frame = Timeframe.of(timeframe)
+        if self.dense:
+            # Such exchanges say when a candle closes, not when its last trade was.
+            return [
+                _row(each._replace(timestamp=frame.shift(each.open_time, 1) * 1000 - 1))
+                for each in self.candles(frame, start, stop, now)
+            ]
         series = self._series(frame)
         if now is not None:
             start, stop = max(start, _oldest(frame, now)), min(stop, frame.floor(now) + 1)
@@ -165,6 +208,27 @@ class Market:
         days = frame.name == "1d"
         return [_row(candle, series.previous_close(candle) if days else None) for candle in candles]
 
+    def candles(self, timeframe: Timeframe, start: float, stop: float, now: float | None = None) -> list[Candle]:
+        """Return the candles of all slots that open in ``[start, stop)``, oldest first, in whole numbers.
+
+        As ``rows`` of a dense market, with the number of trades and what takers bought.
+        """
+        series = self.every_slot(timeframe)
+        if now is None:
+            return series.candles(start, stop)
+        current = timeframe.floor(now)
+        forming = series.at(current, now) if start <= current < stop else None
+        return [*series.candles(start, min(stop, current)), *([forming] if forming else [])]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The smallest steps of the price and of the volume, in 10^-8."""
+        prices = self._base().prices
+        return prices.tick, prices.lot
+
+    def _make_dense(self, timeframe: Timeframe) -> DenseSeries:
+        return DenseSeries(self._series(timeframe))
+
     def _make_series(self, timeframe: Timeframe) -> Series:
         kind = MinuteSeries if timeframe.seconds == 60 else Series
         return kind(self.symbol, timeframe, self._base())
@@ -173,11 +237,17 @@ class Market:
         start = self.listed // 60 * 60
         stop = END if self.delisted is None else min(-(-self.delisted // 60) * 60, END)
         share = Fraction(self.density).limit_denominator(1_000_000)
-        price, in_krw = round(self.base_price * UNIT), self.symbol.startswith("KRW-")
-        return Base(f"{self.seed}|{self.symbol}", price, in_krw, share, (start, stop), self.halts)
+        price, quote = round(self.base_price * UNIT), _quote(self.symbol)
+        return Base(f"{self.seed}|{self.symbol}", price, quote, share, (start, stop), self.halts)
 
 
-def _row(candle: Candle, previous: int | None) -> Row:
+def _quote(symbol: str) -> Quote:
+    if "-" in symbol:
+        return "KRW" if symbol.startswith("KRW-") else "BTC"
+    return "USD" if parts(symbol)[1] in _DOLLARS else "BTC"
+
+
+def _row(candle: Candle, previous: int | None = None) -> Row:
     changes: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
     if previous is not None:
         rate = change_rate(candle.close, previous)

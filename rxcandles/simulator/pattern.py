@@ -12,12 +12,12 @@ from itertools import accumulate, islice
 from math import gcd
 from operator import add, mul
 from struct import iter_unpack, unpack
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rxcandles.simulator.chance import digest
 from rxcandles.simulator.text import UNIT
 
-__all__ = ["DAYS", "FACTORS", "PARTS", "VARIANTS", "Pattern", "Prices"]
+__all__ = ["DAYS", "FACTORS", "PARTS", "VARIANTS", "Pattern", "Prices", "Quote"]
 
 DAYS: Final = 128
 """Days of which the levels are made at a time."""
@@ -45,6 +45,12 @@ _ALL: Final = bytes(range(256))
 _WAVES: Final = ((128, 40_000), (16, 12_000), (1, 4_000))
 """Period in days and weight (of 65,536) of the waves that a market's level is the sum of."""
 
+Quote: TypeAlias = Literal["KRW", "USD", "BTC"]
+"""The money that a market's prices are in; a dollar stands for all that are worth about one."""
+
+_TURNOVERS: Final[dict[Quote, int]] = {"KRW": 500_000 * UNIT, "USD": 20_000 * UNIT, "BTC": UNIT // 1000}
+"""What a market turns over in a second: about that of KRW-BTC on Upbit and of BTCUSDT on Binance."""
+
 _MEAN_WEIGHT: Final = 9
 _CALM: Final = 27
 """By how many bits the walk beside the straight line is divided; greater is calmer."""
@@ -55,7 +61,8 @@ class Pattern(NamedTuple):
 
     ``middle`` is the price that a kind's turnover is made at. ``tops`` and ``bottoms`` are the highest and the lowest
     up to a kind; ``weights`` and ``worths`` the sums, over all minutes of the kinds before, of weight and of weight
-    times middle. ``weight`` times a day's factor is the volume of one minute, in units.
+    times middle. ``weight`` times a day's factor is the volume of one minute, in units. ``taken`` is the part of the
+    weight that takers buy, with the sums ``takens`` and ``costs``.
     """
 
     open: Sequence[int]
@@ -68,6 +75,9 @@ class Pattern(NamedTuple):
     bottoms: Sequence[int]
     weights: Sequence[int]
     worths: Sequence[int]
+    taken: Sequence[int]
+    takens: Sequence[int]
+    costs: Sequence[int]
 
 
 class _Luck(NamedTuple):
@@ -76,26 +86,30 @@ class _Luck(NamedTuple):
     prices: list[tuple[int, ...]]
     weight: list[int]
     weights: list[int]
+    taken: list[int]
+    takens: list[int]
 
 
 class Prices:
     """The prices of one market.
 
-    ``base``, in 10^-8, is what they stay around (half to twice); from 1,000 up all are whole. ``minutes`` is how many
-    trade on a usual day, ``most`` the most of any day. A level is a whole number of ``step`` from the base, so that
-    days share some dozens of patterns. Volumes are multiples of ``lot`` and prices of ``tick`` (both in 10^-8), which
-    makes volume times price a turnover that the exchange prints: of five decimals and three zeros in KRW.
+    ``base``, in 10^-8, is what they stay around (half to twice), in the money ``quote``; from 1,000 up all are whole,
+    but for dollars. ``minutes`` is how many trade on a usual day, ``most`` the most of any day. A level is a whole
+    number of ``step`` from the base, so that days share some dozens of patterns. Volumes are multiples of ``lot`` and
+    prices of ``tick`` (both in 10^-8), which makes volume times price a turnover that the exchange prints: of five
+    decimals and three zeros in KRW.
     """
 
-    def __init__(self, key: str, base: int, in_krw: bool, minutes: int, most: int) -> None:
+    def __init__(self, key: str, base: int, quote: Quote, minutes: int, most: int) -> None:
         self.key = key
-        self.tick: int = max(10 ** max(0, len(str(base)) - 6), UNIT if base >= 1000 * UNIT else 1)
+        digits = 7 if quote == "USD" else 6
+        whole = base >= 1000 * UNIT and quote != "USD"
+        self.tick: int = max(10 ** max(0, len(str(base)) - digits), UNIT if whole else 1)
         self.base = base // self.tick
         self.step = max(1, self.base // 200)
-        cent = 1000 if in_krw else 1
+        cent = 1000 if quote == "KRW" else 1
         self.lot = UNIT * cent // gcd(self.tick, UNIT * cent)
-        # 500,000 KRW a second is what KRW-BTC turns over.
-        volume = (500_000 * UNIT if in_krw else UNIT // 1000) * 60 * UNIT // base
+        volume = _TURNOVERS[quote] * 60 * UNIT // base
         usual = _MEAN_WEIGHT * (FACTORS[0] + FACTORS[-1]) // 2
         self.unit = max(1, volume // (usual * self.lot)) * self.lot
         """The volume of one weight at a factor of one."""
@@ -154,21 +168,24 @@ class Prices:
         return [tuple(islice(values, count)) for count in counts]
 
     def _make_pattern(self, change: int, variant: int) -> Pattern:
-        prices, weight, weights = self._luck(variant)
+        prices, weight, weights, taken, takens = self._luck(variant)
         rise, length = change * self.step, self.length
         line = [rise * min(number, length) // length for number in range(len(weight))]
         # Arrays take a fifth of the room of lists.
         opens, highs, lows, closes, middles = (array("q", map(add, line, column)) for column in prices)
         tops, bottoms = array("q", accumulate(highs, max)), array("q", accumulate(lows, min))
         worths = array("q", self._sums(map(mul, weight, middles)))
-        return Pattern(opens, highs, lows, closes, middles, weight, tops, bottoms, weights, worths)
+        costs = array("q", self._sums(map(mul, taken, middles)))
+        return Pattern(
+            opens, highs, lows, closes, middles, weight, tops, bottoms, weights, worths, taken, takens, costs
+        )
 
     def _make_luck(self, variant: int) -> _Luck:
         data = digest(f"{self.key}|pattern|{variant}", 12 * self.kinds)
         walk = [0, *accumulate(step - 32_768 for step, *_ in iter_unpack("<5H2x", data))]
         end = walk[min(self.length, self.kinds)]
         swing = max(3, self.base * 7 // 20_000)
-        prices, weight = [], []
+        prices, weight, taken = [], [], []
         for number, (_, up, down, above, below, share, luck) in enumerate(iter_unpack("<5H2B", data)):
             # The walk begins and ends on the straight line from one midnight to the next.
             off = walk[number] - end * number // self.length if number < self.length else 0
@@ -178,7 +195,8 @@ class Prices:
             low = min(first, last) - (swing * below >> 17)
             prices.append((first, high, low, last, (first + last) // 2))
             weight.append(1 + (share * luck >> 11))
-        return _Luck(list(zip(*prices, strict=True)), weight, self._sums(weight))
+            taken.append(weight[-1] * (share ^ luck) >> 8)
+        return _Luck(list(zip(*prices, strict=True)), weight, self._sums(weight), taken, self._sums(taken))
 
     def _sums(self, values: Iterable[int]) -> list[int]:
         """The sums over all minutes of the kinds before each, and of all."""

@@ -67,7 +67,7 @@ class MinuteSeries(Series):
         seconds = [time - begin for time in opens]
         # The Korean date is the next one from 15:00 on.
         early = bisect_left(minutes.opens, begin + DAY - KST)
-        numbers = [[decimal_text(number) for number in shape] for shape in minutes.shapes]
+        numbers = [[decimal_text(number) for number in shape[:6]] for shape in minutes.shapes]
         prices = [
             f'{first},"high_price":{high},"low_price":{low},"trade_price":{last},"timestamp":'
             for first, high, low, last, _, _ in numbers

@@ -8,12 +8,10 @@ from functools import cache
 from typing import Final
 from urllib.parse import parse_qsl
 
-import attrs
-
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, from_datetime
-from rxcandles.simulator.answers import Answer, error
+from rxcandles.simulator.answers import Answer, CandleQuery, error
 
-__all__ = ["MARKETS_PATH", "MOST", "CandleQuery", "no_route", "parse", "parse_to", "routed"]
+__all__ = ["MARKETS_PATH", "MOST", "no_route", "parse", "parse_to", "routed"]
 
 MARKETS_PATH: Final = "/v1/market/all"
 
@@ -27,17 +25,6 @@ _TO: Final = re.compile(
 )
 _RAW_COLON: Final = re.compile(r"(?:^|&)to=[^&]*:")
 _COUNT: Final = re.compile(r"[+-]?\d{1,10}", re.ASCII)
-
-
-@attrs.frozen
-class CandleQuery:
-    """A well-formed request for candles; ``to`` in UTC seconds, None for now."""
-
-    market: str
-    timeframe: Timeframe
-    to: float | None
-    count: int
-    converted: bool
 
 
 def routed(path: str) -> bool:

@@ -16,7 +16,8 @@ def split(key: str, minute: Candle, tick: int, lot: int) -> list[Candle]:
 
     Prices are multiples of ``tick`` and volumes of ``lot``, of which the minute has 256 or more. Each second touches
     the minute's mean price, at which all turnover is made, so that turnover adds up exactly. A ``timestamp`` lies in
-    its second, but the last one may be late: it is the minute's.
+    its second, but the last one may be late: it is the minute's. Every second has a trade or more, of which there are
+    256 or more as well, and takers buy about the same part of each.
     """
     begin = minute.open_time
     last = min(59, minute.timestamp // 1000 - begin)
@@ -27,10 +28,14 @@ def split(key: str, minute: Candle, tick: int, lot: int) -> list[Candle]:
     span = (minute.high - minute.low) // tick
     closes = [minute.low + span * byte // 255 * tick for byte in luck[3 : 2 + count]]
     prices = [minute.open, *closes, minute.close]
-    lots = _shared(minute.volume // lot, unpack("<60H", luck[-120:])[:count])
+    weights = unpack("<60H", luck[-120:])[:count]
+    lots = _shared(minute.volume // lot, weights)
+    trades = _shared(minute.trades, weights)
+    bought = [minute.taker_volume * done // minute.volume for done in accumulate(lots, initial=0)]
     top, bottom = luck[1] % count, luck[2] % count
     seconds = []
     for index, (number, (first, close), some) in enumerate(zip(numbers, pairwise(prices), lots, strict=True)):
+        taken = bought[index + 1] - bought[index]
         seconds.append(
             Candle(
                 begin + number,
@@ -41,6 +46,9 @@ def split(key: str, minute: Candle, tick: int, lot: int) -> list[Candle]:
                 some * lot,
                 some * lot * mean // UNIT,
                 minute.timestamp if number == last else (begin + number) * 1000 + 999 - luck[64 + index],
+                trades[index],
+                taken * lot,
+                taken * lot * mean // UNIT,
             )
         )
     return seconds
@@ -56,6 +64,7 @@ def forming(second: Candle, now: float, tick: int, lot: int) -> Candle:
 
     volume = max(lot, grown(0, second.volume, lot))
     mean = second.turnover * UNIT // second.volume
+    taken = second.taker_volume * volume // second.volume // lot * lot
     return Candle(
         second.open_time,
         second.open,
@@ -65,6 +74,9 @@ def forming(second: Candle, now: float, tick: int, lot: int) -> Candle:
         volume,
         volume * mean // UNIT,
         min(int(now * 1000), second.timestamp),
+        max(1, grown(0, second.trades, 1)),
+        taken,
+        taken * mean // UNIT,
     )
 
 

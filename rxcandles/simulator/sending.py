@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import struct
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from hashlib import md5
@@ -16,7 +17,7 @@ from aiohttp import web
 from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Cut
 
-__all__ = ["answer_headers", "send"]
+__all__ = ["answer_headers", "send", "upbit_headers"]
 
 _HEADERS: Final = {
     "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
@@ -26,19 +27,28 @@ _HEADERS: Final = {
 }
 
 
-def answer_headers(answer: Answer, body: bytes, now: float, remaining_req: str | None, known: bool) -> dict[str, str]:
-    """Return the headers of ``answer`` (Upbit, recorded 2025-07-30 and 2026-03-11).
+def upbit_headers(answer: Answer, body: bytes, now: float, remaining_req: str | None, known: bool) -> dict[str, str]:
+    """Return the headers of Upbit's ``answer`` (recorded 2025-07-30 and 2026-03-11).
 
-    ``now`` is the server's clock, for ``Date``. The gateway, which answers paths that are not ``known``, adds none of
-    the exchange's own. ``Limit-By-Ip`` comes with ``Remaining-Req``. Every answer says that it is simulated.
+    The gateway, which answers paths that are not ``known``, adds none of the exchange's own. ``Limit-By-Ip`` comes with
+    ``Remaining-Req``.
     """
-    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: SIMULATED_BY}
+    own: dict[str, str] = {}
     if known:
-        headers |= _HEADERS
+        own |= _HEADERS
         if remaining_req is not None:
-            headers |= {"Limit-By-Ip": "Yes", "Remaining-Req": remaining_req}
+            own |= {"Limit-By-Ip": "Yes", "Remaining-Req": remaining_req}
         if answer.status == 200:
-            headers["ETag"] = f'W/"0{md5(body, usedforsecurity=False).hexdigest()}"'
+            own["ETag"] = f'W/"0{md5(body, usedforsecurity=False).hexdigest()}"'
+    return answer_headers(answer, now, own)
+
+
+def answer_headers(answer: Answer, now: float, own: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of ``answer``: the exchange's ``own``, and those that the answer replaces or leaves out.
+
+    ``now`` is the server's clock, for ``Date``. Every answer says that it is simulated.
+    """
+    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: SIMULATED_BY, **own}
     for name, value in answer.headers.items():
         for same in [each for each in headers if each.lower() == name.lower()]:
             del headers[same]

@@ -32,12 +32,14 @@ class Series:
         self.timeframe = timeframe
         self.base = base
         kind: tuple[Callable[[int], list[Candle]], Callable[[float, float, bool], Iterator[int]], int]
+        # Counted in another zone, slots may reach from one day into the next.
+        in_days = timeframe.seconds and timeframe.offset % timeframe.seconds == 0
         if timeframe.seconds == 1:
-            kind = self._seconds, self._minutes, 16
-        elif timeframe.seconds and timeframe.seconds < DAY:
+            kind = self.seconds, self._minutes, 16
+        elif in_days and timeframe.seconds < DAY:
             kind = self._slots, self._days, 4
         else:
-            kind = self._slot, self._days if timeframe.seconds == DAY else self._opens, 512
+            kind = self._slot, self._days if in_days and timeframe.seconds == DAY else self._opens, 512
         make, self._pieces, kept = kind
         self.piece = lru_cache(kept)(make)
 
@@ -77,12 +79,13 @@ class Series:
 
     def _so_far(self, minute: int, now: float) -> list[Candle]:
         """The seconds of a minute that have traded by ``now``; the last may still run."""
-        seconds = [second for second in self._seconds(minute) if second.open_time <= now]
+        seconds = [second for second in self.seconds(minute) if second.open_time <= now]
         if seconds and now < seconds[-1].open_time + 1:
             seconds[-1] = forming(seconds[-1], now, self.base.prices.tick, self.base.prices.lot)
         return seconds
 
-    def _seconds(self, minute: int) -> list[Candle]:
+    def seconds(self, minute: int) -> list[Candle]:
+        """Return the seconds of a minute that trade, oldest first."""
         final = self.base.minute(minute)
         return split(self.base.key, final, self.base.prices.tick, self.base.prices.lot) if final else []
 

@@ -1,20 +1,16 @@
-"""The simulated exchange itself: an HTTP server on a loopback address."""
+"""A server on a loopback address that answers as an exchange: what all faces of the simulator share."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import time
+from abc import abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from decimal import Decimal
 from ipaddress import ip_address
-from json import dumps
-from math import ceil, inf
+from math import ceil
 from types import TracebackType
-from typing import Final
-from urllib.parse import parse_qsl
+from typing import ClassVar, Final, Self
 
 import attrs
 from aiohttp import web
@@ -22,15 +18,14 @@ from aiohttp import web
 from rxcandles.errors import RequestError
 from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.model.spans import Span
-from rxcandles.simulator.answers import Answer, Asked, Logged, blocked, error, refused
+from rxcandles.simulator.answers import Answer, Asked, CandleQuery, Logged, UpbitWords, Words
 from rxcandles.simulator.faults import Faults
+from rxcandles.simulator.forms import UPBIT, Form
 from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
-from rxcandles.simulator.limit import Limit, Verdict
-from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
-from rxcandles.simulator.query import MARKETS_PATH, CandleQuery, no_route, parse, routed
+from rxcandles.simulator.limit import Verdict
+from rxcandles.simulator.market import Market, Served, Source
 from rxcandles.simulator.room import check_room
-from rxcandles.simulator.sending import answer_headers, send
-from rxcandles.simulator.text import UNIT, decimal_text
+from rxcandles.simulator.sending import send
 from rxcandles.util.arguments import (
     check_callable,
     check_count,
@@ -44,14 +39,10 @@ from rxcandles.util.arguments import (
 )
 from rxcandles.util.showing import Titled
 
-__all__ = ["Simulator", "Stats", "serve"]
+__all__ = ["Server", "Stats", "serve"]
 
 _CLOSING_SECONDS: Final = 1.0
 _LOG_LENGTH: Final = 100_000
-_CAUTIONS: Final = (
-    "PRICE_FLUCTUATIONS", "TRADING_VOLUME_SOARING", "DEPOSIT_AMOUNT_SOARING", "GLOBAL_PRICE_DIFFERENCES",
-    "CONCENTRATION_OF_SMALL_ACCOUNTS",
-)  # fmt: skip
 
 
 @attrs.define
@@ -70,40 +61,26 @@ class Stats:
     peak: int = 0
 
 
-class Simulator(Titled):
-    """An Upbit on this machine: candles and markets as the exchange serves them, limits and faults included::
+class Server(Titled):
+    """A simulated exchange without its face: markets, faults, illnesses, a log, and a server on a loopback address.
 
-        async with Simulator(rate=None) as sim:
-            ...  # sim.base_url; sim.market("KRW-BTC").rows("1m", start, stop) is what must be found there
-
-    ``markets`` are :class:`Market`, :class:`Replay` or anything of that shape. ``rate`` requests a second pass (None:
-    all); more than ``ban_after`` refusals in ten seconds bring a block (None: never). ``latency`` is what each
-    request takes, in seconds. ``clock`` gives the server's time in UTC seconds, for what there is and for ``Date``.
-    ``seed`` makes other candles; ``outages`` are spans in which no made-up market has any. ``gzip`` compresses for
-    clients that accept it. ``host`` must be a loopback address (or ``localhost``, for 127.0.0.1), and port 0 takes a
-    free one.
-
-    ``faults.add(…)`` lets something go wrong with answers, which a client can see; ``illnesses.add(…)`` lets a replica
-    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`).
-
-    What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
-    unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
-    of bounds, ``OSError`` where the port is taken. Leaving the block closes all connections at once.
+    A face says what paths there are, what is asked for, how it is limited and how it is answered.
     """
+
+    form: ClassVar[Form] = UPBIT
+    words: Words = UpbitWords()
 
     def __init__(
         self,
-        markets: Iterable[Source] = DEFAULT_MARKETS,
+        markets: Iterable[Source],
         *,
-        rate: float | None = 10,
-        latency: float = 0.0,
-        clock: Callable[[], float] = time.time,
-        seed: int = 0,
-        gzip: bool = False,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        ban_after: int | None = 20,
-        outages: Iterable[Span] = (),
+        latency: float,
+        clock: Callable[[], float],
+        seed: int,
+        gzip: bool,
+        host: str,
+        port: int,
+        outages: Iterable[Span],
     ) -> None:
         address = _loopback(host)
         check_count("port", port, 0, 65_535)
@@ -118,13 +95,12 @@ class Simulator(Titled):
                 raise RequestError(f"markets has {market.symbol} twice; give each market once")
             if isinstance(market, Market) and (seed or silent):
                 market = attrs.evolve(market, seed=market.seed + seed, halts=(*market.halts, *silent))
-            self.markets[market.symbol] = market
+            self.markets[market.symbol] = self._served_as(market)
         self.latency = latency
         self.clock = clock
         self.gzip = gzip
         self.faults = Faults()
         self.illnesses = Illnesses(seed, self.markets)
-        self.limit = Limit(rate, ban_after)
         self.stats = Stats()
         self.log: deque[Logged] = deque(maxlen=_LOG_LENGTH)
         """The latest 100,000 requests for candles that were answered, oldest first."""
@@ -134,6 +110,36 @@ class Simulator(Titled):
         self._connections = Connections()
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
+
+    # What a face says.
+
+    def _served_as(self, market: Source) -> Source:
+        """Return the market that is served where ``market`` was given."""
+        return market
+
+    @abstractmethod
+    def _limited(self, path: str, request: web.BaseRequest) -> Verdict | None:
+        """Count a request and return what becomes of it; None where there is nothing at ``path``."""
+
+    @abstractmethod
+    def _read(self, path: str, query: str) -> CandleQuery | Answer | None:
+        """Return what is asked for: candles, an error, or None for anything else than candles."""
+
+    @abstractmethod
+    def _other(self, path: str, query: str, now: float) -> Answer:
+        """Return what is no page of candles; ``now`` is the clock of the replica that answers."""
+
+    @abstractmethod
+    def _candles(self, query: CandleQuery, illness: Illness, now: float) -> Served | None:
+        """Return a page as a replica with ``illness`` has it; None where it knows no such market."""
+
+    @abstractmethod
+    def _unknown(self, query: CandleQuery | None) -> Answer:
+        """Return the answer where there is no such market, or (None) no such path."""
+
+    @abstractmethod
+    def _headers(self, answer: Answer, body: bytes, verdict: Verdict | None) -> dict[str, str]:
+        """Return the headers of an answer; without a verdict its path is unknown."""
 
     @property
     def base_url(self) -> str:
@@ -166,7 +172,7 @@ class Simulator(Titled):
         self.stats = Stats(simultaneous=self.stats.simultaneous, peak=self.stats.simultaneous)
         self.log.clear()
 
-    async def __aenter__(self) -> Simulator:
+    async def __aenter__(self) -> Self:
         """Start listening; ``RuntimeError`` where it does already."""
         if self._listener is not None:
             raise RuntimeError(f"this simulator is running at {self.base_url}; make another one")
@@ -212,15 +218,11 @@ class Simulator(Titled):
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.path_qs.partition("?")
-        arrived, known = self.clock(), request.method == "GET" and routed(path)
-        verdict = Verdict(200)
-        if known:
-            group = "market" if path == MARKETS_PATH else "candles"
-            steady = asyncio.get_running_loop().time()
-            verdict = self.limit.ask(group, steady, "Origin" in request.headers)
+        arrived = self.clock()
+        verdict = self._limited(path, request) if request.method == "GET" else None
         if self.latency:
             await asyncio.sleep(self.latency / 2)
-        answer = self._answer(path if known else "", query, verdict, arrived, self._connection(request))
+        answer = self._answer(path, query, verdict, arrived, self._connection(request))
         if isinstance(answer.hold, asyncio.Event):
             await answer.hold.wait()
         elif answer.hold:
@@ -228,45 +230,47 @@ class Simulator(Titled):
         if self.latency:
             await asyncio.sleep(self.latency / 2)
         body = answer.body.encode() if isinstance(answer.body, str) else answer.body
-        headers = answer_headers(answer, body, self.clock(), verdict.remaining_req, known)
-        return await send(request, answer, body, headers, self.gzip)
+        return await send(request, answer, body, self._headers(answer, body, verdict), self.gzip)
 
     def _connection(self, request: web.BaseRequest) -> int:
         server = self._web
         return self._connections.number(request.protocol, lambda: () if server is None else server.connections)
 
-    def _answer(self, path: str, query: str, verdict: Verdict, arrived: float, connection: int) -> Answer:
-        """Decide on the answer, and count and log it. ``path`` is empty where it is unknown."""
+    def _answer(self, path: str, query: str, verdict: Verdict | None, arrived: float, connection: int) -> Answer:
+        """Decide on the answer, and count and log it. Without a verdict the path is unknown."""
         now = self.clock()
-        asked, answer, rows, illness = Asked(path, self._number, now, connection=connection), no_route(), 0, WELL
-        if path:
-            parsed = None if path == MARKETS_PATH else parse(path, query)
-            if isinstance(parsed, CandleQuery):
-                asked = self._asked(asked, parsed, WELL)
-            if verdict.status == 200:
-                illness = self.illnesses.due(asked)
+        asked = Asked(path if verdict else "", self._number, now, connection=connection, words=self.words)
+        parsed = None if verdict is None else self._read(path, query)
+        candles, answer, rows, illness = parsed is not None, self._unknown(None), 0, WELL
+        if isinstance(parsed, CandleQuery):
+            asked = self._asked(asked, parsed, WELL)
+        if verdict is not None and verdict.status == 200:
+            illness = self.illnesses.due(asked)
             if illness.empty:
-                answer = Answer()
+                answer = Answer(form=self.form)
             elif parsed is None:
-                answer = Answer(body=self._market_list(query, illness.clock(now)))
+                answer = self._other(path, query, illness.clock(now))
             elif isinstance(parsed, Answer):
                 answer = parsed
-            elif verdict.status == 200:
+            else:
                 asked = self._asked(asked, parsed, illness)
-                answer, rows = self._page(asked)
-        if verdict.status != 200:
-            answer = blocked(verdict.blocked) if verdict.status == 418 else refused()
+                served = self._candles(parsed, illness, now)
+                answer = self._unknown(parsed) if served is None else Answer(body=served.text, form=self.form)
+                rows = 0 if served is None else served.rows
+        if verdict is not None and verdict.status != 200:
+            blocked = verdict.status == 418
+            answer = self.words.blocked(verdict.blocked, now) if blocked else self.words.refused(now)
         elif len(self.faults):
             answer = self.faults.apply(asked, answer)
             rows = len(answer.rows)
         status = 0 if answer.cut else answer.status
         self.stats.by_status[status] += 1
-        if path and path != MARKETS_PATH:
+        if candles:
             rows = rows if status == 200 else 0
             frame = "" if asked.timeframe is None else asked.timeframe.name
             ill = illness is not WELL
             self.log.append(
-                Logged(arrived, asked.market, frame, asked.to, asked.count, status, rows, asked.connection, ill)
+                Logged(arrived, asked.market, frame, asked.to, asked.count, status, rows, connection, ill, asked.since)
             )
             if status == 200:
                 self.stats.pages += 1
@@ -275,47 +279,17 @@ class Simulator(Titled):
 
     def _asked(self, asked: Asked, query: CandleQuery, illness: Illness) -> Asked:
         """Fill in what is asked for; the page is that of a replica with ``illness``."""
-        market, timeframe, now = self.markets.get(query.market), query.timeframe, asked.now
 
         def page(to: float, count: int) -> Served | None:
-            if market is None or not market.known(illness.clock(now)):
-                return None
-            served = illness.newest(market, timeframe, to, count, now)
-            return served._replace(text=self._converted(query.market, served.text)) if query.converted else served
+            return self._candles(attrs.evolve(query, to=to, since=None, count=count), illness, asked.now)
 
-        to = None if query.to is None else ceil(query.to)
-        return attrs.evolve(asked, market=query.market, timeframe=timeframe, to=to, count=query.count, page=page)
-
-    def _page(self, asked: Asked) -> tuple[Answer, int]:
-        served = asked.page(inf if asked.to is None else asked.to, asked.count or 1)
-        return (error(404, "Code not found"), 0) if served is None else (Answer(body=served.text), served.rows)
-
-    def _converted(self, symbol: str, text: str) -> str:
-        """Add the closing price in KRW to day candles: null in a KRW market (Upbit, seen 2023-02-04)."""
-        bridge = self.markets.get(f"KRW-{symbol.partition('-')[0]}")
-
-        def add(found: re.Match[str]) -> str:
-            price = "null"
-            if isinstance(bridge, Market):
-                # The exchange converts at the day's rate; one rate for all days is enough to read the field.
-                price = decimal_text(int(Decimal(found[1]) * Decimal(bridge.base_price) * UNIT))
-            return f'{found[0][:-1]},"converted_trade_price":{price}}}'
-
-        return re.sub(r'"trade_price":([^,]+),[^}]*\}', add, text)
-
-    def _market_list(self, query: str, now: float) -> str:
-        asked = dict(parse_qsl(query))
-        details = asked.get("is_details", asked.get("isDetails")) == "true"
-        event = {"market_event": {"warning": False, "caution": dict.fromkeys(_CAUTIONS, False)}} if details else {}
-        markets = [
-            {"market": each.symbol, "korean_name": each.korean_name, "english_name": each.english_name, **event}
-            for each in self.markets.values()
-            if each.known(now)
-        ]
-        return dumps(markets, ensure_ascii=False, separators=(",", ":"))
+        to, since = (None if time is None else ceil(time) for time in (query.to, query.since))
+        return attrs.evolve(
+            asked, market=query.market, timeframe=query.timeframe, to=to, since=since, count=query.count, page=page
+        )
 
 
-async def serve(simulator: Simulator, started: Callable[[Simulator], object] | None = None) -> None:
+async def serve(simulator: Server, started: Callable[[Server], object] | None = None) -> None:
     """Run ``simulator`` until cancelled; ``started`` is called with it once it listens."""
     async with simulator:
         if started is not None:

@@ -40,7 +40,10 @@ KST: Final = 9 * 3600
 
 
 class Candle(NamedTuple):
-    """One candle in whole numbers: open time in UTC seconds, the rest in 10^-8, ``timestamp`` in milliseconds."""
+    """One candle in whole numbers: open time in UTC seconds, the rest in 10^-8, ``timestamp`` in milliseconds.
+
+    ``trades`` is their number. The last two are what takers bought; not every exchange sends these three.
+    """
 
     open_time: int
     open: int
@@ -50,6 +53,9 @@ class Candle(NamedTuple):
     volume: int
     turnover: int
     timestamp: int
+    trades: int = 0
+    taker_volume: int = 0
+    taker_turnover: int = 0
 
 
 class Memo(dict[int, str]):

@@ -1,4 +1,4 @@
-"""Where candles are kept."""
+"""Stores: where candles and their coverage are kept."""
 
 from rxcandles.stores.sqlite import SqliteStore
 from rxcandles.stores.sqlite.import_sql import Import, Taken

@@ -1,9 +1,8 @@
-"""What a store holds: the series, their ends, and how much of each is stored, without a trade, or missing.
+"""What a store holds: the series, their ends, and how many slots of each are stored, without a trade, or missing.
 
-A slot is *stored* where it has a candle, *without a trade* where it is proven that there is none (an *outage* where the
-exchange has a candle without a trade too), *missing* where nobody knows yet. What has no candle is *provisional* where
-the answers that say so may have been wrong. All of it comes from the ledger, which is read a page at a time; candles
-are only counted.
+A slot is *stored* if it has a candle, *without a trade* if it is covered and has none (an *outage* if the exchange has
+candles without a trade, too), and *missing* if it is not covered. A slot without a candle is *provisional* if the
+answers that lacked it may have been wrong. Coverage is read a page at a time; candles are only counted.
 """
 
 from __future__ import annotations
@@ -44,15 +43,20 @@ __all__ = [
 ]
 
 LEDGER_PAGE: Final = 1000
-"""Spans of the ledger in memory at once."""
+"""Covered spans in memory at once."""
 
 TOGETHER: Final = 100
-"""Series that are looked at in one visit of a store."""
+"""Series that are examined in one visit of a store."""
 
 
 @attrs.frozen
 class CoverageCell(AbsentSlots):
-    """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by what they are."""
+    """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by kind.
+
+    >>> [cell] = await coverage_cells(store, "KRW-BTC", "1m", (1_704_067_200, 1_704_074_400), 1)
+    >>> cell.slots, cell.stored, cell.no_trade, cell.missing
+    (120, 120, 0, 0)
+    """
 
     start: int
     stop: int
@@ -60,28 +64,34 @@ class CoverageCell(AbsentSlots):
     stored: int
     no_trade: int
     provisional: int = 0
-    """Slots without a candle by the word of answers that may have been wrong, until one more confirms it."""
+    """Covered slots that are empty by answers that may have been wrong, until one more confirms it."""
     imported: int = 0
-    """Slots of ``missing`` of which an imported candle is there."""
+    """Slots of ``missing`` that have an imported candle."""
     impossible: int = 0
-    """Slots of ``missing`` whose candles the exchange has with values that can't be."""
+    """Slots of ``missing`` with an impossible candle."""
     outage: int = 0
-    """Slots without a candle of an exchange that has one where nobody traded, too: it was out."""
+    """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
     either: int = 0
-    """Slots without a candle of an exchange that leaves open which of the two it means."""
+    """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
 
     @property
     def missing(self) -> int:
-        """Slots that nobody has asked the exchange about."""
+        """Slots that are not covered."""
         return self.slots - self.stored - self.empty
 
 
 @attrs.frozen(repr=False)
 class SeriesOverview(Brief, AbsentSlots):
-    """One series between two open times, the older included: its slots by what they are, and the gaps that are missing.
+    """One series between two open times (the older included), with its slots counted by kind.
 
-    ``size`` are the bytes that its candles take in the file: their share, by number, of the table that all series are
-    in; ``size_source`` says where that table's size is from, ``dbstat`` (its pages) or ``average`` (of the whole file).
+    * ``holes``: number of gaps.
+    * ``size``: bytes of its candles in the file: their share, by number, of the table that all series are in.
+    * ``size_source``: where the size of that table comes from: ``dbstat`` (its pages) or ``average`` (of the whole
+      file).
+
+    >>> [series] = await overview(store, "KRW-BTC", "1m")
+    >>> series.candles, series.missing, series.holes
+    (120, 0, 0)
     """
 
     series: Series
@@ -94,19 +104,20 @@ class SeriesOverview(Brief, AbsentSlots):
     size: int
     size_source: str
     imported: int
-    """Imported candles from ``since`` to ``to``, also outside of the two open times; none is proven."""
+    """Imported candles from ``since`` to ``to``, including those outside of the two open times; they are not covered.
+    """
     provisional: int = 0
-    """Slots without a candle by the word of answers that may have been wrong, until one more confirms it."""
+    """Covered slots that are empty by answers that may have been wrong, until one more confirms it."""
     impossible: int = 0
-    """Slots of ``missing`` whose candles the exchange has with values that can't be; the next run asks again."""
+    """Slots of ``missing`` with an impossible candle; the next run asks again."""
     outage: int = 0
-    """Slots without a candle of an exchange that has one where nobody traded, too: it was out."""
+    """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
     either: int = 0
-    """Slots without a candle of an exchange that leaves open which of the two it means."""
+    """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
 
 
 class CoverageCells(list[CoverageCell]):
-    """Pieces of a series' time, which a notebook shows as a strip."""
+    """Pieces of a series' time; a notebook shows them as a strip."""
 
     def _repr_html_(self) -> str:
         return strip_html([_kinds(each) for each in self])
@@ -121,7 +132,7 @@ def _kinds(cell: CoverageCell) -> dict[str, float]:
 
 
 class Overview(list[SeriesOverview]):
-    """A list of series, which a notebook shows as a table; ``odd`` says which are left out, a line for each."""
+    """A list of series; a notebook shows it as a table. ``odd`` has a line for each series that is left out."""
 
     odd: tuple[str, ...] = ()
 
@@ -136,7 +147,7 @@ def _row(each: SeriesOverview) -> tuple[object, ...]:
         "provisional": each.provisional, "missing": each.missing - each.impossible, "impossible": each.impossible,
     }  # fmt: skip
     exchange, symbol, timeframe = each.series
-    # Which it is stands beside the number where it is not the usual one.
+    # The meaning stands beside the number if it is not the usual one.
     empty = each.empty if each.absent == "no_trade" else f"{each.empty:,} ({ABSENT_WORDS[each.absent]})"
     counts = (each.candles, empty, each.missing, each.imported)
     return (exchange, f"{symbol} {timeframe}", each.start, each.stop, *counts, bar_html(kinds.items()))
@@ -149,11 +160,22 @@ async def overview(
     since: Time | None = None,
     to: Time | None = None,
 ) -> Overview:
-    """Return what ``store`` holds of each series of its exchange, by name, or of some ``symbol``/``timeframe``.
+    """Return what ``store`` holds of each series of its exchange, by name.
 
-    From ``since``, or the oldest candle, to ``to``, or the end of what is proven, or of what is imported where nothing
-    is; a series that has nothing between them is left out, and so is one with a row that can't be, which ``odd`` of the
-    list names. Memory does not depend on how much is stored. Raises ``RequestError`` and ``StoreError``.
+    Memory does not depend on how much is stored. A series that holds nothing between the two times is left out. So is a
+    series with an invalid row; the list's ``odd`` says why.
+
+    * ``symbol``, ``timeframe``: only these series: a name, several, or a glob.
+    * ``since``: by default the oldest candle.
+    * ``to``: by default the end of the coverage, or of the imported candles if nothing is covered.
+
+    Raises:
+
+    * ``RequestError`` for an invalid argument.
+    * ``StoreError`` if the store can't be read.
+
+    >>> [(each.series.symbol, each.candles) for each in await overview(store)]
+    [('KRW-BTC', 120)]
     """
     check_kind("store", store, SqliteStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
@@ -179,7 +201,7 @@ async def overview(
 
 
 async def _named(store: SqliteStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
-    """Return the series that are proven, those that are imported, and those that nobody can ask for."""
+    """Return the covered series, the imported series, and those that no request can name."""
     return {*await store.series()}, {*await store.imported_series()}, await store.odd_series()
 
 
@@ -192,7 +214,7 @@ async def _overviews(
     to: Time | None,
     size: tuple[float, str],
 ) -> tuple[list[SeriesOverview], list[str]]:
-    """Return what is held of each, and of which a row can't be."""
+    """Return an overview of each series, and a line for each with an invalid row."""
     found: list[SeriesOverview] = []
     odd: list[str] = []
     for series in some:
@@ -212,7 +234,7 @@ async def _overview_of(
     to: Time | None,
     size: tuple[float, str],
 ) -> list[SeriesOverview]:
-    """Return what is held of a series between these times: one overview, or none."""
+    """Return the overview of a series between these times; an empty list if it holds nothing."""
     frame, tz = Timeframe.of(series.timeframe), zone_of(store)
     await store.check_ledger(series.symbol, frame)
     ends = (
@@ -252,9 +274,9 @@ async def _overview(
 async def span_held(
     store: CandleStore, symbol: str, timeframe: Timeframe, since: Time | None = None, to: Time | None = None
 ) -> Span | None:
-    """Return the span of open times from ``since`` to ``to`` (the older included), or of what is held where not given.
+    """Return the span of open times from ``since`` to ``to`` (the older included); by default what is stored.
 
-    None where nothing is stored of the series, and where what is stored is all before ``since`` or after ``to``.
+    Return None if nothing of the series is stored, or nothing between the two times.
     """
     tz = zone_of(store)
     check_ends(since, to, tz)
@@ -262,7 +284,7 @@ async def span_held(
     if not newest:
         return None
     oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
-    # Proven down to the beginning of time means that the market had no candle before.
+    # A span covered down to the beginning of time means that the market had no candle before.
     held = oldest[0].open_time if oldest else newest[0].start
     start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
     stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
@@ -271,7 +293,7 @@ async def span_held(
 
 @attrs.frozen
 class EndsHeld:
-    """The oldest and the newest candle of a span that are held, and whether the market has nothing older."""
+    """The oldest and the newest stored candle of a span, and whether the market has nothing older."""
 
     first_candle: datetime | None
     last_candle: datetime | None
@@ -291,14 +313,14 @@ async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span:
 
 
 def check_ends(since: Time | None, to: Time | None, tz: Zone | None = None) -> None:
-    """Raise :class:`RequestError` where these are no instants, or in the wrong order; None is either's default."""
+    """Raise :class:`RequestError` if a time is invalid or their order is wrong; None stands for the default."""
     start = BEGINNING if since is None else check_instant("since", since, tz)
     if to is not None and check_instant("to", to, tz) <= start:
         raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
 
 
 async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> AsyncIterator[Covered]:
-    """Iterate over what is proven within ``span``, newest first, cut to it; a page of the ledger at a time."""
+    """Iterate over the covered spans within ``span``, newest first, cut to it; one page of them is in memory."""
     start, stop = check_span("span", span)
     while True:
         page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
@@ -306,7 +328,7 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
             check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
         for first, last, rows in page:
             cut = Covered(max(first, start), min(last, stop), rows)
-            # Before the market's first candle everything is proven and nothing is there: not worth a count of the rest.
+            # Before the market's first candle everything is covered and empty: then there is nothing to count again.
             if first < start and not await store.rows(symbol, timeframe, first, start, "newest_first", 1):
                 first = start
             yield await _recounted(store, symbol, timeframe, cut, (first, last))
@@ -316,20 +338,20 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
 
 
 async def _recounted(store: CandleStore, symbol: str, timeframe: Timeframe, cut: Covered, whole: Span) -> Covered:
-    """``cut`` with the rows that are in it, where it is less than the ``whole`` that they were counted for."""
+    """Return ``cut`` with its own number of rows, if it is less than the ``whole`` that they were counted for."""
     if (cut.start, cut.stop) == whole:
         return cut
     return cut._replace(rows=await store.count(symbol, timeframe, cut.start, cut.stop))
 
 
 async def _claimed(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> SpanSet:
-    """Return what of ``span`` is provisional."""
+    """Return the provisional part of ``span``."""
     claims = await store.claims(symbol, timeframe, *span) if span[0] < span[1] else []
     return SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
 
 
 async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Sequence[int]) -> list[int]:
-    """Return how many imported candles are between one edge and the next."""
+    """Return the number of imported candles between each edge and the next."""
     pairs = list(pairwise(edges))
     if not pairs or not isinstance(store, SqliteStore):
         return [0] * len(pairs)
@@ -341,10 +363,22 @@ async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Se
 async def coverage_cells(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
 ) -> CoverageCells:
-    """Return ``span`` in ``number`` pieces of as many slots, one more or less, oldest first: a coverage strip's.
+    """Return ``span`` in ``number`` pieces of equal size (one slot more or less), oldest first, for a strip of
+    coverage.
 
-    Fewer where there are fewer slots. Each candle is counted at most once or twice, none is read; memory is that of the
-    cells. ``span`` is in UTC seconds, its end excluded. Raises ``RequestError`` and ``StoreError``.
+    There are fewer pieces if there are fewer slots. Each candle is counted at most twice, none is read, and memory is
+    that of the pieces.
+
+    * ``span``: start (included) and stop (excluded), UTC seconds.
+
+    Raises:
+
+    * ``RequestError`` for an invalid argument.
+    * ``StoreError`` if the store can't be read.
+
+    >>> cells = await coverage_cells(store, "KRW-BTC", "1m", (1_704_067_200, 1_704_078_000), 3)
+    >>> [cell.stored for cell in cells]
+    [60, 60, 0]
     """
     check_like("store", store, CandleStore)
     check_symbol(symbol)

@@ -1,4 +1,4 @@
-"""Candles between two instants, a page at a time: the same for every store that reads rows."""
+"""Candles between two times, a page at a time, for every store that can read rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["pages_of"]
 def pages_of(
     store: CandleStore, symbol: str, timeframe: str | Timeframe, one_end: Time, other_end: Time, order: Order, size: int
 ) -> AsyncIterator[list[CandleData]]:
-    """Iterate over the candles of a store between two instants, in lists of ``size``, one in memory at a time.
+    """Iterate over the candles of a store between two times, in lists of ``size``; one list is in memory at a time.
 
-    Raises ``RequestError`` at once for what can't be meant, and ``StoreError`` while it reads.
+    Raise ``RequestError`` at once for an invalid argument, and ``StoreError`` while it reads.
     """
     check_symbol(symbol)
     check_choice("order", order, ORDERS)

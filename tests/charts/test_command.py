@@ -73,7 +73,7 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
 
     asyncio.run(another())
     assert main(["chart", "KRW-ETH", "1m"]) == 2
-    assert "from other and simulated; say which with --exchange" in capsys.readouterr().err
+    assert "from other and simulated; choose one with --exchange" in capsys.readouterr().err
     assert main(["chart", "KRW-ETH", "1m", "--exchange", "other"]) == 0
     assert meta("KRW-ETH-1m.html")["candles"] == 1
 
@@ -81,20 +81,20 @@ def test_the_same_series_of_two_exchanges(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["KRW-BTC", "1m"], "nothing is stored of KRW-BTC 1m in 'candles.db'; `rxcandles coverage` shows what is"),
-        (["KRW-ETH", "3m"], "nothing is stored of KRW-ETH 3m"),
-        (["KRW-ETH", "1m", "--exchange", "upbit"], "nothing is stored of KRW-ETH 1m of upbit"),
+        (["KRW-BTC", "1m"], "nothing is stored for KRW-BTC 1m in 'candles.db'; `rxcandles coverage` shows what is"),
+        (["KRW-ETH", "3m"], "nothing is stored for KRW-ETH 3m"),
+        (["KRW-ETH", "1m", "--exchange", "upbit"], "nothing is stored for KRW-ETH 1m from upbit"),
         (["KRW-ETH", "1m", "--since", "2025-01-01"], "nothing is stored of KRW-ETH 1m between these times"),
         (["KRW-ETH", "1m", "--last", "1d", "--to", "2020-01-01"], "nothing is stored of KRW-ETH 1m between"),
         (["KRW-ETH", "1m", "--since", "2024-01-02", "--to", "2024-01-01"], "not after since"),
         (["KRW-ETH", "1m", "--since", "2024-01-02", "--last", "1d"], "00:00 and 1d; give one of --since and --last"),
-        (["KRW-ETH", "1m", "--last", "1 day"], "'1 day' is no time to go back; did you mean 1d? write it as 90m"),
-        (["KRW-ETH", "1m", "--last", "0d"], "is no time to go back"),
+        (["KRW-ETH", "1m", "--last", "1 day"], "'1 day' is not a length of time; did you mean 1d? write it as 90m"),
+        (["KRW-ETH", "1m", "--last", "0d"], "is not a length of time"),
         (["KRW-ETH", "2m"], "timeframe is '2m'; take one of"),
         (["<script>", "1m"], "symbol is '<script>'; write a market's code"),
         (["KRW-ETH", "1m", "-o", "no/such/folder.html"], "make it, or give a path in one that is there"),
-        (["KRW-ETH", "1m", "-o", "a.svg"], "give one that ends in .html or .png"),
-        (["KRW-ETH", "1m", "-o", "a"], "give one that ends in .html or .png"),
+        (["KRW-ETH", "1m", "-o", "a.svg"], "give a name that ends in .html or .png"),
+        (["KRW-ETH", "1m", "-o", "a"], "give a name that ends in .html or .png"),
         (["KRW-ETH", "1m", "-o", ""], "path is ''; give a path"),
         (["KRW-ETH", "1m", "--db", "absent.db"], "there is no database 'absent.db'"),
         (["KRW-ETH", "1m", "--db", "a\0b"], "there is no database"),

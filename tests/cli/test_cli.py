@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rxcandles.__main__ import main
-from rxcandles.simulator import Simulator, faults
+from rxcandles.simulator import BinanceSimulator, Simulator, faults
 
 SPAN = ["--to", "2024-01-02", "--end", "2024-01-01"]
 
@@ -103,6 +104,8 @@ BAD = [
     ["coverage", "--db", "a\0b"],
     ["coverage", "--db", "\x1b[31m\n.db"],
     ["simulate", "--port", "-1"],
+    ["simulate", "--as", "kraken"],
+    ["simulate", "--as", "binance", "--rate-limit", "0.5"],
     ["simulate", "--port", "80.0"],
     ["simulate", "--latency", "nan"],
     ["simulate", "--latency", "-1"],
@@ -150,11 +153,11 @@ def test_collect(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1000") == 0
     assert "1,000 stored now with 5 requests" in capsys.readouterr().out
     assert simulated("collect", "KRW-ETH", "1m", *SPAN) == 0
-    assert "KRW-ETH 1m: 1,440 candles held in candles.db, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC" in (
+    assert "KRW-ETH 1m: 1,440 candles stored in candles.db, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC" in (
         capsys.readouterr().out
     )
     assert simulated("collect", "KRW-ETH", "1m", *SPAN) == 0
-    assert "1,440 were there, 0 stored now with 0 requests" in capsys.readouterr().out
+    assert "1,440 were stored before, 0 stored now with 0 requests" in capsys.readouterr().out
 
 
 def test_older_than_asked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,10 +165,10 @@ def test_older_than_asked(capsys: pytest.CaptureFixture[str]) -> None:
     span = ["--since", "2023-12-28", "--to", "2024-01-01"]
     assert simulated("collect", "KRW-DOGE", "1m", *span) == 0
     held, stored = capsys.readouterr().out.splitlines()
-    found = re.search(r"^0 were there, ([0-9,]+) stored now, ([0-9,]+) of them older than asked, with ", stored)
+    found = re.search(r"^0 were stored before, ([0-9,]+) stored now, ([0-9,]+) of them older than asked, with ", stored)
     assert found is not None
     new, older = (int(each.replace(",", "")) for each in found.groups())
-    assert f"{new - older:,} candles held" in held
+    assert f"{new - older:,} candles stored" in held
     assert simulated("collect", "KRW-DOGE", "1m", "60m", *span, "--db", "other.db") == 0
     row = capsys.readouterr().out.splitlines()[1].split()
     assert row[2] == row[3] == f"{new - older:,}"
@@ -175,7 +178,7 @@ def test_one_request(capsys: pytest.CaptureFixture[str]) -> None:
     """One of something is told as one."""
     assert simulated("collect", "KRW-ETH", "1m", "--count", "1") == 0
     held, stored = capsys.readouterr().out.splitlines()
-    assert "1 candle held" in held
+    assert "1 candle stored" in held
     assert "1 stored now with 1 request in " in stored
 
 
@@ -188,7 +191,7 @@ def test_markets(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulated("markets", "KRW-BTC", "--json") == 0
     assert json.loads(capsys.readouterr().out)["symbol"] == "KRW-BTC"
     assert simulated("markets", "XXX-*") == 2
-    assert capsys.readouterr().err.startswith("rxcandles: no market fits 'XXX-*' among ")
+    assert capsys.readouterr().err.startswith("rxcandles: none of the ")
 
 
 def test_collect_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -241,13 +244,15 @@ def test_coverage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "KRW-ETH" in out
     assert "KRW-DOGE" not in out
     assert main(["coverage", "KRW-ETH", "1m"]) == 2
-    assert "nothing is stored of KRW-ETH 1m in 'candles.db'; there is KRW-ETH 1d" in capsys.readouterr().err
+    assert (
+        "nothing is stored for KRW-ETH 1m in 'candles.db'; stored timeframes of KRW-ETH: 1d" in capsys.readouterr().err
+    )
 
 
 def test_odd_file_names(capsys: pytest.CaptureFixture[str]) -> None:
     """A file may be called anything; what a terminal would act on is written out."""
     assert simulated("collect", "KRW-ETH", "1m", *SPAN, "--db", "\x1b[31m\n\udcff한글.db") == 0
-    assert r"1,440 candles held in \x1b[31m\n\udcff한글.db, 2024" in capsys.readouterr().out
+    assert r"1,440 candles stored in \x1b[31m\n\udcff한글.db, 2024" in capsys.readouterr().out
     assert Path("\x1b[31m\n\udcff한글.db").is_file()
 
 
@@ -277,7 +282,7 @@ def test_ctrl_c() -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "KRW-ETH 1m stopped: " in err
-    assert "of 100,000 candles are in candles.db; the same command goes on from there" in err
+    assert "of 100,000 candles are in candles.db; run the same command again to continue" in err
     newest = [line.split(",")[1] for line in lines[1:]]
     to = f"{newest[0][:17]}59+00:00"
     assert simulated("collect", "KRW-ETH", "1m", "--to", to, "--end", newest[-1], "--json") == 0
@@ -325,6 +330,27 @@ def test_simulate() -> None:
         _, err = process.communicate(timeout=30)
     assert (code, process.returncode) == (0, 130)
     assert err == "rxcandles: stopped\n"
+
+
+def test_simulate_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --as it is another exchange, with its own default limit, or with the weight a minute that is asked for."""
+    said, made = list[str](), list[BinanceSimulator]()
+
+    class Made(BinanceSimulator):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    def told(text: str) -> None:
+        said.append(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rxcandles.cli.commands.simulate.echo", told)
+    monkeypatch.setattr("rxcandles.simulator.faces.binance.BinanceSimulator", Made)
+    for words in ([], ["--rate-limit", "100"], ["--rate-limit", "none"]):
+        main(["simulate", "--as", "binance", "--port", "0", *words])
+    assert [6000, 100, None] == [each.limit.allowed for each in made]
+    assert all("rxcandles collect BTCUSDT 1m --count 1000 --exchange binance --base-url http" in each for each in said)
 
 
 def test_taken_port(listener: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:

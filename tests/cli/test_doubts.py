@@ -77,9 +77,9 @@ def test_several_series(capsys: pytest.CaptureFixture[str]) -> None:
     tell_doubts({f"KRW-{letter} 1m": Doubts([span(2)], 1) for letter in "ABCDE"} | {"KRW-F 1m": Doubts()}, now=NOW)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines[:3]] == ["KRW-A 1m", "KRW-B 1m", "KRW-C 1m"]
-    assert lines[3] == "and 2 series more have such spans; rxcandles coverage shows them"
-    assert lines[4] == "KRW-A 1m: 1 candle was revised: the exchange changed what it was stored with"
-    assert lines[7] == "and 2 series more have revised candles"
+    assert lines[3] == "and 2 more series have provisional spans; `rxcandles coverage` shows them"
+    assert lines[4] == "KRW-A 1m: 1 candle was revised: the exchange has changed values that were stored"
+    assert lines[7] == "and 2 more series have revised candles"
     assert len(lines) == 8
     assert revised_text(0) == ""
 
@@ -146,7 +146,7 @@ def test_revised(command: str, ill: list[str], capsys: pytest.CaptureFixture[str
         )
     capsys.readouterr()
     assert main([command, "KRW-BTC", "1m", "--since", "2024-01-01", "--to", "2024-01-01 11:00", *ill]) == 0
-    assert "KRW-BTC 1m: 1 candle was revised: the exchange changed" in capsys.readouterr().err
+    assert "KRW-BTC 1m: 1 candle was revised: the exchange has changed" in capsys.readouterr().err
 
 
 def test_the_plan(ill: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +157,7 @@ def test_the_plan(ill: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "KRW-BTC", *DAY, *ill]) == 0
     out = capsys.readouterr().out
     assert "asked again: 2024-01-01 12:00:00 to 2024-01-01 13:00:00 UTC, 60 slots" in out
-    assert "0 requests and 1 request to ask again about what was empty by one answer, no limit" in out
+    assert "0 requests and 1 request to ask again about provisional spans, no limit" in out
     assert main(["plan", "KRW-BTC", *DAY, *ill, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["doubtful"] == [{"start": "2024-01-01T12:00:00Z", "stop": "2024-01-01T13:00:00Z"}]
@@ -199,7 +199,7 @@ def test_the_check(ill: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify"]) == 3
     assert "wrong_claim: simulated" in capsys.readouterr().out
     assert main(["repair", *ill]) == 0
-    assert "; 1 claim put right" in capsys.readouterr().out
+    assert "; 1 claim corrected" in capsys.readouterr().out
 
     async def left() -> list[tuple[int, int]]:
         async with SqliteStore("candles.db") as store:

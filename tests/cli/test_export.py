@@ -46,9 +46,9 @@ def test_export(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == "KRW-BTC 60m: 192 candles, 2024-01-01 00:00:00 to 2024-01-11 00:00:00 UTC, in btc.parquet\n"
     assert err == (
-        "rxcandles: KRW-BTC 60m is not complete: 2 spans are not proven (2024-01-04 00:00:00 to 2024-01-05 00:00:00, "
+        "rxcandles: KRW-BTC 60m is not complete: it has 2 gaps (2024-01-04 00:00:00 to 2024-01-05 00:00:00, "
         "2024-01-06 00:00:00 to 2024-01-07 00:00:00 UTC); `rxcandles collect KRW-BTC 60m "
-        "--since 2024-01-01T00:00:00Z --until 2024-01-11T00:00:00Z` brings what is missing\n"
+        "--since 2024-01-01T00:00:00Z --until 2024-01-11T00:00:00Z` fetches what is missing\n"
     )
     assert pyarrow.parquet.read_metadata("btc.parquet").num_rows == 192
 
@@ -121,7 +121,7 @@ def test_which_exchange(capsys: pytest.CaptureFixture[str]) -> None:
 
     asyncio.run(fill())
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv"]) == 2
-    assert "from other and upbit; say which with --exchange" in capsys.readouterr().err
+    assert "from other and upbit; choose one with --exchange" in capsys.readouterr().err
     assert main(["export", "KRW-BTC", "60m", "-o", "btc.csv", "--exchange", "other"]) == 0
     assert ": 1 candles" in capsys.readouterr().out
 
@@ -136,7 +136,7 @@ def test_recommends_the_same_exchange(capsys: pytest.CaptureFixture[str]) -> Non
 
     asyncio.run(fill())
     assert main(["export", "KRW-SIM", "60m", "-o", "sim.csv"]) == 0
-    assert "--until 2024-01-01T03:00:00Z --exchange simulated` brings" in capsys.readouterr().err
+    assert "--until 2024-01-01T03:00:00Z --exchange simulated` fetches" in capsys.readouterr().err
 
 
 def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +146,7 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", "KRW-QQQ", "60m", "-o", "qqq.csv"]
     for refused in (words, ["chart", "KRW-QQQ", "60m"]):
         assert main(refused) == 2
-        assert "but 1 imported candles, none of them proven; --imported takes them" in capsys.readouterr().err
+        assert "but 1 imported candle, not proven; add --imported to use them" in capsys.readouterr().err
     assert main([*words, "--imported"]) == 0
     assert "KRW-QQQ 60m: 1 candles" in capsys.readouterr().out
     assert [line.rpartition(",")[2] for line in Path("qqq.csv").read_text().splitlines()] == ["proven", "false"]
@@ -162,7 +162,7 @@ def test_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["coverage", "KRW-BTC"]) == 0
     assert "imported" not in capsys.readouterr().out
     assert main(["verify"]) == 0
-    assert "3 spans, 1 imported candle, none proven; nothing is wrong" in capsys.readouterr().out
+    assert "3 spans, 1 imported candle, not proven; nothing is wrong" in capsys.readouterr().out
     for symbol, count in (("KRW-QQQ", 1), ("KRW-BTC", 0)):
         assert main(["verify", symbol, "60m", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["imported"] == count
@@ -176,7 +176,7 @@ def test_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", "KRW-BTC", "60m", "-o", "btc.csv", "--force"]
     for more, told in (([], True), (["--last", "1d"], False), (["--imported"], False)):
         assert main([*words, *more]) == 0
-        says = "2 imported candles are left out, none of them proven; --imported writes them too"
+        says = "2 imported candles not written, because they are not proven; add --imported to write them too"
         assert (says in capsys.readouterr().err) == told
     assert len(Path("btc.csv").read_text().splitlines()) == 1 + 192 + 2
 
@@ -185,7 +185,7 @@ def test_left_out(capsys: pytest.CaptureFixture[str]) -> None:
 def test_did_you_mean(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A market in small letters is no market, but it is easily guessed which was meant."""
     assert main([*command, "krw-btc", "60m"]) == 2
-    assert "nothing is stored of krw-btc 60m in 'candles.db'; did you mean 'KRW-BTC'?" in capsys.readouterr().err
+    assert "nothing is stored for krw-btc 60m in 'candles.db'; did you mean 'KRW-BTC'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["export"], ["chart"], ["import", "a.csv", "--symbol"]])
@@ -209,17 +209,17 @@ def test_completes(words: list[str]) -> None:
             "--since and --last are both given",
         ),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1d", "--end", "2024-01-01"], "--last and --end are both given"),
-        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1 lustrum"], "'1 lustrum' is no time to go back"),
-        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "0d"], "'0d' is no time to go back"),
-        (["KRW-BTC", "60m", "-o", "a.csv", "--since", "soon"], "'soon' is no time"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "1 lustrum"], "'1 lustrum' is not a length of time"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--last", "0d"], "'0d' is not a length of time"),
+        (["KRW-BTC", "60m", "-o", "a.csv", "--since", "soon"], "'soon' is not a time"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--last", "999999w"], "up to a hundred years"),
         (["KRW-BTC", "60m", "-o", "a.csv", "--db", "none.db"], "there is no database 'none.db'"),
         (["KRW-BTC", "60m", "-o", "a.txt"], "give one that ends in .parquet"),
-        (["KRW-ETH", "60m", "-o", "a.csv"], "nothing is stored of KRW-ETH 60m"),
+        (["KRW-ETH", "60m", "-o", "a.csv"], "nothing is stored for KRW-ETH 60m"),
         (["KRW-BTC", "2m", "-o", "a.csv"], "timeframe is '2m'"),
         (
             ["KRW-BTC", "60m"],
-            "nothing says where to write it (-o, --output); write `rxcandles export KRW-BTC 60m -o",
+            "missing: an output file (-o, --output); write, for example, `rxcandles export KRW-BTC 60m -o",
         ),
     ],
 )

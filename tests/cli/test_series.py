@@ -110,18 +110,18 @@ def test_not_there(command: list[str], words: list[str], folder: Path, capsys: p
     assert main([*command, *words]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert "nothing is stored of " in err
+    assert "nothing is stored for " in err
     assert [each.suffix for each in folder.iterdir() if each.suffix in (".html", ".parquet")] == []
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["-o", "a.csv"], "that is one file for 2 series; write '{symbol}-{timeframe}.csv', or name a folder"),
+        (["-o", "a.csv"], "this is one file for 2 series; write '{symbol}-{timeframe}.csv', or name a folder"),
         (["-o", "{timeframe}.csv"], "several series would be written to '60m.csv'"),
-        (["-o", "{market}.csv"], "'{market}' stands for nothing; take {symbol}, {timeframe}, {exchange}"),
-        (["-o", "-", "--format", "parquet"], "parquet has one series only"),
-        (["-o", "-", "--by", "month"], "-o - is stdout"),
+        (["-o", "{market}.csv"], "'{market}' is not a known name; use {symbol}, {timeframe}, {exchange}"),
+        (["-o", "-", "--format", "parquet"], "writes one parquet file to stdout, but 2 series match"),
+        (["-o", "-", "--by", "month"], "can't be written to stdout (-o -)"),
         (["-o", "{symbol}.txt"], "give one that ends in .parquet"),
     ],
 )
@@ -185,7 +185,7 @@ def test_complete(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
-        "rxcandles: KRW-ETH 60m is not complete: 2 slots missing in 1 hole; `rxcandles collect KRW-ETH 60m "
+        "rxcandles: KRW-ETH 60m is not complete: 2 slots missing in 1 gap; `rxcandles collect KRW-ETH 60m "
         "--since 2024-01-01T00:00:00Z --until 2024-01-01T04:00:00Z` fetches them\n"
     )
 

@@ -63,7 +63,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulated("collect", "KRW-ETH", "1m", "60m", *SPAN) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["KRW-ETH", "1m", "1,440", "1,440", "8", "2024-01-01", "00:00", "2024-01-02", "00:00"]
-    assert lines[-1] == "2 of 2 series are held in candles.db"
+    assert lines[-1] == "2 of 2 series are complete in candles.db"
     assert max(map(len, lines)) <= 80
 
 
@@ -78,7 +78,7 @@ def test_one_failed(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.startswith("rxcandles: KRW-GONE 1m")
     assert err.count("\n") == 1
     assert simulated("collect", "KRW-GONE", "KRW-ETH", "1m", *SPAN) == 1
-    assert "1 of 2 series are held" in capsys.readouterr().out
+    assert "1 of 2 series are complete" in capsys.readouterr().out
 
 
 def test_unknown_glob(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,11 +128,11 @@ def test_last_is_whole_candles(timeframe: str, last: str, candles: int, capsys: 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["KRW-BTC", "minute1"], "'minute1' is no timeframe; did you mean '1m'?"),
-        (["KRW-BTC", "1min"], "'1min' is no timeframe; did you mean '1m'?"),
-        (["KRW-BTC", "day"], "'day' is no timeframe; did you mean '1d'?"),
-        (["KRW-BTC", "1D"], "'1D' is no timeframe; did you mean '1d'?"),
-        (["KRW-BTC,KRW-ETH", "1m,minute240"], "'minute240' is no timeframe; did you mean '240m'?"),
+        (["KRW-BTC", "minute1"], "'minute1' is not a timeframe; did you mean '1m'?"),
+        (["KRW-BTC", "1min"], "'1min' is not a timeframe; did you mean '1m'?"),
+        (["KRW-BTC", "day"], "'day' is not a timeframe; did you mean '1d'?"),
+        (["KRW-BTC", "1D"], "'1D' is not a timeframe; did you mean '1d'?"),
+        (["KRW-BTC,KRW-ETH", "1m,minute240"], "'minute240' is not a timeframe; did you mean '240m'?"),
         (["KRW-BTC", "bitcoin"], "symbol is 'bitcoin'; write QUOTE-BASE"),
     ],
 )
@@ -168,7 +168,7 @@ def test_plan_of_another_exchange(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "KRW-ETH", "1m", *SPAN]) == 0
     out, err = capsys.readouterr()
     assert out.endswith("; from 'upbit'\n")
-    assert err == "the database has KRW-ETH 1m of 'simulated', and this is a plan for 'upbit'\n"
+    assert err == "note: the database has KRW-ETH 1m of 'simulated', but this is a plan for 'upbit'\n"
     assert simulated("plan", "KRW-ETH", "1m", *SPAN) == 0
     assert capsys.readouterr().err == ""
 
@@ -261,32 +261,32 @@ def test_run(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "says"),
     [
         ("", "jobs is []; write one or more tables [[jobs]]"),
-        ("[[jobs]\n", "is no TOML"),
+        ("[[jobs]\n", "is not valid TOML"),
         ("jobs = 5", "jobs is 5"),
         ("jobs = [5]", "jobs is [5]"),
         ("defaults = 5\n[[jobs]]", "defaults is 5"),
-        ("[[job]]\n", "'job', which means nothing here; did you mean 'jobs'?"),
+        ("[[job]]\n", "'job', which is not a known key; did you mean 'jobs'?"),
         ("[defaults]\ndatabase = 'x'\n[[jobs]]", "[defaults] has 'database'"),
-        ("[[jobs]]\nsymbol = ['KRW-BTC']", "jobs[0] has 'symbol', which means nothing here; did you mean 'symbols'?"),
-        ("[[jobs]]\ndb = 'x.db'", "jobs[0] has 'db', which holds for the whole file"),
+        ("[[jobs]]\nsymbol = ['KRW-BTC']", "jobs[0] has 'symbol', which is not a known key; did you mean 'symbols'?"),
+        ("[[jobs]]\ndb = 'x.db'", "jobs[0] has 'db', but it applies to the whole file"),
         ("[[jobs]]\nsymbols = 'KRW-BTC'", "jobs[0].symbols is 'KRW-BTC'"),
         ("[[jobs]]\nsymbols = []", "jobs[0].symbols is []"),
-        ("[[jobs]]\ntimeframes = ['1m']\ncount = 5", "jobs[0]: no symbol is given"),
+        ("[[jobs]]\ntimeframes = ['1m']\ncount = 5", "jobs[0]: no market is given"),
         ("[[jobs]]\nsymbols = ['KRW-BTC']\ncount = 5", "jobs[0]: no timeframe is given"),
         ("[[jobs]]\nsymbols = ['KRW-BTC']\ntimeframes = ['2m']\ncount = 5", "timeframe is '2m'"),
         ("[[jobs]]\nsymbols = ['btc']\ntimeframes = ['1m']\ncount = 5", "symbol is 'btc'"),
-        ("[[jobs]]\nsymbols = ['KRW-BTC']\ntimeframes = ['1m']", "jobs[0]: nothing says how far back"),
+        ("[[jobs]]\nsymbols = ['KRW-BTC']\ntimeframes = ['1m']", "jobs[0]: no start is given"),
         ("[[jobs]]\ncount = 1.5", "jobs[0].count is 1.5"),
         ("[[jobs]]\nlast = 30", "jobs[0].last: jobs[0].last is 30"),
-        ("[[jobs]]\nlast = '30'", "jobs[0].last: '30' is no time to go back"),
-        ("[[jobs]]\nsince = 'x'", "jobs[0].since: 'x' is no time"),
+        ("[[jobs]]\nlast = '30'", "jobs[0].last: '30' is not a length of time"),
+        ("[[jobs]]\nsince = 'x'", "jobs[0].since: 'x' is not a time"),
         ("[[jobs]]\nsince = 12:00:00", "jobs[0].since is datetime.time(12, 0)"),
         ("[defaults]\nto = 5\n[[jobs]]", "defaults.to is 5"),
         ("[defaults]\nrate_limit = 0\n[[jobs]]", "defaults.rate_limit is 0"),
         ("[defaults]\nexchange = 5\n[[jobs]]", "defaults.exchange is 5"),
         ("[defaults]\ndb = ''\n[[jobs]]", "defaults.db is ''"),
         ("[[jobs]]\ncount = 5\nlast = '3d'", "jobs[0]: count and last are both given, 5 and 3d; give one of count"),
-        ("# " + "x" * 1_000_000, "1,000,000 bytes are enough"),
+        ("# " + "x" * 1_000_000, "at most 1,000,000 bytes"),
     ],
 )  # fmt: skip
 def test_bad_files(text: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

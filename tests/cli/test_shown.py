@@ -75,7 +75,7 @@ def test_live_picture_of_several() -> None:
     """Several series have a line each; without colours, if so asked, and the log comes above the picture."""
     words = ["collect", "KRW-*", "1m", "--count", "400", "--rate-limit", "100", "--no-color", "-v"]
     out, shown = on_terminal(*words, columns=80)
-    assert "7 of 7 series are held" in out
+    assert "7 of 7 series are complete" in out
     for text in (b"KRW-DOGE 1m", b"candles/s", b"2,800 of 2,800 candles", b"KRW-DOGE 1m: candles: 400, requests: "):
         assert text in shown
     assert not COLOUR.search(shown)

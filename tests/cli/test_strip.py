@@ -61,10 +61,10 @@ def test_the_command(stored: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [
         "exchange", "series", "from", "(UTC)", "to", "(UTC)", "candles", "no", "trade",
-        "provisional", "holes", "missing", "bytes",
+        "provisional", "gaps", "missing", "bytes",
     ]  # fmt: skip
     picture = lines[1].split()[-1]
-    assert re.fullmatch(r"▄+░?·+▒?▄+░?·+", picture)
+    assert re.fullmatch(r"▄+[░▒]?·+▒?▄+[░▒]?·+", picture)
     assert lines[2] == " " * lines[1].index(picture) + axis(1_704_067_200, 1_704_412_800, len(picture))
     assert "\x1b" not in "".join(lines)
     assert main(["coverage", "--json", "--since", "2024-01-01", "--to", "2024-01-05"]) == 0

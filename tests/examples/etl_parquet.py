@@ -1,4 +1,4 @@
-"""ETL in constant memory: minutes are streamed, made into hours with one more column, and written to a Parquet file."""
+"""ETL in constant memory: stream minutes, make hours of them with one more column, and write a Parquet file."""
 
 import asyncio
 import sys

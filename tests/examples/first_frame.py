@@ -2,7 +2,7 @@
 
 import rxcandles
 
-# Leave out exchange and rate_limit for the real exchange. What candles.db holds already is not fetched again.
+# Leave out exchange and rate_limit for the real exchange. Candles that candles.db has are not fetched again.
 frame = rxcandles.get_ohlcv(
     "KRW-BTC", "1d", since="2025-01-01", until="2026-01-01", tz="Asia/Seoul", exchange="simulated", rate_limit=None
 )

@@ -1,4 +1,4 @@
-"""A moving average over a year of minutes, of which only a few chunks and the window are in memory."""
+"""A moving average over a year of minutes; only a few chunks and the window are in memory."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ async def main() -> None:
         async with provider.stream_candles("KRW-RARE", "1m", to=to, end=end, order="oldest_first") as stream:
             async for candles, _ in stream:
                 for candle in candles:
-                    # By time, not by number: where nobody traded there is no candle, so a day has fewer than 1,440.
+                    # By time, not by number: a minute without a trade has no candle, so a day has fewer than 1,440.
                     window.append(candle)
                     total += candle.close
                     while window[0].open_seconds <= candle.open_seconds - DAY:

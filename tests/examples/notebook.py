@@ -11,14 +11,14 @@ A = TypeVar("A")
 
 
 async def waited(awaitable: Awaitable[A]) -> A:
-    """What a notebook's cell does with what stands behind ``await``."""
+    """Await, as a notebook's cell does."""
     return await awaitable
 
 
 with asyncio.Runner() as notebook:
 
     def cell(awaitable: Awaitable[A]) -> A:
-        """In a notebook write ``await …`` instead of ``cell(…)``."""
+        """Run one cell; in a notebook write ``await …`` instead of ``cell(…)``."""
         return notebook.run(waited(awaitable))
 
     # In [1]: open, without a block

@@ -1,4 +1,4 @@
-"""Two Rx observers that log one run: one is shown every page on the way by ``tee``, the other subscribes to the end."""
+"""Two Rx observers that log one run: ``tee`` shows every page to one of them, the other subscribes to the end."""
 
 import asyncio
 import logging

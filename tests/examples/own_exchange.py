@@ -1,4 +1,4 @@
-"""An exchange of one's own, here a list in memory, given to ``connect``: all three modes work with it."""
+"""An exchange of your own, here a list in memory, given to ``connect``; all three modes work with it."""
 
 import asyncio
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Two operators of one's own between the library's: candles above a volume, and the volume-weighted price of a list."""
+"""Two operators of your own between the library's: candles above a volume, and the volume-weighted price of a list."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from rxcandles import operators as ops
 
 
 def above(volume: float) -> ops.Operator[rxcandles.Candles, rxcandles.Candles]:
-    """Only the candles in which more was traded; an operator is a function from an Observable to an Observable."""
+    """Keep candles with more volume; an operator is a function from an Observable to an Observable."""
     return rx.map(lambda candles: [candle for candle in candles if candle.volume > volume])
 
 
 def vwap() -> ops.Operator[rxcandles.Candles, float]:
-    """The average price of each list, weighted by volume."""
+    """Return the average price of each list, weighted by volume."""
     return rx.map(lambda candles: sum(each.turnover for each in candles) / sum(each.volume for each in candles))
 
 

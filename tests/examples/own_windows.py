@@ -1,4 +1,4 @@
-"""An exchange of one's own that answers by windows of slots, here a list in memory: each page says what it covers."""
+"""An exchange of your own that answers with windows of slots, here of a list; each page says what it covers."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ class WindowExchange:
         return rxcandles.Page(rows[::-1], covered=(start, to))  # all that exists between the two
 
     async def first_open(self, symbol: str, timeframe: rxcandles.Timeframe) -> int | None:
-        return self.rows[0].open_time  # below it no window is asked for
+        return self.rows[0].open_time  # no window before it is asked for
 
     async def markets(self) -> list[rxcandles.Market]:
         return [rxcandles.Market("GOLD")]

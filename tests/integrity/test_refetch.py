@@ -271,9 +271,9 @@ SIMULATED = ["--exchange", "simulated", "--rate-limit", "none"]
 def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`collect --refetch` replaces what differs and says so; without it the stored candle stays."""
     assert main(["collect", "KRW-ETH", "1m", *DAY, *SIMULATED]) == 0
-    assert "1,440 were there, 0 stored now with 0 requests" in capsys.readouterr().out
+    assert "1,440 were stored before, 0 stored now with 0 requests" in capsys.readouterr().out
     assert main(["collect", "KRW-ETH", "1m", *DAY, *SIMULATED, "--refetch"]) == 0
-    assert "1,440 were there, 0 stored now, 1 replaced with 8 requests" in capsys.readouterr().out
+    assert "1,440 were stored before, 0 stored now, 1 replaced with 8 requests" in capsys.readouterr().out
     assert main(["collect", "KRW-ETH", "1m", *DAY, *SIMULATED, "--quiet", "--refetch", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["revised_count"], told["removed_count"], told["api_calls_made"]) == (0, 0, 8)

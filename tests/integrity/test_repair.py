@@ -421,20 +421,20 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "nothing was changed; run it without --dry-run to do this",
-        "of exchange simulated, which this did not ask: rxcandles repair --exchange simulated --dry-run",
+        "nothing was changed; run the command without --dry-run to do this",
+        "not repaired, because they are of exchange simulated: rxcandles repair --exchange simulated --dry-run",
     ]
     assert main(["repair", "--dry-run", *SIMULATED]) == 3
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "simulated KRW-ETH 1m: would be taken out of the ledger: 1 span, with 0 candles; "
+        "simulated KRW-ETH 1m: would be removed from the coverage: 1 span, with 0 candles; "
         "5 slots would be fetched again",
-        "nothing was changed; run it without --dry-run to do this",
+        "nothing was changed; run the command without --dry-run to do this",
     ]
     assert main(["repair", *SIMULATED]) == 0
     assert capsys.readouterr().out.splitlines() == [
         found,
-        "simulated KRW-ETH 1m: taken out of the ledger: 1 span, with 0 candles; 5 slots fetched again",
+        "simulated KRW-ETH 1m: removed from the coverage: 1 span, with 0 candles; 5 slots fetched again",
         "0 candles deleted, 5 stored with 1 request",
         "candles.db: nothing is wrong now",
     ]
@@ -475,9 +475,9 @@ def test_command_leaves_something(there: Path, capsys: pytest.CaptureFixture[str
     assert main(["repair"]) == 3
     out = capsys.readouterr().out.splitlines()
     assert out[-3:] == [
-        "candles.db: this is left",
+        "candles.db: these findings are left:",
         out[0],
-        "of exchange simulated, which this did not ask: rxcandles repair --exchange simulated",
+        "not repaired, because they are of exchange simulated: rxcandles repair --exchange simulated",
     ]
     assert main(["repair", "KRW-BTC"]) == 2  # there is no such series
 

@@ -388,10 +388,10 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kinds = {kind for kind in EXCHANGE_KINDS if f"{kind}: " in found}
     assert kinds >= {"missing_candle", "different_candle"}
     assert main(["repair", "--against-exchange", "40", "--seed", "1", "--dry-run", *SIMULATED]) == 3
-    assert "would be asked for anew: " in capsys.readouterr().out
+    assert "would be fetched again: " in capsys.readouterr().out
     assert main(["repair", "--against-exchange", "40", "--seed", "1", *SIMULATED]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert any("asked for anew: " in line and line.endswith("which stay until the new page has come") for line in out)
+    assert any("fetched again: " in line and line.endswith("which stay until the new page has arrived") for line in out)
     assert any(", 1 stored, 1 replaced with " in line or ", 0 stored, 1 replaced with " in line for line in out)
     assert out[-1] == "candles.db: nothing is wrong now"
     assert main(verify) == 0
@@ -416,7 +416,9 @@ def test_command_from_json(there: Path, capsys: pytest.CaptureFixture[str], monk
     some["counts"]["missing_candle"] += 7
     Path("found.json").write_text(json.dumps(some))
     assert main(["repair", "--from", "found.json", *SIMULATED]) == 0
-    assert capsys.readouterr().err == "found.json has not all that was found, 7 more: verify again afterwards\n"
+    assert capsys.readouterr().err == (
+        "note: 'found.json' does not list all findings: 7 more were counted; run `rxcandles verify` again afterwards\n"
+    )
 
 
 def test_command_absences(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -433,7 +435,7 @@ def test_command_absences(there: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (told["until"] is None) == (told["left"] == 0)
     assert main(["repair", "--absences", *SIMULATED]) == 0
     out = capsys.readouterr().out
-    assert ("asked about: 0 had candles, 0 stored; " in out) == (told["left"] > 0)
+    assert ("asked about again: 0 had candles, 0 stored; " in out) == (told["left"] > 0)
     assert "nothing is wrong" in out
 
 
@@ -441,14 +443,14 @@ def test_command_absences(there: Path, capsys: pytest.CaptureFixture[str]) -> No
     ("text", "said"),
     [
         (None, "there is no file 'found.json'"),
-        ("{", "is no report of `rxcandles verify --json`"),
+        ("{", "is not a report of `rxcandles verify --json`"),
         ("[]", "it has no list of findings"),
         ('{"findings": [3]}', "findings[0] is 3"),
         ('{"findings": [{"kind": "odd"}]}', "findings[0].kind is 'odd'"),
         ('{"findings": [{"kind": "extra_candle"}]}', "findings[0].exchange is None"),
         (
             '{"findings": [{"kind": "extra_candle", "exchange": "u", "symbol": "K", "timeframe": "1m", "start": "x"}]}',
-            "findings[0].start: 'x' is no time",
+            "findings[0].start: 'x' is not a time",
         ),
     ],
 )

@@ -475,7 +475,7 @@ def test_nothing_to_ask_about(there: Path, words: list[str], capsys: pytest.Capt
     """A check of an exchange of which nothing is held is no check: it says so, and whose candles there are."""
     assert main(words) == 1
     assert capsys.readouterr().err.endswith(
-        "rxcandles: no page was compared: candles.db holds nothing of 'upbit' that is older than an hour; "
+        "rxcandles: no page was compared: candles.db has no candles of 'upbit' that are older than an hour; "
         "it has candles of 'simulated': add --exchange simulated\n"
     )
 

@@ -237,7 +237,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert out[2].startswith("2024-01-01 00:19 *           5           6")
     assert max(map(len, out)) <= 80
     assert main(["chart", "KRW-BTC", "1m"]) == 2
-    assert "20 imported candles, none of them proven; --imported takes them" in capsys.readouterr().err
+    assert "20 imported candles, not proven; add --imported to use them" in capsys.readouterr().err
     assert main(["chart", "KRW-BTC", "1m", "--imported", "--last", "5m"]) == 0
     assert "KRW-BTC 1m: 5 candles" in capsys.readouterr().out
     assert main(["export", "KRW-BTC", "1m", "--imported", "-o", "all.parquet"]) == 0

@@ -15,7 +15,7 @@ from reactivex import operators as rx
 import rxcandles
 from rxcandles import operators
 from rxcandles.__main__ import main
-from tests.support.readmespans import told
+from tests.support.docspans import told
 from tests.support.words import ROOT, names, options, parse, words_of
 
 STANDS_FOR = {

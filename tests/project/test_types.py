@@ -1,4 +1,4 @@
-"""What users write passes their type checker: the README's Python, the examples, and what we give out is typed."""
+"""What users write passes their type checker: the documents' Python, the examples, and what we give out is typed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 from mypy import api
 
 import rxcandles
-from tests.support.readmespans import filled, of
+from tests.support.docspans import filled, of
+from tests.support.documents import blocks
 
 pytestmark = pytest.mark.exhaustive
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-
 
 HEAD = """
 # mypy: disable-error-code="unused-coroutine"
@@ -40,20 +39,24 @@ async def spans(
     start: datetime, stop: datetime, limit: int, size: int, rate: float, path: str, tmp_path: Path,
     stream: CandleStream, frame: Any, callback: Any, write: Any, function: Any, generator: Any, items: Any, source: Any,
     sources: Any, observers: Any, rx: Any, replay: Any, upbit_simulator: Any, sim: Any,
-    symbol: str, timeframe: str, rows: list[Row], covered: tuple[int, int],
+    symbol: str, timeframe: Timeframe, rows: list[Row], covered: tuple[int, int], to: int, count: int,
+    mine: UpbitExchange, first: int, oldest: int, message: str, seconds: float, first_open: Any, page_cost: Any,
+    row: Row, trades: int, taker_volume: float, taker_turnover: float,
 ) -> None:
     get_candles, collect_many = provider.get_candles, provider.collect_many
     collect_candles_only = provider.collect_candles_only
+    check, page, page_anew = mine.check, mine.page, mine.page_anew
+    retention, absent_slot = mine.retention, mine.absent_slot
 """
 """What the spans of Python mean by their names."""
 
 
 def test_strict(tmp_path: Path) -> None:
-    """Every Python block and span of the README and every example passes ``mypy --strict``."""
+    """Every Python block and span of the documents and every example passes ``mypy --strict``."""
     written = []
-    for number, block in enumerate(BLOCKS):
+    for number, block in enumerate(blocks("python")):
         written.append(tmp_path / f"block_{number}.py")
-        written[-1].write_text(block, encoding="utf-8")
+        written[-1].write_text(block.code, encoding="utf-8")
     written.append(tmp_path / "spans.py")
     shown = (
         ast.unparse(filled(span))

@@ -74,6 +74,9 @@ def resample(made_of: Iterable[Candle], frame: Timeframe) -> list[Candle]:
                 before.volume + each.volume,
                 before.turnover + each.turnover,
                 each.timestamp,
+                before.trades + each.trades,
+                before.taker_volume + each.taker_volume,
+                before.taker_turnover + each.taker_turnover,
             )
     return [*slots.values()]
 

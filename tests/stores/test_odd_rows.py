@@ -206,7 +206,7 @@ def test_complete_is_nothing_that_is_not_there(odd: Path, capsys: pytest.Capture
     for quiet in ([], ["--quiet"], ["--json"]):
         assert main(["coverage", "--complete", *before, *quiet, "--db", "odd.db"]) == 1
         out, error = capsys.readouterr()
-        assert "nothing is stored of KRW-BTC 1m between these times" in error
+        assert "nothing is stored for KRW-BTC 1m between these times" in error
         assert out == ""
     assert main(["coverage", "KRW-BTC", "1m", "--complete", *before, "--db", "odd.db"]) == 2
     for command in ("coverage", "verify"):

@@ -1,4 +1,4 @@
-"""What texts name (the README, messages), held against what there is: commands, options, names, files."""
+"""What texts name (documents, messages), held against what there is: commands, options, names, files."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rxcandles import CandleData, charts, errors, events, exchanges, operators, 
 from rxcandles.cli import cli
 from rxcandles.model import moments
 from rxcandles.model.timeframe import Timeframe
+from tests.support.documents import DOCUMENTS
 
 ROOT = Path(__file__).parents[2]
 STANDS_FOR = {
@@ -120,8 +121,9 @@ def literals() -> frozenset[str]:
 
 
 def is_file(text: str) -> bool:
-    """Whether there is such a file or folder: from the top, in the package, or among the examples."""
-    return any((place / text).exists() for place in (ROOT, ROOT / "rxcandles", ROOT / "tests" / "examples"))
+    """Whether there is such a file or folder: from the top, in the package, or beside a document."""
+    places = {ROOT, ROOT / "rxcandles", *((ROOT / name).parent for name in DOCUMENTS)}
+    return any((place / text).exists() for place in places)
 
 
 def is_value(text: str) -> bool:

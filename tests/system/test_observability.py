@@ -57,7 +57,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: the README's example."""
+    """One JSON object a record: the guide's example."""
 
     _usual = frozenset(vars(logging.makeLogRecord({})))
 

@@ -220,7 +220,7 @@ def test_refetch(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["repair", "KRW-BTC", "60m", "--refetch", "2024-01-03/2024-01-05", *there(sim)]
     assert main([*words, "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "60m: would be asked for anew: 48 candles in 1 span, which stay until the new page has come" in out
+    assert "60m: would be fetched again: 48 candles in 1 span, which stay until the new page has arrived" in out
     assert sim.stats.requests == 0
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["revised"] == 48

@@ -135,5 +135,6 @@ def test_work_that_does_not_end(grace: float, then: str, tmp_path: Path) -> None
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert (
-        err == "rxcandles: KRW-XRP 1m stopped: what was fetched is in candles.db; the same command goes on from there\n"
+        err
+        == "rxcandles: KRW-XRP 1m stopped: what was fetched is in candles.db; run the same command again to continue\n"
     )

@@ -274,13 +274,13 @@ def test_a_mirror_at_the_shell(mask: Mask, server: Simulator, capsys: pytest.Cap
     assert main(["plan", "KRW-ETH", "1m", *SPAN, *there]) == 0
     assert f"from '{own}'" in capsys.readouterr().out
     assert main(["collect", "KRW-ETH", "1m", *SPAN, *there]) == 0
-    assert f"1,440 candles held in candles.db as {own}, 2024" in capsys.readouterr().out
+    assert f"1,440 candles stored in candles.db as {own}, 2024" in capsys.readouterr().out
     assert main(["collect", "KRW-ETH", "1m", "1d", *SPAN, *there, "--name", "upbit"]) == 0
-    assert "2 of 2 series are held in candles.db\n" in capsys.readouterr().out
+    assert "2 of 2 series are complete in candles.db\n" in capsys.readouterr().out
     assert main(["coverage"]) == 0
     assert own in capsys.readouterr().out
     assert main(["export", "KRW-ETH", "1m", "-o", "a.csv"]) == 2
-    assert f"from upbit and {own}; say which with --exchange" in capsys.readouterr().err
+    assert f"from upbit and {own}; choose one with --exchange" in capsys.readouterr().err
     for option in ("--exchange", "--name"):
         assert main(["export", "KRW-ETH", "1m", "-o", "a.csv", "--force", option, own]) == 0
         assert main(["chart", "KRW-ETH", "1m", "-o", "a.html", "--force", option, own]) == 0
@@ -302,15 +302,15 @@ def test_what_is_left_to_another_source(mask: Mask, server: Simulator, capsys: p
         main(["collect", "KRW-ETH", "1m", "--to", "2024-01-04", "--end", "2024-01-03", *there, "--name", "mirror"]) == 0
     )
     assert main(["export", "KRW-ETH", "1m", "-o", "a.csv"]) == 0
-    assert " --base-url URL --name mirror` brings what is missing" in capsys.readouterr().err
+    assert " --base-url URL --name mirror` fetches what is missing" in capsys.readouterr().err
     with sqlite3.connect("candles.db") as file:
         file.execute("DELETE FROM candles WHERE open_time % 36000 = 0")
     file.close()
     assert main(["repair", "--dry-run"]) == 3
     out = capsys.readouterr().out
-    assert "mirror, which this did not ask: rxcandles repair --base-url URL --name mirror" in out
+    assert "not repaired, because they are of exchange mirror: rxcandles repair --base-url URL --name mirror" in out
     assert main(["repair", "--dry-run", *there, "--name", "mirror"]) == 3
-    assert "mirror KRW-ETH 1m: would be taken out of the ledger" in capsys.readouterr().out
+    assert "mirror KRW-ETH 1m: would be removed from the coverage" in capsys.readouterr().out
     assert main(["repair", *there, "--name", "mirror", "--rate-limit", "none"]) == 0
 
 

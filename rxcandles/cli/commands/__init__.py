@@ -1,1 +1,1 @@
-"""The commands of ``rxcandles``: one file for each, called like it."""
+"""The commands of ``rxcandles``, one file for each, under the name of the command."""

@@ -35,16 +35,22 @@ from rxcandles.util.files import check_replaceable, replacing
 __all__ = ["chart"]
 
 _KINDS: Final = {".html": False, ".htm": False, ".png": True}
-"""Suffixes, and whether a file that has one is a picture."""
+"""Suffixes of files, and whether it is the suffix of a picture."""
 _OWN: Final = (b'<meta name="generator" content="rxcandles">', b"Software\0rxcandles")
-"""What the beginning of a chart says, of a page and of a picture."""
+"""Text near the beginning of every chart: of a page, and of a picture."""
 _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles": 0, "paths": []}
 
 
 @click.command(
     help="""Draw stored candles with volume and coverage, one file for each series.
 
-    The page works without a network. Nothing is fetched; missing candles are shown as missing.
+    The page is one HTML file, which works without a network. Candles that are missing are shown as missing; nothing
+    is fetched.
+
+    \b
+    Reads:    the database
+    Writes:   one .html or .png file for each series
+    Network:  not used
 
     \b
     rxcandles chart KRW-BTC 1m --last 30d -o btc.html
@@ -56,11 +62,18 @@ _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles":
 @options.stretch
 @options.last
 @options.output_path("  [default: SYMBOL-TIMEFRAME.html or .png]")
-@click.option("--png", "as_png", is_flag=True, help="Draw a picture instead of a page; so does a PATH ending in .png.")
-@click.option("--title", help="Title; by default the name of the series.")
+@click.option(
+    "--png",
+    "as_png",
+    is_flag=True,
+    help="Draw a PNG picture instead of an HTML page; a PATH that ends in .png does the same.",
+)
+@click.option("--title", metavar="TEXT", help="Title of the chart.  [default: the name of the series]")
 @options.source
 @options.imported
-@click.option("--force", is_flag=True, help="Replace any file; an earlier chart is replaced without it.")
+@click.option(
+    "--force", is_flag=True, help="Replace any existing file. An earlier chart is replaced without this option."
+)
 @options.existing_db
 @options.as_json
 @options.quiet
@@ -68,12 +81,14 @@ _EMPTY: Final[dict[str, Any]] = {**dict.fromkeys([*SERIES, "paths"]), "candles":
 def chart(
     wanted: Wanted, place: Place, output: Output, source: str | None, as_png: bool, title: str | None
 ) -> options.Work:
-    """Draw stored candles with volume and coverage, one file for each series."""
+    """Draw one chart for each series."""
 
     def work() -> int:
         if wanted.which() == Which():
             named = f"{example_at(source)} 60m"
-            raise RequestError(f"nothing says which series to draw; write `rxcandles chart {named}`, or '*' for all")
+            raise RequestError(
+                f"missing: a series (SYMBOL TIMEFRAME); write, for example, `rxcandles chart {named}`, or '*' for all"
+            )
         check_ends(*wanted.span())
         path, picture = _output(output.path, as_png)
         if output.as_json:
@@ -97,7 +112,7 @@ def chart(
 
 def _to_stdout(found: Sequence[Series], draw: Callable[[Series], _Drawn], output: Output) -> int:
     if len(found) > 1:
-        raise RequestError(f"-o - is stdout, for one chart, and there are {len(found):,} series; name a folder")
+        raise RequestError(f"-o - writes one chart to stdout, but {len(found):,} series match; name a folder instead")
     OBJECTS.coming({found[0]: found[0]._asdict()})
     drawn = draw(found[0])
     write_bytes(drawn.content)
@@ -109,16 +124,18 @@ def _to_stdout(found: Sequence[Series], draw: Callable[[Series], _Drawn], output
 
 
 def _output(output: str | None, as_png: bool) -> tuple[str | None, bool]:
-    """Return where to write, and whether a picture; raises :class:`RequestError` for a suffix of something else."""
+    """Return where to write, and whether to draw a picture; raise :class:`RequestError` for an unknown suffix."""
     if output is not None:
         check_path("path", output)
     if output is None or output == "-" or output.endswith("/") or Path(output).is_dir():
         return output, as_png
     suffix = Path(output).suffix.lower()
     if suffix not in _KINDS:
-        raise refusal("--output", output, "give one that ends in .html or .png, a folder (charts/), or - for stdout")
+        raise refusal("--output", output, "give a name that ends in .html or .png, a folder (charts/), or - for stdout")
     if as_png and not _KINDS[suffix]:
-        raise refusal("--output", output, "--png draws a picture; give one that ends in .png, or leave --png out")
+        raise refusal(
+            "--output", output, "--png draws a PNG picture; give a name that ends in .png, or leave out --png"
+        )
     return output, _KINDS[suffix]
 
 
@@ -157,7 +174,7 @@ def _write(
 
 @attrs.frozen
 class _Drawn:
-    """A chart, and what is in it."""
+    """A chart, with the span and the number of candles that it shows."""
 
     series: Series
     span: Span
@@ -165,12 +182,12 @@ class _Drawn:
     content: bytes
 
     def line(self) -> str:
-        """Return a line on it."""
+        """Return a line that describes it for people."""
         title, size = f"{self.series.symbol} {self.series.timeframe}", len(self.content) / 1e6
         return f"{title}: {self.candles:,} candles, {span_shown(*self.span)}, {size:,.2f} MB"
 
     def plain(self, path: str) -> dict[str, Any]:
-        """Return it as --json prints it."""
+        """Return the object that --json prints."""
         start, stop = map(to_datetime, self.span)
         about = {"start": start, "stop": stop, "candles": self.candles, "paths": [path]}
         return {**self.series._asdict(), **about}
@@ -180,7 +197,7 @@ def _drawn(db: str, series: Series, *, wanted: Wanted, title: str | None, as_png
     from rxcandles import charts
 
     tz = ZONE.get()
-    # Drawn and written outside of the event loop, where a signal ends it at once.
+    # Draw and write outside of the event loop, so that a signal ends it at once.
     data = run_async(_read(db, series, wanted))
     content = charts.png(data, title, tz=tz) if as_png else charts.html(data, title, tz=tz).encode()
     return _Drawn(series, (data.open_time(0), data.open_time(data.slots)), len(data), content)

@@ -16,8 +16,13 @@ __all__ = ["collect"]
 @click.command(
     help="""Download candles into the database. Stored candles are not fetched again.
 
-    Several markets and timeframes are collected at once, under one rate limit. The exit code is 0 only if everything
-    you asked for is stored; run the same command again to fetch the rest.
+    Several markets and timeframes are collected at the same time, under one rate limit. The exit code is 0 only if
+    everything you asked for is stored. If not, run the same command again: it fetches only the rest.
+
+    \b
+    Reads:    the database
+    Writes:   the database; creates it if it does not exist
+    Network:  asks the exchange for what is not stored yet
 
     \b
     rxcandles collect KRW-BTC 1m --count 200000
@@ -31,7 +36,7 @@ __all__ = ["collect"]
 @options.as_json
 @options.gathered
 def collect(wanted: Wanted, place: Place, output: Output, refetch: bool) -> options.Work:
-    """Download candles into the database. Stored candles are not fetched again."""
+    """Collect all series at the same time."""
 
     def work() -> int:
         wanted.check(place.exchange, "collect")

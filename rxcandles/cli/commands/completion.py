@@ -16,6 +16,9 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.command(
     help="""Print a shell script for Tab completion of commands, options, stored markets and timeframes.
 
+    Choose the line of your shell, and put it where the comment says. The command reads and writes no file, and uses no
+    network; Tab completion itself reads the database.
+
     \b
     eval "$(rxcandles completion bash)"                              # in ~/.bashrc
     eval "$(rxcandles completion zsh)"                               # in ~/.zshrc
@@ -25,7 +28,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> options.Work:
-    """Print a shell script for Tab completion of commands, options, stored markets and timeframes."""
+    """Print the script of click for one shell."""
     group = context.find_root().command
 
     def work() -> int:

@@ -1,4 +1,4 @@
-"""``rxcandles coverage``: what a database holds, as a table, as a picture, or for programs."""
+"""``rxcandles coverage``: what a database holds, as a table for people or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ _EMPTY: Final = dict.fromkeys(
 @click.command(
     help="""Show what is stored, what is missing in between, and where nothing was traded.
 
+    Each series has one line: its ends, its numbers, and a strip that shows its coverage over time. --json has all
+    numbers and spans.
+
+    \b
+    Reads:    the database
+    Writes:   nothing
+    Network:  not used
+
     \b
     rxcandles coverage
     rxcandles coverage 'KRW-*' 1m --complete --quiet
@@ -46,14 +54,17 @@ _EMPTY: Final = dict.fromkeys(
 @options.last
 @options.existing_db
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: one object per line for each series, with its proven spans."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object per line, one for each series, with its covered spans.",
 )
-@click.option("--complete", is_flag=True, help="Exit with 1 if something is missing, and say what on stderr.")
+@click.option("--complete", is_flag=True, help="Exit with 1 if a series has a gap, and name the gaps on stderr.")
 @options.quiet
 @options.no_color
 @options.gathered
 def coverage(wanted: Wanted, place: Place, output: Output, complete: bool) -> options.Work:
-    """Show what is stored, what is missing in between, and where nothing was traded."""
+    """Show each series as a line of a table, or as a JSON object."""
 
     def work() -> int:
         which, (since, to) = wanted.which(), wanted.span(from_now=True)

@@ -1,4 +1,4 @@
-"""``rxcandles export``: stored candles into files of other tools."""
+"""``rxcandles export``: write stored candles into files for other tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rxcandles.cli.output_files import FOR_STDOUT, copied_to_stdout, files_for
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.stored import existing, series_of
-from rxcandles.cli.text import echo, printable
+from rxcandles.cli.text import counted, echo, printable
 from rxcandles.cli.times import at_home, home, span_shown, time_shown, time_written, zone_name
 from rxcandles.cli.wanted import Wanted
 from rxcandles.cli.words import example_at
@@ -39,7 +39,7 @@ from rxcandles.util.files import temporary_folder
 __all__ = ["export"]
 
 LINES = 3
-"""Series of several that have a line of their own on stderr."""
+"""At most this many series get their own line on stderr."""
 
 _EMPTY: Final[dict[str, Any]] = {
     **dict.fromkeys([*SERIES, "paths", "missing", "imported_left_out"]), "candles": 0, "paths": [],
@@ -57,7 +57,12 @@ class _Done:
 @click.command(
     help="""Write stored candles into files, oldest first. Nothing is fetched.
 
-    If candles are missing in between, stderr says where.
+    If candles are missing in between, the file has the others, and stderr names the gaps.
+
+    \b
+    Reads:    the database
+    Writes:   one file for each series; with --by month one for each month
+    Network:  not used
 
     \b
     rxcandles export KRW-BTC 1m -o btc.parquet --last 30d
@@ -69,11 +74,17 @@ class _Done:
 )
 @options.stored_series
 @options.output_path()
-@click.option("--format", "style", type=click.Choice(FORMATS), help="File format; by default the suffix of PATH.")
-@click.option("--by", type=click.Choice(BY), help="One file per month: PATH/symbol=…/timeframe=…/2024-01.parquet.")
+@click.option("--format", "style", type=click.Choice(FORMATS), help="File format.  [default: by the suffix of PATH]")
+@click.option(
+    "--by", type=click.Choice(BY), help="Write one file per month: PATH/symbol=…/timeframe=…/2024-01.parquet."
+)
 @options.stored_span
-@click.option("--complete", is_flag=True, help="Do not write a series that has missing candles.")
-@click.option("--force", is_flag=True, help="Replace any file; not needed for an earlier export of the series.")
+@click.option("--complete", is_flag=True, help="Refuse to write a series that has a gap.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace any existing file. An earlier export of the series is replaced without this option.",
+)
 @options.imported
 @options.existing_db
 @options.source
@@ -83,18 +94,18 @@ class _Done:
 def export(
     wanted: Wanted, place: Place, output: Output, source: str | None, by: Literal["month"] | None, complete: bool
 ) -> options.Work:
-    """Write stored candles into files, oldest first. Nothing is fetched."""
+    """Export each series into its own file."""
 
     def work() -> int:
         which = wanted.which()
         if output.path is None or which == Which():
             what = " and ".join(
-                ["which series to export (SYMBOL TIMEFRAME)"] * (which == Which())
-                + ["where to write it (-o, --output)"] * (output.path is None)
+                ["a series (SYMBOL TIMEFRAME)"] * (which == Which())
+                + ["an output file (-o, --output)"] * (output.path is None)
             )
             named = str(which) or f"{example_at(source)} 60m"
             to = output.path or f"{named.replace(' ', '-')}.parquet"
-            raise RequestError(f"nothing says {what}; write `rxcandles export {named} -o {shlex.quote(to)}`")
+            raise RequestError(f"missing: {what}; write, for example, `rxcandles export {named} -o {shlex.quote(to)}`")
         wanted.span()
         existing(place.db)
         to_stdout = output.path == "-"
@@ -111,15 +122,15 @@ def export(
 
 
 def _tell(done: Sequence[_Done], db: str, output: Output) -> None:
-    """Say what was written, and what is not in it."""
+    """Print what was written, and what is not in it."""
     incomplete = [each for each in done if each.file.missing]
     for each in incomplete[:LINES]:
         echo(_missing(each, db), err=True)
     if len(incomplete) > LINES:
-        echo(f"rxcandles: {len(incomplete) - LINES:,} series more are not complete", err=True)
+        echo(f"rxcandles: {len(incomplete) - LINES:,} more series are not complete", err=True)
     if left_out := sum(each.left_out for each in done):
-        what = f"{left_out:,} imported candles are left out, none of them proven"
-        echo(f"rxcandles: {what}; --imported writes them too", err=True)
+        what = f"{counted(left_out, 'imported candle')} not written, because they are not proven"
+        echo(f"rxcandles: {what}; add --imported to write them too", err=True)
     if output.as_json:
         OBJECTS.show_all(map(_plain, done))
     elif not output.quiet:
@@ -128,7 +139,7 @@ def _tell(done: Sequence[_Done], db: str, output: Output) -> None:
 
 @attrs.frozen
 class _Export:
-    """What is written, and into which files."""
+    """What to write, and into which files."""
 
     db: str
     wanted: Wanted
@@ -140,9 +151,9 @@ class _Export:
     force: bool
 
     async def to_files(self, *, at_once: bool = True) -> tuple[list[_Done], list[str]]:
-        """Export all that is meant; return what that came to, and why some of several could not be written.
+        """Export each series; return what was done, and why others could not be written.
 
-        ``at_once`` if what is done is where it is to be.
+        ``at_once``: each file is in its final place as soon as it is written.
         """
         done: list[_Done] = []
         failures: list[str] = []
@@ -168,11 +179,12 @@ class _Export:
         return done, failures
 
     async def to_stdout(self) -> tuple[list[_Done], list[str]]:
-        """Export all into a folder of its own, and copy that to stdout."""
+        """Export into a temporary folder, and copy its files to stdout."""
         style = self.style or "csv"
         if self.by is not None or style not in FOR_STDOUT:
             formats = " or ".join(FOR_STDOUT)
-            raise RequestError(f"-o - is stdout, for one file; leave out --by, and take --format {formats}")
+            given = f"--format {style}" if self.by is None else "--by"
+            raise RequestError(f"{given} can't be written to stdout (-o -); use --format {formats}, without --by")
         with temporary_folder() as folder:
             done, failures = await attrs.evolve(self, path=f"{folder}/", style=style).to_files(at_once=False)
             copied_to_stdout([path for each in done for path in each.file.paths], style)
@@ -211,9 +223,9 @@ def _missing(done: _Done, db: str) -> str:
     spans = ", ".join(" to ".join(map(time_shown, span)) for span in missing[:3]) + (", …" if len(missing) > 3 else "")
     start, stop = map(time_written, done.file.span)
     return (
-        f"rxcandles: {title} is not complete: {len(missing):,} {'spans are' if len(missing) > 1 else 'span is'} not "
-        f"proven ({spans} {zone_name()}); `rxcandles collect {title} --since {start} --until {stop}"
-        f"{where_options(db, done.series.exchange)}` brings what is missing"
+        f"rxcandles: {title} is not complete: it has {counted(len(missing), 'gap')} ({spans} {zone_name()}); "
+        f"`rxcandles collect {title} --since {start} --until {stop}"
+        f"{where_options(db, done.series.exchange)}` fetches what is missing"
     )
 
 

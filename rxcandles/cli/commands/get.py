@@ -1,4 +1,4 @@
-"""``rxcandles get`` and ``rxcandles stream``: candles on stdout."""
+"""``rxcandles get``: collect candles, then print them on stdout."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ __all__ = ["get"]
 @click.command(
     help="""Collect candles, then print them. Stored candles are not fetched again.
 
-    Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
-    "timeframe".
+    Several series are printed one after the other. If their timeframes differ, csv and jsonl have "timeframe" as their
+    last field.
+
+    \b
+    Reads:    the database
+    Writes:   the database (what was fetched), and candles to stdout
+    Network:  asks the exchange for what is not stored yet
 
     \b
     rxcandles get KRW-BTC 1m --count 10
@@ -43,7 +48,7 @@ __all__ = ["get"]
 @options.imported
 @options.gathered
 def get(wanted: Wanted, place: Place, output: Output, order: Order, refetch: bool) -> options.Work:
-    """Collect candles, then print them. Stored candles are not fetched again."""
+    """Collect each series, then print all."""
     how = {"refetch": refetch, "include_imported": wanted.include_imported}
 
     def work() -> int:
@@ -60,7 +65,7 @@ def get(wanted: Wanted, place: Place, output: Output, order: Order, refetch: boo
             return found
 
         got = run_several(place, titles, output, collected)
-        # After the event loop, which would keep Ctrl-C waiting behind a slow reader; everything is held by now.
+        # Print after the event loop has ended: in it, a slow reader would delay Ctrl-C. Everything is stored by now.
         for request, (candles, _) in got.items():
             for line in page.lines(request, candles, first=True):
                 if outputs.fault() is not None:
@@ -82,7 +87,7 @@ async def _got(
     tell: Callable[[CollectionProgress], None],
     how: Mapping[str, Any],
 ) -> _Got:
-    """Collect and return the candles of one request, and what of it is not sure."""
+    """Collect and return the candles of one request, and what is doubtful about them."""
     progress, seen = LastProgress(tell), Seen(request)
     candles: Sequence[CandleData] = []
     if request.start != request.stop:

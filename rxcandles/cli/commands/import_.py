@@ -1,4 +1,4 @@
-"""``rxcandles import``: candles from files of other tools."""
+"""``rxcandles import``: store candles from files of other tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rxcandles.cli.import_files import Asked, Left, files_of
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
-from rxcandles.cli.text import echo
+from rxcandles.cli.text import counted, echo
 from rxcandles.cli.times import ZONE, at_home
 from rxcandles.errors import RequestError
 from rxcandles.interchange import ImportCheck, ImportReport, check_imported
@@ -39,13 +39,15 @@ def _columns(text: str | None) -> dict[str, str] | None:
         return None
     pairs = [pair.partition("=") for pair in text.split(",")]
     if not all(name.strip() and other for name, _, other in pairs):
-        raise click.BadParameter(f"{text!r} names no columns; write ours=theirs, such as open_time=Date,close=Last")
+        raise click.BadParameter(
+            f"{text!r} is not a list of columns; write ours=theirs, such as open_time=Date,close=Last"
+        )
     return {name.strip(): other.strip() for name, _, other in pairs}
 
 
 @attrs.frozen
 class Reading:
-    """Of which series the files are, and how they are read."""
+    """Which series the files have, and how to read them."""
 
     symbol: str | None = None
     timeframe: str | None = None
@@ -56,7 +58,7 @@ class Reading:
     drop_empty: bool = True
 
     def how(self) -> dict[str, Any]:
-        """Return how, as ``read_candles`` takes it."""
+        """Return the keyword arguments for ``read_candles``."""
         return {
             "format": self.file_format, "columns": self.columns, "tz": self.tz, "encoding": self.encoding,
             "keep_empty": not self.drop_empty,
@@ -67,16 +69,22 @@ class Reading:
     "import",
     help="""Import candles from files of other tools. A file is imported completely or not at all.
 
-    Reads CSV, Parquet, feather, JSON and JSON lines, also compressed (.gz, .zip). From a folder it takes all files
-    whose names say market and timeframe, such as BTC_KRW-1m.feather. Imported candles are marked as unproven:
-    collecting still asks the exchange, and replaces them with its candles.
+    The files may be CSV, Parquet, feather, JSON or JSON lines, also compressed (.gz, .zip). In a folder, only files
+    are imported whose names contain a market and a timeframe, such as BTC_KRW-1m.feather. Imported candles are not
+    proven: `rxcandles collect` still asks the exchange, and replaces them with its candles.
+
+    \b
+    Reads:    the files
+    Writes:   the database; creates it if it does not exist
+    Network:  only with --check, or to ask a server of --base-url for its name
 
     \b
     rxcandles import BTC_KRW-1m.feather
     rxcandles import user_data/data/upbit
     rxcandles import mine.csv --symbol KRW-BTC --timeframe 1m --columns open_time=Date,close=Last --tz KST
     """,
-    epilog="Exit codes: 0 done, 1 failed, 2 invalid file or arguments, 3 imported, but --check found differences.",
+    epilog="Exit codes: 0 done; 1 failed; 2 a file or an argument is invalid; "
+    "3 imported, but --check found differences.",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @options.of_series
@@ -84,35 +92,36 @@ class Reading:
     "--format",
     "file_format",
     type=click.Choice(FORMATS),
-    help="File format; by default recognized by name and columns.",
+    help="File format.  [default: by file name and columns]",
 )
 @click.option(
     "--columns",
     type=_columns,
     metavar="OURS=THEIRS,…",
-    help="Column names, if they are unusual: open_time=Date,close=Last. Without a header, column numbers from 1.",
+    help="Columns with unusual names: open_time=Date,close=Last. If the file has no header, give column numbers, "
+    "from 1: open_time=1,close=5.",
 )
 @click.option(
     "--tz",
     metavar="ZONE",
-    help="Time zone of times without one, such as KST or America/New_York. By default what the file says, else"
-    " RXCANDLES_TZ, else UTC; stderr says which.",
+    help="Time zone of times that have none in the file: KST, America/New_York.  [default: what the file says, or"
+    " RXCANDLES_TZ, or UTC; stderr says which]",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949; by default detected.")
+@click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as cp949.  [default: detected]")
 @click.option(
     "--drop-empty/--keep-empty",
     default=True,
     show_default=True,
-    help="Leave out rows without a trade (volume 0, all prices equal), or keep them.",
+    help="Leave out rows without a trade (volume 0 and all prices equal), or keep them.",
 )
-@click.option("--replace", is_flag=True, help="Overwrite candles of earlier imports that differ.")
+@click.option("--replace", is_flag=True, help="Replace candles of earlier imports if they differ.")
 @options.db
 @click.option(
     "--check",
     "pages",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="Afterwards compare N random pages with the exchange, one request each.",
+    help="After the import, compare N random pages with the exchange; one request each.",
 )
 @options.connection
 @options.as_json
@@ -122,10 +131,10 @@ class Reading:
 def import_file(
     files: tuple[str, ...], reading: Reading, place: Place, output: Output, replace: bool, pages: int | None
 ) -> options.Work:
-    """Import candles from files of other tools. A file is imported completely or not at all."""
+    """Import each file completely or not at all."""
 
     def work() -> int:
-        with suppress(RequestError):  # it is refused when a file is read
+        with suppress(RequestError):  # reading a file raises it
             ZONE.set(default_zone(reading.tz))
         if output.as_json:
             OBJECTS.expect("import", _EMPTY)
@@ -133,7 +142,7 @@ def import_file(
         for each in asked:
             if not isinstance(each, Left):
                 place.kind().check(each.symbol, Timeframe.of(each.timeframe))
-        place.beside().connect()  # which refuses what can't be meant
+        place.beside().connect()  # raises for invalid options of the connection
         heads = {number: _named(each, place.whose()) for number, each in enumerate(asked) if not isinstance(each, Left)}
         OBJECTS.coming(heads)
         return run_async(_Import(reading, place, output, pages, replace=replace, several=len(asked) > 1).all_of(asked))
@@ -143,7 +152,7 @@ def import_file(
 
 @attrs.define
 class _Import:
-    """Files that are imported one after the other; the database is opened, and made, with the first good one."""
+    """Imports files one after the other; opens the database, and creates it, with the first valid file."""
 
     reading: Reading
     place: Place
@@ -158,7 +167,7 @@ class _Import:
     _provider: CandleDataProvider | None = attrs.field(init=False, default=None)
 
     async def all_of(self, asked: Sequence[Asked | Left]) -> int:
-        """Import them, and return the exit code."""
+        """Import the files; return the exit code."""
         async with self._opened:
             for number, each in enumerate(asked):
                 if isinstance(each, Left):
@@ -197,7 +206,7 @@ class _Import:
             echo(_found(found), *map(at_home, found.examples))
 
     async def _checked(self, store: SqliteStore, asked: Asked, pages: int) -> ImportCheck:
-        """Compare some pages with the exchange, which is opened with the first."""
+        """Compare some pages with the exchange; the first call opens the connection."""
         if self._provider is None:
             self._provider = await self._opened.enter_async_context(self.place.beside().connect())
         there = self._provider
@@ -218,20 +227,20 @@ def _tell(message: str) -> None:
 def _found(found: ImportCheck) -> str:
     return (
         f"{found.candles:,} candles in {found.pages:,} pages compared with the exchange: {found.differing:,} differ,"
-        f" {found.lacking:,} lacking"
+        f" {found.lacking:,} are missing"
     )
 
 
 def _text(report: ImportReport, title: str, db: str) -> str:
     counts = [
-        (report.replaced, "took the place of earlier imports"),
+        (report.replaced, "replaced earlier imports"),
         (report.same, "were imported before"),
-        (report.repeated, "are repeated"),
+        (report.repeated, "are repeated in the file"),
         (report.empty, "without a trade left out"),
-        (report.covered, f"left out for the exchange's own ({report.differing:,} of them differ)"),
+        (report.covered, f"left out because the exchange's own are stored ({report.differing:,} of them differ)"),
     ]
     more = ", ".join(f"{count:,} {what}" for count, what in counts if count)
     return (
-        f"{title}: {report.new:,} candles of {printable(report.source)} ({report.format}, {report.rows:,} rows)"
-        f" imported into {printable(db)}, unproven" + (f"; {more}" if more else "")
+        f"{title}: {counted(report.new, 'candle')} from {printable(report.source)} ({report.format}, "
+        f"{report.rows:,} rows) imported into {printable(db)}, not proven" + (f"; {more}" if more else "")
     )

@@ -1,4 +1,4 @@
-"""``rxcandles markets``: what the exchange lists."""
+"""``rxcandles markets``: list the markets of the exchange."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ __all__ = ["markets"]
     help="""List the markets of the exchange with their names: all of them, or those that match PATTERN.
 
     \b
+    Reads:    nothing on this machine
+    Writes:   nothing
+    Network:  asks the exchange for its list
+
+    \b
     rxcandles markets 'KRW-*'
-    rxcandles markets '*-BTC' --json
+    rxcandles markets 'BTC-*' --json
     """
 )
 @click.argument("pattern", default="*")
@@ -35,7 +40,7 @@ __all__ = ["markets"]
 @options.as_json
 @options.gathered
 def markets(pattern: str, place: Place, output: Output) -> options.Work:
-    """List the markets of the exchange with their names: all of them, or those that match PATTERN."""
+    """List the markets of the exchange that match a pattern."""
 
     def work() -> int:
         if output.as_json:
@@ -44,7 +49,9 @@ def markets(pattern: str, place: Place, output: Output) -> options.Work:
         found = [each for each in everything if fnmatchcase(each.symbol, pattern)]
         if not found:
             glob = example_glob(place.kind)
-            raise RequestError(f"no market fits {pattern!r} among {len(everything):,}; write it as {glob!r}")
+            raise RequestError(
+                f"none of the {len(everything):,} markets matches {pattern!r}; write a pattern such as {glob!r}"
+            )
         if output.as_json:
             whose = place.whose()
             OBJECTS.show_all({"exchange": whose, **attrs.asdict(each)} for each in found)

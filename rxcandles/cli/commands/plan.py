@@ -1,4 +1,4 @@
-"""``rxcandles plan``: what a collection would take, before anything is sent or written."""
+"""``rxcandles plan``: what a collection would cost, before anything is sent or written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rxcandles.util.arguments import check_path
 __all__ = ["plan", "size"]
 
 SPANS: Final = 10
-"""Missing spans of one series that are printed; --json has all."""
+"""Most missing spans of one series that are printed; --json has all."""
 
 _EMPTY: Final = dict.fromkeys(
     [
@@ -45,8 +45,14 @@ _EMPTY: Final = dict.fromkeys(
 @click.command(
     help="""Show what a collection would cost, without fetching or writing anything.
 
-    You see the missing spans, the number of requests, the time they take at the rate limit, memory and disk. For
-    'KRW-*' the exchange is asked once which markets it lists. Markets that trade rarely need fewer requests.
+    Prints the missing spans, the number of requests, the time that they take at the rate limit, memory and disk.
+    Markets that trade rarely need fewer requests than planned.
+
+    \b
+    Reads:    the database
+    Writes:   nothing
+    Network:  only for a pattern such as 'KRW-*', to list the markets of the exchange,
+              or to ask a server of --base-url for its name
 
     \b
     rxcandles plan KRW-BTC 1m --count 200000
@@ -57,7 +63,7 @@ _EMPTY: Final = dict.fromkeys(
 @options.as_json
 @options.gathered
 def plan(wanted: Wanted, place: Place, output: Output) -> options.Work:
-    """Show what a collection would cost, without fetching or writing anything."""
+    """Print the plan of each series, and the cost of all."""
 
     def work() -> int:
         wanted.check(place.exchange, "plan")
@@ -67,7 +73,7 @@ def plan(wanted: Wanted, place: Place, output: Output) -> options.Work:
         requests = place.requests([wanted], left_out)
         for line in left_out:
             echo(line, err=True)
-        # Where there is no file the plan is that of an empty one, and none is made.
+        # If there is no file, plan for an empty one in memory, and create none.
         there = place if is_there(check_path("db", place.db)) else place.beside()
         OBJECTS.coming({each: _about(each) for each in requests})
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
@@ -80,7 +86,7 @@ def plan(wanted: Wanted, place: Place, output: Output) -> options.Work:
         if not output.quiet:
             for series in others:
                 what = f"{series.symbol} {series.timeframe} of {series.exchange!r}"
-                echo(f"the database has {what}, and this is a plan for {whose!r}", err=True)
+                echo(f"note: the database has {what}, but this is a plan for {whose!r}", err=True)
         return 0
 
     return work
@@ -94,9 +100,9 @@ def _about(request: Request) -> dict[str, Any]:
 
 
 async def _plans(place: Place, requests: Sequence[Request]) -> tuple[list[CollectionPlan], float, list[Series], str]:
-    """Return the plan of each request, the seconds of all at the limit they share, series of others, and whose it is.
+    """Return a plan for each request, the seconds of all at the shared limit, series of others, and the exchange.
 
-    Series of other exchanges are those whose own plan finds nothing stored.
+    The series of others: markets and timeframes that are stored from another exchange only.
     """
     async with place.connect(share_limit=False) as provider:
         whose = provider.exchange.name
@@ -150,7 +156,7 @@ def _print(
 
 
 def _again(requests: int) -> str:
-    return f" and {counted(requests, 'request')} to ask again about what was empty by one answer" if requests else ""
+    return f" and {counted(requests, 'request')} to ask again about provisional spans" if requests else ""
 
 
 def _print_spans(plan: CollectionPlan) -> None:
@@ -158,16 +164,16 @@ def _print_spans(plan: CollectionPlan) -> None:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
         echo(f"missing: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.missing) > SPANS:
-        echo(f"and {len(plan.missing) - SPANS:,} spans more; --json has them all")
+        echo(f"and {len(plan.missing) - SPANS:,} more spans; --json shows all")
     for start, stop in plan.doubtful[:SPANS]:
         slots = plan.request.timeframe.slots(start.timestamp(), stop.timestamp())
         echo(f"asked again: {span_shown(start, stop)}, {counted(slots, 'slot')}")
     if len(plan.doubtful) > SPANS:
-        echo(f"and {len(plan.doubtful) - SPANS:,} spans more to ask about again; --json has them all")
+        echo(f"and {len(plan.doubtful) - SPANS:,} more spans to ask again about; --json shows all")
 
 
 def size(count: float) -> str:
-    """Return a number of bytes as people write it: ``1.5 MB``."""
+    """Return a number of bytes with its unit: ``1.5 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

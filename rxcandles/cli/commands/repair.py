@@ -1,4 +1,4 @@
-"""``rxcandles repair``: taking out of a database what is wrong, and fetching it again."""
+"""``rxcandles repair``: remove from a database what is wrong, and fetch it again."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ __all__ = ["repair"]
 _REPAIRED: Final = dict.fromkeys([*(each.name for each in attrs.fields(RepairReport)), "repaired", "dry_run"])
 
 _CODE: Final = re.compile(r"[0-9]+[A-Z]{2,}[0-9A-Z]*", re.ASCII)
-"""A market whose code begins with digits and is no length of time."""
+"""A market code that begins with digits, such as ``1000BONK``, and is not a length of time."""
 
 ALL: Final = "all"
-"""What ``--refetch`` stands for without a span."""
+"""The value of ``--refetch`` if it has no span."""
 
 
 @attrs.frozen
 class How:
-    """What a repair is to do."""
+    """What a repair should do."""
 
     dry_run: bool = False
     sample: int | None = None
     seed: int | None = None
     report: str | None = None
-    """A file of findings."""
+    """A file with findings."""
     refetch: str | None = None
-    """``ALL``, a span, or the first of the words where the option is given without one."""
+    """``ALL`` or a span; or the first word, if the option stands before the words and has no span."""
     absences: bool = False
     into: str | None = None
 
@@ -72,13 +72,19 @@ class How:
 @click.command(
     help="""Remove from a database what is wrong, and fetch exactly that again.
 
-    Candles that can't be right, as the file itself shows, are deleted first. What the exchange no longer has does not
-    come back, so look at --dry-run first and keep a copy. Series of other exchanges than --exchange or --name are not
-    touched.
+    First it deletes what is wrong in the file itself, such as candles with invalid values. What the exchange no longer
+    has does not come back: run it with --dry-run first, and keep a copy of the file. Only series of one exchange are
+    repaired, that of --exchange or --name.
 
-    Candles that differ from the exchange are replaced once the new page has arrived. A candle that the exchange does
-    not have is deleted only after two answers. If a whole page was restated, the pages beside it are fetched too;
-    --refetch fetches all. What `verify --against-exchange` has found before is repaired too.
+    Candles that differ from the exchange are replaced when the new page has arrived. A candle that the exchange does
+    not have is deleted only after two answers. If a whole page differs, the pages beside it are fetched too; --refetch
+    fetches all pages. Findings of an earlier `rxcandles verify --against-exchange` are repaired too.
+
+    \b
+    Reads:    the database, and candles.db.found.json beside it
+    Writes:   the database; with --dry-run nothing; with --into only the new file
+    Network:  asks the exchange for what was deleted or differs; with --dry-run only for
+              --against-exchange
 
     \b
     rxcandles repair --dry-run
@@ -89,24 +95,29 @@ class How:
     rxcandles repair KRW-BTC 1m --refetch 2024-01-01/2024-02-01
     rxcandles repair --db candles.db --into saved.db
     """,
-    epilog="Exit codes: 0 nothing is left to repair, 1 failed, or there was nothing to ask about, 2 invalid arguments, "
-    "3 something is left, 4 the file itself is damaged (--into).",
+    epilog="Exit codes: 0 nothing is left to repair; 1 failed, or the exchange could not be asked about anything; "
+    "2 an argument is invalid; 3 something is left to repair; 4 the file itself is damaged (see --into).",
 )
 @options.stored_series
 @options.existing_db
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@options.against_exchange("First compare SAMPLE pages with the exchange, as verify does, and repair what differs.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done; change nothing.")
+@options.against_exchange("First compare SAMPLE pages with the exchange, as verify does; repair what differs.")
 @options.seed
 @click.option(
-    "--from", "report", metavar="FILE", help="Repair what `verify --against-exchange N --json` found; - for stdin."
+    "--from",
+    "report",
+    metavar="FILE",
+    help="Repair the findings in this output of `verify --against-exchange N --json`; - is stdin.",
 )
 @click.option(
     "--refetch", "refetch", is_flag=False, flag_value=ALL, default=None, metavar="[SPAN]",
-    help="Ask anew for all that is held, or for a SPAN of it: 30d, 2024-01-01, 2024-01-01/2024-02-01. What is "
-    "stored stays until its page has come.",
+    help="Fetch all stored candles again, or those of a SPAN: 30d, 2024-01-01 (until now), 2024-01-01/2024-02-01. "
+    "Stored candles stay until their new page has arrived.",
 )  # fmt: skip
-@click.option("--absences", is_flag=True, help="Ask the exchange now about all spans that are empty by one answer.")
-@click.option("--into", metavar="NEW", help="Copy what is readable of a damaged file into a new file, and repair that.")
+@click.option("--absences", is_flag=True, help="Ask the exchange now about all provisional spans.")
+@click.option(
+    "--into", metavar="NEW", help="Copy what can be read of a damaged file into the new file NEW, and repair that."
+)
 @options.connection
 @options.most
 @options.tz
@@ -115,7 +126,7 @@ class How:
 @options.takes(how=How)
 @options.gathered
 def repair(wanted: Wanted, place: Place, output: Output, how: How) -> options.Work:
-    """Remove from a database what is wrong, and fetch exactly that again."""
+    """Repair a database, and print what was done and what is left."""
 
     def work() -> int:
         check_seed(how.seed, how.sample)
@@ -145,10 +156,11 @@ def repair(wanted: Wanted, place: Place, output: Output, how: How) -> options.Wo
 def _repaired(
     place: Place, which: Which, output: Output, how: How, anew: bool | tuple[datetime, datetime]
 ) -> RepairReport:
-    """Repair, showing how far it is, and return what that came to."""
+    """Repair the database, show the progress, and return the report."""
     findings, others = (noted_findings(place.db), 0) if how.report is None else read_findings(how.report)
     if others and not output.quiet:
-        echo(f"{how.report} has not all that was found, {others:,} more: verify again afterwards", err=True)
+        more = f"{how.report!r} does not list all findings: {others:,} more were counted"
+        echo(f"note: {more}; run `rxcandles verify` again afterwards", err=True)
     asked: dict[Request, CollectionProgress] = {}
     OBJECTS.coming({place.db: lambda: _so_far(asked.values())})
     with progress_shown("repairing", quiet=output.quiet, page=place.kind.page_limit) as progress:
@@ -167,11 +179,11 @@ def _repaired(
                 )
             )  # fmt: skip
         except KeyboardInterrupt:
-            raise Interrupted("stopped; the same command goes on from there, and so does collecting") from None
+            raise Interrupted("stopped; run the same command again to continue, or collect") from None
 
 
 def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
-    """Return what a repair has fetched by now."""
+    """Return what a repair has fetched so far."""
     told = list(asked)
     return {
         "stored": sum(map(fetched_of, told)),
@@ -181,14 +193,14 @@ def _so_far(asked: Iterable[CollectionProgress]) -> dict[str, int]:
 
 
 def _anew(refetch: str | None, kind: Named) -> tuple[Sequence[str], bool | tuple[datetime, datetime]]:
-    """Return what ``--refetch`` says: a word of series, where it stands before them without a span, and its span."""
+    """Return what ``--refetch`` means: a word that belongs to the series, if it has no span, and the span."""
     if refetch is None or refetch == ALL:
         return (), refetch == ALL
     return ((), _span(refetch)) if _is_span(refetch, kind) else ((refetch,), True)
 
 
 def _is_span(text: str, kind: Named) -> bool:
-    """Whether a word is meant as a span: it is no timeframe, and no market is called so."""
+    """Whether a word is a span: it is not a timeframe, and it is not the code of a market."""
     if not text[:1].isdecimal() or meant_by(text) is not None or "-" in text[:4]:
         return False
     return not (_CODE.fullmatch(text) and _is_market(text, kind))
@@ -203,7 +215,7 @@ def _is_market(text: str, kind: Named) -> bool:
 
 
 def _span(text: str) -> tuple[datetime, datetime]:
-    """Return the times that ``30d``, ``2024-01-01`` or ``2024-01-01/2024-02-01`` say; up to now without a second."""
+    """Return the ends of ``30d``, ``2024-01-01`` or ``2024-01-01/2024-02-01``; the newer end is now if not given."""
     now = home(datetime.now(UTC))
     older, slash, newer = text.partition("/")
     try:
@@ -214,8 +226,8 @@ def _span(text: str) -> tuple[datetime, datetime]:
             now = read_time("--refetch", newer, ZONE.get()) if slash else now
         except RequestError:
             raise refusal(
-                "--refetch", text, "write 30d, 2024-01-01 (up to now) or 2024-01-01/2024-02-01, or nothing for all"
+                "--refetch", text, "write 30d, 2024-01-01 (until now) or 2024-01-01/2024-02-01, or no value for all"
             ) from None
     if start >= now:
-        raise refusal("--refetch", text, "give a time before the other one, or before now")
+        raise refusal("--refetch", text, "give an older end that is before the newer end, or before now")
     return start, now

@@ -1,4 +1,4 @@
-"""``rxcandles run``: collections that repeat, from a TOML file."""
+"""``rxcandles run``: collect the jobs of a TOML file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ __all__ = ["run"]
 
 
 @click.command(
-    help="""Collect what a TOML file describes: all its jobs at once, under one rate limit.
+    help="""Collect what a TOML file describes: all its jobs at the same time, under one rate limit.
+
+    \b
+    Reads:    the TOML file, and the database that it names
+    Writes:   the database; creates it if it does not exist
+    Network:  asks the exchange for what is not stored yet
 
     \b
     # jobs.toml
-    [defaults]                      # optional; anything that a job may say can stand here too
+    [defaults]                      # optional; may also have the keys of a job
     db = "candles.db"               # relative to the current folder
-    exchange = "upbit"              # also base_url, name, rate_limit (requests per second, or "none")
+    exchange = "upbit"              # also base_url, name, rate_limit (per second, or "none")
     last = "30d"
     [[jobs]]
     symbols = ["KRW-BTC", "KRW-ETH"]
@@ -27,7 +32,7 @@ __all__ = ["run"]
     [[jobs]]
     symbols = ["KRW-*"]
     timeframes = ["1d"]
-    since = 2020-01-01              # or count, or last; and until
+    since = 2020-01-01              # or count, or last; may also have until
 
     \b
     rxcandles run jobs.toml
@@ -42,7 +47,7 @@ __all__ = ["run"]
 @options.told
 @options.gathered
 def run(file: str, output: Output, refetch: bool) -> options.Work:
-    """Collect what a TOML file describes: all its jobs at once, under one rate limit."""
+    """Collect all jobs of a file at the same time."""
 
     def work() -> int:
         wanted, place = read_jobs(file)

@@ -1,28 +1,40 @@
-"""``rxcandles simulate``: a simulated Upbit as a process."""
+"""``rxcandles simulate``: run a simulated exchange as a server."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from rxcandles.cli import options
 from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import echo
+from rxcandles.modes.connect import OwnRate
+from rxcandles.simulator.faces import FACES
 
 __all__ = ["simulate"]
 
+_TRY: Final = {
+    "upbit": "KRW-BTC 1m --count 1000 --exchange simulated",
+    "binance": "BTCUSDT 1m --count 1000 --exchange binance",
+}
+"""What to collect from each, to see it work."""
+
 
 @click.command(
-    help="""Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C.
+    help="""Run a simulated exchange on this machine, for tests and demonstrations, until you press Ctrl-C.
 
-    Its candles are invented. They are stored as "simulated", never as candles of a real exchange.
+    It answers as Upbit does, or as Binance (spot) with --as binance. Its candles are invented. They are stored as
+    "simulated", never as candles of a real exchange.
 
     \b
     rxcandles simulate --port 8700 --latency 0.05
     rxcandles collect KRW-BTC 1m --count 1000 --exchange simulated --base-url http://127.0.0.1:8700
     """
+)
+@click.option(
+    "--as", "face", type=click.Choice(list(FACES)), default="upbit", show_default=True, help="Exchange to simulate."
 )
 @click.option(
     "--port",
@@ -35,24 +47,27 @@ __all__ = ["simulate"]
     "--rate-limit",
     type=options.rate,
     metavar="N|none",
-    default="10",
-    help="Requests per second, or none.  [default: 10]",
+    default=OwnRate.OWN,
+    help="Requests per second as Upbit, request weight per minute as Binance, or none.  [default: 10, 6000]",
 )
 @click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds per answer.")
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated Upbit on this machine, for tests and demonstrations, until you press Ctrl-C."""
+    """Run a simulated exchange on this machine, for tests and demonstrations, until you press Ctrl-C."""
     return lambda: _simulate(**asked)
 
 
-def _simulate(port: int, rate_limit: float | None, latency: float) -> int:
-    from rxcandles.simulator import Simulator
+def _simulate(face: str, port: int, rate_limit: float | OwnRate | None, latency: float) -> int:
+    from rxcandles.simulator import faces
+
+    limited: dict[str, Any] = {}
+    if not isinstance(rate_limit, OwnRate):
+        whole = face == "binance" and rate_limit is not None and rate_limit.is_integer()
+        limited["rate"] = int(rate_limit or 0) if whole else rate_limit
 
     async def serve() -> None:
-        async with Simulator(rate=rate_limit, latency=latency, port=port) as simulator:
-            echo(
-                f"{simulator.base_url}  (try: rxcandles collect KRW-BTC 1m --count 1000 "
-                f"--exchange simulated --base-url {simulator.base_url}; Ctrl-C stops it)"
-            )
+        async with faces.face(face, latency=latency, port=port, **limited) as simulator:
+            url = simulator.base_url
+            echo(f"{url}  (try: rxcandles collect {_TRY[face]} --base-url {url}; Ctrl-C stops it)")
             await asyncio.Event().wait()
 
     run_async(serve())

@@ -1,4 +1,4 @@
-"""``rxcandles stream``: candles on stdout while they are collected."""
+"""``rxcandles stream``: print candles on stdout while they are being collected."""
 
 from __future__ import annotations
 
@@ -26,14 +26,19 @@ from rxcandles.modes.provider import CandleDataProvider
 __all__ = ["stream"]
 
 CUT_SHORT: Final = 141
-"""Exit code of a stream whose reader had enough, as shells report it of other programs (128 + SIGPIPE)."""
+"""Exit code if the reader of stdout has closed it: 128 + SIGPIPE, as shells report it for other programs."""
 
 
 @click.command(
     help="""Print candles while they are being collected. Stored candles are not fetched again.
 
-    Several series are printed one after the other. If their timeframes differ, csv and jsonl have a last column
-    "timeframe".
+    Needs little memory, however many candles there are. Several series are printed one after the other. If their
+    timeframes differ, csv and jsonl have "timeframe" as their last field.
+
+    \b
+    Reads:    the database
+    Writes:   the database (what was fetched), and candles to stdout
+    Network:  asks the exchange for what is not stored yet
 
     \b
     rxcandles stream KRW-BTC 1m --last 30d --format jsonl | gzip > btc.jsonl.gz
@@ -46,7 +51,7 @@ CUT_SHORT: Final = 141
 @options.imported
 @options.gathered
 def stream(wanted: Wanted, place: Place, output: Output, order: Order, refetch: bool) -> options.Work:
-    """Print candles while they are being collected. Stored candles are not fetched again."""
+    """Print each series while it is being collected."""
     how = {"order": order, "refetch": refetch, "include_imported": wanted.include_imported}
 
     def work() -> int:
@@ -66,7 +71,7 @@ def stream(wanted: Wanted, place: Place, output: Output, order: Order, refetch: 
                 doubts[title] = found
             return 0
 
-        # On a terminal the candles themselves show how far it is.
+        # On a terminal, the candles themselves show the progress.
         code = run_several(place, titles, output, streamed, live=not sys.stdout.isatty())
         return code or tell(doubts, failures, quiet=output.quiet) or bool(left_out)
 
@@ -80,7 +85,7 @@ async def _streamed(
     tell: Callable[[CollectionProgress], None],
     how: Mapping[str, Any],
 ) -> Doubts | int:
-    """Print one series as it comes; return what of it is not sure, or an exit code once nobody reads on."""
+    """Print one series as it arrives; return what is doubtful about it, or an exit code if stdout was closed."""
     if request.start == request.stop:
         return Doubts()
     seen, progress = Seen(request), LastProgress(tell)

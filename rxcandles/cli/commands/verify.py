@@ -1,4 +1,4 @@
-"""``rxcandles verify``: whether a database is true."""
+"""``rxcandles verify``: check a database."""
 
 from __future__ import annotations
 
@@ -37,33 +37,39 @@ __all__ = ["verify"]
 _VERIFIED: Final = dict.fromkeys([*(each.name for each in attrs.fields(VerificationReport)), "clean", "damaged"])
 
 KEPT: Final = 1000
-"""Findings of a kind that a comparison with the exchange notes for a repair."""
+"""Most findings of each kind that a comparison with the exchange saves for a repair."""
 
 
 @click.command(
-    help="""Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing.
+    help="""Check a database: the file, the names, every candle, and the coverage. Changes nothing in it.
 
-    With --against-exchange each page is one request, and a second one if the page differs. What differs is noted in a
-    file beside the database (candles.db.found.json), which `rxcandles repair` reads.
+    With --against-exchange it also compares some pages with the exchange: one request for each page, and a second one
+    if the page differs.
+
+    \b
+    Reads:    the database
+    Writes:   only with --against-exchange: what differs, into candles.db.found.json
+              beside the database, where `rxcandles repair` finds it
+    Network:  only with --against-exchange
 
     \b
     rxcandles verify
     rxcandles verify KRW-BTC 1m --db candles.db --against-exchange 20
     rxcandles verify --against-exchange 50 --json > found.json
     """,
-    epilog="Exit codes: 0 nothing is wrong, 1 the check failed, or compared nothing (or --complete: candles are "
-    "missing), 2 invalid "
-    "arguments, 3 something is wrong (rxcandles repair), 4 the file itself is damaged.",
+    epilog="Exit codes: 0 nothing is wrong; 1 the check failed, or no page could be compared, or with --complete a "
+    "series has a gap; 2 an argument is invalid; 3 something is wrong (run rxcandles repair); 4 the file itself is "
+    "damaged.",
 )
 @options.stored_series
 @options.existing_db
 @options.against_exchange(
-    "Also fetch SAMPLE pages from the exchange and compare them: doubtful ones first, then random ones."
+    "Also fetch this number of pages from the exchange and compare them: doubtful pages first, then random ones."
 )
 @options.seed
 @options.connection
 @options.most
-@click.option("--complete", is_flag=True, help="Also exit with 1 if a series has missing candles in between.")
+@click.option("--complete", is_flag=True, help="Exit with 1 also if a series has a gap, and name the gaps on stderr.")
 @options.tz
 @options.as_json
 @options.quiet_if_well
@@ -71,7 +77,7 @@ KEPT: Final = 1000
 def verify(
     wanted: Wanted, place: Place, output: Output, sample: int | None, seed: int | None, complete: bool
 ) -> options.Work:
-    """Check a database: the file, the names, every candle, and the record of what is complete. Changes nothing."""
+    """Check a database, and print the findings."""
 
     def work() -> int:
         check_seed(seed, sample)
@@ -109,7 +115,7 @@ async def _verified(place: Place, which: Which, shown: int, sample: int | None, 
 
 
 def _first(report: VerificationReport, most: int) -> VerificationReport:
-    """Return a report with no more findings of each kind."""
+    """Return the report with at most ``most`` findings of each kind."""
     left, shown = Counter[str](), []
     for each in report.findings:
         left[each.kind] += 1

@@ -18,12 +18,12 @@ __all__ = ["feather_source", "parquet_source"]
 _LEAST: Final = 64 << 20
 """Bytes that any piece may unpack to."""
 _RATIO: Final = 50
-"""How many times its size a larger piece may; of candles it is 2 to 10."""
+"""How many times its size a larger piece may unpack to; pieces of candles unpack to 2 to 10 times."""
 _MOST: Final = 1 << 29
-"""Bytes that no piece may unpack to: it is in memory at once."""
+"""The most bytes that a piece may unpack to, since it is in memory at once."""
 _ROWS: Final = 2_000_000
 _BYTES: Final = 0.05
-"""Bytes that a row takes at least, where a file has more than so many: each has another time."""
+"""The fewest bytes a row in a file with many rows, since each row has another time."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def parquet_source(path: Path, where: str) -> Iterator[ArrowSource]:
         raise RequestError(f"{where} is no Parquet file: {error}") from error
     with file:
         _check_groups(file.metadata, path.stat().st_size, where)
-        # Texts as dictionaries: a long one that each row repeats is there once.
+        # Read texts as dictionaries: a long text that each row repeats is stored once.
         texts = [
             field.name
             for field in file.schema_arrow
@@ -94,10 +94,10 @@ def _check_size(where: str, unpacked: int, packed: int) -> None:
 
 
 def _check_messages(ipc: Any, path: Path, where: str) -> None:
-    """Refuse a feather file with a batch that unpacks to far more than candles do; nothing is unpacked for it."""
+    """Refuse a feather file with a batch that unpacks to far more than candles do; the check itself unpacks nothing."""
     arrow = need("pyarrow", "arrow")
     with arrow.memory_map(str(path)) as file:
-        file.seek(8)  # what follows the magic is Arrow's stream
+        file.seek(8)  # Arrow's stream follows the magic
         for message in ipc.MessageReader.open_stream(file):
             if message.type in ("record batch", "dictionary") and message.body is not None:
                 try:
@@ -113,9 +113,9 @@ def _check_messages(ipc: Any, path: Path, where: str) -> None:
 
 
 def _declared(metadata: memoryview, body: memoryview, kind: str) -> tuple[int, int]:
-    """Return the rows of a batch and the bytes that its buffers unpack to, of Arrow's flatbuffer ``Message``.
+    """Return the rows of a batch, and the bytes that its buffers unpack to, from Arrow's flatbuffer ``Message``.
 
-    Each compressed buffer begins with the length that it has unpacked, -1 where it is not compressed.
+    Each compressed buffer begins with its unpacked length, or -1 if it is not compressed.
     """
     message = struct.unpack_from("<I", metadata, 0)[0]
     batch = _table(metadata, message, 2)
@@ -138,7 +138,7 @@ def _declared(metadata: memoryview, body: memoryview, kind: str) -> tuple[int, i
 
 
 def _field(data: memoryview, table: int, number: int) -> int:
-    """Where a table has a field; 0 where it has not."""
+    """Return where a table has a field; 0 if it has none."""
     entries = table - int(struct.unpack_from("<i", data, table)[0])
     size = struct.unpack_from("<H", data, entries)[0]
     at = 4 + 2 * number

@@ -1,4 +1,4 @@
-"""Check every row of a source: an impossible one stops the import, and none is changed."""
+"""Check every row of a source: an impossible row stops the import, and no row is changed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["RowChecker"]
 
 _NOTHING: Final = (None,) * (len(COLUMNS) - len(NEEDED))
 _SPARE: Final = 200_000
-"""Rows that may repeat others, beside four for each slot."""
+"""Rows that may repeat others, in addition to four for each slot."""
 _MILLISECONDS: Final = 1000
 
 
 class RowChecker:
-    """Makes rows of what a source has, and counts what it leaves out."""
+    """Converts and checks the rows of a source, and counts those that it leaves out."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class RowChecker:
         self._stop = timeframe.floor(max(now - SETTLE_SECONDS, 0))
         self._keep_empty = keep_empty
         self._oldest, self._newest, self._rows = END, 0, 0
-        # Where the values of a row are, in the order of ``columns.names``.
+        # Positions of a row's values, in the order of ``columns.names``.
         self._times = len(columns.times) + len(columns.zones)
         checks = [
             *[self._market_fault] * len(columns.markets),
@@ -81,7 +81,7 @@ class RowChecker:
         self._optional = [places.get(name) for name in COLUMNS[len(NEEDED) :]]
 
     def rows(self, batch: Batch) -> Iterator[StagedRow]:
-        """Yield the rows of a batch, or raise :class:`RequestError` that names the first that can't be."""
+        """Yield the rows of a batch; raise :class:`RequestError` that names the first impossible one."""
         open_time, stop, on_grid = self._open_times, self._stop, self._frame.on_grid
         times, first_value, past_volume, comma = self._times, self._first_value, self._past_volume, self._comma
         states_more = bool(self._named or self._columns.others)
@@ -101,7 +101,7 @@ class RowChecker:
             opened_times.append(opened)
             if self._closes_at is not None:
                 self._check_length(place, opened, values[self._closes_at])
-                self._closes_at = None  # the first row speaks for all
+                self._closes_at = None  # the first row decides for all
             if states_more:
                 self._check_statements(place, values)
             try:
@@ -130,7 +130,7 @@ class RowChecker:
         self._count(opened_times)
 
     def finish(self) -> list[str]:
-        """Raise where the times are those of a longer timeframe; return what is worth telling."""
+        """Raise if the times are those of a longer timeframe; return notes on what was read."""
         notes = self._others.notes()
         longer = self.steps.longer()
         if longer is None:
@@ -166,7 +166,7 @@ class RowChecker:
             raise self._refusal(place, f"{field} is {shown(value)}; {error}") from None
 
     def _optional_values(self, place: int, opened: int, values: Sequence[Any]) -> list[Any]:
-        """Return the turnover, the time of the last trade and the values of day candles; None for each that lacks."""
+        """Return the turnover, the time of the last trade and the values of day candles; None for each missing one."""
         more: list[Any] = []
         for name, at in zip(COLUMNS[len(NEEDED) :], self._optional, strict=True):
             if at is None or absent(values[at]):
@@ -181,7 +181,7 @@ class RowChecker:
         """Return the milliseconds of the last trade; None for a time that only repeats the open time."""
         ticks = unit_of(value)
         if ticks is None and not isinstance(value, int | float) and not _digits(value):
-            return None  # a time in words, which has been read as one
+            return None  # a time as text, which was read as the open time
         read = self._number(place, at, value)
         if ticks is None or ticks == _MILLISECONDS:
             stamp: Any = int(read) if read == read // 1 else read
@@ -198,18 +198,18 @@ class RowChecker:
         return stamp
 
     def _check_blank(self, place: int, values: Sequence[Any]) -> None:
-        """Raise for the first value of a row that is no number, unless the row has none at all."""
+        """Raise for the first value of a row that is not a number, unless the row has none at all."""
         if not self._is_blank(values):
             for at in range(self._first_value, self._past_volume):
                 self._number(place, at, values[at])
 
     def _is_blank(self, values: Sequence[Any]) -> bool:
-        """Whether a row has a time and nothing else, where such rows are slots in which nobody traded."""
+        """Return whether a row has only a time, in a source where such rows are slots without a trade."""
         *prices, volume = values[self._first_value : self._past_volume]
         return self._blanks and all(map(absent, prices)) and (absent(volume) or _is_zero(volume))
 
     def _check_statements(self, place: int, values: Sequence[Any]) -> None:
-        """Check what a row says of its series; what was once found right is not looked at again."""
+        """Check what a row states about its series; a value that was found right is not checked again."""
         if self._columns.others:
             fault = self._others(values[self._others_at], guessed=self._open_times.guessed)
             if fault:
@@ -236,7 +236,7 @@ class RowChecker:
         return f"it is of the exchange {shown(value)}, not of {self._exchange!r}"
 
     def _check_length(self, place: int, opened: int, closes: Any) -> None:
-        """Some say when each candle ends: where the next begins, or a tick or a second before."""
+        """Check the end of each candle, if the source has it: where the next begins, or a tick or a second before."""
         column = self._columns.close_time or ""
         end = self._open_times.end(column, closes, opened)
         if end is None:

@@ -1,4 +1,4 @@
-"""Read CSV as programs and spreadsheets write it: lines above the header, or no header, in any encoding."""
+"""Read CSV as programs and spreadsheets write it: with lines above the header, without a header, in any encoding."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from rxcandles.util.arguments import shown
 __all__ = ["CsvFile", "csv_source"]
 
 _SAMPLE: Final = 1 << 17
-"""Characters by which a file's shape is told."""
+"""Characters from which the shape of a file is judged."""
 _LONGEST: Final = 1 << 16
-"""Characters within which a line ends."""
+"""The most characters of a line."""
 _ABOVE: Final = 15
-"""Lines among which the header is looked for."""
+"""Lines in which the header is searched."""
 _FEWEST: Final = 5
-"""Columns that candles have at least."""
+"""The fewest columns of candles."""
 _BLANK: Final = 100_000
 """Lines without a value that a file may have beside its rows."""
 
@@ -65,7 +65,7 @@ class CsvFile(Source):
     def _header(
         self, sampled: Sequence[Sequence[str]], where: str, columns: Mapping[str, str], symbol: str
     ) -> tuple[Sequence[str], int]:
-        """Return the columns' names, and how many lines come before the first row."""
+        """Return the names of the columns, and the number of lines before the first row."""
         start = next(at for at, row in enumerate(sampled) if any(cell.strip() for cell in row))
         first_lines = sampled[start : start + _ABOVE]
         for tool in known_tools():
@@ -99,7 +99,7 @@ class CsvFile(Source):
         start = 0 if "0" in columns.values() else 1
         names = [str(at) for at in range(start, start + len(first))]
         if columns and not set(columns.values()) <= set(names) and set(columns.values()) <= set(first):
-            names = list(first)  # they were named by the values of the first row, which is one of the candles
+            names = list(first)  # the columns were named after the values of the first row, which is a candle
         if not columns:
             wanted = ",".join(f"{field}={at}" for at, field in enumerate(NEEDED, 1))
             raise RequestError(
@@ -107,14 +107,14 @@ class CsvFile(Source):
                 f" which by number with columns (--columns), such as {wanted}, and all lines are read"
             )
         self.notes = ["it has no header; its columns were taken by number"]
-        # A market's name is one where nobody says so, too.
+        # A column of market names counts without a header, too.
         return [
             "market" if _MARKET.fullmatch(cell.strip()) and name not in columns.values() else name
             for name, cell in zip(names, first, strict=True)
         ]
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
-        """Yield them; lines without a value are none."""
+        """Yield batches of rows; lines without a value are skipped."""
         pick = itemgetter(*(self.names.index(name) for name in wanted))
         width, blank, count = len(self.names), 0, 0
         for _ in range(self._skip):
@@ -159,18 +159,20 @@ def _lines(file: IO[str], where: str) -> Iterator[str]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The mark of which the first lines have most: one by one, so that a title above them has no say."""
+    """Return the mark that is most frequent in the first lines, counted line by line, so that a title has little
+    weight.
+    """
     counts = Counter[str]()
     for line in lines[:_ABOVE]:
         counts[max(",;\t|", key=line.count)] += 1 if any(mark in line for mark in ",;\t|") else 0
-    # A comma may also stand before decimals: where something else divides the header, it does.
+    # A comma may also be a decimal comma: it is one if another mark separates the header.
     header = next((line for line in lines if any(mark in line for mark in ";\t|")), "")
     other = max(";\t|", key=header.count)
     return other if header.count(other) >= _FEWEST - 1 else counts.most_common(1)[0][0]
 
 
 def _is_data(row: Sequence[str]) -> bool:
-    """Say whether a line has values rather than names; pandas numbers columns that have no name."""
+    """Return whether a line has values rather than names; pandas numbers columns without a name."""
     cells = [cell.strip() for cell in row]
     if cells in (list(map(str, range(len(cells)))), ["", *map(str, range(len(cells) - 1))]):
         return False
@@ -178,5 +180,5 @@ def _is_data(row: Sequence[str]) -> bool:
 
 
 def _known(row: Sequence[str]) -> int:
-    """How many of the names that candles need are in a line."""
+    """Return how many of the names that candles need are in a line."""
     return len({field for cell in row if (field := field_called(cell))})

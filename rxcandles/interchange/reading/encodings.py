@@ -1,4 +1,4 @@
-"""Find the encoding of a text file: by its mark, else UTF-8, else that of Korean Windows."""
+"""Find the encoding of a text file: by its mark, or else UTF-8, or else that of Korean Windows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECE: Final = 1 << 20
 
 
 def check_encoding(name: str | None) -> str | None:
-    """Return the name of an encoding of text, or raise :class:`RequestError` where there is none."""
+    """Return the name of a text encoding; raise :class:`RequestError` if there is none of that name."""
     if name is None:
         return None
     try:
@@ -38,7 +38,7 @@ def check_encoding(name: str | None) -> str | None:
 
 
 def encoding_of(path: Path, where: str) -> str:
-    """Return the encoding of a file, all of which is read for it."""
+    """Return the encoding of a file; the whole file is read for it."""
     with path.open("rb") as file:
         head = file.read(4096)
     for mark, name in _MARKS:

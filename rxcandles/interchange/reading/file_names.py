@@ -1,4 +1,4 @@
-"""Find the series of a file by its name, and by the folders that it lies in."""
+"""Find the series of a file by its name and its folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _BY_NAME: Final = "by its name"
 
 
 def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None, list[Statement]]:
-    """Return all that the name and the folders of a file say, and the tool that names files so, if it is a format."""
+    """Return everything that the name and the folders of a file state, and the tool that names files so, if it is a
+    format.
+    """
     named = next(((each, found) for each in known_tools() if (found := each.by_name(path.name))), None)
     statements = [] if named is None else [named[1]]
     statements += _by_words(path.name, is_named=named is not None)
@@ -32,9 +34,9 @@ def statements_of_name(path: Path, *, folders: bool = True) -> tuple[str | None,
 
 
 def series_of_name(path: Path, exchange: str = EXCHANGES[0]) -> tuple[str, str] | None:
-    """Return the market and timeframe of a file by its name and folders alone, or None where they don't say both.
+    """Return the market and timeframe of a file by its name and folders alone; None if one of the two is missing.
 
-    A name that says a market of another exchange than ``exchange`` says none.
+    A name with a market of another exchange than ``exchange`` does not count.
     """
     _, statements = statements_of_name(path)
     own = any(each.name == exchange and each.by_name(path.name) for each in known_tools())
@@ -52,7 +54,7 @@ def series_of_name(path: Path, exchange: str = EXCHANGES[0]) -> tuple[str, str] 
 
 
 def _by_words(name: str, *, is_named: bool) -> list[Statement]:
-    """What the words of a name say, beside what it says in the way of a tool."""
+    """Return what the words of a name state, beside what a tool reads in it."""
     words, zoned = read_words(name), zone_in_words(name)
     statement = Statement(_BY_NAME, exchanges=words.exchanges, zone=zoned.zone, unclear=zoned.unclear)
     if not is_named:

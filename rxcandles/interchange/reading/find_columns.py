@@ -34,11 +34,11 @@ from rxcandles.util.arguments import refusal, shown
 __all__ = ["MARKET", "ColumnMap", "TimeColumn", "check_columns", "field_called", "find_columns"]
 
 MARKET: Final = "market"
-"""The name by which ``columns`` says which column has the market."""
+"""The key in ``columns`` for the column with the market."""
 
 _KOREAN: Final = re.compile("[가-힣]")
 _MOST: Final = 10_000
-"""Columns that a source may have."""
+"""The most columns of a source."""
 
 
 @attrs.frozen
@@ -47,9 +47,9 @@ class TimeColumn:
 
     name: str
     zone: tzinfo | None
-    """The zone that its name says."""
+    """The zone in its name."""
     unclear: str | None
-    """What its name says of a zone that nobody can tell for sure."""
+    """The part of its name that is an ambiguous zone."""
     clock: bool
     """Whether it may have a time of day."""
     stamp: bool
@@ -64,27 +64,27 @@ class ColumnMap:
 
     times: tuple[TimeColumn, ...]
     values: tuple[tuple[str, str], ...]
-    """Our column and theirs, in the order of ours."""
+    """Our column and the source's, in our order."""
     zones: tuple[str, ...]
-    """Columns that name the zone of each row's times."""
+    """Columns with the zone of each row's times."""
     markets: tuple[str, ...]
-    """Columns that name the market of each row."""
+    """Columns with the market of each row."""
     frames: tuple[str, ...]
-    """Columns that name the timeframe of each row."""
+    """Columns with the timeframe of each row."""
     exchanges: tuple[str, ...]
-    """Columns that name the exchange."""
+    """Columns with the exchange."""
     others: tuple[str, ...]
-    """Columns that no candle needs, and that have words, or numbers that may be those of a timeframe."""
+    """Columns that candles do not need, with words, or with numbers that may be those of a timeframe."""
     close_time: str | None
     """The column with the end of each candle, as Binance has it."""
     stamp_is_trade: bool
-    """Whether ``timestamp`` is that of the last trade, as in what Upbit sends."""
+    """Whether ``timestamp`` is the time of the last trade, as in Upbit's answers."""
     hints: tuple[str, ...]
-    """Why its times, where they have no zone, may be Korean."""
+    """Reasons why its times, if they have no zone, may be Korean."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that is read, in the order in which rows are checked."""
+        """All columns that are read, in the order in which rows are checked."""
         close = () if self.close_time is None else (self.close_time,)
         theirs = (name for _, name in self.values)
         named = (*self.zones, *self.markets, *self.frames, *self.exchanges, *self.others)
@@ -92,13 +92,13 @@ class ColumnMap:
 
 
 def field_called(name: str) -> str | None:
-    """Return which value of a candle a name stands for in a header, or None."""
+    """Return which value of a candle a name in a header stands for, or None."""
     name = plain(name)
     return next((field for field, aliases in _aliases().items() if name in aliases), None)
 
 
 def check_columns(columns: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return a mapping of our columns' names to others, or raise :class:`RequestError`."""
+    """Return the mapping from our column names to the source's; raise :class:`RequestError` if it is invalid."""
     if columns is None:
         return {}
     if not isinstance(columns, Mapping) or not all(isinstance(name, str) for name in columns.values()):
@@ -112,9 +112,10 @@ def check_columns(columns: Mapping[str, str] | None) -> Mapping[str, str]:
 def find_columns(
     names: Sequence[str], where: str, columns: Mapping[str, str], symbol: str, texts: Sequence[str] = ()
 ) -> ColumnMap:
-    """Return which of the columns ``names`` is which, or raise :class:`RequestError` that says what was wanted.
+    """Return which of the columns ``names`` is which; raise :class:`RequestError` that says what is missing.
 
-    ``columns`` are those that the caller names; ``texts`` are those that have words.
+    * ``columns``: those that the caller names.
+    * ``texts``: those that contain words.
     """
     if len(names) > _MOST:
         raise RequestError(f"{where} has {len(names):,} columns; leave those of the candles")
@@ -143,7 +144,7 @@ def find_columns(
 
 
 class _Header:
-    """The columns of a source, by their plain names, and those that the caller names."""
+    """The columns of a source by their plain names, and those that the caller names."""
 
     def __init__(self, names: Sequence[str], where: str, columns: Mapping[str, str]) -> None:
         self._names = names
@@ -157,7 +158,7 @@ class _Header:
     def _column(self, name: str, field: str) -> str:
         if name in self._names:
             return name
-        # By its place, as in a file without a header.
+        # By its position, as in a file without a header.
         if re.fullmatch(r"\d{1,5}", name, re.ASCII) and 1 <= int(name) <= len(self._names):
             return self._names[int(name) - 1]
         raise RequestError(
@@ -165,11 +166,11 @@ class _Header:
         )
 
     def named(self, names: frozenset[str]) -> tuple[str, ...]:
-        """Return the columns that have one of these names, and that are nothing else."""
+        """Return the columns that have one of these names and no other role."""
         return tuple(name for key in sorted(names) for name in self._known.get(key, ()) if name not in self._taken)
 
     def values(self, symbol: str) -> dict[str, str]:
-        """Return the columns of the values, by our names of them."""
+        """Return the columns of the values, by our names."""
         values: dict[str, str] = {}
         for field, aliases in _aliases(symbol).items():
             if field in self._asked:
@@ -189,7 +190,7 @@ class _Header:
         return names[0]
 
     def times(self) -> tuple[TimeColumn, ...]:
-        """Return the columns that may have the open time, the most trustworthy first."""
+        """Return the columns that may have the open time, the most reliable first."""
         theirs = [plain(name) for tool in known_tools() for name in tool.columns.get("open_time", ())]
         places = {alias: place for place, alias in enumerate((*theirs, *TIMES))}
         taken = {name for field, name in self._asked.items() if field != "open_time"}
@@ -210,11 +211,11 @@ class _Header:
             column = TimeColumn(name, zoned.zone, zoned.unclear, is_clock, is_stamp, bare in NAMELESS)
             columns.append((-1 if is_asked else places[bare], column))
         ordered = [column for _, column in sorted(columns, key=lambda each: each[0])]
-        # A numbering that pandas wrote beside a time is none.
+        # A numbering that pandas writes beside a time is not a time.
         return tuple([each for each in ordered if not each.nameless or each.name == asked] or ordered)
 
     def check_complete(self, values: Mapping[str, str], times: Sequence[TimeColumn]) -> None:
-        """Raise :class:`RequestError` where a candle lacks a value."""
+        """Raise :class:`RequestError` if a value of a candle has no column."""
         missing = ([] if times else ["open_time"]) + [field for field in NEEDED[1:] if field not in values]
         if missing:
             raise RequestError(
@@ -223,18 +224,18 @@ class _Header:
             )
 
     def stamp(self, times: Sequence[TimeColumn]) -> dict[str, str]:
-        """Return the column with the time of the last trade, where there is one beside the open time."""
+        """Return the column with the time of the last trade, if there is one beside the open time."""
         if "timestamp" in self._asked:
             return {"timestamp": self._asked["timestamp"]}
         names = self._known.get("timestamp", ())
         return {"timestamp": names[0]} if names and len(times) > 1 and self._asked.get("open_time") != names[0] else {}
 
     def markets(self) -> tuple[str, ...]:
-        """Return the columns that name the market of each row."""
+        """Return the columns with the market of each row."""
         return (self._asked[MARKET],) if MARKET in self._asked else self.named(MARKETS)
 
     def close_time(self) -> str | None:
-        """Return the column with the end of each candle, whether or not its name says a zone."""
+        """Return the column with the end of each candle, whether or not its name contains a zone."""
         bare: dict[str, list[str]] = {}
         for name in self._names:
             bare.setdefault(re.sub(r"[()\[\]]", "", plain(zone_named(name).rest)), []).append(name)
@@ -242,7 +243,7 @@ class _Header:
         return next(names, None)
 
     def with_others(self, column_map: ColumnMap, texts: Sequence[str]) -> ColumnMap:
-        """Add the columns that no candle needs; raise where a column that is read is there more than once."""
+        """Add the columns that candles do not need; raise if a column that is read exists more than once."""
         counted = Counter(self._names)
         read = {plain(name) for name in column_map.names} | set(column_map.names)
         others = tuple(
@@ -260,7 +261,7 @@ class _Header:
 
 
 def _aliases(symbol: str = "") -> dict[str, tuple[str, ...]]:
-    """The names of values, with the tools' and those that name a currency: ``Volume BTC`` is ``KRW-BTC``'s volume."""
+    """Return the names of values, with the tools' and those with a currency: ``Volume BTC`` is ``KRW-BTC``'s volume."""
     aliases = dict(VALUES)
     for tool in known_tools():
         aliases = {field: (*names, *map(plain, tool.columns.get(field, ()))) for field, names in aliases.items()}
@@ -272,7 +273,7 @@ def _aliases(symbol: str = "") -> dict[str, tuple[str, ...]]:
 
 
 def _hints(names: Sequence[str], chosen: Sequence[str]) -> tuple[str, ...]:
-    """Why times without a zone may be Korean."""
+    """Return the reasons why times without a zone may be Korean."""
     korean = ["its headings are Korean"] if any(_KOREAN.search(name) for name in chosen) else []
     return (*korean, *(hint for tool in known_tools() if (hint := tool.korean_hint(names))))
 

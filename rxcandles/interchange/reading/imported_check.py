@@ -21,22 +21,28 @@ from rxcandles.util.showing import Brief
 __all__ = ["ImportCheck", "check_imported"]
 
 _MOST: Final = 10
-"""Differences that are told one by one."""
+"""Differences that are listed one by one."""
 _MOST_ROWS: Final = 100_000
 
 
 @attrs.frozen(repr=False)
 class ImportCheck(Brief):
-    """What a comparison of imported candles with the exchange's came to."""
+    """The result of comparing imported candles with the exchange's.
+
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> check = await check_imported(store, exchange, limiter, "KRW-BTC", "1m", pages=1)
+    >>> check.differing, check.examples
+    (0, ())
+    """
 
     pages: int
     """Pages of the exchange that were compared."""
     candles: int
     """Imported candles in them."""
     differing: int
-    """Those of them that the exchange does not have, or has with other values."""
+    """Imported candles that the exchange does not have, or has with other values."""
     lacking: int
-    """Candles that the exchange has between them, and the import has not."""
+    """Candles of the exchange between them that the import does not have."""
     examples: tuple[str, ...]
     """The first ten of both, in words."""
 
@@ -51,16 +57,16 @@ async def check_imported(
 ) -> ImportCheck:
     """Compare imported candles with those of the exchange, on pages chosen at random.
 
-    - ``pages``: at most so many pages of the exchange are compared, each up to an imported candle chosen at random.
+    * ``pages``: the most pages of the exchange to compare; each ends at an imported candle chosen at random.
 
-    Stores nothing and proves nothing. Sends one request a page, one at a time, and a second one where an answer is
+    Nothing is stored or covered. It sends one request a page, one at a time, and a second one if an answer is
     implausible; one page is in memory. Candles younger than an hour, or older than the exchange keeps, are left out.
 
     Raises:
 
-    - ``RequestError``: an argument is not valid, or the store keeps no imports.
-    - ``ExchangeError``: a page can't be fetched.
-    - ``StoreError``: the database can't be read.
+    * ``RequestError`` if an argument is invalid, or the store keeps no imports.
+    * ``ExchangeError`` if a page can't be fetched.
+    * ``StoreError`` if the database can't be read.
 
     >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
     >>> check = await check_imported(store, exchange, limiter, "KRW-BTC", "1m", pages=2)

@@ -35,39 +35,44 @@ __all__ = ["FORMATS", "CheckedSource", "ImportReport", "import_candles", "read_c
 
 @attrs.frozen(repr=False)
 class ImportReport(Brief):
-    """What an import came to."""
+    """The result of an import.
+
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> report.rows, report.new, report.covered
+    (60, 60, 0)
+    """
 
     source: str
-    """Path of the file, or what the caller called it."""
+    """Path of the file, or the name that the caller gave."""
     format: str
-    """One of ``FORMATS``, or the kind of object it was."""
+    """One of ``FORMATS``, or the kind of object."""
     rows: int
-    """Rows that the source has."""
+    """Rows of the source."""
     new: int
     """Candles stored as imported."""
     same: int
-    """Candles that had been imported before, with the same values."""
+    """Candles that were imported before with the same values."""
     replaced: int
-    """Candles of an earlier import whose place the new ones took."""
+    """Candles of an earlier import that were replaced."""
     repeated: int
-    """Rows that say the same as one before them."""
+    """Rows that repeat an earlier row."""
     empty: int
     """Rows left out because nobody traded: volume 0, all prices the same."""
     covered: int
-    """Candles left out because the exchange was asked about their time, whose word counts."""
+    """Candles left out because the exchange has answered for their slots."""
     differing: int
-    """Those of them that the exchange does not have, or has with other values."""
+    """Candles of ``covered`` that the exchange does not have, or has with other values."""
     zone: str | None = None
-    """The zone in which times without one were taken; None where all have their own."""
+    """The zone in which times without one were read; None if all have their own."""
     encoding: str | None = None
     """The encoding of a text file."""
     notes: tuple[str, ...] = ()
-    """What was taken for granted or left out while reading, in sentences."""
+    """Assumptions and omissions of the reading, in sentences."""
 
 
 @attrs.frozen
 class CheckedSource:
-    """A source that was read to its end without a fault, and can be stored."""
+    """A source that was read completely without a fault, and can be stored."""
 
     symbol: str
     timeframe: Timeframe
@@ -97,7 +102,7 @@ class CheckedSource:
 
 
 def sqlite_store(store: CandleStore) -> SqliteStore:
-    """Return ``store``, or raise :class:`RequestError` where it is none that keeps imports."""
+    """Return ``store``; raise :class:`RequestError` if it can't keep imports."""
     if not isinstance(store, SqliteStore):
         raise refusal("store", store, "give a SqliteStore")
     return store
@@ -119,38 +124,38 @@ async def import_candles(
 ) -> ImportReport:
     """Import candles from a file or from memory, all of them or none, and return what became of them.
 
-    Imported candles are marked, and never taken for proven: collecting still asks the exchange for their time, and its
-    candles take their place. ``get_candles`` and the like never return them; ``store.imported`` and
+    Imported candles are marked and never cover their slots: a collection still asks the exchange for these, and its
+    candles replace them. ``get_candles`` and the like never return them; ``store.imported`` and
     ``store.rows_with_imported`` do. The same import again changes nothing.
 
-    - ``source``: the path of a file (CSV, Parquet, feather, JSON or JSON lines, also in a ``.gz`` or as the one file in
+    * ``source``: the path of a file (CSV, Parquet, feather, JSON or JSON lines, also in a ``.gz`` or as the one file in
       a ``.zip``), a list of lists as ccxt and Binance return them, a list of objects as Upbit does, or a frame of
       pandas, polars or Arrow. Rows may come in any order.
-    - ``format``: one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; by default found by the name and
-      the content.
-    - ``columns``: our names of columns and the source's, ``{"open_time": "Date"}``, or their numbers from 1 where it
-      has no header; ``market`` is the column with the market. ``turnover`` and ``timestamp`` may be missing.
-    - ``tz``: the zone of times that name none. By default it is what the source says (a column, the file's name, a
-      trade's ``timestamp``, the tool), else the store's ``tz``, else ``RXCANDLES_TZ``, else UTC; the report says which.
-      A source whose times may well be Korean is refused without it.
-    - ``encoding``: of a text; found by default.
-    - ``keep_empty``: keep rows in which nobody traded (no values, or volume 0 and all prices equal), with which
-      freqtrade fills gaps. They are left out and counted by default, since the exchange has no such candles.
-    - ``replace``: overwrite candles of earlier imports that have other values.
-    - ``now``: UTC seconds; this machine's clock by default.
+    * ``format``: one of ``csv parquet feather freqtrade ccxt pyupbit json jsonl``; by default found by the name and the
+      content.
+    * ``columns``: our names of columns and the source's, ``{"open_time": "Date"}``, or their numbers from 1 if it has
+      no header; ``market`` is the column with the market. ``turnover`` and ``timestamp`` may be missing.
+    * ``tz``: the zone of times that name none. By default it is what the source states (in a column, the file's name, a
+      trade's ``timestamp``, or by its tool), else the store's ``tz``, else ``RXCANDLES_TZ``, else UTC; the report says
+      which. Without ``tz``, a source whose times are likely to be Korean is refused.
+    * ``encoding``: of a text; found by default.
+    * ``keep_empty``: keep rows in which nobody traded (no values, or volume 0 and all prices equal), as freqtrade adds
+      them. By default they are left out and counted, since the exchange has none of them.
+    * ``replace``: overwrite candles of earlier imports that have other values.
+    * ``now``: UTC seconds; this machine's clock by default.
 
-    A few thousand rows are in memory. About 100 bytes a row, and what is unpacked, lie in the folder for temporary
-    files meanwhile. While candles are stored, other writers wait: about 3 seconds for a million. When cancelled, it
-    stores nothing, or everything if it was storing already.
+    A few thousand rows are in memory. Meanwhile the folder for temporary files holds about 100 bytes a row, and what is
+    unpacked. While candles are stored, other writers wait: about 3 seconds for a million. When cancelled, it stores
+    nothing, or everything if it was storing already.
 
     Raises:
 
-    - ``RequestError``: an argument is not valid, or the source is not what it should be. The message names the line or
-      row and its value: a time off the grid of the timeframe, a candle that is not over, impossible values, rows or
-      earlier imports that contradict one another, another market, timeframe or exchange, times at other hours than
-      the stored ones, missing columns, no rows, a file that unpacks without bound.
-    - ``ExtraMissingError``: the source needs pyarrow, which is not installed.
-    - ``StoreError``: the database can't be read or written.
+    * ``RequestError`` if an argument is invalid, or if the source can't be imported. The message names the line or row
+      and its value: a time off the grid of the timeframe, a forming candle, impossible values, rows or earlier imports
+      that contradict one another, another market, timeframe or exchange, times at other hours than the stored ones,
+      missing columns, no rows, a file that unpacks without bound.
+    * ``ExtraMissingError`` if the source needs pyarrow and it is not installed.
+    * ``StoreError`` if the database can't be read or written.
 
     >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
     >>> report.new, report.format
@@ -189,10 +194,10 @@ async def read_candles(
     exchange: str | None = None,
     home: tzinfo | None = None,
 ) -> AsyncIterator[CheckedSource]:
-    """Read and check what :func:`import_candles` takes, without a store; the result lasts as long as the block runs.
+    """Read and check a source for :func:`import_candles`, without a store; the result is valid within the block.
 
-    ``exchange`` is the one whose candles they must be. ``home`` is the zone of times for which nothing names another;
-    None is that of ``RXCANDLES_TZ``, if it names one.
+    * ``exchange``: the exchange whose candles they must be.
+    * ``home``: the zone of times for which nothing names another; None means ``RXCANDLES_TZ``, if it is set.
     """
     symbol = check_symbol(symbol)
     frame = Timeframe.of(timeframe)
@@ -217,7 +222,7 @@ async def read_candles(
 
 @attrs.frozen
 class _Wanted:
-    """What a source is to be read as; see :func:`read_candles`."""
+    """How a source is to be read; see :func:`read_candles`."""
 
     symbol: str
     frame: Timeframe
@@ -232,7 +237,7 @@ class _Wanted:
 
 
 def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Event) -> CheckedSource:
-    """Read a source to its end; what it needs afterwards is ``kept``. Runs in a thread."""
+    """Read a source completely, in a thread; ``kept`` keeps what it needs afterwards."""
     notes: list[str] = []
 
     def check(statement: Statement, where: str) -> None:
@@ -275,6 +280,6 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
 
 
 def _has_empty(exchange: str | None, frame: Timeframe) -> bool:
-    """Return whether an exchange is known to have candles in which nobody traded, which are then no filling."""
+    """Return whether an exchange is known to have candles without a trade; then these are not filled in."""
     known = (exchange or "").partition("@")[0]
     return known in NAMED and absent_slot(named(known), frame) == "outage"

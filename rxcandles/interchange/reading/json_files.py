@@ -1,4 +1,4 @@
-"""Read JSON: a list of lists or of objects, or an object a line; a piece at a time, in time linear in its size."""
+"""Read JSON: a list of lists or of objects, or an object a line, piece by piece, in time linear in its size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["json_source"]
 
 _PIECE: Final = 1 << 18
 _LONGEST: Final = 1 << 20
-"""Bytes within which a row ends."""
+"""The most bytes of a row."""
 
 _Value: TypeAlias = int | float | str | bool | None
 _LISTS: Final = msgspec.json.Decoder(list[list[_Value] | _Value])
@@ -46,7 +46,7 @@ def json_source(path: Path, where: str) -> Iterator[ListSource | ObjectSource]:
 
 
 def _rows(held: bytes, file: IO[bytes], where: str) -> Iterator[Any]:
-    """Rows of ``[[…],[…]]`` or ``[{…},{…}]``, each piece cut after a row: rows have no brackets inside."""
+    """Yield the rows of ``[[…],[…]]`` or ``[{…},{…}]``; each piece is cut after a row, since rows have no brackets."""
     inner = held[1:].lstrip()[:1]
     end, decoder = (b"}", _OBJECTS) if inner == b"{" else (b"]", _LISTS)
     what = "a list of objects" if inner == b"{" else "JSON list of lists, as ccxt's fetch_ohlcv returns"
@@ -82,7 +82,7 @@ def _decoded(decoder: Any, rows: bytes, *, first: bool) -> Any:
 
 
 def _lines(held: bytes, file: IO[bytes], where: str) -> Iterator[Any]:
-    """Rows that are an object a line."""
+    """Yield rows that are an object a line."""
     number = 0
     while True:
         *lines, held = held.split(b"\n")

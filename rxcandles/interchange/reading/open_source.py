@@ -1,4 +1,4 @@
-"""Open a source of any kind: find out what it is, how it is read, and what its name says."""
+"""Open a source of any kind: find out what it is, how it is read, and what its name states."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ __all__ = ["FORMATS", "Check", "OpenSource", "formats", "open_source"]
 _KINDS: Final[Mapping[str, str]] = {
     "csv": "csv", "parquet": "parquet", "feather": "feather", "json": "json", "jsonl": "json",
 }  # fmt: skip
-"""How a file is read, by its format, where it is no tool's."""
+"""How a file is read, by its format, for formats that belong to no tool."""
 
 
 def formats() -> tuple[str, ...]:
-    """Return the formats that have a name, those of tools among them."""
+    """Return the names of all formats, including those of tools."""
     tools = (each.name for each in known_tools() if each.is_format)
     return ("csv", "parquet", "feather", *tools, "json", "jsonl")
 
 
 FORMATS: Final = formats()
-"""The formats that this package brings along."""
+"""The formats of this package."""
 
 Check: TypeAlias = Callable[[Statement, str], None]
-"""Raises where a statement of a source, of which errors use the second argument as the name, is of another series."""
+"""Raises if a statement of a source is of another series; the second argument is the name of the source in errors."""
 
 
 @attrs.frozen
 class OpenSource:
-    """A source that is open, and what is known of it from outside."""
+    """An open source, and what is known of it from outside."""
 
     rows: Source
     where: str
     format: str
-    """Its format, or the kind of object that it is."""
+    """Its format, or the kind of object."""
     sha256: str | None = None
     statements: tuple[Statement, ...] = ()
     encoding: str | None = None
@@ -60,7 +60,7 @@ class OpenSource:
 def open_source(
     source: Any, format: str | None, encoding: str | None, columns: Mapping[str, str], symbol: str, check: Check
 ) -> Iterator[OpenSource]:
-    """Open a source of any kind; what a name says is checked before a file is opened."""
+    """Open a source of any kind; what its name states is checked before a file is opened."""
     if isinstance(source, str | Path):
         with _open_file(check_path("source", source), format, encoding, columns, symbol, check) as file:
             yield file
@@ -126,7 +126,7 @@ def _rows(
 
 
 def _kind_of_format(format: str | None) -> str | None:
-    """How files of a format are read; None for a format whose files may be of several kinds."""
+    """Return how files of a format are read; None for a format whose files may be of several kinds."""
     tool = tool_called(format)
     return _KINDS.get(format or "") if tool is None else tool.kind
 
@@ -137,6 +137,6 @@ def _tool_name(rows: Source) -> str | None:
 
 
 def _of_tool(format: str) -> tuple[Statement, ...]:
-    """What holds for all files of a tool."""
+    """Return what is true of all files of a tool."""
     tool = tool_called(format)
     return () if tool is None or tool.statement is None else (tool.statement,)

@@ -1,4 +1,4 @@
-"""Read the open time of each row: which columns have it, and in which zone, is decided by the first row."""
+"""Read the open time of each row: the first row decides which columns have it, and in which zone."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _MIDNIGHT: Final = daytime()
 class OpenTimes:
     """Reads the open time of rows, given the values of its time columns.
 
-    Times that have no zone are of the one that was asked for, or that the column's name or the tool says, or that
-    alone fits, or of the store's, ``home``, where that fits. Where none of these is known and Korean time is likely, it
-    is asked for; else they are UTC.
+    A time without a zone is in the zone that was asked for; or else the one that the column's name or the tool states;
+    or else the only one that fits; or else the store's, ``home``, if that fits. If none of these is known and Korean
+    time is likely, an error asks for the zone; otherwise it is UTC.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class OpenTimes:
         home: tzinfo | None = None,
     ) -> None:
         self.zone: tzinfo | None = None
-        """The zone that times without one were taken in; None where all have their own."""
+        """The zone in which times without one were read; None if all have their own."""
         self.why = ""
-        """How that is known."""
+        """How the zone is known."""
         self._where = where
         self._map = columns
         self._columns = columns.times
@@ -58,12 +58,12 @@ class OpenTimes:
         self._zoneless = False
         self._rows: dict[str, tzinfo] = {}
         self.guessed = False
-        """Whether they are taken as UTC only since nothing says another."""
+        """Whether they are read as UTC only because nothing states another zone."""
         self._named = False
-        """Whether the name of the column names the zone, so that no other column has a say."""
+        """Whether the name of the column states the zone, so that no other column counts."""
 
     def __call__(self, values: Sequence[Any]) -> float:
-        """Return the UTC seconds of a row; ``ValueError`` says why it can't."""
+        """Return the UTC seconds of a row; raise ``ValueError`` that says why it can't."""
         if self._main < 0:
             self._decide(values)
         value = values[self._main]
@@ -79,7 +79,7 @@ class OpenTimes:
         return self._instant(moment, values)
 
     def shown(self, values: Sequence[Any]) -> str:
-        """Return what a row's time says, for errors."""
+        """Return the time of a row as text, for errors."""
         if self._beside is None:
             return shown(values[max(self._main, 0)])
         return f"{shown(values[self._main])} and {shown(values[self._beside])}"
@@ -90,7 +90,7 @@ class OpenTimes:
         return self._columns[max(self._main, 0)].name
 
     def end(self, column: str, value: Any, opened: float) -> float | None:
-        """Return the UTC seconds that a column with the end of each candle says, or None where it can't be read."""
+        """Return the UTC seconds in a column with the end of each candle, or None if it can't be read."""
         try:
             moment = moment_of(value)
             if not isinstance(moment, date):
@@ -113,7 +113,7 @@ class OpenTimes:
         return in_zone(moment, zone)
 
     def _zone_beside(self, values: Sequence[Any]) -> tzinfo | None:
-        """The zone of a row, where it has a column that names one; else that of all."""
+        """Return the zone of a row, from its own column if there is one, otherwise that of all rows."""
         for name, value in zip(self._map.zones, values[len(self._columns) :], strict=True):
             text = str(value)
             if self._named or absent(value):
@@ -192,7 +192,7 @@ class OpenTimes:
             assert isinstance(moment, date)
             moment = datetime.combine(moment, _MIDNIGHT)
         if self._beside is not None and column.zone is None and column.unclear is None:
-            column = self._columns[self._beside]  # a time of day says it as well as its date
+            column = self._columns[self._beside]  # a time of day shows it as well as its date
         if column.zone is not None:
             if self._tz is not None and self._tz.utcoffset(moment) != column.zone.utcoffset(moment):
                 raise RequestError(
@@ -238,7 +238,7 @@ class OpenTimes:
         )
 
     def _stamp(self, moments: dict[int, Moment]) -> float | None:
-        """The UTC seconds of a column ``timestamp`` beside the open time, where it has such."""
+        """Return the UTC seconds of a column ``timestamp`` beside the open time, if there is one."""
         for at, moment in moments.items():
             column = self._columns[at]
             if column.stamp and not isinstance(moment, date):
@@ -248,7 +248,7 @@ class OpenTimes:
         return None
 
     def _by_stamp(self, column: TimeColumn, moment: datetime, stamp: float) -> None:
-        """A time of the last trade, which is absolute, says in which zone the open time is."""
+        """Find the zone of the open time with the time of the last trade, which is absolute."""
         length = self._frame.seconds or 366 * _DAY
         for zone in (UTC, KST):
             opened = in_zone(moment, zone)
@@ -268,7 +268,7 @@ class OpenTimes:
 
 
 def _joined(moment: Moment, beside: Any, digits: int | None) -> datetime:
-    """A date and a time of day; where the date has one too, both must say the same."""
+    """Return a date and a time of day as one; if the date has a time of day, too, both must agree."""
     if not isinstance(moment, date):
         raise ValueError("its date is an instant, and the rows before have date and time in two columns")
     clock = clock_of(beside, digits)

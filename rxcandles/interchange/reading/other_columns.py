@@ -1,4 +1,4 @@
-"""Check the columns that no candle needs: their values may say that a row is of another series."""
+"""Check the columns that candles do not need: their values may show that a row is of another series."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from rxcandles.util.arguments import shown
 __all__ = ["OtherColumns", "is_numbered", "texts_among"]
 
 _MOST: Final = 500
-"""Different values after which a column is taken for free text."""
+"""Different values above which a column is treated as free text."""
 _LONGEST: Final = 40
 _NUMBERED: Final = frozenset({
     "minutes", "freq", "frequency", "barsize", "step", "timeperiod", "candleunit", "candleinterval", "klineinterval",
@@ -49,7 +49,7 @@ _CODE: Final = re.compile(r"[A-Z0-9]{2,10}(?:[-_/][A-Z0-9]{2,10})?", re.ASCII)
 
 @attrs.frozen
 class _Asked:
-    """The series that a source is to be imported as."""
+    """The series that a source is imported as."""
 
     symbol: str
     frame: Timeframe
@@ -59,7 +59,7 @@ class _Asked:
 
 
 class OtherColumns:
-    """Checks the values of such columns, each different one once."""
+    """Checks the values of these columns, each different value once."""
 
     def __init__(self, names: Sequence[str], symbol: str, frame: Timeframe, exchange: str | None) -> None:
         first, _, second = symbol.upper().partition("-")
@@ -71,7 +71,7 @@ class OtherColumns:
         self._unread: dict[str, str] = {}
 
     def __call__(self, values: Sequence[Any], *, guessed: bool = False) -> str | None:
-        """Return what is wrong with a row, or None; ``guessed`` where its times have no zone and nothing says one."""
+        """Return what is wrong with a row, or None; ``guessed`` if nothing states the zone of its times."""
         for at, value in enumerate(values):
             known = self._known[at]
             if known is None or (text := str(value)) in known:
@@ -115,7 +115,7 @@ class _Reader:
         self._asked = asked
 
     def __call__(self, text: str) -> bool | None:
-        """Say whether a value agrees with what is asked for; None where it says nothing that can be read."""
+        """Return whether a value agrees with the series; None if it states nothing that can be read."""
         if not text or len(text) > _LONGEST:
             return None
         readers: tuple[Callable[[str], bool | None], ...] = (self._exchange, self._market, self._frame)
@@ -169,12 +169,12 @@ class _Reader:
 
 
 def is_numbered(name: str) -> bool:
-    """Say whether the numbers of a column may be those of a timeframe, by its name."""
+    """Return whether the numbers of a column may be those of a timeframe, by its name."""
     return re.sub(r"[\s_\-]", "", name).casefold() in _NUMBERED
 
 
 def texts_among(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return the names of the columns that have words in one of some rows, rather than numbers and times."""
+    """Return the names of the columns that contain words in some rows, rather than numbers and times."""
     texts = []
     for at, name in enumerate(names):
         values = {str(row[at]) for row in rows if at < len(row) and not absent(row[at])}

@@ -1,4 +1,4 @@
-"""What a source of rows is, and the two simplest: lists and objects in memory."""
+"""The interface of a source of rows, and the two simplest sources: lists and objects in memory."""
 
 from __future__ import annotations
 
@@ -24,36 +24,38 @@ Batch: TypeAlias = list[tuple[int, Sequence[Any]]]
 
 
 class Source(ABC):
-    """Rows of something."""
+    """A source of rows."""
 
     names: Sequence[str]
-    """What its columns are called."""
+    """Names of its columns."""
     word: str = "row"
     """What its rows are called: line, or row."""
     statements: Sequence[Statement] = ()
-    """What it says of itself."""
+    """What it states about itself."""
     notes: Sequence[str] = ()
     """Remarks on how it was read."""
     comma: Comma = "thousands"
-    """What a comma in its numbers means."""
+    """The meaning of a comma in its numbers."""
     blanks: bool = True
-    """Whether a row may have a time and nothing else, for a slot in which nobody traded."""
+    """Whether a row may have only a time, for a slot in which nobody traded."""
     texts: Sequence[str] = ()
-    """Those of its columns that have words."""
+    """Columns that contain words."""
     tool: str | None = None
-    """The tool whose form it has."""
+    """The tool that its form belongs to."""
 
     @abstractmethod
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
         """Yield the values of the columns ``wanted``, at least two, in that order.
 
-        Raises :class:`RequestError` for what can't be read; ``where`` is what it calls the source. Of the
-        columns ``loose``, a value that is too long to be read is None.
+        * ``where``: the name of the source in errors.
+        * ``loose``: columns in which a value that is too long to read becomes None.
+
+        Raise :class:`RequestError` for anything else that can't be read.
         """
 
 
 class ListSource(Source):
-    """Lists of milliseconds, open, high, low, close and volume, as ccxt has them, or those of another tool."""
+    """Lists of milliseconds, open, high, low, close and volume, as ccxt has them, or lists of another tool."""
 
     blanks = False
 
@@ -65,7 +67,7 @@ class ListSource(Source):
         self.tool = tool.name
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
-        """Yield them."""
+        """Yield batches of rows."""
         width, number = len(self.names), 0
         places = [self.names.index(name) for name in wanted]
         whole = places == list(range(width))
@@ -82,7 +84,7 @@ class ListSource(Source):
 
 
 class ObjectSource(Source):
-    """Objects that name their values, as Upbit answers and as our own ``.jsonl`` has them."""
+    """Objects that name their values, as in Upbit's answers and our own ``.jsonl``."""
 
     def __init__(self, rows: Iterator[Any]) -> None:
         first = next(rows, None)
@@ -92,7 +94,7 @@ class ObjectSource(Source):
         self.texts = texts_among(self.names, [values])
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
-        """Yield them; what an object does not have is None."""
+        """Yield batches of rows; a value that an object does not have is None."""
         number = 0
         while rows := list(islice(self._rows, BATCH)):
             batch: Batch = []
@@ -107,7 +109,7 @@ class ObjectSource(Source):
 
 
 def list_source(rows: Iterator[Any]) -> ListSource | ObjectSource:
-    """Return the source for lists, or for objects, by the first of them."""
+    """Return the source for lists, or for objects, judged by the first of them."""
     first = next(rows, None)
     everything = rows if first is None else chain((first,), rows)
     return ObjectSource(everything) if isinstance(first, Mapping) else ListSource(everything)

@@ -11,20 +11,20 @@ from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 __all__ = ["Steps"]
 
 _IMPOSSIBLE: Final = -6.0
-"""Chance, as a power of ten, below which times don't lie on a longer grid by chance."""
+"""The chance, as a power of ten, below which times do not lie on a longer grid by accident."""
 _ODD: Final = -2.0
 _HARDLY: Final = -1.6
-"""The same for days and longer, of which none is without a trade: three weeks in a row are no days."""
+"""The same for days and longer, which always have a trade: three weeks in a row are not days."""
 _DAY: Final = 86_400
 _MONTH: Final = 30.4 * 86_400
 _YEAR: Final = 365.25 * 86_400
 
 
 class Steps:
-    """Counts how many open times are on the grids of longer timeframes.
+    """Counts how many open times lie on the grids of longer timeframes.
 
-    Minutes without a trade are missing in a quiet market, so a step is no proof. But that each of n candles of a minute
-    opens on the hour has the chance 1/60 to the power of n.
+    A quiet market lacks minutes, so the distance of two candles proves nothing. But the chance that each of n minute
+    candles opens on the hour is 1/60 to the power of n.
     """
 
     def __init__(self, frame: Timeframe) -> None:
@@ -39,11 +39,11 @@ class Steps:
         self._last: int | None = None
 
     def add(self, times: Sequence[int]) -> None:
-        """Take the open times of some rows."""
+        """Add the open times of some rows."""
         if not self._off or not times:
             self.rows += len(times)
             return
-        # The same time again says nothing new.
+        # A repeated time adds nothing.
         fresh = [time for time, before in zip(times, (self._last, *times[:-1]), strict=True) if time != before]
         self._last = times[-1]
         self.rows += len(fresh)
@@ -62,12 +62,12 @@ class Steps:
         return self._off[frame]
 
     def longer(self) -> tuple[Timeframe, bool] | None:
-        """Return the longest timeframe whose grid nearly all times are on, and whether that can't be chance."""
+        """Return the longest timeframe whose grid has nearly all times, and whether that can't be an accident."""
         for frame in reversed(self._off):
             off, on = self._off[frame], self.rows - self._off[frame]
             if off * 20 > self.rows:
                 continue
-            # The first may well have been chosen: files begin with a day or a year.
+            # Leave out the first time, which may have been chosen: files begin with a day or a year.
             chance = (on - 1) * log10(self._ratios[frame]) + off * log10(max(self.rows, 2))
             is_long = _length(self._frame) >= _DAY
             if chance < (_HARDLY if is_long else _ODD):

@@ -15,19 +15,19 @@ from rxcandles.util.extras import need
 __all__ = ["ArrowSource", "PandasSource", "frame_source"]
 
 _UNNAMED: Final = "__index_level_0__"
-"""What a pandas index without a name is called in Arrow."""
+"""Arrow's name for a pandas index without a name."""
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 
 _LONGEST: Final = 1000
-"""Bytes of the longest text that a time, a number or a market's name may be."""
+"""The most bytes of a text with a time, a number or the name of a market."""
 
 
 class ArrowSource(Source):
-    """Arrow's record batches; ``read`` yields those of the columns it is given."""
+    """Arrow's record batches; ``read`` yields those of the columns that it is given."""
 
     def __init__(self, schema: Any, read: Callable[[Sequence[str]], Iterator[Any]]) -> None:
-        # pandas puts an index last; it is the first column to everybody else.
+        # pandas puts an index last; for everybody else it is the first column.
         self._names = {("" if name == _UNNAMED else name): name for name in sorted(schema.names, key=_index_last)}
         self.names = list(self._names) if len(self._names) == len(schema.names) else schema.names
         statement = ours.by_metadata(schema.metadata)
@@ -38,7 +38,7 @@ class ArrowSource(Source):
         self._read = read
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
-        """Yield them."""
+        """Yield batches of rows."""
         arrow = need("pyarrow", "arrow")
         numbers = count(1)
         names = [self._names[name] for name in wanted]
@@ -51,7 +51,7 @@ class ArrowSource(Source):
                         _values(arrow, part.column(part.schema.get_field_index(name)), name, loose=name in loose)
                         for name in names
                     ]
-                    # The numbers last, or the end of each batch would take one.
+                    # Zip the numbers last, otherwise the end of each batch would consume one.
                     yield [(number, row) for row, number in zip(zip(*columns, strict=True), numbers, strict=False)]
         except (arrow.ArrowException, ValueError, OverflowError, OSError, MemoryError) as error:
             raise RequestError(f"{where} can't be read: {error}. Nothing was imported") from error
@@ -70,7 +70,8 @@ def _index_last(name: str) -> bool:
 def _values(arrow: Any, column: Any, name: str, *, loose: bool) -> Any:
     kind = column.type
     if arrow.types.is_timestamp(kind):
-        # Python's times have microseconds; a nanosecond too many is an error. Arrow itself would import all of pandas.
+        # Python's times have microseconds, so nanoseconds are an error. Arrow's own conversion would import all of
+        # pandas.
         ticks = column.cast(arrow.timestamp("us", kind.tz)).cast(arrow.int64()).to_pylist()
         epoch = _EPOCH if kind.tz is None else _EPOCH.replace(tzinfo=UTC)
         return [None if tick is None else epoch + timedelta(microseconds=tick) for tick in ticks]
@@ -87,7 +88,7 @@ def _values(arrow: Any, column: Any, name: str, *, loose: bool) -> Any:
 
 
 class PandasSource(Source):
-    """A pandas DataFrame; an index that is no mere numbering is its first column, or its first ones."""
+    """A pandas DataFrame; an index that is more than a numbering becomes its first columns."""
 
     def __init__(self, frame: Any, symbol: str) -> None:
         given = list(frame.columns)
@@ -113,7 +114,7 @@ class PandasSource(Source):
         self.texts = [name for name, column in columns if str(column.dtype) in ("object", "str", "string", "category")]
 
     def batches(self, wanted: Sequence[str], where: str, loose: Sequence[str] = ()) -> Iterator[Batch]:
-        """Yield them."""
+        """Yield batches of rows."""
         for start in range(0, self._length, BATCH):
             columns = [self._columns[name][start : start + BATCH].tolist() for name in wanted]
             yield list(enumerate(zip(*columns, strict=True), start + 1))

@@ -1,4 +1,4 @@
-"""Open files: find the kind of each, and unpack what is packed, never without bound."""
+"""Open files: find the kind of each, and unpack it within a bound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: Final[Mapping[str, str]] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather",
     ".arrow": "feather", ".json": "json", ".jsonl": "json", ".ndjson": "json",
 }  # fmt: skip
-"""How a file is read, by the end of its name, unless its format or its first bytes say it."""
+"""How a file is read, by the end of its name, unless its format or its first bytes decide."""
 
 PACKED: Final = (".gz", ".zip")
 
@@ -44,7 +44,7 @@ _PIECE: Final = 1 << 20
 _LEAST: Final = 64 << 20
 """Bytes that any file may unpack to."""
 _RATIO: Final = 150
-"""How many times its size a larger one may: candles in text pack to a third or a tenth."""
+"""How many times its size a larger file may unpack to; candles in text pack to a third or a tenth."""
 
 
 @attrs.frozen
@@ -52,22 +52,22 @@ class OpenedFile:
     """A file that is ready to be read."""
 
     path: Path
-    """Where it is, unpacked."""
+    """Its path, unpacked."""
     name: str
-    """What it is called, inside of an archive where it was packed."""
+    """Its name; the one inside of the archive if it was packed."""
     sha256: str
-    """Of the file as it was given."""
+    """Hash of the file as it was given."""
     head: bytes
     """Its first bytes."""
 
 
 def kind_of(path: Path) -> str | None:
-    """Return how a file of this name is read, packed or not; None for a name that doesn't say it."""
+    """Return how a file of this name is read, packed or not; None if the name does not show it."""
     return KINDS.get((path.with_suffix("") if path.suffix.lower() in PACKED else path).suffix.lower())
 
 
 def check_unpacked(where: str, unpacked: int, packed: int) -> None:
-    """Raise :class:`RequestError` for what unpacks to far more than candles do."""
+    """Raise :class:`RequestError` for a file that unpacks to far more than candles do."""
     if unpacked > max(_LEAST, packed * _RATIO):
         raise RequestError(
             f"{where} unpacks to more than {unpacked >> 20:,} MB from {packed:,} bytes, as candles don't; unpack it"
@@ -77,7 +77,7 @@ def check_unpacked(where: str, unpacked: int, packed: int) -> None:
 
 @contextmanager
 def open_file(path: Path, where: str) -> Iterator[OpenedFile]:
-    """Open a file; what is packed by gzip or in a zip archive is unpacked into the folder for temporary files."""
+    """Open a file; gzip and zip archives are unpacked into the folder for temporary files."""
     with path.open("rb") as file, ExitStack() as kept:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
@@ -102,7 +102,7 @@ def open_file(path: Path, where: str) -> Iterator[OpenedFile]:
 
 
 def kind_by_content(head: bytes) -> str | None:
-    """Return how a file is read by its first bytes, whatever its name."""
+    """Return how a file is read, judged by its first bytes, whatever its name."""
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 

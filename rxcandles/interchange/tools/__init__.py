@@ -1,4 +1,4 @@
-"""The tools whose files are read and written: a file each, and a line in the list here."""
+"""The tools whose files are read and written: one file each here, and a line in the list below."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _TOOLS: Final[dict[str, Tool]] = {}
 
 
 def register(tool: Tool) -> None:
-    """Add a tool to those that imports and exports know; of several that recognise a file, the first added counts.
+    """Add a tool to those that imports and exports know; if several recognise a file, the first one added counts.
 
-    Raises :class:`RequestError` where there is one of that name, and for names of columns that aren't ours.
+    Raise :class:`RequestError` if there is a tool of that name, or if its columns have names that are not ours.
 
     >>> from rxcandles.interchange.vocabulary.statements import Statement
     >>> class Mine(Tool):
@@ -53,17 +53,17 @@ def known_tools() -> tuple[Tool, ...]:
 
 
 def tool_called(name: str | None) -> Tool | None:
-    """Return the tool of that name, if there is one."""
+    """Return the tool of that name, or None."""
     return _TOOLS.get(name or "")
 
 
 def tool_of_columns(names: Sequence[str]) -> Tool | None:
-    """Return the tool that is a format of its own and whose columns these are, if there is one."""
+    """Return the tool whose format has these columns, or None."""
     return next((each for each in known_tools() if each.is_format and each.has_columns(names)), None)
 
 
 def tool_of_row(row: Sequence[Any]) -> tuple[Tool, Sequence[str]] | None:
-    """Return the tool that writes rows without a header like this one, and its columns, if there is one."""
+    """Return the tool that writes rows like this without a header, and its columns, or None."""
     for each in known_tools():
         if columns := each.row_columns(row):
             return each, columns

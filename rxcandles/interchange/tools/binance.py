@@ -1,4 +1,4 @@
-"""Binance: the archives of data.binance.vision, which have no header, and the lists that its API answers."""
+"""Binance: the archives of data.binance.vision, which have no header, and the lists that its API returns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Binance(Tool):
         return Statement("by its name", match[1], match[2], unfit=unfit, elsewhere=True)
 
     def row_columns(self, row: Sequence[Any]) -> Sequence[str] | None:
-        """Rows of twelve values, known by their two times."""
+        """Rows of twelve values, recognised by their two times."""
         is_theirs = len(row) == len(_COLUMNS) and unit_of(row[0]) is not None and unit_of(row[0]) == unit_of(row[6])
         return _COLUMNS if is_theirs else None
 

@@ -13,18 +13,19 @@ from rxcandles.model import CandleData
 __all__ = ["COLUMNS", "TOOL", "to_ccxt"]
 
 COLUMNS: Final = NEEDED
-"""The values of a list: the first in milliseconds."""
+"""The values of a list; the first is in milliseconds."""
 
 
 def to_ccxt(candles: Sequence[CandleData]) -> list[list[float]]:
     """Return the candles of one series as ccxt's ``fetch_ohlcv`` does, oldest first.
 
-    Each candle is a list: ``[open time in ms, open, high, low, close, volume]``. Takes about 250 bytes a candle.
+    Each candle is a list: ``[open time in ms, open, high, low, close, volume]``. The result takes about 250 bytes a
+    candle.
 
     Raises:
 
-    - ``RequestError``: the candles are of several series.
-    - ``StoreError``: the database of a sequence can't be read.
+    * ``RequestError`` if the candles are of several series.
+    * ``StoreError`` if the database of a sequence can't be read.
 
     >>> to_ccxt(candles)[0]
     [1704067200000, 85904000.0, 85916000.0, 85861000.0, 85871000.0, 0.17053664]

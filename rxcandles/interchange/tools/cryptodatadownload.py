@@ -1,4 +1,4 @@
-"""CryptoDataDownload: its address above the header, and ``Upbit_BTCKRW_minute.csv``."""
+"""CryptoDataDownload: its address above the header, and names such as ``Upbit_BTCKRW_minute.csv``."""
 
 from __future__ import annotations
 

@@ -25,16 +25,16 @@ __all__ = ["COLUMNS", "TOOL", "freqtrade_file", "to_freqtrade"]
 COLUMNS: Final = {
     "date": "open_time", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
 }  # fmt: skip
-"""Its columns, and what they are called here."""
+"""Its names of columns, and ours."""
 
 _FRAMES: Final = {"60m": "1h", "240m": "4h", "1M": "1Mo"}
-"""What it calls a timeframe in a file's name, where it is not our name."""
+"""Its names of timeframes in file names, if they differ from ours."""
 
 _FILE: Final = re.compile(
     r"([A-Za-z0-9]+)_([A-Za-z0-9]+)(?:_([A-Za-z0-9]+))?-(?:(\d+(?:Mo|[smhdwMy]))(?:-([A-Za-z_]+))?|(trades))(?![A-Za-z0-9]).*"
 )
 _FOLDER: Final = ("user_data", "data")
-"""Where it has a folder for each exchange."""
+"""The folder in which it has a folder for each exchange."""
 _OTHERS: Final = {
     "futures": "the candles of a futures contract",
     "mark": "mark prices",
@@ -55,7 +55,7 @@ def to_freqtrade(candles: Sequence[CandleData]) -> pandas.DataFrame:
 
     The columns are ``date`` (``datetime64[ms, UTC]``, as freqtrade reads its files) and ``open``, ``high``, ``low``,
     ``close``, ``volume`` (``float64``); the index counts from 0. For a file, use :func:`export_candles` with
-    ``file_format="freqtrade"``. Raises what :func:`to_pandas` does.
+    ``file_format="freqtrade"``. Errors are those of :func:`to_pandas`.
 
     >>> list(to_freqtrade(candles).columns)
     ['date', 'open', 'high', 'low', 'close', 'volume']
@@ -78,7 +78,7 @@ class _Freqtrade(Tool):
     export = Format(_write, keeps_proven=False, file_name=freqtrade_file)
 
     def by_name(self, name: str) -> Statement | None:
-        """``BTC_KRW-1h.feather``; futures, and files of other things than candles, too."""
+        """``BTC_KRW-1h.feather``; also futures, and files of other data than candles."""
         match = _FILE.fullmatch(name)
         if not match:
             return None
@@ -88,7 +88,7 @@ class _Freqtrade(Tool):
         return Statement("by its name", market, frame, unfit=unfit and f"{unfit} ({market})")
 
     def by_folder(self, path: Path) -> Statement | None:
-        """``user_data/data/upbit``, by the exchange."""
+        """``user_data/data/upbit`` names the exchange."""
         *_, parent, folder, name = ("", "", *path.parts[:-1])
         exchange = exchange_called(name) if (parent, folder) == _FOLDER else None
         return Statement("by its folder", exchange=exchange) if exchange else None

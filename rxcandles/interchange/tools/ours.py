@@ -1,4 +1,4 @@
-"""Our own files: what they are called, the folders of a lake, and their description of themselves."""
+"""Our own files: their names, the folders of a lake, and their description of themselves."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["about", "by_folder", "by_metadata", "by_name", "month_folder"]
 _FILE: Final = re.compile(r"(?:.*?(?<![A-Za-z0-9]))?(KRW-[A-Z0-9]+)(?:[-_ ](\d+[smhdwMy]))?(?![A-Za-z0-9]).*")
 _PARTS: Final = ("symbol", "timeframe", "exchange")
 _LONGEST: Final = 1 << 24
-"""Bytes of the longest description that is read."""
+"""The most bytes of a description."""
 
 
 def by_name(name: str) -> Statement | None:
-    """Return what a name such as ``KRW-BTC.csv`` or ``KRW-BTC_60m.parquet`` says."""
+    """Return what a name such as ``KRW-BTC.csv`` or ``KRW-BTC_60m.parquet`` states."""
     match = _FILE.fullmatch(name)
     return Statement("by its name", match[1], match[2]) if match else None
 
 
 def month_folder(path: Path, symbol: str, timeframe: str) -> Path:
-    """Return the folder of a series in a lake, with a file a month: ``symbol=KRW-BTC/timeframe=60m``."""
+    """Return the folder of a series in a lake, with a file for each month: ``symbol=KRW-BTC/timeframe=60m``."""
     return path / f"symbol={quote(symbol, safe='')}" / f"timeframe={timeframe}"
 
 
 def by_folder(path: Path) -> Statement | None:
-    """Return what the folders of a lake say: ``symbol=KRW-BTC/timeframe=60m/2024-01.parquet``."""
+    """Return what the folders of a lake state: ``symbol=KRW-BTC/timeframe=60m/2024-01.parquet``."""
     parts = dict(part.split("=", 1) for part in path.parts[:-1] if part.startswith(tuple(f"{key}=" for key in _PARTS)))
     if not parts:
         return None
@@ -41,7 +41,7 @@ def by_folder(path: Path) -> Statement | None:
 
 
 def about(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any] | None:
-    """Return the description in the metadata of a Parquet or feather file, if it has one that can be read."""
+    """Return the description in the metadata of a Parquet or feather file, or None if none can be read."""
     text = (metadata or {}).get(METADATA_KEY.encode())
     if text is None or len(text) > _LONGEST:
         return None
@@ -53,7 +53,7 @@ def about(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any] | None:
 
 
 def by_metadata(metadata: Mapping[bytes, bytes] | None) -> Statement | None:
-    """Return what a description says of the series."""
+    """Return what a description states about the series."""
     description = about(metadata)
     if description is None:
         return None

@@ -1,4 +1,4 @@
-"""pyubcc: ``KRW-BTC_minute1_20250217_1200.csv``, whose times are Korean without saying so."""
+"""pyubcc: ``KRW-BTC_minute1_20250217_1200.csv``; its times are Korean, which the file does not state."""
 
 from __future__ import annotations
 

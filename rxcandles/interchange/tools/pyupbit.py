@@ -1,4 +1,4 @@
-"""pyupbit: frames whose index has no name and holds Korean time; after ``reset_index()`` a column ``index`` does."""
+"""pyupbit: frames whose index has no name and holds Korean time; after ``reset_index()`` that is a column ``index``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TOOL", "to_pyupbit"]
 _COLUMNS: Final = {
     "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume", "value": "turnover",
 }  # fmt: skip
-"""Its columns, and what they are called here."""
+"""Its names of columns, and ours."""
 _INDEXES: Final = ("", "index", "Unnamed: 0", "level_0")
 _TIMES: Final = ("date", "datetime", "time", "timestamp", "open_time")
 
@@ -29,8 +29,8 @@ def to_pyupbit(candles: Sequence[CandleData]) -> pandas.DataFrame:
     """Return the candles of one series as pyupbit's ``get_ohlcv`` does, oldest first.
 
     The index has no name and holds Korean time (UTC+9) without a zone. The columns are ``open``, ``high``, ``low``,
-    ``close``, ``volume`` and ``value`` (``float64``), the last of which is ``turnover`` here. Raises what
-    :func:`to_pandas` does.
+    ``close``, ``volume`` and ``value`` (``float64``), the last of which is ``turnover`` here. Errors are those of
+    :func:`to_pandas`.
 
     >>> frame = to_pyupbit(candles)
     >>> str(frame.index[0]), list(frame.columns)
@@ -48,7 +48,7 @@ class _Pyupbit(Tool):
     columns: ClassVar[Names] = {"turnover": ("value",)}
 
     def has_columns(self, names: Sequence[str]) -> bool:
-        """All of its columns behind an index without a name, and no other time."""
+        """All of its columns, behind an index without a name, and no other time."""
         rest = names[1:]
         return (
             len(names) > len(_COLUMNS)
@@ -58,7 +58,7 @@ class _Pyupbit(Tool):
         )
 
     def korean_hint(self, names: Sequence[str]) -> str | None:
-        """A column ``value``, or an index without a name and no other time."""
+        """A column ``value``, or an index without a name, and no other time."""
         if "value" in map(plain, names):
             return "it has a column 'value' as pyupbit's frames have"
         if names and plain(names[0]) in NAMELESS and not {plain(name) for name in names[1:]} & set(TIMES):

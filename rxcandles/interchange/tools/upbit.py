@@ -1,4 +1,4 @@
-"""Upbit: its archives (crix-data.upbit.com), ``KRW-BTC_candle-1m_20250101.csv``, and the names of its answers."""
+"""Upbit: its archives (crix-data.upbit.com), ``KRW-BTC_candle-1m_20250101.csv``, and the columns of its answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TOOL"]
 
 _FILE: Final = re.compile(r"([A-Z0-9]+-[A-Z0-9]+)_(?:candle-([0-9A-Za-z]+)|(trade))_\d{6,8}(?![0-9]).*")
 _TELLING: Final = frozenset({"openingprice", "tradeprice", "candleacctradeprice", "candleacctradevolume"})
-"""Names that nobody else gives a column."""
+"""Column names that nobody else uses."""
 
 
 class _Upbit(Tool):
@@ -38,7 +38,7 @@ class _Upbit(Tool):
         return Statement("by its name", match[1], match[2], unfit="trades" if match[3] else None)
 
     def has_columns(self, names: Sequence[str]) -> bool:
-        """One of the names that nobody else gives a column."""
+        """One of the column names that nobody else uses."""
         return any(plain(name) in _TELLING for name in names)
 
 

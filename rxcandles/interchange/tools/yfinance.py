@@ -1,4 +1,4 @@
-"""yfinance: three header lines (price, ticker, the name of the index), and two levels of columns in memory."""
+"""yfinance: three header lines (price, ticker, name of the index), and two levels of columns in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CORNERS: Final = ({"Price", "Ticker"}, {"", "Ticker"})
 def one_level(
     levels: Sequence[tuple[str, ...]], where: str, symbol: str
 ) -> tuple[list[tuple[str, ...]], list[str], Statement]:
-    """Return which of two-level columns are of the market, and their names on one level."""
+    """Return which of two-level columns belong to the market, and their names on one level."""
     level = next((at for at in range(len(levels[0])) if _are_fields([each[at] for each in levels])), None)
     if level is None or len(levels[0]) != 2:
         raise RequestError(f"{where} has columns of {len(levels[0])} levels; give it one level, such as df['BTC-KRW']")
@@ -34,7 +34,7 @@ class _YFinance(Tool):
     name = "yfinance"
 
     def header(self, lines: Sequence[Sequence[str]], where: str, symbol: str) -> Header | None:
-        """Prices, tickers, and a line with the name of the index alone."""
+        """Prices, tickers, and a line with only the name of the index."""
         if len(lines) < 3 or not all(lines) or {lines[0][0].strip(), lines[1][0].strip()} not in _CORNERS:
             return None
         one, other, third = lines[:3]

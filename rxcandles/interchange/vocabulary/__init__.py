@@ -1,1 +1,1 @@
-"""How people and programs write markets, timeframes, times, zones, numbers and names of columns."""
+"""Markets, timeframes, times, zones, numbers and column names, as people and programs write them."""

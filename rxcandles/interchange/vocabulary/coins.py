@@ -1,4 +1,4 @@
-"""Coins by their codes and names, in English and Korean: as many as make a name clear, never all."""
+"""Coins by their codes and names, in English and Korean: enough to make a name clear, never all."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COMMON: Final = frozenset({
     "BTC", "ETH", "XRP", "SOL", "DOGE", "ADA", "BCH", "LTC", "TRX", "EOS", "ETC", "XLM", "BNB", "SHIB", "AVAX", "MATIC",
     "XMR", "USDT", "USDC", "PEPE", "DOT", "ATOM", "APT", "SUI", "BTT", "QTUM", "NEO", "BSV", "BTG", "HBAR", "ALGO",
 })  # fmt: skip
-"""Codes that are no words, so that they are known in small letters, too."""
+"""Codes that are not words, so that they are recognised in lower case, too."""
 
 NO_COINS: Final = frozenset({
     "ALL", "CANDLE", "CANDLES", "DATA", "OHLC", "OHLCV", "PRICE", "PRICES", "EXPORT", "BACKUP", "HISTORY",
@@ -52,4 +52,4 @@ NO_COINS: Final = frozenset({
     "MINUTES", "HOUR", "DAY", "WEEK", "MONTH", "YEAR", "UTC", "GMT", "KST", "PERP", "SWAP", "FUTURES",
     "MIN", "MERGED",
 })  # fmt: skip
-"""Words beside a currency that are no coins: ``krw_candles``."""
+"""Words beside a currency that are not coins: ``krw_candles``."""

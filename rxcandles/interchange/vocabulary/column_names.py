@@ -1,4 +1,4 @@
-"""Names of columns, as people and programs write them: plain, that is in small letters without spaces and marks."""
+"""Names of columns, as people and programs write them, in plain form: lower case, without spaces and marks."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "turnover": ("turnover", "거래대금", "거래금액", "누적거래대금", "누적거래금액"),
     **{name: (name.replace("_", ""),) for name in COLUMNS[COLUMNS.index("timestamp") + 1 :]},
 }
-"""Names of the values of a candle; a tool's own stand in its file."""
+"""Names of the values of a candle; names that only one tool uses are in that tool's file."""
 
 LETTERS: Final = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
-"""How WebSockets call them; so only where no column has a whole name."""
+"""The names that WebSockets use; they count only if no column has a whole name."""
 
 TIMES: Final = (
     "opentime", "timeopen", "candledatetime", "datetime", "date", "time", "opendate", "opentimestamp", "unix",
@@ -47,10 +47,10 @@ TIMES: Final = (
     "거래일시", "거래일", "거래일자", "영업일자",
     "tradedate", "ts", "t", "", "index", "level0", "unnamed:0", "timestamp",
 )  # fmt: skip
-"""Names of columns that may have the open time, the most trustworthy first."""
+"""Names of columns that may have the open time, the most reliable first."""
 
 NAMELESS: Final = frozenset({"", "index", "level0", "unnamed:0"})
-"""What pandas calls an index that has no name."""
+"""What pandas calls an index without a name."""
 CLOCKS: Final = frozenset({"time", "시간", "시각", "체결시간", "체결시각"})
 """Times that may be a time of day beside a date."""
 CLOSES: Final = frozenset({

@@ -11,19 +11,19 @@ from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, meant_by
 __all__ = ["frame_called", "names_market", "same_coin", "same_exchange", "same_market"]
 
 _QUOTES: Final = frozenset({"KRW", "USDT", "USDC", "USD", "EUR", "JPY"})
-"""Currencies in which others are priced: where one of these is in a name, it is clear which part is the coin."""
+"""Currencies in which others are priced; if one is in a name, the other part is the coin."""
 _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MONTHS: Final = {"mo": 1, "M": 1, "y": 12}
 
 
 def same_market(text: str, symbol: str) -> bool:
-    """Say whether ``text`` (``BTC/KRW``, ``BTC_KRW``, ``UPBIT:BTCKRW``, ``BTC``) is a name of the market ``symbol``."""
+    """Return whether ``text`` (``BTC/KRW``, ``BTC_KRW``, ``UPBIT:BTCKRW``, ``BTC``) names the market ``symbol``."""
     plain = re.sub(r"^(?:CRIX\.)?UPBIT[.:]", "", text.strip().upper())
     return plain == symbol.upper() or plain in _spellings(symbol)
 
 
 def names_market(text: str, symbol: str) -> bool:
-    """Say whether ``text``, a market as ``KRW-BTC`` or a coin alone, names the market ``symbol``, or its coin."""
+    """Return whether ``text``, a market such as ``KRW-BTC`` or a coin alone, names the market ``symbol``."""
     quote, _, coin = text.rpartition("-")
     spelt = (text, f"{coin}-{quote}", coin + quote) if quote else (text,)
     alone = not quote and not re.search(r"[-_/]", symbol) and symbol.upper().startswith(coin)
@@ -31,14 +31,14 @@ def names_market(text: str, symbol: str) -> bool:
 
 
 def same_coin(text: str, symbol: str) -> bool:
-    """Say whether ``text`` names a market of the same coin, perhaps in another currency: ``BTCUSDT``, ``KRW-BTC``."""
+    """Return whether ``text`` names a market of the same coin, in any currency: ``BTCUSDT``, ``KRW-BTC``."""
     parts = re.split(r"[-_/]", symbol.upper())
     coin = _coin_and_quote(parts[0], parts[1])[0] if len(parts) == 2 else parts[0]
     return same_market(text, symbol) or text.strip().upper().startswith(coin)
 
 
 def same_exchange(one: str, other: str) -> bool:
-    """Say whether two names are of one exchange; the simulated one stands for any."""
+    """Return whether two names are of one exchange; the simulated one stands for any."""
     return one.casefold() == other.casefold() or "simulated" in (one, other)
 
 
@@ -72,5 +72,5 @@ def _spellings(symbol: str) -> set[str]:
 
 
 def _coin_and_quote(first: str, second: str) -> tuple[str, str]:
-    """Upbit writes the quote first, most others last."""
+    """Return both parts of a market; Upbit writes the quote first, most others last."""
     return (first, second) if second in _QUOTES and first not in _QUOTES else (second, first)

@@ -1,4 +1,4 @@
-"""Read the series from the words of a file's name, or of a line above a header: in any case, order and marks."""
+"""Read the series from the words of a file name, or of a line above a header, in any case and order."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _MARKS: Final = re.compile(r"[\s_\-.,;:()\[\]{}+/|–—−~&#=@]+")
 
 @attrs.frozen
 class Words:
-    """What some words say."""
+    """What some words state."""
 
     markets: tuple[str, ...]
-    """Markets as ``KRW-BTC``, and coins alone, in their order."""
+    """Markets such as ``KRW-BTC``, and coins alone, in their order."""
     frames: tuple[str, ...]
     exchanges: tuple[str, ...]
 
 
 def read_words(text: str) -> Words:
-    """Return what a text says, word by word."""
+    """Return what a text states, word by word."""
     words = [word for word in _MARKS.split(_ENDS.sub("", text)) if word]
     words = [part for word in words for part in _parts(word)]
     markets: list[str] = []
     frames: list[str] = []
     exchanges: list[str] = []
     loose: list[str] = []
-    # Of a coin that is not known in small letters, nothing but its market stands there: krw-xyz_1m.
+    # An unknown coin in lower case counts only if its market stands alone: krw-xyz_1m.
     two = sum(not (word.isdigit() or frame_word(word, alone=True) or exchange_called(word)) for word in words) == 2
     at = 0
     while at < len(words):
@@ -71,12 +71,12 @@ def read_words(text: str) -> Words:
         elif coin := coin_called(word):
             markets.append(coin)
         at += 1
-    # "daily" says it of a market; by itself it may be how often something is done.
+    # "daily" is a timeframe beside a market; alone it may mean how often something is done.
     return Words(tuple(markets), (*frames, *(loose if markets and not frames else ())), tuple(exchanges))
 
 
 def read_line(line: str) -> Statement | None:
-    """Return what a line above the header says, or None where it says nothing."""
+    """Return what a line above the header states, or None if it states nothing."""
     words, named = read_words(line), zone_in_words(line)
     by = f"by the line {line.strip()[:60]!r} above its header"
     statement = Statement(
@@ -91,7 +91,7 @@ def read_line(line: str) -> Statement | None:
 
 
 def _pair_at(words: Sequence[str], at: int, *, sure: bool) -> tuple[str, str] | None:
-    """Two words that are a market; of ``tmp KRW BTC``, only the last two are."""
+    """Return two words that are a market; in ``tmp KRW BTC`` only the last two are."""
     pair = pair_of(words[at], words[at + 1], sure=sure)
     if pair is not None and coin_called(pair[1]) is None and at + 2 < len(words):
         later = pair_of(words[at + 1], words[at + 2])
@@ -106,7 +106,7 @@ def _is_unit(word: str) -> bool:
 
 
 def _parts(word: str) -> list[str]:
-    """A word of Korean and other letters in its pieces: ``비트코인1분봉``, ``BTC일봉``."""
+    """Split a word that mixes Korean and other letters: ``비트코인1분봉``, ``BTC일봉``."""
     match = re.fullmatch(r"([A-Za-z]{3,10})(\d{1,3}[A-Za-z]{1,7})", word, re.ASCII)
     if match and frame_word(match[2], alone=False) and (coin_called(match[1]) or joined_pair(match[1])):
         return [match[1], match[2]]

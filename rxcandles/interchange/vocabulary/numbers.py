@@ -9,10 +9,10 @@ from typing import Any, Final, Literal, TypeAlias
 __all__ = ["Comma", "absent", "meaning_of_commas", "number"]
 
 Comma: TypeAlias = Literal["thousands", "decimal", "unclear"]
-"""What a comma in a number stands for."""
+"""The meaning of a comma in a number."""
 
 _LONGEST: Final = 60
-"""Digits of the longest number that is read; a float has 17."""
+"""The most digits of a number; a float has 17."""
 
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+),\d+", re.ASCII)
@@ -24,7 +24,7 @@ _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "no
 
 
 def absent(value: Any) -> bool:
-    """Say whether a value is none: None, NaN, ``pd.NA``, an empty text, or what programs write for those."""
+    """Return whether a value is missing: None, NaN, ``pd.NA``, an empty text, or what programs write for these."""
     kind = type(value)
     if kind is float:
         return bool(value != value)
@@ -34,13 +34,13 @@ def absent(value: Any) -> bool:
 
 
 def number(value: Any, comma: Comma = "thousands") -> float:
-    """Return a number; ``ValueError`` says what to write instead."""
+    """Return a number; raise ``ValueError`` that says what to write instead."""
     kind = type(value)
     if kind is float or kind is int:
         return float(value)
     if kind is str:
         if comma == "thousands" and len(value) < _LONGEST and value.isascii() and "_" not in value and "," not in value:
-            try:  # as most are
+            try:  # the usual case
                 return float(value)
             except ValueError:
                 pass
@@ -54,12 +54,13 @@ def number(value: Any, comma: Comma = "thousands") -> float:
 
 
 def meaning_of_commas(cells: Iterable[str], delimiter: str) -> Comma:
-    """Return what commas in numbers mean, by all the ``cells`` of the beginning of a file.
+    """Return what commas in numbers mean, judged by all ``cells`` at the beginning of a file.
 
-    Between commas only thousands can be meant, and a number that can have none, such as ``0,500``, is refused where it
-    stands. Elsewhere one that can be read in one way alone decides: ``0,5``, ``1,25`` and ``0,500`` have decimals, as
-    no group of thousands begins with 0 or has other than three digits; ``1,234,567`` has groups, and so have all beside
-    ``100.5``. ``ValueError`` names two that contradict each other.
+    If commas separate the cells, a comma in a number can only group thousands, and a number like ``0,500``, which can't
+    be grouped, is refused where it is read. Otherwise a number that can be read in only one way decides: ``0,5``,
+    ``1,25`` and ``0,500`` have decimals, since no group of thousands begins with 0 or has another length than three;
+    ``1,234,567`` has groups, and so have all numbers beside ``100.5``. Raise ``ValueError`` that names two numbers that
+    contradict each other.
     """
     if delimiter == ",":
         return "thousands"

@@ -1,4 +1,4 @@
-"""Statements of a source about itself, compared with the series that it is to be imported as."""
+"""What a source states about itself, compared with the series that it is imported as."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ __all__ = ["Statement", "check_statement", "timeframe_of_word", "zone_stated"]
 
 @attrs.frozen
 class Statement:
-    """What one part of a source, such as its name, says of its candles."""
+    """What one part of a source, such as its name, states about its candles."""
 
     by: str
-    """Which part it is, as errors call it: ``by its name``."""
+    """Which part that is, in errors: ``by its name``."""
     market: str | None = None
     timeframe: str | None = None
     exchange: str | None = None
     unfit: str | None = None
-    """What it has instead of candles: ``trades``."""
+    """What the source has instead of candles: ``trades``."""
     zone: tzinfo | None = None
-    """The zone of its times that have none."""
+    """The zone of its times without one."""
     markets: tuple[str, ...] = ()
-    """Markets and coins that are named, of which one has to be that of the import."""
+    """Markets and coins that are named; one of them must be that of the import."""
     frames: tuple[str, ...] = ()
-    """Timeframes that are named, in the same way."""
+    """Timeframes that are named; one of them must be that of the import."""
     exchanges: tuple[str, ...] = ()
-    """Exchanges that are named, in the same way."""
+    """Exchanges that are named; one of them must be that of the import."""
     unclear: str | None = None
-    """Words that say a zone which nobody can tell for sure."""
+    """Words that name a zone which is ambiguous."""
     elsewhere: bool = False
-    """Whether it is of another exchange's market, so that only the coin has to be the same."""
+    """Whether the market is another exchange's, so that only the coin must be the same."""
 
 
 def check_statement(
     statement: Statement, where: str, symbol: str, timeframe: Timeframe, exchange: str | None
 ) -> list[str]:
-    """Raise :class:`RequestError` where a source is of something else; return remarks on it."""
+    """Raise :class:`RequestError` if a source is of another series; return remarks on it."""
     if statement.unfit is not None:
         raise RequestError(
             f"{where} has, {statement.by}, {statement.unfit}, not candles of {symbol}; import a file of candles,"
@@ -92,12 +92,12 @@ def _other(where: str, statement: Statement, named: str, symbol: str, timeframe:
 
 
 def timeframe_of_word(word: str) -> Timeframe | None:
-    """Return the timeframe that a word of a name names, or None."""
+    """Return the timeframe that a word of a name stands for, or None."""
     named = frame_word(word, alone=True)
     return None if named is None else named[1]
 
 
 def zone_stated(statements: Sequence[Statement]) -> Statement | None:
-    """Return the first that says the zone of times that have none, else the first that says it unclearly."""
+    """Return the first statement with a zone for times without one, or else the first with an ambiguous zone."""
     clear = next((each for each in statements if each.zone is not None), None)
     return clear or next((each for each in statements if each.unclear is not None), None)

@@ -12,13 +12,13 @@ from rxcandles.model.moments import KST
 __all__ = ["KST", "Moment", "clock_of", "digits_of", "in_zone", "moment_of", "unit_of"]
 
 Moment: TypeAlias = float | datetime | date
-"""UTC seconds where the zone is known; a naive ``datetime``; or a ``date`` that has no time of day."""
+"""UTC seconds if the zone is known; otherwise a naive ``datetime``, or a ``date`` without a time of day."""
 
 _WHOLE: Final = re.compile(r"(\d{1,20})(?:\.0*)?", re.ASCII)
 _UNITS: Final = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
-"""Ticks a second, by the digits of a number: all times from 2001 on have one of these."""
+"""Ticks a second, by the digits of a number: every time from 2001 on has one of these."""
 _DATES: Final = (8, 12, 14)
-"""Digits of numbers that are a date, down to days, minutes and seconds."""
+"""Numbers of digits that make a date: down to days, minutes or seconds."""
 _MIDNIGHT: Final = daytime()
 
 _LONGEST: Final = 60
@@ -36,7 +36,7 @@ _CLOCK: Final = re.compile(
 
 
 def moment_of(value: Any) -> Moment:
-    """Return what a value says; ``ValueError`` says what to write instead."""
+    """Return the time that a value stands for; raise ``ValueError`` that says what to write instead."""
     if isinstance(value, str):
         return _of_text(value.strip())
     if isinstance(value, datetime):
@@ -56,7 +56,7 @@ def moment_of(value: Any) -> Moment:
 
 
 def unit_of(value: Any) -> int | None:
-    """Return the ticks a second of a number that counts them from 1970; None for all else."""
+    """Return the ticks a second of a number that counts them from 1970; None for anything else."""
     match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match:
         return _UNITS.get(len(match[1]))
@@ -66,10 +66,10 @@ def unit_of(value: Any) -> int | None:
 
 
 def clock_of(value: Any, digits: int | None = None) -> int | None:
-    """Return the seconds since midnight that a time of day says (``13:00``, ``오후 1:00``, ``130000``), or None.
+    """Return the seconds since midnight of a time of day (``13:00``, ``오후 1:00``, ``130000``), or None.
 
-    A number says hours, minutes and seconds where the column's are known to have six ``digits``; else only one of five
-    or six does, and a text of four says hours and minutes: 900 may be 09:00, and 00:09:00.
+    If the column's numbers have six ``digits``, a number is hours, minutes and seconds. Otherwise only a number of five
+    or six digits is, and a text of four is hours and minutes, since 900 may be 09:00 or 00:09:00.
     """
     if isinstance(value, daytime):
         return value.hour * 3600 + value.minute * 60 + value.second if not value.microsecond else None
@@ -99,13 +99,13 @@ def clock_of(value: Any, digits: int | None = None) -> int | None:
 
 
 def digits_of(value: Any) -> int | None:
-    """Return how many digits the numbers of a column of times of day have, by one of them; None where it is none."""
+    """Return how many digits the numbers of a column of times of day have, judged by one of them, or None."""
     text = str(int(value)) if isinstance(value, int | float) else value.strip() if isinstance(value, str) else ""
     return (4 if len(text) == 4 else 6) if re.fullmatch(r"\d{4,6}", text, re.ASCII) else None
 
 
 def in_zone(value: datetime, without: tzinfo) -> float:
-    """Return the UTC seconds of a naive time in a zone; ``ValueError`` where its clocks show it twice or never."""
+    """Return the UTC seconds of a naive time in a zone; raise ``ValueError`` if clocks show it twice or never."""
     value = value.replace(tzinfo=without)
     if value.utcoffset() != value.replace(fold=1 - value.fold).utcoffset():
         raise ValueError(f"in {without} that time is there twice or not at all; write it with its offset")
@@ -173,6 +173,6 @@ def _of_number(number: int, digits: str) -> Moment:
 def _of_datetime(value: datetime) -> Moment:
     if value != value:  # pandas' NaT
         raise ValueError("it is missing")
-    if getattr(value, "nanosecond", 0):  # pandas has those, and would leave them out below
+    if getattr(value, "nanosecond", 0):  # pandas has nanoseconds, and the conversion below would drop them
         raise ValueError("no candle opens at a fraction of a microsecond")
     return value if value.tzinfo is None else value.timestamp()

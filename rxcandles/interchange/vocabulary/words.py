@@ -1,4 +1,4 @@
-"""Words by which markets, exchanges and timeframes are known wherever they stand: in names, lines and cells."""
+"""Words for markets, exchanges and timeframes, in names, lines and cells."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rxcandles.model.timeframe import Timeframe
 __all__ = ["QUOTES", "coin_called", "exchange_called", "frame_word", "joined_pair", "pair_of"]
 
 QUOTES: Final = ("KRW", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "EUR", "JPY", "GBP", "BTC", "ETH")
-"""Currencies in which others are priced, the surest first: of ``KRW-BTC`` it is KRW."""
+"""Currencies in which others are priced, the most certain first: in ``KRW-BTC`` it is KRW."""
 _PRICED: Final = frozenset({"BTC", "ETH"})
-"""Those of them that are coins, too, so only beside a coin that is known."""
+"""Those of them that are coins, too, so they count only beside a known coin."""
 
 _EXCHANGES: Final = {
     **{name: name for name in (
@@ -41,9 +41,9 @@ _TURNED: Final = re.compile(r"(s|sec|second|m|min|minute|h|hr|hour|d|day|w|week)
 
 
 def frame_word(text: str, *, alone: bool) -> tuple[str, Timeframe | None] | None:
-    """Return what a word says of a timeframe, and which of ours that is; None for a word that says none.
+    """Return what a word states about a timeframe, and which of ours that is; None if it states none.
 
-    ``alone`` takes a word without a number, such as ``daily``, too.
+    * ``alone``: also accept a word without a number, such as ``daily``.
     """
     if text in _KOREAN:
         return text, frame_called(_KOREAN[text])
@@ -75,7 +75,7 @@ def exchange_called(text: str) -> str | None:
 
 
 def coin_called(text: str, *, any_case: bool = False) -> str | None:
-    """Return the code of the coin that a word names, by its code or its name, or None."""
+    """Return the code of the coin that a word names, by code or name, or None."""
     if code := NAMES.get(text.casefold()):
         return code
     upper = text.upper()
@@ -84,9 +84,9 @@ def coin_called(text: str, *, any_case: bool = False) -> str | None:
 
 
 def pair_of(first: str, second: str, *, sure: bool = False) -> tuple[str, str] | None:
-    """Return quote and coin where two words are a market (``KRW ETH``, ``eth krw``), or None.
+    """Return quote and coin if two words are a market (``KRW ETH``, ``eth krw``), or None.
 
-    Of a coin that is not known, both have to be in capitals, unless ``sure``.
+    An unknown coin counts only if both words are in upper case, or with ``sure``.
     """
     for quote in QUOTES:
         for one, other in ((first, second), (second, first)):
@@ -99,7 +99,7 @@ def pair_of(first: str, second: str, *, sure: bool = False) -> tuple[str, str] |
 
 
 def joined_pair(word: str) -> tuple[str, str] | None:
-    """Return quote and coin where one word is a market (``ETHKRW``, ``btcusdt``), or None."""
+    """Return quote and coin if one word is a market (``ETHKRW``, ``btcusdt``), or None."""
     upper = word.upper()
     if not re.fullmatch(r"[A-Z0-9]{5,16}", upper, re.ASCII):
         return None

@@ -1,4 +1,4 @@
-"""Read the zone that a name says: of a column, of a file, in a line above the header, or in a column of zones."""
+"""Read the time zone in a name: of a column, of a file, in a line above the header, or in a column of zones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rxcandles.model.moments import KST
 __all__ = ["Named", "zone_called", "zone_in_words", "zone_named"]
 
 _MOST: Final = timedelta(hours=14)
-"""The farthest that any zone is from UTC."""
+"""The greatest offset of a zone from UTC."""
 
 _FIXED: Final[Mapping[str, tzinfo | str]] = {
     "kst": KST, "utc": UTC, "gmt": UTC, "jst": "Asia/Tokyo", "hkt": "Asia/Hong_Kong", "sgt": "Asia/Singapore",
@@ -52,22 +52,22 @@ _LOCAL: Final = re.compile(
 )
 _UTC_NUMBER: Final = re.compile(r"(?:utc|gmt)[\s_]*\d{1,2}(?![\d])", re.IGNORECASE)
 _AT_THE_ENDS: Final = ("kst", "utc", "gmt", "seoul", "korean", "korea", "한국")
-"""What is also found where nothing divides it from the rest: ``timeutc``, ``koreantime``."""
+"""Words that are found even if nothing separates them from the rest: ``timeutc``, ``koreantime``."""
 
 
 @attrs.frozen
 class Named:
-    """A name, and the zone that it says."""
+    """A name, and the zone in it."""
 
     rest: str
     """The name without its zone."""
     zone: tzinfo | None = None
     unclear: str | None = None
-    """The part that says a zone which nobody can tell for sure."""
+    """The part that names an ambiguous zone."""
 
 
 def zone_named(name: str) -> Named:
-    """Return what a name says of a zone: ``time (UTC+9)``, ``time_kst``, ``time America/New_York``."""
+    """Return the zone in a name: ``time (UTC+9)``, ``time_kst``, ``time America/New_York``."""
     if match := _REGION.search(name):
         zone = _of_database("/".join((match[1], match[2].replace(" ", "_"))))
         if zone is None and (shorter := re.match(r"[^\W_]+[/_\-][^\W_]+", match[0])):  # asia_seoul_time
@@ -96,7 +96,7 @@ def zone_named(name: str) -> Named:
 
 
 def zone_in_words(text: str) -> Named:
-    """Return what the name of a file or a line of words says of a zone; a place alone says none for sure."""
+    """Return the zone in the name of a file or in a line of words; a place alone is ambiguous."""
     if match := _REGION.search(text):
         return zone_named(f"({match[0]})")
     for match in re.finditer(r"(?<![^\W_])(?:(?:utc|gmt)[\s_]?[+\-−]\d{1,2}(?::?\d{2})?(?!\d))", text, re.IGNORECASE):
@@ -117,7 +117,7 @@ def zone_in_words(text: str) -> Named:
 
 
 def zone_called(value: Any) -> tzinfo | None:
-    """Return the zone that a value of a column of zones says (``KST``, ``Asia/Seoul``, ``+09:00``, ``9``), or None."""
+    """Return the zone in a value of a column of zones (``KST``, ``Asia/Seoul``, ``+09:00``, ``9``), or None."""
     text = str(value).strip()
     if re.fullmatch(r"[+\-−]?\d{1,6}(?:\.0+)?", text, re.ASCII):
         count = int(float(text.replace("−", "-")))

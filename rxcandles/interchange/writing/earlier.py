@@ -1,4 +1,4 @@
-"""Tell whether a file is an earlier export of the same series, which a later one may replace."""
+"""Find out whether a file is an earlier export of the same series, which a later export may replace."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rxcandles.util.extras import need
 __all__ = ["are_earlier_exports", "is_earlier_export"]
 
 LINES: Final = 1000
-"""Lines of a text that are looked at: a market without two candles in a row in them is not recognized."""
+"""Lines of a text that are read; a market without two adjacent candles in them is not recognised."""
 LONGEST: Final = 1000
-"""Characters of a line."""
+"""The most characters of a line."""
 
 
 def are_earlier_exports(path: Path, kind: str, by_month: bool, exchange: str, symbol: str, frame: Timeframe) -> bool:
-    """Whether all files that an export to ``path`` may replace are earlier exports of this series."""
+    """Return whether all files that an export to ``path`` may replace are earlier exports of this series."""
     file_name = format_called(kind).file_name
     if file_name is not None:
         paths = [path / file_name(symbol, frame.name)]
@@ -37,10 +37,10 @@ def are_earlier_exports(path: Path, kind: str, by_month: bool, exchange: str, sy
 
 
 def is_earlier_export(path: Path, kind: str, exchange: str, symbol: str, frame: Timeframe) -> bool:
-    """Whether ``path`` is an export of this series in this format.
+    """Return whether ``path`` is an export of this series in this format; False if in doubt.
 
-    Parquet and feather say so in their metadata. A text does where it has our columns, its first candles are of the
-    symbol, and two that follow on one another are as far apart as the timeframe is long. False in any doubt.
+    Parquet and feather files state it in their metadata. A text is one if it has our columns, its first candles are of
+    the symbol, and two adjacent ones are as far apart as the timeframe is long.
     """
     try:
         if kind in ("csv", "jsonl"):

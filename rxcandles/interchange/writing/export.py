@@ -1,4 +1,4 @@
-"""Export stored candles into files: one, or one a month."""
+"""Export stored candles into a file, or into one file a month."""
 
 from __future__ import annotations
 
@@ -38,22 +38,27 @@ from rxcandles.version import VERSION
 __all__ = ["BY", "FORMATS", "Exported", "export_candles"]
 
 BY: Final = ("month",)
-"""What a series may be cut into files by."""
+"""How a series may be cut into files."""
 
 _MONTH: Final = Timeframe.of("1M")
 
 
 @attrs.frozen(repr=False)
 class Exported(Brief):
-    """What an export came to."""
+    """The result of an export.
+
+    >>> done = await export_candles(store, "KRW-BTC", "1m", "btc.csv", force=True)
+    >>> done.rows, [path.name for path in done.paths]
+    (120, ['btc.csv'])
+    """
 
     paths: tuple[Path, ...]
-    """The files written, oldest first; by the month, none for a month without candles."""
+    """The files written, oldest first; a month without candles has no file."""
     rows: int
     span: Span
-    """What was asked for, in UTC seconds."""
+    """The span asked for, in UTC seconds."""
     missing: tuple[Span, ...]
-    """The spans in it that aren't proven, oldest first: there, candles may exist that the files don't have."""
+    """The gaps in it, oldest first: candles may exist there that the files do not have."""
 
 
 async def export_candles(
@@ -72,31 +77,31 @@ async def export_candles(
 ) -> Exported:
     """Write the stored candles of a series into a file, oldest first, and return what was written.
 
-    - ``path``: a file, or a folder with ``by`` and for ``freqtrade``, which names its files itself
+    * ``path``: a file, or a folder with ``by`` and for ``freqtrade``, which names its files itself
       (``BTC_KRW-1h.feather``).
-    - ``since``, ``to``: the older end, included, and the newer, excluded. ``since`` may also be how long before ``to``.
-      By default all that is stored or proven. Times that name no zone are in the store's ``tz``.
-    - ``file_format``: ``parquet`` (zstd), ``feather`` (lz4), ``csv``, ``jsonl`` or ``freqtrade``; by default the suffix
+    * ``since``, ``to``: the older end, included, and the newer, excluded. ``since`` may also be how long before ``to``.
+      By default everything stored or covered. Times that name no zone are in the store's ``tz``.
+    * ``file_format``: ``parquet`` (zstd), ``feather`` (lz4), ``csv``, ``jsonl`` or ``freqtrade``; by default the suffix
       of ``path``. Parquet and feather files describe themselves, as JSON under ``rxcandles`` in their metadata:
-      exchange, symbol, timeframe, the span, what of it is proven, and the version.
-    - ``by``: ``"month"`` writes a file a month, ``symbol=…/timeframe=…/2024-01.parquet`` (UTC), but for months without
-      candles.
-    - ``complete``: refuse where not all of the span is proven. By default what is stored is written, and the spans that
-      are not proven are ``missing`` in the result.
-    - ``force``: replace files that are there already.
-    - ``include_imported``: write imported candles too. A last column, ``proven``, says which are the exchange's; values
+      exchange, symbol, timeframe, the span, its coverage, and the version.
+    * ``by``: ``"month"`` writes a file a month, ``symbol=…/timeframe=…/2024-01.parquet`` (UTC); a month without candles
+      has no file.
+    * ``complete``: refuse if the span has gaps. By default what is stored is written, and the gaps are ``missing`` in
+      the result.
+    * ``force``: replace files that are there already.
+    * ``include_imported``: write imported candles too. A last column, ``proven``, says which are the exchange's; values
       that an import lacks are empty.
 
-    Runs in a thread and holds 50,000 rows at a time. A file takes its place when it is whole. When cancelled, it waits
-    until the thread has stopped, and leaves no part of a file.
+    It runs in a thread; 50,000 rows are in memory at a time. A file takes its place when it is complete. On
+    cancellation it waits for the thread and leaves no partial file.
 
     Raises:
 
-    - ``RequestError``: an argument is not valid, a file is there already, or no candle of the span is stored.
-    - ``UnprovenError``: it must be ``complete`` and is not; nothing is written.
-    - ``ExtraMissingError``: the format needs pyarrow, which is not installed.
-    - ``StoreError``: the database can't be read.
-    - ``OSError``: the file can't be written; the months before are whole.
+    * ``RequestError`` if an argument is invalid, a file is there already, or no candle of the span is stored.
+    * ``UnprovenError`` if the span has gaps and must be ``complete``; nothing is written.
+    * ``ExtraMissingError`` if the format needs pyarrow and it is not installed.
+    * ``StoreError`` if the database can't be read.
+    * ``OSError`` if a file can't be written; files of earlier months are complete.
 
     >>> done = await export_candles(store, "KRW-BTC", "1m", "btc.csv", since="2024-01-01 01:00", force=True)
     >>> done.rows, done.missing
@@ -165,7 +170,7 @@ class _Series:
 
     @classmethod
     async def of(cls, store: CandleStore, symbol: str, frame: Timeframe, *, include_imported: bool) -> _Series:
-        """Look a series up; raise :class:`RequestError` where all that is stored is imported and not asked for."""
+        """Look up a series; raise :class:`RequestError` if only imported candles are stored and they are not wanted."""
         covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, BEGINNING, END)]
         series = cls(with_imported(store, include_imported).reader(symbol, frame), symbol, frame, SpanSet(covered))
         is_empty = not covered and series.end("oldest_first") is None
@@ -179,11 +184,11 @@ class _Series:
         return series
 
     def end(self, order: Order) -> int | None:
-        """Return the open time of the oldest candle, or of the newest, if there is one."""
+        """Return the open time of the oldest or the newest candle, or None."""
         return next((row.open_time for row in self.reader.rows(BEGINNING, END, order, 1)), None)
 
     def span(self, since: Time | timedelta | None, to: Time | None, tz: tzinfo | None) -> Span:
-        """Return what is asked for; without ends all that is stored or proven, from the oldest candle on."""
+        """Return the span asked for; by default everything stored or covered, from the oldest candle on."""
         oldest, newest = self.end("oldest_first"), self.end("newest_first")
         spans = list(self.covered)
         if oldest is None and not spans:
@@ -192,7 +197,7 @@ class _Series:
             to = to_datetime(max([stop for _, stop in spans] + ([] if newest is None else [newest + 1])))
         if isinstance(since, timedelta):
             try:
-                since = to_datetime(check_instant("to", to, tz)) - since  # in UTC: clocks may change in between
+                since = to_datetime(check_instant("to", to, tz)) - since  # in UTC: clocks may change between
             except (OverflowError, TypeError):
                 raise refusal("since", since, "give a time from 1970 on, or a shorter time before `to`") from None
         if since is None:
@@ -200,11 +205,11 @@ class _Series:
         return span_between(self.frame, tz, since=since, to=to)
 
     def proven(self, span: Span) -> SpanSet:
-        """Return what of a span is proven."""
+        """Return the covered spans within a span."""
         return self.covered.intersect(SpanSet([span]))
 
     def missing(self, span: Span) -> tuple[Span, ...]:
-        """Return what of a span is not proven, and has room for a candle, oldest first."""
+        """Return the gaps within a span that have a slot, oldest first."""
         gaps = SpanSet([span]).subtract(self.proven(span))
         return tuple(each for each in gaps if self.frame.slots(*each))
 
@@ -217,7 +222,7 @@ class _Series:
 
 
 def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by: str | None) -> list[tuple[Path, Span]]:
-    """Each file's path, and the span that goes there."""
+    """Yield the path of each file, and the span that it gets."""
     file_name = format_called(kind).file_name
     if file_name is not None:
         return [(path / file_name(symbol, frame.name), span)]
@@ -235,7 +240,7 @@ def _files(path: Path, symbol: str, frame: Timeframe, kind: str, span: Span, by:
 
 @attrs.frozen
 class _Writer:
-    """Writes files of a series."""
+    """Writes the files of a series."""
 
     series: _Series
     kind: str
@@ -246,7 +251,7 @@ class _Writer:
     def write(
         self, files: list[tuple[Path, Span]], stopped: threading.Event, *, by_month: bool
     ) -> tuple[tuple[Path, ...], int]:
-        """Write the files; return which they are and how many candles they have. Runs in a thread."""
+        """Write the files, in a thread; return their paths and the number of candles."""
         if by_month:
             files = [(path, span) for path, span in files if self.series.reader.columns(*span, 1)]
         if by_month or names_files(self.kind):
@@ -281,7 +286,7 @@ class _Writer:
 
 
 class _Stopped(Exception):
-    """Nobody waits for the files any more."""
+    """Raised when nobody waits for the files any more."""
 
 
 def _iso(span: Span) -> list[str]:

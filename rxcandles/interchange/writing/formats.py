@@ -1,4 +1,4 @@
-"""The formats of exported files: a function and a row each; those of tools stand in their files."""
+"""The formats of exported files: a function and a line each; formats of tools are in the tools' files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def formats() -> tuple[str, ...]:
 
 
 FORMATS: Final = formats()
-"""The formats that this package brings along; ``freqtrade`` is feather in freqtrade's columns and under its name."""
+"""The formats of this package; ``freqtrade`` is feather with freqtrade's columns and file names."""
 
 
 def format_called(name: str) -> Format:
@@ -64,25 +64,25 @@ def format_called(name: str) -> Format:
 
 
 def names_files(name: str | None) -> bool:
-    """Say whether files of a format have names that its tool gives, so that they are written into a folder."""
+    """Return whether the tool of a format names its files itself, so that they are written into a folder."""
     return name in formats() and format_called(str(name)).file_name is not None
 
 
 def check_installed(name: str) -> None:
-    """Raise ``ExtraMissingError`` where a format needs a package that isn't there."""
+    """Raise ``ExtraMissingError`` if a format needs a package that is not installed."""
     if format_called(name).needs_arrow:
         need("pyarrow", "export")
 
 
 def write_file(path: Path, name: str, contents: Contents, pages: Iterable[Columns]) -> int:
-    """Write all ``pages`` into a new file; return how many candles they were. Holds one batch at a time."""
+    """Write all ``pages`` into a new file and return the number of candles; one batch is in memory at a time."""
     counted = _Counted(pages)
     format_called(name).write(path, contents, counted)
     return counted.rows
 
 
 class _Counted:
-    """Counts the candles of the pages that pass."""
+    """Counts the candles of the pages that pass through."""
 
     def __init__(self, pages: Iterable[Columns]) -> None:
         self._pages = pages

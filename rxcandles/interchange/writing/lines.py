@@ -1,4 +1,4 @@
-"""Turn candles into lines of text under Upbit's field names: CSV, or a JSON object each."""
+"""Write candles as lines of text under Upbit's field names: CSV, or a JSON object a line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FIELDS: Final = (
 def csv_lines(
     symbol: str, pages: Iterable[Columns], *, marked: bool = False, with_trades: bool = False
 ) -> Iterator[str]:
-    """Yield a header, then the candles' lines, a page of them at a time.
+    """Yield a header, then the lines of the candles, a page at a time.
 
-    ``marked`` pages end with ``proven``, those ``with_trades`` with what some exchanges say of trades; not both.
+    ``marked`` pages end with ``proven``; pages ``with_trades`` end with the columns of trades; not both.
     """
     yield ",".join((*FIELDS, *(["proven"] if marked else TRADE_FIELDS if with_trades else []))) + "\n"
     line = f"{symbol},%s,%r,%r,%r,%r,%r"
@@ -36,7 +36,7 @@ def csv_lines(
 def json_lines(
     symbol: str, pages: Iterable[Columns], *, marked: bool = False, with_trades: bool = False
 ) -> Iterator[str]:
-    """Yield the candles' lines, a page of them at a time; their ends are those of :func:`csv_lines`."""
+    """Yield the lines of the candles, a page at a time; their ends are those of :func:`csv_lines`."""
     numbers = ", ".join(f'"{name}": %{"s" if marked else "r"}' for name in FIELDS[2:])
     end = ', "proven": %s' if marked else ""
     if with_trades and not marked:
@@ -53,21 +53,21 @@ def _plain(pages: Iterable[Columns]) -> Iterator[Columns]:
 
 
 def _with_trades(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
-    """The same with the last three, as text."""
+    """Yield pages as :func:`_plain` does, with the last three columns as text."""
     for page in pages:
         last = (tuple(nothing if each is None else repr(each) for each in column) for column in page[-3:])
         yield (*page[:7], *last)
 
 
 def _marked(pages: Iterable[Columns], nothing: str) -> Iterator[Columns]:
-    """Pages with ``proven``, as the columns of a line: the turnover, which an import may lack, and that are text."""
+    """Yield pages with ``proven``, with the turnover (which an import may lack) and ``proven`` as text."""
     for page in pages:
         turnover = [nothing if each is None else repr(each) for each in page[6]]
         yield (*page[:6], tuple(turnover), tuple("true" if each else "false" for each in page[-1]))
 
 
 def _lines(line: str, pages: Iterable[Columns]) -> Iterator[str]:
-    # A symbol has no % and nothing that CSV would quote; a float's repr is what csv and json write too.
+    # A symbol has no % and nothing that CSV would quote; csv and json, too, write the repr of a float.
     for page in pages:
         times = [to_datetime(seconds).isoformat()[:19] for seconds in page[0]]
         yield "".join([line % values for values in zip(times, *page[1:], strict=True)])

@@ -1,7 +1,7 @@
-"""What is kept of what an empty slot means, where it is not that nobody traded: the exchange's word, by series.
+"""What an empty slot means for a series, if not that nobody traded; the exchange declares it.
 
-The table is made with the first such series; a file without it has none, and older versions read one with it. Runs in
-the thread of the store's connection.
+The table is made with the first series that needs it. A file without it has none, and older versions can read a file
+with it. It runs in the thread of the store's connection.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def has_absent(connection: sqlite3.Connection) -> bool:
 
 
 def keep_absent(connection: sqlite3.Connection, series: int, meaning: AbsentSlot) -> None:
-    """Write down what an empty slot of a series means, within a transaction of the caller's."""
+    """Record what an empty slot of a series means, within the caller's transaction."""
     if meaning != "no_trade":
         connection.execute(_MAKE)
     elif not has_absent(connection):
@@ -38,7 +38,7 @@ def keep_absent(connection: sqlite3.Connection, series: int, meaning: AbsentSlot
 
 
 def read_absent(connection: sqlite3.Connection, series: int) -> AbsentSlot:
-    """Return what an empty slot of a series means: ``no_trade`` where nothing else is kept."""
+    """Return what an empty slot of a series means; ``no_trade`` if nothing else is recorded."""
     if not has_absent(connection):
         return "no_trade"
     found: list[tuple[Any]] = connection.execute(

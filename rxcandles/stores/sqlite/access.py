@@ -1,7 +1,7 @@
-"""How a database file can be opened: for reading and writing, or only for reading, where it may not be written to.
+"""How a database file can be opened: for reading and writing, or only for reading.
 
-SQLite's WAL needs ``-shm`` beside the file, also for reading. Where none may be made, a file is read as one that does
-not change (``immutable``), as long as all of it is in the file itself and not in a ``-wal``.
+SQLite's WAL needs ``-shm`` beside the file, even for reading. If none may be made, the file is opened as one that does
+not change (``immutable``), provided that all of its content is in the file itself and not in a ``-wal``.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ class Access(NamedTuple):
     file: str
     writable: bool
     unfinished: bool
-    """Whether there is a ``-wal`` or ``-journal`` with something in it."""
+    """Whether there is a ``-wal`` or ``-journal`` with content."""
 
     @property
     def frozen(self) -> bool:
-        """Whether it is read as one that does not change; whoever reads it looks whether that is so."""
+        """Whether it is opened as a file that does not change; the reader checks that it did not."""
         return not self.writable and not self.unfinished
 
     def uri(self, mode: str) -> str:
-        """Return the URI for SQLite to open it by, with ``mode`` where it may be written to."""
+        """Return the URI for SQLite to open it by; ``mode`` applies if it may be written to."""
         how = f"mode={mode}" if self.writable else "immutable=1" if self.frozen else "mode=ro"
         return f"{Path(self.file).as_uri()}?{how}"
 
     def unreadable_by(self, error: sqlite3.Error) -> bool:
-        """Return whether this error comes of a ``-wal`` or ``-journal`` that can't be read without writing."""
+        """Return whether the cause of an error is a ``-wal`` or ``-journal`` that can't be read without writing."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return not self.writable and self.unfinished and code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -50,7 +50,7 @@ def unreadable(path: str, error: sqlite3.Error) -> StoreError:
 
 
 def access_to(file: str) -> Access:
-    """Return how ``file``, an absolute path, can be opened; one that is not there counts as writable."""
+    """Return how ``file``, an absolute path, can be opened; a missing file counts as writable."""
     there = os.path.exists(file)
     writable = not there or (_may_write(file) and _may_write(os.path.dirname(file)))
     return Access(file, writable, any(file_size(file + suffix) for suffix in ("-wal", "-journal")))

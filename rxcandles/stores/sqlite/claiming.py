@@ -1,6 +1,6 @@
-"""Reading and writing the claims of a series: what is covered provisionally.
+"""Read and write the claims of a series: what is covered provisionally.
 
-Runs in the thread of the store's connection, within a transaction of the caller's.
+It runs in the thread of the store's connection, within the caller's transaction.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_claims(connection: sqlite3.Connection, series: int, start: int, stop: i
 
 
 def add_claims(connection: sqlite3.Connection, series: int, claims: Iterable[Claim]) -> None:
-    """Write claims down."""
+    """Store claims."""
     connection.executemany(_ADD, ((series, *attrs.astuple(claim)) for claim in claims))
 
 
@@ -57,11 +57,11 @@ def hear_again(
     said: float | None,
     timeframe: Timeframe,
 ) -> SpanSet:
-    """Keep what is doubtful of an answer, and settle what earlier ones have left doubtful.
+    """Store the doubtful absences of an answer as claims, and settle earlier claims that it answers.
 
-    Returns what is no longer covered, because this answer has shown that the one before was wrong about it.
+    Return the spans that are no longer covered, because this answer shows that an earlier one was wrong.
     """
-    before = read_claims(connection, series, proven[0] - 1, proven[1] + 1)  # those that touch it may become one
+    before = read_claims(connection, series, proven[0] - 1, proven[1] + 1)  # claims that touch may be joined
     if not before and not absences:
         return SpanSet()
     claims, void = hear(
@@ -76,18 +76,18 @@ def hear_again(
 
 
 def has_claims(connection: sqlite3.Connection) -> bool:
-    """Return whether the file is new enough to have a place for claims."""
+    """Return whether the file has a table for claims."""
     return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0])
 
 
 def stored_claims(connection: sqlite3.Connection, series: int) -> Iterator[Claim]:
-    """Yield all claims of a series as they are in the file, oldest first, whatever is in them."""
+    """Yield all claims of a series as they are in the file, oldest first; their values may be invalid."""
     sql = f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? ORDER BY start"
     return (Claim(*row) for row in connection.execute(sql, (series,)))
 
 
 def is_claim(claim: Claim) -> bool:
-    """Return whether these values can be a claim."""
+    """Return whether a claim can have these values."""
     numbers = (claim.first_heard, claim.last_heard, claim.times, claim.due, claim.final)
     return (
         is_span(*claim.span)
@@ -99,9 +99,9 @@ def is_claim(claim: Claim) -> bool:
 
 
 def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe, now: int) -> None:
-    """Write the claims of a series anew: each cut to what is covered, has no candle and no earlier claim.
+    """Write the claims of a series anew: each cut to covered slots without a candle and without an earlier claim.
 
-    One of which nobody can say what it says becomes one that is due at once: to drop it would be to believe it.
+    A claim with invalid values becomes one that is due at once: to drop it would make its absence final.
     """
     covered = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,)).fetchall()
     ledger, kept, reach = SpanSet(tuple(covered)), list[Claim](), BEGINNING
@@ -114,7 +114,7 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
         if not is_claim(claim):
             kind: AbsenceKind = "beginning" if claim.start == BEGINNING else "gap"
             claim = Claim(kind, *span, now, now, 1, now, now + int(ConfirmTimes().gap))
-        # What of an earlier claim was not kept is not covered, or has a candle.
+        # The parts of an earlier claim that were not kept are not covered, or have a candle.
         left = SpanSet(((max(span[0], reach), span[1]),)).intersect(ledger).subtract(traded)
         kept += [attrs.evolve(claim, start=start, stop=stop) for start, stop in left]
         reach = max(reach, span[1])
@@ -123,7 +123,7 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
 
 
 def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
-    """Take spans out of the coverage, and claims in them, so that they are asked for again; candles stay."""
+    """Take spans out of the coverage, and the claims in them, so that they are asked for again; candles stay."""
     for start, stop in spans:
         for claim in read_claims(connection, series, start, stop):
             connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))

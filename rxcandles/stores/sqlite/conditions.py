@@ -1,4 +1,4 @@
-"""The rules for candles as conditions in SQL, so that a database finds what breaks them."""
+"""The rules for candles as conditions in SQL, so that the database finds rows that break them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from rxcandles.stores.sqlite.schema import COLUMNS
 
 __all__ = ["CLAIMED_WITHIN", "COVERED_WITHIN", "is_span", "on_grid_sql", "overlapping", "sound_sql", "teach_grid"]
 
-# Spans lie apart, so that only the last one to begin before a stretch can reach into it. Without that bound all older
-# ones would be looked at, for every page.
+# Spans are disjoint, so only the last one that begins before a given span can reach into it. Without that bound every
+# page would read all older spans.
 COVERED_WITHIN: Final = (
     "series = :series AND start < :stop AND stop > :start"
     " AND start >= coalesce((SELECT max(start) FROM coverage WHERE series = :series AND start <= :start), 0)"
 )
-"""The condition that a covered span overlaps a stretch, given what :func:`overlapping` returns."""
+"""The condition that a covered span overlaps a span, given the parameters of :func:`overlapping`."""
 CLAIMED_WITHIN: Final = (
     "series = :series AND start < :stop AND stop > :start"
     " AND start >= coalesce((SELECT max(start) FROM claims WHERE series = :series AND start <= :start), 0)"
 )
-"""The same of a claim."""
+"""The same condition for a claim."""
 
 
 def overlapping(series: int, start: int, stop: int) -> dict[str, int]:
-    """Return the parameters of a condition on the stretch ``[start, stop)`` of a series.
+    """Return the parameters of a condition on the span ``[start, stop)`` of a series.
 
-    They are named, since Python 3.12.0 to 3.12.3 warn of numbered ones (CPython's gh-117995).
+    They are named, since Python 3.12.0 to 3.12.3 warns about numbered ones (CPython's gh-117995).
     """
     return {"series": series, "start": start, "stop": stop}
 
 
 class _Sql:
-    """An expression in SQL; what is done with it makes a longer one."""
+    """An expression in SQL; operators on it make a longer one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -78,7 +78,9 @@ _CHANGES: Final = COLUMNS[8:]
 
 
 def on_grid_sql(timeframe: Timeframe) -> str:
-    """Return the condition that a candle opens where one can; the connection must have been taught the grid."""
+    """Return the condition that a candle opens on the grid; :func:`teach_grid` must have been called for the
+    connection.
+    """
     if timeframe.seconds:
         rule = timeframe.on_grid(_Sql("open_time")).text
     else:
@@ -87,19 +89,19 @@ def on_grid_sql(timeframe: Timeframe) -> str:
 
 
 def sound_sql(timeframe: Timeframe) -> str:
-    """Return the condition that a candle may be as it is; not true also where a value is missing."""
+    """Return the condition that a candle has possible values; it is not true if a value is missing."""
     rule = possible(*map(_Sql, _PLAIN)).text
     changes = " AND ".join(f"({name} IS NULL OR {finite(_Sql(name)).text})" for name in _CHANGES)
     return f"({on_grid_sql(timeframe)} AND typeof(timestamp) = 'integer' AND {rule} AND {changes})"
 
 
 def is_span(start: object, stop: object) -> bool:
-    """Return whether these two of a ledger are a span of times that there are."""
+    """Return whether these two columns are a valid span."""
     return type(start) is int and type(stop) is int and BEGINNING <= start < stop < END
 
 
 def teach_grid(connection: sqlite3.Connection) -> None:
-    """Give a connection the grids of months and years, which SQL has no arithmetic for."""
+    """Register the grid of months and years on a connection, since SQL has no arithmetic for it."""
     connection.create_function("opens_at", 2, _opens_at, deterministic=True)
 
 
@@ -107,4 +109,4 @@ def _opens_at(name: str, time: object) -> bool:
     try:
         return bool(Timeframe.of(name).on_grid(time))
     except (TypeError, ValueError, OverflowError, OSError):
-        return False  # no time of a calendar
+        return False  # outside the calendar

@@ -32,25 +32,25 @@ __all__ = ["Connection", "Durability", "open_connection"]
 _log: Final = logging.getLogger("rxcandles.store")
 
 Durability: TypeAlias = Literal["normal", "full"]
-"""What a power cut may cost: the last transactions, or none."""
+"""What a power cut may cost: the last transactions (``"normal"``), or nothing (``"full"``)."""
 
 _LEAVING: Final = 5.0
-"""Seconds that the end of the interpreter waits for a file that was left open."""
+"""Seconds that the exit of the interpreter waits for a file that was left open."""
 
 _STOP: Final = getattr(aiosqlite.core, "_STOP_RUNNING_SENTINEL", None)
-"""What a function returns in a connection's thread to end it."""
+"""The value that a function returns to end a connection's thread."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
 class Connection(aiosqlite.Connection):
-    """A connection in a thread of its own, which also runs whole functions there, as long as its file is in place."""
+    """A connection with a thread of its own that also runs whole functions, as long as its file is in place."""
 
     file: OpenedFile
-    """What it has open, from its opening on."""
+    """The file that it has open."""
     access: Access
-    """What may be done with it."""
+    """How that file may be used."""
 
     def __init__(self, database: str, path: str, busy_timeout: float) -> None:
         def connect() -> sqlite3.Connection:
@@ -61,16 +61,16 @@ class Connection(aiosqlite.Connection):
             return connection
 
         super().__init__(connect, iter_chunk_size=64)
-        self._thread.daemon = True  # else an interpreter that has left it open would never end
+        self._thread.daemon = True  # otherwise an interpreter that leaves it open would never exit
         self._path = path
         self._ending: asyncio.Future[Any] | None = None
         self._left: weakref.finalize[..., Connection] | None = None
 
     def __del__(self) -> None:
-        """Nothing: ``watch`` does what is to be done, also at the end of the interpreter."""
+        """Do nothing: ``watch`` cleans up, even when the interpreter exits."""
 
     def watch(self) -> None:
-        """From now on, close the file and warn where nobody has closed it."""
+        """From now on, close the file and warn if nobody else has closed it."""
         connection = self._conn
 
         def close() -> object:
@@ -82,17 +82,17 @@ class Connection(aiosqlite.Connection):
         )
 
     def stop(self) -> asyncio.Future[Any] | None:
-        """Let the thread end; what it returns, if anything, is done when it has."""
+        """Let the thread end; return a future that is done when it has ended."""
         self._ending = super().stop()
         return self._ending
 
     async def ended(self) -> None:
-        """Wait for a thread that was told to end: it would else find its loop closed."""
+        """Wait for a thread that is ending: otherwise it would find its loop closed."""
         if self._ending is not None:
             await self._ending
 
     async def close(self) -> None:
-        """Close the file when what was asked of it before is done; in a forked process, leave it to its own."""
+        """Close the file after all earlier calls; in a forked process, leave it to the parent."""
         if self._left is not None:
             self._left.detach()
         if self.file.forked:
@@ -100,23 +100,24 @@ class Connection(aiosqlite.Connection):
         try:
             await self.call(lambda connection: None)
         except StoreError as error:
-            _log.info("closing: %s", error)  # whoever wrote last was told that it was stored, and so it was
+            _log.info("closing: %s", error)  # the last write was reported as stored, and it is
         finally:
             await super().close()
 
     async def call(
         self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
     ) -> _R:
-        """Return ``work(connection, ...)``, run in the connection's thread after what was asked of it before.
+        """Return ``work(connection, ...)``, run in the connection's thread after all earlier calls.
 
-        A cancelled caller leaves it to end there. Raises ``StoreError`` for what SQLite says, and where the path no
-        longer leads to the file that was opened: before the work, which is then not done, or right after it.
+        If the caller is cancelled, the work goes on in the thread. Raise ``StoreError`` for an error of SQLite. Raise
+        it, too, if the path no longer leads to the file that was opened: before the work, which is then not done, or
+        right after it.
         """
 
         file = self.file
-        file.check_process()  # whose thread is not there
+        file.check_process()  # a fork has no such thread
 
-        # It knows nothing of this object: the thread holds on to the last that it has run.
+        # This function must not refer to self: the thread keeps the last function that it ran alive.
         def checked(connection: sqlite3.Connection) -> _R:
             _check(file, connection)
             result = work(connection, *arguments, **named)
@@ -139,8 +140,8 @@ def _check(file: OpenedFile, connection: sqlite3.Connection) -> None:
     try:
         file.check()
     except StoreError:
-        # What was committed is then in the file itself, wherever that is, whatever becomes of its -wal; and the -wal is
-        # empty, so that it changes nothing of what may be at the path now.
+        # Everything committed is then in the file itself, wherever it was moved, even if its -wal is lost. The -wal is
+        # empty and can't change a file that is at the path now.
         with suppress(sqlite3.Error):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         raise
@@ -150,7 +151,7 @@ def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Cal
     if file.forked:
         return
     close()
-    if not threading.main_thread().is_alive():  # the interpreter is about to end
+    if not threading.main_thread().is_alive():  # the interpreter is about to exit
         thread.join(_LEAVING)
     warnings.warn(
         f"{path} was left open; open it with `async with`, or close its provider or store in the end",
@@ -160,17 +161,22 @@ def _left_open(path: str, file: OpenedFile, thread: threading.Thread, close: Cal
 
 
 async def open_connection(database: str, path: str, busy_timeout: float, durability: Durability) -> Connection:
-    """Return a connection to a file that is of this version now; ``path`` is what errors call it.
+    """Return a connection to a file, which is brought up to the current version; ``path`` is its name in errors.
 
-    Where the file may not be written to, it is for reading only, whatever its version. Raises ``SchemaError`` for a
-    file of a newer version or of another program, or that would run something of its own, which it leaves as it is, and
-    ``StoreError`` where the file can't be opened.
+    A file that may not be written to is opened for reading only, whatever its version.
+
+    Raises:
+
+    * ``SchemaError`` if the file is of a newer version, belongs to another program, or contains code of its own; it is
+      left as it is.
+    * ``StoreError`` if the file can't be opened.
     """
     connection = Connection(database, path, busy_timeout)
     try:
         await connection
     except BaseException as error:
-        # aiosqlite itself does not wait for it; who is cancelled does too, as long as SQLite takes to open a file.
+        # aiosqlite itself does not wait for this. A cancelled caller waits, too, as long as SQLite takes to open a
+        # file.
         await asyncio.shield(connection.ended())
         if isinstance(error, sqlite3.Error):
             raise store_error(path, error) from error
@@ -206,13 +212,13 @@ def _prepare(
     _switch_to_wal(connection, busy_timeout)
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a fourth of the default's checkpoints
-    # Read again, also because the -wal is there from the first reading on.
+    # Read again: among other reasons, the -wal exists only after the first read.
     if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
         _migrate(connection, path)
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
-    """Do so where another process may be doing it too; SQLite does not wait for it then."""
+    """Switch to WAL even if another process is doing so; SQLite does not wait in that case."""
     deadline = time.monotonic() + busy_timeout
     while True:
         try:
@@ -228,10 +234,10 @@ def _switch_to_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again: another process may have been faster.
+        # Read again, since another process may have migrated it meanwhile.
         for number in range(connection.execute("PRAGMA user_version").fetchone()[0], VERSION):
             event = MigrateEvent(event="migrate", path=path, before=number, after=number + 1)
-            level = logging.INFO if number else logging.DEBUG  # nobody needs to be told of a new file
+            level = logging.INFO if number else logging.DEBUG  # a new file is not worth a message
             log_event(_log, level, event, "%s: schema version %d to %d", path, number, number + 1)
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)

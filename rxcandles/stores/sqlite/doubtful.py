@@ -1,7 +1,8 @@
-"""Doubtful absences in files of before, which knew none: found by density, at the head and at the beginning.
+"""Find doubtful absences in files of older versions, which had no claims: by density, at the head, and at the
+beginning.
 
-They become claims that are due at once, so that the next run which asks for them asks about them again. When they were
-heard isn't known, so an answer that says the same makes them final no sooner than an hour after they were found.
+They become claims that are due at once, so that the next run asks about them again. When they were first answered is
+unknown, so a confirming answer makes them final an hour after they were found, at the earliest.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from rxcandles.stores.sqlite.conditions import is_span
 __all__ = ["find_doubtful"]
 
 _AT_ONCE: Final = 400
-"""Candles whose density is looked at together."""
+"""Candles whose density is measured together."""
 
 
 def find_doubtful(connection: sqlite3.Connection) -> int:
-    """Write down what is doubtful in all series, within a transaction of the caller's; return how many claims."""
+    """Store claims for the doubtful absences of all series, within the caller's transaction; return their number."""
     found, now = 0, time.time()
     for series, name in connection.execute("SELECT id, timeframe FROM series").fetchall():
         try:
@@ -75,7 +76,7 @@ def _claims(
 
 
 def _batches(opens: Iterator[int]) -> Iterator[list[int]]:
-    """Yield ascending open times in lists, each of which begins with the last of the one before."""
+    """Yield ascending open times in lists; each list begins with the last time of the one before."""
     some = list(islice(opens, _AT_ONCE))
     while some:
         yield some

@@ -37,19 +37,19 @@ _HINTS: Final = {
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Say whether another connection's lock was in the way."""
+    """Return whether a lock of another connection was in the way."""
     return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def store_error(path: str, error: sqlite3.Error) -> StoreError:
-    """Return what SQLite said as an error of ours, with what to do."""
+    """Return an error of SQLite as a ``StoreError`` that says what to do."""
     code = _code(error)
-    # An extended code tells more than the text, which is that of the primary one.
+    # The extended code is more precise than the text, which belongs to the primary code.
     name = f" ({error.sqlite_errorname})" if code > 0xFF else ""
     hint = _HINTS.get(code & 0xFF, "SQLite's result codes are explained at https://sqlite.org/rescode.html")
     return StoreError(f"{path}: {error}{name}; {hint}")
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's extended result code; 0 for an error of Python's own module."""
+    """Return SQLite's extended result code; 0 for an error of Python's own module."""
     return getattr(error, "sqlite_errorcode", 0)

@@ -1,4 +1,4 @@
-"""One SQLite file that a store has open: its connection, its thread, and the numbers of its series."""
+"""The SQLite file of an open store: its connection, its thread, and the ids of its series."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _R = TypeVar("_R", bound=SqliteReader)
 
 
 class SqliteFile(Titled):
-    """A file of candles of one exchange, open from ``async with`` on until ``close``.
+    """A file with candles of one exchange, open from ``async with`` until ``close``.
 
-    One connection, in a thread of its own: whoever is cancelled leaves the statement to end there.
+    It has one connection, in a thread of its own. If a caller is cancelled, its statement goes on in the thread.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SqliteFile(Titled):
     ) -> None:
         self.path = check_path("path", path)
         self.tz = None if tz is None else zone("tz", tz)
-        """The zone of times that name none; None is that of ``RXCANDLES_TZ``, else UTC."""
+        """The zone of times that name none; None means ``RXCANDLES_TZ``, else UTC."""
         self.exchange = check_exchange_name("exchange", exchange)
         self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
         check_choice("durability", durability, get_args(Durability))
@@ -75,10 +75,15 @@ class SqliteFile(Titled):
         durability: Durability = "normal",
         tz: Zone | None = None,
     ) -> Self:
-        """Return a store whose file is open, made or brought up to date where needed.
+        """Return an open store; the file is made or brought up to date if needed.
 
-        Raises :class:`SchemaError` for a file of a newer version or of another program, which it leaves as it is, and
-        :class:`StoreError` where the file can't be opened.
+        Raises:
+
+        * :class:`SchemaError` if the file is of a newer version or of another program; it is left as it is.
+        * :class:`StoreError` if the file can't be opened.
+
+        >>> store = await SqliteStore.open(":memory:")
+        >>> await store.close()
         """
         store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz)
         await store.__aenter__()
@@ -89,7 +94,8 @@ class SqliteFile(Titled):
         if self._connection is None:
             began = time.monotonic()
             if self.path == ":memory:":
-                # A file all the same: SQLite's shared memory has no busy timeout, so readers would fail writers.
+                # Use a file nevertheless: SQLite's shared memory has no busy timeout, so readers would make writers
+                # fail.
                 self._database = str(self._folder.enter_context(temporary_folder()) / "candles.db")
             try:
                 self._connection = await open_connection(
@@ -108,13 +114,13 @@ class SqliteFile(Titled):
         await self.close()
 
     async def close(self) -> None:
-        """Close the file; idempotent. Writes under way are finished first."""
+        """Close the file after the writes under way; may be called more than once."""
         connection, self._connection = self._connection, None
         if connection is not None:
             began = time.monotonic()
             try:
                 if self._reserves:
-                    with suppress(StoreError):  # it ends by itself
+                    with suppress(StoreError):  # the reservation ends by itself
                         await connection.call(release, self._owner, time.time())
             finally:
                 await connection.close()
@@ -124,7 +130,7 @@ class SqliteFile(Titled):
         self._folder.close()
 
     def check_process(self) -> None:
-        """Raise ``StoreError`` in a fork of the process that has opened it."""
+        """Raise ``StoreError`` in a fork of the process that opened it."""
         if self._connection is not None:
             self._connection.file.check_process()
 
@@ -133,7 +139,7 @@ class SqliteFile(Titled):
         return {"file": self.path, "exchange": self.exchange, "state": state}
 
     async def series_id(self, symbol: str, timeframe: Timeframe, *, create: bool = False) -> int:
-        """Return the number of a series in this file, which is -1 where it has none and none is to be made."""
+        """Return the id of a series in this file; -1 if it has none and ``create`` is False."""
         key = (check_symbol(symbol), Timeframe.of(timeframe).name)
         if key not in self._series:
             found = await self._open.rows(
@@ -150,26 +156,26 @@ class SqliteFile(Titled):
         return self._series[key]
 
     async def call(self, work: Callable[..., _A], *arguments: Any, **options: Any) -> _A:
-        """Return ``work(connection, …)``, done in the store's thread; it makes its own transaction where it writes.
+        """Return ``work(connection, …)``, run in the store's thread; to write, it begins its own transaction.
 
-        A cancelled caller leaves it to end there. Raises ``StoreError``.
+        If the caller is cancelled, the work goes on in the thread. Raise ``StoreError`` for an error of SQLite.
         """
         return await self._open.call(work, *arguments, **options)
 
     async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
-        """Reserve ``ahead`` for ``seconds``, at most 3, unless another store has reserved some of ``wanted``, a part.
+        """Reserve ``ahead`` for ``seconds``, at most 3, unless another store has reserved part of ``wanted``.
 
-        What is reserved is given up when the store is closed.
+        Closing the store gives up its reservations.
         """
         self._reserves = True
         series, now = await self.series_id(symbol, timeframe, create=True), time.time()
         return await self._open.call(reserve, series, self._owner, wanted, ahead, now, seconds)
 
     async def visit(self, work: Callable[[Self], Coroutine[Any, Any, _A]]) -> _A:
-        """Return ``await work(store)``, all of it done in one visit of the store's thread; for many small readings.
+        """Return ``await work(store)``, run as a whole in the store's thread; for many small reads.
 
-        ``store`` is this one as it is there. ``work`` awaits nothing but its methods. Others that use the store wait
-        until it ends; a cancelled caller ends it at its next reading.
+        ``store`` is this store as seen in that thread. ``work`` may await only its methods. Other users of the store
+        wait until it ends. On cancellation it ends at its next read.
         """
         left = Event()
 
@@ -184,10 +190,11 @@ class SqliteFile(Titled):
             left.set()
 
     async def row_size(self) -> tuple[float, str]:
-        """Return the bytes that a candle of any series takes on average, and where that is from.
+        """Return the bytes that a candle of any series takes on average, and the source of that number.
 
-        ``"dbstat"``: the pages of their table, all of which are read, by their number. ``"average"``: where this SQLite
-        can't tell, the file's used pages, which hold a little more than candles.
+        * ``"dbstat"``: the pages of the candles' table, which are all read, divided by the candles.
+        * ``"average"``: the used pages of the file, which hold a little more than candles; for builds of SQLite without
+          dbstat.
         """
         return await self._open.call(row_size)
 
@@ -195,7 +202,7 @@ class SqliteFile(Titled):
         check_symbol(symbol)
         file = self._open.file
         reader = kind(self._database, self.path, self.exchange, symbol, Timeframe.of(timeframe))
-        file.check()  # the reader's is the same then
+        file.check()  # then the reader has opened the same file
         return reader
 
     @property

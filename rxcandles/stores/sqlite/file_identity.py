@@ -1,7 +1,7 @@
-"""Which file a connection has open: its path may lead to another one by now.
+"""Which file a connection has open, since its path may lead to another file by now.
 
-SQLite goes on writing to a file that was deleted or renamed, and nobody would ever find what it commits there. The same
-is true of the ``-wal`` that it commits to, and of the ``-shm`` by which it agrees with other processes.
+SQLite goes on writing to a file that was deleted or renamed, and nobody would find what it commits there. The same
+holds for the ``-wal`` that it commits to, and for the ``-shm`` by which it coordinates with other processes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _SIDECARS: Final = ("-wal", "-shm")
 
 
 class OpenedFile:
-    """The file that ``path`` leads to when this is made, right after it was opened; ``name`` is what errors call it.
+    """The file that ``path`` leads to when this object is made, right after it was opened; ``name`` is used in errors.
 
-    One that is ``frozen`` is read as if nobody could write to it, so it must not change either.
+    A ``frozen`` file is read as if nobody could write to it, so it must not change.
     """
 
     def __init__(self, path: str, name: str, *, frozen: bool = False) -> None:
@@ -31,22 +31,24 @@ class OpenedFile:
         self._known = {"": _identity(path)}
 
     def know_sidecars(self) -> None:
-        """Take the ``-wal`` and ``-shm`` that are there now for its own, which they are from its first reading on."""
+        """Record the current ``-wal`` and ``-shm`` as its own; they are, from the first read on."""
         self._known |= {suffix: _identity(self._path + suffix) for suffix in _SIDECARS}
 
     @property
     def forked(self) -> bool:
-        """Whether this is a fork of the process that has opened it."""
+        """Whether this is a fork of the process that opened the file."""
         return self._process.forked
 
     def check_process(self) -> None:
-        """Raise ``StoreError`` in a fork of the process that has opened it: SQLite's connections don't live there."""
+        """Raise ``StoreError`` in a fork of the process that opened the file: SQLite's connections do not survive a
+        fork.
+        """
         self._process.check()
 
     def check(self, *, absent_ok: bool = False) -> None:
-        """Raise ``StoreError`` where it, or a sidecar, has been deleted, moved or replaced; takes some microseconds.
+        """Raise ``StoreError`` if the file or a sidecar was deleted, moved or replaced; takes some microseconds.
 
-        ``absent_ok`` is for reading: what is gone, but not replaced, is still read as it was.
+        ``absent_ok`` is for reading: a file that is gone but not replaced can still be read as it was.
         """
         self.check_content()
         for suffix, known in self._known.items():
@@ -59,7 +61,7 @@ class OpenedFile:
                 )
 
     def check_content(self) -> None:
-        """Raise ``StoreError`` where one that is frozen has been written to all the same."""
+        """Raise ``StoreError`` if a frozen file has been written to nevertheless."""
         if self._frozen is not None and _content(self._path) not in (self._frozen, None):
             raise StoreError(f"{self._name} was written to while it was read; ask again")
 

@@ -1,4 +1,4 @@
-"""What a database file says of itself, before anybody looks at its tables."""
+"""The header of a database file, read before its tables."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ __all__ = ["Header", "file_size", "read_header"]
 
 
 class Header(NamedTuple):
-    """Of a file of ours, or of one that is empty."""
+    """The header of one of our files, or of an empty one."""
 
     version: int
-    """Of its schema; 0 where it has none yet."""
+    """Version of its schema; 0 if it has none yet."""
     empty: bool
-    """Whether there is no table in it."""
+    """Whether it has no table."""
     size: int
     """Bytes that it should have."""
 
     def is_cut_short(self, file: str) -> bool:
-        """Return whether the end is missing; SQLite itself overlooks what is missing of the last page."""
-        # What is in a -wal need not be in the file yet.
+        """Return whether the end is missing; SQLite itself does not notice if part of the last page is missing."""
+        # Content of a -wal need not be in the file yet.
         return not self.empty and not file_size(f"{file}-wal") and file_size(file) < self.size
 
 
 def read_header(connection: sqlite3.Connection, path: str, instead: str) -> Header:
-    """Return the header; raises ``SchemaError`` for a file of another program (do ``instead``) or a newer version."""
-    # One statement, one moment: another process may be making the file just now.
+    """Return the header; raise ``SchemaError`` for a file of a newer version or of another program (``instead``: what
+    to do).
+    """
+    # One statement sees one moment: another process may be making the file just now.
     version, owner, objects, size = connection.execute(
         "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master), page_count * page_size"
         " FROM pragma_user_version, pragma_application_id, pragma_page_count, pragma_page_size"
@@ -43,7 +45,7 @@ def read_header(connection: sqlite3.Connection, path: str, instead: str) -> Head
 
 
 def file_size(path: str) -> int:
-    """Return the bytes of a file; 0 where there is none."""
+    """Return the size of a file in bytes; 0 if there is none."""
     try:
         return os.stat(path).st_size
     except OSError:

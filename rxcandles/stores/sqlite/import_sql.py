@@ -1,4 +1,4 @@
-"""Imported candles: kept apart from those of the exchange, never proven, and gone where the exchange's own come."""
+"""Imported candles: stored apart from the exchange's, never covered, and deleted when the exchange's own come."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SHOWN: Final = (
     f"{_WHERE} AND NOT EXISTS (SELECT 1 FROM candles"
     " WHERE candles.series = imported.series AND candles.open_time = imported.open_time)"
 )
-"""Imported candles that no candle of the exchange stands in for, also where none of them is covered."""
+"""Imported candles in whose slot there is no candle of the exchange, covered or not."""
 
 IMPORTED_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_WHERE}"
 IMPORTED_SERIES_SQL: Final = (
@@ -52,12 +52,12 @@ IMPORTS_SQL: Final = (
 
 SHOWN_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_SHOWN}"
 STRETCHES_SQL: Final = (
-    # Each candle that begins a stretch with the one before it, then the newest of all.
+    # Each candle that begins a run of candles, with the one before it; then the newest of all.
     "SELECT before, open_time FROM (SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before"
     " FROM imported WHERE series = :series) WHERE before IS NULL OR open_time - before > :apart"
     " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = :series"
 )
-"""Where stretches of imported candles begin and end, oldest first, given ``series`` and what may be ``apart``."""
+"""Where runs of imported candles begin and end, oldest first, given ``series`` and the least distance ``apart``."""
 NTH_NEWEST_SQL: Final = (
     f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
     " ORDER BY open_time DESC LIMIT 1 OFFSET ?"
@@ -66,45 +66,50 @@ SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() 
 
 
 class Import(NamedTuple):
-    """What was imported once."""
+    """One import, as ``store.imports()`` lists them.
+
+    >>> report = await import_candles(store, "KRW-BTC", "1m", "btc.csv")
+    >>> [(each.source, each.rows, each.left) for each in await store.imports()]
+    [('btc.csv', 60, 60)]
+    """
 
     exchange: str
     symbol: str
     timeframe: str
     source: str
-    """Path of the file, or what the caller called it."""
+    """Path of the file, or the name that the caller gave."""
     format: str
     rows: int
     """Candles that it brought."""
     imported_at: int
     """UTC seconds."""
     sha256: str | None
-    """Of the file, in hexadecimal; None for what came from memory."""
+    """Hash of the file, in hexadecimal; None if it came from memory."""
     left: int
-    """Candles of it that are still there: those whose time the exchange has not been asked about."""
+    """Candles of it that are still there: those in slots that are not covered."""
 
 
 class Taken(NamedTuple):
-    """What became of the rows of a source."""
+    """What has become of the rows of a source."""
 
     new: int
-    """Candles stored as imported, also in the place of others."""
+    """Candles stored as imported, including those that replaced others."""
     same: int
-    """Candles that were imported before and say the same."""
+    """Candles that were imported before with the same values."""
     replaced: int
-    """Candles imported before that said something else; never, unless that was asked for."""
+    """Candles imported before with other values; only with ``replace``."""
     repeated: int
-    """Rows that said the same of a candle as one before them."""
+    """Rows that repeat an earlier row."""
     covered: int
-    """Candles left out because the exchange was asked about their time, whose word counts."""
+    """Candles left out because the exchange has answered for their slots."""
     differing: int
-    """Those of them that the exchange does not have, or has with other values."""
+    """Candles of ``covered`` that the exchange does not have, or has with other values."""
 
 
 def marked_sql(order: Order, *, proven: bool) -> str:
-    """Return the statement that reads imported rows, given series, start and stop; with ``proven`` ones twice that.
+    """Return the statement that reads imported rows; with ``proven``, covered rows too.
 
-    Then come limit and offset.
+    Its parameters are series, start and stop (twice with ``proven``), then limit and offset.
     """
     parts = [f"SELECT {_COLUMNS}, 0 AS proven FROM imported {_SHOWN if proven else _WHERE}"]
     if proven:
@@ -116,10 +121,9 @@ def marked_sql(order: Order, *, proven: bool) -> str:
 def take_in(
     connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
 ) -> Taken:
-    """Store what is staged as imported, all of it or nothing; waits for other writers, and they for this.
+    """Store what is staged as imported, all or nothing; it waits for other writers, and they wait for it.
 
-    Raises :class:`RequestError` where it contradicts what was imported before, unless with ``replace`` it takes that
-    one's place.
+    Raise :class:`RequestError` if it contradicts what was imported before; with ``replace``, it replaces that.
     """
     connection.execute("ATTACH ? AS staging", (staging.path,))
     try:
@@ -159,7 +163,7 @@ def _take_in(
     ).rowcount
     if new:
         connection.execute("UPDATE imports SET rows = ? WHERE id = ?", (new, key))
-    else:  # importing the same once more leaves no trace
+    else:  # importing the same again leaves no trace
         connection.execute("DELETE FROM imports WHERE id = ?", (key,))
     return Taken(new, staged - covered - new, replaced, staging.added - staged, covered, differing)
 
@@ -169,7 +173,7 @@ _DIFFERING: Final = (
     f" WHERE series = ? AND candles.open_time = staged.open_time AND {same_sql('staged', 'candles')})"
 )
 _OTHERS: Final = (
-    # CROSS JOIN fixes the order: imported rows are looked up by their key.
+    # CROSS JOIN fixes the order, so that imported rows are looked up by key.
     "FROM staged CROSS JOIN imported ON imported.series = ? AND imported.open_time = staged.open_time"
     f" WHERE NOT ({same_sql('staged', 'imported')})"
 )

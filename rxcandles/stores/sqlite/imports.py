@@ -1,4 +1,4 @@
-"""What a store can do with imported candles."""
+"""The imported candles of a store."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from rxcandles.util.arguments import check_count, check_symbol
 __all__ = ["ImportedCandles", "MarkedReader"]
 
 _APART: Final = 200
-"""Slots without an imported candle, as many as a page has at most, from which on a stretch of them is not one."""
+"""Slots without an imported candle that end a run of them: as many as a page has at most."""
 _MONTH: Final = 31 * 86_400
 
 _log: Final = logging.getLogger("rxcandles.store")
 
 
 class ImportedCandles(SqliteFile):
-    """A file in which imported candles lie beside those of the exchange, and can be read together with them."""
+    """A file in which imported candles lie beside the exchange's, and can be read together with them."""
 
     async def take_in(
         self,
@@ -53,10 +53,10 @@ class ImportedCandles(SqliteFile):
         *,
         replace: bool = False,
     ) -> Taken:
-        """Store what is staged as imported, in one transaction for which other writers wait: unproven.
+        """Store what is staged as imported, in one transaction; other writers wait for it.
 
-        :func:`rxcandles.import_candles` does this. Raises ``RequestError`` where it contradicts what was imported
-        before, unless with ``replace`` it takes that one's place.
+        :func:`rxcandles.import_candles` calls this. Raise ``RequestError`` if it contradicts what was imported before;
+        with ``replace``, it replaces that.
         """
         series = Series(self.exchange, check_symbol(symbol), Timeframe.of(timeframe).name)
         began = time.monotonic()
@@ -79,7 +79,7 @@ class ImportedCandles(SqliteFile):
     async def imported(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
     ) -> list[MarkedRow]:
-        """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``; all of them unproven."""
+        """Return up to ``limit`` imported rows of ``[start, stop)`` in ``order``."""
         check_reading(start, stop, order, limit)
         span = (await self.series_id(symbol, Timeframe.of(timeframe)), start, stop)
         found = await self._open.rows(marked_sql(order, proven=False), (*span, limit, 0))
@@ -88,7 +88,7 @@ class ImportedCandles(SqliteFile):
     async def rows_with_imported(
         self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, order: Order, limit: int
     ) -> list[MarkedRow]:
-        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, proven and imported: each candle once."""
+        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, the exchange's and imported, each once."""
         check_reading(start, stop, order, limit)
         span = (await self.series_id(symbol, Timeframe.of(timeframe)), start, stop)
         found = await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit, 0))
@@ -105,7 +105,7 @@ class ImportedCandles(SqliteFile):
         return int((await self._open.rows(IMPORTED_COUNT_SQL, (series, start, stop)))[0][0])
 
     async def count_with_imported(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
-        """Count the rows in ``[start, stop)``, proven and imported: each candle once."""
+        """Count the rows in ``[start, stop)``, the exchange's and imported, each candle once."""
         check_reading(start, stop)
         series = await self.series_id(symbol, Timeframe.of(timeframe))
         counts = [await self._open.rows(sql, (series, start, stop)) for sql in (COUNT_SQL, SHOWN_COUNT_SQL)]
@@ -122,18 +122,18 @@ class ImportedCandles(SqliteFile):
         return found[0][0] if found else None
 
     async def imported_stretches(self, symbol: str, timeframe: str | Timeframe) -> SpanSet:
-        """Return the spans of imported candles none of which lies more than 200 slots from the next."""
+        """Return the spans of imported candles; a distance of more than 200 slots between two candles ends a span."""
         frame = Timeframe.of(timeframe)
         apart = _APART * (frame.seconds or frame.months * _MONTH)
         found = await self._open.rows(STRETCHES_SQL, {"series": await self.series_id(symbol, frame), "apart": apart})
-        # An end, then the beginning after it.
+        # Each pair is an end, and the beginning after it.
         edges = [edge for pair in found for edge in pair if edge is not None]
         return SpanSet(
             tuple((oldest, frame.shift(newest, 1)) for oldest, newest in zip(edges[::2], edges[1::2], strict=True))
         )
 
     async def last_import(self) -> int:
-        """Return the number of the newest import of the file; 0 for none."""
+        """Return the id of the newest import of the file; 0 if there is none."""
         return int((await self._open.rows("SELECT coalesce(max(id), 0) FROM imports"))[0][0])
 
     async def imported_sample(
@@ -149,24 +149,24 @@ class ImportedCandles(SqliteFile):
         return [series for _, series in (await self._open.call(read_names, IMPORTED_SERIES_SQL)).proper]
 
     async def imports(self) -> list[Import]:
-        """Return what was imported into the file, of all exchanges, oldest import first."""
+        """Return the imports of the file, of all exchanges, oldest first."""
         return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
 
 
 class MarkedReader(SqliteReader):
-    """Reads proven and imported rows together; its columns end with whether each is proven."""
+    """Reads the exchange's rows and imported rows together; the last column says whether a row is proven."""
 
     marked = True
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
-        """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``: ``MarkedRow``."""
+        """Return up to ``limit`` rows (``MarkedRow``) of ``[start, stop)`` in ``order``, after skipping ``offset``."""
         check_count("offset", offset, 0)
         return cast("list[Row]", [_marked(row) for row in self._marked(start, stop, order, limit, offset)])
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
-        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each field.
 
-        These are ``model.row_fields`` of the timeframe, and ``proven``. None at all where there is no row.
+        The fields are ``model.row_fields`` of the timeframe, and ``proven``. Return an empty list if there is no row.
         """
         found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
         return [*found[: len(self.fields)], tuple(map(bool, found[-1]))] if found else []

@@ -1,8 +1,8 @@
-"""What is kept of candles that the exchange has with values that can't be: which they are, and why.
+"""The impossible candles that the exchange has sent: which they are, and why.
 
-Their slots are holes in the ledger, so that the next run asks for them again. The table is made with the first such
-candle; a file without it is whole, and one with it can be read by older versions. Runs in the thread of the store's
-connection, within a transaction of the caller's.
+Their slots are gaps in the coverage, so that the next run asks for them again. The table is made with the first such
+candle. A file without it is complete, and older versions can read a file with it. It runs in the thread of the store's
+connection, within the caller's transaction.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ADD: Final = (
     "INSERT INTO impossible VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (series, open_time)"
     " DO UPDATE SET fault = excluded.fault, last_heard = excluded.last_heard, times = times + 1"
 )
-# What is covered has come after all, perhaps by a version that does not know this table.
+# A slot that is covered has been answered after all, perhaps by a version that does not know this table.
 _READ: Final = (
     f"SELECT open_time, fault, first_heard, last_heard, times {_WITHIN} AND coalesce((SELECT stop FROM coverage"
     " WHERE coverage.series = impossible.series AND start <= open_time ORDER BY start DESC LIMIT 1), 0) <= open_time"
@@ -41,7 +41,7 @@ def has_impossible(connection: sqlite3.Connection) -> bool:
 
 
 def read_impossible(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Impossible]:
-    """Return those that open in ``[start, stop)`` and are not held, oldest first."""
+    """Return those that open in ``[start, stop)`` and are not stored, oldest first."""
     if not has_impossible(connection):
         return []
     return [Impossible(*row) for row in connection.execute(_READ, (series, start, stop)).fetchall()]
@@ -56,7 +56,7 @@ def impossible_slots(connection: sqlite3.Connection, series: int, timeframe: Tim
 def keep_impossible(
     connection: sqlite3.Connection, series: int, proven: Span, found: Mapping[int, str], heard: float
 ) -> None:
-    """Write down what an answer about ``proven`` has shown: these, and none else there."""
+    """Record the impossible candles of an answer about ``proven``, in place of all earlier ones in that span."""
     if found:
         connection.execute(_MAKE)
     elif not has_impossible(connection):

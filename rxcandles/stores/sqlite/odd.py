@@ -1,6 +1,6 @@
 """Rows that this library can't have written: found while reading, so that each stops its own series and no other.
 
-A check of the file (``stores.examining``) finds all of them; here is what reading must not stumble over.
+A check of the file (``integrity.examine``) finds all of them; this module finds those that reading can't get past.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _OPTIONAL: Final = Row._fields.index("turnover")
-"""The first column of a row that may be empty: imported candles have no turnover and no timestamp."""
+"""The first column that may be empty: imported candles have no turnover and no timestamp."""
 _STAMP: Final = Row._fields.index("timestamp")
 
 
@@ -49,7 +49,7 @@ class OddSeries(NamedTuple):
     timeframe: str
 
     def said(self, path: str) -> str:
-        """Say so in one line, with what to do."""
+        """Return one line that names it and says what to do."""
         exchange = self.exchange if self.exchange in EXCHANGES else EXCHANGES[0]
         return (
             f"{path}: a series is left out, as nothing can be called exchange {self.exchange!r}, symbol "
@@ -58,13 +58,13 @@ class OddSeries(NamedTuple):
 
 
 class Names(NamedTuple):
-    """What the series of a file are called, as it stands there, each with its number."""
+    """The names of the series of a file, as they are stored, each with its id."""
 
     found: list[tuple[int, Sequence[object]]]
 
     @property
     def proper(self) -> list[tuple[int, Series]]:
-        """Those that can be asked for."""
+        """Names that a request can have."""
         return [(number, Series(*map(str, words))) for number, words in self.found if _is_proper(words)]
 
     @property
@@ -74,7 +74,7 @@ class Names(NamedTuple):
 
 
 def read_names(connection: sqlite3.Connection, sql: str) -> Names:
-    """Read id, exchange, symbol and timeframe of series by a statement; also what is no text, or not in UTF-8."""
+    """Read id, exchange, symbol and timeframe of series by a statement; names may be no text, or not UTF-8."""
     factory = connection.text_factory
     connection.text_factory = _text
     try:
@@ -85,12 +85,12 @@ def read_names(connection: sqlite3.Connection, sql: str) -> Names:
 
 
 def odd_text(name: object) -> str:
-    """Return a name that is to be text as text."""
+    """Return a name as text, whatever type it has in the file."""
     return name if isinstance(name, str) else repr(name)
 
 
 def check_spans(spans: Sequence[Covered], path: str, series: Series) -> list[Covered]:
-    """Return spans of the ledger as they are; raise ``OddRowError`` where one can't be."""
+    """Return covered spans as they are; raise ``OddRowError`` if one is invalid."""
     for each in spans:
         if not is_span(each.start, each.stop) or type(each.rows) is not int or each.rows < 0:
             _refuse(
@@ -100,14 +100,14 @@ def check_spans(spans: Sequence[Covered], path: str, series: Series) -> list[Cov
 
 
 def check_apart(spans: Sequence[Covered], path: str, series: Series) -> None:
-    """Raise ``OddRowError`` where spans, newest first, overlap: they cover what they cover, but count it twice."""
+    """Raise ``OddRowError`` if spans (newest first) overlap: their slots would be counted twice."""
     for newer, older in pairwise(spans):
         if newer.start < older.stop:
             _refuse(path, series, f"two spans that overlap, at {time_text(newer.start)}")
 
 
 def check_rows(rows: Sequence[Sequence[Any]], path: str, series: Series) -> None:
-    """Raise ``OddRowError`` where a value of a candle is no finite number; sums tell it, at little cost."""
+    """Raise ``OddRowError`` if a value of a candle is not a finite number; sums show it, at little cost."""
     if not rows or _are_finite(list(zip(*rows, strict=True))):
         return
     for row in rows:
@@ -116,7 +116,7 @@ def check_rows(rows: Sequence[Sequence[Any]], path: str, series: Series) -> None
 
 
 def check_claims(claims: Sequence[Claim], path: str, series: Series) -> list[Claim]:
-    """Return claims as they are; raise ``OddRowError`` where one can't be."""
+    """Return claims as they are; raise ``OddRowError`` if one is invalid."""
     for each in claims:
         if not is_claim(each):
             _refuse(
@@ -128,7 +128,7 @@ def check_claims(claims: Sequence[Claim], path: str, series: Series) -> list[Cla
 
 
 def whole_notes(found: Sequence[Impossible]) -> list[Impossible]:
-    """Return notes on candles that are not held, without those that can't be: their slots are asked about anyway."""
+    """Return the valid notes on impossible candles; the slots of invalid ones are asked about anyway."""
     return [
         each
         for each in found

@@ -1,4 +1,4 @@
-"""A file of an older version that may not be written to: what it has no place for stands beside it, in memory."""
+"""A file of an older version that may not be written to: the tables that it lacks are kept in memory beside it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["lay_beside"]
 
 
 def lay_beside(connection: sqlite3.Connection) -> None:
-    """Give a connection the tables that its file lacks, empty and of its own, so that all statements find them.
+    """Add the tables that the file lacks to the connection, empty and temporary, so that all statements find them.
 
-    It reads the file as it is: absences that a newer version would doubt are not looked for.
+    The file is read as it is: absences that a newer version would doubt are not looked for.
     """
     [version] = connection.execute("PRAGMA user_version").fetchone()
     if version >= VERSION:
@@ -22,4 +22,4 @@ def lay_beside(connection: sqlite3.Connection) -> None:
         for statement in statements:
             if statement.split()[:2] == ["CREATE", "TABLE"]:
                 connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-    connection.execute("PRAGMA query_only = ON")  # what is written there would be lost without a word
+    connection.execute("PRAGMA query_only = ON")  # writes to these tables would be lost silently

@@ -1,4 +1,4 @@
-"""Reading stored candles, also without an event loop."""
+"""Read stored candles, also without an event loop."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ COUNT_SQL: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time 
 def rows_sql(order: Order, width: int = len(COLUMNS), counted: bool = False) -> str:
     """Return the statement that reads rows, given series, start, stop, limit and offset.
 
-    It reads the first ``width`` columns, and where they are ``counted`` those of trades.
+    It reads the first ``width`` columns, and those of trades if ``counted``.
     """
     columns = [*COLUMNS[:width], *(TRADE_FIELDS if counted else ())]
-    # Made of the names of columns and two words, both from this package.
+    # Made only of column names and keywords of this package.
     return (
         f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         f" ORDER BY open_time {'DESC' if order == 'newest_first' else 'ASC'} LIMIT ? OFFSET ?"
@@ -47,7 +47,7 @@ def read_rows(
 
 
 def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:
-    """Raise :class:`RequestError` where this can't be read; an empty span, and no row at all, can be."""
+    """Raise :class:`RequestError` if the arguments of a read are invalid; an empty span and a limit of 0 are valid."""
     check_count("start", start, 0)
     check_count("stop", stop, 0)
     check_choice("order", order, ORDERS)
@@ -55,7 +55,7 @@ def check_reading(start: int, stop: int, order: Order = "newest_first", limit: i
 
 
 def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
-    """Return the bytes that a candle takes, 0 where there is none, and the source of that (see ``SqliteStore``)."""
+    """Return the bytes of a candle (0 if there is none) and the source of that number: see ``SqliteStore.row_size``."""
     rows = connection.execute("SELECT total(rows) FROM coverage").fetchone()[0]
     if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
         source, sql = "dbstat", "SELECT pgsize FROM dbstat WHERE name = 'candles' AND aggregate = 1"
@@ -69,23 +69,23 @@ def row_size(connection: sqlite3.Connection) -> tuple[float, str]:
 
 
 class SqliteReader:
-    """A ``RowReader`` on a connection of its own, read only; may be used from any thread, one at a time.
+    """A ``RowReader`` with a read-only connection of its own; any thread may use it, one at a time.
 
-    A file that is deleted or moved meanwhile is read on as it was (where the system lets that be done to a file that is
-    open); one that is replaced is a ``StoreError``. ``name`` is what errors call the file.
+    A file that is deleted or moved meanwhile is still read as it was, if the system allows that for an open file. If it
+    is replaced, reading raises ``StoreError``. ``name`` is the file's name in errors.
     """
 
     marked = False
-    """Whether its rows are ``MarkedRow``, and its columns end with ``proven``."""
+    """Whether its rows are ``MarkedRow``, and its last column is ``proven``."""
 
     def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
         self._called = Series(exchange, symbol, timeframe.name)
         self.fields = row_fields(timeframe.name)
-        """The names of the columns that :meth:`columns` returns, but for ``proven``."""
+        """The names of the columns of :meth:`columns`, except ``proven``."""
         try:
             access = access_to(database)
-            # Not to be made where it is absent.
+            # Do not make the file if it is missing.
             self._connection = sqlite3.connect(
                 access.uri("rw"), isolation_level=None, check_same_thread=False, uri=True
             )
@@ -116,9 +116,9 @@ class SqliteReader:
         return rows_of(found, counted)
 
     def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
-        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of their fields.
+        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each of ``fields``.
 
-        These are ``fields``. None at all where there is no row.
+        Return an empty list if there is no row.
         """
         check_reading(start, stop, limit=limit)
         counted = self._counted()
@@ -133,7 +133,7 @@ class SqliteReader:
         return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
 
     def _counted(self) -> bool:
-        """Return whether rows have what :class:`RowWithTrades` has; it is looked up until they do."""
+        """Return whether rows have the columns of trades; looked up again until they do."""
         if self.marked or self.fields[-1] == TRADE_FIELDS[-1]:
             return not self.marked
         try:
@@ -146,7 +146,7 @@ class SqliteReader:
         return found
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
-        self._file.check_process()  # before the lock, which another thread may have held when it was forked
+        self._file.check_process()  # check before the lock, which another thread may have held during the fork
         try:
             with self._lock:
                 found = self._connection.execute(sql, parameters).fetchall()

@@ -1,4 +1,4 @@
-"""What is logged of a write: one record for each page, and one for each candle that it has changed."""
+"""Log records of a write: one for each page, and one for each candle that it has changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log: Final = logging.getLogger("rxcandles.store")
 
 
 def log_written(series: Series, rows: Sequence[Row], covered: Span, written: Written, seconds: float) -> None:
-    """Log that ``rows`` are stored and ``covered``, in so many seconds, and which candles were revised or removed."""
+    """Log that ``rows`` are stored and ``covered``, the seconds that it took, and the candles revised or removed."""
     if _log.isEnabledFor(logging.DEBUG):
         event = CommitEvent(
             event="commit",

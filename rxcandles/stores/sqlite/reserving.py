@@ -1,8 +1,8 @@
-"""What processes on one file are about to fetch, so that none fetches what another has begun.
+"""Reservations: what processes with one file are about to fetch, so that none fetches what another has begun.
 
-A reservation is a span of a series that somebody is fetching. It ends by itself after a few seconds, so whoever is
-killed delays nobody for longer. Its table is there only while there are any, and is no version of the schema: whoever
-does not know it fetches too much, nothing worse.
+A reservation is a span of a series that somebody is fetching. It ends by itself after a few seconds, so a killed
+process delays nobody for longer. Its table exists only while there are reservations, and is not part of the schema: a
+version without it fetches too much, and that is all.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from rxcandles.stores.sqlite.transaction import transaction
 __all__ = ["LONGEST", "release", "reserve"]
 
 LONGEST: Final = 3.0
-"""Seconds that a reservation lasts at most, whatever is written in the file."""
+"""The most seconds that a reservation lasts, whatever the file says."""
 
 _MAKE: Final = (
-    # The key's columns come first: SQLite 3.40's integrity check is confused by another order.
+    # The key's columns come first: SQLite 3.40's integrity check reports errors for another order.
     "CREATE TABLE IF NOT EXISTS reservations (series INTEGER NOT NULL, owner INTEGER NOT NULL, start INTEGER NOT NULL,"
     " stop INTEGER NOT NULL, until REAL NOT NULL, PRIMARY KEY (series, owner, start)) WITHOUT ROWID"
 )
@@ -39,7 +39,7 @@ _DROP: Final = "DROP TABLE reservations"
 def reserve(
     connection: sqlite3.Connection, series: int, owner: int, wanted: Span, ahead: Span, now: float, seconds: float
 ) -> Reserved:
-    """Reserve ``ahead`` for ``seconds`` from ``now``, unless another owner has reserved some of ``wanted``."""
+    """Reserve ``ahead`` for ``seconds`` from ``now``, unless another owner has reserved part of ``wanted``."""
     with transaction(connection):
         if not connection.execute(_THERE).fetchone()[0]:
             connection.execute(_MAKE)
@@ -53,7 +53,7 @@ def reserve(
 
 
 def release(connection: sqlite3.Connection, owner: int, now: float) -> None:
-    """Give up all that ``owner`` has reserved; the last one takes the table along."""
+    """Give up all reservations of ``owner``; the table is dropped with the last one."""
     with transaction(connection):
         if connection.execute(_THERE).fetchone()[0]:
             connection.execute(_GIVE_UP, (owner, now, now + LONGEST))

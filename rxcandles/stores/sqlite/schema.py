@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "CLAIMS_SINCE", "CLAIM_COLUMNS", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
 
 APPLICATION_ID: Final = 0x52784364
-"""``PRAGMA application_id`` of our files ("RxCd"), so that another program's database is never written to."""
+"""``PRAGMA application_id`` of our files ("RxCd"), so that the database of another program is never written to."""
 
 COLUMNS: Final = (
     "open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp",
@@ -16,10 +16,10 @@ COLUMNS: Final = (
 """The columns of a candle, in the order of ``Row``."""
 
 CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "times", "due", "final", "said")
-"""What is kept of each claim, in the order of ``Claim``."""
+"""The columns of a claim, in the order of ``Claim``."""
 
 IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
-"""What is kept of each import, beside its number."""
+"""The columns of an import, without its id."""
 
 _FIRST: Final = (
     """
@@ -72,7 +72,7 @@ _FIRST: Final = (
     """,
 )
 
-_SECOND: Final = ("DROP VIEW IF EXISTS page",)  # version 1 wrote through its triggers, at twice the cost
+_SECOND: Final = ("DROP VIEW IF EXISTS page",)  # version 1 wrote through its triggers, which took twice as long
 
 _THIRD: Final = (
     """
@@ -112,21 +112,21 @@ _THIRD: Final = (
         FROM imported JOIN series ON series.id = imported.series JOIN imports ON imports.id = imported.import
     """,
 )
-"""Candles from elsewhere, of which nothing is proven: never in ``candles``, never where the ledger covers."""
+"""Imported candles: never in ``candles``, never in covered spans."""
 
 _FOURTH: Final = (
-    # On one line each: SQLite keeps the text, and all of it should fit the file's first page.
+    # One line each: SQLite stores the text, and all of it should fit the file's first page.
     "CREATE TABLE claims (series INTEGER NOT NULL REFERENCES series (id), kind TEXT NOT NULL, start INTEGER NOT NULL,"
     " stop INTEGER NOT NULL CHECK (stop > start), first_heard INTEGER NOT NULL, last_heard INTEGER NOT NULL,"
     " times INTEGER NOT NULL, due INTEGER NOT NULL, final INTEGER NOT NULL, said INTEGER,"
     " PRIMARY KEY (series, start)) WITHOUT ROWID",
 )
-"""Absences that are covered provisionally; ``stores.doubtful`` finds those of older files."""
+"""Absences that are covered provisionally; ``sqlite.doubtful`` finds those of older files."""
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """The statements that lead from each version to the next; ``PRAGMA user_version`` counts those applied."""
 
 CLAIMS_SINCE: Final = 4
-"""The version that has claims."""
+"""The version that added claims."""
 
 VERSION: Final = len(MIGRATIONS)

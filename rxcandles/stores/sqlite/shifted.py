@@ -1,4 +1,4 @@
-"""Imported candles that are held already, some hours earlier or later: the sign of a zone that was not meant."""
+"""Imported candles that are stored already, some hours earlier or later: the sign of a wrong time zone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["drop_shifted", "refuse_shifted", "shift_of"]
 
 _VALUES: Final = ("open", "high", "low", "close", "volume")
 _SOME: Final = 30
-"""Candles that are compared, at either end."""
+"""Candles compared at either end."""
 _HOURS: Final = (9, -9, *(hours for far in range(1, 15) for hours in (far, -far) if far != 9))
-"""What zones are away from UTC; Korea first."""
+"""Possible offsets of time zones from UTC; Korea's first."""
 _LIKELY: Final = 0.8
 
 _LISTED: Final = ", ".join(_VALUES)
@@ -39,9 +39,9 @@ _TWINS_SQL: Final = (
 
 
 def shift_of(connection: sqlite3.Connection, number: int) -> tuple[str, int] | None:
-    """Return the table that has what is staged at another hour, and how many seconds later; None where none has.
+    """Return the table that has the staged candles at another hour, and how many seconds later; None if neither has.
 
-    Two candles at least must say different things: minutes in which nothing changes are alike everywhere.
+    At least two candles must differ from each other: minutes in which nothing changes are alike everywhere.
     """
     for sql in _END_SQL:
         some = connection.execute(sql, {"series": number, "some": _SOME}).fetchall()
@@ -57,7 +57,7 @@ def shift_of(connection: sqlite3.Connection, number: int) -> tuple[str, int] | N
 
 
 def refuse_shifted(staging: Staging, table: str, shift: int, oldest: int) -> RequestError:
-    """Return the error for it."""
+    """Return the error for that."""
     held = "were imported before" if table == "imported" else "the exchange has"
     away = f"{abs(shift) // 3600} hours {'later' if shift > 0 else 'earlier'}"
     return RequestError(
@@ -68,7 +68,7 @@ def refuse_shifted(staging: Staging, table: str, shift: int, oldest: int) -> Req
 
 
 def drop_shifted(connection: sqlite3.Connection, number: int, shift: int) -> int:
-    """Delete the imported candles that are staged at another hour; return how many they were."""
+    """Delete the imported candles that are staged at another hour; return their number."""
     return connection.execute(_TWINS_SQL, {"series": number, "shift": shift}).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Candles from elsewhere on their way into a store: in a file of their own, until all of them are known to be good."""
+"""Candles on their way into a store, in a temporary file until all of them are known to be valid."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rxcandles.util.files import temporary_folder
 __all__ = ["StagedRow", "Staging", "same_sql", "values_sql"]
 
 StagedRow: TypeAlias = tuple[Any, ...]
-"""The columns of a ``Row``, those that a file does not have None, and the number of its line or row."""
+"""The columns of a ``Row`` (None if the source has no such value), and the number of its line or row."""
 
 _SURE: Final = COLUMNS[1 : COLUMNS.index("volume") + 1]
-"""What every candle has; the rest is compared where both have it."""
+"""Columns that every candle has; the others are compared if both have them."""
 
 
 def same_sql(one: str, other: str) -> str:
-    """Return the condition that two rows say the same of a candle, as far as both say it."""
+    """Return the condition that two rows agree on a candle, as far as both have values."""
     return " AND ".join(
         f"{one}.{name} = {other}.{name}" if name in _SURE else f"coalesce({one}.{name} = {other}.{name}, 1)"
         for name in COLUMNS[1:]
@@ -32,24 +32,25 @@ def same_sql(one: str, other: str) -> str:
 
 
 def values_sql(row: str) -> str:
-    """Return the expression for what a row says, for people."""
+    """Return the expression that shows the values of a row to people."""
     return " || ', ' || ".join(f"'{name} ' || {row}.{name}" for name in _SURE)
 
 
 class Staging:
-    """A temporary database for the rows of one source; ``with Staging(...) as staging``, in any thread, one at a time.
+    """A temporary database for the rows of one source; use it in one thread at a time, as ``with Staging(...) as
+    staging``.
 
-    Rows come in any order; of those that say the same of a candle the first is kept. Memory does not depend on how
-    many there are: the file has about 100 bytes for each, in the system's folder for such, and goes with the block.
+    Rows may come in any order; of rows that agree on a candle the first is kept. Memory does not depend on their
+    number: the file, in the system's temporary folder, takes about 100 bytes a row and is deleted with the block.
     """
 
     def __init__(self, name: str, word: str) -> None:
         self.name = name
-        """What errors call the source."""
+        """Name of the source in errors."""
         self.word = word
-        """What its rows are called there: line, or row."""
+        """What the source calls its rows: line, or row."""
         self.added = 0
-        """Rows that came, repeated ones too."""
+        """Rows added, including repeated ones."""
 
     def __enter__(self) -> Staging:
         self._folder = ExitStack()
@@ -57,7 +58,7 @@ class Staging:
         """The file, whose table is ``staged``."""
         try:
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            # It is thrown away whatever happens: nothing of it need be safe.
+            # The file is temporary, so nothing in it need survive a crash.
             self._connection.execute("PRAGMA journal_mode = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute(
@@ -75,7 +76,7 @@ class Staging:
         self._folder.close()
 
     def add(self, rows: Sequence[StagedRow]) -> None:
-        """Add rows; :class:`StoreError` where there is no room for them."""
+        """Add rows; raise :class:`StoreError` if there is no room for them."""
         try:
             self._connection.execute("BEGIN")
             self._connection.executemany(_ADD, rows)
@@ -85,7 +86,7 @@ class Staging:
         self.added += len(rows)
 
     def finish(self) -> None:
-        """Raise :class:`RequestError` where two rows contradict each other; the file is complete afterwards."""
+        """Complete the file; raise :class:`RequestError` if two rows contradict each other."""
         try:
             found = self._connection.execute(
                 f"SELECT open_time, place, {values_sql('staged')}, other FROM staged WHERE other IS NOT NULL"

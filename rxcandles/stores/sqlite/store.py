@@ -1,4 +1,4 @@
-"""Candles and their coverage in one SQLite file."""
+"""The store: candles and their coverage in one SQLite file."""
 
 from __future__ import annotations
 
@@ -54,16 +54,24 @@ _R = TypeVar("_R", bound=SqliteReader)
 class SqliteStore(ImportedCandles):
     """A ``CandleStore`` in one SQLite file (WAL), for the candles of one exchange.
 
-    Made by ``await SqliteStore.open(path)`` or ``async with SqliteStore(path)``. Several stores, also of other
-    processes, may use the file at once: a write waits up to ``busy_timeout`` seconds for another's. One write is one
-    transaction. A killed process loses nothing that was written. A power cut loses at most the last transactions (up
-    to 16 MB of them), never the order of them, so that the file stays true: ``PRAGMA synchronous=NORMAL``. With
-    ``durability="full"`` it loses nothing either, at the price of a sync for each page (``synchronous=FULL``; as far
-    as the disk keeps its word: https://www.sqlite.org/pragma.html#pragma_synchronous). Where the file is deleted, moved
-    or replaced while it is open, everything asked of the store is a ``StoreError`` from then on; what was stored before
-    is in the file that was opened, wherever that is. Times that name no zone are in ``tz``.
-    One connection, in a thread of its own; a cancelled caller leaves
-    the statement to end there.
+    Several stores, also of other processes, may use the file at once. A write is one transaction. A killed process
+    loses nothing that was written. The store has one connection, in a thread of its own; if a caller is cancelled, its
+    statement goes on there. If the file is deleted, moved or replaced while it is open, every call raises
+    ``StoreError`` from then on; what was stored before is in the file that was opened, wherever it is now.
+
+    * ``path``: the database file; ``":memory:"`` for a temporary one.
+    * ``exchange``: the name of the exchange whose candles it reads and writes.
+    * ``busy_timeout``: seconds that a write waits for other writers.
+    * ``durability``: with ``"normal"`` (``PRAGMA synchronous=NORMAL``) a power cut loses at most the last transactions,
+      up to 16 MB of them, never their order, so the coverage stays true. With ``"full"`` (``synchronous=FULL``) it
+      loses nothing, if the disk keeps its promise, and each page costs a sync:
+      https://www.sqlite.org/pragma.html#pragma_synchronous.
+    * ``tz``: the zone of times that name none.
+
+    >>> async with SqliteStore("candles.db", exchange="upbit") as store:
+    ...     found = await store.get_candles_by_range("KRW-BTC", "1m", "2024-01-01", "2024-01-02")
+    >>> len(found)
+    120
     """
 
     # Writing
@@ -81,15 +89,19 @@ class SqliteStore(ImportedCandles):
         impossible: Mapping[int, str] | None = None,
         absent: AbsentSlot | None = None,
     ) -> Written:
-        """Store ``rows`` (in order of time), mark ``proven`` as covered and keep what is doubtful, all or nothing.
+        """Store ``rows`` (in order of time), cover ``proven``, and keep its doubtful absences, all or nothing.
 
-        A row stored before is replaced. ``absences`` become claims; those that lie in ``proven`` are heard once more,
-        at ``heard`` (UTC seconds; None for now), when the server's clock ``said`` so. Rows that are ``gone`` (open
-        times in ``proven``) are deleted. The slots of candles that are ``impossible`` (open times, and why) are not
-        covered, but where a candle is held by proof, which stays. ``absent`` is what a slot without a candle means,
-        None for what is known of it already. Returns how many of the rows lie where nothing was
-        covered before, which have replaced others (``revised``) and which are deleted (``removed``). Raises
-        ``RequestError`` where the first or the last row lies outside.
+        A row replaces the one stored before. Return how many of the rows lie in slots that were not covered before, the
+        rows that were ``revised``, and those ``removed``.
+
+        * ``absences``: they become claims; earlier claims in ``proven`` count one more answer.
+        * ``heard``: when the answer came, UTC seconds; None for now. ``said``: the server's clock in that answer.
+        * ``gone``: open times in ``proven`` of candles to delete.
+        * ``impossible``: open times of impossible candles, and why. Their slots are not covered, unless a candle is
+          stored and covered there, which stays.
+        * ``absent``: what a slot without a candle means; None keeps what is recorded.
+
+        Raise ``RequestError`` if the first or the last row lies outside of ``proven``.
         """
         start, stop = proven = check_span("proven", proven)
         try:
@@ -122,7 +134,7 @@ class SqliteStore(ImportedCandles):
         return check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
 
     async def check_ledger(self, symbol: str, timeframe: Timeframe) -> None:
-        """Raise ``OddRowError`` where the ledger of a series has a span that can't be, also one that no time is in."""
+        """Raise ``OddRowError`` if the coverage of a series has an invalid span, even one that contains no time."""
         found = await self._open.rows(_ODD_SPANS, (await self.series_id(symbol, timeframe),))
         check_spans([Covered(*row) for row in found], self.path, self._called(symbol, timeframe))
 
@@ -130,23 +142,23 @@ class SqliteStore(ImportedCandles):
         return Series(self.exchange, symbol, Timeframe.of(timeframe).name)
 
     async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
-        """Return the absences that are covered provisionally and overlap ``[start, stop)``, whole, oldest first."""
+        """Return the provisional absences that overlap ``[start, stop)``, whole, oldest first."""
         check_reading(start, stop)
         found = await self._open.call(read_claims, await self.series_id(symbol, timeframe), start, stop)
         return check_claims(found, self.path, self._called(symbol, timeframe))
 
     async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
-        """Return the candles of ``[start, stop)`` that are not held as they can't be true, oldest first."""
+        """Return the impossible candles of ``[start, stop)``, which are not stored, oldest first."""
         check_reading(start, stop)
         found = await self._open.call(read_impossible, await self.series_id(symbol, timeframe), start, stop)
         return whole_notes(found)
 
     async def absent_slot(self, symbol: str, timeframe: Timeframe) -> AbsentSlot:
-        """Return what a slot of a series means that has no candle, where that is proven."""
+        """Return what a covered slot of a series without a candle means."""
         return await self._open.call(read_absent, await self.series_id(symbol, timeframe))
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
-        """Count the rows in ``[start, stop)`` themselves."""
+        """Count the rows in ``[start, stop)`` (the rows themselves, not the coverage's numbers)."""
         check_reading(start, stop)
         found = await self._open.rows(
             COUNT_SQL,
@@ -184,7 +196,11 @@ class SqliteStore(ImportedCandles):
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
-        """Iterate over the stored candles between two instants, in lists of ``size``, one in memory at a time."""
+        """Iterate over the stored candles between two times, in lists of ``size``; one list is in memory at a time.
+
+        >>> [len(page) async for page in store.pages("KRW-BTC", "1m", "2024-01-01", "2024-01-02", size=100)]
+        [100, 20]
+        """
         return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
 
     async def get_candles_by_range(
@@ -195,36 +211,36 @@ class SqliteStore(ImportedCandles):
         other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
-        """Return the stored candles between two instants: the older is included, the newer excluded.
+        """Return the stored candles between two times: the older is included, the newer excluded.
 
-        All of them at once, about 300 bytes each; ``pages`` has them in constant memory.
+        All of them are in memory at once, about 300 bytes each; ``pages`` takes constant memory.
         """
         return [candle async for page in self.pages(symbol, timeframe, one_end, other_end, order) for candle in page]
 
     async def series(self) -> list[Series]:
         """Return every series that has coverage, of all exchanges in the file, by name."""
         found = (await self._open.call(read_names, _COVERED_SERIES)).proper
-        # Who lists them will ask about each.
+        # A caller that lists them will ask about each.
         self._series |= {
             (each.symbol, each.timeframe): number for number, each in found if each.exchange == self.exchange
         }
         return [series for _, series in found]
 
     async def odd_series(self) -> list[OddSeries]:
-        """Return the series of the file that :meth:`series` leaves out, as no request can have their names."""
+        """Return the series of the file that :meth:`series` leaves out, since no request can have their names."""
         return (await self._open.call(read_names, _ANY_SERIES)).odd
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
         """Return a synchronous reader of one series; it stays usable after the store is closed.
 
-        Raises ``StoreError`` where the path no longer leads to the file that the store has open.
+        Raise ``StoreError`` if the path no longer leads to the file that the store has open.
         """
         return self._reader(SqliteReader, symbol, timeframe)
 
     def reader_with_imported(self, symbol: str, timeframe: Timeframe) -> MarkedReader:
-        """Return such a reader of proven and imported rows together; its columns end with whether each is proven."""
+        """Return a reader of the exchange's rows and imported rows; the last column says whether a row is proven."""
         return self._reader(MarkedReader, symbol, timeframe)
 
     def with_imported(self) -> WithImported:
-        """Return this store as one in which imported candles are held too, wherever the exchange was not asked."""
+        """Return a view of this store in which imported candles count as stored in slots that are not covered."""
         return WithImported(self)

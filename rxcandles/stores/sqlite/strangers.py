@@ -1,8 +1,8 @@
-"""What in a database file would run by itself, and is none of ours: such a file is refused before anything is read.
+"""Code in a database file that is not ours: such a file is refused before anything is read.
 
-A trigger changes what is written, a view or a generated column computes what is read, and a check, a default or an
-index on an expression computes whenever a row is written or the file is verified. A file from somebody else may so do
-what nobody asked for. Tables and indexes beside ours that only hold data do no harm.
+A trigger changes what is written; a view or a generated column computes what is read; a check, a default or an index on
+an expression computes whenever a row is written or the file is verified. So a file from somebody else may do what
+nobody asked for. Other tables and indexes that only hold data do no harm.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ __all__ = ["refuse_strangers"]
 _OURS: Final = {
     "".join(statement.split()) for statements in MIGRATIONS for statement in statements if "VIEW" in statement
 }
-"""The views that we make, without their spaces."""
+"""Our own views, without spaces."""
 
 _OUR_CHECKS: Final = {"stop>start", "rows>=0"}
 
 _QUIET: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-"""What of a statement is a name, a text or a comment."""
+"""The parts of a statement that are names, texts or comments."""
 
 _COMPUTES: Final = re.compile(r"\bCHECK\s*\(([^()]*)\)?|\bDEFAULT\s*\(", re.IGNORECASE)
 
 
 def refuse_strangers(connection: sqlite3.Connection, path: str) -> None:
-    """Raise ``SchemaError`` where something in the file computes and is not ours; only what it says of itself is read.
+    """Raise ``SchemaError`` if the file contains code that is not ours; only its schema is read.
 
-    Nothing is said of another program's file, which is refused as a whole.
+    A file of another program passes here; it is refused as a whole elsewhere.
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     [version] = connection.execute("PRAGMA user_version").fetchone()
@@ -41,7 +41,7 @@ def refuse_strangers(connection: sqlite3.Connection, path: str) -> None:
     if owner != APPLICATION_ID:
         return
     before = connection.text_factory
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # of a damaged file
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a damaged file may have garbled names
     try:
         found = next(_strangers(connection, version), None)
     finally:
@@ -59,7 +59,7 @@ def _strangers(connection: sqlite3.Connection, version: int) -> Iterator[tuple[s
         "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master"
     ).fetchall():
         if version == 1 and table == "page" and kind in ("view", "trigger"):
-            continue  # ours once; never used again, and dropped when it is brought up to date
+            continue  # ours in version 1; no longer used, and dropped by the migration
         if kind == "trigger":
             yield "a trigger", name
         elif kind == "view":

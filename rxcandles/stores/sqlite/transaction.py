@@ -1,4 +1,4 @@
-"""All or nothing, in the thread of a connection."""
+"""A transaction in the thread of a connection."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["transaction"]
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write what the block writes, or nothing of it; waits for other writers first."""
+    """Commit what the block writes, or nothing; waits for other writers first."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself where the disk is full
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself if the disk is full
             connection.execute("ROLLBACK")
         raise

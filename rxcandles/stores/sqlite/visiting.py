@@ -1,4 +1,4 @@
-"""Many small readings in one visit of a store's thread: each by itself costs more to hand over than to do."""
+"""Many small reads in one visit of a store's thread: to hand over each by itself costs more than to do it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _R = TypeVar("_R")
 
 
 class Visit:
-    """What a store has in place of its connection while it is used in that connection's thread."""
+    """Takes the place of a store's connection while the store is used in that connection's thread."""
 
     def __init__(self, connection: sqlite3.Connection, left: Event) -> None:
         """Use ``connection`` until ``left`` is set."""
@@ -26,7 +26,7 @@ class Visit:
     async def call(
         self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
     ) -> _R:
-        """Return ``work(connection, ...)``, done at once."""
+        """Return ``work(connection, ...)``, run at once."""
         if self._left.is_set():
             raise StoreError("nobody waits for this visit any more")
         return work(self._connection, *arguments, **named)
@@ -37,7 +37,7 @@ class Visit:
 
 
 def at_once(work: Coroutine[Any, Any, _R]) -> _R:
-    """Return what ``work`` returns, which waits for nothing."""
+    """Return the result of ``work``, which never waits."""
     try:
         work.send(None)
     except StopIteration as ended:

@@ -1,8 +1,8 @@
-"""The columns of candles of exchanges that say how many trades there were and what takers have bought.
+"""The columns of trades: their number, and what takers have bought, for exchanges that send them.
 
-They are added with the first such candle, and a table tells which series have them, so that all others are read and
-written as before; a file with them can be read by older versions. Runs in the thread of the store's connection, within
-a transaction of the caller's.
+They are added with the first candle that has them. A table records which series have them, so that all others are read
+and written as before. Older versions can read a file with them. It runs in the thread of the store's connection, within
+the caller's transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def has_trades(connection: sqlite3.Connection, series: int) -> bool:
 
 
 def keep_trades(connection: sqlite3.Connection, series: int) -> None:
-    """Let candles of a series have these columns."""
+    """Add these columns to the candles of a series."""
     if has_trades(connection, series):
         return
     there = {name for _, name, *_ in connection.execute("PRAGMA table_info(candles)").fetchall()}
@@ -44,11 +44,11 @@ def keep_trades(connection: sqlite3.Connection, series: int) -> None:
 
 
 def with_trades(rows: Iterable[Row]) -> list[Row]:
-    """Return rows that all have these values, None where there was none."""
+    """Return rows that all have these columns; None where a row had no value."""
     return [row if isinstance(row, RowWithTrades) else RowWithTrades._make((*row, *_PADDING)) for row in rows]
 
 
 def rows_of(found: Iterable[tuple[Any, ...]], counted: bool) -> list[Row]:
-    """Return what was read as rows, of a series that has these columns or not."""
+    """Return the rows that were read, with or without these columns."""
     make = RowWithTrades._make if counted else Row._make
     return [make(row) for row in found]

@@ -1,4 +1,4 @@
-"""A store as it is read where imported candles are wanted too."""
+"""A view of a store that includes imported candles."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["WithImported"]
 
 
 class WithImported:
-    """A ``CandleStore`` that holds imported candles too, wherever the exchange was not asked, whose word counts.
+    """A ``CandleStore`` that includes imported candles, in slots for which the exchange has not answered.
 
-    Rows are ``MarkedRow``, candles that were imported ``ImportedCandle``. What imported candles reach over counts as
-    held, so that nobody asks the exchange for it; but a hole of more than 200 slots between two of them doesn't. What
-    is written is the exchange's, and takes the place of what was imported there.
+    Rows are ``MarkedRow``; imported candles are ``ImportedCandle``. The span of a run of imported candles counts as
+    covered, so that the exchange is not asked for it; a distance of more than 200 slots between two of them stays a
+    gap. What is written comes from the exchange and replaces imported candles.
 
-    ``only_count``: rows are those of the exchange alone, for a plan that holds answers against what they say.
+    * ``only_count``: return only the exchange's rows, for a run that compares answers with them.
     """
 
     def __init__(self, store: SqliteStore, *, only_count: bool = False) -> None:
@@ -40,7 +40,7 @@ class WithImported:
 
     @property
     def asked_from(self) -> WithImported:
-        """The same as the plan of a collection sees it."""
+        """The same view for a run, with the exchange's rows only."""
         return WithImported(self._store, only_count=True)
 
     async def write(self, *page: Any, **more: Any) -> Written:
@@ -56,23 +56,24 @@ class WithImported:
         return await self._store.claims(symbol, timeframe, start, stop)
 
     async def impossible(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Impossible]:
-        """Return the exchange's candles that are not held as they can't be true."""
+        """Return the impossible candles of the exchange, which are not stored."""
         return await self._store.impossible(symbol, timeframe, start, stop)
 
     async def absent_slot(self, symbol: str, timeframe: Timeframe) -> AbsentSlot:
-        """Return what a slot means that has no candle, where that is proven."""
+        """Return what a covered slot of a series without a candle means."""
         return await self._store.absent_slot(symbol, timeframe)
 
     async def coverage(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int | None = None
     ) -> list[Covered]:
-        """Return the spans that touch ``[start, stop)`` and are covered, or that imported candles reach over.
+        """Return the spans that touch ``[start, stop)`` and are covered, or that imported candles span.
 
-        Newest first, at most ``limit``; what is imported is told by its rows (see ``Covered.imported``).
+        Newest first, at most ``limit``; spans with imported candles are marked by their rows (see
+        ``Covered.imported``).
         """
         covered = await self._store.coverage(symbol, timeframe, start, stop, limit)
         if limit is not None and len(covered) == limit and covered:
-            start = max(start, covered[-1].start)  # what is older is not known
+            start = max(start, covered[-1].start)  # older spans are not known
         key = (symbol, Timeframe.of(timeframe).name, await self._store.last_import())
         if key not in self._stretches:
             self._stretches[key] = await self._store.imported_stretches(symbol, timeframe)
@@ -97,7 +98,7 @@ class WithImported:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, of both kinds."""
         if self._only_count:
             return await self._store.rows(symbol, timeframe, start, stop, order, limit)
-        # They have the fields of a Row, and one more.
+        # They have the fields of a Row, and one more field.
         found = await self._store.rows_with_imported(symbol, timeframe, start, stop, order, limit)
         return cast("list[Row]", found)
 
@@ -110,7 +111,9 @@ class WithImported:
         order: Order = "newest_first",
         size: int = 1000,
     ) -> AsyncIterator[list[CandleData]]:
-        """Iterate over the candles between two instants, of both kinds, ``size`` in memory at a time."""
+        """Iterate over the candles between two times, of both kinds, in lists of ``size``; one list is in memory at a
+        time.
+        """
         return pages_of(self, symbol, timeframe, one_end, other_end, order, size)
 
     async def get_candles_by_range(
@@ -121,7 +124,7 @@ class WithImported:
         other_end: Time,
         order: Order = "newest_first",
     ) -> list[CandleData]:
-        """Return the candles between two instants, of both kinds: the older is included, the newer excluded."""
+        """Return the candles between two times, of both kinds: the older is included, the newer excluded."""
         return [candle async for page in self.pages(symbol, timeframe, one_end, other_end, order) for candle in page]
 
     async def series(self) -> list[Series]:
@@ -133,5 +136,5 @@ class WithImported:
         return self._store.reader_with_imported(symbol, timeframe)
 
     async def close(self) -> None:
-        """Close the store; idempotent."""
+        """Close the store; may be called more than once."""
         await self._store.close()

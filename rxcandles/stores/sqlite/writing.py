@@ -1,7 +1,7 @@
-"""Writing candles and what they prove, in one transaction.
+"""Write candles and what they cover, in one transaction.
 
-Runs in the thread of the store's connection. A transaction is one call there, so a cancelled task can't leave it open
-half way (queued one by one, its statements could be).
+It runs in the thread of the store's connection. A transaction is one call there, so that a cancelled task can't leave
+it half open, as it could if statements were queued one by one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_CHANGE: Final = {(None,) * (len(COLUMNS) - _PLAIN)}
 _plain: Final = itemgetter(slice(_PLAIN))
 _change: Final = itemgetter(slice(_PLAIN, len(COLUMNS)))
 _MOST_ROWS: Final = 2000
-"""Rows of one statement: up to fourteen values each, of the 32,766 that SQLite takes."""
+"""Rows of one statement: up to fourteen values each, of the 32,766 that SQLite allows."""
 
 _DELETE: Final = "DELETE FROM candles WHERE series = ? AND open_time = ?"
 _SUPERSEDE: Final = "DELETE FROM imported WHERE series = ? AND open_time >= ? AND open_time < ?"
@@ -56,14 +56,14 @@ def write_rows(
     impossible: Mapping[int, str] | None = None,
     absent: AbsentSlot | None = None,
 ) -> Written:
-    """Store ``rows`` (newest first), merge ``proven`` into the coverage and keep what is doubtful, all or nothing.
+    """Store ``rows`` (newest first), merge ``proven`` into the coverage, and keep doubtful absences, all or nothing.
 
-    Waits for other writers. Imported candles in ``proven`` are dropped, and the rows that open at a time in ``gone``.
-    A row whose ``timestamp`` is earlier than that of the one stored does not replace it, unless ``gone`` is given: the
-    answer of a server that lags behind has a candle as it stood before its last trades.
-    The slots of candles that are ``impossible`` are left uncovered; a row that is held there by proof stays so.
-    ``absent`` is what a slot without a candle means, None where that is known.
-    Returns how many of the rows lie where nothing was covered before, which have replaced others, and those deleted.
+    It waits for other writers. Imported candles in ``proven`` are deleted, and so are rows whose open time is in
+    ``gone``. A row with an earlier ``timestamp`` than the stored one does not replace it, unless ``gone`` is given: the
+    answer of a server that lags behind has a candle as it was before its last trades. The slots of ``impossible``
+    candles are not covered, unless a covered row is stored there, which stays. ``absent`` is what a slot without a
+    candle means; None keeps what is recorded. Return how many of the rows lie in slots that were not covered before,
+    the rows that replaced others, and the rows deleted.
     """
     with transaction(connection):
         if any(isinstance(row, RowWithTrades) for row in rows[:1]):
@@ -87,7 +87,7 @@ def write_rows(
             if opened not in before or not connection.execute(_HELD, (series, opened)).fetchone()
         }
         slots = SpanSet(tuple((opened, timeframe.shift(opened, 1)) for opened in unknown))
-        # The exchange's own word on this span takes the place of anybody else's.
+        # The exchange has answered for this span, so imported candles in it go.
         for span in SpanSet((proven,)).subtract(slots):
             connection.execute(_SUPERSEDE, (series, *span))
         _merge(connection, series, proven, spans, held)
@@ -97,7 +97,7 @@ def write_rows(
             absences=absences,
             proven=proven,
             opens=[*(row[0] for row in rows), *stale, *(impossible or ())],
-            # Where there was a row, its absence is news, however long the slot has been covered.
+            # The absence of a row that was stored is new, however long its slot has been covered.
             covered=before.subtract(
                 SpanSet(tuple((row.open_time, timeframe.shift(row.open_time, 1)) for row in removed))
             ),
@@ -117,13 +117,13 @@ def write_rows(
 def _stored(connection: sqlite3.Connection, series: int, counted: bool, first: int, last: int) -> list[Row]:
     """Return the rows that open from ``first`` to ``last``."""
     columns = ALL_COLUMNS if counted else COLUMNS
-    # Made of the names of columns, which are this package's.
+    # Made only of column names of this package.
     sql = f"SELECT {', '.join(columns)} FROM candles WHERE series = ? AND open_time BETWEEN ? AND ?"
     return rows_of(connection.execute(sql, (series, first, last)).fetchall(), counted)
 
 
 def _removed(connection: sqlite3.Connection, series: int, opened: int, counted: bool) -> list[Row]:
-    """Delete the row, and return it where there was one."""
+    """Delete the row, and return it if there was one."""
     stored = _stored(connection, series, counted, opened, opened)
     connection.execute(_DELETE, (series, opened))
     return stored
@@ -132,7 +132,7 @@ def _removed(connection: sqlite3.Connection, series: int, opened: int, counted: 
 def _revised(
     connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool
 ) -> Sequence[tuple[Row, Row]]:
-    """Return the rows that are stored with other values, each with the one that is to replace it."""
+    """Return the stored rows whose values change, each with the row that replaces it."""
     older, newer = sorted((rows[0][0], rows[-1][0]))
     stored = _stored(connection, series, counted, older, newer)
     coming = {row[0]: row for row in rows} if stored else {}
@@ -140,7 +140,7 @@ def _revised(
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
-    """The covered spans that ``proven`` touches, and the rows in them outside of it."""
+    """Return the covered spans that ``proven`` touches, and the number of their rows outside of it."""
     start, stop = proven
     spans, held = [], 0
     sql = f"SELECT start, stop, rows FROM coverage WHERE {COVERED_WITHIN}"
@@ -154,11 +154,11 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
 
 
 def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Sequence[Span], held: int) -> None:
-    """Make one span of ``proven`` and the ``spans`` that it touches."""
+    """Merge ``proven`` and the ``spans`` that it touches into one span."""
     starts, stops = zip(proven, *spans, strict=True)
-    # Counted, not added up: a page may bring a candle that the exchange did not have the first time.
+    # Count again instead of adding up: a page may bring a candle that the exchange did not have the first time.
     merged = (min(starts), max(stops), held, series, *proven, series)
-    # Both statements are made of a constant of this module.
+    # Both statements are made only of constants of this module.
     if not spans:
         sql = f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ? + ({_COUNT}), ?)"
         connection.execute(sql, merged)
@@ -170,7 +170,7 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
 
 
 def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> None:
-    # Only day candles have the columns of changes; what need not be bound costs nothing.
+    # Only day candles have the columns of changes; for the others it is faster not to bind them.
     plain = set(map(_change, rows)) == _NO_CHANGE
     given: Iterable[Sequence[Any]] = rows
     if plain:
@@ -181,13 +181,13 @@ def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], co
 
 @lru_cache(16)
 def _upsert_sql(series: int, rows: int, plain: bool, counted: bool) -> str:
-    """One statement for all rows: one for each would take twice as long."""
+    """Return one statement for all rows; one for each would take twice as long."""
     columns = ALL_COLUMNS if counted else COLUMNS
     given = [*columns[:_PLAIN], *columns[len(COLUMNS) :]] if plain else columns
     row = f"({series}, {', '.join('?' * len(given))})"
-    # All columns are set, so that a row stored before is replaced whole.
+    # Set all columns, so that a stored row is replaced as a whole.
     replaced = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
-    # Made of the names of columns, which are this package's, of numbers and of question marks.
+    # Made only of column names of this package, numbers and question marks.
     return (
         f"INSERT INTO candles (series, {', '.join(given)}) VALUES {', '.join([row] * rows)}"
         f" ON CONFLICT (series, open_time) DO UPDATE SET {replaced}"

@@ -29,10 +29,10 @@ def test_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["import", "theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"]
     assert main(words) == 0
     assert capsys.readouterr().out == (
-        "KRW-BTC 1m: 3 candles of theirs.csv (pyupbit, 3 rows) imported into candles.db, unproven\n"
+        "KRW-BTC 1m: 3 candles from theirs.csv (pyupbit, 3 rows) imported into candles.db, not proven\n"
     )
     assert main(words) == 0
-    assert capsys.readouterr().out.endswith("unproven; 3 were imported before\n")
+    assert capsys.readouterr().out.endswith("not proven; 3 were imported before\n")
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "schema": "rxcandles/import/1", "stopped": False,
@@ -69,8 +69,8 @@ def test_columns_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "theirs.csv, line 4: the candle of 2024-01-01T00:02:00Z is " in capsys.readouterr().err
     assert main([*words, "--replace"]) == 0
-    assert "1 candles of" in (said := capsys.readouterr().out)
-    assert "1 took the place of earlier imports, 2 were imported before" in said
+    assert "1 candle from" in (said := capsys.readouterr().out)
+    assert "1 replaced earlier imports, 2 were imported before" in said
 
 
 def test_check(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,10 +85,10 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
 
     code, said = check(true)
     assert (code, said.splitlines()[1:]) == (
-        0, [f"{len(true)} candles in {len(true)} pages compared with the exchange: 0 differ, 0 lacking"]
+        0, [f"{len(true)} candles in {len(true)} pages compared with the exchange: 0 differ, 0 are missing"]
     )  # fmt: skip
     code, said = check(wrong, "--db", "other.db")
-    assert (code, f"{len(wrong)} pages compared with the exchange: 1 differ, 1 lacking" in said) == (3, True)
+    assert (code, f"{len(wrong)} pages compared with the exchange: 1 differ, 1 are missing" in said) == (3, True)
     assert f"volume is {wrong[3][5]!r}, there {true[3][5]!r}" in said
     code, said = check(wrong, "--db", "other.db", "--json")
     assert (code, json.loads(said)["check"]["lacking"]) == (3, 1)
@@ -97,7 +97,7 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["theirs.csv"], "does not say by its name which market and timeframe it is of; give --symbol KRW-BTC and --"),
+        (["theirs.csv"], "does not say its market and timeframe; give --symbol KRW-BTC and --"),
         (["theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "2m"], "timeframe is '2m'"),
         (["absent.csv"], "there is no file 'absent.csv'"),
         (["absent.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"], "there is no file 'absent.csv'"),
@@ -147,11 +147,11 @@ def test_folder_of_freqtrade(capsys: pytest.CaptureFixture[str], folder: Path) -
     ]
     assert all(each["new"] > 0 for each in found)
     assert captured.err.count("left out") == 3
-    assert "BTC_KRW-trades.feather left out: it has trades (KRW-BTC), no candles" in captured.err
+    assert "BTC_KRW-trades.feather left out: it has trades (KRW-BTC), not candles" in captured.err
     assert main(["import", "data", "--symbol", "KRW-ETH", "--json"]) == 0
     captured = capsys.readouterr()
     assert [json.loads(line)["same"] > 0 for line in captured.out.splitlines()] == [True]
-    assert "it is of KRW-BTC 1m" in captured.err
+    assert "it has KRW-BTC 1m" in captured.err
 
 
 def test_several_files(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -173,7 +173,7 @@ def test_folder_that_says_nothing(capsys: pytest.CaptureFixture[str], folder: Pa
     """A folder whose files don't say what they are of is refused, with the way to say it."""
     Path("theirs.csv").write_text("x")
     assert main(["import", "."]) == 2
-    assert "says by its name which market and timeframe it is of, as BTC_KRW-1m.feather does" in capsys.readouterr().err
+    assert "has a market and a timeframe in its name, such as BTC_KRW-1m.feather" in capsys.readouterr().err
 
 
 def test_encoding_and_notes(capsys: pytest.CaptureFixture[str]) -> None:

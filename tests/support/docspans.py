@@ -1,4 +1,4 @@
-"""What the READMEs say between backticks, sorted by its look: commands, options, names, files, values, Python."""
+"""What the documents say between backticks, sorted by its look: commands, options, names, files, values, Python."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import cast
 
 from rxcandles import operators
 from rxcandles.cli import cli
-from tests.support.words import PROGRAMS, ROOT, is_file, is_value
+from tests.support.documents import DOCUMENTS, prose
+from tests.support.words import PROGRAMS, is_file, is_value
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-TEXT = re.sub(
-    r"```.*?```", "", README + (ROOT / "profiling" / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
-)
+TEXT = "\n".join(prose(text) for text in DOCUMENTS.values())
 SPANS = list(dict.fromkeys(each.replace("\\|", "|") for each in re.findall(r"`([^`]+)`", TEXT)))
 
 THEIRS = {
@@ -23,8 +21,9 @@ THEIRS = {
     "exchange.rateLimit", "enableRateLimit", "freqtrade download-data -p BTC/KRW -t 1m 1h --timerange 20240101-",
     "freqtrade list-data --show-timerange", "--prepend", "user_data/data/upbit/BTC_KRW-1h.feather", "…-1Mo…",
     "BTC_KRW-1h.feather", "reset_index()", "1.250,5", "1,250.5", "2018/01/25", "mirror",
-    "pip install ccxt pyupbit", "pip install pytest pytest-asyncio", "pre-commit install",
-    "mypy --strict", "asyncio_mode = auto", "tmp_path",
+    "endTime", "npm pack lightweight-charts@VERSION",
+    "dist/lightweight-charts.standalone.production.js", "pip install ccxt pyupbit", "pip install pytest pytest-asyncio",
+    "pre-commit install", "mypy --strict", "asyncio_mode = auto", "tmp_path", ".venv", "LICENSE", "NOTICE",
     ". .venv/bin/activate", "nohup", "| head", "fork", "HEAD", "429", "418", "Z", "[]", "\\u2588", "~/.cache",
     "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
     "await", "async", "async for", "==", "in",
@@ -41,7 +40,7 @@ def kind(span: str) -> str:
         return "file"
     if re.fullmatch(r"\[\w+\]", span) or re.match(r"(\S*/)?pip install ", span):
         return "extra"
-    if re.match(r"(\S*/)?(python -m|bash) ", span) or (first in PROGRAMS and first not in cli.commands):
+    if re.match(r"(\S*/)?(python|bash) ", span) or (first in PROGRAMS and first not in cli.commands):
         return "program"
     if "→" in span:
         return "name"
@@ -78,12 +77,15 @@ SERIES: dict[str, str] = {
     "request": "'KRW-BTC', '1m', count=3",
     "repair": "store.path",
     "UpbitExchange": "",
+    "Page": "rows, covered=(0, 60)",
+    "page_anew": "symbol, timeframe, to, count",
 }
 """What an ellipsis in front stands for in a call."""
 
 VALUES: dict[str, str] = {
-    "exchange": "exchange", "base_url": "'http://127.0.0.1:9'", "name": "'mirror'", "to": "stop", "end": "start",
-    "rate_limit": "5", "retry": "operators.Retry()", "findings": "None", "max_concurrent": "2", "buffer_size": "2",
+    "exchange": "exchange", "limiter": "limiter", "base_url": "'http://127.0.0.1:9'", "name": "'mirror'", "to": "stop",
+    "end": "start", "rate_limit": "5", "retry": "operators.Retry()", "findings": "None", "used": "1", "remaining": "1",
+    "max_concurrent": "2", "buffer_size": "2",
 }  # fmt: skip
 """What an ellipsis behind ``name=`` stands for."""
 

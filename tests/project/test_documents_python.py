@@ -1,4 +1,4 @@
-"""The Python that the README says between backticks runs."""
+"""The Python that the documents say between backticks runs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,19 @@ import reactivex
 from reactivex import operators as rx
 
 import rxcandles
-from rxcandles import CandleDataProvider, Request, RequestError, charts, exchanges, operators, ports, simulator
-from tests.support.readmespans import README, filled, of, told
+from rxcandles import (
+    CandleDataProvider,
+    Request,
+    RequestError,
+    Timeframe,
+    charts,
+    exchanges,
+    operators,
+    ports,
+    simulator,
+)
+from tests.support.docspans import filled, of, told
+from tests.support.documents import OPERATORS
 
 RAISES: dict[str, type[Exception]] = {"Observable.run()": RequestError}
 """What is refused, as the text beside says."""
@@ -29,6 +40,9 @@ MEANS: dict[str, str] = {
     **dict.fromkeys(("Observable[A]", "Observable[B]"), "{'Observable': reactivex.Observable}"),
 }
 """What a name means in one span that means something else in the others."""
+
+EXCHANGES_OWN = ("absent_slot", "check", "markets", "page", "page_anew", "retention")
+"""Methods that stand without their object where it is said what an exchange has."""
 
 
 class Items(list[int]):
@@ -46,7 +60,7 @@ def told_to(*_: object) -> None:
 async def known(
     candle_provider: CandleDataProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upbit_simulator: object
 ) -> AsyncIterator[dict[str, Any]]:
-    """What the names of the README's code mean, with a day of candles stored."""
+    """What the names in the documents' code mean, with a day of candles stored."""
     monkeypatch.chdir(tmp_path)
     store = candle_provider.repository
     stop = datetime.now(UTC)
@@ -67,7 +81,18 @@ async def known(
     given |= {"source": reactivex.of(1), "sources": (), "observers": (print,), "callback": told_to, "write": print}
     given |= {"stream": candle_provider.stream_candles("KRW-BTC", "1m", count=3), "items": Items()}
     given |= {"start": start, "stop": stop, "span": (int(start.timestamp()), int(stop.timestamp()))}
-    given |= {"symbol": "KRW-BTC", "timeframe": "1m", "rows": [], "covered": (0, 60)}
+    given |= {"symbol": "KRW-BTC", "timeframe": Timeframe.of("1m"), "rows": [], "covered": (0, 60)}
+    given |= {name: getattr(candle_provider.exchange, name) for name in EXCHANGES_OWN}
+    given |= {
+        "mine": candle_provider.exchange,
+        "to": given["span"][1],
+        "oldest": given["span"][0],
+        "first": given["span"][0],
+        "count": 3,
+    }
+    given |= {"first_open": told_to, "page_cost": told_to, "close": told_to, "message": "418", "seconds": 60.0}
+    given |= {"row": rxcandles.Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)}
+    given |= {"trades": 3, "taker_volume": 0.5, "taker_turnover": 4.5}
     given |= {"path": "other.db", "tmp_path": tmp_path, "upbit_simulator": upbit_simulator}
     given |= {"limit": 100, "rate": 10.0, "size": 10, "function": str, "generator": str}
     given |= {"frame": {"KRW-BTC": {"close": 1.0}}, "data": await charts.read_chart(store, "KRW-BTC", "1m")}
@@ -105,7 +130,7 @@ async def ran(span: str, space: dict[str, Any]) -> None:
         found.close()
 
 
-TABLE = re.findall(r"^\| `(\w+)\((.*?)\)` \| (.+?) \| ", README.split("### Operators")[1].split("\n## ")[0], re.M)
+TABLE = re.findall(r"^\| `(\w+)\((.*?)\)` \| (.+?) \| ", OPERATORS, re.M)
 
 
 @pytest.mark.parametrize(("name", "given", "elements"), TABLE)

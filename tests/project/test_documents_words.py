@@ -1,4 +1,4 @@
-"""What the README says between backticks is there: names, files, options, commands; and its lines for a shell run."""
+"""What the documents say between backticks is there: names, files, options, commands; their lines for a shell run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.cli import cli, objects
-from tests.support.readmespans import README, of, told
+from tests.support.docspans import of, told
+from tests.support.documents import blocks
 from tests.support.words import PROGRAMS, ROOT, is_file, literals, names, option_fault, parse, words_of
 
-SHELL = [line for block in re.findall(r"```sh\n(.+?)```", README, re.DOTALL) for line in block.splitlines()]
+SHELL: dict[str, list[str]] = {}
+for block in blocks("sh"):
+    SHELL.setdefault(block.document, []).extend(block.code.splitlines())
 
 
 ELEMENTS = {"A", "B", "C", "or", "Sequence"}
@@ -56,7 +59,7 @@ def test_programs() -> None:
     """Programs of the project are there, and so is a test that is named."""
     for span in of("program"):
         words = span.split()
-        if words[0] == "bash":
+        if words[0] == "bash" or words[-1].endswith(".py"):
             assert is_file(words[1]), span
         elif "pytest" in words:
             path = ROOT / next(word for word in words if word.startswith("tests/"))
@@ -92,8 +95,11 @@ def test_commands() -> None:
 ELSEWHERE = {"import", "eval", "duckdb", "sqlite3", "python3", "SELECT"}
 
 
-def test_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The lines for a shell do as they are told, one after the other in one folder, with fewer candles."""
+@pytest.mark.parametrize("document", SHELL)
+def test_shell(
+    document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines of a document for a shell run one after the other in one folder, with fewer candles."""
     monkeypatch.chdir(tmp_path)
     page = cli.commands["run"].get_help(
         click.Context(cli.commands["run"], click.Context(cli, **cli.context_settings), "rxcandles run")
@@ -101,7 +107,7 @@ def test_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     jobs = page[page.index("[defaults]") : page.index("rxcandles run jobs.toml")]
     jobs = fewer(textwrap.dedent("  " + jobs)).replace('"upbit"', '"simulated"\nrate_limit = "none"')
     Path("jobs.toml").write_text(jobs)
-    for line in SHELL:
+    for line in SHELL[document]:
         if not line.startswith("rxcandles "):
             assert line.split()[0] in ELSEWHERE, line
             continue
