@@ -16,9 +16,7 @@ from rxcandles.cli.stored import existing
 from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
-from rxcandles.stores.overview import (
-    check_ends,
-)
+from rxcandles.stores.held import check_ends
 
 __all__ = ["coverage"]
 
