@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import attrs
 
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.base import Base
@@ -193,11 +193,7 @@ class Market:
         """
         frame = Timeframe.of(timeframe)
         if self.dense:
-            # Such exchanges say when a candle closes, not when its last trade was.
-            return [
-                _row(each._replace(timestamp=frame.shift(each.open_time, 1) * 1000 - 1))
-                for each in self.candles(frame, start, stop, now)
-            ]
+            return [_every_column(frame, candle) for candle in self.candles(frame, start, stop, now)]
         series = self._series(frame)
         if now is not None:
             start, stop = max(start, _oldest(frame, now)), min(stop, frame.floor(now) + 1)
@@ -263,6 +259,15 @@ def _row(candle: Candle, previous: int | None = None) -> Row:
         candle.timestamp,
         *changes,
     )
+
+
+def _every_column(timeframe: Timeframe, candle: Candle) -> RowWithTrades:
+    """The row of an exchange that says of trades what it can, and when a candle closes, not its last trade."""
+    closes = timeframe.shift(candle.open_time, 1) * 1000 - 1
+    return RowWithTrades(
+        *_row(candle._replace(timestamp=closes)),
+        candle.trades, candle.taker_volume / UNIT, candle.taker_turnover / UNIT,
+    )  # fmt: skip
 
 
 def _oldest(timeframe: Timeframe, now: float) -> float:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rxcandles.model import Row
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Market
@@ -50,7 +50,7 @@ def audit(path: Path, truth: Truth, now: float, *, provisional_ok: bool = False)
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         candles = 0
         for number, symbol, timeframe in database.execute("SELECT id, symbol, timeframe FROM series").fetchall():
-            rows = [Row(*row[1:]) for row in _ordered(database, "candles", number, "open_time")]
+            rows = [_row(row[1:]) for row in _ordered(database, "candles", number, "open_time")]
             spans = [row[1:] for row in _ordered(database, "coverage", number, "start")]
             _check(f"{symbol} {timeframe}", rows, spans)
             claims = SpanSet(tuple((row[2], row[3]) for row in _ordered(database, "claims", number, "start")))
@@ -75,6 +75,12 @@ def audit(path: Path, truth: Truth, now: float, *, provisional_ok: bool = False)
                 assert not any(start <= opened < stop for start, stop, _ in spans), f"{symbol} {opened} is there twice"
             candles += len(rows)
         return candles
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    """Return a candle as it was stored, with what is said of its trades where anything is."""
+    plain = len(Row._fields)
+    return Row(*values[:plain]) if all(each is None for each in values[plain:]) else RowWithTrades(*values)
 
 
 def _ordered(database: sqlite3.Connection, table: str, series: int, key: str) -> list[Any]:

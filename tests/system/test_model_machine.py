@@ -31,10 +31,12 @@ import rxcandles
 from rxcandles import operators as ops
 from rxcandles.errors import ContradictionError, ExchangeError, IncompleteError, StoreError, UnknownMarketError
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.binance import BinanceExchange
+from rxcandles.exchanges.http import HttpExchange
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import to_datetime
-from rxcandles.simulator import Fault, Illness, Market, Simulator, faults
+from rxcandles.simulator import BinanceSimulator, Fault, Illness, Market, Simulator, faults
 from tests.support.audit import Truth, audit
 
 pytestmark = pytest.mark.exhaustive
@@ -55,7 +57,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "misaligned": faults.misaligned,
     "other market": faults.other_market,
     "seam": faults.seam,
-    "429": faults.limited,
+    "429": lambda: faults.limited({"Retry-After": None}),
     # What these leave out contradicts what is held, or is covered provisionally.
     "empty list": lambda: lambda _, answer: attrs.evolve(answer, body="[]"),
     "short": lambda: lambda _, answer: answer.with_rows(answer.rows[: len(answer.rows) // 2]),
@@ -81,14 +83,14 @@ HOW: dict[str, dict[str, Any]] = {
 
 QUIET = rxcandles.CollectionConfig(enable_memory_warning=False)  # our own clock is months ahead of this exchange's
 
-symbols = st.sampled_from(["KRW-A", "KRW-B", "KRW-C", "KRW-D"])
+symbols = st.sampled_from(["A", "B", "C", "D"])
 frames = st.sampled_from(["1m", "1m", "1m", "5m", "1h", "1d"])
 orders = st.sampled_from(["newest_first", "oldest_first"])
 
 
 @attrs.frozen
 class Asked:
-    """What a request asks, relative to the clock: slots back from now."""
+    """What a request asks, relative to the clock: slots back from now. Markets are called by one letter."""
 
     symbol: str
     timeframe: str
@@ -121,6 +123,9 @@ class Collecting(RuleBasedStateMachine):
     """One database, one exchange, and everything that may befall them."""
 
     steps: ClassVar[int] = 0
+    simulator: ClassVar[Any] = Simulator
+    exchange_kind: ClassVar[type[HttpExchange]] = UpbitExchange
+    symbol: ClassVar[str] = "KRW-{}"
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,20 +146,24 @@ class Collecting(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """An exchange with markets of all kinds, and an empty database."""
-        densities = {"KRW-A": 1.0, "KRW-B": 0.9, "KRW-C": 0.3, "KRW-D": 0.02}
-        markets = [Market(symbol, density, listed=LISTED) for symbol, density in densities.items()]
+        densities = {"A": 1.0, "B": 0.9, "C": 0.3, "D": 0.02}
+        markets = [self.market(letter, density, LISTED) for letter, density in densities.items()]
         self.ended: dict[str, Market] = {}
-        self.sim = Simulator(markets, rate=None, clock=lambda: self.now)
+        self.sim = self.simulator(markets, rate=None, clock=lambda: float(self.now))
         self.clock = patch("time.time", lambda: float(self.now + AHEAD))
         self.clock.start()
         self.truth = Truth(lambda symbol: self.ended.get(symbol) or self.sim.market(symbol))
         self.run(self.sim.__aenter__())
         self.run(self._open())
 
+    def market(self, letter: str, density: float, listed: int) -> Market:
+        """A made-up market, as the exchange of this machine calls it and fills it."""
+        return Market(self.symbol.format(letter), density, listed=listed, dense=self.simulator is BinanceSimulator)
+
     async def _open(self) -> None:
-        self.exchange = UpbitExchange(self.sim.base_url)
+        self.exchange = self.exchange_kind(self.sim.base_url)
         self.exchange.page_limit = self.page
-        self.store = await rxcandles.SqliteStore.open(self.path)
+        self.store = await rxcandles.SqliteStore.open(self.path, exchange=self.exchange.name)
         limiter = rxcandles.SlidingWindowLimiter(None, window=0.001)
         retry = ops.Retry(attempts=2, base=1e-5, longest=1e-4)
         self.provider = rxcandles.CandleDataProvider(self.store, self.exchange, limiter, retry=retry)
@@ -163,6 +172,10 @@ class Collecting(RuleBasedStateMachine):
         await self.exchange.close()
         with suppress(StoreError):
             await self.store.close()
+
+    def arguments(self, asked: Asked) -> dict[str, Any]:
+        """The arguments of the modes at this exchange."""
+        return {**asked.arguments(self.now), "symbol": self.symbol.format(asked.symbol)}
 
     def expected(self, asked: dict[str, Any], order: str) -> list[CandleData]:
         """What the exchange has of a request by now, the slow way."""
@@ -177,7 +190,7 @@ class Collecting(RuleBasedStateMachine):
         ]
         newest = rows[::-1][: request.count]
         chosen = newest if order == "newest_first" else newest[::-1]
-        return [CandleData(request.symbol, request.timeframe.name, *row) for row in chosen]
+        return CandleData.of(request.symbol, request.timeframe.name, chosen)
 
     def provisional(self, symbol: str, timeframe: str) -> SpanSet:
         """Return what is taken for empty until another answer says so."""
@@ -190,18 +203,19 @@ class Collecting(RuleBasedStateMachine):
 
     def untraded(self, asked: Asked) -> bool:
         """Whether the market is listed, but has no candle yet, or only one that still forms."""
-        return not self.truth.rows(asked.symbol, "1m", LISTED - 86_400, self.now // 60 * 60)
+        return not self.truth.rows(self.symbol.format(asked.symbol), "1m", LISTED - 86_400, self.now // 60 * 60)
 
     def known(self, asked: Asked) -> bool:
         """Whether the exchange still knows the market."""
-        return asked.symbol in self.sim.markets and self.sim.market(asked.symbol).known(self.now)
+        symbol = self.symbol.format(asked.symbol)
+        return symbol in self.sim.markets and self.sim.market(symbol).known(self.now)
 
     # What people do
 
     @rule(asked=asks)
     def collect(self, asked: Asked) -> None:
         """The summary counts what there is; a second time nothing is asked that lies in the past."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
         try:
             summary = self.run(self._provider.collect_candles_only(**arguments))
         except UnknownMarketError:
@@ -222,7 +236,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, order=orders)
     def get(self, asked: Asked, order: str) -> None:
         """The list is what there is, in the order asked for."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
         try:
             candles = self.run(self._provider.get_candles(**arguments, order=order, config=QUIET))
         except UnknownMarketError:
@@ -237,7 +251,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, order=orders, size=st.integers(1, 300), most=st.integers(0, 6))
     def stream(self, asked: Asked, order: str, size: int, most: int) -> None:
         """A stream is what there is, as far as it is read; ``most`` chunks of 5, or all where it is 6."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
 
         async def read() -> tuple[list[CandleData], bool]:
             candles: list[CandleData] = []
@@ -268,7 +282,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, mode=st.sampled_from(["collect", "get", "stream"]), turns=st.integers(0, 120))
     def cancel(self, asked: Asked, mode: str, turns: int) -> None:
         """A mode that is cancelled at any moment leaves no task behind."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
 
         async def work() -> None:
             if mode == "collect":
@@ -298,7 +312,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, requests=st.integers(0, 5))
     def crash(self, asked: Asked, requests: int) -> None:
         """The connection dies with a transaction open, while something is being collected."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
 
         def die(connection: Any) -> None:
             connection.execute("BEGIN IMMEDIATE")
@@ -337,7 +351,7 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, fault=st.sampled_from(["stale", *FAULTS]), skipped=st.integers(0, 3), times=st.integers(1, 6))
     def heal(self, asked: Asked, fault: str, skipped: int, times: int) -> None:
         """Whatever a fault has kept away comes with the next request, and nothing wrong is kept."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
         seen = [0]
 
         def when(_: object) -> bool:
@@ -362,7 +376,7 @@ class Collecting(RuleBasedStateMachine):
 
         But for a gap that chance makes as well: an hour of a market that trades every 50 minutes, or a single slot.
         """
-        if illness == "an hour lost" and (asked.symbol == "KRW-D" or asked.timeframe not in ("1m", "5m")):
+        if illness == "an hour lost" and (asked.symbol == "D" or asked.timeframe not in ("1m", "5m")):
             illness = "lacks the newest"
         if illness == "a day lost" and asked.timeframe == "1d":
             illness = "maintenance"
@@ -372,7 +386,7 @@ class Collecting(RuleBasedStateMachine):
         self.sim.illnesses.add(ILLNESSES[illness](self.now), **HOW[how])
         for pause in (minutes * 60, 0):
             with suppress(IncompleteError, ExchangeError):
-                self.run(self._provider.collect_candles_only(**asked.arguments(self.now)))
+                self.run(self._provider.collect_candles_only(**self.arguments(asked)))
             self.now += pause
         self.sim.illnesses.clear()
         if recovers:
@@ -380,7 +394,7 @@ class Collecting(RuleBasedStateMachine):
 
     def recover(self, asked: Asked) -> None:
         """Two runs, each after all confirm times, make true what is asked for."""
-        arguments = asked.arguments(self.now)
+        arguments = self.arguments(asked)
         with suppress(UnknownMarketError, ContradictionError, IncompleteError):
             for _ in range(2):
                 self.now += 2 * 3600
@@ -403,29 +417,32 @@ class Collecting(RuleBasedStateMachine):
         """The clock moves on."""
         self.now += seconds
 
-    @rule(symbol=symbols, minutes=st.integers(1, 90))
-    def halt(self, symbol: str, minutes: int) -> None:
+    @rule(letter=symbols, minutes=st.integers(1, 90))
+    def halt(self, letter: str, minutes: int) -> None:
         """A market is halted from the next day candle's slot on or sooner, for a while."""
+        symbol = self.symbol.format(letter)
         if symbol in self.sim.markets:
             market = self.sim.market(symbol)
             begin = self.now // 60 * 60 + 60
             self.sim.markets[symbol] = attrs.evolve(market, halts=(*market.halts, (begin, begin + minutes * 60)))
 
     @precondition(lambda self: self.renamed < 3)
-    @rule(symbol=symbols)
-    def rename(self, symbol: str) -> None:
+    @rule(letter=symbols)
+    def rename(self, letter: str) -> None:
         """A market goes by another name from now on: the old one is unknown, the new one has its own history."""
+        symbol = self.symbol.format(letter)
         if symbol in self.sim.markets:
             self.renamed += 1
             self.ended[symbol] = self.sim.market(symbol)
             del self.sim.markets[symbol]
-            new = f"KRW-N{self.renamed}"
-            self.sim.markets[new] = Market(new, 0.5, listed=self.now)
+            new = self.market(f"N{self.renamed}", 0.5, self.now)
+            self.sim.markets[new.symbol] = new
 
     @precondition(lambda self: self.renamed < 3)
-    @rule(symbol=symbols, minutes=st.integers(0, 60))
-    def end(self, symbol: str, minutes: int) -> None:
+    @rule(letter=symbols, minutes=st.integers(0, 60))
+    def end(self, letter: str, minutes: int) -> None:
         """A market ends soon; then the exchange says that it never was."""
+        symbol = self.symbol.format(letter)
         if symbol in self.sim.markets and self.sim.market(symbol).delisted is None:
             self.renamed += 1
             market = self.sim.market(symbol)
@@ -434,8 +451,8 @@ class Collecting(RuleBasedStateMachine):
     @rule(asked=asks, order=orders)
     def get_newly_listed(self, asked: Asked, order: str) -> None:
         """A market that was listed a moment ago is found too."""
-        if self.renamed and f"KRW-N{self.renamed}" in self.sim.markets:
-            self.get(attrs.evolve(asked, symbol=f"KRW-N{self.renamed}"), order)
+        if self.renamed and self.symbol.format(f"N{self.renamed}") in self.sim.markets:
+            self.get(attrs.evolve(asked, symbol=f"N{self.renamed}"), order)
 
     @invariant()
     def true(self) -> None:
@@ -460,7 +477,16 @@ class Collecting(RuleBasedStateMachine):
         return self.provider
 
 
+class CollectingAtBinance(Collecting):
+    """The same at an exchange that has a candle for every slot."""
+
+    simulator = BinanceSimulator
+    exchange_kind = BinanceExchange
+    symbol = "{}USDT"
+
+
 TestCollecting = Collecting.TestCase
+TestCollectingAtBinance = CollectingAtBinance.TestCase
 LONG = os.environ.get("RXCANDLES_EXAMPLES")
 TestCollecting.settings = settings(
     max_examples=int(LONG or 18),
@@ -472,14 +498,17 @@ TestCollecting.settings = settings(
 )
 
 
+TestCollectingAtBinance.settings = settings(TestCollecting.settings, max_examples=int(LONG or 4))
+
+
 def test_a_second_question_far_above() -> None:
     """A second question begins far above what it is about: in a dense market it takes more rows to get down there."""
     state = Collecting()
     try:
         state.begin()
-        first = Asked(symbol="KRW-A", timeframe="1d", count=1, to=None, length=None)
+        first = Asked(symbol="A", timeframe="1d", count=1, to=None, length=None)
         state.heal(asked=first, fault="truncated", skipped=2, times=5)
-        second = Asked(symbol="KRW-B", timeframe="1m", count=None, to=105, length=151)
+        second = Asked(symbol="B", timeframe="1m", count=None, to=105, length=151)
         state.heal(asked=second, fault="cut", skipped=1, times=6)
         state.true()
     finally:

@@ -16,7 +16,7 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges.answers import excerpt
 from rxcandles.exchanges.oddvalues import UNREADABLE, as_sent, odd_list
 from rxcandles.model import Row, RowWithTrades
-from rxcandles.model.timeframe import Timeframe
+from rxcandles.model.timeframe import Timeframe, time_text
 from rxcandles.ports import Market
 
 __all__ = ["Klines", "decode_klines", "decode_markets"]
@@ -66,13 +66,16 @@ _klines: Final = msgspec.json.Decoder(list[_Kline], strict=False)
 _info: Final = msgspec.json.Decoder(_Info)
 _TIMES: Final = ("opened", "closes")
 _NOT_YET: Final = "PRE_TRADING"
+_ALL_ON_GRID: Final = 1_546_300_800
+"""2019-01-01: Binance has no candles off the grid from here on (seen from 2017-12 to 2018-07)."""
 
 
 def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     """Return the rows of a page, newest first, with those off the grid apart.
 
     Raise ``InvalidResponseError``, with the beginning of the body and ``asked``, if it is not a complete JSON array of
-    klines. ``check_page`` judges the values: one that is not a number stays as it was sent.
+    klines, or if a row of 2019 or later is off the grid. ``check_page`` judges the values: one that is not a number
+    stays as it was sent.
     """
     try:
         klines: Sequence[_Kline] = _klines.decode(body)
@@ -97,6 +100,10 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     off_grid = []
     if there is not klines:
         off_grid = [each.opened / 1000 for each in reversed(klines) if not _on_grid(each, timeframe)]
+    if off_grid and off_grid[0] >= _ALL_ON_GRID:
+        raise InvalidResponseError(
+            f"{asked}: a candle opens at {time_text(off_grid[0])}, in the middle of a slot: {excerpt(body)}"
+        )
     return Klines(rows, off_grid, len(klines), first)
 
 
