@@ -57,17 +57,15 @@ from rxcandles.model.claims import Claim, ConfirmTimes
 from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
 from rxcandles.model.reports import (
     CandleProgress,
-    CollectionConfig,
     CollectionProgress,
     CollectionSummary,
     FailedSpan,
     ImpossibleSpan,
     ProvisionalSpan,
-    StreamingConfig,
     StreamingMeta,
     StreamStats,
-    recommend_mode,
 )
+from rxcandles.model.settings import CollectionConfig, StreamingConfig, recommend_mode
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.modes.collector import CandleCollector
 from rxcandles.modes.connect import OpenedProvider, connect
@@ -75,10 +73,12 @@ from rxcandles.modes.notebook import ProgressBar
 from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.modes.stream import CandleStream
-from rxcandles.modes.sync import SyncProvider, SyncRepository, SyncStream, open
+from rxcandles.modes.sync import SyncProvider, SyncStream, open
+from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
 from rxcandles.stores import Import, SqliteStore
-from rxcandles.stores.overview import CoverageCell, SeriesOverview, coverage_cells, overview
+from rxcandles.stores.cells import CoverageCell, coverage_cells
+from rxcandles.stores.overview import SeriesOverview, overview
 from rxcandles.util.monitor import MemoryMonitor, Timer
 from rxcandles.version import VERSION
 

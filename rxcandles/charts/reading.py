@@ -17,7 +17,7 @@ from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span, SpanSet, runs
 from rxcandles.model.timeframe import Timeframe, plain_time
 from rxcandles.ports import CandleStore, absent_of, impossible_in, with_imported
-from rxcandles.stores.overview import covered_within, span_held
+from rxcandles.stores.held import covered_within, span_held
 from rxcandles.util.arguments import check_like, check_symbol
 from rxcandles.util.showing import Titled
 

@@ -63,7 +63,7 @@ class _Whole(click.Group):
     \b
     Words:
       series      one market in one timeframe: KRW-BTC 1m (m is minutes, M is months)
-      slot        the time of one candle; it is empty if nobody traded or the exchange was down
+      slot        the time of one candle; empty if nobody traded, or the exchange was down
       covered     the exchange was asked: all candles that exist there are stored
       proven      the word for "covered" in JSON, CSV and Parquet
       gap         a span that is not covered; collect again to fetch it

@@ -27,7 +27,7 @@ from rxcandles.model.reports import CollectionProgress, CollectionSummary
 from rxcandles.model.timeframe import from_datetime, to_datetime
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports.declared import retained_since, retention_text
-from rxcandles.stores.overview import EndsHeld, ends_held
+from rxcandles.stores.held import EndsHeld, ends_held
 
 __all__ = ["collect_series"]
 

@@ -22,15 +22,9 @@ from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime, 
 from rxcandles.model.which import Which
 from rxcandles.ports import Impossible, Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.overview import (
-    TOGETHER,
-    CoverageCell,
-    SeriesOverview,
-    coverage_cells,
-    covered_within,
-    ends_held,
-    overview,
-)
+from rxcandles.stores.cells import CoverageCell, coverage_cells
+from rxcandles.stores.held import covered_within, ends_held
+from rxcandles.stores.overview import TOGETHER, SeriesOverview, overview
 from rxcandles.util.plain import plain_span
 
 __all__ = ["Drawn", "cells_of_all", "drawn_of", "found_in", "lacking_in", "lacking_lines", "plain_of"]

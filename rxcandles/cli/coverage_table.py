@@ -19,7 +19,8 @@ from rxcandles.cli.text import printable
 from rxcandles.cli.times import ZONE, headed, minute_shown, said_apart, zone_name
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.spans import Span
-from rxcandles.stores.overview import CoverageCell, SeriesOverview
+from rxcandles.stores.cells import CoverageCell
+from rxcandles.stores.overview import SeriesOverview
 
 __all__ = ["Layout", "show_coverage"]
 

@@ -75,7 +75,7 @@ def _notes(report: VerificationReport) -> str:
     if impossible := report.counts.get("impossible_answer", 0):
         verb = "is" if impossible == 1 else "are"
         told += (
-            f"; {counted(impossible, 'candle')} {verb} impossible: the exchange's values can't be true, so not stored"
+            f"; {counted(impossible, 'candle')} {verb} impossible and not stored: the exchange's values can't be true"
         )
     if places := report.counts.get("two_scales", 0):
         told += f"; prices change their scale at {counted(places, 'place')}: check with --against-exchange"

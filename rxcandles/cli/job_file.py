@@ -47,7 +47,7 @@ def read_jobs(path: str) -> tuple[list[Wanted], Place]:
     except RecursionError:
         raise RequestError(f"{path!r} is not a TOML file of jobs: its values are nested too deeply") from None
     except ValueError as error:  # also for a number with too many digits
-        raise RequestError(f"{path!r} is not valid TOML: {error}") from None
+        raise RequestError(f"{path!r} is not a TOML file: {error}") from None
     try:
         return _jobs(content)
     except RequestError as error:

@@ -165,7 +165,7 @@ connection: Final = together(
     click.option("--name", metavar="NAME", shell_complete=_stored_names,
                  help="Name under which candles of --base-url are stored; the exchange's own for its mirror or proxy."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
-                 help="Most requests per second; none is no limit.  [default: the exchange's own limit]"),
+                 help="Most requests per second, or none for no limit.  [default: the exchange's own limit]"),
     patience,
 )  # fmt: skip
 """Options of every command that asks an exchange: fields of :class:`~rxcandles.cli.place.Place`."""

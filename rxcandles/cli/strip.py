@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rxcandles.cli.times import home
 from rxcandles.model.absent import AbsentSlot
-from rxcandles.stores.overview import CoverageCell
+from rxcandles.stores.cells import CoverageCell
 
 __all__ = ["LEGEND", "axis", "legend", "strip"]
 

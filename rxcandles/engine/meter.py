@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from rxcandles.engine.run import Run, Tally
+from rxcandles.engine.run import Run
+from rxcandles.engine.tally import Tally
 from rxcandles.events import CollectedEvent, Mode, log_event
 from rxcandles.flow import FlowStats
 from rxcandles.model import CandleData, Request

@@ -19,43 +19,20 @@ from typing import NamedTuple
 
 import attrs
 
-from rxcandles.engine.chunk import Chunk, Proof, Question, Step
+from rxcandles.engine.chunk import Chunk, Question, Step
 from rxcandles.engine.seen import Seen
 from rxcandles.engine.segments import Segment, Segments, newer
-from rxcandles.model import SETTLE_SECONDS, Request, Row
+from rxcandles.engine.tally import Tally
+from rxcandles.model import Request
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import BEGINNING, Timeframe, to_datetime
+from rxcandles.model.timeframe import BEGINNING
 from rxcandles.ports import CandleStore, PageUnit, RateLimiter
 
-__all__ = ["Run", "Tally", "as_chunk"]
+__all__ = ["Run"]
 
 GIVE_UP = 3
 """Failed pages in a row after which the rest is given up."""
-
-
-@attrs.define(eq=False)
-class Tally:
-    """What a run has cost and brought so far; the stages count here as it happens, and only here."""
-
-    requests: int = 0
-    """Requests sent, retries included."""
-    retries: int = 0
-    """Attempts at a page after its first."""
-    rate_limited: int = 0
-    """Answers 429 among the requests."""
-    pages: int = 0
-    """Pages accepted."""
-    stored: int = 0
-    """Candles stored in slots that were not covered before."""
-    stored_before: int = 0
-    """Candles that were not fetched because they were stored."""
-    revised: int = 0
-    """Stored candles that were replaced because the exchange changed them."""
-    removed: int = 0
-    """Stored candles that were deleted because the exchange no longer has them."""
-    older: int = 0
-    """Candles stored, less those of the request that came; a page may bring candles that another page has stored."""
 
 
 class _Sent(NamedTuple):
@@ -380,27 +357,3 @@ class Run:
                 self.failed[span] = "not asked for again: too many failures in a row"
             segment.assumed += slots
             segments.advance(segment, segment.lo)
-
-
-def as_chunk(symbol: str, timeframe: str | Timeframe, rows: Sequence[Row], covered: Span) -> Chunk:
-    """Return candles of a source of your own, such as a live feed, as a chunk for ``persist`` and operators behind it.
-
-    The chunk is the only one of a run of its own.
-
-    * ``rows``: newest first, open times in ``covered``.
-    * ``covered``: ``(start, stop)``, UTC seconds: every candle that exists in this span is among ``rows``.
-
-    Raises ``RequestError`` if no candle of the timeframe can open in ``covered``.
-
-    >>> chunk = ops.as_chunk("KRW-BTC", "1m", [Row(60, 9.0, 9.0, 9.0, 9.0, 1.0, 9.0, 60_000)], (0, 120))
-    >>> chunk.proven, len(chunk.rows)
-    ((0, 120), 1)
-    """
-    start, stop = covered
-    grid = Timeframe.of(timeframe)
-    request = Request(symbol, grid, to=to_datetime(stop), end=to_datetime(start), now=stop + SETTLE_SECONDS + 1)
-    run = Run(request, page=max(1, grid.slots(start, stop)))
-    planned = run.next()
-    assert planned is not None  # a request has at least one slot
-    chunk = planned.but(page=Proof(rows, request.span[0], request.span))
-    return chunk.but(candles=run.fetched(chunk))

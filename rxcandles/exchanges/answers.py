@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,13 +14,14 @@ from rxcandles.errors import (
     RequestRejectedError,
     ServerError,
 )
+from rxcandles.exchanges.headers import http_date, retry_after
 from rxcandles.exchanges.unpacking import UnpackingError, unpacked
 from rxcandles.model import LONGEST_WAIT
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Answer", "Refused", "beginning", "body_of", "excerpt", "failure_by_status", "one_line"]
+__all__ = ["Answer", "Refused", "beginning", "body_of", "excerpt", "failure_by_status", "one_line", "refused_by"]
 
 _ERROR_BYTES: Final = 4096
 """Bytes of an error's body that are read: enough for its message."""
@@ -98,6 +100,14 @@ async def beginning(response: aiohttp.ClientResponse, *, packed: bool) -> bytes:
         return unpacked(body, response.headers.get("Content-Encoding") if packed else None, _ERROR_BYTES, whole=False)
     except UnpackingError:
         return b""
+
+
+async def refused_by(response: aiohttp.ClientResponse, what: str, *, packed: bool) -> Refused:
+    """Return what an answer with another status than 200 says."""
+    date = http_date(response.headers.get("Date"))
+    now = time.time() if date is None else date
+    wait = retry_after(response.headers.get("Retry-After"), now)
+    return Refused(response.status, await beginning(response, packed=packed), what, wait, now)
 
 
 def excerpt(body: bytes) -> str:

@@ -18,9 +18,9 @@ from rxcandles.errors import (
     RequestRejectedError,
     WrongServerError,
 )
-from rxcandles.exchanges.answers import Answer, Refused, beginning, body_of, excerpt
+from rxcandles.exchanges.answers import Answer, Refused, beginning, body_of, excerpt, refused_by
 from rxcandles.exchanges.contact import PATIENCE, Contact
-from rxcandles.exchanges.headers import cached_for, http_date, retry_after
+from rxcandles.exchanges.headers import cached_for
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.sessions import Sent, new_session, request_headers
 from rxcandles.exchanges.unpacking import UnpackingError
@@ -308,8 +308,4 @@ class HttpExchange(Titled):
         if 300 <= status < 400:
             where = response.headers.get("Location", "nowhere")[:200]
             return RequestRejectedError(f"{what}, a redirect to {where!r}, which is not followed; correct base_url")
-        date = http_date(response.headers.get("Date"))
-        now = time.time() if date is None else date
-        wait = retry_after(response.headers.get("Retry-After"), now)
-        body = await beginning(response, packed=packed)
-        return self._failed(Refused(status, body, what, wait, now))
+        return self._failed(await refused_by(response, what, packed=packed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -89,69 +89,82 @@ def on_demand(make: Callable[[Callable[[], None]], Supply[_A]]) -> Observable[_A
     """
 
     def subscribe(observer: abc.ObserverBase[_A], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-        flow, route = join(scheduler, observer)
-        full = None if route.plain else route.full
-        busy = stopped = again = False
-        supply: Supply[_A]
-
-        def finish(error: Exception | None = None) -> None:
-            nonlocal stopped
-            stopped = True
-            if error is None:
-                observer.on_completed()
-            else:
-                observer.on_error(error)
-
-        def emit() -> bool:
-            """Emit once; say whether there may be more at once."""
-            taken = supply.take()
-            if taken is None and not supply.done and flow.inside == 0:
-                supply.idle()
-                taken = supply.take()
-            if taken is not None:
-                observer.on_next(taken[0])
-                return True
-            if supply.done:
-                finish()
-            return False
-
-        def drain(*_: object) -> None:
-            nonlocal busy, again
-            if not flow.here:
-                flow.post(drain)
-                return
-            if busy or stopped:
-                again = True
-                return
-            busy = True
-            burst = BURST
-            try:
-                while not stopped and flow.has_room and not (full is not None and flow.is_full(full)):
-                    if not burst:
-                        flow.schedule(drain)
-                        return
-                    burst -= 1
-                    again = False
-                    if not emit() and not again:
-                        return
-            except Exception as error:
-                if not stopped:
-                    finish(error)
-            finally:
-                busy = False
-
-        def dispose() -> None:
-            nonlocal stopped
-            stopped = True
-
-        def begin() -> abc.DisposableBase:
-            nonlocal supply
-            supply = make(drain)
-            return CompositeDisposable(flow.on_room(drain), flow.schedule(drain))
-
-        return CompositeDisposable(Disposable(dispose), on_loop_of(flow, observer, begin))
+        return _Emitting(make, observer, scheduler).begin()
 
     return Observable(subscribe)
+
+
+class _Emitting(Generic[_A]):
+    """One subscription of :func:`on_demand`."""
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[], None]], Supply[_A]],
+        observer: abc.ObserverBase[_A],
+        scheduler: abc.SchedulerBase | None,
+    ) -> None:
+        self._make = make
+        self._observer = observer
+        self._flow, self._route = join(scheduler, observer)
+        self._full = None if self._route.plain else self._route.full
+        self._supply: Supply[_A] = _Iterated(())
+        self._busy = self._stopped = self._again = False
+
+    def begin(self) -> abc.DisposableBase:
+        """Emit from now on, until what is returned is disposed."""
+        return CompositeDisposable(Disposable(self._stop), on_loop_of(self._flow, self._observer, self._begun))
+
+    def _begun(self) -> abc.DisposableBase:
+        self._supply = self._make(self._drain)
+        return CompositeDisposable(self._flow.on_room(self._drain), self._flow.schedule(self._drain))
+
+    def _finish(self, error: Exception | None = None) -> None:
+        self._stopped = True
+        if error is None:
+            self._observer.on_completed()
+        else:
+            self._observer.on_error(error)
+
+    def _emit(self) -> bool:
+        """Emit once; say whether there may be more at once."""
+        supply, taken = self._supply, self._supply.take()
+        if taken is None and not supply.done and self._flow.inside == 0:
+            supply.idle()
+            taken = supply.take()
+        if taken is not None:
+            self._observer.on_next(taken[0])
+            return True
+        if supply.done:
+            self._finish()
+        return False
+
+    def _drain(self, *_: object) -> None:
+        flow, full = self._flow, self._full
+        if not flow.here:
+            flow.post(self._drain)
+            return
+        if self._busy or self._stopped:
+            self._again = True
+            return
+        self._busy = True
+        burst = BURST
+        try:
+            while not self._stopped and flow.has_room and not (full is not None and flow.is_full(full)):
+                if not burst:
+                    flow.schedule(self._drain)
+                    return
+                burst -= 1
+                self._again = False
+                if not self._emit() and not self._again:
+                    return
+        except Exception as error:
+            if not self._stopped:
+                self._finish(error)
+        finally:
+            self._busy = False
+
+    def _stop(self) -> None:
+        self._stopped = True
 
 
 def from_async_iterable(items: AsyncIterable[_A]) -> Observable[_A]:

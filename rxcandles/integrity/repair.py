@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from math import ceil
 from pathlib import Path
@@ -127,17 +127,10 @@ async def repair(
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into
-    # Open a provider without the file, since the first request is a comparison, which writes nothing.
     how: dict[str, Any] = {"base_url": base_url, "name": name, "limiter": limiter, "share_limit": share_limit}
-    if not isinstance(exchange, Opening):
-        opening = connect(":memory:", exchange, rate_limit=rate_limit, **how)
-    elif rate_limit is not OwnRate.OWN or any(value is not None for value in how.values()):
-        raise RequestError(f"{', '.join(['rate_limit', *how])} are given to connect; leave them out here")
-    else:
-        opening = exchange
+    opening = _opening(exchange, rate_limit, how)
     check_path("path", path)
     source, whose = opening.source, await opening.whose()
-
     async with AsyncExitStack() as stack:
         if not isinstance(exchange, str | Opening):
             stack.push_async_callback(exchange.close)
@@ -159,16 +152,32 @@ async def repair(
                 collector = CandleCollector(store, opened.exchange, opened.limiter)
                 await asking.go(collector, opened.exchange, absences=absences)
         after = await verify(path, which.symbols or None, which.timeframes or None, most=most, now=now)
-        return attrs.evolve(
-            report,
-            removed=removed + asking.removed,
-            stored=asking.stored,
-            revised=asking.revised,
-            requests=asking.requests,
-            failures=tuple(failures),
-            absences=asking.absences if absences else None,
-            after=after,
-        )
+        return _mended(report, asking, removed, after, absences=absences)
+
+
+def _opening(exchange: str | Exchange | Opening, rate: float | OwnRate | None, how: Mapping[str, Any]) -> Opening:
+    """Return what opens a provider without the file: the first request is a comparison, which writes nothing."""
+    if not isinstance(exchange, Opening):
+        return connect(":memory:", exchange, rate_limit=rate, **how)
+    if rate is not OwnRate.OWN or any(value is not None for value in how.values()):
+        raise RequestError(f"{', '.join(['rate_limit', *how])} are given to connect; leave them out here")
+    return exchange
+
+
+def _mended(
+    report: RepairReport, asking: Asking, removed: int, after: VerificationReport, *, absences: bool
+) -> RepairReport:
+    """Return the report with what was mended and fetched."""
+    return attrs.evolve(
+        report,
+        removed=removed + asking.removed,
+        stored=asking.stored,
+        revised=asking.revised,
+        requests=asking.requests,
+        failures=tuple(asking.failures),
+        absences=asking.absences if absences else None,
+        after=after,
+    )
 
 
 class _Once:

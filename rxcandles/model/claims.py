@@ -142,39 +142,7 @@ def hear(
             void += whole.subtract(answered)  # the answer that made the claim was wrong about it
         else:
             kept += [attrs.evolve(claim, start=start, stop=stop) for start, stop in whole.subtract(answered)]
-        absent = answered.subtract(slots)
-        for absence in told:
-            again = absent.intersect(SpanSet(((absence.start, absence.stop),)))
-            final = claim.first_heard + int(absence.final)
-            if now < final:
-                due = claim.first_heard + int(absence.again)
-                kept += [
-                    Claim(
-                        absence.kind,
-                        *span,
-                        claim.first_heard,
-                        now,
-                        claim.times + 1,
-                        due if now < due else final,
-                        final,
-                        claim.said,
-                    )
-                    for span in again
-                ]
-            absent = absent.subtract(again)
-        if claim.kind != "head" and now < claim.final:
-            # This answer no longer doubts it, but an earlier one did: its confirm time must still pass.
-            kept += [
-                attrs.evolve(
-                    claim,
-                    start=start,
-                    stop=stop,
-                    last_heard=now,
-                    times=claim.times + 1,
-                    due=max(claim.due, claim.final),
-                )
-                for start, stop in absent
-            ]
+        kept += _still_doubtful(claim, answered.subtract(slots), told, now)
     for absence in told:
         new = SpanSet(((absence.start, absence.stop),)).intersect(SpanSet((proven,))).subtract(covered)
         kept += [
@@ -182,6 +150,27 @@ def hear(
             for span in new
         ]
     return _merged(kept), SpanSet(tuple(void))
+
+
+def _still_doubtful(claim: Claim, absent: SpanSet, told: Sequence[Absence], now: int) -> list[Claim]:
+    """Return what is left of a claim after an answer that has no candle in ``absent`` either."""
+    kept: list[Claim] = []
+    for absence in told:
+        again = absent.intersect(SpanSet(((absence.start, absence.stop),)))
+        final = claim.first_heard + int(absence.final)
+        if now < final:
+            due = claim.first_heard + int(absence.again)
+            times = (claim.first_heard, now, claim.times + 1, due if now < due else final, final)
+            kept += [Claim(absence.kind, *span, *times, claim.said) for span in again]
+        absent = absent.subtract(again)
+    if claim.kind != "head" and now < claim.final:
+        # This answer no longer doubts it, but an earlier one did: its confirm time must still pass.
+        due = max(claim.due, claim.final)
+        kept += [
+            attrs.evolve(claim, start=start, stop=stop, last_heard=now, times=claim.times + 1, due=due)
+            for start, stop in absent
+        ]
+    return kept
 
 
 def _put_right(claim: Claim, now: int, server: int | None) -> Claim:

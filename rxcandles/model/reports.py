@@ -1,4 +1,4 @@
-"""What a collection reports, and the settings of its modes."""
+"""What a collection reports, while it runs and at its end."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ from typing import Any, Final
 
 import attrs
 
-from rxcandles.errors import RequestError
-from rxcandles.util.arguments import check_choice, check_count, check_flag
 from rxcandles.util.plain import to_plain
 from rxcandles.util.showing import Brief
 
 __all__ = [
     "OVERLAP_STATES",
     "CandleProgress",
-    "CollectionConfig",
     "CollectionProgress",
     "CollectionSummary",
     "FailedSpan",
     "ImpossibleSpan",
     "ProvisionalSpan",
     "StreamStats",
-    "StreamingConfig",
     "StreamingMeta",
-    "recommend_mode",
 ]
 
 OVERLAP_STATES: Final = (
@@ -37,51 +32,6 @@ OVERLAP_STATES: Final = (
 )
 """How a chunk, read from its newest end, overlaps what is stored: nothing of it is stored; all of it; its newest part;
 pieces in its middle; everything from its middle to its oldest end."""
-
-
-def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
-    check_flag(attribute.name, value)
-
-
-def _at_least_one(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    check_count(attribute.name, value)
-
-
-@attrs.frozen
-class CollectionConfig:
-    """How ``get_candles`` limits memory.
-
-    >>> config = CollectionConfig(max_memory_objects=100, enable_memory_warning=False)
-    >>> sequence = await provider.get_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120, config=config)
-    >>> len(sequence)
-    120
-    """
-
-    max_memory_objects: int = attrs.field(default=50_000, validator=_at_least_one)
-    """The most candles of a plain list; each takes about 300 bytes."""
-    enable_memory_warning: bool = attrs.field(default=True, validator=_flag)
-    """Whether asking for more raises a Python warning that names the mode for it."""
-    fallback_to_streaming: bool = attrs.field(default=True, validator=_flag)
-    """Whether asking for more returns a lazy sequence over the store; otherwise it raises ``MemoryLimitError``."""
-
-
-@attrs.frozen
-class StreamingConfig:
-    """How ``stream_candles`` cuts and bounds its stream.
-
-    >>> config = StreamingConfig(chunk_yield_size=50)
-    >>> stream = provider.stream_candles("KRW-BTC", "1m", until="2024-01-01T02:00", count=120, config=config)
-    >>> [len(chunk) async for chunk, meta in stream]
-    [50, 50, 20]
-    """
-
-    chunk_yield_size: int = attrs.field(default=1000, validator=_at_least_one)
-    """Candles in a chunk; the last chunk may have fewer."""
-    buffer_chunks: int = attrs.field(default=2, validator=_at_least_one)
-    """The most chunks that wait for the consumer."""
-    enable_backpressure: bool = attrs.field(default=True, validator=_flag)
-    """Whether a slow consumer slows the collection. Otherwise the collection runs ahead at full speed, into the store,
-    and memory holds the same few chunks."""
 
 
 @attrs.frozen(repr=False)
@@ -346,33 +296,3 @@ class CollectionSummary(Brief):
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""
         return dict(to_plain(self))
-
-
-SCENARIO_MODES: Final[Mapping[str, str]] = {
-    "realtime_analysis": "collection",
-    "bulk_collection": "storage_only",
-    "stream_processing": "streaming",
-    "etl_pipeline": "streaming",
-    "initial_setup": "storage_only",
-    "backtesting_prep": "storage_only",
-}
-
-
-def recommend_mode(scenario: str | None = None, *, count: int | None = None) -> str:
-    """Return the mode that suits: ``"collection"``, ``"storage_only"`` or ``"streaming"``.
-
-    * ``scenario``: ``"realtime_analysis"``, ``"bulk_collection"``, ``"stream_processing"``, ``"etl_pipeline"``,
-      ``"initial_setup"`` or ``"backtesting_prep"``.
-    * ``count``: candles; up to 50,000 suit collection, more suit streaming.
-
-    With both, a count too large for a list turns collection into streaming. Raise ``RequestError`` if neither is given.
-
-    >>> recommend_mode("realtime_analysis"), recommend_mode(count=1_000_000)
-    ('collection', 'streaming')
-    """
-    if scenario is None and count is None:
-        raise RequestError("nothing to go by; give a scenario or a count")
-    mode = "collection" if scenario is None else SCENARIO_MODES[check_choice("scenario", scenario, [*SCENARIO_MODES])]
-    if count is not None and check_count("count", count) > CollectionConfig().max_memory_objects:
-        return "streaming" if mode == "collection" else mode
-    return mode

@@ -12,12 +12,8 @@ from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.meter import Meter
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
-from rxcandles.model.reports import (
-    CollectionConfig,
-    CollectionProgress,
-    CollectionSummary,
-    StreamingConfig,
-)
+from rxcandles.model.reports import CollectionProgress, CollectionSummary
+from rxcandles.model.settings import CollectionConfig, StreamingConfig
 from rxcandles.model.timeframe import from_datetime
 from rxcandles.modes.collector import CandleCollector
 from rxcandles.modes.sequence import CandleSequence

@@ -28,26 +28,19 @@ from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.retry import Retry
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
-from rxcandles.model.reports import (
-    CollectionConfig,
-    CollectionProgress,
-    CollectionSummary,
-    StreamingConfig,
-    StreamingMeta,
-    StreamStats,
-)
-from rxcandles.model.timeframe import Timeframe
+from rxcandles.model.reports import CollectionProgress, CollectionSummary, StreamingMeta, StreamStats
+from rxcandles.model.settings import CollectionConfig, StreamingConfig
 from rxcandles.modes.connect import OpenedProvider, Opening, OwnRate, connect
 from rxcandles.modes.provider import CandleDataProvider, warn_of_many
-from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.modes.stream import CandleStream
-from rxcandles.ports import CandleStore, Covered, Exchange, Market, RateLimiter, Series
+from rxcandles.modes.sync_repository import SyncRepository
+from rxcandles.ports import Exchange, Market, RateLimiter
 from rxcandles.stores.sqlite.connection import Durability
 from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
 
-__all__ = ["SyncProvider", "SyncRepository", "SyncStream", "open"]
+__all__ = ["SyncProvider", "SyncStream", "open"]
 
 _A = TypeVar("_A")
 
@@ -306,72 +299,6 @@ class SyncProvider(Titled):
         finally:
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
                 coroutine.close()  # a refused coroutine must not warn "never awaited"
-
-
-class SyncRepository(Titled):
-    """A store that is read without ``await``: the ``repository`` of a :class:`SyncProvider`.
-
-    The exchange is never asked.
-
-    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
-    ...     _ = candles.get_candles("KRW-BTC", "60m", until="2024-01-02", count=2)
-    ...     candles.repository.series()
-    [Series(exchange='simulated', symbol='KRW-BTC', timeframe='60m')]
-    """
-
-    def __init__(self, store: CandleStore, thread: LoopThread) -> None:
-        self._store = store
-        self._thread = thread
-
-    def _told(self) -> Mapping[str, object]:
-        store = self._store
-        return {"store": getattr(store, "path", ""), "exchange": getattr(store, "exchange", "")}
-
-    def get_candles_by_range(
-        self,
-        symbol: str,
-        timeframe: str | Timeframe,
-        one_end: Time,
-        other_end: Time,
-        order: Order = "newest_first",
-    ) -> list[CandleData]:
-        """Return the stored candles between two times: the older end is included, the newer end is excluded."""
-        return self._thread.run(lambda: self._store.get_candles_by_range(symbol, timeframe, one_end, other_end, order))
-
-    def stored_candles(
-        self,
-        symbol: str,
-        timeframe: str | Timeframe,
-        one_end: Time | None = None,
-        other_end: Time | None = None,
-        order: Order = "oldest_first",
-        *,
-        include_imported: bool = False,
-    ) -> CandleSequence:
-        """Return what is stored as a sequence that holds a page in memory; see :func:`rxcandles.stored_candles`."""
-
-        async def make() -> CandleSequence:
-            return stored_candles(
-                self._store, symbol, timeframe, one_end, other_end, order, include_imported=include_imported
-            )
-
-        return self._thread.run(make)
-
-    def series(self) -> list[Series]:
-        """Return every series that has coverage, of all exchanges in the store."""
-        return self._thread.run(self._store.series)
-
-    def coverage(
-        self, symbol: str, timeframe: str | Timeframe, start: int, stop: int, limit: int | None = None
-    ) -> list[Covered]:
-        """Return the covered spans that touch ``[start, stop)``, in UTC seconds, newest first, at most ``limit``."""
-        frame = Timeframe.of(timeframe)
-        return self._thread.run(lambda: self._store.coverage(symbol, frame, start, stop, limit))
-
-    def count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
-        """Return the number of rows in ``[start, stop)``, in UTC seconds."""
-        frame = Timeframe.of(timeframe)
-        return self._thread.run(lambda: self._store.count(symbol, frame, start, stop))
 
 
 class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):

@@ -21,8 +21,8 @@ docstring says otherwise, an operator keeps the order, passes an error on after 
 disposes of its source when it is disposed.
 """
 
+from rxcandles.engine.arrived import as_chunk
 from rxcandles.engine.retry import Retry
-from rxcandles.engine.run import as_chunk
 from rxcandles.flow import (
     Operator,
     batch,

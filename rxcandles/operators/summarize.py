@@ -11,7 +11,8 @@ from reactivex import Observable
 from reactivex import operators as rx
 
 from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.run import Run, Tally
+from rxcandles.engine.run import Run
+from rxcandles.engine.tally import Tally
 from rxcandles.flow import Operator, map_async
 from rxcandles.model import Request
 from rxcandles.model.claims import Claim

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
-from rxcandles.model.candles import Row
+from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe
 from rxcandles.util.showing import Brief

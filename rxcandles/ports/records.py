@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from rxcandles.model.candles import Row
+from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 
 __all__ = ["IMPORTED", "Covered", "Impossible", "Series", "Written"]

@@ -7,9 +7,10 @@ from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from rxcandles.model.absent import AbsentSlot
-from rxcandles.model.candles import CandleData, Order, Row
+from rxcandles.model.candles import CandleData, Order
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time
+from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports.records import Covered, Impossible, Series, Written

@@ -7,77 +7,31 @@ answers that lacked it may have been wrong. Coverage is read a page at a time; c
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 import attrs
 
-from rxcandles.errors import OddRowError, RequestError
+from rxcandles.errors import OddRowError
 from rxcandles.model.absent import ABSENT_WORDS, AbsentSlots, counted_as
-from rxcandles.model.moments import Time, Zone, check_instant
-from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.moments import Time, check_instant
+from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.model.which import Names, Which
-from rxcandles.ports import CandleStore, Covered, Series, absent_of, impossible_in, zone_of
+from rxcandles.ports import Series, absent_of, impossible_in, zone_of
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.odd import OddSeries, check_apart
-from rxcandles.util.arguments import check_count, check_kind, check_like, check_span, check_symbol
-from rxcandles.util.showing import Brief, bar_html, strip_html, table_html
+from rxcandles.stores.held import check_ends, claimed_within, covered_within, span_held
+from rxcandles.stores.sqlite.odd import OddSeries
+from rxcandles.util.arguments import check_kind
+from rxcandles.util.showing import Brief, bar_html, table_html
 
-__all__ = [
-    "CoverageCell",
-    "CoverageCells",
-    "EndsHeld",
-    "Overview",
-    "SeriesOverview",
-    "check_ends",
-    "coverage_cells",
-    "covered_within",
-    "ends_held",
-    "overview",
-    "span_held",
-]
+__all__ = ["Overview", "SeriesOverview", "overview"]
 
-LEDGER_PAGE: Final = 1000
-"""Covered spans in memory at once."""
 
 TOGETHER: Final = 100
 """Series that are examined in one visit of a store."""
-
-
-@attrs.frozen
-class CoverageCell(AbsentSlots):
-    """One piece of a series' time, ``[start, stop)`` in UTC seconds, with its slots counted by kind.
-
-    >>> [cell] = await coverage_cells(store, "KRW-BTC", "1m", (1_704_067_200, 1_704_074_400), 1)
-    >>> cell.slots, cell.stored, cell.no_trade, cell.missing
-    (120, 120, 0, 0)
-    """
-
-    start: int
-    stop: int
-    slots: int
-    stored: int
-    no_trade: int
-    provisional: int = 0
-    """Covered slots that are empty by answers that may have been wrong, until one more confirms it."""
-    imported: int = 0
-    """Slots of ``missing`` that have an imported candle."""
-    impossible: int = 0
-    """Slots of ``missing`` with an impossible candle."""
-    outage: int = 0
-    """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
-    either: int = 0
-    """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
-
-    @property
-    def missing(self) -> int:
-        """Slots that are not covered."""
-        return self.slots - self.stored - self.empty
 
 
 @attrs.frozen(repr=False)
@@ -114,21 +68,6 @@ class SeriesOverview(Brief, AbsentSlots):
     """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
     either: int = 0
     """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
-
-
-class CoverageCells(list[CoverageCell]):
-    """Pieces of a series' time; a notebook shows them as a strip."""
-
-    def _repr_html_(self) -> str:
-        return strip_html([_kinds(each) for each in self])
-
-
-def _kinds(cell: CoverageCell) -> dict[str, float]:
-    return {
-        "stored": cell.stored, "imported": cell.imported, ABSENT_WORDS[cell.absent]: cell.empty - cell.provisional,
-        "provisional": cell.provisional, "missing": max(0, cell.missing - cell.imported - cell.impossible),
-        "impossible": max(0, min(cell.impossible, cell.missing - cell.imported)),
-    }  # fmt: skip
 
 
 class Overview(list[SeriesOverview]):
@@ -262,160 +201,10 @@ async def _overview(
         edge = start
     holes += frame.slots(span[0], edge) > 0
     missing = frame.slots(*span) - known
-    doubted = sum(frame.slots(*each) for each in await _claimed(store, series.symbol, frame, span))
+    doubted = sum(frame.slots(*each) for each in await claimed_within(store, series.symbol, frame, span))
     absent = counted_as(await absent_of(store, series.symbol, frame), known - candles)
     return SeriesOverview(
         series, to_datetime(span[0]), to_datetime(span[1]), candles, absent.pop("no_trade"), missing, holes,
         round(candles * row_bytes), source, imported, min(doubted, known - candles),
         len(await impossible_in(store, series.symbol, frame, *span)), **absent,
     )  # fmt: skip
-
-
-async def span_held(
-    store: CandleStore, symbol: str, timeframe: Timeframe, since: Time | None = None, to: Time | None = None
-) -> Span | None:
-    """Return the span of open times from ``since`` to ``to`` (the older included); by default what is stored.
-
-    Return None if nothing of the series is stored, or nothing between the two times.
-    """
-    tz = zone_of(store)
-    check_ends(since, to, tz)
-    newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
-    if not newest:
-        return None
-    oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
-    # A span covered down to the beginning of time means that the market had no candle before.
-    held = oldest[0].open_time if oldest else newest[0].start
-    start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
-    stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
-    return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
-
-
-@attrs.frozen
-class EndsHeld:
-    """The oldest and the newest stored candle of a span, and whether the market has nothing older."""
-
-    first_candle: datetime | None
-    last_candle: datetime | None
-    reached_start: bool
-
-
-async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> EndsHeld:
-    """Return when the first and the last candle of ``span`` opened, and whether the first is the market's first."""
-    oldest = await store.rows(symbol, timeframe, *span, "oldest_first", 1)
-    newest = await store.rows(symbol, timeframe, *span, "newest_first", 1)
-    edge = oldest[0].open_time if oldest else span[1]
-    covered = await store.coverage(symbol, timeframe, BEGINNING, edge, 1) if edge > BEGINNING else []
-    proven = bool(covered) and covered[0].start <= BEGINNING and covered[0].stop >= edge
-    older = proven and await store.rows(symbol, timeframe, BEGINNING, edge, "newest_first", 1)
-    first, last = (to_datetime(each[0].open_time) if each else None for each in (oldest, newest))
-    return EndsHeld(first, last, proven and not older)
-
-
-def check_ends(since: Time | None, to: Time | None, tz: Zone | None = None) -> None:
-    """Raise :class:`RequestError` if a time is invalid or their order is wrong; None stands for the default."""
-    start = BEGINNING if since is None else check_instant("since", since, tz)
-    if to is not None and check_instant("to", to, tz) <= start:
-        raise RequestError(f"to is {to}, which is not after since, {since}; give ends that are further apart")
-
-
-async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> AsyncIterator[Covered]:
-    """Iterate over the covered spans within ``span``, newest first, cut to it; one page of them is in memory."""
-    start, stop = check_span("span", span)
-    while True:
-        page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
-        if isinstance(store, SqliteStore):
-            check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
-        for first, last, rows in page:
-            cut = Covered(max(first, start), min(last, stop), rows)
-            # Before the market's first candle everything is covered and empty: then there is nothing to count again.
-            if first < start and not await store.rows(symbol, timeframe, first, start, "newest_first", 1):
-                first = start
-            yield await _recounted(store, symbol, timeframe, cut, (first, last))
-        if len(page) < LEDGER_PAGE:
-            return
-        stop = page[-1].start
-
-
-async def _recounted(store: CandleStore, symbol: str, timeframe: Timeframe, cut: Covered, whole: Span) -> Covered:
-    """Return ``cut`` with its own number of rows, if it is less than the ``whole`` that they were counted for."""
-    if (cut.start, cut.stop) == whole:
-        return cut
-    return cut._replace(rows=await store.count(symbol, timeframe, cut.start, cut.stop))
-
-
-async def _claimed(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> SpanSet:
-    """Return the provisional part of ``span``."""
-    claims = await store.claims(symbol, timeframe, *span) if span[0] < span[1] else []
-    return SpanSet(tuple(claim.span for claim in claims)).intersect(SpanSet((span,)))
-
-
-async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Sequence[int]) -> list[int]:
-    """Return the number of imported candles between each edge and the next."""
-    pairs = list(pairwise(edges))
-    if not pairs or not isinstance(store, SqliteStore):
-        return [0] * len(pairs)
-    if not await store.imported_count(symbol, frame, edges[0], edges[-1]):
-        return [0] * len(pairs)
-    return [await store.imported_count(symbol, frame, *pair) for pair in pairs]
-
-
-async def coverage_cells(
-    store: CandleStore, symbol: str, timeframe: str | Timeframe, span: Span, number: int
-) -> CoverageCells:
-    """Return ``span`` in ``number`` pieces of equal size (give or take a slot), oldest first, for a coverage strip.
-
-    There are fewer pieces if there are fewer slots. Each candle is counted at most twice, none is read, and memory is
-    that of the pieces.
-
-    * ``span``: start (included) and stop (excluded), UTC seconds.
-
-    Raises:
-
-    * ``RequestError`` for an invalid argument.
-    * ``StoreError`` if the store can't be read.
-
-    >>> cells = await coverage_cells(store, "KRW-BTC", "1m", (1_704_067_200, 1_704_078_000), 3)
-    >>> [cell.stored for cell in cells]
-    [60, 60, 0]
-    """
-    check_like("store", store, CandleStore)
-    check_symbol(symbol)
-    frame = Timeframe.of(timeframe)
-    start, stop = check_span("span", span)
-    start, total = frame.ceil(start), frame.slots(start, stop)
-    number = min(check_count("number", number), total)
-    edges = [frame.shift(start, total * at // number) for at in range(number + 1)] if number else []
-    stored, known, at = [0] * number, [0] * number, number - 1
-    doubted = [0] * number
-    for first, last in await _claimed(store, symbol, frame, (start, stop)) if number else []:
-        for index in range(bisect_right(edges, first) - 1, bisect_left(edges, last)):
-            doubted[index] += frame.slots(max(first, edges[index]), min(last, edges[index + 1]))
-    wrong = [0] * number
-    for each in await impossible_in(store, symbol, frame, start, stop) if number else []:
-        wrong[bisect_right(edges, each.open_time) - 1] += 1
-    async for covered in covered_within(store, symbol, frame, (start, stop)):
-        while at >= 0 and edges[at] >= covered.stop:
-            at -= 1
-        last = at
-        while last >= 0 and edges[last + 1] > covered.start:
-            piece = covered._replace(start=max(covered.start, edges[last]), stop=min(covered.stop, edges[last + 1]))
-            piece = await _recounted(store, symbol, frame, piece, (covered.start, covered.stop))
-            stored[last] += piece.rows
-            known[last] += frame.slots(piece.start, piece.stop)
-            last -= 1
-    imported = await _imported(store, symbol, frame, edges)
-    absent = await absent_of(store, symbol, frame)
-    return CoverageCells(
-        CoverageCell(
-            edges[at],
-            edges[at + 1],
-            frame.slots(edges[at], edges[at + 1]),
-            stored[at],
-            provisional=min(doubted[at], known[at] - stored[at]),
-            imported=imported[at],
-            impossible=wrong[at],
-            **counted_as(absent, known[at] - stored[at]),
-        )
-        for at in range(number)
-    )

@@ -18,7 +18,6 @@ from tests.support.words import parse, words_of
 DAYS = [datetime.now(UTC) - timedelta(days=days) for days in (90, 3)]
 OLD, NEW = (f"{day:%Y-%m-%d}" for day in DAYS)
 COMMANDS = sorted(cli.commands)
-WRITTEN = [each for each in COMMANDS if each != "simulate"]
 
 
 def page_of(name: str) -> str:
@@ -60,7 +59,7 @@ def fewer(text: str) -> str:
     return text.replace("2020-01-01", OLD).replace("2024-01-01/2024-02-01", f"{OLD}/{NEW}").replace("2024-01-01", NEW)
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", [each for each in COMMANDS if each != "simulate"])
 def test_examples_run(
     name: str, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +87,7 @@ def test_examples_of_the_simulator() -> None:
         parse(words_of(line))
 
 
-@pytest.mark.parametrize("name", [each for each in WRITTEN if each != "completion"])
+@pytest.mark.parametrize("name", [each for each in COMMANDS if each != "completion"])
 def test_what_it_touches(name: str) -> None:
     """Each help says what the command reads and writes, and whether it uses the network."""
     page = page_of(name)
@@ -104,7 +103,7 @@ def test_first_sentence(name: str) -> None:
     assert len(sentence) <= 110
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_options(name: str) -> None:
     """The help of an option is a sentence or a phrase with a full stop, and names its value in capitals."""
     context = click.Context(cli.commands[name])

@@ -261,7 +261,7 @@ def test_run(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "says"),
     [
         ("", "jobs is []; write one or more tables [[jobs]]"),
-        ("[[jobs]\n", "is not valid TOML"),
+        ("[[jobs]\n", "is not a TOML file"),
         ("jobs = 5", "jobs is 5"),
         ("jobs = [5]", "jobs is [5]"),
         ("defaults = 5\n[[jobs]]", "defaults is 5"),

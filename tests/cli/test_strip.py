@@ -14,7 +14,7 @@ import pytest
 from rxcandles import Row, SqliteStore, Timeframe
 from rxcandles.__main__ import main
 from rxcandles.cli.strip import axis, legend, strip
-from rxcandles.stores.overview import CoverageCell
+from rxcandles.stores.cells import CoverageCell
 
 STORED, THIN, EMPTY = (CoverageCell(0, 600, 10, stored, 10 - stored) for stored in (5, 4, 0))
 CLAIMED = CoverageCell(0, 600, 10, 9, 1, 1)

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from rxcandles import Exchange, Page, RequestError, Timeframe
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.exchanges.binance import BinanceExchange
 from rxcandles.exchanges.http import HttpExchange
 from rxcandles.simulator import Market, Simulator
+from rxcandles.simulator.faces.binance import BinanceSimulator
 from tests.support.binance import Memory
 from tests.support.toys import END, KINDS, LISTED, MINUTE, Toy, truth
 
@@ -64,6 +66,25 @@ async def upbit() -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
+async def binance_over_http() -> AsyncIterator[Opened]:
+    """The same against the simulator, with a halt in which some rows open between two slots."""
+    halt = (END - 4000 * MINUTE, END - 3700 * MINUTE)
+    odd = (halt[0] * 1000 + 14_789, halt[1] * 1000 - 61)
+    sparse = Market("BTCUSDT", density=0.3, listed=LISTED, halts=(halt,), off_grid=odd)
+    async with (
+        BinanceSimulator([sparse], rate=None, clock=lambda: END + 30.0) as server,
+        BinanceExchange(server.base_url) as exchange,
+    ):
+        market = server.market("BTCUSDT")
+        times = [row.open_time for row in market.rows("1m", 0, END + MINUTE, now=END + 30)]
+
+        def between(start: int, stop: int) -> list[int]:
+            return [time for time in reversed(times) if start <= time < stop]
+
+        yield Opened(exchange, "BTCUSDT", between, times[0], END + 30)
+
+
+@asynccontextmanager
 async def binance() -> AsyncIterator[Opened]:
     """Binance's adapter, its requests answered in memory: a candle in each slot but those of an outage."""
     exchange = Memory()
@@ -79,7 +100,12 @@ async def toy(kind: type[Toy]) -> AsyncIterator[Opened]:
     yield Opened(exchange, "TOY", partial(truth, exchange), exchange.times[0], END + 30)  # type: ignore[arg-type]
 
 
-CASES = [Case("upbit", upbit), Case("binance", binance), *(Case(kind.__name__, partial(toy, kind)) for kind in KINDS)]
+CASES = [
+    Case("upbit", upbit),
+    Case("binance", binance),
+    Case("binance over HTTP", binance_over_http),
+    *(Case(kind.__name__, partial(toy, kind)) for kind in KINDS),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

@@ -12,7 +12,7 @@ import pytest
 
 from rxcandles.errors import RequestError
 from rxcandles.model import SETTLE_SECONDS, CandleData, Request, Row
-from rxcandles.model.reports import CollectionConfig, StreamingConfig, recommend_mode
+from rxcandles.model.settings import CollectionConfig, StreamingConfig, recommend_mode
 from rxcandles.model.timeframe import from_datetime
 
 NOW = from_datetime(datetime(2026, 3, 11, 14, 40, 30))

@@ -22,7 +22,8 @@ from rxcandles.errors import (
 )
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model import CandleData, Request
-from rxcandles.model.reports import CollectionConfig, CollectionProgress, StreamingConfig
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.settings import CollectionConfig, StreamingConfig
 from rxcandles.model.timeframe import Timeframe, from_datetime, to_datetime
 from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.modes.sequence import CandleSequence

@@ -15,7 +15,7 @@ from rxcandles import CoverageCell, Covered, RequestError, Row, SqliteStore, Tim
 from rxcandles.model.claims import Absence, ConfirmTimes
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import to_datetime
-from rxcandles.stores.overview import covered_within
+from rxcandles.stores.held import covered_within
 
 MINUTE, MONTH = Timeframe.of("1m"), Timeframe.of("1M")
 HOURS = 3

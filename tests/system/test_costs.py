@@ -120,6 +120,6 @@ def test_deep_job_files(tmp_path: Path, text: str) -> None:
     """A file of jobs whose values lie deep in each other is refused at once, in one short line."""
     path = tmp_path / "jobs.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(RequestError, match="is not a TOML file of jobs") as caught:
+    with pytest.raises(RequestError, match="is not a TOML file") as caught:
         read_jobs(str(path))
     assert len(str(caught.value)) < 500

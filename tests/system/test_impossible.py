@@ -306,6 +306,8 @@ def test_commands(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--db", str(there)]) == 0
     out = capsys.readouterr().out
     assert f"impossible_answer: upbit KRW-BTC 1m, {when} to " in out
-    assert out.endswith("nothing is wrong; 1 candle is not held, as the exchange's can't be true\n")
+    assert out.endswith(
+        "nothing is wrong; 1 candle is impossible and not stored: the exchange's values can't be true\n"
+    )
     assert main(["verify", "--db", str(there), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["counts"] == {"impossible_answer": 1}

@@ -28,7 +28,7 @@ from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime, to_da
 from rxcandles.model.which import Which
 from rxcandles.ports import Series, with_imported
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.overview import check_ends, span_held
+from rxcandles.stores.held import check_ends, span_held
 from rxcandles.util.arguments import check_path, refusal
 from rxcandles.util.files import check_replaceable, replacing
 

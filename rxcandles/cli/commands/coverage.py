@@ -16,9 +16,7 @@ from rxcandles.cli.stored import existing
 from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
-from rxcandles.stores.overview import (
-    check_ends,
-)
+from rxcandles.stores.held import check_ends
 
 __all__ = ["coverage"]
 
@@ -33,7 +31,7 @@ _EMPTY: Final = dict.fromkeys(
 
 
 @click.command(
-    help="""Show what is stored, what is missing in between, and where nothing was traded.
+    help="""Show what is stored, what is missing in between, and which slots are empty.
 
     Each series has one line: its ends, its numbers, and a strip that shows its coverage over time. --json has all
     numbers and spans.

@@ -33,7 +33,7 @@ from rxcandles.model.timeframe import END, Timeframe, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.overview import span_held
+from rxcandles.stores.held import span_held
 from rxcandles.util.files import temporary_folder
 
 __all__ = ["export"]

@@ -19,7 +19,8 @@ from rxcandles.cli.text import echo
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import ExchangeError, OddRowError, RxCandlesError
 from rxcandles.model import CandleData, Order, Request
-from rxcandles.model.reports import CollectionConfig, CollectionProgress
+from rxcandles.model.reports import CollectionProgress
+from rxcandles.model.settings import CollectionConfig
 from rxcandles.modes.provider import CandleDataProvider
 
 __all__ = ["get"]

@@ -112,7 +112,8 @@ class Reading:
     "--drop-empty/--keep-empty",
     default=True,
     show_default=True,
-    help="Leave out rows without a trade (volume 0 and all prices equal), or keep them.",
+    help="Leave out rows without a trade (volume 0 and all prices equal), or keep them. They are always kept if the "
+    "exchange itself has such candles.",
 )
 @click.option("--replace", is_flag=True, help="Replace candles of earlier imports if they differ.")
 @options.db

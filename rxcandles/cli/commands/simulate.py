@@ -19,40 +19,59 @@ _TRY: Final = {
     "upbit": "KRW-BTC 1m --count 1000 --exchange simulated",
     "binance": "BTCUSDT 1m --count 1000 --exchange binance",
 }
-"""What to collect from each, to see it work."""
+"""What to collect from each, as a first try."""
 
 
 @click.command(
     help="""Run a simulated exchange on this machine, for tests and demonstrations, until you press Ctrl-C.
 
-    It answers as Upbit does, or as Binance (spot) with --as binance. Its candles are invented. They are stored as
-    "simulated", never as candles of a real exchange.
+    It answers like Upbit, or like Binance (spot) with --as binance. Its candles are invented, and the same every time.
+    Other commands store them as "simulated", never as candles of a real exchange.
+
+    \b
+    Reads:    nothing
+    Writes:   nothing; prints its address
+    Network:  answers requests on 127.0.0.1 only
 
     \b
     rxcandles simulate --port 8700 --latency 0.05
+    rxcandles simulate --as binance --port 8701
     rxcandles collect KRW-BTC 1m --count 1000 --exchange simulated --base-url http://127.0.0.1:8700
     """
 )
 @click.option(
-    "--as", "face", type=click.Choice(list(FACES)), default="upbit", show_default=True, help="Exchange to simulate."
+    "--as",
+    "face",
+    type=click.Choice(list(FACES)),
+    default="upbit",
+    show_default=True,
+    help="Exchange whose API it answers.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="N",
     default=8700,
     show_default=True,
-    help="Port to listen on; 0 for any free port.",
+    help="Port to listen on; 0 takes any free port.",
 )
 @click.option(
     "--rate-limit",
     type=options.rate,
     metavar="N|none",
     default=OwnRate.OWN,
-    help="Requests per second as Upbit, request weight per minute as Binance, or none.  [default: 10, 6000]",
+    help="Limit: requests per second as Upbit, request weight per minute as Binance, or none.  [default: 10; 6000]",
 )
-@click.option("--latency", type=click.FloatRange(0, 60), default=0.0, show_default=True, help="Seconds per answer.")
+@click.option(
+    "--latency",
+    type=click.FloatRange(0, 60),
+    metavar="SECONDS",
+    default=0.0,
+    show_default=True,
+    help="Time that each answer takes, in seconds.",
+)
 def simulate(**asked: Any) -> options.Work:
-    """Run a simulated exchange on this machine, for tests and demonstrations, until you press Ctrl-C."""
+    """Serve until a signal ends the process."""
     return lambda: _simulate(**asked)
 
 

@@ -19,7 +19,8 @@ from rxcandles.charts.page import html
 from rxcandles.model.absent import ABSENT_WORDS, AbsentSlot
 from rxcandles.model.derived import NoCandle, NoTrade
 from rxcandles.model.timeframe import Timeframe, to_datetime
-from rxcandles.stores.overview import coverage_cells, overview
+from rxcandles.stores.cells import coverage_cells
+from rxcandles.stores.overview import overview
 from tests.support.binance import END, MINUTE, OUTAGE, Memory
 from tests.support.toys import Rows
 
