@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import importlib
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.simulator import BinanceSimulator, Simulator, faults
 
@@ -409,6 +411,7 @@ def test_half_a_stream_is_no_success() -> None:
 @pytest.mark.parametrize("package", ["click", "rich"])
 def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without click or rich the command says what to install."""
+    monkeypatch.setattr(rxcandles, "cli", importlib.import_module("rxcandles.cli"))  # so that it is put back
     monkeypatch.setitem(sys.modules, "rxcandles.cli", None)
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "rxcandles.cli")

@@ -67,15 +67,16 @@ _info: Final = msgspec.json.Decoder(_Info)
 _TIMES: Final = ("opened", "closes")
 _NOT_YET: Final = "PRE_TRADING"
 _ALL_ON_GRID: Final = 1_546_300_800
-"""2019-01-01: Binance has no candles off the grid from here on (seen from 2017-12 to 2018-07)."""
+"""2019-01-01: from here on a page of which most rows are off the grid is none of Binance's, which had such from
+2017-12 to 2018-07; a page that is shifted would else be taken for an outage."""
 
 
 def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     """Return the rows of a page, newest first, with those off the grid apart.
 
     Raise ``InvalidResponseError``, with the beginning of the body and ``asked``, if it is not a complete JSON array of
-    klines, or if a row of 2019 or later is off the grid. ``check_page`` judges the values: one that is not a number
-    stays as it was sent.
+    klines, or if most of its rows are off the grid in 2019 or later. ``check_page`` judges the values: one that is not
+    a number stays as it was sent.
     """
     try:
         klines: Sequence[_Kline] = _klines.decode(body)
@@ -100,7 +101,7 @@ def decode_klines(body: bytes, timeframe: Timeframe, asked: str) -> Klines:
     off_grid = []
     if there is not klines:
         off_grid = [each.opened / 1000 for each in reversed(klines) if not _on_grid(each, timeframe)]
-    if off_grid and off_grid[0] >= _ALL_ON_GRID:
+    if 2 * len(off_grid) > len(klines) and off_grid[0] >= _ALL_ON_GRID:
         raise InvalidResponseError(
             f"{asked}: a candle opens at {time_text(off_grid[0])}, in the middle of a slot: {excerpt(body)}"
         )
