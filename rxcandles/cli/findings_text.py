@@ -150,8 +150,14 @@ def _step_line(step: RepairStep, would: str) -> str:
 def nothing_compared(db: str, whose: str) -> str:
     """Return a line that says that no page could be compared, and from which exchange candles are stored."""
     others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
-    hint = f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
+    hint = f"; it has candles of {others[0]!r}: {_named_so(others[0])}" if others else ""
     return f"no page was compared: {db} has no candles of {whose!r} that are older than an hour{hint}"
+
+
+def _named_so(exchange: str) -> str:
+    """Return what to do so that a command asks ``exchange``."""
+    options = source_options(exchange)
+    return f"add{options}" if options else "leave out --exchange, --base-url and --name"
 
 
 def check_seed(seed: int | None, sample: int | None) -> None:
