@@ -82,10 +82,12 @@ async def named_in(db: str, *, covered: bool = False) -> list[Series]:
 
     * ``covered``: True leaves out those without coverage, such as that of a collection that never got an answer.
     """
-    only = " WHERE id IN (SELECT series FROM coverage)" if covered else ""
+    sql = "SELECT id, exchange, symbol, timeframe FROM series"
+    if covered:
+        sql += " WHERE id IN (SELECT series FROM coverage)"
 
     def read(connection: sqlite3.Connection) -> list[Series]:
-        found = read_names(connection, f"SELECT id, exchange, symbol, timeframe FROM series{only}").found  # noqa: S608 - no input
+        found = read_names(connection, sql).found
         names = proper_names(Series(*map(odd_text, words)) for _, words in found)
         return [proper or series for series, proper in names.items()]
 

@@ -85,7 +85,7 @@ def test_unknown_glob(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A glob that fits no market is refused, with what is near it, and no file is made."""
     assert simulated("collect", "KRW-BTC", "KRX-B*", "1m", "--count", "5") == 2
     assert capsys.readouterr().err.startswith(
-        "rxcandles: no market is called 'KRX-B*'; the exchange has 8, such as KRW-B"
+        "rxcandles: no market matches 'KRX-B*'; the exchange has 8, such as KRW-B"
     )
     assert list(folder.iterdir()) == []
 
