@@ -113,7 +113,7 @@ def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) ->
         left = report.after
         requests = counted(report.requests, "request")
         revised = f", {report.revised:,} replaced" if report.revised else ""
-        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
+        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} new stored{revised} with {requests}"
         if report.absences is not None:
             yield _absences_line(report.absences)
         yield from map(at_home, report.failures)
