@@ -158,6 +158,13 @@ def test_from_is_since(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.endswith("Did you mean --since?\n")
 
 
+@pytest.mark.parametrize("command", ["run", "import", "completion"])
+def test_missing_file(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever leaves out what a command is about is told where examples are."""
+    assert main([command]) == 2
+    assert capsys.readouterr().err.endswith(f"; `rxcandles {command} --help` has examples\n")
+
+
 # Plans
 
 
