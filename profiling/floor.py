@@ -2,6 +2,7 @@
 
 The floor has no coverage, checks, retries, headers, limit, progress or schema to speak of. It is written twice: with
 one cursor, and with two at once over halves of the span, which is what storage-only uses where there is no limit.
+``--exchange binance`` is the same at Binance's face, by pages of 1,000.
 """
 
 from __future__ import annotations
@@ -75,6 +76,77 @@ async def floor(url: str, count: int, cursors: int) -> dict[str, Any]:
     return {"seconds": seconds, "candles": part * cursors}
 
 
+async def binance_floor(url: str, count: int, cursors: int) -> dict[str, Any]:
+    import asyncio
+    import sqlite3
+    import time
+
+    import aiohttp
+    import msgspec
+
+    class Kline(msgspec.Struct, array_like=True, gc=False):
+        opened: int
+        open: float
+        high: float
+        low: float
+        close: float
+        volume: float
+        closes: int
+        turnover: float
+        trades: int
+        taker_volume: float
+        taker_turnover: float
+
+    decode = msgspec.json.Decoder(list[Kline], strict=False).decode
+
+    def insert(rows: int) -> str:
+        return "INSERT OR REPLACE INTO candles VALUES " + ", ".join([f"({', '.join('?' * 11)})"] * rows)
+
+    whole = insert(1000)
+
+    async def walk(session: aiohttp.ClientSession, database: sqlite3.Connection, stop: int, left: int) -> None:
+        while left:
+            asked = f"{url}/api/v3/klines?symbol=BTCUSDT&interval=1m&endTime={stop * 1000 - 1}&limit={min(1000, left)}"
+            async with session.get(asked) as response:
+                klines = decode(await response.read())
+            values: list[float] = []
+            for each in klines:
+                values += (
+                    each.opened // 1000, each.open, each.high, each.low, each.close, each.volume, each.turnover,
+                    each.closes, each.trades, each.taker_volume, each.taker_turnover,
+                )  # fmt: skip
+            database.execute(whole if len(klines) == 1000 else insert(len(klines)), values)
+            stop, left = klines[0].opened // 1000, left - len(klines)
+
+    began = time.perf_counter()
+    database = sqlite3.connect("candles.db", isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute(
+        "CREATE TABLE candles (open_time INTEGER PRIMARY KEY, open REAL, high REAL, low REAL, close REAL, volume REAL,"
+        " turnover REAL, closes INTEGER, trades INTEGER, taker_volume REAL, taker_turnover REAL)"
+    )
+    now, part = int(time.time()) // 60 * 60, count // cursors
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(walk(session, database, now - 60 * part * at, part) for at in range(cursors)))
+    database.close()
+    return {"seconds": time.perf_counter() - began, "candles": part * cursors}
+
+
+async def binance(url: str, count: int) -> dict[str, Any]:
+    import time
+
+    import aiohttp  # noqa: F401
+
+    import rxcandles
+
+    began = time.perf_counter()
+    async with rxcandles.connect("candles.db", "binance", base_url=url, rate_limit=None) as provider:
+        summary = await provider.collect_candles_only("BTCUSDT", "1m", count=count)
+    assert summary.collected_count == summary.db_records_count == count
+    return {"seconds": time.perf_counter() - began, "candles": count}
+
+
 async def ours(url: str, count: int) -> dict[str, Any]:
     import time
 
@@ -93,15 +165,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m profiling floor")
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--exchange", choices=("upbit", "binance"), default="upbit")
     options = parser.parse_args(arguments)
+    by_hand, whole = (binance_floor, binance) if options.exchange == "binance" else (floor, ours)
     names = ("floor, one cursor", "floor, two cursors", "storage-only")
     speeds: dict[str, list[float]] = {name: [] for name in names}
     runs: dict[str, dict[str, Any]] = {}
-    with simulator("--rate-limit", "none") as url:
-        measured(ours, url, options.count)  # nobody's first run is measured
+    with simulator("--as", options.exchange, "--rate-limit", "none") as url:
+        measured(whole, url, options.count)  # nobody's first run is measured
         for _ in range(options.rounds):
             for at, name in enumerate(names):
-                run = measured(ours, url, options.count) if at == 2 else measured(floor, url, options.count, at + 1)
+                run = measured(whole, url, options.count) if at == 2 else measured(by_hand, url, options.count, at + 1)
                 speeds[name].append(run["candles"] / run["seconds"])
                 runs[name] = run
     rows = [

@@ -125,6 +125,9 @@ def _ended(work: Callable[[], int]) -> int:
             error = click.UsageError(f"{error.message} Did you mean --since?", error.ctx)
         elif isinstance(error, click.NoSuchOption) and error.option_name == "--json" and _has(error.ctx, "--format"):
             error = click.UsageError(f"{error.message} Did you mean --format jsonl?", error.ctx)
+        elif isinstance(error, click.MissingParameter) and error.ctx is not None:
+            what = error.format_message().partition("'.")[0]  # without a list of choices on lines of their own
+            error = click.UsageError(f"{what}'; `{error.ctx.command_path} --help` has examples", error.ctx)
         return _say(error.format_message(), 2 if isinstance(error, click.UsageError) else 1)
     except RequestError as error:
         return _say(str(error), 2)

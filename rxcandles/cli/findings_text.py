@@ -21,6 +21,7 @@ from rxcandles.integrity.findings import (
 )
 from rxcandles.model.advice import db_option, source_options, where_options
 from rxcandles.model.naming import EXCHANGES
+from rxcandles.model.which import Which
 
 __all__ = [
     "DAMAGED",
@@ -29,6 +30,7 @@ __all__ = [
     "check_seed",
     "holds",
     "most_of",
+    "nothing_asked",
     "nothing_compared",
     "repair_lines",
     "report_lines",
@@ -111,7 +113,7 @@ def repair_lines(report: RepairReport, db: str, exchange: str, dry_run: bool) ->
         left = report.after
         requests = counted(report.requests, "request")
         revised = f", {report.revised:,} replaced" if report.revised else ""
-        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} stored{revised} with {requests}"
+        yield f"{counted(report.removed, 'candle')} deleted, {report.stored:,} new stored{revised} with {requests}"
         if report.absences is not None:
             yield _absences_line(report.absences)
         yield from map(at_home, report.failures)
@@ -149,15 +151,21 @@ def _step_line(step: RepairStep, would: str) -> str:
 
 def nothing_compared(db: str, whose: str) -> str:
     """Return a line that says that no page could be compared, and from which exchange candles are stored."""
-    others = sorted({each.exchange for each in run_async(named_in(db))} - {whose})
-    hint = f"; it has candles of {others[0]!r}: {_named_so(others[0])}" if others else ""
-    return f"no page was compared: {db} has no candles of {whose!r} that are older than an hour{hint}"
+    return f"no page was compared: {db} has no candles of {whose!r} that are older than an hour{_instead(db, whose)}"
 
 
-def _named_so(exchange: str) -> str:
-    """Return what to do so that a command asks ``exchange``."""
-    options = source_options(exchange)
-    return f"add{options}" if options else "leave out --exchange, --base-url and --name"
+def nothing_asked(db: str, whose: str) -> str:
+    """Return a line that says that nothing was fetched again, and from which exchange candles are stored."""
+    return f"nothing was fetched again: {db} has no such candles of {whose!r}{_instead(db, whose)}"
+
+
+def _instead(db: str, whose: str) -> str:
+    others = sorted({each.exchange for each in run_async(named_in(db, covered=True))} - {whose})
+    if not others:
+        return ""
+    options = source_options(others[0])
+    instead = f"add{options}" if options else "leave out --exchange, --base-url and --name"
+    return f"; it has candles of {others[0]!r}: {instead}"
 
 
 def check_seed(seed: int | None, sample: int | None) -> None:
@@ -173,6 +181,7 @@ def most_of(output: Output) -> int:
     return output.most or (1000 if output.as_json else 10)
 
 
-def holds(db: str, whose: str) -> bool:
-    """Return whether a database has any series of an exchange."""
-    return whose in {each.exchange for each in run_async(named_in(db))}
+def holds(db: str, whose: str, which: Which) -> bool:
+    """Return whether a database has anything of an exchange that fits ``which``."""
+    there = run_async(named_in(db, covered=True))
+    return any(each.exchange == whose and which.fits(each.symbol, each.timeframe) for each in there)

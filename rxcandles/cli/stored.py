@@ -77,11 +77,17 @@ def check_there(db: str, which: Which, there: Iterable[Series]) -> None:
             raise RequestError(f"nothing is stored for {part} in {db!r}{_instead(db, part, there)}")
 
 
-async def named_in(db: str) -> list[Series]:
-    """Return the series that a database names, with their proper spelling; write nothing."""
+async def named_in(db: str, *, covered: bool = False) -> list[Series]:
+    """Return the series that a database names, with their proper spelling; write nothing.
+
+    * ``covered``: True leaves out those without coverage, such as that of a collection that never got an answer.
+    """
+    sql = "SELECT id, exchange, symbol, timeframe FROM series"
+    if covered:
+        sql += " WHERE id IN (SELECT series FROM coverage)"
 
     def read(connection: sqlite3.Connection) -> list[Series]:
-        found = read_names(connection, "SELECT id, exchange, symbol, timeframe FROM series").found
+        found = read_names(connection, sql).found
         names = proper_names(Series(*map(odd_text, words)) for _, words in found)
         return [proper or series for series, proper in names.items()]
 

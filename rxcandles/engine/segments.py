@@ -112,9 +112,13 @@ class Segments:
         for below in self.waiting:
             if below.hi <= segment.lo and not below.busy and reached < below.cursor <= top:
                 end = max(reached, below.lo)
-                found = newer(rows, end) - newer(rows, below.cursor)
+                known = newer(rows, end)
+                found = known - newer(rows, below.cursor)
                 below.found += found
                 below.cursor = end
+                if known:
+                    # A seam further up would have the candles below it asked for, stored and handed out once more.
+                    below.seam = rows[known - 1].open_time
                 shared += found
         return shared
 

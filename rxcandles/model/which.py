@@ -38,7 +38,7 @@ def matching(glob: str, listed: Sequence[str], check: Callable[[str], object], l
         near = get_close_matches(re.sub(r"[*?]", "", glob), listed, 3, 0.3)
         quotes = sorted({name.split("-")[0] for name in listed})
         there = f"such as {', '.join(near)}" if near else f"beginning with {', '.join(quotes)}"
-        raise RequestError(f"no market is called {glob!r}; the exchange has {len(listed)}, {there}")
+        raise RequestError(f"no market matches {glob!r}; the exchange has {len(listed)}, {there}")
     found = []
     for name in named:
         try:

@@ -282,7 +282,8 @@ class CandleCollector(Titled):
             check()
 
     def _check(self, name: str, request: Request) -> Request:
-        check_kind(name, request, Request)
+        if not isinstance(request, Request):
+            raise refusal(name, request, "give a Request, such as Request('KRW-BTC', '1m', count=200)")
         self._exchange.check(request.symbol, request.timeframe)
         return request
 

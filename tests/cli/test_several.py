@@ -85,7 +85,7 @@ def test_unknown_glob(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A glob that fits no market is refused, with what is near it, and no file is made."""
     assert simulated("collect", "KRW-BTC", "KRX-B*", "1m", "--count", "5") == 2
     assert capsys.readouterr().err.startswith(
-        "rxcandles: no market is called 'KRX-B*'; the exchange has 8, such as KRW-B"
+        "rxcandles: no market matches 'KRX-B*'; the exchange has 8, such as KRW-B"
     )
     assert list(folder.iterdir()) == []
 
@@ -156,6 +156,13 @@ def test_from_is_since(capsys: pytest.CaptureFixture[str]) -> None:
     err = capsys.readouterr().err  # how click quotes the option differs between its releases
     assert "--from" in err
     assert err.endswith("Did you mean --since?\n")
+
+
+@pytest.mark.parametrize("command", ["run", "import", "completion"])
+def test_missing_file(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever leaves out what a command is about is told where examples are."""
+    assert main([command]) == 2
+    assert capsys.readouterr().err.endswith(f"; `rxcandles {command} --help` has examples\n")
 
 
 # Plans

@@ -443,6 +443,8 @@ def test_lower_symbol():
     """Where only the case is wrong the error says so."""
     with pytest.raises(RequestError, match="did you mean 'KRW-BTC'"):
         UpbitExchange().check("krw-btc", MINUTE)
+    with pytest.raises(RequestError, match="did you mean 'USDT-BTC', or the exchange 'binance'"):
+        UpbitExchange().check("BTCUSDT", MINUTE)
 
 
 @pytest.mark.parametrize("symbol", ["60m", "1h", "1M"])

@@ -435,7 +435,7 @@ def test_command(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == [
         found,
         "simulated KRW-ETH 1m: removed from the coverage: 1 span, with 0 candles; 5 slots fetched again",
-        "0 candles deleted, 5 stored with 1 request",
+        "0 candles deleted, 5 new stored with 1 request",
         "candles.db: nothing is wrong now",
     ]
     assert contents(there) == whole

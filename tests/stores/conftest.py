@@ -14,6 +14,12 @@ from rxcandles.stores import SqliteStore
 from tests.support.trouble import MARKET, STORED, TO, Bench
 
 
+@pytest.fixture(autouse=True)
+def short_reservations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run that has failed had reserved ends at once; how long it lasts is a matter of other tests."""
+    monkeypatch.setattr("rxcandles.engine.turns.LASTS", 0.1)
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with Simulator([MARKET], rate=None, clock=lambda: TO + 60) as simulator:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rxcandles.errors import RequestError, SchemaError, StoreError
 from rxcandles.model import Row
+from rxcandles.model.claims import Absence
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.modes.connect import connect
 from rxcandles.ports import Covered, Series
@@ -202,3 +203,18 @@ def test_floats_survive(value: float, time: int) -> None:
 
     with asyncio.Runner() as runner:
         runner.run(scenario())
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_candle_that_forms_elsewhere_replaces_nothing(late: bool) -> None:
+    """With a ``timestamp`` that tells nothing: below a doubtful head less volume is an earlier state of the candle.
+
+    Anywhere else the newest answer counts, whatever it says.
+    """
+    head = [Absence("head", 360, 600, 120, 3600)]
+    forming = ROW._replace(volume=0.5, close=100.5)
+    async with SqliteStore(":memory:") as store:
+        await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
+        written = await store.write("KRW-BTC", MINUTE, [forming], (300, 600 if late else 360), head if late else [])
+        assert await store.rows("KRW-BTC", MINUTE, 0, 1000, "newest_first", 9) == [ROW if late else forming]
+        assert len(written.revised) == (0 if late else 1)

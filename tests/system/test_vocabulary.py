@@ -270,7 +270,7 @@ def test_a_glob_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         "KRW-BTC",
     ]
     assert len(get("*-BTC")["KRW-BTC"]) == 3
-    with pytest.raises(RequestError, match=r"no market is called 'XXX-\*'; the exchange has 4"):
+    with pytest.raises(RequestError, match=r"no market matches 'XXX-\*'; the exchange has 4"):
         get("XXX-*")
     with pytest.raises(RequestError, match="can be asked for: listed, and left out"):
         get("KRW-O*")

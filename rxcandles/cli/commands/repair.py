@@ -21,6 +21,7 @@ from rxcandles.cli.findings_text import (
     check_seed,
     holds,
     most_of,
+    nothing_asked,
     nothing_compared,
     repair_lines,
 )
@@ -139,7 +140,8 @@ def repair(wanted: Wanted, place: Place, output: Output, how: How) -> options.Wo
         db, whose, damaged = how.into or place.db, place.whose(), done.before.damaged
         if not damaged:
             check_there(db, which, run_async(named_in(db)) if str(which) else ())
-        lacking = (how.sample or how.absences or how.refetch) and not damaged and not holds(db, whose)
+        asks = bool(how.sample or how.absences or how.refetch) and not damaged
+        lacking = asks and not done.failures and not holds(db, whose, which)
         if not how.dry_run and not done.failures and noted_findings(place.db):
             forget_findings(place.db, whose, which)
         if output.as_json:
@@ -147,7 +149,8 @@ def repair(wanted: Wanted, place: Place, output: Output, how: How) -> options.Wo
         elif not (output.quiet and done.before.clean and done.repaired):
             echo(*repair_lines(done, db, whose, how.dry_run))
         if lacking:
-            echo(f"rxcandles: {nothing_compared(db, whose)}", err=True)
+            nothing = nothing_asked if how.sample is None else nothing_compared
+            echo(f"rxcandles: {nothing(db, whose)}", err=True)
         return DAMAGED if damaged else WRONG if not done.repaired else INCOMPLETE if lacking else 0
 
     return work

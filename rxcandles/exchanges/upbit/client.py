@@ -69,6 +69,8 @@ class UpbitExchange(HttpExchange):
         if not (money and base) or money != money.upper() or base == "KRW" or "/" in symbol:
             meant = _meant(symbol)
             hint = "" if meant is None else f"; did you mean {meant!r}?"
+            if re.fullmatch("[A-Z0-9]+USD[TC]", symbol):
+                hint = f"; did you mean {meant!r}, or the exchange 'binance'?"
             raise refusal("symbol", symbol, f"write QUOTE-BASE as Upbit does, such as 'KRW-BTC'{hint}")
         self._check_timeframe(timeframe)
 

@@ -208,5 +208,5 @@ class SqliteFile(Titled):
     @property
     def _open(self) -> Connection:
         if self._connection is None:
-            raise StoreError(f"{self.path} is closed; open the store first")
+            raise StoreError(f"{self.path} is closed; use it inside its block, or open it again")
         return self._connection

@@ -60,7 +60,9 @@ def write_rows(
 
     It waits for other writers. Imported candles in ``proven`` are deleted, and so are rows whose open time is in
     ``gone``. A row with an earlier ``timestamp`` than the stored one does not replace it, unless ``gone`` is given: the
-    answer of a server that lags behind has a candle as it was before its last trades. The slots of ``impossible``
+    answer of a server that lags behind has a candle as it was before its last trades. Nor does one with the same
+    ``timestamp`` and less volume, if nothing newer is there although it should be: to that server it is forming. The
+    slots of ``impossible``
     candles are not covered, unless a covered row is stored there, which stays. ``absent`` is what a slot without a
     candle means; None keeps what is recorded. Return how many of the rows lie in slots that were not covered before,
     the rows that replaced others, and the rows deleted.
@@ -74,7 +76,7 @@ def write_rows(
         spans, held = _others(connection, series, proven)
         before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
         revised = _revised(connection, series, rows, counted) if before and rows else ()
-        stale = {old.open_time for old, new in revised if gone is None and old.timestamp > new.timestamp}
+        stale = set() if gone is not None else _stale(revised, absences, timeframe)
         if stale:
             rows = [row for row in rows if row[0] not in stale]
             revised = [pair for pair in revised if pair[0].open_time not in stale]
@@ -137,6 +139,19 @@ def _revised(
     stored = _stored(connection, series, counted, older, newer)
     coming = {row[0]: row for row in rows} if stored else {}
     return [(row, coming[row[0]]) for row in stored if row[0] in coming and tuple(coming[row[0]]) != row]
+
+
+def _stale(revised: Sequence[tuple[Row, Row]], absences: Sequence[Absence], timeframe: Timeframe) -> set[int]:
+    """Return the open times of stored rows that are later than those that would replace them."""
+    if not revised:
+        return set()
+    newest = {timeframe.shift(absence.start, -1) for absence in absences if absence.kind == "head"}
+    return {
+        old.open_time
+        for old, new in revised
+        if old.timestamp > new.timestamp
+        or (old.timestamp == new.timestamp and old.open_time in newest and old.volume > new.volume)
+    }
 
 
 def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
