@@ -161,7 +161,11 @@ def nothing_asked(db: str, whose: str) -> str:
 
 def _instead(db: str, whose: str) -> str:
     others = sorted({each.exchange for each in run_async(named_in(db, covered=True))} - {whose})
-    return f"; it has candles of {others[0]!r}: add{source_options(others[0])}" if others else ""
+    if not others:
+        return ""
+    options = source_options(others[0])
+    instead = f"add{options}" if options else "leave out --exchange, --base-url and --name"
+    return f"; it has candles of {others[0]!r}: {instead}"
 
 
 def check_seed(seed: int | None, sample: int | None) -> None:

@@ -71,7 +71,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _asked(path: Path, symbol: str | None, timeframe: str | None, exchange: str) -> Asked:
-    by_name = series_of_name(path, exchange) if symbol is None or timeframe is None else None
+    by_name = _by_name(path, exchange) if symbol is None or timeframe is None else None
     if by_name is not None:
         symbol, timeframe = symbol or by_name[0], timeframe or by_name[1]
     if symbol is None or timeframe is None:
@@ -89,7 +89,7 @@ def _of_folder(path: Path, symbol: str | None, timeframe: str | None, exchange: 
     unfit = next((said.unfit for said in statements_of_name(path)[1] if said.unfit), None)
     if unfit is not None:
         return Left(str(path), f"it has {unfit}, not candles")
-    by_name = series_of_name(path, exchange)
+    by_name = _by_name(path, exchange)
     if by_name is None:
         if symbol is None or timeframe is None:
             return Left(str(path), "its name has no market and timeframe")
@@ -98,3 +98,9 @@ def _of_folder(path: Path, symbol: str | None, timeframe: str | None, exchange: 
     if wanted != by_name:
         return Left(str(path), f"it has {' '.join(by_name)}")
     return Asked(str(path), *wanted)
+
+
+def _by_name(path: Path, exchange: str) -> tuple[str, str] | None:
+    """Return the series that the name of a file says, its market as ``exchange`` writes it."""
+    found = series_of_name(path, exchange)
+    return None if found is None else (named(exchange).spelled(found[0]), found[1])

@@ -147,6 +147,11 @@ class HttpExchange(Titled):
         """Raise ``RequestError`` if the exchange can't have this market or timeframe; nothing is sent."""
         raise NotImplementedError
 
+    @staticmethod
+    def spelled(symbol: str) -> str:
+        """Return a market that a file's name says, such as ``KRW-BTC``, as the exchange writes it."""
+        return symbol
+
     def _check_timeframe(self, timeframe: Timeframe) -> None:
         if Timeframe.of(timeframe) not in self.timeframes:
             names = ", ".join(map(str, self.timeframes))

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-from rxcandles.errors import ExchangeError, UnknownMarketError
+from rxcandles.errors import ExchangeError, InvalidResponseError, UnknownMarketError
 from rxcandles.events import OffGridEvent, log_event
 from rxcandles.exchanges.answers import Answer, Refused, excerpt
 from rxcandles.exchanges.binance.decode import Klines, decode_klines, decode_markets
 from rxcandles.exchanges.binance.failures import error_code, failure, used_weight
-from rxcandles.exchanges.binance.symbols import meant
+from rxcandles.exchanges.binance.symbols import joined, meant
 from rxcandles.exchanges.headers import http_date
 from rxcandles.exchanges.http import HttpExchange
 from rxcandles.limiters import Limit
@@ -77,6 +77,11 @@ class BinanceExchange(HttpExchange):
         self._check_timeframe(timeframe)
 
     @staticmethod
+    def spelled(symbol: str) -> str:
+        """Return a market that a file's name says, such as ``USDT-BTC``, as Binance writes it: ``BTCUSDT``."""
+        return joined(symbol)
+
+    @staticmethod
     def absent_slot(timeframe: Timeframe) -> AbsentSlot:
         """Return ``outage``: Binance has a candle even if nobody traded."""
         return "outage"
@@ -105,7 +110,14 @@ class BinanceExchange(HttpExchange):
         if len(klines.rows) > count:
             start = rows[-1].open_time
         elif klines.came >= limit and klines.first_open is not None:
-            start = min(timeframe.ceil(klines.first_open), to)
+            start = timeframe.ceil(klines.first_open)
+            if start >= to:
+                # A page that covers nothing would say that nothing older is kept.
+                raise InvalidResponseError(
+                    f"{asked}: all {klines.came} candles of the page open off the grid inside one slot, so it proves "
+                    f"nothing; ask for an end at or before {time_text(timeframe.floor(klines.first_open))}: "
+                    f"{excerpt(answer.body)}"
+                )
         else:
             start = BEGINNING
         date = answer.headers.get("Date")

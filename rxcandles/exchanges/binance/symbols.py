@@ -7,7 +7,7 @@ from typing import Final
 
 from rxcandles.model.pairs import QUOTES, base_and_quote
 
-__all__ = ["meant"]
+__all__ = ["joined", "meant"]
 
 _ABROAD: Final = {"USD": "USDT", "KRW": "USDT"}
 """Currencies in which nothing is priced there, and what to suggest for each."""
@@ -34,3 +34,13 @@ def meant(symbol: str) -> str | None:
     if base in _ABROAD:
         base, quote = quote, base
     return f"{base}{_ABROAD.get(quote, quote)}"
+
+
+def joined(symbol: str) -> str:
+    """Return ``USDT-BTC``, as the names of files are read, as Binance's code; all else, and a market in won, as it is.
+
+    >>> [joined(each) for each in ("USDT-BTC", "BTC-ETH", "TRY-USDT", "BTCUSDT", "KRW-BTC")]
+    ['BTCUSDT', 'ETHBTC', 'USDTTRY', 'BTCUSDT', 'KRW-BTC']
+    """
+    parts = base_and_quote(symbol)
+    return symbol if parts is None or parts[1] in _ABROAD else "".join(parts)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rxcandles.errors import RequestError
+from rxcandles.model.pairs import base_and_quote
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, meant_by
 
 __all__ = ["frame_called", "names_market", "same_coin", "same_exchange", "same_market"]
@@ -62,8 +63,8 @@ def frame_called(text: str) -> Timeframe | None:
 def _spellings(symbol: str) -> set[str]:
     parts = re.split(r"[-_/]", symbol.upper())
     if len(parts) != 2:
-        match = re.fullmatch(rf"(\w+?)({'|'.join(sorted(_QUOTES))})", symbol.upper())
-        return {f"{match[1]}{mark}{match[2]}" for mark in "-_/"} if match else set()
+        pair = base_and_quote(symbol.upper())
+        return {f"{pair[0]}{mark}{pair[1]}" for mark in "-_/"} | {f"{pair[1]}-{pair[0]}"} if pair else set()
     coin, quote = _coin_and_quote(*parts)
     names = {coin, coin + quote, *(f"{coin}{mark}{quote}" for mark in "-_/")}
     if quote in _QUOTES:

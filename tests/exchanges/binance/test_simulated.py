@@ -60,3 +60,20 @@ async def test_revised(simulator: BinanceSimulator) -> None:
         again = list(await provider.get_candles("XUSDT", "1m", **asked))
     assert [2 * each.volume for each in first] == [each.volume for each in again]
     assert summary.revised_count == sum(each.traded for each in first) > 0
+
+
+async def test_off_grid_alone_proves_nothing() -> None:
+    """A page with no row on the grid, all inside one slot, is an error: older candles are not taken for gone."""
+    day = 1_518_048_000
+    off = tuple((day + 800 * each) * 1000 + 1 for each in range(200))
+    market = Market("XUSDT", 0.4, listed=day - 864_000, halts=((day, day + 172_800),), base_price=12, off_grid=off)
+    async with (
+        BinanceSimulator([market], rate=None, clock=lambda: day + 864_000.0) as simulator,
+        rxcandles.connect(
+            ":memory:", "binance", simulator.base_url, rate_limit=None, retry=rxcandles.Retry(attempts=1)
+        ) as provider,
+    ):
+        with pytest.raises(rxcandles.IncompleteError, match="inside one slot"):
+            await provider.collect_candles_only(
+                "XUSDT", "1d", since=to_datetime(day - 432_000), until=to_datetime(day + 259_200)
+            )

@@ -189,3 +189,19 @@ def test_encoding_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert main([*words, "--tz", "KST"]) == 0
     assert capsys.readouterr().err == "rxcandles: theirs.csv: times without a zone were taken as KST, as tz says\n"
+
+
+@pytest.mark.parametrize("name", ["ETH_USDT-1h.csv", "ETHUSDT-1h.csv", "ETHUSDT_1h.csv", "USDT_TRY-1h.csv"])
+def test_market_of_binance_in_a_name(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """With ``--exchange binance`` a market in a file's name is Binance's, however the name writes it."""
+    (Path.cwd() / name).write_text("date,open,high,low,close,volume\n2024-01-01T00:00:00Z,5,6,4,5,1\n")
+    symbol = "USDTTRY" if "TRY" in name else "ETHUSDT"
+    assert main(["import", name, "--exchange", "binance"]) == 0
+    assert capsys.readouterr().out.startswith(f"{symbol} 60m: 1 candle from {name}")
+
+
+def test_market_in_won_is_none_of_binance(capsys: pytest.CaptureFixture[str]) -> None:
+    """A market in won is not made one of Binance."""
+    (Path.cwd() / "ETH_KRW-1h.csv").write_text("date,open,high,low,close,volume\n2024-01-01T00:00:00Z,5,6,4,5,1\n")
+    assert main(["import", "ETH_KRW-1h.csv", "--exchange", "binance"]) == 2
+    assert "did you mean 'ETHUSDT'?" in capsys.readouterr().err
