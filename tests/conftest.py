@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,6 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many workers again as there are cores: tests wait for processes, sockets and files part of their time."""
-    cores = os.cpu_count() or 1
-    return cores + (cores + 1) // 2
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ def url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.parametrize(("kills", "processes", "durability"), [(18, 1, "normal"), (8, 1, "full"), (8, 2, "normal")])
+@pytest.mark.parametrize(("kills", "processes", "durability"), [(12, 1, "normal"), (6, 1, "full"), (8, 2, "normal")])
 def test_kill(url: str, tmp_path: Path, kills: int, processes: int, durability: Durability) -> None:
     """Each mode is killed, alone and beside another writer of the same file; what is left is true, and goes on."""
     siege = Siege(url, tmp_path, seed=kills, count=600, durability=durability)

@@ -489,7 +489,7 @@ TestCollecting = Collecting.TestCase
 TestCollectingAtBinance = CollectingAtBinance.TestCase
 LONG = os.environ.get("RXCANDLES_EXAMPLES")
 TestCollecting.settings = settings(
-    max_examples=int(LONG or 18),
+    max_examples=int(LONG or 14),
     stateful_step_count=30,
     deadline=None,
     derandomize=LONG is None,
@@ -498,7 +498,7 @@ TestCollecting.settings = settings(
 )
 
 
-TestCollectingAtBinance.settings = settings(TestCollecting.settings, max_examples=int(LONG or 4))
+TestCollectingAtBinance.settings = settings(TestCollecting.settings, max_examples=int(LONG or 3))
 
 
 def test_a_second_question_far_above() -> None:
