@@ -10,6 +10,7 @@ PROGRAMS = {
     "modes": "each mode in turn with the system that they replace: wall, CPU, peak RSS",
     "memory": "resident memory over candles collected; memray runs (--memray), drawn (--plot)",
     "floor": "storage-only in turn with hand-written code that does nothing else; also `--exchange binance`",
+    "versus": "storage-only in turn with that of another checkout, against one simulator",
     "clients": "ten clients of other people, row for row beside what is stored",
     "together": "the same candles asked for by several at once: requests",
     "peers": "ccxt and pyupbit into SQLite in turn with storage-only",
