@@ -33,6 +33,7 @@ from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.ports.declared import page_unit
 from rxcandles.stores.sqlite.reading import read_rows
+from rxcandles.stores.sqlite.schema import SERIES_ID_SQL
 from rxcandles.stores.sqlite.with_trades import rows_of
 
 __all__ = ["compare", "compare_some", "page_before"]
@@ -202,9 +203,7 @@ class _Comparing:
 
 
 def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[int, Row]:
-    (number,) = connection.execute(
-        "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", series
-    ).fetchone()
+    (number,) = connection.execute(SERIES_ID_SQL, series).fetchone()
     rows = rows_of(*read_rows(connection, number, *span, "oldest_first", -1))
     return {row.open_time: row for row in rows}
 

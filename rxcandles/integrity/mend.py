@@ -20,6 +20,7 @@ from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Series
 from rxcandles.stores.sqlite.claiming import put_right
 from rxcandles.stores.sqlite.reading import COUNT_SQL
+from rxcandles.stores.sqlite.schema import SERIES_ID_SQL
 from rxcandles.stores.sqlite.transaction import transaction
 
 __all__ = ["NO_TIME", "Mending", "RepairPlan", "grid_spans", "mend"]
@@ -82,9 +83,7 @@ def mend(connection: sqlite3.Connection, plan: RepairPlan) -> int:
 
 def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
     connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", mending.series)
-    (number,) = connection.execute(
-        "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", mending.series
-    ).fetchone()
+    (number,) = connection.execute(SERIES_ID_SQL, mending.series).fetchone()
     deleted = connection.execute(f"DELETE FROM candles WHERE series = ? AND {NO_TIME}", (number,)).rowcount
     for span in mending.dropped:
         sql = "DELETE FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"

@@ -106,9 +106,7 @@ class Asking:
         if doubtful:
             # If a candle comes after all, its neighbourhood is no longer covered until it has been fetched.
             await self._pending.remember(series.symbol, frame, doubtful)
-        covered = SpanSet(
-            tuple((each.start, each.stop) for each in await self._store.coverage(series.symbol, frame, 0, END))
-        )
+        covered = SpanSet(each.span for each in await self._store.coverage(series.symbol, frame, 0, END))
         missing = (await self._left("unfinished", series)).subtract(covered)
         for span in _together(missing.union(doubtful), covered.subtract(doubtful)):
             await self._collect(collector, series, frame, span, absences=bool(doubtful))
@@ -138,7 +136,7 @@ class Asking:
             while True:
                 spans = await self._store.coverage(series.symbol, frame, *((0, edge) if older else (edge, END)))
                 beside = SpanSet(((0, edge) if older else (edge, END),))
-                held = SpanSet(tuple((each.start, each.stop) for each in spans)).intersect(beside)
+                held = SpanSet(each.span for each in spans).intersect(beside)
                 if not held:
                     break
                 end = await self._reaching(series, frame, held, candles, older=older)

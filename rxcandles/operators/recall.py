@@ -129,7 +129,7 @@ class _Reading:
         request = chunk.request
         void = SpanSet(tuple(chunk.run.void)).intersect(SpanSet((whole,)))
         there = await self._store.coverage(request.symbol, request.timeframe, *whole) if void else []
-        left = void.subtract(SpanSet(tuple((each.start, each.stop) for each in there)))
+        left = void.subtract(SpanSet(each.span for each in there))
         if left:
             spans = ", ".join(f"{plain_time(start)} to {plain_time(stop)} UTC" for start, stop in left.spans[:3])
             raise VoidedError(

@@ -101,11 +101,11 @@ async def _held(run: Run) -> _Held:
     void = SpanSet(tuple(run.void)).intersect(SpanSet(((start, stop),)))
     if void:
         there = await store.coverage(*series, start, stop)
-        failed = failed.union(void.subtract(SpanSet(tuple((each.start, each.stop) for each in there))))
+        failed = failed.union(void.subtract(SpanSet(each.span for each in there)))
     if failed:
         # A page may have run over the end of its own segment and brought a part of a failed span: the coverage shows
         # that.
-        covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
+        covered = SpanSet(each.span for each in await store.coverage(*series, start, stop))
         # A run that asks anew finds its spans covered from before, whether it could fetch them or not.
         failed = failed if run.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
@@ -120,7 +120,7 @@ async def _held(run: Run) -> _Held:
     provisional = await provisional_spans(store, request, (BEGINNING if short else start, request.stop))
     covered = SpanSet()
     if run.impossible and not run.anew:
-        covered = SpanSet(tuple((each.start, each.stop) for each in await store.coverage(*series, start, stop)))
+        covered = SpanSet(each.span for each in await store.coverage(*series, start, stop))
     impossible = _impossible(run, (BEGINNING if short else start, stop), covered)
     return _Held(collected, rows, (start, stop), failed, provisional, impossible)
 

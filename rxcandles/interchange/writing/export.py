@@ -171,7 +171,7 @@ class _Series:
     @classmethod
     async def of(cls, store: CandleStore, symbol: str, frame: Timeframe, *, include_imported: bool) -> _Series:
         """Look up a series; raise :class:`RequestError` if only imported candles are stored and they are not wanted."""
-        covered = [(each.start, each.stop) for each in await store.coverage(symbol, frame, BEGINNING, END)]
+        covered = [each.span for each in await store.coverage(symbol, frame, BEGINNING, END)]
         series = cls(with_imported(store, include_imported).reader(symbol, frame), symbol, frame, SpanSet(covered))
         is_empty = not covered and series.end("oldest_first") is None
         if is_empty and not include_imported and isinstance(store, SqliteStore):

@@ -23,6 +23,7 @@ from rxcandles.ports import Reserved
 from rxcandles.stores.sqlite.connection import Connection, Durability, open_connection
 from rxcandles.stores.sqlite.reading import SqliteReader, row_size
 from rxcandles.stores.sqlite.reserving import release, reserve
+from rxcandles.stores.sqlite.schema import SERIES_ID_SQL
 from rxcandles.stores.sqlite.visiting import Visit, at_once
 from rxcandles.util.arguments import check_choice, check_exchange_name, check_number, check_path, check_symbol
 from rxcandles.util.files import temporary_folder
@@ -142,9 +143,7 @@ class SqliteFile(Titled):
         """Return the id of a series in this file; -1 if it has none and ``create`` is False."""
         key = (check_symbol(symbol), Timeframe.of(timeframe).name)
         if key not in self._series:
-            found = await self._open.rows(
-                "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", (self.exchange, *key)
-            )
+            found = await self._open.rows(SERIES_ID_SQL, (self.exchange, *key))
             if not found and create:
                 await self._open.rows(
                     "INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", (self.exchange, *key)

@@ -10,7 +10,7 @@ from rxcandles.errors import RequestError
 from rxcandles.model import Order
 from rxcandles.model.timeframe import time_text
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sqlite.schema import COLUMNS, SERIES_ID_SQL
 from rxcandles.stores.sqlite.shifted import drop_shifted, refuse_shifted, shift_of
 from rxcandles.stores.sqlite.staging import Staging, same_sql, values_sql
 from rxcandles.stores.sqlite.transaction import transaction
@@ -140,7 +140,7 @@ def _take_in(
     if not staged:
         return Taken(0, 0, 0, 0, 0, 0)
     connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", series)
-    number = _one(connection, "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?", *series)
+    number = _one(connection, SERIES_ID_SQL, *series)
     covered = differing = replaced = 0
     if found := shift_of(connection, number):
         if not replace:

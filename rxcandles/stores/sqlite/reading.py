@@ -15,7 +15,7 @@ from rxcandles.stores.sqlite.errors import store_error
 from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.odd import check_rows
 from rxcandles.stores.sqlite.older import lay_beside
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sqlite.schema import COLUMNS, SERIES_ID_SQL
 from rxcandles.stores.sqlite.with_trades import has_trades, rows_of
 from rxcandles.util.arguments import check_choice, check_count
 
@@ -97,7 +97,7 @@ class SqliteReader:
         self._file = OpenedFile(database, name, frozen=access.frozen)
         weakref.finalize(self, self._connection.close)
         found = self._all(
-            "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?",
+            SERIES_ID_SQL,
             exchange,
             symbol,
             timeframe.name,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "CLAIMS_SINCE", "CLAIM_COLUMNS", "COLUMNS", "IMPORTS_COLUMNS", "MIGRATIONS", "VERSION"]
+__all__ = [
+    "APPLICATION_ID",
+    "CLAIMS_SINCE",
+    "CLAIM_COLUMNS",
+    "COLUMNS",
+    "IMPORTS_COLUMNS",
+    "MIGRATIONS",
+    "SERIES_ID_SQL",
+    "VERSION",
+]
 
 APPLICATION_ID: Final = 0x52784364
 """``PRAGMA application_id`` of our files ("RxCd"), so that the database of another program is never written to."""
@@ -20,6 +29,9 @@ CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "t
 
 IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
 """The columns of an import, without its id."""
+
+SERIES_ID_SQL: Final = "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?"
+"""The number of a series, by its names."""
 
 _FIRST: Final = (
     """

@@ -80,7 +80,7 @@ class WithImported:
         reached = self._stretches[key].intersect(SpanSet(((start, stop),)))
         if not reached:
             return covered
-        rows = {(each.start, each.stop): each.rows for each in covered}
+        rows = {each.span: each.rows for each in covered}
         both = reached.union(SpanSet(tuple(rows)))
         return [Covered(*span, rows.get(span, IMPORTED)) for span in reversed(both.spans)][:limit]
 
