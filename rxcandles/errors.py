@@ -13,12 +13,14 @@
     │   ├── InvalidResponseError       not an answer to the question: asked again, never stored
     │   │   └── ContradictionError     an answer contradicts what is known: asked again, never stored
     │   ├── BannedError                418: stop until the block is over
+    │   ├── StreamRefusedError         a stream's subscription was refused: asking again does not help
     │   └── PassingError               worth another attempt
     │       ├── ConnectionFailedError  refused, reset, cut short, timed out
     │       │   ├── CertificateError   the server's certificate is invalid: a person must mend that
     │       │   └── UnreachableError   the server has never answered, and the patience is used up
     │       ├── ServerError            5xx
-    │       └── RateLimitedError       429
+    │       ├── RateLimitedError       429
+    │       └── StreamClosedError      a stream's connection has ended
     ├── StoreError                     the database can't be opened, read or written, or has disappeared
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
@@ -63,6 +65,8 @@ __all__ = [
     "SeveralFailedError",
     "StageCancelledError",
     "StoreError",
+    "StreamClosedError",
+    "StreamRefusedError",
     "UnknownMarketError",
     "UnprovenError",
     "UnreachableError",
@@ -319,6 +323,26 @@ class RateLimitedError(PassingError):
     """
 
     status = 429
+
+
+class StreamClosedError(PassingError):
+    """A connection of a stream has ended, with the ``code`` of its close frame, or 1006 if there was none.
+
+    >>> rxcandles.StreamClosedError("the connection ended", code=1001).code
+    1001
+    """
+
+    def __init__(self, message: str, code: int = 1006) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StreamRefusedError(ExchangeError):
+    """The exchange refused to stream what was subscribed to, and would refuse the same words again.
+
+    >>> rxcandles.StreamRefusedError("INVALID_PARAM: wrong codes").retryable
+    False
+    """
 
 
 class StoreError(RxCandlesError):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
 from rxcandles.errors import RequestError
-from rxcandles.util.arguments import check_choice, check_count, check_flag
+from rxcandles.util.arguments import check_choice, check_count, check_flag, check_number
 
-__all__ = ["CollectionConfig", "StreamingConfig", "recommend_mode"]
+__all__ = ["CollectionConfig", "FollowConfig", "StreamingConfig", "recommend_mode"]
 
 
 def _flag(_: object, attribute: attrs.Attribute[bool], value: bool) -> None:
@@ -56,6 +56,51 @@ class StreamingConfig:
     enable_backpressure: bool = attrs.field(default=True, validator=_flag)
     """Whether a slow consumer slows the collection. Otherwise the collection runs ahead at full speed, into the store,
     and memory holds the same few chunks."""
+
+
+def _settle(_: object, attribute: attrs.Attribute[float | None], value: float | None) -> None:
+    if value is not None:
+        check_number(attribute.name, value, 0, 3600, what="seconds, or None,")
+
+
+def _period(_: object, attribute: attrs.Attribute[object], value: object) -> None:
+    if value != "each":
+        check_number(attribute.name, value, 0, 86_400, above=True, what="seconds, or 'each',")
+
+
+def _seconds(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    check_number(attribute.name, value, 1, 604_800, what="seconds")
+
+
+def _auto_or_off(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    check_choice(attribute.name, value, ("auto", "off"))
+
+
+@attrs.frozen
+class FollowConfig:
+    """How ``follow`` asks, and what it tells besides closed candles.
+
+    >>> FollowConfig(forming=True).stream
+    'auto'
+    """
+
+    forming: bool = attrs.field(default=False, validator=_flag)
+    """Whether updates of the forming candle come too (``FormingUpdate``): the newest, when you have room for it."""
+    provisional: bool = attrs.field(default=False, validator=_flag)
+    """Whether a candle is told of when the stream closes it, before a page confirms it (``ClosedUpdate``)."""
+    settle: float | None = attrs.field(default=None, validator=_settle)
+    """Seconds after its end in which a candle may still change; None for the exchange's own, which is also the least."""
+    overlap: int = attrs.field(default=3, validator=_at_least_one)
+    """Closed candles that each page reads again, since a late trade may have changed them."""
+    confirm: Literal["each"] | float = attrs.field(default="each", validator=_period)
+    """``"each"`` asks at the end of every candle; a number of seconds asks that often. If all markets together would
+    take more than half of the rate, it is as often as half of the rate allows."""
+    audit: float = attrs.field(default=900.0, validator=_seconds)
+    """Seconds after which the latest page of a market is read again, even if its stream is silent."""
+    stream: Literal["auto", "off"] = attrs.field(default="auto", validator=_auto_or_off)
+    """Whether to use the exchange's stream, if it has one."""
+    ring: int = attrs.field(default=200, validator=_at_least_one)
+    """The most unconfirmed candles of a market that are kept while the exchange does not answer."""
 
 
 SCENARIO_MODES: Final[Mapping[str, str]] = {

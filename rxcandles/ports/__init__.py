@@ -16,12 +16,17 @@ from rxcandles.ports.store import (
     with_imported,
     zone_of,
 )
+from rxcandles.ports.stream import Beat, Frame, FrameStream, Heard, Streaming, StreamRules
 
 __all__ = [
     "IMPORTED",
+    "Beat",
     "CandleStore",
     "Covered",
     "Exchange",
+    "Frame",
+    "FrameStream",
+    "Heard",
     "Impossible",
     "Market",
     "Page",
@@ -31,6 +36,8 @@ __all__ = [
     "Reserving",
     "RowReader",
     "Series",
+    "StreamRules",
+    "Streaming",
     "Written",
     "absent_of",
     "impossible_in",
