@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from json import dumps
 from math import ceil, inf
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from rxcandles.model.spans import Span
 from rxcandles.simulator.answers import Answer, CandleQuery, error
+from rxcandles.simulator.faces.upbit_stream import UPBIT_PATH, UPBIT_RULES, UpbitTalk, upgrade_headers
 from rxcandles.simulator.illness import Illness
 from rxcandles.simulator.limit import Limit, Verdict
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
 from rxcandles.simulator.query import MARKETS_PATH, no_route, parse, routed
 from rxcandles.simulator.sending import upbit_headers
 from rxcandles.simulator.server import Server
+from rxcandles.simulator.sockets import Sockets
+from rxcandles.simulator.talk import Reader
 from rxcandles.simulator.text import UNIT, decimal_text
 
 __all__ = ["Simulator"]
@@ -53,6 +56,8 @@ class Simulator(Server):
     of bounds, ``OSError`` where the port is taken. Leaving the block closes all connections at once.
     """
 
+    ws_path: ClassVar[str] = UPBIT_PATH
+
     def __init__(
         self,
         markets: Iterable[Source] = DEFAULT_MARKETS,
@@ -71,6 +76,14 @@ class Simulator(Server):
             markets, latency=latency, clock=clock, seed=seed, gzip=gzip, host=host, port=port, outages=outages
         )
         self.limit = Limit(rate, ban_after)
+        reader = Reader(self.markets.get, self.form)
+        self.sockets = Sockets(
+            self,
+            UPBIT_RULES,
+            rate is not None,
+            lambda path, _query, now: UpbitTalk(reader, now) if path == UPBIT_PATH else None,
+            upgrade_headers,
+        )
 
     def _limited(self, path: str, request: web.BaseRequest) -> Verdict | None:
         if not routed(path):

@@ -18,6 +18,7 @@ from rxcandles.simulator.faces.binance.info import exchange_info
 from rxcandles.simulator.faces.binance.klines import Klines
 from rxcandles.simulator.faces.binance.markets import BINANCE_MARKETS
 from rxcandles.simulator.faces.binance.query import KLINES_PATH, PING_PATH, TIME_PATH, WEIGHTS, read_klines
+from rxcandles.simulator.faces.binance.stream import BINANCE_RULES, binance_talk
 from rxcandles.simulator.faces.binance.weights import Weights
 from rxcandles.simulator.forms import Form
 from rxcandles.simulator.illness import Illness
@@ -25,6 +26,8 @@ from rxcandles.simulator.limit import Verdict
 from rxcandles.simulator.market import Market, Served, Source
 from rxcandles.simulator.sending import answer_headers
 from rxcandles.simulator.server import Server
+from rxcandles.simulator.sockets import Sockets
+from rxcandles.simulator.talk import Reader
 from rxcandles.util.arguments import refusal as bad_argument
 
 __all__ = ["BINANCE_MARKETS", "BinanceSimulator"]
@@ -78,6 +81,15 @@ class BinanceSimulator(Server):
         self.limit = Weights(rate, ban_after)
         self.words = BinanceWords(rate or 6000)
         self._klines: dict[str, Klines] = {}
+        self.closed_after = 0.005
+        """Seconds from a candle's end to the frame that says that it is closed (recorded: 0.004 to 2.0)."""
+        reader = Reader(self._klines_of, BINANCE)
+        self.sockets = Sockets(
+            self,
+            BINANCE_RULES,
+            rate is not None,
+            lambda path, query, now: binance_talk(reader, path, query, self.closed_after, now),
+        )
 
     def _served_as(self, market: Source) -> Source:
         if not isinstance(market, Market):
