@@ -69,7 +69,9 @@ class Follower(Source):
         self._wake = asyncio.Event()
         self._down = 0
         """Questions in a row, of any market, that the exchange did not answer."""
-        self._questions = Questions(parts, self.markets, timeframe, config, self.settle, self.clock, self._settled)
+        self._questions = Questions(
+            parts, self.markets, timeframe, config, self.settle, self.clock, self._settled, patient=not once
+        )
         self.listening = Listening(
             parts.exchange, self.markets, timeframe, config, self.settle, self.clock, self._shown, self._changed
         )
@@ -129,7 +131,7 @@ class Follower(Source):
     def _done(self) -> bool:
         goal, markets = self._goal, self.markets.values()
         return goal is not None and all(
-            not each.busy and (each.state == "refused" or each.heard >= goal) for each in markets
+            not each.busy and (each.state == "refused" or (each.heard >= goal and not each.doubts)) for each in markets
         )
 
     def _edge(self, now: float) -> int:

@@ -31,12 +31,13 @@ class Frontier:
 
 
 async def frontier(
-    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int, asked: Mapping[int, int]
+    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int, asked: Mapping[int, int], fresh: float
 ) -> Frontier:
     """Return how far ``[start, stop)`` is proven.
 
     A doubtful absence at the end is not proven until a candle comes behind it, or the exchange has confirmed it. A
-    doubtful gap holds up what comes behind it until it was asked about again.
+    doubtful gap that ends after ``fresh`` holds up what comes behind it until it was asked about again: a server that
+    lags behind may lack its candles.
 
     * ``asked``: how often doubtful gaps were asked about again, by their start.
     """
@@ -55,6 +56,6 @@ async def frontier(
     for claim in await store.claims(symbol, timeframe, start, reach):
         if claim.kind == "head" and claim.stop >= reach:
             proven = min(proven, max(start, claim.start))
-        elif claim.kind == "gap" and asked.get(max(start, claim.start), 0) < DOUBTS:
+        elif claim.kind == "gap" and claim.stop > fresh and asked.get(max(start, claim.start), 0) < DOUBTS:
             doubts.append(max(start, claim.start))
     return Frontier(min([proven, *doubts]), reach, tuple(doubts))

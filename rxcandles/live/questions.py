@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Final
 
 import attrs
@@ -10,7 +11,7 @@ import attrs
 from rxcandles.engine.chunk import Chunk
 from rxcandles.errors import ExchangeError
 from rxcandles.live.clock import ServerClock
-from rxcandles.live.frontier import frontier
+from rxcandles.live.frontier import Frontier, frontier
 from rxcandles.live.market import Market
 from rxcandles.live.parts import Parts
 from rxcandles.live.witnessed import Witnessed
@@ -23,6 +24,8 @@ from rxcandles.operators import with_backpressure
 __all__ = ["Answer", "Questions", "brief"]
 
 _DAY: Final = 86_400
+_FRESH: Final = 600
+"""Seconds before the newest candle in which a doubtful gap may be the fault of a server that lags behind."""
 _IMPOSSIBLE: Final = 3
 """How often a candle with impossible values is asked for before candles behind it are handed out."""
 _LONGEST: Final = 200
@@ -48,7 +51,10 @@ class Answer:
 
 
 class Questions:
-    """Asks about markets, any number at once; ``settled`` is called whenever more of one is known."""
+    """Asks about markets, any number at once; ``settled`` is called whenever more of one is known.
+
+    * ``patient``: whether a fresh gap that is doubtful is asked about again before candles behind it are handed out.
+    """
 
     def __init__(
         self,
@@ -59,6 +65,8 @@ class Questions:
         settle: float,
         clock: ServerClock,
         settled: Callable[[Market], object],
+        *,
+        patient: bool = True,
     ) -> None:
         self._store = parts.store
         self._page = parts.exchange.page_limit
@@ -67,6 +75,7 @@ class Questions:
         self._settle = settle
         self._clock = clock
         self._settled = settled
+        self._patient = patient
         witnessed = Witnessed(parts.exchange, timeframe, markets, lambda page: clock.said(page.server_time))
         self.chunks = parts.chunks(witnessed)
         """The pipeline, with the exchange held against its stream."""
@@ -145,7 +154,7 @@ class Questions:
 
     async def _advance(self, market: Market, stop: int) -> bool:
         """Read from the store how far the market is known; return whether that is further than before."""
-        found = await frontier(self._store, market.symbol, self._timeframe, market.proven, stop, market.doubts)
+        found = await self._frontier(market, stop)
         if found.proven <= market.proven and found.heard <= market.heard:
             return False
         market.proven, market.heard = max(market.proven, found.proven), max(market.heard, found.heard)
@@ -156,7 +165,7 @@ class Questions:
     async def _conclude(self, market: Market, edge: int, answer: Answer) -> None:
         """Decide whether the answer was whole, and go on behind what can't be had."""
         while True:
-            found = await frontier(self._store, market.symbol, self._timeframe, market.proven, edge, market.doubts)
+            found = await self._frontier(market, edge)
             if found.lacking is None:
                 break
             span, why = found.lacking
@@ -168,3 +177,7 @@ class Questions:
         await self._advance(market, edge)
         answer.whole = market.heard >= edge and not found.doubts and found.lacking is None
         market.tries = 0 if answer.whole else market.tries + 1
+
+    async def _frontier(self, market: Market, stop: int) -> Frontier:
+        fresh = stop - max(_FRESH, 10 * self._timeframe.seconds) if self._patient else inf
+        return await frontier(self._store, market.symbol, self._timeframe, market.proven, stop, market.doubts, fresh)
