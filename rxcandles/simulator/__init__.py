@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rxcandles.simulator import faults
+    from rxcandles.simulator import faults, streamfaults
     from rxcandles.simulator.answers import Answer, Asked, Logged
     from rxcandles.simulator.faces.binance import BinanceSimulator
     from rxcandles.simulator.faces.upbit import Simulator
@@ -38,6 +38,7 @@ __all__ = [
     "Stats",
     "faults",
     "serve",
+    "streamfaults",
 ]
 
 _HOMES = {
@@ -54,8 +55,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "faults":
-        return import_module("rxcandles.simulator.faults")
+    if name in ("faults", "streamfaults"):
+        return import_module(f"rxcandles.simulator.{name}")
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"rxcandles.simulator.{home}"), name)

@@ -16,7 +16,7 @@ from rxcandles.simulator.sending import reset
 from rxcandles.simulator.talk import Close, Ping, Pong, Said, Shown, Talk, Text
 
 if TYPE_CHECKING:
-    from rxcandles.simulator.sockets import Sockets
+    from rxcandles.simulator.switchboard import Switchboard
 
 __all__ = ["Connection"]
 
@@ -32,15 +32,17 @@ _SHORTEST_SLEEP: Final = 0.001
 
 
 class Connection:
-    """One WebSocket, ``number`` of the simulator, counted from 1."""
+    """One WebSocket: ``number``, counted from 1, of a simulator's."""
 
-    def __init__(self, sockets: Sockets, number: int, request: web.BaseRequest, talk: Talk, now: float) -> None:
-        self.number = number
+    def __init__(self, sockets: Switchboard, request: web.BaseRequest, talk: Talk, now: float) -> None:
+        self.number = 0
         self.talk = talk
         self.code = _ABNORMAL
         """What closed it, or will have."""
         self.black = False
         """Whether nothing is sent nor read any more."""
+        self.over = False
+        """Whether this side has ended it."""
         self._sockets = sockets
         self._request = request
         self._opened = self._alive = self._pinged = now
@@ -49,13 +51,15 @@ class Connection:
         self._stream = web.WebSocketResponse(autoping=False, autoclose=False, compress=sockets.deflate)
         self._limits = [Window(count, seconds) for count, seconds in sockets.message_limits]
         self._sending = asyncio.Lock()
-        self._over = False
         self._last: bytes = b'{"status":"UP"}'
 
-    async def run(self, headers: dict[str, str]) -> web.WebSocketResponse:
-        """Upgrade, and talk until either side has had enough."""
+    async def open(self, headers: dict[str, str]) -> None:
+        """Upgrade."""
         self._stream.headers.update(headers)
         await self._stream.prepare(self._request)
+
+    async def talk_on(self) -> web.StreamResponse:
+        """Talk until either side has had enough."""
         async with asyncio.TaskGroup() as group:
             pump = group.create_task(self._pump())
             await self._read()
@@ -64,7 +68,7 @@ class Connection:
 
     async def step(self, now: float) -> None:
         """Say what is due."""
-        if self.black or self._over:
+        if self.black or self.over:
             return
         sockets = self._sockets
         if now - self._opened >= sockets.max_age:
@@ -75,13 +79,14 @@ class Connection:
             self._pinged, self._unanswered = now, min(now, self._unanswered)
             await self.say([Ping(str(int(now * 1000)))])
         await self.say(self.talk.beats(now))
-        await self.say(sockets.changed(self.number, self.talk.shown(now - sockets.lag), now))
+        behind = now - sockets.lag
+        await self.say(sockets.changed(self.number, self.talk.shown(behind), behind))
 
     async def say(self, said: Iterable[Said]) -> None:
         """Send these one after the other; nothing where the connection is over."""
         async with self._sending:
             for each in said:
-                if self.black or self._over:
+                if self.black or self.over:
                     return
                 with suppress(ConnectionError):
                     await self._say(each)
@@ -105,16 +110,16 @@ class Connection:
 
     def due(self, now: float) -> float:
         """Return when something has to be done next."""
-        if self.black or self._over:
+        if self.black or self.over:
             return inf
         sockets = self._sockets
-        shown = self.talk.due(now - sockets.lag)
+        shown = self.talk.due(now - sockets.lag) + sockets.lag
         closes = min(self._alive + sockets.idle, self._opened + sockets.max_age, self._unanswered + sockets.pong)
         return min(shown, closes, self._pinged + sockets.ping, sockets.due)
 
     async def _pump(self) -> None:
         clock = self._sockets.clock
-        while not self._over:
+        while not self.over:
             now = clock()
             await asyncio.sleep(max(_SHORTEST_SLEEP, min(_LONGEST_SLEEP, self.due(now) - now)))
             await self._sockets.tick(clock())
@@ -126,26 +131,26 @@ class Connection:
             if self.black:
                 # Whatever comes is read by nobody, until the client leaves.
                 await asyncio.Event().wait()
-            now = self._alive = self._sockets.clock()
+            self._alive = self._sockets.clock()
             if message.type is WSMsgType.PING:
                 await self.say([Pong(message.data)])
             elif message.type is WSMsgType.PONG:
                 self._unanswered = inf
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                await self._hear(message.data, now)
+                await self._hear(message.data)
             else:
                 break
-        if not self._over:
+        if not self.over:
             self.end(self._stream.close_code or _ABNORMAL)
 
-    async def _hear(self, data: str | bytes, now: float) -> None:
+    async def _hear(self, data: str | bytes) -> None:
         self._sockets.stats.heard += 1
         time = asyncio.get_running_loop().time()
         if None in [window.take(time) for window in self._limits]:
             self.end(_POLICY, "Too many requests")
         else:
             text = data if isinstance(data, str) else data.decode(errors="replace")
-            await self.say(self._sockets.answer(self, text, now))
+            await self.say(self._sockets.answer(self, text))
 
     async def _say(self, said: Said) -> None:
         sockets, now = self._sockets, self._sockets.clock()
@@ -178,7 +183,7 @@ class Connection:
             transport.write(data)
 
     def _leave(self, abort: bool) -> None:
-        self._over = True
+        self.over = True
         transport = self._request.transport
         if transport is None:
             return

@@ -94,7 +94,7 @@ class Talk(Protocol):
         """Return the candles that are to be shown now, each time but once."""
         ...
 
-    def now_shown(self, now: float, previous: bool = False) -> list[Shown]:
+    def stands(self, now: float, previous: bool = False) -> list[Shown]:
         """Return what all subscriptions stand at, or the candle before."""
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,9 @@ import aiohttp
 import pytest
 
 from rxcandles.simulator import Market, Simulator
-from tests.support.streams import Client, connected, ticking, upbit_words
-from tests.support.virtualloop import run_virtual
+from tests.support.streams import Client, connected, ticking, upbit_words, virtual
 
 NOW = 1_788_220_815  # 2026-09-01T00:00:15Z
-
-
-def virtual(test: Any) -> Any:
-    """Run a test on virtual time."""
-
-    @wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        run_virtual(test(*arguments, **named))
-
-    return run
 
 
 def simulator(**options: Any) -> Simulator:

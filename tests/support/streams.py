@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import wraps
 from typing import Any
 
 import aiohttp
 
 from rxcandles.simulator.server import Server
+from tests.support.virtualloop import run_virtual
 
-__all__ = ["Client", "connected", "ticking", "upbit_words"]
+__all__ = ["Client", "connected", "ticking", "upbit_words", "virtual"]
 
 
 def ticking(start: float) -> Callable[[], float]:
@@ -26,6 +28,16 @@ def upbit_words(*codes: str, kind: str = "candle.1m", format: str | None = None,
     """A subscription to candles as Upbit wants it."""
     parts = [{"ticket": "test"}, {"type": kind, "codes": codes, **more}]
     return json.dumps([*parts, {"format": format}] if format else parts)
+
+
+def virtual(test: Any) -> Any:
+    """Run a test on virtual time."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        run_virtual(test(*arguments, **named))
+
+    return run
 
 
 class Client:

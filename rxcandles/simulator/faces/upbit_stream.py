@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.simulator.sockets import SocketRules
+from rxcandles.simulator.socketrules import SocketRules
 from rxcandles.simulator.talk import Close, Reader, Said, Shown, Text
 from rxcandles.simulator.text import DAY, KST, clock_text, day_text
 
@@ -99,10 +99,10 @@ class UpbitTalk:
         self._cycle = floor(now)
         return [shown for asked in self._asked if not asked.only_snapshot for shown in self._changed(asked, now)]
 
-    def now_shown(self, now: float, previous: bool = False) -> list[Shown]:
-        """Return a snapshot of each market, as at subscription, or of the candle before."""
+    def stands(self, now: float, previous: bool = False) -> list[Shown]:
+        """Return a what each market stands at, or the candle before."""
         return [
-            self._shown(asked, rows[-1], snapshot=True)
+            self._shown(asked, rows[-1])
             for asked in self._asked
             if (rows := self._reader.newest(asked.symbol, asked.timeframe, 1 + previous, now))
         ]

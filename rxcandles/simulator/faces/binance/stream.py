@@ -17,7 +17,7 @@ import attrs
 
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator.faces.binance.intervals import interval, zone_seconds
-from rxcandles.simulator.sockets import SocketRules
+from rxcandles.simulator.socketrules import SocketRules
 from rxcandles.simulator.talk import Reader, Said, Shown, Text
 
 __all__ = ["BINANCE_RULES", "BinanceTalk", "binance_talk"]
@@ -102,9 +102,9 @@ class BinanceTalk:
         if now <= self._looked:
             return []
         before, self._looked = self._looked, now
-        return [shown for asked in self._streams for shown in self._stands(asked, before, now)]
+        return [shown for asked in self._streams for shown in self._news(asked, before, now)]
 
-    def now_shown(self, now: float, previous: bool = False) -> list[Shown]:
+    def stands(self, now: float, previous: bool = False) -> list[Shown]:
         """Return what all subscriptions stand at, or the candle before."""
         found = []
         for asked in self._streams:
@@ -162,7 +162,7 @@ class BinanceTalk:
         ends = asked.timeframe.shift(asked.window, 1) + self._closed_after
         return min(ends, (self._looked // asked.every + 1) * asked.every)
 
-    def _stands(self, asked: _Asked, before: float, now: float) -> Iterator[Shown]:
+    def _news(self, asked: _Asked, before: float, now: float) -> Iterator[Shown]:
         frame = asked.timeframe
         ended = frame.floor(now - self._closed_after)
         if asked.window < ended:
