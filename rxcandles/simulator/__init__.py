@@ -1,8 +1,9 @@
 """An exchange on this machine, for tests, demonstrations and users' own tests: Upbit, or Binance's spot market.
 
-Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it. One base series
-makes the candles, and each exchange has a face (:mod:`rxcandles.simulator.faces`). The names here are loaded when first
-used, because pytest imports this package in every session (see :mod:`rxcandles.simulator.fixture`).
+Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it, by pages and by
+WebSocket. One base series makes the candles, and each exchange has a face (:mod:`rxcandles.simulator.faces`). The names
+here are loaded when first used, because pytest imports this package in every session (see
+:mod:`rxcandles.simulator.fixture`).
 """
 
 from __future__ import annotations

@@ -83,7 +83,16 @@ async def send(
         packed = web.Response(body=body, status=answer.status, headers={**headers, "Content-Encoding": "gzip"})
         packed.enable_chunked_encoding()
         return packed
-    return web.Response(body=body, status=answer.status, headers=headers)
+    kind = web.Response if "Date" in headers else _Undated
+    return kind(body=body, status=answer.status, headers=headers)
+
+
+class _Undated(web.Response):
+    """An answer without a ``Date``, which the library gives to each that has none."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Date", None)
 
 
 def reset(transport: asyncio.BaseTransport) -> None:

@@ -137,7 +137,7 @@ class Server(Titled):
 
     @property
     def ws_url(self) -> str:
-        """Where WebSockets are opened: ``ws://127.0.0.1:PORT`` and what the exchange's own address has after it."""
+        """Where WebSockets are opened: ``ws://127.0.0.1:PORT/websocket/v1`` as Upbit, ``…/ws`` as Binance."""
         return f"ws{self.base_url.removeprefix('http')}{self.ws_path}"
 
     @property

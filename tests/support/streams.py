@@ -79,9 +79,10 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(sim: Server, *messages: str, path: str = "", **options: Any) -> AsyncIterator[Client]:
-    """Open a WebSocket at the exchange's address and ``path``, and say these messages."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(sim.ws_url + path, **options) as socket:
+async def connected(sim: Server, *messages: str, path: str | None = None, **options: Any) -> AsyncIterator[Client]:
+    """Open a WebSocket at the exchange's address, or at another ``path``, and say these messages."""
+    url = sim.ws_url if path is None else sim.base_url + path
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, **options) as socket:
         client = Client(socket)
         await client.say(*messages)
         yield client

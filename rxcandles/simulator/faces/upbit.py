@@ -49,7 +49,9 @@ class Simulator(Server):
     free one.
 
     ``faults.add(…)`` lets something go wrong with answers, which a client can see; ``illnesses.add(…)`` lets a replica
-    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`).
+    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`). Candles
+    are streamed at ``ws_url``, from the same markets; ``sockets`` has what goes wrong with connections, and
+    ``sockets.add(…)`` with the candles that they show (``streamfaults``).
 
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out

@@ -35,6 +35,9 @@ _SHORT: Final = {
     "candle_acc_trade_volume": "catv", "candle_acc_trade_price": "catp", "timestamp": "tms", "stream_type": "st",
     "method": "mthd", "result": "rslt", "ticket": "tckt", "codes": "cds",
 }  # fmt: skip
+_ONLY: Final = (("is_only_snapshot", "isOnlySnapshot"), ("is_only_realtime", "isOnlyRealtime"))
+"""What limits a subscription to one kind of message, and what clients of earlier versions call it."""
+
 _FORMATS: Final = ("DEFAULT", "SIMPLE", "JSON_LIST", "SIMPLE_LIST")
 _UP: Final = Text('{"status":"UP"}')
 _UP_SECONDS: Final = 10
@@ -241,5 +244,5 @@ def _asked(part: dict[str, Any], now: float) -> list[_Asked]:
     if label in _OTHERS:
         return []
     frame = Timeframe.of(_FRAMES[label])
-    only = part.get("is_only_snapshot") is True, part.get("is_only_realtime") is True
-    return [_Asked(code, frame, label, *only, now) for code in dict.fromkeys(codes)]
+    only_snapshot, only_realtime = (True in (part.get(name) for name in names) for names in _ONLY)
+    return [_Asked(code, frame, label, only_snapshot, only_realtime, now) for code in dict.fromkeys(codes)]

@@ -52,7 +52,8 @@ class BinanceSimulator(Server):
     only a halt has none. ``rate`` is the weight that passes in a minute of the server's clock (None: no limit); more
     than ``ban_after`` refusals in one bring a ban (None: never). ``latency``, ``clock``, ``seed``, ``outages``,
     ``gzip``, ``host`` and ``port`` are as with :class:`Simulator`, and so are ``faults.add(…)`` and
-    ``illnesses.add(…)``.
+    ``illnesses.add(…)``. Streams of candles are at ``/ws``, ``/ws/<stream>`` and ``/stream?streams=…``; what goes wrong
+    with them is in ``sockets``, as with :class:`Simulator`.
 
     What no record tells: the page of a ``startTime`` after ``endTime`` is empty, a limit below 1 is refused and one
     above 1,000 cut, three days are counted from the epoch, and the bodies of an unknown path and of the firewall's 403
@@ -60,6 +61,7 @@ class BinanceSimulator(Server):
     """
 
     form: ClassVar[Form] = BINANCE
+    ws_path: ClassVar[str] = "/ws"
 
     def __init__(
         self,
