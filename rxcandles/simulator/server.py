@@ -163,6 +163,7 @@ class Server(Titled):
     def reset_stats(self) -> None:
         """Count from zero again, and empty the log. Requests in the house stay counted as such."""
         self.stats = Stats(simultaneous=self.stats.simultaneous, peak=self.stats.simultaneous)
+        self.sockets.reset_stats()
         self.log.clear()
 
     async def __aenter__(self) -> Self:

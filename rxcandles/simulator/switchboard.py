@@ -61,6 +61,7 @@ class Switchboard:
         """Whether messages are binary ones; None as the exchange does."""
         self.stats = SocketStats()
         self._open: list[Connection] = []
+        self._number = 0
         self._stalled_until = -inf
         self._forgotten = 0
         self._planned: list[Planned] = []
@@ -82,6 +83,10 @@ class Switchboard:
         """When something was planned, by the clock."""
         return min((time for time, _ in self._later), default=inf)
 
+    def reset_stats(self) -> None:
+        """Count from zero again, but for the connections that are open."""
+        self.stats = SocketStats(open=self.stats.open)
+
     async def upgrade(self, request: web.BaseRequest) -> web.StreamResponse:
         """Let a client in, if the gate does, and talk to it until the end."""
         path, _, query = request.path_qs.partition("?")
@@ -102,7 +107,8 @@ class Switchboard:
         await connection.open(headers | self._headers(passed.remaining))
         self.stats.connects += 1
         self.stats.open += 1
-        connection.number = self.stats.connects
+        self._number += 1
+        connection.number = self._number
         self._open.append(connection)
         try:
             return await connection.talk_on()

@@ -105,7 +105,7 @@ class UpbitTalk:
     def stands(self, now: float, previous: bool = False) -> list[Shown]:
         """Return a what each market stands at, or the candle before."""
         return [
-            self._shown(asked, rows[-1])
+            self._shown(asked, rows[-1], now)
             for asked in self._asked
             if (rows := self._reader.newest(asked.symbol, asked.timeframe, 1 + previous, now))
         ]
@@ -187,7 +187,7 @@ class UpbitTalk:
             for row in self._reader.newest(each.symbol, each.timeframe, 1, now):
                 each.opened, each.row = self._reader.form.opened(row), row
                 if not each.only_realtime:
-                    yield self._shown(each, row, snapshot=True)
+                    yield self._shown(each, row, now, snapshot=True)
 
     def _list(self, ticket: object) -> Text:
         short = self._format.startswith("SIMPLE")
@@ -208,9 +208,9 @@ class UpbitTalk:
         for row in self._reader.rows(asked.symbol, asked.timeframe, since, now):
             if row != asked.row:
                 asked.opened, asked.row = opened(row), row
-                yield self._shown(asked, row)
+                yield self._shown(asked, row, now)
 
-    def _shown(self, asked: _Asked, row: str, snapshot: bool = False) -> Shown:
+    def _shown(self, asked: _Asked, row: str, now: float, snapshot: bool = False) -> Shown:
         form = self._reader.form
 
         def value(name: str) -> str:
@@ -227,7 +227,7 @@ class UpbitTalk:
             value("trade_price"),
             value("candle_acc_trade_volume"),
             value("candle_acc_trade_price"),
-            int(value("timestamp")),
+            min(int(value("timestamp")), int(now * 1000)),  # pages know already when a late trade will be stored
             snapshot=snapshot,
         )
 
