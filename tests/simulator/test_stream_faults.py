@@ -24,6 +24,10 @@ from tests.support.streams import connected, ticking, upbit_words, virtual
 NOW = 1_788_220_815  # 2026-09-01T00:00:15Z
 WORDS = upbit_words("KRW-BTC")
 KLINE = "/ws/btcusdt@kline_1m"
+UPGRADE = (
+    b"GET /websocket/v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 def simulator(**options: Any) -> Simulator:
@@ -88,8 +92,7 @@ async def test_torn_frame() -> None:
     async with simulator() as sim:
         host, port = sim.base_url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        key = "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        writer.write(f"GET /websocket/v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n{key}\r\n".encode())
+        writer.write(UPGRADE)
         assert b"101 Switching Protocols" in await reader.readuntil(b"\r\n\r\n")
         sim.sockets.cut(inside=True)
         assert await reader.read() == b'\x82\x0f{"stat'
@@ -111,6 +114,29 @@ async def test_black_hole() -> None:
                 await another.next()
         await asyncio.sleep(1)
         assert sim.sockets.stats.open == 0
+
+
+async def test_leaving_while_nobody_reads() -> None:
+    """A client that reads nothing holds up neither the others nor the end of the simulator."""
+    before = asyncio.all_tasks()
+    async with simulator() as sim:
+        host, port = sim.base_url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1000)
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        words = WORDS.encode()
+        writer.write(bytes([0x81, 0x80 + len(words), 0, 0, 0, 0]) + words)  # masked by zeros
+        while not sim.sockets.stats.frames:
+            await asyncio.sleep(0.001)
+        sending = asyncio.create_task(sim.sockets.send(streamfaults.huge(30_000_000)))
+        async with connected(sim, WORDS) as client:
+            assert (await client.next())["code"] == "KRW-BTC"
+        assert not sending.done()
+        begun = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begun < 1
+    await sending
+    writer.close()
+    assert asyncio.all_tasks() == before
 
 
 # Before the first message.
