@@ -133,8 +133,15 @@ def merged(illnesses: tuple[Illness, ...]) -> Illness:
         empty=any(each.empty for each in illnesses),
         without_newest=max(each.without_newest for each in illnesses),
         late=max(each.late for each in illnesses),
-        late_by=max(each.late if each.late_by is None else each.late_by for each in illnesses),
+        late_by=_latest(illnesses),
     )
+
+
+def _latest(illnesses: tuple[Illness, ...]) -> float | None:
+    """Return how long after a slot's end its last trades are in its candle; None where none says it but ``late``."""
+    if all(each.late_by is None for each in illnesses):
+        return None
+    return max(each.late if each.late_by is None else each.late_by for each in illnesses)
 
 
 @attrs.frozen
