@@ -61,9 +61,10 @@ class Connection:
     async def talk_on(self) -> web.StreamResponse:
         """Talk until either side has had enough."""
         async with asyncio.TaskGroup() as group:
-            pump = group.create_task(self._pump())
+            pumps = [group.create_task(self._pump())] if self._sockets.pumping else []
             await self._read()
-            pump.cancel()
+            for pump in pumps:
+                pump.cancel()
         return self._stream
 
     async def step(self, now: float) -> None:

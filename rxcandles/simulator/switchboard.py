@@ -59,6 +59,8 @@ class Switchboard:
         """Whether messages are compressed for clients that offer it, on connections that open from now on."""
         self.binary: bool | None = None
         """Whether messages are binary ones; None as the exchange does."""
+        self.pumping = True
+        """Whether connections that open from now on look at the clock by themselves; if not, only ``step`` does."""
         self.stats = SocketStats()
         self._open: list[Connection] = []
         self._number = 0

@@ -215,6 +215,17 @@ async def test_a_clock_moved_by_hand() -> None:
         assert same(sim, await client.next(), now[0])
 
 
+@virtual
+async def test_steps_alone() -> None:
+    """Without pumping time goes by and nothing comes, until a step says what is due."""
+    async with simulator() as sim:
+        sim.sockets.pumping = False
+        async with connected(sim, upbit_words("KRW-BTC")) as client:
+            assert [frame["stream_type"] for frame in await client.until(30)] == ["SNAPSHOT"]
+            await sim.sockets.step()
+            assert [same(sim, frame, NOW + 30) for frame in await client.until(60)] == [True]
+
+
 async def test_leaving_closes_all() -> None:
     """The end of the simulator ends open connections at once, and leaves no task behind."""
     before = asyncio.all_tasks()
