@@ -20,17 +20,25 @@ _DRAWING: Final = ("lightweight-charts.js", "clock.js", "series.js", "strip.js",
 """The scripts that draw a chart."""
 
 
-def document(page: str, scripts: Sequence[str], *, absent_words: str, **values: str) -> str:
-    """Return the template ``page`` with ``values``, and with all scripts in one whose hash the page's policy names."""
+def document(
+    page: str, scripts: Sequence[str], *, absent_words: str, style: str = "", **values: str
+) -> tuple[str, str]:
+    """Return the template ``page`` with ``values``, and its policy, which allows its scripts and nothing from outside.
+
+    All scripts are in one, after those that draw a chart; ``style`` is added to that of a chart.
+    """
     script = "\n".join([*map(asset, _DRAWING), *scripts])
-    return Template(page).substitute(
-        style=asset("page.css"),
+    script_hash = "sha256-" + b64encode(sha256(script.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; script-src '{script_hash}'; style-src 'unsafe-inline'"
+    text = Template(page).substitute(
+        policy=policy,
+        style=asset("page.css") + style,
         legend=Template(asset("legend.html")).substitute(absent_words=absent_words).strip(),
         notice=escape(" ".join(asset("lightweight-charts.NOTICE").partition("https:")[0].split())),
         script=script,
-        script_hash="sha256-" + b64encode(sha256(script.encode()).digest()).decode("ascii"),
         **values,
     )
+    return text, policy
 
 
 def browsers_zone(tz: tzinfo) -> str | None:

@@ -18,6 +18,7 @@ from rxcandles.util.arguments import check_kind
 
 __all__ = ["html"]
 
+
 def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -> str:
     """Return a page that shows ``data``.
 
@@ -43,7 +44,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
         "candles": len(data),
         **how,
     }
-    return document(
+    text, _ = document(
         asset("page.html"),
         [asset("page.js")],
         title=escape(title),
@@ -53,6 +54,7 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
         meta=json.dumps(meta, separators=(",", ":")).replace("<", "\\u003c"),
         data=b64encode(packed).decode("ascii"),
     )
+    return text
 
 
 def _packed(data: ChartData) -> tuple[bytes, dict[str, object]]:

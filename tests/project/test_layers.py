@@ -19,7 +19,7 @@ LAYERS = (
     {"stores", "engine"},
     {"exchanges", "operators", "charts"},
     {"modes"},
-    {"integrity"},
+    {"integrity", "serve"},
     {"interchange"},
     {"", "api"},
     {"cli"},
