@@ -15,7 +15,7 @@ from rxcandles.model.candles import CandleData
 from rxcandles.serve.hub import Changes, Hub
 from rxcandles.serve.parts import Parts
 
-__all__ = ["BEAT", "events"]
+__all__ = ["BEAT", "events", "news"]
 
 BEAT: Final = 15.0
 """Seconds of silence after which a client hears that the connection lives."""
@@ -41,8 +41,8 @@ async def events(hub: Hub, parts: Parts, changes: Changes, zone: str | None) -> 
     told = False
     while not hub.closing:
         try:
-            async with aclosing(_round(hub, parts, changes)) as events_of_round:
-                async for each in events_of_round:
+            async with aclosing(news(hub, parts, changes)) as round_:
+                async for each in round_:
                     yield each
         except RxCandlesError as error:
             # The browser connects again, and is told everything anew.
@@ -59,7 +59,7 @@ async def events(hub: Hub, parts: Parts, changes: Changes, zone: str | None) -> 
         yield b": the connection lives\n" + _event({"now": time.time()}, "beat")
 
 
-async def _round(hub: Hub, parts: Parts, changes: Changes) -> AsyncGenerator[bytes, None]:
+async def news(hub: Hub, parts: Parts, changes: Changes) -> AsyncGenerator[bytes, None]:
     """Iterate over an event of each market that has changed."""
     position, taken = hub.position, changes.take()
     for left, (symbol, since) in zip(reversed(range(len(taken))), taken.items(), strict=True):
