@@ -26,6 +26,8 @@ from rxcandles.errors import (
     SeveralFailedError,
     StageCancelledError,
     StoreError,
+    StreamClosedError,
+    StreamRefusedError,
     UnknownMarketError,
     UnprovenError,
     UnreachableError,
@@ -52,6 +54,8 @@ from rxcandles.interchange import (
 )
 from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
+from rxcandles.live.feed import Feed
+from rxcandles.live.stats import FollowStats, MarketStats
 from rxcandles.model import CandleData, Candles, CandleWithTrades, MarkedRow, Order, Request, Row, RowWithTrades
 from rxcandles.model.claims import Claim, ConfirmTimes
 from rxcandles.model.derived import FilledCandle, ImportedCandle, NoCandle, NoTrade, Outage, ResampledCandle
@@ -65,8 +69,18 @@ from rxcandles.model.reports import (
     StreamingMeta,
     StreamStats,
 )
-from rxcandles.model.settings import CollectionConfig, StreamingConfig, recommend_mode
+from rxcandles.model.settings import CollectionConfig, FollowConfig, StreamingConfig, recommend_mode
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.model.updates import (
+    CandleUpdate,
+    ClosedUpdate,
+    FormingUpdate,
+    LostUpdate,
+    ProgressUpdate,
+    RevisedUpdate,
+    StateUpdate,
+    Update,
+)
 from rxcandles.modes.collector import CandleCollector
 from rxcandles.modes.connect import OpenedProvider, connect
 from rxcandles.modes.notebook import ProgressBar
@@ -74,8 +88,22 @@ from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.modes.stream import CandleStream
 from rxcandles.modes.sync import SyncProvider, SyncStream, open
+from rxcandles.modes.sync_feed import SyncFeed
 from rxcandles.modes.sync_repository import SyncRepository
-from rxcandles.ports import CandleStore, Covered, Exchange, Market, Page, RateLimiter, Series
+from rxcandles.ports import (
+    Beat,
+    CandleStore,
+    Covered,
+    Exchange,
+    Frame,
+    FrameStream,
+    Market,
+    Page,
+    RateLimiter,
+    Series,
+    Streaming,
+    StreamRules,
+)
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.stores.cells import CoverageCell, coverage_cells
 from rxcandles.stores.overview import SeriesOverview, overview
@@ -87,6 +115,7 @@ __version__ = VERSION
 __all__ = [
     "TIMEFRAMES",
     "BannedError",
+    "Beat",
     "CandleCollector",
     "CandleData",
     "CandleDataProvider",
@@ -94,11 +123,13 @@ __all__ = [
     "CandleSequence",
     "CandleStore",
     "CandleStream",
+    "CandleUpdate",
     "CandleWithTrades",
     "Candles",
     "CertificateError",
     "Chunk",
     "Claim",
+    "ClosedUpdate",
     "CollectionConfig",
     "CollectionPlan",
     "CollectionProgress",
@@ -113,10 +144,16 @@ __all__ = [
     "Exported",
     "ExtraMissingError",
     "FailedSpan",
+    "Feed",
     "FilledCandle",
     "Finding",
     "Flow",
     "FlowStats",
+    "FollowConfig",
+    "FollowStats",
+    "FormingUpdate",
+    "Frame",
+    "FrameStream",
     "Import",
     "ImportCheck",
     "ImportReport",
@@ -128,9 +165,11 @@ __all__ = [
     "LargeCollectionWarning",
     "Limit",
     "LimiterStats",
+    "LostUpdate",
     "MachineLimiter",
     "MarkedRow",
     "Market",
+    "MarketStats",
     "MemoryLimitError",
     "MemoryMonitor",
     "NoCandle",
@@ -141,6 +180,7 @@ __all__ = [
     "Page",
     "PassingError",
     "ProgressBar",
+    "ProgressUpdate",
     "ProvisionalSpan",
     "RateLimitedError",
     "RateLimiter",
@@ -151,6 +191,7 @@ __all__ = [
     "RequestRejectedError",
     "ResampledCandle",
     "Retry",
+    "RevisedUpdate",
     "Row",
     "RowWithTrades",
     "RxCandlesError",
@@ -162,11 +203,17 @@ __all__ = [
     "SlidingWindowLimiter",
     "SqliteStore",
     "StageCancelledError",
+    "StateUpdate",
     "StoreError",
     "Stream",
+    "StreamClosedError",
+    "StreamRefusedError",
+    "StreamRules",
     "StreamStats",
+    "Streaming",
     "StreamingConfig",
     "StreamingMeta",
+    "SyncFeed",
     "SyncProvider",
     "SyncRepository",
     "SyncStream",
@@ -175,6 +222,7 @@ __all__ = [
     "UnknownMarketError",
     "UnprovenError",
     "UnreachableError",
+    "Update",
     "VerificationReport",
     "WrongServerError",
     "check_imported",

@@ -48,12 +48,16 @@ __all__ = [
     "CloseEvent",
     "CollectedEvent",
     "CommitEvent",
+    "ConnectedEvent",
     "ContactEvent",
+    "DisconnectedEvent",
+    "DisputedEvent",
     "FailedEvent",
     "ImportEvent",
     "ImpossibleEvent",
     "LeaseEvent",
     "LimitedEvent",
+    "LostEvent",
     "MigrateEvent",
     "Mode",
     "OfSeries",
@@ -63,6 +67,7 @@ __all__ = [
     "RequestEvent",
     "RetryEvent",
     "RevisedEvent",
+    "StateEvent",
     "UnfinishedEvent",
     "log_event",
 ]
@@ -279,6 +284,48 @@ class CollectedEvent(OfSeries):
     seconds: float
 
 
+class ConnectedEvent(TypedDict):
+    """INFO: a stream's connection is open, and the exchange has answered on it."""
+
+    event: Literal["connected"]
+    markets: int
+
+
+class DisconnectedEvent(TypedDict):
+    """INFO: a stream's connection has ended, or could not be opened; another one follows."""
+
+    event: Literal["disconnected"]
+    markets: int
+    code: int
+    """The code of its close frame; 0 if it could not be opened, 1006 if there was no frame."""
+    seconds: float
+    """How long it was open."""
+
+
+class StateEvent(OfSeries):
+    """INFO: how following a market goes has changed."""
+
+    event: Literal["state"]
+    state: str
+    reason: str
+
+
+class DisputedEvent(OfSeries):
+    """WARNING: the stream has shown a candle that pages of the exchange lack, after several questions."""
+
+    event: Literal["disputed"]
+    open_time: str
+
+
+class LostEvent(OfSeries):
+    """WARNING: the exchange no longer has the candles of a span that is followed."""
+
+    event: Literal["lost"]
+    start: str
+    stop: str
+    reason: str
+
+
 class LeaseEvent(TypedDict):
     """WARNING (INFO for ``damaged`` and ``old``): a problem with the file of a shared limit, or with its folder."""
 
@@ -313,6 +360,11 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "close": CloseEvent,
         "migrate": MigrateEvent,
         "collected": CollectedEvent,
+        "connected": ConnectedEvent,
+        "disconnected": DisconnectedEvent,
+        "state": StateEvent,
+        "disputed": DisputedEvent,
+        "lost": LostEvent,
         "lease": LeaseEvent,
         "unfinished": UnfinishedEvent,
     }

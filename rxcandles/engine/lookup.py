@@ -38,8 +38,9 @@ MOST_LATE: Final = 20
 class Lookup:
     """One subscription; remembers what the store had of each run's span when the run began."""
 
-    def __init__(self, store: CandleStore, *, absences: bool = False) -> None:
+    def __init__(self, store: CandleStore, *, absences: bool = False, overlap: int = AGAIN) -> None:
         self._store = store
+        self._overlap = overlap
         self._absences = absences
         self._looks: WeakKeyDictionary[Run, Look] = WeakKeyDictionary()
 
@@ -195,7 +196,7 @@ class Lookup:
         suspects = look.impossible_in(lowest, resume)
         again = bool(suspects) or bool(missing.intersect(_near(look.due, chunk)))
         between = await self._opens(run, covered.intersect(SpanSet(((lowest, resume),))), run.page)
-        below = await self._opens(run, SpanSet(each for each in covered if each[1] == lowest != edge), AGAIN)
+        below = await self._opens(run, SpanSet(each for each in covered if each[1] == lowest != edge), self._overlap)
         if below and need == slots:
             claim = look.by_stop.get(lowest)
             late = 0 if claim is None else grid.slots(*claim.span)

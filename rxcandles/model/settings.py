@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -63,7 +63,7 @@ def _settle(_: object, attribute: attrs.Attribute[float | None], value: float | 
         check_number(attribute.name, value, 0, 3600, what="seconds, or None,")
 
 
-def _period(_: object, attribute: attrs.Attribute[object], value: object) -> None:
+def _period(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value != "each":
         check_number(attribute.name, value, 0, 86_400, above=True, what="seconds, or 'each',")
 
@@ -89,7 +89,7 @@ class FollowConfig:
     provisional: bool = attrs.field(default=False, validator=_flag)
     """Whether a candle is told of when the stream closes it, before a page confirms it (``ClosedUpdate``)."""
     settle: float | None = attrs.field(default=None, validator=_settle)
-    """Seconds after its end in which a candle may still change; None for the exchange's own, which is also the least."""
+    """Seconds after its end in which a candle may still change; None for the exchange's own, which is the least."""
     overlap: int = attrs.field(default=3, validator=_at_least_one)
     """Closed candles that each page reads again, since a late trade may have changed them."""
     confirm: Literal["each"] | float = attrs.field(default="each", validator=_period)

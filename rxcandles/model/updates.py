@@ -140,12 +140,13 @@ class StateUpdate(_Update):
 
 @attrs.frozen
 class LostUpdate(_Update):
-    """The exchange no longer has the candles that open in ``[start, stop)``, and nobody has collected them before."""
+    """The candles that open in ``[start, stop)`` can't be had; ``reason`` says why."""
 
     symbol: str
     timeframe: str
     start: datetime
     stop: datetime
+    reason: str = ""
     kind: Literal["lost"] = attrs.field(default="lost", init=False)
 
 

@@ -135,6 +135,7 @@ class CandleCollector(Titled):
         on_plan: Callable[[Run], object] | None = None,
         refetch: bool = False,
         absences: bool = False,
+        overlap: int = 3,
         include_imported: bool = False,
     ) -> Observable[Chunk]:
         """Return the pipeline that all modes share: it fetches what the store lacks and stores it, page by page.
@@ -144,6 +145,7 @@ class CandleCollector(Titled):
         * ``on_plan``: that of ``ops.plan_chunks``.
         * ``refetch``: True fetches everything again, whatever is stored, and replaces it page by page.
         * ``absences``: True also asks about all claims again, due or not.
+        * ``overlap``: how many stored candles a page reads again when it reaches them.
         * ``include_imported``: True fetches nothing that imported candles cover.
         """
         self._check_process()
@@ -156,7 +158,7 @@ class CandleCollector(Titled):
         page, unit = self._exchange.page_limit, page_unit(self._exchange)
         chunks = plan_chunks(request, page=page, page_unit=unit, cursors=cursors, on_plan=on_plan)
         if not check_flag("refetch", refetch):
-            chunks = chunks.pipe(skip_stored(seen, absences=absences))
+            chunks = chunks.pipe(skip_stored(seen, absences=absences, overlap=overlap))
         return chunks.pipe(
             rate_limit(self._limiter),
             fetch(

@@ -10,18 +10,20 @@ from typing import Final
 
 from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.meter import Meter
+from rxcandles.live.feed import Feed
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
 from rxcandles.model.reports import CollectionProgress, CollectionSummary
-from rxcandles.model.settings import CollectionConfig, StreamingConfig
-from rxcandles.model.timeframe import from_datetime
+from rxcandles.model.settings import CollectionConfig, FollowConfig, StreamingConfig
+from rxcandles.model.timeframe import Timeframe, from_datetime
 from rxcandles.modes.collector import CandleCollector
+from rxcandles.modes.follow import follow
 from rxcandles.modes.sequence import CandleSequence
 from rxcandles.modes.stream import CandleStream
 from rxcandles.operators import Retry, batch, latest, recall, report, run, summarize, to_list, with_backpressure
 from rxcandles.operators.guard_plan import guard_request
 from rxcandles.operators.recall import VoidedError
-from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported
+from rxcandles.ports import CandleStore, Exchange, RateLimiter, with_imported, zone_of
 from rxcandles.ports.declared import limit_words
 from rxcandles.util.arguments import check_callable, check_flag, check_kind
 from rxcandles.util.forks import OwnProcess
@@ -105,6 +107,7 @@ class CandleDataProvider(Titled):
         """The store."""
         self.exchange = exchange
         self.limiter = limiter
+        self._retry = retry
         self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors, tz=tz)
         self._on_close = on_close
         self._process = OwnProcess("this provider")
@@ -306,6 +309,44 @@ class CandleDataProvider(Titled):
         return await self.collector.collect_many(
             requests, progress_callback, refetch=refetch, include_imported=include_imported
         )
+
+    def follow(
+        self,
+        symbols: str | Iterable[str],
+        timeframe: str | Timeframe,
+        since: Time | int | None = None,
+        *,
+        until: Time | None = None,
+        once: bool = False,
+        from_store: bool = False,
+        config: FollowConfig | None = None,
+    ) -> Feed:
+        """Follow markets: return a :class:`Feed` of candles as they close, history and the newest without a seam.
+
+        Candles of a market come oldest first, each once, after they are stored; nothing between two of them is missing.
+        A candle that the exchange changes later is a ``RevisedUpdate``. At least every 30 seconds each market has a
+        ``ProgressUpdate``, or a ``StateUpdate`` that says why not. Nothing is sent before the feed is entered or read.
+
+        * ``symbols``: one market or several.
+        * ``since``: the first candle's open time, or a number of the newest candles, or ``"stored"`` for the end of
+          what is stored; None for the candle that forms now. After a crash, ``feed.cursor(symbol)`` or the last
+          candle's ``close_time`` goes on without a loss or a repetition.
+        * ``until``: ends when every candle that opens before this time was given.
+        * ``once``: catches up to the newest closed candle, and ends.
+        * ``from_store``: asks the exchange for nothing, and follows what another process collects into the same store.
+        * ``config``: how to ask, and what to tell besides.
+
+        Raises ``RequestError`` at once; the feed raises ``StoreError`` and ``UnknownMarketError``.
+
+        >>> async with provider.follow(["KRW-BTC", "KRW-ETH"], "1m", since=1, once=True) as feed:
+        ...     print(sorted([update.symbol async for update in feed if update.kind == "candle"]))
+        ['KRW-BTC', 'KRW-ETH']
+        """
+        return follow(
+            self.repository, self.exchange, self.limiter, symbols, timeframe, since,
+            until=until, once=once, from_store=from_store, config=config,
+            retry=self._retry, tz=zone_of(self.repository),
+        )  # fmt: skip
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
         """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""

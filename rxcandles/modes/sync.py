@@ -26,13 +26,16 @@ import attrs
 
 from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.retry import Retry
+from rxcandles.live.feed import Feed
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
 from rxcandles.model.reports import CollectionProgress, CollectionSummary, StreamingMeta, StreamStats
-from rxcandles.model.settings import CollectionConfig, StreamingConfig
+from rxcandles.model.settings import CollectionConfig, FollowConfig, StreamingConfig
+from rxcandles.model.timeframe import Timeframe
 from rxcandles.modes.connect import OpenedProvider, Opening, OwnRate, connect
 from rxcandles.modes.provider import CandleDataProvider, warn_of_many
 from rxcandles.modes.stream import CandleStream
+from rxcandles.modes.sync_feed import SyncFeed
 from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import Exchange, Market, RateLimiter
 from rxcandles.stores.sqlite.connection import Durability
@@ -112,7 +115,7 @@ class SyncProvider(Titled):
             raise
         self.repository = SyncRepository(self.provider.repository, thread)
         """The store, which is read without asking the exchange."""
-        self._streams: weakref.WeakSet[CandleStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[CandleStream | Feed] = weakref.WeakSet()
         self._close = _closing(self.provider, self._streams)
         self._left = weakref.finalize(self, _left_open, thread, self._close, self._name)
 
@@ -226,6 +229,28 @@ class SyncProvider(Titled):
             return stream
 
         return SyncStream(self._thread.run(make), self._thread, events)
+
+    def follow(
+        self,
+        symbols: str | Iterable[str],
+        timeframe: str | Timeframe,
+        since: Time | int | None = None,
+        *,
+        until: Time | None = None,
+        once: bool = False,
+        from_store: bool = False,
+        config: FollowConfig | None = None,
+    ) -> SyncFeed:
+        """Follow markets: return an iterator over updates; see :meth:`CandleDataProvider.follow`."""
+
+        async def make() -> Feed:
+            feed = self.provider.follow(
+                symbols, timeframe, since, until=until, once=once, from_store=from_store, config=config
+            )
+            self._streams.add(feed)
+            return feed
+
+        return SyncFeed(self._thread.run(make), self._thread)
 
     def collect_candles_only(
         self,
@@ -356,7 +381,9 @@ class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
         return self._stream.stats()
 
 
-def _closing(provider: CandleDataProvider, streams: weakref.WeakSet[CandleStream]) -> Callable[[], Awaitable[None]]:
+def _closing(
+    provider: CandleDataProvider, streams: weakref.WeakSet[CandleStream | Feed]
+) -> Callable[[], Awaitable[None]]:
     # A function of its own, so that it does not refer to the SyncProvider, at whose end it is called.
     async def close() -> None:
         try:

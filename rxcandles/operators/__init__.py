@@ -10,7 +10,8 @@
 * From a request to stored chunks: ``plan_chunks``, ``skip_stored``, ``rate_limit``, ``fetch`` (with ``Retry``),
   ``persist``, ``report``, ``guard_plan``, ``summarize``; ``cursors_for`` returns how many cursors use up a rate.
 * From candles of a source of your own to a chunk for ``persist``: ``as_chunk``.
-* From chunks to candles: ``recall``. From a provider's stream to candles: ``from_stream``.
+* From chunks to candles: ``recall``. From a provider's stream to candles: ``from_stream``; from the
+  updates of a feed: ``closed``.
 * From candles to candles: ``resample``, ``fill_gaps``, ``between``, ``deduplicate``, ``validate``, ``merge_by_time``,
   ``with_progress``, ``tee``, ``batch``.
 * For items of any kind: ``from_demand``, ``from_async_iterable``, ``map_async``, ``concat_map_async``, ``latest``.
@@ -36,6 +37,7 @@ from rxcandles.flow import (
     with_backpressure,
 )
 from rxcandles.operators.between import between
+from rxcandles.operators.closed import closed
 from rxcandles.operators.deduplicate import deduplicate
 from rxcandles.operators.fetch import fetch
 from rxcandles.operators.fill_gaps import fill_gaps
@@ -61,6 +63,7 @@ __all__ = [
     "as_chunk",
     "batch",
     "between",
+    "closed",
     "concat_map_async",
     "cursors_for",
     "deduplicate",

@@ -100,6 +100,8 @@ class _Filling:
         self._told: AbsentSlot | None = None
         self._size = size
         self._track = Track(order)
+        self._passed: int | None = None
+        """The end of what was filled behind the last candle, as its feed has proven it empty."""
 
     async def fill(self, candles: Sequence[CandleData]) -> AsyncGenerator[Sequence[CandleData], None]:
         check_lists("fill_gaps", candles)
@@ -116,7 +118,7 @@ class _Filling:
     async def _filled(self, candles: Sequence[CandleData]) -> AsyncGenerator[list[Any], None]:
         held: list[Any] = []
         try:
-            for each in self._each(candles):
+            for each in self._each(candles) if candles else self._each_passed(candles):
                 held.append(each)
                 if len(held) == self._size:
                     full, held = held, []
@@ -145,8 +147,22 @@ class _Filling:
                 older, newer = (last, candle) if forward else (candle, last)
                 grid = Timeframe.of(candle.timeframe)
                 step = 1 if forward else -1
-                time = grid.shift(last.open_seconds, step)
+                time = grid.shift(last.open_seconds, step) if self._passed is None else self._passed
                 while older.open_seconds < time < newer.open_seconds:
                     yield fill(candle.symbol, candle.timeframe, time, older)
                     time = grid.shift(time, step)
+            self._passed = None
             yield candle
+
+    def _each_passed(self, candles: Sequence[CandleData]) -> Iterator[Slot]:
+        """Fill the slots behind the last candle up to where a list without candles says that there are none."""
+        last, fill = self._track.last, self._fill()
+        span = candles.span if isinstance(candles, Stretch) and self._track.order == "oldest_first" else None
+        if last is None or span is None or fill is None:
+            return
+        grid = Timeframe.of(last.timeframe)
+        time = grid.shift(last.open_seconds, 1) if self._passed is None else self._passed
+        while time < span[1]:
+            yield fill(last.symbol, last.timeframe, time, last)
+            time = grid.shift(time, 1)
+            self._passed = time

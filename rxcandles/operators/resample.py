@@ -146,6 +146,15 @@ class _Resampling(Step[CandleData, CandleData]):
             self._price(candle)
             self._volume += candle.volume
             self._add(candle)
+        # Close a slot as soon as the lists know all of it; a feed may bring nothing else for a long time.
+        if self._far is not None and self._is_known():
+            yield from self._close(whole=True)
+            self._near = self._far = None
+
+    def _is_known(self) -> bool:
+        """Return whether the lists have passed the far edge of the slot."""
+        span = self._seen.span
+        return span is not None and (span[1] >= self._stop if self._oldest_first else span[0] <= self._start)
 
     def finish(self, failed: bool) -> Iterator[CandleData]:
         if not failed:
@@ -153,6 +162,8 @@ class _Resampling(Step[CandleData, CandleData]):
         if self._far is not None:
             yield from self._close(whole=self._reaches(self._far, self._seen.span, far=True, asked=not failed))
             self._near = self._far = None
+        elif self._told is not None and self._seen.span is not None:
+            self._told.edge = self._settled()  # nothing has come behind the last one
 
     def shape(self, made: list[CandleData]) -> list[CandleData]:
         """Return ``made`` as a list that knows its whole slots, so that it can be resampled once more."""

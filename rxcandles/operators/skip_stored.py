@@ -6,16 +6,16 @@ import reactivex
 from reactivex import Observable
 
 from rxcandles.engine.chunk import Chunk
-from rxcandles.engine.lookup import Lookup
+from rxcandles.engine.lookup import AGAIN, Lookup
 from rxcandles.flow import Operator, map_async
 from rxcandles.operators.pieces import check_chunk
 from rxcandles.ports import CandleStore
-from rxcandles.util.arguments import check_flag, check_like
+from rxcandles.util.arguments import check_count, check_flag, check_like
 
 __all__ = ["skip_stored"]
 
 
-def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk, Chunk]:
+def skip_stored(store: CandleStore, *, absences: bool = False, overlap: int = AGAIN) -> Operator[Chunk, Chunk]:
     """Narrow each chunk to what the store lacks; a chunk that is wholly stored passes on with nothing to fetch.
 
     Chunks keep their order and none is dropped. A covered span of any length is one chunk and one lookup. A few lookups
@@ -23,6 +23,7 @@ def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk
     within a page are one request. A page that reaches stored candles reads the newest of them again.
 
     * ``absences``: True asks about all claims again, due or not.
+    * ``overlap``: how many stored candles a page reads again when it reaches them.
 
     Raises ``StoreError`` if the store can't be read.
 
@@ -32,10 +33,11 @@ def skip_stored(store: CandleStore, *, absences: bool = False) -> Operator[Chunk
     (True, 60)
     """
     check_flag("absences", absences)
+    check_count("overlap", overlap)
     check_like("store", store, CandleStore, "coverage", "count", "nth_newest")
 
     def operator(source: Observable[Chunk]) -> Observable[Chunk]:
-        lookup = Lookup(store, absences=absences)
+        lookup = Lookup(store, absences=absences, overlap=overlap)
 
         async def narrow(chunk: Chunk) -> Chunk:
             check_chunk("skip_stored", chunk)

@@ -5,9 +5,10 @@ Each is a Protocol, so any object of the same shape can take its place. None of 
 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
-from rxcandles.ports.records import IMPORTED, Covered, Impossible, Series, Written
+from rxcandles.ports.records import IMPORTED, Covered, Followed, Impossible, News, Revision, Series, Written
 from rxcandles.ports.store import (
     CandleStore,
+    Followable,
     Reserved,
     Reserving,
     RowReader,
@@ -24,16 +25,20 @@ __all__ = [
     "CandleStore",
     "Covered",
     "Exchange",
+    "Followable",
+    "Followed",
     "Frame",
     "FrameStream",
     "Heard",
     "Impossible",
     "Market",
+    "News",
     "Page",
     "PageUnit",
     "RateLimiter",
     "Reserved",
     "Reserving",
+    "Revision",
     "RowReader",
     "Series",
     "StreamRules",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 
-__all__ = ["IMPORTED", "Covered", "Impossible", "Series", "Written"]
+__all__ = ["IMPORTED", "Covered", "Followed", "Impossible", "News", "Revision", "Series", "Written"]
 
 
 class Covered(NamedTuple):
@@ -84,3 +84,45 @@ class Series(NamedTuple):
     exchange: str
     symbol: str
     timeframe: str
+
+
+class Followed(NamedTuple):
+    """How far a series is followed. Times are UTC seconds.
+
+    >>> Followed(0, 120, 180, "polling", "", 1_704_067_200.0).proven
+    120
+    """
+
+    start: int
+    """Where following has begun."""
+    proven: int
+    """Every candle that opens in ``[start, proven)`` is stored."""
+    heard: int
+    """Until then the exchange has said nothing of another candle."""
+    state: str
+    """How it goes (see ``FollowState``)."""
+    reason: str
+    """Why, in words."""
+    at: float
+    """When this was recorded, by the clock of the machine."""
+
+
+class Revision(NamedTuple):
+    """A slot of a followed series whose candle has changed."""
+
+    open_time: int
+    before: Row | None
+    """The candle before; None if there was none."""
+    row: Row | None
+    """The candle now; None if there is none."""
+
+
+class News(NamedTuple):
+    """What a store has for one who follows a series."""
+
+    rows: Sequence[Row]
+    """New rows, oldest first."""
+    changes: Sequence[Revision]
+    """Changes of rows that were read before, oldest first."""
+    last: int
+    """The number of the last change."""

@@ -13,11 +13,12 @@ from rxcandles.model.moments import Time
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.ports.records import Covered, Impossible, Series, Written
+from rxcandles.ports.records import Covered, Followed, Impossible, News, Series, Written
 from rxcandles.util.arguments import check_flag, refusal
 
 __all__ = [
     "CandleStore",
+    "Followable",
     "Reserved",
     "Reserving",
     "RowReader",
@@ -66,6 +67,34 @@ class Reserving(Protocol):
 
         ``wanted`` lies in ``ahead``.
         """
+        ...
+
+
+@runtime_checkable
+class Followable(Protocol):
+    """What a store also has, if series can be followed in it.
+
+    From the first ``follow`` of a series on, its ``write`` logs each change in the followed span: a row that is
+    replaced or deleted, and one that comes late.
+    """
+
+    async def follow(self, symbol: str, timeframe: Timeframe, followed: Followed) -> None:
+        """Record how far a series is followed."""
+        ...
+
+    async def followed(self, symbol: str, timeframe: Timeframe) -> Followed | None:
+        """Return how far a series is followed; None if it never was."""
+        ...
+
+    async def news(self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int, after: int) -> News:
+        """Return up to ``limit`` rows of ``[start, stop)``, oldest first, and changes of rows before ``start``.
+
+        Both are of one moment. ``after`` is the number of the last change that was read; -1 begins with the newest.
+        """
+        ...
+
+    async def version(self) -> int:
+        """Return a number that changes when another connection has written to the store."""
         ...
 
 

@@ -65,7 +65,7 @@ class StreamRules:
     """Whether frames say if their candle is closed."""
     dense: bool = False
     """Whether a closed frame comes for each slot, traded or not."""
-    connects: Limit = Limit(5)
+    connects: Limit = attrs.field(factory=lambda: Limit(5))
     """How many connections an address may open."""
 
 

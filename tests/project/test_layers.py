@@ -18,6 +18,7 @@ LAYERS = (
     {"limiters", "ports", "simulator"},
     {"stores", "engine"},
     {"exchanges", "operators", "charts"},
+    {"live"},
     {"modes"},
     {"integrity", "serve"},
     {"interchange"},

@@ -12,11 +12,12 @@ from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.moments import Time
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import END, Timeframe
-from rxcandles.ports import Covered, Impossible, Series, Written
+from rxcandles.ports import Covered, Followed, Impossible, News, Series, Written
 from rxcandles.stores.paging import pages_of
 from rxcandles.stores.sqlite.absent import read_absent
 from rxcandles.stores.sqlite.claiming import read_claims
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
+from rxcandles.stores.sqlite.following import keep_followed, read_followed, read_news
 from rxcandles.stores.sqlite.imports import ImportedCandles, MarkedReader
 from rxcandles.stores.sqlite.impossible import read_impossible
 from rxcandles.stores.sqlite.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
@@ -229,6 +230,33 @@ class SqliteStore(ImportedCandles):
     async def odd_series(self) -> list[OddSeries]:
         """Return the series of the file that :meth:`series` leaves out, since no request can have their names."""
         return (await self._open.call(read_names, _ANY_SERIES)).odd
+
+    # Following
+
+    async def follow(self, symbol: str, timeframe: Timeframe, followed: Followed) -> None:
+        """Record how far a series is followed; from the first time on, changes in that span are logged."""
+        await self._open.call(keep_followed, await self.series_id(symbol, timeframe, create=True), followed)
+
+    async def followed(self, symbol: str, timeframe: Timeframe) -> Followed | None:
+        """Return how far a series is followed; None if it never was."""
+        return await self._open.call(read_followed, await self.series_id(symbol, timeframe))
+
+    async def news(self, symbol: str, timeframe: Timeframe, start: int, stop: int, limit: int, after: int) -> News:
+        """Return up to ``limit`` rows of ``[start, stop)``, oldest first, and changes of rows before ``start``.
+
+        Both are of one moment.
+
+        * ``after``: the number of the last change that was read; -1 to begin with the newest.
+        """
+        check_reading(start, stop, limit=limit)
+        news = await self._open.call(read_news, await self.series_id(symbol, timeframe), start, stop, limit, after)
+        check_rows(news.rows, self.path, self._called(symbol, timeframe))
+        return news
+
+    async def version(self) -> int:
+        """Return a number that changes when another connection has written to the file (``PRAGMA data_version``)."""
+        found = await self._open.rows("PRAGMA data_version")
+        return int(found[0][0])
 
     def reader(self, symbol: str, timeframe: Timeframe) -> SqliteReader:
         """Return a synchronous reader of one series; it stays usable after the store is closed.

@@ -22,6 +22,7 @@ from rxcandles.ports import Written
 from rxcandles.stores.sqlite.absent import keep_absent
 from rxcandles.stores.sqlite.claiming import hear_again, uncover
 from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
+from rxcandles.stores.sqlite.following import followed_span, late_of, log_changes
 from rxcandles.stores.sqlite.impossible import keep_impossible
 from rxcandles.stores.sqlite.schema import COLUMNS
 from rxcandles.stores.sqlite.transaction import transaction
@@ -75,7 +76,9 @@ def write_rows(
             rows = with_trades(rows)
         spans, held = _others(connection, series, proven)
         before = SpanSet(tuple(span for span in spans if span[0] < proven[1] and proven[0] < span[1]))
-        revised = _revised(connection, series, rows, counted) if before and rows else ()
+        followed = followed_span(connection, series)
+        stored = _stored_among(connection, series, rows, counted) if rows and (before or followed) else ()
+        revised = _revised(stored, rows) if before else ()
         stale = set() if gone is not None else _stale(revised, absences, timeframe)
         if stale:
             rows = [row for row in rows if row[0] not in stale]
@@ -83,6 +86,9 @@ def write_rows(
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS], counted)
         removed = [row for opened in gone or () for row in _removed(connection, series, opened, counted)]
+        if followed is not None:
+            changed = [row for row in chain((old for old, _ in revised), removed) if row.open_time < followed[1]]
+            log_changes(connection, series, changed, late_of(rows, stored, followed))
         unknown = {
             opened: fault
             for opened, fault in (impossible or {}).items()
@@ -131,12 +137,14 @@ def _removed(connection: sqlite3.Connection, series: int, opened: int, counted: 
     return stored
 
 
-def _revised(
-    connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool
-) -> Sequence[tuple[Row, Row]]:
-    """Return the stored rows whose values change, each with the row that replaces it."""
+def _stored_among(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> list[Row]:
+    """Return the stored rows from the first of ``rows`` to the last."""
     older, newer = sorted((rows[0][0], rows[-1][0]))
-    stored = _stored(connection, series, counted, older, newer)
+    return _stored(connection, series, counted, older, newer)
+
+
+def _revised(stored: Sequence[Row], rows: Sequence[Row]) -> Sequence[tuple[Row, Row]]:
+    """Return the stored rows whose values change, each with the row that replaces it."""
     coming = {row[0]: row for row in rows} if stored else {}
     return [(row, coming[row[0]]) for row in stored if row[0] in coming and tuple(coming[row[0]]) != row]
 

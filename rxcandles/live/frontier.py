@@ -1,0 +1,61 @@
+"""How far the store proves that nothing is missing, and why not further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from rxcandles.model.spans import Span
+from rxcandles.model.timeframe import Timeframe, time_text
+from rxcandles.ports import CandleStore, impossible_in
+
+__all__ = ["Frontier", "frontier"]
+
+DOUBTS = 3
+"""How often a doubtful gap is asked about again before candles behind it are handed out."""
+
+
+@attrs.frozen
+class Frontier:
+    """What the store says of a market from some time on."""
+
+    proven: int
+    """Nothing is missing before this time."""
+    heard: int
+    """Everything before this time is covered, if only provisionally."""
+    doubts: tuple[int, ...] = ()
+    """Starts of the doubtful gaps that hold it up."""
+    lacking: tuple[Span, str] | None = None
+    """What is not covered although what comes behind it is, and why; None if there is no such span."""
+
+
+async def frontier(
+    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int, asked: Mapping[int, int], fresh: float
+) -> Frontier:
+    """Return how far ``[start, stop)`` is proven.
+
+    A doubtful absence at the end is not proven until a candle comes behind it, or the exchange has confirmed it. A
+    doubtful gap that ends after ``fresh`` holds up what comes behind it until it was asked about again: a server that
+    lags behind may lack its candles.
+
+    * ``asked``: how often doubtful gaps were asked about again, by their start.
+    """
+    covered = [each for each in await store.coverage(symbol, timeframe, max(0, start - 1), stop) if each.stop > start]
+    reach = next((each.stop for each in covered if each.start <= start), start)
+    if reach <= start:
+        lacking = None
+        if covered:  # newest first; something behind it is covered
+            span = (start, covered[-1].start)
+            found = await impossible_in(store, symbol, timeframe, *span)
+            why = f"the candle of {time_text(found[0].open_time)} is impossible: {found[0].fault}" if found else ""
+            lacking = (span, why or "the exchange no longer has them")
+        return Frontier(start, start, lacking=lacking)
+    reach = min(reach, stop)
+    proven, doubts = reach, []
+    for claim in await store.claims(symbol, timeframe, start, reach):
+        if claim.kind == "head" and claim.stop >= reach:
+            proven = min(proven, max(start, claim.start))
+        elif claim.kind == "gap" and claim.stop > fresh and asked.get(max(start, claim.start), 0) < DOUBTS:
+            doubts.append(max(start, claim.start))
+    return Frontier(min([proven, *doubts]), reach, tuple(doubts))

@@ -1,0 +1,65 @@
+"""What observers read: markets, how far each is known, and word of every change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+from weakref import WeakSet
+
+from rxcandles.live.market import Market
+from rxcandles.model.timeframe import Timeframe
+
+__all__ = ["Listener", "Source"]
+
+
+class Listener(Protocol):
+    """One that is told of changes."""
+
+    def told(self, market: Market) -> None:
+        """Something about a market has changed."""
+        ...
+
+    def told_all(self) -> None:
+        """Something about the whole has changed: it has begun, or ended."""
+        ...
+
+
+class Source:
+    """Markets, and those who listen."""
+
+    def __init__(self, markets: Mapping[str, Market], timeframe: Timeframe) -> None:
+        self.markets = markets
+        self.timeframe = timeframe
+        self.error: BaseException | None = None
+        """What has ended it."""
+        self.ended = False
+        """Whether nothing will come any more."""
+        self._listeners: WeakSet[Listener] = WeakSet()
+
+    def now(self) -> float:
+        """Return the time by which lags are counted, UTC seconds."""
+        return time.time()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` of changes, as long as it exists."""
+        self._listeners.add(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Tell it no more."""
+        self._listeners.discard(listener)
+
+    @property
+    def observers(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    def tell(self, market: Market) -> None:
+        """Tell all of a market."""
+        for each in list(self._listeners):
+            each.told(market)
+
+    def tell_all(self) -> None:
+        """Tell all that something about the whole has changed."""
+        for each in list(self._listeners):
+            each.told_all()

@@ -1,0 +1,133 @@
+"""What a store keeps for those who follow a series: how far it is followed, and what has changed behind that.
+
+Two tables, made when a series is followed for the first time; older versions can read a file with them. It runs in the
+thread of the store's connection. A change is logged in the transaction that makes it, so a reader that has seen the
+candles up to a number of the log misses nothing, in this process or another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from json import dumps, loads
+from typing import Any, Final
+
+from rxcandles.model import Row, RowWithTrades
+from rxcandles.model.spans import Span
+from rxcandles.ports.records import Followed, News, Revision
+from rxcandles.stores.sqlite.reading import read_rows
+from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sqlite.with_trades import rows_of
+
+__all__ = ["followed_span", "keep_followed", "late_of", "log_changes", "read_followed", "read_news"]
+
+_KEPT: Final = 100_000
+"""Changes that the log keeps."""
+
+_MAKE: Final = (
+    "CREATE TABLE IF NOT EXISTS followed (series INTEGER PRIMARY KEY REFERENCES series (id), start INTEGER NOT NULL,"
+    " proven INTEGER NOT NULL, heard INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL"
+    " REFERENCES series (id), open_time INTEGER NOT NULL, before TEXT)",
+    "CREATE INDEX IF NOT EXISTS changes_of_series ON changes (series, id)",
+)
+_KEEP: Final = (
+    "INSERT INTO followed VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE SET"
+    # Two that follow at once agree on the whole; one that begins behind a gap begins anew.
+    " start = CASE WHEN excluded.start > proven THEN excluded.start ELSE min(start, excluded.start) END,"
+    " proven = CASE WHEN excluded.start > proven THEN excluded.proven ELSE max(proven, excluded.proven) END,"
+    " heard = max(heard, excluded.heard), state = excluded.state, reason = excluded.reason, at = excluded.at"
+)
+
+
+def has_followed(connection: sqlite3.Connection) -> bool:
+    """Return whether any series of the file has been followed."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'followed'").fetchone()[0])
+
+
+def keep_followed(connection: sqlite3.Connection, series: int, followed: Followed) -> None:
+    """Record how far a series is followed."""
+    with transaction(connection):
+        if not has_followed(connection):
+            for statement in _MAKE:
+                connection.execute(statement)
+        connection.execute(_KEEP, (series, *followed))
+
+
+def read_followed(connection: sqlite3.Connection, series: int) -> Followed | None:
+    """Return how far a series is followed; None if it never was."""
+    if not has_followed(connection):
+        return None
+    found = connection.execute(
+        "SELECT start, proven, heard, state, reason, at FROM followed WHERE series = ?", (series,)
+    ).fetchone()
+    return None if found is None else Followed(*found)
+
+
+def followed_span(connection: sqlite3.Connection, series: int) -> Span | None:
+    """Return the span of a series that has been followed, changes in which are logged."""
+    found = read_followed(connection, series)
+    return None if found is None else (found.start, found.proven)
+
+
+def log_changes(connection: sqlite3.Connection, series: int, before: Iterable[Row], late: Iterable[int]) -> None:
+    """Log rows as they were before they were replaced or deleted, and open times of rows that have come late."""
+    values: list[tuple[int, int, str | None]] = [(series, row.open_time, dumps(row)) for row in before]
+    values += [(series, opened, None) for opened in late]
+    if not values:
+        return
+    connection.executemany("INSERT INTO changes (series, open_time, before) VALUES (?, ?, ?)", sorted(values))
+    connection.execute("DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - ?", (_KEPT,))
+
+
+def read_news(connection: sqlite3.Connection, series: int, start: int, stop: int, limit: int, after: int) -> News:
+    """Return what is new: up to ``limit`` rows of ``[start, stop)``, oldest first, and changes before ``start``.
+
+    * ``after``: the number of the last change that was read; -1 to begin with the newest.
+    """
+    connection.execute("BEGIN")
+    try:
+        changes: Sequence[Revision] = ()
+        last = max(after, 0)
+        if has_followed(connection):
+            if after < 0:
+                last = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
+            else:
+                changes, last = _changes(connection, series, start, limit, after)
+        # First what has changed, then what is new: a row is never both.
+        found, counted = read_rows(connection, series, start, stop, "oldest_first", limit)
+        return News(rows_of(found, counted), changes, last)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _changes(
+    connection: sqlite3.Connection, series: int, start: int, limit: int, after: int
+) -> tuple[Sequence[Revision], int]:
+    found = connection.execute(
+        "SELECT id, open_time, before FROM changes WHERE series = ? AND id > ? ORDER BY id LIMIT ?",
+        (series, after, limit),
+    ).fetchall()
+    if not found:
+        return (), after
+    # Several changes of one candle are one: from what it was first to what it is now.
+    first: dict[int, Row | None] = {}
+    for _, opened, text in found:
+        first.setdefault(opened, None if text is None else _row(loads(text)))
+    seen = [opened for opened in first if opened < start]
+    now: dict[int, Row] = {}
+    if seen:
+        rows, counted = read_rows(connection, series, min(seen), max(seen) + 1, "oldest_first", -1)
+        now = {row.open_time: row for row in rows_of(rows, counted) if row.open_time in first}
+    told = [Revision(opened, first[opened], now.get(opened)) for opened in sorted(seen)]
+    return [each for each in told if each.before != each.row], found[-1][0]
+
+
+def _row(values: Sequence[Any]) -> Row:
+    return Row._make(values) if len(values) == len(Row._fields) else RowWithTrades._make(values)
+
+
+def late_of(rows: Sequence[Row], stored: Iterable[Row], followed: Span) -> list[int]:
+    """Return the open times of rows that come into a followed span in which they were not stored."""
+    held = {row.open_time for row in stored}
+    return [row[0] for row in rows if followed[0] <= row[0] < followed[1] and row[0] not in held]
