@@ -42,7 +42,8 @@ def walk(dice: random.Random, start: int, stop: int) -> list[Row]:
     for at in range(start, stop, 60):
         first, price = price, price * (1 + dice.gauss(0, 0.002))
         high, low = max(first, price) * 1.001, min(first, price) * 0.999
-        rows.append(Row(at, *(round(each, 2) for each in (first, high, low, price)), dice.expovariate(0.1), 1.0, 0))
+        first, high, low, last = (round(each, 2) for each in (first, high, low, price))
+        rows.append(Row(at, first, high, low, last, dice.expovariate(0.1), 1.0, 0))
     return rows
 
 

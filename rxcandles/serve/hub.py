@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from secrets import token_hex
 from typing import Final, Protocol, cast
 
@@ -18,8 +19,8 @@ import attrs
 
 from rxcandles.errors import RxCandlesError
 from rxcandles.model.candles import CandleData
-from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime
+from rxcandles.model.moments import Time
+from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
 from rxcandles.model.updates import (
     CandleUpdate,
     ClosedUpdate,
@@ -61,8 +62,8 @@ class Followed(Protocol):
         """Return why it goes so; empty if all is well."""
         ...
 
-    def observe(self) -> AsyncIterator[Update]:
-        """Return the updates from now on, for an observer of its own; it has ``aclose()``."""
+    def observe(self, since: Time | None = None) -> AsyncIterator[Update]:
+        """Return the updates for an observer of its own, candles from ``since`` on; it has ``aclose()``."""
         ...
 
 
@@ -76,8 +77,8 @@ class MarketNow:
     """Every candle that opens before it has been delivered; None if no update has come yet."""
     forming: CandleData | None = None
     behind: bool = False
-    lost: Span | None = None
-    """The newest span whose candles the exchange no longer has."""
+    lost: tuple[int, int, str] | None = None
+    """The newest span whose candles can't be had, and why."""
     changes: int = 0
     """How often something of it that is stored has changed."""
 
@@ -121,22 +122,23 @@ class Hub:
         """Why the feed has ended; None while it goes on."""
         self.clients: set[Changes] = set()
         self._log: deque[tuple[int, str, int | None]] = deque(maxlen=_REMEMBERED)
-        self._updates = feed.observe()
+        # What was stored before is read from the store: of that, only how far it is proven is told.
+        self._updates = feed.observe(to_datetime(time.time()))
+
+    async def aclose(self) -> None:
+        """Leave the feed; idempotent."""
+        await cast(AsyncGenerator[Update, None], self._updates).aclose()
 
     async def run(self) -> None:
         """Take updates until the feed ends."""
-        why = "it has failed; its log says why"
         try:
-            async with aclosing(cast(AsyncGenerator[Update, None], self._updates)):
-                async for update in self._updates:
-                    self.take(update)
-            why = ""
+            async for update in self._updates:
+                self.take(update)
+            self.ended = ""
         except RxCandlesError as error:
-            why = str(error)
+            self.ended = str(error)
             _logger.warning("the page shows no more updates: %s", error)
-        finally:
-            self.ended = why
-            self.wake_all()
+        self.wake_all()
 
     def take(self, update: Update) -> None:
         """Note what an update changes."""
@@ -161,7 +163,7 @@ class Hub:
                     return
                 now.state, now.reason = update.state, update.reason
             case LostUpdate():
-                now.lost = (int(from_datetime(update.start)), int(from_datetime(update.stop)))
+                now.lost = (int(from_datetime(update.start)), int(from_datetime(update.stop)), update.reason)
         self.changed(symbol, since)
 
     def changed(self, symbol: str, since: int | None) -> None:

@@ -52,28 +52,27 @@ class Parts:
 
     async def _read(self, symbol: str, since: int) -> dict[str, Any]:
         frame, most = self._hub.timeframe, max(_LEAST, min(_MOST, _ALL_MARKETS // len(self._hub.markets)))
-        first = self._first.get(symbol)
-        if first is not None and await self._store.count(symbol, frame, first, END) > 2 * most:
-            first = None
+        first = self._first.get(symbol, END)
+        if since > first and await self._store.count(symbol, frame, first, END) > 2 * most:
+            since = BEGINNING
             self._hub.changed(symbol, BEGINNING)  # the other clients begin anew, too
-        whole = first is None or since <= first
-        if first is None:
-            first = await self._begin(symbol, frame, most)
-        begin = first if first is not None and whole else since
+        whole = since <= first
+        if whole:
+            since = await self._begin(symbol, frame, most)
         try:
-            data = await read_chart(self._store, symbol, frame, to_datetime(begin))
+            data = await read_chart(self._store, symbol, frame, to_datetime(since))
+            if whole:
+                self._first[symbol] = since
         except RequestError:  # nothing is stored from then on
-            data = _nothing(symbol, frame, frame.shift(frame.floor(time.time()), -10) if whole else begin)
-        if first is not None:
-            self._first[symbol] = first
+            data = _nothing(symbol, frame, since)
         return {**about(data, 2 * max(data.slots, most)), **_columns(data), "whole": whole}
 
-    async def _begin(self, symbol: str, frame: Timeframe, most: int) -> int | None:
-        """Return the open time from which on the pages have a market; None if nothing of it is stored."""
+    async def _begin(self, symbol: str, frame: Timeframe, most: int) -> int:
+        """Return the open time from which on the pages have a market; a recent one if nothing of it is stored."""
         found = await self._store.nth_newest(symbol, frame, BEGINNING, END, most)
         if found is None:
             oldest = await self._store.rows(symbol, frame, BEGINNING, END, "oldest_first", 1)
-            found = oldest[0].open_time if oldest else None
+            found = oldest[0].open_time if oldest else frame.shift(frame.floor(time.time()), -10)
         return found
 
 

@@ -96,14 +96,15 @@ class PageServer(Titled):
         """Begin to serve."""
         if self._listener is not None:
             raise RuntimeError(f"this page is served already, at {self.url}; make another server")
+        hub = Hub(self._feed)
         server = web.Server(self._answer, handler_cancellation=True, access_log=None)
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.create_server(server, self._host, self._port)
         except OSError as error:
+            await hub.aclose()
             raise _not_served(error, self._host, self._port) from error
-        self._hub = Hub(self._feed)
-        self._parts = Parts(self._store, self._hub)
+        self._hub, self._parts = hub, Parts(self._store, hub)
         page, self._policy = watch_page(self._hub.timeframe.name)
         self._page = page.encode()
         self._packed = gzip.compress(self._page)
@@ -123,8 +124,8 @@ class PageServer(Titled):
         self._hub.closing = True
         self._hub.wake_all()
         following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        await asyncio.wait([following])
+        await self._hub.aclose()
         if self._telling:
             await asyncio.wait(self._telling, timeout=_CLOSING)
         for connection in server.connections:
@@ -134,6 +135,8 @@ class PageServer(Titled):
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING):
                 await listener.wait_closed()
+        if not following.cancelled():
+            following.result()  # what ought not to happen is not kept quiet
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         refused = refusal_of(request, self._host, self._port)

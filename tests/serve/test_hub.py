@@ -207,7 +207,7 @@ async def test_a_lost_span_is_told() -> None:
     """With its two ends."""
     async with SqliteStore(":memory:") as store:
         world = World(store)
-        world.hub.take(LostUpdate("KRW-BTC", "1m", to_datetime(START), to_datetime(START + 600)))
+        world.hub.take(LostUpdate("KRW-BTC", "1m", to_datetime(START), to_datetime(START + 600), "too old"))
         async with aclosing(news(world.hub, world.parts, Client(world.hub, world.parts).changes)) as events:
             told = [parsed(raw) async for raw in events]
-        assert [each.data["lost"] for each in told if each] == [[START, START + 600], None]
+        assert [each.data["lost"] for each in told if each] == [[START, START + 600, "too old"], None]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 from rxcandles import CandleData, Row, SqliteStore, Timeframe
+from rxcandles.model.moments import Time
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.model.updates import (
     CandleUpdate,
@@ -66,8 +67,8 @@ class FakeFeed:
         """Return why."""
         return self._states[symbol][1]
 
-    def observe(self) -> AsyncIterator[Update]:
-        """Return another observer."""
+    def observe(self, since: Time | None = None) -> AsyncIterator[Update]:
+        """Return another observer; it is told all that is told from now on."""
         self._observers.append(_Observer())
         return self._observers[-1]
 

@@ -123,7 +123,7 @@
     if (!now) return { state: "waiting", ago: "", late: false, reason: "" };
     const covered = series?.slots ? openTime(series.meta, series.meta.first, series.slots) : null;
     const proven = Math.max(now.proven ?? 0, covered ?? 0), seconds = Math.max(0, Math.round(Date.now() / 1000 + ahead - proven));
-    const lost = now.lost && `lost: ${now.lost.map(day).join(" to ")}, which the exchange no longer has`;
+    const lost = now.lost && `lost: ${day(now.lost[0])} to ${day(now.lost[1])}${now.lost[2] && `, ${now.lost[2]}`}`;
     return {
       state: now.state.replace("_", " "), ago: proven ? `${length(seconds)} ago` : "nothing yet", reason: [now.reason, lost].filter(Boolean).join("; "),
       late: now.state === "stalled" || now.state === "refused" || (proven > 0 && seconds > 90 + 2 * (hello.seconds || 31 * 86400)),
