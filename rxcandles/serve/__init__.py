@@ -4,8 +4,9 @@
 
 ::
 
-    async with serve_page(feed, store, port=8642) as page:
-        print(page.url)
+    async with provider.follow("KRW-BTC", "1m") as feed:
+        async with serve_page(feed, provider.repository, port=0) as page:
+            print(page.url)
 """
 
 from rxcandles.serve.hub import Followed

@@ -47,8 +47,9 @@ def serve_page(
 
     ::
 
-        async with serve_page(feed, store, port=8642) as page:
-            print(page.url)
+        async with provider.follow("KRW-BTC", "1m") as feed:
+            async with serve_page(feed, provider.repository, port=0) as page:
+                print(page.url)
     """
     return PageServer(feed, store, port, host, tz=tz)
 
@@ -58,8 +59,9 @@ class PageServer(Titled):
 
     ::
 
-        async with PageServer(feed, store, 8642) as page:
-            print(page.url)
+        async with provider.follow("KRW-BTC", "1m") as feed:
+            async with PageServer(feed, provider.repository, 0) as page:
+                print(page.url)
     """
 
     def __init__(
