@@ -144,7 +144,7 @@ async def test_a_reload_loses_nothing(browser: str) -> None:
         await here.page.evaluate("location.hash = 'KRW-ETH'")
         await here.until("it.times.length === 60", "KRW-ETH")
         await here.feed.prove("KRW-ETH", NOW, NOW + 120, *minutes(0, 2))
-        await here.page.call("Page.reload")
+        await here.page.reload("rxcandles.drawn()")
         await here.feed.prove("KRW-ETH", NOW + 120, NOW + 180, *minutes(2, 3))
         found = await here.until("it.times.length === 63", "KRW-ETH")
         assert found["times"] == [row.open_time for row in minutes(-60, 3)]

@@ -106,12 +106,20 @@ class Page:
         ready: str = "rxcandles.range",
     ) -> None:
         """Show a page in a window of that size (``scale`` device pixels each), and wait until it is ``ready``."""
-        self.address, self._loaded = address, False
+        self.address = address
         for room in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{room}.enable")
         await self.resize(width, height, scale)
         await self.theme(dark)
-        await self.call("Page.navigate", url=address)
+        await self._load("navigate", ready, url=address)
+
+    async def reload(self, ready: str) -> None:
+        """Open the page anew, as it is, and wait until it is ready."""
+        await self._load("reload", ready)
+
+    async def _load(self, how: str, ready: str, **parameters: object) -> None:
+        self._loaded = False
+        await self.call(f"Page.{how}", **parameters)
         while not self._loaded:
             await self._next()
         await self.until(f"window.rxcandles && {ready}")
