@@ -120,10 +120,12 @@ async def test_a_disconnect_shows_and_heals(browser: str) -> None:
         await here.server.__aexit__(None, None, None)
         await here.page.until("!document.getElementById('banner').hidden")
         assert (await here.text("banner")).startswith("Not connected since ")
+        assert (await here.text("going")).startswith("not connected · ")
         await here.feed.prove(BTC, NOW, NOW + 60, *minutes(0, 1))
         async with serve_page(here.feed, here.feed.store, port=port):
             assert (await here.until("it.times.length === 61"))["times"][-1] == NOW
             assert await here.text("banner") == ""
+            assert (await here.text("going")).startswith("live · ")
 
 
 async def test_a_state_and_its_reason_are_told(browser: str) -> None:

@@ -51,6 +51,7 @@
     away ??= new Date();
     document.body.classList.add("away");
     tellAway();
+    tellAll();
     // A browser tries again by itself, but not after an answer that was no stream.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => source.readyState === EventSource.CLOSED && connect(), 2000);
   }
@@ -125,8 +126,8 @@
     const proven = Math.max(now.proven ?? 0, covered ?? 0), seconds = Math.max(0, Math.round(Date.now() / 1000 + ahead - proven));
     const lost = now.lost && `lost: ${day(now.lost[0])} to ${day(now.lost[1])}${now.lost[2] && `, ${now.lost[2]}`}`;
     return {
-      state: now.state.replace("_", " "), ago: proven ? `${length(seconds)} ago` : "nothing yet", reason: [now.reason, lost].filter(Boolean).join("; "),
-      late: now.state === "stalled" || now.state === "refused" || (proven > 0 && seconds > 90 + 2 * (hello.seconds || 31 * 86400)),
+      state: away ? "not connected" : now.state.replace("_", " "), ago: proven ? `${length(seconds)} ago` : "nothing yet", reason: [now.reason, lost].filter(Boolean).join("; "),
+      late: away !== null || now.state === "stalled" || now.state === "refused" || (proven > 0 && seconds > 90 + 2 * (hello.seconds || 31 * 86400)),
     };
   }
   const day = (time) => new Date(time * 1000).toISOString().slice(0, 16).replace("T", " ");
@@ -141,6 +142,11 @@
     const { state, ago, late, reason } = going(shown);
     put(element("going"), `${state} · all known until ${ago}${reason && ` · ${reason}`}`);
     element("going").className = late ? "late" : state.replace(" ", "_");
+  }
+
+  function tellAll() {
+    seen.forEach(tellCard);
+    if (shown) tellGoing();
   }
 
   /** Show the market that the address names, or the only one, or all. */
@@ -185,8 +191,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   setInterval(() => {
     if (performance.now() - heard > PATIENCE) { lost(); connect(); }
-    seen.forEach(tellCard);
-    if (shown) tellGoing();
+    tellAll();
   }, 1000);
   paint();
   connect();
