@@ -10,6 +10,7 @@ from rxcandles.exchanges.http import HttpExchange
 from rxcandles.exchanges.streams.dialect import Dialect
 from rxcandles.exchanges.streams.machine import SocketStream
 from rxcandles.exchanges.streams.opening import Door
+from rxcandles.model.naming import address_of
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import StreamRules
 from rxcandles.ports.declared import source_address
@@ -38,7 +39,7 @@ class StreamingExchange(HttpExchange):
 
     def _stream_url(self) -> str:
         """Return where streams are: ``ws`` where pages come over ``http``, and ``wss`` for ``https``."""
-        if self._base == self.url:
+        if self._base.startswith("https:") and address_of(self._base) == address_of(self.url):
             return self.stream_url
         return f"ws{self._base.removeprefix('http')}{self.stream_path}"
 
