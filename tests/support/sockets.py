@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from aiohttp import web
 from rxcandles.errors import StreamClosedError
 from rxcandles.exchanges.streams.machine import Kind, Message
 from tests.support.rawserver import RawServer
+from tests.support.virtualloop import run_virtual
 
 __all__ = [
     "OPENED",
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryWire",
     "SocketServer",
     "binance_candle",
+    "run_hour",
     "raw_frame",
     "socket_server",
     "upbit_candle",
@@ -211,3 +213,13 @@ class Door:
         await asyncio.sleep(self.seconds)
         self.opened += 1
         return self.wire
+
+
+def run_hour(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test for at most an hour of virtual time: pings go on for ever, so one that waits in vain would, too."""
+
+    async def run() -> None:
+        async with asyncio.timeout(3600):
+            await test
+
+    run_virtual(run())

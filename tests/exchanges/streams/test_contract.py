@@ -31,9 +31,8 @@ from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
 from rxcandles.ports import Beat, Frame, FrameStream, Streaming, StreamRules
 from rxcandles.ports.declared import stream_rules
 from tests.exchanges.streams.test_dialects import bybit_candle, okx_candle
-from tests.support.sockets import Door, MemoryWire, SocketServer, binance_candle, socket_server, upbit_candle
+from tests.support.sockets import Door, MemoryWire, SocketServer, binance_candle, run_hour, socket_server, upbit_candle
 from tests.support.toys import KINDS
-from tests.support.virtualloop import run_virtual
 
 MINUTE = Timeframe.of("1m")
 
@@ -141,7 +140,7 @@ def test_every_market_of_a_connection(case: Case) -> None:
             case.heard(subscribed, text)
         await stream.aclose()
 
-    run_virtual(ask())
+    run_hour(ask())
     assert subscribed == set(symbols)
 
 
@@ -178,7 +177,7 @@ def test_the_newest_list_is_in_force(name: str, changes: list[tuple[list[int], f
         assert {each.symbol for each in given if isinstance(each, Frame)} == set(wanted)
         await stream.aclose()
 
-    run_virtual(change())
+    run_hour(change())
     assert stream.counts.dropped == {}
 
 

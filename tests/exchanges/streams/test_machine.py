@@ -16,8 +16,7 @@ from rxcandles.exchanges.upbit.stream import UpbitDialect
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Beat, Frame, FrameStream
-from tests.support.sockets import OPENED, STAMP, Door, MemoryWire, upbit_candle
-from tests.support.virtualloop import run_virtual
+from tests.support.sockets import OPENED, STAMP, Door, MemoryWire, run_hour, upbit_candle
 
 MINUTE = Timeframe.of("1m")
 UP = {"status": "UP"}
@@ -38,7 +37,7 @@ def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Non
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def sync() -> None:
-        run_virtual(run())
+        run_hour(run())
 
     sync.__name__, sync.__doc__ = test.__name__, test.__doc__
     return sync
@@ -57,6 +56,19 @@ async def test_frames_and_beats() -> None:
     assert (counts.messages, counts.frames, counts.beats, counts.dropped) == (5, 2, 3, {})
     assert counts.bytes == sum(len(json.dumps(each)) for each in (UP, upbit_candle(), upbit_candle())) + 1
     assert counts.to_dict()["sent"] == counts.sent
+    await stream.aclose()
+
+
+@virtually
+async def test_the_order_of_arrival() -> None:
+    """Frames are given as they come, also a snapshot of a window behind the newest one: order is for others."""
+    stream, wire = streamed()
+    for clock, seconds, kind in [("45", 31, "SNAPSHOT"), ("46", 118, "REALTIME"), ("45", 59, "SNAPSHOT")]:
+        stamp = (OPENED + seconds) * 1000
+        wire.put(upbit_candle(candle_date_time_utc=f"2026-07-30T07:{clock}:00", timestamp=stamp, stream_type=kind))
+    frames = [await anext(stream) for _ in range(3)]
+    told = [(each.row.open_time - OPENED, each.snapshot) for each in frames if isinstance(each, Frame)]
+    assert told == [(0, True), (60, False), (0, True)]
     await stream.aclose()
 
 
@@ -125,7 +137,7 @@ def test_garbage(other: dict[str, Any] | bytes, reason: str) -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
 
-    run_virtual(run())
+    run_hour(run())
 
 
 @virtually
@@ -262,7 +274,7 @@ def test_ends(code: int) -> None:
         assert raised.value.code == code
         assert raised.value.retryable
 
-    run_virtual(run())
+    run_hour(run())
 
 
 @virtually

@@ -28,8 +28,12 @@ RECORDED = """\
 {"type":"candle.1m","code":"KRW-BTC","candle_date_time_utc":"2026-07-30T07:47:00","candle_date_time_kst":"2026-07-30T16\
 :47:00","opening_price":91157000.00000000,"high_price":91157000.00000000,"low_price":91133000.00000000,"trade_price":91\
 133000.00000000,"candle_acc_trade_volume":0.01011827,"candle_acc_trade_price":922159.13839000,"timestamp":1785397627219\
-,"stream_type":"SNAPSHOT"}"""
-"""As they came on 2026-07-30: a window, then a snapshot of the window before."""
+,"stream_type":"SNAPSHOT"}
+{"type":"candle.5m","code":"KRW-BTC","candle_date_time_utc":"2026-07-30T07:50:00","candle_date_time_kst":"2026-07-30T16\
+:50:00","opening_price":91134000.00000000,"high_price":91134000.00000000,"low_price":91132000.00000000,"trade_price":91\
+132000.00000000,"candle_acc_trade_volume":0.03684166,"candle_acc_trade_price":3357485.11323000,"timestamp":178539782962\
+5,"stream_type":"SNAPSHOT"}"""
+"""As they came on 2026-07-30: a window, a snapshot of the window before, and one of another timeframe."""
 
 
 def read(message: dict[str, Any] | str) -> Frame | Beat:
@@ -38,8 +42,12 @@ def read(message: dict[str, Any] | str) -> Frame | Beat:
 
 
 def test_recorded() -> None:
-    """Two messages as they came: rows, stamps, and which one is a snapshot."""
-    newer, older = (read(line) for line in RECORDED.splitlines())
+    """Messages as they came: rows, stamps, and which one is a snapshot; each is of its own timeframe only."""
+    *minutes, other = RECORDED.splitlines()
+    newer, older = map(read, minutes)
+    with pytest.raises(UnfitError, match="timeframe"):
+        read(other)
+    assert isinstance(decode_message(other.encode(), Timeframe.of("5m")), Frame)
     assert newer == Frame(
         "KRW-BTC",
         Row(OPENED + 180, 91134000.0, 91134000.0, 91134000.0, 91134000.0, 0.00109721, 99993.13614, 1785397680638),
