@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from rxcandles.errors import StreamClosedError
-from rxcandles.exchanges.streams.machine import Kind, Message
+from rxcandles.exchanges.streams.wire import Kind, Message
 from tests.support.rawserver import RawServer
 from tests.support.virtualloop import run_virtual
 

@@ -7,19 +7,19 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Sequence
-from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from rxcandles.errors import ExchangeError, StreamClosedError
 from rxcandles.exchanges.streams.budget import Budget
 from rxcandles.exchanges.streams.checks import frame_fault
 from rxcandles.exchanges.streams.counts import StreamCounts
 from rxcandles.exchanges.streams.dialect import Dialect, UnfitError
+from rxcandles.exchanges.streams.wire import Kind, Opener, Wire
 from rxcandles.model.limit import Limit
 from rxcandles.ports import Beat, Frame, Heard
 from rxcandles.util.arguments import refusal
 
-__all__ = ["Kind", "Message", "Opener", "SocketStream", "Wire"]
+__all__ = ["SocketStream"]
 
 _QUIET: Final = 1.0
 """Seconds after the first change of the list in which further ones are gathered."""
@@ -31,62 +31,6 @@ _PONGS: Final = Limit(5)
 """How many pings are answered; servers send one in seconds, and count the answers as messages."""
 _TOO_LONG: Final = 1009
 """The close code for a message that is too long."""
-
-
-class Kind(Enum):
-    """What has come over a wire."""
-
-    DATA = "data"
-    PING = "ping"
-    PONG = "pong"
-    END = "end"
-
-
-class Message(NamedTuple):
-    """One message, or the end of the connection with its close code and the words for it."""
-
-    kind: Kind
-    data: bytes = b""
-    code: int = 1006
-    words: str = ""
-
-
-class Wire(Protocol):
-    """An open connection."""
-
-    @property
-    def server_time(self) -> float | None:
-        """The server's clock now, UTC seconds, by the answer that opened the connection; None if it was not told."""
-        ...
-
-    async def receive(self) -> Message:
-        """Wait for the next message; being cancelled loses none."""
-        ...
-
-    async def send(self, text: str) -> None:
-        """Send a text; raise ``StreamClosedError`` if the connection has ended."""
-        ...
-
-    async def pong(self, data: bytes) -> None:
-        """Answer a ping; raise as ``send`` does."""
-        ...
-
-    async def close(self) -> None:
-        """Close with code 1000, within a second whatever the server does; idempotent. A pending ``receive`` ends."""
-        ...
-
-
-class Opener(Protocol):
-    """What opens wires."""
-
-    @property
-    def what(self) -> str:
-        """What is opened, in words."""
-        ...
-
-    async def __call__(self) -> Wire:
-        """Open a connection; raise as pages do if that fails."""
-        ...
 
 
 class SocketStream:

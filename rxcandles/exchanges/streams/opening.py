@@ -15,7 +15,7 @@ from rxcandles.exchanges.answers import Refused, excerpt, failure_by_status, one
 from rxcandles.exchanges.headers import http_date
 from rxcandles.exchanges.proxies import proxy_for
 from rxcandles.exchanges.sessions import request_headers
-from rxcandles.exchanges.streams.machine import Kind, Message, Wire
+from rxcandles.exchanges.streams.wire import Kind, Message, Wire
 
 if TYPE_CHECKING:
     import aiohttp

@@ -11,7 +11,8 @@ import pytest
 
 from rxcandles.errors import RequestError, StreamClosedError, StreamRefusedError
 from rxcandles.exchanges.streams.budget import Budget
-from rxcandles.exchanges.streams.machine import Kind, Message, SocketStream
+from rxcandles.exchanges.streams.machine import SocketStream
+from rxcandles.exchanges.streams.wire import Kind, Message
 from rxcandles.exchanges.upbit.stream import UpbitDialect
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
