@@ -67,6 +67,8 @@ class Follower(Source):
         self._once = once
         self._record = Record(parts.exchange.name, timeframe)
         self._wake = asyncio.Event()
+        self._given_up: dict[str, ExchangeError] = {}
+        """Why a market is not known up to the goal, if the exchange is asked ``once``."""
         self._down = 0
         """Questions in a row, of any market, that the exchange did not answer."""
         self._questions = Questions(
@@ -107,6 +109,8 @@ class Follower(Source):
                 await self._round(group)
             for task in beside:
                 task.cancel()
+            for error in self._given_up.values():
+                raise error
 
     async def _round(self, group: asyncio.TaskGroup) -> None:
         """Ask about the markets that are due, and wait until another one is."""
@@ -132,7 +136,9 @@ class Follower(Source):
     def _done(self) -> bool:
         goal, markets = self._goal, self.markets.values()
         return goal is not None and all(
-            not each.busy and (each.state == "refused" or (each.heard >= goal and not each.doubts)) for each in markets
+            not each.busy
+            and (each.state == "refused" or each.symbol in self._given_up or (each.heard >= goal and not each.doubts))
+            for each in markets
         )
 
     def _edge(self, now: float) -> int:
@@ -173,7 +179,8 @@ class Follower(Source):
         if answer.whole:
             market.due = max(self.listening.due(market, end), self._not_before(now, end))
         else:
-            market.due = now + self.settle * 2.0 ** min(market.tries, 5)
+            # Another server may know more at once; the same one needs time.
+            market.due = now + self.settle * 2.0 ** min(market.tries - bool(market.doubts), 5)
         self._review(market)
 
     def _not_before(self, now: float, end: int) -> float:
@@ -209,8 +216,8 @@ class Follower(Source):
     def _failed(self, market: Market, error: ExchangeError) -> None:
         market.failures += 1
         self._down += not isinstance(error, RequestRejectedError)
-        if self._once and market.failures >= 3:
-            raise error
+        if self._once:
+            self._given_up.setdefault(market.symbol, error)
         wait = max(error.retry_after or 0.0, uniform(0.5, min(_LONGEST, 2.0 ** min(market.failures, 5))))  # nosec B311
         market.due = self.clock.now() + wait
         market.audit_due = max(market.audit_due, market.due) if market.audit_due else 0.0

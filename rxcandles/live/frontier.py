@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import attrs
 
+from rxcandles.live.market import Market
 from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import Timeframe, time_text
+from rxcandles.model.timeframe import time_text
 from rxcandles.ports import CandleStore, impossible_in
 
 __all__ = ["Frontier", "frontier"]
 
-DOUBTS = 3
+DOUBTS = 2
 """How often a doubtful gap is asked about again before candles behind it are handed out."""
 
 
@@ -30,17 +29,14 @@ class Frontier:
     """What is not covered although what comes behind it is, and why; None if there is no such span."""
 
 
-async def frontier(
-    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int, asked: Mapping[int, int], fresh: float
-) -> Frontier:
-    """Return how far ``[start, stop)`` is proven.
+async def frontier(store: CandleStore, market: Market, stop: int, fresh: float) -> Frontier:
+    """Return how far a market is proven from where it stands, up to ``stop``.
 
     A doubtful absence at the end is not proven until a candle comes behind it, or the exchange has confirmed it. A
     doubtful gap that ends after ``fresh`` holds up what comes behind it until it was asked about again: a server that
-    lags behind may lack its candles.
-
-    * ``asked``: how often doubtful gaps were asked about again, by their start.
+    lags behind may lack its candles. It does not if the stream lived all the while and showed nothing.
     """
+    symbol, timeframe, start = market.symbol, market.timeframe, market.proven
     covered = [each for each in await store.coverage(symbol, timeframe, max(0, start - 1), stop) if each.stop > start]
     reach = next((each.stop for each in covered if each.start <= start), start)
     if reach <= start:
@@ -56,6 +52,8 @@ async def frontier(
     for claim in await store.claims(symbol, timeframe, start, reach):
         if claim.kind == "head" and claim.stop >= reach:
             proven = min(proven, max(start, claim.start))
-        elif claim.kind == "gap" and claim.stop > fresh and asked.get(max(start, claim.start), 0) < DOUBTS:
-            doubts.append(max(start, claim.start))
+        elif claim.kind == "gap" and fresh < claim.stop and claim.start < market.streamed_since:
+            gap = max(start, claim.start)
+            if market.doubts.get(gap, 0) < DOUBTS:
+                doubts.append(gap)
     return Frontier(min([proven, *doubts]), reach, tuple(doubts))

@@ -79,9 +79,7 @@ class Listening:
         """
         if not self.lives(market) or self.dense or market.frames.between(market.proven, 2**62):
             return False
-        assert self.shards is not None
-        began = self._clock.now() - (self._loop.time() - self.shards.of(market.symbol).since)
-        return market.answered >= self._timeframe.ceil(began)
+        return market.answered >= self._timeframe.ceil(market.streamed_since)
 
     def look(self, market: Market, now: float, edge: int) -> None:
         """Draw conclusions from the time that has passed: what is closed by now, and what silence means."""
@@ -135,6 +133,7 @@ class Listening:
             market = self._markets[symbol]
             # From here on each candle with trades must be shown; the one that forms now may have been shown before.
             market.framed = self._timeframe.floor(now) if shard.alive else -1
+            market.streamed_since = now if shard.alive else inf
             if market.start is not None and market.state not in ("refused", "stalled"):
                 market.due = min(market.due, now)
                 self._changed(market)

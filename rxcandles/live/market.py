@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
 
 from rxcandles.live.frames import Frames
@@ -38,6 +40,8 @@ class Market:
     """Until then the exchange has said nothing of another candle."""
     answered: int = 0
     """Pages have answered for everything before this time."""
+    streamed_since: float = inf
+    """Since when its connection has lived; infinite if it has none."""
     framed: int = -1
     """Open time of the newest candle that its stream has shown since it was subscribed to; -1 for none."""
     state: FollowState = "catching_up"

@@ -182,4 +182,4 @@ class Questions:
 
     async def _frontier(self, market: Market, stop: int) -> Frontier:
         fresh = stop - max(_FRESH, 10 * self._timeframe.seconds) if self._patient else inf
-        return await frontier(self._store, market.symbol, self._timeframe, market.proven, stop, market.doubts, fresh)
+        return await frontier(self._store, market, stop, fresh)

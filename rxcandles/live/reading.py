@@ -84,7 +84,7 @@ class StoreSource(Source):
             return
         if market.start is None:
             market.begin(await self._start(market.symbol, followed.proven))
-        found = await frontier(self._candles, market.symbol, timeframe, market.proven, followed.proven, {}, inf)
+        found = await frontier(self._candles, market, followed.proven, inf)
         # The collector decides what is doubtful; from its own beginning on its word is enough.
         sure = followed.proven if market.proven >= followed.start else found.proven
         heard = max(market.heard, followed.heard if sure >= followed.proven else sure)

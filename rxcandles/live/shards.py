@@ -112,6 +112,12 @@ class Shard:
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.aclose()
+            self._count(stream)
+
+    def _count(self, stream: FrameStream) -> None:
+        """Add what a connection has left out to the counts, if it counts that."""
+        dropped = getattr(getattr(stream, "counts", None), "dropped", {})
+        self.counts.update({f"dropped_{why}": number for why, number in dropped.items()})
 
     async def _session(self) -> None:
         """Read one connection after the other, each opened before the one before is closed."""
@@ -129,6 +135,7 @@ class Shard:
                         successor = asyncio.create_task(self._successor())
                 old, (self._stream, first) = self._stream, successor.result()
                 await old.aclose()
+                self._count(old)
                 self._take(first)
             finally:
                 if successor is not None and not successor.done():
