@@ -21,6 +21,7 @@ PROGRAMS = {
     "imports": "files of each kind imported: microseconds a row, few and many",
     "export": "ten million candles into each kind of file: seconds, peak RSS",
     "chart": "the page of a chart: size, time to open, frames a second while it is dragged",
+    "page": "the page that watches markets: frames a second while it is scrolled and updates come",
     "costs": "what each cost depends on, doubled and doubled again: straight lines",
     "growth": "time and memory a candle from 10,000 on, drawn (--plot)",
 }

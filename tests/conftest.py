@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.browser import chromium, find_chromium
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
 
@@ -32,3 +35,15 @@ def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[str]:
+    """The address of a headless Chromium's DevTools."""
+    executable = find_chromium()
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium, in which CI opens pages: apt-get install chromium")
+        pytest.skip("there is no Chromium, in which pages are opened: apt-get install chromium")
+    with chromium(executable) as devtools:
+        yield devtools

@@ -1,6 +1,6 @@
 """Levels of a chart: how many slots one bar shows, and the bars of a level.
 
-The page makes the same bars in the browser (``assets/page.js``), so that it contains each candle once.
+The page makes the same bars in the browser (``assets/series.js``), so that it contains each candle once.
 """
 
 from __future__ import annotations

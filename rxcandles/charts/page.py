@@ -7,28 +7,16 @@ import sys
 import zlib
 from array import array
 from base64 import b64encode
-from datetime import tzinfo
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Final
-from zoneinfo import ZoneInfo
 
-import attrs
-
-from rxcandles.charts.levels import ladder
+from rxcandles.charts.about import FLOAT_DECIMALS, about, decimals_of
+from rxcandles.charts.document import asset, browsers_zone, document
 from rxcandles.charts.reading import ChartData
 from rxcandles.model.absent import ABSENT_WORDS
-from rxcandles.model.moments import KST, Zone, zone
-from rxcandles.model.spans import runs
+from rxcandles.model.moments import Zone, zone
 from rxcandles.util.arguments import check_kind
 
 __all__ = ["html"]
-
-_MOST_DECIMALS: Final = 10
-_FLOAT_DECIMALS: Final = 8
-"""Decimals shown of prices that are not decimal numbers."""
 
 
 def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -> str:
@@ -49,60 +37,37 @@ def html(data: ChartData, title: str | None = None, *, tz: Zone | None = None) -
     if title is None:
         title = f"{data.symbol} {data.timeframe}"
     check_kind("title", title, str)
-    script = f"{_asset('lightweight-charts.js')}\n{_asset('page.js')}"
     packed, how = _packed(data)
     meta = {
-        "first": data.first,
-        "seconds": data.timeframe.seconds,
-        # Months differ in length, and they are few.
-        "opens": None if data.timeframe.seconds else [data.open_time(slot) for slot in range(data.slots)],
-        "zone": None if tz is None else _browsers(zone("tz", tz)),
-        "slots": data.slots,
+        **about(data),
+        "zone": None if tz is None else browsers_zone(zone("tz", tz)),
         "candles": len(data),
-        "levels": [attrs.asdict(level) for level in ladder(data.timeframe, data.first, data.slots)],
-        "proven": data.proven,
-        "absent": ABSENT_WORDS[data.absent],
-        "provisional": data.provisional,
-        "impossible": data.impossible,
-        "imported": runs(data.imported),
         **how,
     }
-    return Template(_asset("page.html")).substitute(
+    text, _ = document(
+        asset("page.html"),
+        [asset("page.js")],
         title=escape(title),
         absent=data.absent.replace("_", "-"),
         absent_words=ABSENT_WORDS[data.absent],
-        style=_asset("page.css"),
-        notice=escape(" ".join(_asset("lightweight-charts.NOTICE").partition("https:")[0].split())),
         # Escape "<" so that the JSON can't close the <script> element.
         meta=json.dumps(meta, separators=(",", ":")).replace("<", "\\u003c"),
         data=b64encode(packed).decode("ascii"),
-        script=script,
-        script_hash="sha256-" + b64encode(sha256(script.encode()).digest()).decode("ascii"),
     )
-
-
-def _browsers(tz: tzinfo) -> str | None:
-    """Return a browser's name of a zone; None for a zone that only Python knows, and for UTC, which is shown anyway."""
-    if tz is KST:
-        return "Asia/Seoul"
-    return tz.key if isinstance(tz, ZoneInfo) else None
-
-
-def _asset(name: str) -> str:
-    return files("rxcandles.charts").joinpath("assets", name).read_text(encoding="utf-8")
+    return text
 
 
 def _packed(data: ChartData) -> tuple[bytes, dict[str, object]]:
     """Return the columns, compressed, and how to read their prices."""
     steps = array("I", (slot - last for slot, last in zip(data.slot, [0, *data.slot], strict=False)))
-    decimals = _decimals(data)
+    decimals = decimals_of(data)
     try:
         prices = [] if decimals is None else _whole(data, 10**decimals)
     except OverflowError:  # a price that moves by more than two thousand million ticks
         decimals, prices = None, []
     how: dict[str, object]
     if decimals is None:
-        how = {"scale": None, "base": 0, "decimals": _FLOAT_DECIMALS}
+        how = {"scale": None, "base": 0, "decimals": FLOAT_DECIMALS}
         columns: list[array[int] | array[float]] = [data.volume, data.open, data.high, data.low, data.close, steps]
     else:
         base = round(data.open[0] * 10**decimals) if len(data) else 0
@@ -116,18 +81,6 @@ def _little_endian(column: array[int] | array[float]) -> bytes:
         column = column[:]
         column.byteswap()
     return column.tobytes()
-
-
-def _decimals(data: ChartData) -> int | None:
-    """Return the fewest decimals with which all prices are exact; None if they are not decimal numbers."""
-    decimals, scale = 0, 1
-    for column in (data.open, data.high, data.low, data.close):
-        for price in column:
-            while round(price * scale) / scale != price or abs(price) * scale >= 2**53:
-                decimals, scale = decimals + 1, scale * 10
-                if decimals > _MOST_DECIMALS:
-                    return None
-    return decimals
 
 
 def _whole(data: ChartData, scale: int) -> list[array[int]]:

@@ -1,6 +1,6 @@
 """The strip of coverage, pixel by pixel: the share of each kind of slot in each column.
 
-The page draws the same (``assets/page.js``).
+The page draws the same (``assets/strip.js``).
 """
 
 from __future__ import annotations

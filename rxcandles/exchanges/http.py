@@ -275,11 +275,12 @@ class HttpExchange(Titled):
                 body = await self._body(response, asked, most, packed=packed)
                 return Answer(body, headers, max(0.0, sent.at - began))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            from rxcandles.exchanges.reasons import connection_failure
+            from rxcandles.exchanges.reasons import connection_failure, shown_cause
 
             what = f"{asked}: no whole answer from {self._host}"
             within = self._connect_timeout if connect is None else round(min(connect, self._connect_timeout), 1)
-            raise connection_failure(error, what, timeout=self._timeout, connect_timeout=within) from error
+            failed = connection_failure(error, what, timeout=self._timeout, connect_timeout=within)
+            raise failed from shown_cause(error)
 
     def _check_server(self, response: aiohttp.ClientResponse, asked: str) -> None:
         """Raise ``WrongServerError`` if the candles would be stored under a false name."""
@@ -293,7 +294,7 @@ class HttpExchange(Titled):
                 f"{self.name!r}; {instead}"
             )
         # A body that is no page may come from a proxy in between.
-        if self._simulated and not is_simulator and response.status == 200:
+        if self._simulated and not is_simulator and response.status in (101, 200):
             raise WrongServerError(
                 f"{asked}: {self._host} does not say that it is a simulator, so its candles are not stored as "
                 f"{self.name!r}; leave out --exchange {SIMULATED}, and they get a name of their own"

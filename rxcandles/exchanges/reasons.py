@@ -8,7 +8,7 @@ import aiohttp
 
 from rxcandles.errors import CertificateError, ConnectionFailedError
 
-__all__ = ["connection_failure"]
+__all__ = ["connection_failure", "shown_cause"]
 
 
 def connection_failure(error: Exception, what: str, *, timeout: float, connect_timeout: float) -> ConnectionFailedError:
@@ -25,6 +25,11 @@ def connection_failure(error: Exception, what: str, *, timeout: float, connect_t
     failed = ConnectionFailedError(f"{what}: {why}")
     failed.why = why
     return failed
+
+
+def shown_cause(error: Exception) -> Exception | None:
+    """Return an error of the HTTP client as the cause of ours; None for one that quotes the address of a proxy."""
+    return None if isinstance(error, aiohttp.ClientHttpProxyError) else error
 
 
 def _reason(error: Exception, timeout: float, connect_timeout: float) -> str:

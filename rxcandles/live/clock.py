@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from math import inf
 
 __all__ = ["ServerClock"]
@@ -22,12 +21,12 @@ class ServerClock:
     ``Date`` never do. After the machine has slept the time is unknown until the next answer.
     """
 
-    def __init__(self, own: Callable[[], float] = time.time) -> None:
-        self._own = own
+    def __init__(self) -> None:
+        self._own = time.time
         self._monotonic = asyncio.get_running_loop().time
         self._said: tuple[float, float] | None = None
         """What the server said last, and when that was."""
-        self._apart = own() - self._monotonic()
+        self._apart = self._own() - self._monotonic()
         self._newest = -inf
         """The newest stamp of a frame."""
         self._latest = -inf

@@ -72,8 +72,15 @@ class Listening:
         return f"no stream: {shard.refused or shard.down_because or 'connecting'}"
 
     def is_quiet(self, market: Market) -> bool:
-        """Return whether the stream lives, and has shown nothing that pages have not confirmed."""
-        return self.lives(market) and not self.dense and not market.frames.between(market.proven, 2**62)
+        """Return whether the stream lives, and has shown nothing that pages have not confirmed.
+
+        A connection says nothing of the time before it; pages have to answer for that first.
+        """
+        if not self.lives(market) or self.dense or market.frames.between(market.proven, 2**62):
+            return False
+        assert self.shards is not None
+        began = self._clock.now() - (self._loop.time() - self.shards.of(market.symbol).since)
+        return market.answered >= self._timeframe.ceil(began)
 
     def look(self, market: Market, now: float, edge: int) -> None:
         """Draw conclusions from the time that has passed: what is closed by now, and what silence means."""
@@ -85,9 +92,7 @@ class Listening:
         shard = self.shards.of(market.symbol)
         silent_for = self._loop.time() - shard.heard_at
         silent = min(edge, self._timeframe.floor(max(0.0, now - silent_for - self._settle)))
-        # A connection shows the candles of its own time.
-        if self._timeframe.slots(market.heard, silent) and now - (self._loop.time() - shard.since) <= market.heard:
-            market.heard = silent
+        market.heard = max(market.heard, silent)
         if market.is_overdue(edge):
             market.due = min(market.due, now)
 
@@ -109,12 +114,12 @@ class Listening:
 
     def _frame(self, frame: Frame) -> None:
         market = self._markets.get(frame.symbol)
-        if market is None or market.start is None:
+        if market is None:
             return
         self._clock.framed(frame.stamp)
         opened = frame.row.open_time
         market.framed = max(market.framed, opened)
-        streamed = market.frames.take(frame, max(market.proven, market.start))
+        streamed = market.frames.take(frame, market.proven)
         if streamed is None:
             return
         market.due = min(market.due, self._timeframe.shift(opened, 1) + self._settle)

@@ -81,6 +81,7 @@ class Market:
     def begin(self, start: int) -> None:
         """Follow it from the candle that opens at ``start`` on."""
         self.start = self.proven = self.heard = self.answered = start
+        self.frames.confirm(start)
 
     def set_state(self, state: FollowState, reason: str = "") -> bool:
         """Set how it goes; return whether that is news."""

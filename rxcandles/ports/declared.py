@@ -11,7 +11,7 @@ from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import ConfirmTimes
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe
-from rxcandles.ports import Exchange, PageUnit, RateLimiter
+from rxcandles.ports import Exchange, PageUnit, RateLimiter, StreamRules
 from rxcandles.util.showing import limit_text
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "retention_text",
     "settle_seconds",
     "source_address",
+    "stream_rules",
     "timeframes_of",
 ]
 
@@ -133,3 +134,9 @@ def source_address(exchange: Exchange | type) -> str | None:
     """Return the address of this machine that an exchange sends from (``source_address``); None for any."""
     source: str | None = getattr(exchange, "source_address", None)
     return source
+
+
+def stream_rules(exchange: Exchange | type) -> StreamRules | None:
+    """Return what an exchange says about its streams (``stream_rules``); None if it has none."""
+    rules: StreamRules | None = getattr(exchange, "stream_rules", None)
+    return rules

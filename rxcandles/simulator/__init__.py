@@ -1,8 +1,9 @@
 """An exchange on this machine, for tests, demonstrations and users' own tests: Upbit, or Binance's spot market.
 
-Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it. One base series
-makes the candles, and each exchange has a face (:mod:`rxcandles.simulator.faces`). The names here are loaded when first
-used, because pytest imports this package in every session (see :mod:`rxcandles.simulator.fixture`).
+Its candles are made up, or recorded (:class:`Replay`); everything else is as the exchange does it, by pages and by
+WebSocket. One base series makes the candles, and each exchange has a face (:mod:`rxcandles.simulator.faces`). The names
+here are loaded when first used, because pytest imports this package in every session (see
+:mod:`rxcandles.simulator.fixture`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rxcandles.simulator import faults
+    from rxcandles.simulator import faults, streamfaults
     from rxcandles.simulator.answers import Answer, Asked, Logged
     from rxcandles.simulator.faces.binance import BinanceSimulator
     from rxcandles.simulator.faces.upbit import Simulator
@@ -38,6 +39,7 @@ __all__ = [
     "Stats",
     "faults",
     "serve",
+    "streamfaults",
 ]
 
 _HOMES = {
@@ -54,8 +56,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "faults":
-        return import_module("rxcandles.simulator.faults")
+    if name in ("faults", "streamfaults"):
+        return import_module(f"rxcandles.simulator.{name}")
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"rxcandles.simulator.{home}"), name)

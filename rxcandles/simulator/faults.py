@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from email.utils import formatdate
 from typing import TypeAlias
 
 import attrs
@@ -22,6 +23,7 @@ __all__ = [
     "Fault",
     "Faults",
     "banned",
+    "dated",
     "delay",
     "drop",
     "edit",
@@ -145,6 +147,16 @@ def waf() -> Fault:
 def garbage() -> Fault:
     """Answer 200 with bytes that are neither JSON nor UTF-8, labelled JSON."""
     return lambda _asked, _answer: Answer(200, b'\x00\xff\xfe[{"market"\x80', JSON)
+
+
+def dated(off: float | None) -> Fault:
+    """Send a ``Date`` that is ``off`` by so many seconds, or None at all (None)."""
+
+    def moved_date(asked: Asked, answer: Answer) -> Answer:
+        date = None if off is None else formatdate(int(asked.now + off), usegmt=True)
+        return attrs.evolve(answer, headers={**answer.headers, "Date": date})
+
+    return moved_date
 
 
 # On the way.

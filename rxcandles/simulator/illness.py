@@ -54,8 +54,9 @@ class Illness:
     ``keeps``: it has only candles that open within the last so many seconds, of any timeframe.
     ``empty``: it answers ``[]`` with status 200 to everything, as in maintenance, the list of markets included.
     ``without_newest``: so many candles are left out at the top of each page, which reaches further back instead.
-    ``late``: what trades in the last so many seconds of a slot gets into its candle only as long after its end. Until
-    then the candle stands as it stood before. A :class:`~rxcandles.simulator.Replay` has but final candles, which stay.
+    ``late``: what trades in the last so many seconds of a slot gets into its candle only as long after its end, or
+    ``late_by`` seconds after it. Until then the candle stands as it stood before. A
+    :class:`~rxcandles.simulator.Replay` has but final candles, which stay.
 
     ``keeps`` and ``late`` count from what the clock was ``lag`` ago. :class:`RequestError` for values out of bounds.
     """
@@ -66,6 +67,7 @@ class Illness:
     empty: bool = False
     without_newest: int = 0
     late: float = 0.0
+    late_by: float | None = None
 
     def __attrs_post_init__(self) -> None:
         check_number("lag", self.lag)
@@ -74,6 +76,8 @@ class Illness:
         check_flag("empty", self.empty)
         check_count("without_newest", self.without_newest, 0, 10_000)
         check_number("late", self.late)
+        if self.late_by is not None:
+            check_number("late_by", self.late_by)
 
     def clock(self, now: float) -> float:
         """Return the time up to which the replica knows what has traded, where the exchange's clock says ``now``."""
@@ -129,7 +133,15 @@ def merged(illnesses: tuple[Illness, ...]) -> Illness:
         empty=any(each.empty for each in illnesses),
         without_newest=max(each.without_newest for each in illnesses),
         late=max(each.late for each in illnesses),
+        late_by=_latest(illnesses),
     )
+
+
+def _latest(illnesses: tuple[Illness, ...]) -> float | None:
+    """Return how long after a slot's end its last trades are in its candle; None where none says it but ``late``."""
+    if all(each.late_by is None for each in illnesses):
+        return None
+    return max(each.late if each.late_by is None else each.late_by for each in illnesses)
 
 
 @attrs.frozen

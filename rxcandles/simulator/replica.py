@@ -87,7 +87,8 @@ class Replica:
         late = self._ill.late
         end = self._timeframe.shift(self._timeframe.floor(time), 1) if late else -inf
         then = max(time, end - late)
-        if not then < self._now < end + late:
+        by = late if self._ill.late_by is None else self._ill.late_by
+        if not then < self._now < end + by:
             return row
         before = self._form.rows(self._source.newest(self._timeframe, int(time) + 1, 1, then).text)
         return before[0] if before and self._form.opened(before[0]) == time else None

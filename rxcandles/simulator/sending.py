@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from hashlib import md5
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
 from rxcandles.model.naming import SIMULATED_BY, SIMULATED_HEADER
 from rxcandles.simulator.answers import Answer, Cut
 
-__all__ = ["answer_headers", "send", "upbit_headers"]
+__all__ = ["answer_headers", "reset", "send", "server_headers", "upbit_headers"]
 
 _HEADERS: Final = {
     "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
@@ -48,13 +48,18 @@ def answer_headers(answer: Answer, now: float, own: Mapping[str, str]) -> dict[s
 
     ``now`` is the server's clock, for ``Date``. Every answer says that it is simulated.
     """
-    headers = {"Date": _date(int(now)), "Content-Type": answer.content_type, SIMULATED_HEADER: SIMULATED_BY, **own}
+    headers = {**server_headers(now), "Content-Type": answer.content_type, **own}
     for name, value in answer.headers.items():
         for same in [each for each in headers if each.lower() == name.lower()]:
             del headers[same]
         if value is not None:
             headers[name] = value
     return headers
+
+
+def server_headers(now: float) -> dict[str, str]:
+    """Return the headers that nothing goes out without."""
+    return {"Date": _date(int(now)), SIMULATED_HEADER: SIMULATED_BY}
 
 
 @lru_cache(16)
@@ -78,7 +83,23 @@ async def send(
         packed = web.Response(body=body, status=answer.status, headers={**headers, "Content-Encoding": "gzip"})
         packed.enable_chunked_encoding()
         return packed
-    return web.Response(body=body, status=answer.status, headers=headers)
+    kind = web.Response if "Date" in headers else _Undated
+    return kind(body=body, status=answer.status, headers=headers)
+
+
+class _Undated(web.Response):
+    """An answer without a ``Date``, which the library gives to each that has none."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Date", None)
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """Reset a connection: closing with lingering switched on and no time for it does."""
+    linger = struct.pack("ii", 1, 0)
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    cast(asyncio.WriteTransport, transport).abort()
 
 
 async def _send_endless(request: web.BaseRequest, response: web.StreamResponse, body: bytes) -> web.StreamResponse:
@@ -110,10 +131,7 @@ async def _send_cut(
         await response.write(body[: len(body) // 2] if cut == "body" else body[:1])
     if transport is not None:
         if cut == "headers":
-            # Closing with lingering switched on and no time for it resets the connection.
-            linger = struct.pack("ii", 1, 0)
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            transport.abort()
+            reset(transport)
         else:
             transport.close()
     return response

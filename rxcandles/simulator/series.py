@@ -43,6 +43,8 @@ class Series:
             kind = self._slot, self._days if in_days and timeframe.seconds == DAY else self._opens, 512
         make, self._pieces, kept = kind
         self.piece = lru_cache(kept)(make)
+        # A stream looks at the minute that runs every second.
+        self._running = lru_cache(1)(self.seconds)
 
     def candles(self, start: float, stop: float, backwards: bool = False) -> Iterator[Candle]:
         """Iterate over the final candles that open in ``[start, stop)``, oldest first, or newest first."""
@@ -80,7 +82,7 @@ class Series:
 
     def _so_far(self, minute: int, now: float) -> list[Candle]:
         """The seconds of a minute that have traded by ``now``; the last may still run."""
-        seconds = [second for second in self.seconds(minute) if second.open_time <= now]
+        seconds = [second for second in self._running(minute) if second.open_time <= now]
         if seconds and now < seconds[-1].open_time + 1:
             seconds[-1] = forming(seconds[-1], now, self.base.prices.tick, self.base.prices.lot)
         return seconds

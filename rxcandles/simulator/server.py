@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from ipaddress import ip_address
 from math import ceil
 from types import TracebackType
 from typing import ClassVar, Final, Self
@@ -24,8 +23,9 @@ from rxcandles.simulator.forms import UPBIT, Form
 from rxcandles.simulator.illness import WELL, Connections, Illness, Illnesses
 from rxcandles.simulator.limit import Verdict
 from rxcandles.simulator.market import Market, Served, Source
-from rxcandles.simulator.room import check_room
+from rxcandles.simulator.room import check_room, loopback
 from rxcandles.simulator.sending import send
+from rxcandles.simulator.sockets import Sockets
 from rxcandles.simulator.stats import Stats
 from rxcandles.util.arguments import (
     check_callable,
@@ -54,6 +54,9 @@ class Server(Titled):
 
     form: ClassVar[Form] = UPBIT
     words: Words = UpbitWords()
+    ws_path: ClassVar[str] = ""
+    sockets: Sockets
+    """The WebSockets that clients hold, and what goes wrong with them."""
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class Server(Titled):
         port: int,
         outages: Iterable[Span],
     ) -> None:
-        address = _loopback(host)
+        address = loopback(host)
         check_count("port", port, 0, 65_535)
         check_number("latency", latency, 0, 3600)
         check_callable("clock", clock)
@@ -133,6 +136,11 @@ class Server(Titled):
         return f"http://{host}:{self._port}"
 
     @property
+    def ws_url(self) -> str:
+        """Where WebSockets are opened: ``ws://127.0.0.1:PORT/websocket/v1`` as Upbit, ``…/ws`` as Binance."""
+        return f"ws{self.base_url.removeprefix('http')}{self.ws_path}"
+
+    @property
     def running(self) -> bool:
         """Whether the server is listening."""
         return self._listener is not None
@@ -155,6 +163,7 @@ class Server(Titled):
     def reset_stats(self) -> None:
         """Count from zero again, and empty the log. Requests in the house stay counted as such."""
         self.stats = Stats(simultaneous=self.stats.simultaneous, peak=self.stats.simultaneous)
+        self.sockets.reset_stats()
         self.log.clear()
 
     async def __aenter__(self) -> Self:
@@ -191,6 +200,8 @@ class Server(Titled):
         if request.method == "HEAD" and request.path_qs == "/":
             # Whoever only asks who is here is answered at once: no fault, no limit, and no request that is counted.
             return web.Response(headers={SIMULATED_HEADER: SIMULATED_BY})
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self.sockets.upgrade(request)
         stats = self.stats
         self._number += 1
         stats.requests += 1
@@ -280,15 +291,3 @@ async def serve(simulator: Server, started: Callable[[Server], object] | None = 
         if started is not None:
             started(simulator)
         await asyncio.Event().wait()
-
-
-def _loopback(host: str) -> str:
-    """Return the address to listen on. A name is never looked up: it might be another machine's."""
-    try:
-        if host == "localhost":
-            return "127.0.0.1"
-        if isinstance(host, str) and ip_address(host).is_loopback:
-            return host
-    except ValueError:
-        pass
-    raise refusal("host", host, "take a loopback address, such as '127.0.0.1': a simulator has no other")

@@ -20,7 +20,7 @@ LAYERS = (
     {"exchanges", "operators", "charts"},
     {"live"},
     {"modes"},
-    {"integrity"},
+    {"integrity", "serve"},
     {"interchange"},
     {"", "api"},
     {"cli"},

@@ -270,6 +270,14 @@ async def test_seam(sim: Simulator, ask: Any) -> None:
     assert 404 == (await ask(sim, "days", market="KRW-NONE", to=TO)).status
 
 
+async def test_dated(sim: Simulator, ask: Any) -> None:
+    """A ``Date`` may be off, or missing."""
+    sim.faults.add(faults.dated(-5), times=1)
+    sim.faults.add(faults.dated(None), times=1, when=lambda asked: asked.number == 2)
+    dates = [(await ask(sim, "minutes/1", market="KRW-X")).headers.get("Date") for _ in range(3)]
+    assert dates == ["Tue, 01 Sep 2026 00:00:10 GMT", None, "Tue, 01 Sep 2026 00:00:15 GMT"]
+
+
 async def test_stale(sim: Simulator, ask: Any) -> None:
     """The first page may come again and again, for its own market and timeframe."""
     sim.faults.add(faults.stale())

@@ -35,6 +35,7 @@ KINDS = [
     Illness(empty=True),
     Illness(without_newest=1),
     Illness(late=30),
+    Illness(late=6, late_by=7200),
     Illness(lag=6, lost=(LOST,), keeps=6 * 3600, without_newest=2, late=6),
 ]
 

@@ -223,6 +223,8 @@ def test_worst_of_each() -> None:
     )
     assert Illness(lag=6, lost=((0, 90),), keeps=60, without_newest=1, late=1) == merged(some) == merged(some[::-1])
     assert merged((*some, Illness(empty=True))).empty
+    assert 1 == merged((*some, Illness(late=0.5, late_by=0.5))).late_by
+    assert 30 == merged((*some, Illness(late_by=30))).late_by
     assert WELL is merged(())
 
 
@@ -231,6 +233,7 @@ def test_worst_of_each() -> None:
     [
         {"lag": -1}, {"lag": "6"}, {"lag": inf}, {"lost": ((60, 0),)}, {"lost": (0, 60)}, {"keeps": -1},
         {"empty": 1}, {"without_newest": -1}, {"without_newest": 0.5}, {"late": -1},
+        {"late_by": -1},
     ],
     ids=str,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from rxcandles.exchanges.answers import Answer, Refused
 from rxcandles.exchanges.binance import BinanceExchange
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe
+from rxcandles.ports import StreamRules
 
 __all__ = ["END", "LISTED", "MINUTE", "OUTAGE", "Memory", "kline", "minutes"]
 
@@ -44,6 +45,9 @@ def kline(opened: int, length: int = MINUTE * 1000, price: float | None = None) 
 
 class Memory(BinanceExchange):
     """The adapter over the klines of one minute each, by which it answers; longer ones only tell that they exist."""
+
+    stream_rules = StreamRules(timeframes=())
+    """It streams nothing: a stream would ask the real server."""
 
     def __init__(self, opens: Sequence[int] | None = None, *, now: float = END + 30, **options: Any) -> None:
         super().__init__(**options)

@@ -96,22 +96,39 @@ class Page:
         return message
 
     async def open(
-        self, address: str, *, width: int = 1200, height: int = 700, dark: bool = False, scale: float = 1
+        self,
+        address: str,
+        *,
+        width: int = 1200,
+        height: int = 700,
+        dark: bool = False,
+        scale: float = 1,
+        ready: str = "rxcandles.range",
     ) -> None:
-        """Show a chart in a window of that size (``scale`` device pixels each), and wait until it has drawn."""
-        self.address, self._loaded = address, False
+        """Show a page in a window of that size (``scale`` device pixels each), and wait until it is ``ready``."""
+        self.address = address
         for room in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{room}.enable")
         await self.resize(width, height, scale)
         await self.theme(dark)
-        await self.call("Page.navigate", url=address)
+        await self._load("navigate", ready, url=address)
+
+    async def reload(self, ready: str) -> None:
+        """Open the page anew, as it is, and wait until it is ready."""
+        await self._load("reload", ready)
+
+    async def _load(self, how: str, ready: str, **parameters: object) -> None:
+        self._loaded = False
+        await self.call(f"Page.{how}", **parameters)
         while not self._loaded:
             await self._next()
-        await self.evaluate(
-            "new Promise((done) => { const look = () => window.rxcandles && rxcandles.range ? done()"
-            " : requestAnimationFrame(look); look(); })"
-        )
+        await self.until(f"window.rxcandles && {ready}")
         await self.drawn()
+
+    async def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look)"
+        await self.evaluate(f"new Promise((done) => {{ {look}; look(); }})")
 
     async def resize(self, width: int, height: int, scale: float = 1) -> None:
         """Give the window another size, in pixels of ``scale`` device pixels each."""

@@ -46,7 +46,7 @@ def view(
         kept = illness.keeps is None or now - opened <= illness.keeps
         if lost or not kept or opened >= to:
             continue
-        if now < end + illness.late:
+        if now < end + (illness.late if illness.late_by is None else illness.late_by):
             stood = market.rows(timeframe, opened, opened + 1, now=min(now, max(opened, end - illness.late)))
             if not stood:  # nobody had traded yet
                 continue

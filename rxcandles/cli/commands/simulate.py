@@ -26,11 +26,12 @@ _TRY: Final = {
     help="""Run a simulated exchange on this machine, for tests and demonstrations, until you press Ctrl-C.
 
     It answers like Upbit, or like Binance (spot) with --as binance. Its candles are invented, and the same every time.
-    Other commands store them as "simulated", never as candles of a real exchange.
+    Other commands store them as "simulated", never as candles of a real exchange. At the same port it streams candles
+    by WebSocket, as the exchange does: Upbit at /websocket/v1, Binance at /ws and /stream.
 
     \b
     Reads:    nothing
-    Writes:   nothing; prints its address
+    Writes:   nothing; prints its addresses
     Network:  answers requests on 127.0.0.1 only
 
     \b
@@ -87,6 +88,7 @@ def _simulate(face: str, port: int, rate_limit: float | OwnRate | None, latency:
         async with faces.face(face, latency=latency, port=port, **limited) as simulator:
             url = simulator.base_url
             echo(f"{url}  (try: rxcandles collect {_TRY[face]} --base-url {url}; Ctrl-C stops it)")
+            echo(f"{simulator.ws_url}  (candles by WebSocket)")
             await asyncio.Event().wait()
 
     run_async(serve())

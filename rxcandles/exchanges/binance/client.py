@@ -13,13 +13,15 @@ from rxcandles.events import OffGridEvent, log_event
 from rxcandles.exchanges.answers import Answer, Refused, excerpt
 from rxcandles.exchanges.binance.decode import Klines, decode_klines, decode_markets
 from rxcandles.exchanges.binance.failures import error_code, failure, used_weight
+from rxcandles.exchanges.binance.intervals import INTERVALS
+from rxcandles.exchanges.binance.stream import BINANCE_STREAM, BinanceDialect
 from rxcandles.exchanges.binance.symbols import joined, meant
 from rxcandles.exchanges.headers import http_date
-from rxcandles.exchanges.http import HttpExchange
+from rxcandles.exchanges.streams.streaming import StreamingExchange
 from rxcandles.limiters import Limit
-from rxcandles.model.naming import NAMED, is_own
+from rxcandles.model.naming import NAMED, address_of, is_own
 from rxcandles.model.timeframe import BEGINNING, TIMEFRAMES, Timeframe, time_text
-from rxcandles.ports import Market, Page
+from rxcandles.ports import Market, Page, StreamRules
 from rxcandles.ports.declared import AbsentSlot
 from rxcandles.util.arguments import check_symbol, refusal
 
@@ -27,21 +29,22 @@ __all__ = ["BinanceExchange"]
 
 _log: Final = logging.getLogger("rxcandles.fetch")
 
-_INTERVALS: Final = {
-    **{name: name for name in ("1s", "1m", "3m", "5m", "15m", "30m")},
-    **{"60m": "1h", "240m": "4h", "1d": "1d", "1w": "1w", "1M": "1M"},
-}
-"""Binance's name for each timeframe. Days, weeks (from Monday) and months are those of UTC."""
 _NAMES: Final = {each.name for each in TIMEFRAMES} | {"1h", "4h"}
 """Timeframes, which may be written in place of a market."""
+_STREAMS: Final = {
+    **{f"api{number}.binance.com": "stream.binance.com:9443" for number in ("", 1, 2, 3, 4, "-gcp")},
+    "data-api.binance.vision": "data-stream.binance.vision",
+    "api.binance.us": "stream.binance.us:9443",
+}
+"""Where the streams of its own servers are, by their address (documented)."""
 _LIST: Final = 8
 """How many times as long as ``max_body`` the list of markets may be."""
 _SPARE: Final = 8
 """Rows asked for beyond a page, at no cost, since some may be off the grid."""
 
 
-class BinanceExchange(HttpExchange):
-    """Candles of Binance spot, or of a server with the same API at ``base_url``: see :class:`HttpExchange`.
+class BinanceExchange(StreamingExchange):
+    """Candles of Binance spot, or of a server with the same API at ``base_url``: see ``HttpExchange``.
 
     ``https://data-api.binance.vision`` has the same candles; neither address needs a key. Binance has a candle in every
     slot, with volume 0 if nobody traded; a slot without one is an outage. Rows of 2017 and 2018 that open between two
@@ -52,9 +55,12 @@ class BinanceExchange(HttpExchange):
     url: ClassVar[str] = NAMED["binance"].url
     example: ClassVar[str] = "BTCUSDT"
     example_glob: ClassVar[str] = "*USDT"
-    timeframes: ClassVar[Sequence[Timeframe]] = tuple(each for each in TIMEFRAMES if each.name in _INTERVALS)
+    timeframes: ClassVar[Sequence[Timeframe]] = tuple(each for each in TIMEFRAMES if each.name in INTERVALS)
     limit: ClassVar[Limit | None] = Limit(6000, window=60, kind="fixed", group="binance", unit="weight")
     """Weight of an address, in a minute of the server's clock (documented 2026-07-21)."""
+    stream_rules: StreamRules = BINANCE_STREAM
+    stream_url: ClassVar[str] = "wss://stream.binance.com:9443/stream"
+    stream_path: ClassVar[str] = "/stream"
     name: str = "binance"
     page_limit: int = 1000
     """Binance cuts a larger limit silently to 1,000 (documented 2026-07-21)."""
@@ -132,7 +138,7 @@ class BinanceExchange(HttpExchange):
         )
 
     async def _klines(self, symbol: str, timeframe: Timeframe, which: str, asked: str, *, anew: bool) -> Answer:
-        query = f"symbol={quote(symbol, safe='')}&interval={_INTERVALS[timeframe.name]}&{which}"
+        query = f"symbol={quote(symbol, safe='')}&interval={INTERVALS[timeframe.name]}&{which}"
         try:
             answer = await self._get(f"/api/v3/klines?{query}", asked, anew=anew)
             if error_code(answer.body) is not None:
@@ -155,6 +161,13 @@ class BinanceExchange(HttpExchange):
         # Leave out the sets of permissions: this saves two thirds of the list, which is megabytes.
         answer = await self._get("/api/v3/exchangeInfo?showPermissionSets=false", asked, longest=_LIST)
         return decode_markets(answer.body, asked)
+
+    def _dialect(self, timeframe: Timeframe) -> BinanceDialect:
+        return BinanceDialect(timeframe)
+
+    def _stream_url(self) -> str:
+        host = _STREAMS.get(address_of(self._base)) if self._base.startswith("https:") else None
+        return super()._stream_url() if host is None else f"wss://{host}{self.stream_path}"
 
     def _failed(self, refused: Refused) -> ExchangeError:
         return failure(refused)

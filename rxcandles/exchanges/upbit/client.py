@@ -12,11 +12,12 @@ from urllib.parse import quote
 from rxcandles.errors import ExchangeError, RequestError, UnknownMarketError
 from rxcandles.exchanges.answers import Refused, excerpt, failure_by_status
 from rxcandles.exchanges.headers import http_date, remaining_requests
-from rxcandles.exchanges.http import HttpExchange
+from rxcandles.exchanges.streams.streaming import StreamingExchange
 from rxcandles.exchanges.upbit.decode import decode_candles, decode_markets, error_message, error_seconds
+from rxcandles.exchanges.upbit.stream import UPBIT_STREAM, UpbitDialect
 from rxcandles.model.naming import UPBIT_URL
 from rxcandles.model.timeframe import TIMEFRAMES, Timeframe, time_text
-from rxcandles.ports import Market, Page
+from rxcandles.ports import Market, Page, StreamRules
 from rxcandles.ports.declared import AbsentSlot, retained_since
 from rxcandles.util.arguments import check_symbol, refusal
 
@@ -33,8 +34,8 @@ _KINDS: Final = {"s": "seconds", "d": "days", "w": "weeks", "M": "months", "y": 
 _SECONDS_KEPT: Final = (89 - 2) * 86_400
 
 
-class UpbitExchange(HttpExchange):
-    """Candles of Upbit, or of a server with the same API at ``base_url``: see :class:`HttpExchange` for the rest.
+class UpbitExchange(StreamingExchange):
+    """Candles of Upbit, or of a server with the same API at ``base_url``: see ``HttpExchange`` for the rest.
 
     A ``session`` that sends an ``Origin`` is refused: with one, Upbit allows one request in ten seconds (documented
     2024-07-17).
@@ -45,6 +46,9 @@ class UpbitExchange(HttpExchange):
     example: ClassVar[str] = "KRW-BTC"
     example_glob: ClassVar[str] = "KRW-*"
     timeframes: ClassVar[Sequence[Timeframe]] = TIMEFRAMES
+    stream_rules: StreamRules = UPBIT_STREAM
+    stream_url: ClassVar[str] = "wss://api.upbit.com/websocket/v1"
+    stream_path: ClassVar[str] = "/websocket/v1"
     name: str = "upbit"
     page_limit: int = 200
     """Upbit cuts a larger count silently to 200 (seen 2026-09-13)."""
@@ -120,6 +124,9 @@ class UpbitExchange(HttpExchange):
         """Return all markets that are listed now, in Upbit's order; raise as :meth:`page` does."""
         asked = "all markets"
         return decode_markets((await self._get("/v1/market/all", asked)).body, asked)
+
+    def _dialect(self, timeframe: Timeframe) -> UpbitDialect:
+        return UpbitDialect(timeframe)
 
     def _failed(self, refused: Refused) -> ExchangeError:
         said = error_message(refused.body)

@@ -21,7 +21,7 @@ from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market
 
-__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds"]
+__all__ = ["decode_candles", "decode_markets", "error_message", "error_seconds", "open_seconds"]
 
 _HOUR: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3])", re.ASCII)
 _REST: Final = re.compile(r":([0-5]\d):([0-5]\d)", re.ASCII)
@@ -191,6 +191,11 @@ def error_seconds(body: bytes) -> float | None:
         return float(found[1]) * _UNITS[found[2][0].lower()]
     found = _BARE.fullmatch(text)
     return float(found[1]) if found else None
+
+
+def open_seconds(text: str) -> int:
+    """Return the UTC seconds of an open time, ``2026-03-11T14:40:00``; raise ``ValueError`` for any other text."""
+    return _hour(text[:13]) + _within(text[13:])
 
 
 @lru_cache(maxsize=4096)

@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from json import dumps
 from math import ceil, inf
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from rxcandles.model.spans import Span
 from rxcandles.simulator.answers import Answer, CandleQuery, error
+from rxcandles.simulator.faces.upbit_stream import UPBIT_PATH, UPBIT_RULES, UpbitTalk, upgrade_headers
 from rxcandles.simulator.illness import Illness
 from rxcandles.simulator.limit import Limit, Verdict
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market, Served, Source
 from rxcandles.simulator.query import MARKETS_PATH, no_route, parse, routed
 from rxcandles.simulator.sending import upbit_headers
 from rxcandles.simulator.server import Server
+from rxcandles.simulator.sockets import Sockets
+from rxcandles.simulator.talk import Reader
 from rxcandles.simulator.text import UNIT, decimal_text
 
 __all__ = ["Simulator"]
@@ -46,12 +49,16 @@ class Simulator(Server):
     free one.
 
     ``faults.add(…)`` lets something go wrong with answers, which a client can see; ``illnesses.add(…)`` lets a replica
-    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`).
+    that lacks something give them, by chance, by connection or for a while, which it can't (:class:`Illness`). Candles
+    are streamed at ``ws_url``, from the same markets; ``sockets`` has what goes wrong with connections, and
+    ``sockets.add(…)`` with the candles that they show (``streamfaults``).
 
     What no record tells: a ``to`` after now counts as now, a count below 1 is refused, a market in lower case is
     unknown, and the body of a 418 is our own wording. There is no 304. :class:`RequestError` for arguments out
     of bounds, ``OSError`` where the port is taken. Leaving the block closes all connections at once.
     """
+
+    ws_path: ClassVar[str] = UPBIT_PATH
 
     def __init__(
         self,
@@ -71,6 +78,14 @@ class Simulator(Server):
             markets, latency=latency, clock=clock, seed=seed, gzip=gzip, host=host, port=port, outages=outages
         )
         self.limit = Limit(rate, ban_after)
+        reader = Reader(self.markets.get, self.form)
+        self.sockets = Sockets(
+            self,
+            UPBIT_RULES,
+            rate is not None,
+            lambda path, _query, now: UpbitTalk(reader, now) if path == UPBIT_PATH else None,
+            upgrade_headers,
+        )
 
     def _limited(self, path: str, request: web.BaseRequest) -> Verdict | None:
         if not routed(path):

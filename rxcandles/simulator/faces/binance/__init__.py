@@ -18,6 +18,7 @@ from rxcandles.simulator.faces.binance.info import exchange_info
 from rxcandles.simulator.faces.binance.klines import Klines
 from rxcandles.simulator.faces.binance.markets import BINANCE_MARKETS
 from rxcandles.simulator.faces.binance.query import KLINES_PATH, PING_PATH, TIME_PATH, WEIGHTS, read_klines
+from rxcandles.simulator.faces.binance.stream import BINANCE_RULES, binance_talk
 from rxcandles.simulator.faces.binance.weights import Weights
 from rxcandles.simulator.forms import Form
 from rxcandles.simulator.illness import Illness
@@ -25,6 +26,8 @@ from rxcandles.simulator.limit import Verdict
 from rxcandles.simulator.market import Market, Served, Source
 from rxcandles.simulator.sending import answer_headers
 from rxcandles.simulator.server import Server
+from rxcandles.simulator.sockets import Sockets
+from rxcandles.simulator.talk import Reader
 from rxcandles.util.arguments import refusal as bad_argument
 
 __all__ = ["BINANCE_MARKETS", "BinanceSimulator"]
@@ -49,7 +52,8 @@ class BinanceSimulator(Server):
     only a halt has none. ``rate`` is the weight that passes in a minute of the server's clock (None: no limit); more
     than ``ban_after`` refusals in one bring a ban (None: never). ``latency``, ``clock``, ``seed``, ``outages``,
     ``gzip``, ``host`` and ``port`` are as with :class:`Simulator`, and so are ``faults.add(…)`` and
-    ``illnesses.add(…)``.
+    ``illnesses.add(…)``. Streams of candles are at ``/ws``, ``/ws/<stream>`` and ``/stream?streams=…``; what goes wrong
+    with them is in ``sockets``, as with :class:`Simulator`.
 
     What no record tells: the page of a ``startTime`` after ``endTime`` is empty, a limit below 1 is refused and one
     above 1,000 cut, three days are counted from the epoch, and the bodies of an unknown path and of the firewall's 403
@@ -57,6 +61,7 @@ class BinanceSimulator(Server):
     """
 
     form: ClassVar[Form] = BINANCE
+    ws_path: ClassVar[str] = "/ws"
 
     def __init__(
         self,
@@ -78,6 +83,15 @@ class BinanceSimulator(Server):
         self.limit = Weights(rate, ban_after)
         self.words = BinanceWords(rate or 6000)
         self._klines: dict[str, Klines] = {}
+        self.closed_after = 0.005
+        """Seconds from a candle's end to the frame that says that it is closed (recorded: 0.004 to 2.0)."""
+        reader = Reader(self._klines_of, BINANCE)
+        self.sockets = Sockets(
+            self,
+            BINANCE_RULES,
+            rate is not None,
+            lambda path, query, now: binance_talk(reader, path, query, self.closed_after, now),
+        )
 
     def _served_as(self, market: Source) -> Source:
         if not isinstance(market, Market):
