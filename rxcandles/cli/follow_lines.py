@@ -152,11 +152,11 @@ class Notes:
             if not self._troubles or state[0] in ("stalled", "refused") or state[1]:
                 groups.setdefault((timeframe, *state), []).append(symbol)
         self._new = {}
-        for (timeframe, state, reason), symbols in groups.items():
+        for (timeframe, word, reason), symbols in groups.items():
             more = len(symbols) - NAMED
             who = ", ".join(symbols[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
             why = f": {reason}" if reason else ""
-            echo(at_home(f"{who} {timeframe}: {state.replace('_', ' ')}{why}"), err=True)
+            echo(at_home(f"{who} {timeframe}: {word.replace('_', ' ')}{why}"), err=True)
 
 
 def _revised(update: RevisedUpdate) -> str:

@@ -13,7 +13,6 @@ from rxcandles.cli.time_options import count_option, time_option
 from rxcandles.cli.times import home
 from rxcandles.cli.wanted import Wanted
 from rxcandles.engine.listing import listed
-from rxcandles.errors import RequestError
 from rxcandles.exchanges import named
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.model.which import has_glob, matching

@@ -31,7 +31,7 @@ def follow(
     limiter: RateLimiter,
     symbols: str | Iterable[str],
     timeframe: str | Timeframe,
-    since: Time | int | None | Mapping[str, Time | int | None],
+    since: Time | int | Mapping[str, Time | int | None] | None,
     *,
     until: Time | None,
     once: bool,
@@ -71,7 +71,7 @@ def follow(
 
 
 def _since(
-    since: Time | int | None | Mapping[str, Time | int | None], markets: Iterable[str], tz: Zone | None
+    since: Time | int | Mapping[str, Time | int | None] | None, markets: Iterable[str], tz: Zone | None
 ) -> Since:
     if not isinstance(since, Mapping):
         return _start(since, tz)

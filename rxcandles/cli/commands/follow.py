@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import click
@@ -27,7 +26,6 @@ from rxcandles.cli.text import echo
 from rxcandles.cli.time_options import count_option, time_option
 from rxcandles.cli.times import at_home
 from rxcandles.cli.wanted import Wanted
-from rxcandles.cli.words import sorted_words
 from rxcandles.errors import ExchangeError, RequestError, RxCandlesError
 from rxcandles.model.updates import Update
 from rxcandles.modes.connect import OpenedProvider
@@ -205,9 +203,7 @@ class _Command:
             return run_async(go(), lambda: stored_text(self._given, place.db))
 
     async def _follow(self, provider: OpenedProvider) -> int:
-        this = asyncio.current_task()
-        assert this is not None
-        broken, pen = asyncio.Event(), None
+        broken = asyncio.Event()
         pen = Pen(broken.set)
         exchange = provider.exchange.name
 
@@ -260,9 +256,10 @@ class _Command:
             while True:
                 await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
                 if tasks["over"].done():
-                    return await tasks["over"]
+                    await tasks["over"]
+                    return
                 if tasks["broken"].done():
-                    return None
+                    return
                 hung.clear()
                 await self._read_again(following, provider)
                 tasks["hung"] = asyncio.create_task(hung.wait())
