@@ -91,32 +91,36 @@ class Following:
         self._starts: dict[str, dict[str, Begin]] = {}
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
+        self._changing = asyncio.Lock()
+        """Held while feeds are replaced: then there may be none for a moment."""
 
     async def follow(self, starts: Starts) -> None:
         """Follow these markets from now on, and no others; those that were followed before go on where they are."""
-        for timeframe in [*self.feeds]:
-            same = set(starts.get(timeframe, ())) == set(self._starts[timeframe])
-            if same and timeframe not in self.failures:
-                continue
-            places = await self._end(timeframe)
-            if timeframe in starts:
-                self._begin(
-                    timeframe, {symbol: places.get(symbol, begin) for symbol, begin in starts[timeframe].items()}
-                )
-        for timeframe, begins in starts.items():
-            if timeframe not in self.feeds:
-                self._begin(timeframe, dict(begins))
+        async with self._changing:
+            for timeframe in [*self.feeds]:
+                same = set(starts.get(timeframe, ())) == set(self._starts[timeframe])
+                if same and timeframe not in self.failures:
+                    continue
+                places = await self._end(timeframe)
+                if timeframe in starts:
+                    self._begin(
+                        timeframe, {symbol: places.get(symbol, begin) for symbol, begin in starts[timeframe].items()}
+                    )
+            for timeframe, begins in starts.items():
+                if timeframe not in self.feeds:
+                    self._begin(timeframe, dict(begins))
 
     async def run(self) -> None:
         """Return when every feed has ended; raise the error of one that nothing mends, or if all have failed."""
-        while self._readers:
-            self._ended.clear()
-            done = [each for each in self._readers.items() if each[1].done()]
-            for timeframe, reader in done:
-                del self._readers[timeframe]
-                self._over(timeframe, reader)
-            if not done:
-                await self._ended.wait()
+        while True:
+            async with self._changing:
+                self._ended.clear()
+                for timeframe, reader in [each for each in self._readers.items() if each[1].done()]:
+                    del self._readers[timeframe]
+                    self._over(timeframe, reader)
+                if not self._readers:
+                    break
+            await self._ended.wait()
         if self.failures and len(self.failures) == len(self.feeds):
             raise next(iter(self.failures.values()))
 

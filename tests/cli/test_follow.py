@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def test_once_goes_on_from_what_is_stored(capsys: pytest.CaptureFixture[str]) ->
 
 def test_markets_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """One of several has a line, and the others go on; the exit code says that something is missing."""
-    assert follow("KRW-BTC", "KRW-NONE", "1m", "--since", "2", "--count", "2", "--format", "csv") == 1
+    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M}"
+    assert follow("KRW-BTC", "KRW-NONE", "1m", "--since", since, "--count", "2", "--format", "csv") == 1
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 3
     assert printed.err.count("KRW-NONE 1m: refused") == 1

@@ -222,12 +222,13 @@ class _Command:
             with _hangups() as hung:
                 await self._until_over(following, provider, broken, hung)
         finally:
+            refused, failed = following.refused, bool(following.failures)
             await following.close()
             self._notes.close()
             await pen.finish()
         if outputs.fault() is not None:
             return CUT_SHORT if outputs.reader_left() else 1
-        return self._code or int(bool(following.failures or following.refused))
+        return self._code or int(bool(failed or refused))
 
     async def _begin(self, following: Following, provider: OpenedProvider) -> None:
         starts = await self._starts(provider)
