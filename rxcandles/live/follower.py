@@ -19,7 +19,7 @@ from rxcandles.live.market import Market
 from rxcandles.live.parts import Parts
 from rxcandles.live.questions import Answer, Questions, brief
 from rxcandles.live.record import Record
-from rxcandles.live.source import Source
+from rxcandles.live.source import Source, last_change
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.model.updates import FollowState
@@ -95,6 +95,7 @@ class Follower(Source):
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as group:
             beside = [] if self._once else [group.create_task(self.listening.run())]
+            self.change = await last_change(self._parts.store, self.timeframe, next(iter(self.markets)))
             beginning = Beginning(self._parts, self.clock, self.timeframe, self._unreached)
             await beginning.begin(self.markets, self._since, self._questions.chunks, once=self._once)
             if self._once:

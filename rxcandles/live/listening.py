@@ -12,6 +12,7 @@ from rxcandles.live.shards import Shard, Shards
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Exchange
+from rxcandles.ports.declared import stream_rules
 from rxcandles.ports.stream import Frame, Streaming
 
 __all__ = ["Listening"]
@@ -50,8 +51,8 @@ class Listening:
         self.dense = False
         """Whether a frame comes for each slot."""
         if config.stream == "auto" and isinstance(exchange, Streaming):
-            rules = exchange.stream_rules
-            if timeframe.name in rules.timeframes:
+            rules = stream_rules(exchange)
+            if rules is not None and timeframe.name in rules.timeframes:
                 self.shards = Shards(exchange, list(markets), timeframe, self._frame, self._came_or_gone)
                 self.dense = rules.dense
 
@@ -123,7 +124,8 @@ class Listening:
         if streamed is None:
             return
         market.due = min(market.due, self._timeframe.shift(opened, 1) + self._settle)
-        if streamed is market.frames.newest and streamed.why is None:
+        # A snapshot may be of a candle that has long been closed.
+        if streamed is market.frames.newest and self._timeframe.shift(opened, 1) > self._clock.now():
             market.forming = streamed.row
         self._shown(market)
 

@@ -125,7 +125,11 @@ class Observer(AsyncIterator[Update]):
             if self._dirty:
                 symbol = next(iter(self._dirty))
                 del self._dirty[symbol]
-                await self._gather(symbol)
+                try:
+                    await self._gather(symbol)
+                except BaseException:
+                    self._dirty[symbol] = None  # a read that is cancelled here loses nothing
+                    raise
             elif self._source.ended:
                 self._closed = True
                 self._source.leave(self)
@@ -167,6 +171,7 @@ class Observer(AsyncIterator[Update]):
         if market.start is not None and place.cursor is None:
             place.cursor = market.start if self._start is None else max(market.start, self._start)
             self._delivered.setdefault(symbol, place.cursor)
+            place.change = self._source.change
         cursor, proven, heard, news = place.cursor, market.proven, market.heard, None
         if cursor is not None:
             news = await self._news(symbol, place, cursor, max(cursor, proven))
@@ -188,9 +193,9 @@ class Observer(AsyncIterator[Update]):
                 place.proven, place.heard = proven, heard
         elif not updates and self._loop.time() - place.at >= HEARTBEAT - 0.001:
             updates.append(self._state(market))
-        if updates:
+        if any(each.kind != "forming" for each in updates):
             place.at = self._loop.time()
-            self._ready.extend(updates)
+        self._ready.extend(updates)
 
     async def _news(self, symbol: str, place: _Place, start: int, stop: int) -> News:
         if isinstance(self._store, Followable):

@@ -84,7 +84,7 @@ class Questions:
     async def ask(self, market: Market, edge: int, now: float) -> Answer:
         """Ask about everything up to ``edge``, and the latest page again if that is due; raise ``ExchangeError``."""
         answer, before = Answer(), market.proven
-        start, refetch = self._start(market, edge, now)
+        start, refetch = await self._start(market, edge, now)
         if start < edge:
             void = await self._collect(market, start, edge, answer, before, refetch=refetch)
             for span in void:
@@ -97,13 +97,15 @@ class Questions:
         market.day_due = market.day_due or now + _DAY
         return answer
 
-    def _start(self, market: Market, edge: int, now: float) -> tuple[int, bool]:
-        """Return where to ask from, and whether what is stored is read again."""
-        grid, begun = self._timeframe, market.start or 0
+    async def _start(self, market: Market, edge: int, now: float) -> tuple[int, bool]:
+        """Return where to ask from, and whether what is stored is read again, as far back as it is covered."""
         if not market.audit_due or market.audit_due > now or not market.known:
             return market.proven, False
+        grid = self._timeframe
         back = grid.floor(now - _DAY) if market.day_due <= now else grid.shift(edge, -self._page)
-        return max(begun, min(back, market.proven)), True
+        back = max(0, min(back, market.proven))
+        covered = await self._store.coverage(market.symbol, grid, back, max(back + 1, market.proven))
+        return max([back, *(each.start for each in covered[:1])]), True
 
     async def _collect(
         self, market: Market, start: int, stop: int, answer: Answer, before: int, *, refetch: bool = False

@@ -13,7 +13,7 @@ from rxcandles.live.beginning import Since, start_of
 from rxcandles.live.frames import Frames
 from rxcandles.live.frontier import frontier
 from rxcandles.live.market import Market
-from rxcandles.live.source import Source
+from rxcandles.live.source import Source, last_change
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.model.updates import FollowState
 from rxcandles.ports import CandleStore, Followable
@@ -53,6 +53,7 @@ class StoreSource(Source):
     async def run(self) -> None:
         """Follow the store until cancelled, or until everything asked for is there."""
         try:
+            self.change = await last_change(self._candles, self.timeframe, next(iter(self.markets)))
             seen = None
             looked = 0.0
             while not self._done():

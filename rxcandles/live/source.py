@@ -9,8 +9,9 @@ from weakref import WeakSet
 
 from rxcandles.live.market import Market
 from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import CandleStore, Followable
 
-__all__ = ["Listener", "Source"]
+__all__ = ["Listener", "Source", "last_change"]
 
 
 class Listener(Protocol):
@@ -25,6 +26,11 @@ class Listener(Protocol):
         ...
 
 
+async def last_change(store: CandleStore, timeframe: Timeframe, symbol: str) -> int:
+    """Return the number of the last change in a store; 0 if it keeps none."""
+    return (await store.news(symbol, timeframe, 0, 0, 0, -1)).last if isinstance(store, Followable) else 0
+
+
 class Source:
     """Markets, and those who listen."""
 
@@ -33,6 +39,8 @@ class Source:
         self.timeframe = timeframe
         self.error: BaseException | None = None
         """What has ended it."""
+        self.change = -1
+        """The number of the last change in the store before this began; what changes later is told."""
         self.ended = False
         """Whether nothing will come any more."""
         self._listeners: WeakSet[Listener] = WeakSet()

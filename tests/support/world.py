@@ -46,7 +46,7 @@ class FollowLoop(VirtualLoop):
                     return ready
             return jumping(timeout)
 
-        self._selector.select = patient  # type: ignore[attr-defined, misc]
+        self._selector.select = patient  # type: ignore[attr-defined]
 
 
 @contextmanager
