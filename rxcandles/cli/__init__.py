@@ -14,6 +14,7 @@ from rxcandles.cli.commands.collect import collect
 from rxcandles.cli.commands.completion import completion
 from rxcandles.cli.commands.coverage import coverage
 from rxcandles.cli.commands.export import export
+from rxcandles.cli.commands.follow import follow
 from rxcandles.cli.commands.get import get
 from rxcandles.cli.commands.import_ import import_file
 from rxcandles.cli.commands.markets import markets
@@ -85,7 +86,7 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    collect, plan, run, get, stream, markets, coverage, chart, export, import_file, verify, repair, simulate,
+    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, verify, repair, simulate,
     completion,
 ):  # fmt: skip
     cli.add_command(_command)

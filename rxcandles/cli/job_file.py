@@ -30,8 +30,10 @@ DEEPEST: Final = 100
 """Most dots in one line of it."""
 
 
-def read_jobs(path: str) -> tuple[list[Wanted], Place]:
+def read_jobs(path: str, *, endless: bool = False) -> tuple[list[Wanted], Place]:
     """Return the jobs of a file, and the place for all of them.
+
+    ``endless``: the jobs have no newer end, and may have no older one: they are followed.
 
     Raises:
         RequestError: the file is missing or invalid; the text names the invalid value and its place.
@@ -49,7 +51,7 @@ def read_jobs(path: str) -> tuple[list[Wanted], Place]:
     except ValueError as error:  # also for a number with too many digits
         raise RequestError(f"{path!r} is not a TOML file: {error}") from None
     try:
-        return _jobs(content)
+        return _jobs(content, endless=endless)
     except RequestError as error:
         raise RequestError(f"{path!r}: {error}") from None
 
@@ -67,7 +69,7 @@ def _text(path: str) -> str:
     raise RequestError(f"{path!r} is not a TOML file of jobs: it must be UTF-8, and at most {LARGEST:,} bytes")
 
 
-def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
+def _jobs(content: Mapping[str, Any], *, endless: bool) -> tuple[list[Wanted], Place]:
     _check_names("the file", content, ["defaults", "jobs"])
     defaults = content.get("defaults", {})
     if not isinstance(defaults, dict):
@@ -78,10 +80,11 @@ def _jobs(content: Mapping[str, Any]) -> tuple[list[Wanted], Place]:
         raise refusal("jobs", jobs, "write one or more tables [[jobs]]")
     place = {name: read(f"defaults.{name}", defaults[name]) for name, read in _PLACE.items() if name in defaults}
     there = Place(**{"db": USUAL_DB, **place})
-    return [_wanted(f"jobs[{number}]", job, defaults, there.exchange) for number, job in enumerate(jobs)], there
+    wanted = [_wanted(f"jobs[{number}]", job, defaults, there.exchange, endless) for number, job in enumerate(jobs)]
+    return wanted, there
 
 
-def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exchange: str) -> Wanted:
+def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exchange: str, endless: bool) -> Wanted:
     _check_names(where, job, _JOB, elsewhere=_PLACE)
     if any(way in job for way in WAYS):
         defaults = {name: value for name, value in defaults.items() if name not in WAYS}
@@ -98,7 +101,7 @@ def _wanted(where: str, job: Mapping[str, Any], defaults: Mapping[str, Any], exc
     symbols, timeframes = said.pop("symbols", []), said.pop("timeframes", [])
     try:
         wanted = Wanted(symbols, timeframes, **said, dashes="")
-        wanted.check(exchange)
+        wanted.check(exchange, endless=endless)
         return wanted
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from None

@@ -225,14 +225,24 @@ told: Final = together(
     click.option("-v", "--verbose", count=True, help="Show the log on stderr; -vv shows each request too."),
     no_color,
 )
+_markets: Final = click.option(
+    "--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
+    help="Markets, separated by commas; 'KRW-*' is all that the exchange lists.",
+)  # fmt: skip
 wanted: Final = together(
     click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME]...", shell_complete=_words),
-    click.option("--symbol", "symbols", multiple=True, metavar="LIST", callback=_split, shell_complete=_stored_symbols,
-                 help="Markets, separated by commas; 'KRW-*' is all that the exchange lists."),
+    _markets,
     click.option("--timeframe", "timeframes", multiple=True, metavar="LIST", callback=_split,
                  shell_complete=_timeframes,
                  help=f"Timeframes, separated by commas; one or more of {' '.join(each.name for each in TIMEFRAMES)}."),
     ends,
+)  # fmt: skip
+followed: Final = together(
+    click.argument("words", nargs=-1, metavar="[SYMBOL|TIMEFRAME|FILE.toml]...", shell_complete=_words),
+    _markets,
+    click.option("-t", "--timeframe", "timeframes", multiple=True, metavar="NAME", callback=_split,
+                 shell_complete=_timeframes,
+                 help=f"Timeframe, one of {' '.join(each.name for each in TIMEFRAMES)}."),
 )  # fmt: skip
 several: Final = together(wanted, db, connection, told)
 several_planned: Final = together(

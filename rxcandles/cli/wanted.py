@@ -68,14 +68,18 @@ class Wanted:
             since = self.last.since(home(datetime.now(UTC) if self.to is None else self.to))
         return since, self.to
 
-    def check(self, exchange: str, command: str | None = None) -> None:
+    def check(self, exchange: str, command: str | None = None, *, endless: bool = False) -> None:
         """Raise RequestError for anything invalid or missing, before any request is sent.
 
-        ``command``: its name; the error names everything that is missing, and proposes a command that works.
+        * ``command``: its name; the error names everything that is missing, and proposes a command that works.
+        * ``endless``: there is no newer end, and there may be no older one.
         """
         (symbols, timeframes), kind = self.series, named(exchange)
         if command is None:
-            self._ends()
+            if endless:
+                self._check_endless()
+            else:
+                self._ends()
             if not symbols:
                 example = f"{kind.example} or {example_glob(kind)!r}"
                 raise RequestError(f"no market is given; name one or more, such as {example}")
@@ -85,7 +89,7 @@ class Wanted:
         elif not timeframes:
             names = " ".join(each.name for each in timeframes_of(kind))
             raise RequestError(f"no timeframe is given for {', '.join(symbols[:3])!r}; name one or more of {names}")
-        for each in self.makers(time.time()):
+        for each in () if endless else self.makers(time.time()):
             each(kind.example)
 
     def makers(self, now: float) -> list[Callable[[str], Request]]:
@@ -100,6 +104,11 @@ class Wanted:
 
     def _ends(self) -> dict[str, Any]:
         return ends_of(self.count, self.since, self.last, self.to, self.end, dashes=self.dashes)
+
+    def _check_endless(self) -> None:
+        check_one({name: getattr(self, name) for name in WAYS}, dashes=self.dashes)
+        if self.to is not None:
+            raise RequestError(f"{self.dashes}until is given, but what is followed has no end; leave it out")
 
     def _check_all_said(self, command: str, exchange: str) -> None:
         symbols, timeframes = self.series

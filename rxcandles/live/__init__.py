@@ -5,9 +5,13 @@ loop of small collections of the pipeline that all modes share: each proves that
 candles are handed out only behind that. A stream wakes the loop, shows the forming candle, and proves nothing, so the
 worst that a broken stream can do is delay.
 
-The parts: ``follower`` decides which market is asked about next, ``questions`` asks and draws conclusions, ``frontier``
-reads from the store how far a market is proven, ``market`` keeps what is known of one. ``shards`` keeps the connections
-of a stream alive, ``frames`` holds what they have shown, ``listening`` says what that means, and ``witnessed`` holds
-pages against it. ``observer`` is one reader with a place in each market, ``feed`` what ``provider.follow`` returns,
-``reading`` follows what another process collects. ``clock`` is the server's time, from its answers.
+* ``follower``: which market is asked about next, and what its answers mean
+* ``clock``: the server's time, from its answers
+* ``market``: what is known of one market
+* ``frames``: what a stream says of its latest candles
+* ``witnessed``: the exchange, held against its own stream: a page that lacks what was streamed proves less
+* ``frontier``: how far the store proves that nothing is missing
+* ``shards``: the connections of a stream, kept alive
+* ``observer``: one reader: its place in each market
+* ``feed``: what ``provider.follow`` returns
 """

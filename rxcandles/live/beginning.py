@@ -15,13 +15,21 @@ from rxcandles.model import Request
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.operators import run, summarize
 
-__all__ = ["Beginning", "Since"]
+__all__ = ["Beginning", "Since", "Start", "start_of"]
 
-Since: TypeAlias = int | Literal["stored"] | tuple[Literal["count"], int] | None
+Start: TypeAlias = int | Literal["stored"] | tuple[Literal["count"], int] | None
 """A time in UTC seconds, the end of what is stored, a count of the newest candles, or (None) now."""
+
+Since: TypeAlias = Start | Mapping[str, Start]
+"""One for all markets, or one for each."""
 
 _PAUSE = 2.0
 """Seconds between two attempts to reach the exchange."""
+
+
+def start_of(since: Since, symbol: str) -> Start:
+    """Return where one market begins."""
+    return since[symbol] if isinstance(since, Mapping) else since
 
 
 class Beginning:
@@ -42,7 +50,7 @@ class Beginning:
         """
         await self._learn_time(list(markets), once=once)
         for market in markets.values():
-            market.begin(await self._start(market.symbol, since, chunks, once=once))
+            market.begin(await self._start(market.symbol, start_of(since, market.symbol), chunks, once=once))
 
     async def _learn_time(self, symbols: list[str], *, once: bool) -> None:
         """Ask for the server's time: any answer has it, also a refusal of another market."""
@@ -67,7 +75,7 @@ class Beginning:
                 assert refused is not None  # each of the markets was refused
                 raise refused
 
-    async def _start(self, symbol: str, since: Since, chunks: Chunks, *, once: bool) -> int:
+    async def _start(self, symbol: str, since: Start, chunks: Chunks, *, once: bool) -> int:
         now = self._timeframe.floor(self._clock.now())
         if since is None:
             return now

@@ -19,7 +19,7 @@ from rxcandles.live.market import Market
 from rxcandles.live.source import Source
 from rxcandles.model import CandleData, Row
 from rxcandles.model.settings import FollowConfig
-from rxcandles.model.timeframe import to_datetime
+from rxcandles.model.timeframe import from_datetime, to_datetime
 from rxcandles.model.updates import (
     CandleUpdate,
     ClosedUpdate,
@@ -105,7 +105,7 @@ class Observer(AsyncIterator[Update]):
 
     def cursor(self, symbol: str) -> datetime | None:
         """Return the open time of the first candle that was not delivered: begin there to go on after a crash."""
-        at = self._delivered.get(symbol, self._places[symbol].cursor)
+        at = self._delivered.get(symbol)
         return None if at is None else to_datetime(at)
 
     async def aclose(self) -> None:
@@ -143,6 +143,9 @@ class Observer(AsyncIterator[Update]):
         if isinstance(update, CandleUpdate):
             opened = int(update.candle.open_seconds)
             self._delivered[update.symbol] = self._source.timeframe.shift(opened, 1)
+        elif isinstance(update, ProgressUpdate):
+            until = int(from_datetime(update.proven_until))
+            self._delivered[update.symbol] = max(until, self._delivered.get(update.symbol, until))
         return update
 
     async def _wait(self) -> None:
@@ -167,6 +170,7 @@ class Observer(AsyncIterator[Update]):
         market, place = self._source.markets[symbol], self._places[symbol]
         if market.start is not None and place.cursor is None:
             place.cursor = market.start if self._start is None else max(market.start, self._start)
+            self._delivered.setdefault(symbol, place.cursor)
             place.change = self._source.change
         cursor, proven, heard, news = place.cursor, market.proven, market.heard, None
         if cursor is not None:

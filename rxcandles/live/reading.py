@@ -9,7 +9,7 @@ from math import inf
 from typing import Final, get_args
 
 from rxcandles.errors import RequestError
-from rxcandles.live.beginning import Since
+from rxcandles.live.beginning import Since, start_of
 from rxcandles.live.frames import Frames
 from rxcandles.live.frontier import frontier
 from rxcandles.live.market import Market
@@ -102,9 +102,10 @@ class StoreSource(Source):
             self.tell(market)
 
     async def _start(self, symbol: str, proven: int) -> int:
-        if isinstance(self._since, int):
-            return min(self.timeframe.ceil(self._since), proven)
-        if isinstance(self._since, tuple):
-            rows = await self._candles.rows(symbol, self.timeframe, 0, min(proven, END), "newest_first", self._since[1])
+        since = start_of(self._since, symbol)
+        if isinstance(since, int):
+            return min(self.timeframe.ceil(since), proven)
+        if isinstance(since, tuple):
+            rows = await self._candles.rows(symbol, self.timeframe, 0, min(proven, END), "newest_first", since[1])
             return rows[-1].open_time if rows else proven
         return proven

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rxcandles.engine.retry import Retry
-from rxcandles.live.beginning import Since
+from rxcandles.live.beginning import Since, Start
 from rxcandles.live.feed import Feed
 from rxcandles.live.follower import Follower
 from rxcandles.live.parts import Parts
@@ -31,7 +31,7 @@ def follow(
     limiter: RateLimiter,
     symbols: str | Iterable[str],
     timeframe: str | Timeframe,
-    since: Time | int | None,
+    since: Time | int | Mapping[str, Time | int | None] | None,
     *,
     until: Time | None,
     once: bool,
@@ -51,7 +51,7 @@ def follow(
     for each in markets:
         exchange.check(each, grid)
     config = check_kind("config", FollowConfig() if config is None else config, FollowConfig)
-    start, goal = _since(since, tz), None if until is None else grid.ceil(check_instant("until", until, tz))
+    start, goal = _since(since, markets, tz), None if until is None else grid.ceil(check_instant("until", until, tz))
     check_flag("once", once)
     if check_flag("from_store", from_store):
 
@@ -70,7 +70,18 @@ def follow(
     return Feed(markets, grid, store, config, begin)
 
 
-def _since(since: Time | int | None, tz: Zone | None) -> Since:
+def _since(
+    since: Time | int | Mapping[str, Time | int | None] | None, markets: Iterable[str], tz: Zone | None
+) -> Since:
+    if not isinstance(since, Mapping):
+        return _start(since, tz)
+    for each in markets:
+        if each not in since:
+            raise refusal("since", since, f"give a start for each market, also for {each}; None is now")
+    return {each: _start(since[each], tz) for each in markets}
+
+
+def _start(since: Time | int | None, tz: Zone | None) -> Start:
     if since is None:
         return None
     if isinstance(since, str) and since == "stored":

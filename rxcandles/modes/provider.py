@@ -314,7 +314,7 @@ class CandleDataProvider(Titled):
         self,
         symbols: str | Iterable[str],
         timeframe: str | Timeframe,
-        since: Time | int | None = None,
+        since: Time | int | Mapping[str, Time | int | None] | None = None,
         *,
         until: Time | None = None,
         once: bool = False,
@@ -329,8 +329,8 @@ class CandleDataProvider(Titled):
 
         * ``symbols``: one market or several.
         * ``since``: the first candle's open time, or a number of the newest candles, or ``"stored"`` for the end of
-          what is stored; None for the candle that forms now. After a crash, ``feed.cursor(symbol)`` or the last
-          candle's ``close_time`` goes on without a loss or a repetition.
+          what is stored; None for the candle that forms now; a mapping has one for each market. After a crash,
+          ``feed.cursor(symbol)`` or the last candle's ``close_time`` goes on without a loss or a repetition.
         * ``until``: ends when every candle that opens before this time was given.
         * ``once``: catches up to the newest closed candle, and ends.
         * ``from_store``: asks the exchange for nothing, and follows what another process collects into the same store.

@@ -234,7 +234,7 @@ class SyncProvider(Titled):
         self,
         symbols: str | Iterable[str],
         timeframe: str | Timeframe,
-        since: Time | int | None = None,
+        since: Time | int | Mapping[str, Time | int | None] | None = None,
         *,
         until: Time | None = None,
         once: bool = False,

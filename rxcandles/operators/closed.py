@@ -32,8 +32,8 @@ def closed(symbol: str | None = None) -> Operator[Update, Sequence[CandleData]]:
 
     >>> feed = provider.follow("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01 00:10")
     >>> async with feed.pipe(ops.closed(), ops.resample("5m"), ops.with_backpressure()) as fives:
-    ...     async for candles in fives:
-    ...         print(*candles)
+    ...     print([str(candle.open_time) async for candles in fives for candle in candles])
+    ['2024-01-01 00:00:00+00:00', '2024-01-01 00:05:00+00:00']
     """
     if symbol is not None:
         check_symbol(symbol)

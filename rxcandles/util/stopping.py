@@ -37,11 +37,14 @@ class Stopping:
         self._before: list[Callable[[], object]] = []
         self._last = _thread.allocate_lock()
         self._listening: list[int] = []
+        self._reread: Callable[[], object] | None = None
+        self.is_usual = False
+        """Whether the command only ends by a signal, which is no failure then."""
 
     @property
     def code(self) -> int:
-        """The exit code: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-        return 128 + (signal.SIGINT if self.number is None else self.number)
+        """The exit code: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP; 0 if that is the usual end."""
+        return 0 if self.is_usual else 128 + (signal.SIGINT if self.number is None else self.number)
 
     @property
     def listening(self) -> bool:
@@ -74,6 +77,10 @@ class Stopping:
         if self.number is not None:
             cancel()
 
+    def rereads(self, reread: Callable[[], object] | None) -> None:
+        """Let SIGHUP call ``reread`` from now on, and not end the process; with None it ends it again."""
+        self._reread = reread
+
     def cancels_no_more(self) -> None:
         """Let a signal leave at once again."""
         self._cancel = self._words = None
@@ -99,6 +106,9 @@ class Stopping:
         os._exit(self.code)
 
     def _told(self, number: int, frame: FrameType | None) -> None:
+        if self._reread is not None and number == getattr(signal, "SIGHUP", None) and self.number is None:
+            self._reread()
+            return
         again, self.number = self.number is not None, number if self.number is None else self.number
         if again or self._cancel is None:
             self.leave()

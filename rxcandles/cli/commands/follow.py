@@ -1,0 +1,324 @@
+"""``rxcandles follow``: candles as they close, for as long as you like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+import attrs
+import click
+from click.core import ParameterSource
+
+from rxcandles.cli import options, outputs
+from rxcandles.cli.console import FORMATS
+from rxcandles.cli.display import Output
+from rxcandles.cli.follow_lines import Lines, Notes, Pen, object_of, stored_text
+from rxcandles.cli.followed import STORED, Starts, begin_option, series_followed
+from rxcandles.cli.following import Asked, Following
+from rxcandles.cli.job_file import read_jobs
+from rxcandles.cli.logs import logged
+from rxcandles.cli.place import Place
+from rxcandles.cli.runner import run_async
+from rxcandles.cli.text import echo
+from rxcandles.cli.time_options import count_option, time_option
+from rxcandles.cli.times import at_home
+from rxcandles.cli.wanted import Wanted
+from rxcandles.errors import ExchangeError, RequestError, RxCandlesError
+from rxcandles.model.updates import Update
+from rxcandles.modes.connect import OpenedProvider
+from rxcandles.util.stopping import STOPPING
+
+__all__ = ["follow"]
+
+CUT_SHORT: Final = 141
+"""Exit code if the reader of stdout has closed it: 128 + SIGPIPE, as shells report it for other programs."""
+
+
+@click.command(
+    help="""Print candles as they close, and store them: history and the newest candle without a gap.
+
+    A candle is printed once, after it is stored, oldest first for each market. Ctrl-C or SIGTERM ends it with exit
+    code 0; the next run goes on where this one was. FILE is a TOML file of jobs as for `rxcandles run`: its markets are
+    followed, one limit for all, and SIGHUP reads the file again.
+
+    \b
+    Reads:    the database
+    Writes:   the database (what was collected), candles to stdout, changes of state to stderr
+    Network:  asks the exchange at the end of each candle, and listens to its stream if it has one
+
+    \b
+    rxcandles follow KRW-BTC KRW-ETH 1m --since 3 --count 3
+    rxcandles follow KRW-BTC 1m --once --quiet          # for cron: catch up, and end
+    rxcandles follow KRW-BTC 1m --since 5 --count 5 --json | head -3
+    rxcandles follow jobs.toml --once --format none     # only store
+    """
+)
+@options.followed
+@click.option("--jobs", metavar="FILE", help="TOML file of jobs; SIGHUP reads it again.")
+@click.option(
+    "--since",
+    "begin",
+    type=begin_option,
+    metavar="TIME|N|stored|now",
+    default=STORED,
+    show_default=True,
+    help="Where to begin: a time, N candles back, or the end of what is stored (now, if nothing is).",
+)
+@click.option("--count", "number", type=count_option, metavar="N", help="End after N candles of each market.")
+@click.option(
+    "--until",
+    "finish",
+    type=time_option,
+    metavar="TIME",
+    help="End when all candles that open before this time are printed.",
+)
+@click.option("--once", is_flag=True, help="Catch up to the newest closed candle, and end.")
+@options.tz
+@click.option("--forming", is_flag=True, help="Also print the candle that is not closed yet, as it changes.")
+@click.option(
+    "--provisional",
+    is_flag=True,
+    help="Also print a candle when the stream closes it, before it is confirmed and stored.",
+)
+@click.option(
+    "--settle",
+    type=float,
+    metavar="S",
+    help="Seconds after its end in which a candle may still change.  [default: the exchange's own]",
+)
+@click.option("--no-stream", is_flag=True, help="Do not use the exchange's stream; ask at the end of each candle.")
+@click.option(
+    "--from-store",
+    is_flag=True,
+    help="Do not ask the exchange: follow what another process collects into the database.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice([*FORMATS, "none"]),
+    default="table",
+    show_default=True,
+    help="Format of the printed candles; none only stores them.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print every update as one JSON object a line: candles, revisions, progress, states.",
+)
+@options.db
+@options.connection
+@options.told
+@options.takes(place=Place, wanted=Wanted, output=Output, asked=Asked)
+@click.pass_context
+def follow(
+    context: click.Context, wanted: Wanted, place: Place, output: Output, asked: Asked, jobs: str | None
+) -> options.Work:
+    """Follow until a signal ends it, or until what was asked for is printed."""
+
+    def work() -> int:
+        source = _Source.of(wanted, place, jobs, _given(context))
+        return _Command(source, output, asked).run()
+
+    return work
+
+
+def _given(context: click.Context) -> set[str]:
+    """Return the options that the command line has, by the names of their values."""
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+
+
+@attrs.frozen
+class _Source:
+    """Where the markets come from: the command line, or a file that is read again."""
+
+    wanted: list[Wanted]
+    place: Place
+    path: str | None = None
+    own: frozenset[str] = frozenset()
+    """Fields of the place that the command line says, whatever the file does."""
+
+    @staticmethod
+    def of(wanted: Wanted, place: Place, jobs: str | None, given: set[str]) -> _Source:
+        """Return what the command line names; raise RequestError if that is nothing, or a file and something else."""
+        files = [each for each in wanted.words if each.endswith(".toml")]
+        paths = [*files, *([] if jobs is None else [jobs])]
+        if not paths:
+            _check(wanted, place.exchange)
+            return _Source([wanted], place)
+        if len(paths) > 1 or len(wanted.words) > len(files) or wanted.symbols or wanted.timeframes:
+            raise RequestError(f"{paths[0]!r} says what to follow; give it alone, or put everything into one file")
+        own = frozenset(each.name for each in attrs.fields(Place) if each.name in given)
+        return _Source([], place, paths[0], own).again()
+
+    def again(self) -> _Source:
+        """Return it as the file says now."""
+        assert self.path is not None
+        wanted, there = read_jobs(self.path, endless=True)
+        said = {name: getattr(self.place, name) for name in self.own}
+        return attrs.evolve(self, wanted=wanted, place=attrs.evolve(there, **said))
+
+
+def _check(wanted: Wanted, exchange: str) -> None:
+    symbols, timeframes = wanted.series
+    if not symbols and not timeframes:
+        raise RequestError(
+            "missing: a market (SYMBOL) and a timeframe (TIMEFRAME), or a file of jobs; write, for example, "
+            "`rxcandles follow KRW-BTC 1m`"
+        )
+    if len(dict.fromkeys(timeframes)) > 1:
+        raise RequestError(
+            f"{len(timeframes)} timeframes are given, {', '.join(timeframes)}; follow one, and make longer candles of "
+            "it, or write a TOML file of jobs, which may have several (`rxcandles run --help` shows one)"
+        )
+    wanted.check(exchange, endless=True)
+
+
+class _Command:
+    """One run of the command."""
+
+    def __init__(self, source: _Source, output: Output, asked: Asked) -> None:
+        self._source = source
+        self._output = output
+        self._asked = asked
+        self._given = 0
+        self._code = 0
+        self._lines = Lines(output.style or "table", kinds=asked.forming or asked.provisional)
+        self._notes = Notes(troubles=asked.once)
+
+    def run(self) -> int:
+        """Follow, and return the exit code."""
+        place, output = self._source.place, self._output
+        opening = place.connect()
+
+        async def go() -> int:
+            async with opening as provider:
+                place.is_of(provider.exchange.name)
+                return await self._follow(provider)
+
+        with _usual_end(), logged(output.console(), quiet=output.quiet, verbose=output.verbose):
+            return run_async(go(), lambda: stored_text(self._given, place.db))
+
+    async def _follow(self, provider: OpenedProvider) -> int:
+        broken = asyncio.Event()
+        pen = Pen(broken.set)
+        exchange = provider.exchange.name
+
+        async def tell(update: Update) -> None:
+            self._given += update.kind == "candle"
+            if self._output.as_json:
+                await pen.put([object_of(exchange, update)])
+                return
+            if not self._output.quiet:
+                self._notes.tell(update)
+            await pen.put(self._lines.of(update))
+
+        following = Following(provider, self._asked, self._asked.config(), tell, self._failed)
+        try:
+            await self._begin(following, provider)
+            with _hangups() as hung:
+                await self._until_over(following, provider, broken, hung)
+        finally:
+            refused, failed = following.refused, bool(following.failures)
+            await following.close()
+            self._notes.close()
+            await pen.finish()
+        if outputs.fault() is not None:
+            return CUT_SHORT if outputs.reader_left() else 1
+        return self._code or int(bool(failed or refused))
+
+    async def _begin(self, following: Following, provider: OpenedProvider) -> None:
+        starts = await self._starts(provider)
+        await following.follow(starts)
+
+    async def _starts(self, provider: OpenedProvider) -> Starts:
+        left_out: list[str] = []
+        source, asked = self._source, self._asked
+        starts = await series_followed(
+            source.wanted, asked.begin, provider, source.place.exchange, left_out, from_store=asked.from_store
+        )
+        for line in left_out:
+            echo(f"rxcandles: {line}", err=True)
+        self._code = 1 if left_out and not asked.is_endless else self._code
+        self._lines.expect((symbol for each in starts.values() for symbol in each), starts)
+        return starts
+
+    async def _until_over(
+        self, following: Following, provider: OpenedProvider, broken: asyncio.Event, hung: asyncio.Event
+    ) -> None:
+        """Return when all is given, or stdout is broken; read the file again at each SIGHUP."""
+        tasks = {name: asyncio.create_task(each) for name, each in (
+            ("over", following.run()), ("broken", broken.wait()), ("hung", hung.wait()),
+        )}  # fmt: skip
+        try:
+            while True:
+                await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+                if tasks["over"].done():
+                    await tasks["over"]
+                    return
+                if tasks["broken"].done():
+                    return
+                hung.clear()
+                await self._read_again(following, provider)
+                tasks["hung"] = asyncio.create_task(hung.wait())
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.wait(tasks.values())
+
+    async def _read_again(self, following: Following, provider: OpenedProvider) -> None:
+        """Read the file again; if it is broken, go on as before."""
+        before = self._source
+        if before.path is None:
+            echo("SIGHUP: there is no file of jobs to read again; following goes on", err=True)
+            return
+        try:
+            self._source = before.again()
+            starts = await self._starts(provider)
+        except (RxCandlesError, OSError) as error:
+            self._source = before
+            echo(f"rxcandles: not read again, and nothing has changed: {at_home(_line(error))}", err=True)
+            return
+        if self._source.place != before.place:
+            echo(f"rxcandles: {before.path}: [defaults] have changed; start again to use another place", err=True)
+        there = {(symbol, name) for name, feed in following.feeds.items() for symbol in feed.symbols}
+        wanted = {(symbol, name) for name, each in starts.items() for symbol in each}
+        await following.follow(starts)
+        told = f"{len(wanted - there)} new, {len(there - wanted)} left, {len(wanted & there)} go on"
+        echo(f"{before.path} was read again: {told}", err=True)
+
+    def _failed(self, timeframe: str, error: ExchangeError) -> None:
+        echo(f"rxcandles: {timeframe}: {at_home(_line(error))}", err=True)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _usual_end() -> Iterator[None]:
+    """Let a signal be a usual end, with exit code 0."""
+    STOPPING.is_usual = True
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # the caller asks STOPPING for the exit code
+    except BaseException:
+        STOPPING.is_usual = False
+        raise
+    else:
+        STOPPING.is_usual = False
+
+
+@contextmanager
+def _hangups() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGHUP sets while the block runs."""
+    hung, loop = asyncio.Event(), asyncio.get_running_loop()
+    STOPPING.rereads(partial(loop.call_soon_threadsafe, hung.set))
+    try:
+        yield hung
+    finally:
+        STOPPING.rereads(None)
