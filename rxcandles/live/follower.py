@@ -9,6 +9,8 @@ from contextlib import suppress
 from random import uniform
 from typing import Final
 
+import attrs
+
 from rxcandles.errors import ExchangeError, RequestRejectedError, UnknownMarketError, WrongServerError
 from rxcandles.live.beginning import Beginning, Since, start_of
 from rxcandles.live.clock import ServerClock
@@ -60,6 +62,7 @@ class Follower(Source):
         self.clock = ServerClock()
         self.settle = max(settle_seconds(parts.exchange), config.settle or 0.0)
         """Seconds after its end in which a candle may still change."""
+        config = attrs.evolve(config, stream="off") if once else config
         self._parts = parts
         self._config = config
         self._since = since
@@ -97,7 +100,7 @@ class Follower(Source):
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as group:
-            beside = [] if self._once else [group.create_task(self.listening.run())]
+            beside = [group.create_task(self.listening.run())]
             self.change = await last_change(self._parts.store, self.timeframe, next(iter(self.markets)))
             await self._beginning.learn_time(list(self.markets), once=self._once)
             if self._once:
