@@ -74,7 +74,7 @@ class Beginning:
         if since is None:
             return now
         if isinstance(since, int):
-            return min(self._timeframe.ceil(since), now)
+            return self._timeframe.ceil(since)
         if isinstance(since, tuple):
             return await self._first_of(symbol, since[1], chunks, now)
         return await self._stored(symbol, now)

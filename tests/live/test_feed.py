@@ -294,6 +294,8 @@ def test_what_is_wrong_is_said_at_once() -> None:
                 provider.follow("A-A", "7m")
             with pytest.raises(RequestError):
                 provider.follow("A-A", "1m", since="soon")
+            with pytest.raises(RequestError, match="future"):
+                provider.follow("A-A", "1m", since="2030-01-01")
         assert not world.requests
 
     following(main)
@@ -313,5 +315,59 @@ def test_a_store_that_fails_is_the_end() -> None:
             with pytest.raises(StoreError):
                 async for _ in other:
                     pass
+
+    following(main)
+
+
+def test_one_reader_an_observer() -> None:
+    """A second task that reads the same feed is told to take an observer of its own; the first one goes on."""
+
+    async def main() -> None:
+        async with provided(busy("A-A")) as provider, provider.follow("A-A", "1m", 2) as feed:
+            await until(feed, 30)
+            first = asyncio.create_task(until(feed, 70))
+            await asyncio.sleep(0)
+            with pytest.raises(RequestError, match="observe"):
+                await anext(feed)
+            assert opens(await first) == [0]
+
+    following(main)
+
+
+def test_a_provider_that_closes_closes_its_feeds() -> None:
+    """A feed that was left by ``break`` ends with its provider, and no task is left."""
+
+    async def main() -> None:
+        world = busy("A-A")
+        async with rxcandles.connect(":memory:", world) as provider:
+            async for _ in provider.follow("A-A", "1m", 2):
+                break
+            assert len(asyncio.all_tasks()) > 1
+        assert len(asyncio.all_tasks()) == 1
+
+    following(main)
+
+
+def test_cancelling_anywhere_loses_nothing() -> None:
+    """A reader that is cancelled at any moment and reads again is given everything, once."""
+
+    async def main() -> None:
+        async with provided(busy("A-A", streams=True)) as provider, provider.follow("A-A", "1m", 5) as feed:
+            found: list[Update] = []
+            loop = asyncio.get_running_loop()
+            step = 0
+            while loop.time() < 300:
+                step += 1
+                reading = asyncio.create_task(anext(feed))  # type: ignore[arg-type]
+                for _ in range(step % 7):
+                    await asyncio.sleep(0)
+                if step % 3:
+                    reading.cancel()
+                try:
+                    found.append(await reading)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0.5)
+            assert opens(found) == list(range(-360, opens(found)[-1] + 60, 60))
+            assert opens(found)[-1] >= 180
 
     following(main)
