@@ -16,6 +16,7 @@ from rxcandles.model.moments import Time
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.updates import Update
 from rxcandles.modes.provider import CandleDataProvider
+from rxcandles.serve.health import Health, health_of
 
 __all__ = ["Asked", "Following", "Key"]
 
@@ -136,6 +137,10 @@ class Following:
         return [
             f"{symbol} {name}" for name, feed in feeds for symbol in feed.symbols if feed.state(symbol) == "refused"
         ]
+
+    def health(self) -> Health:
+        """Return how following goes at this moment."""
+        return health_of(self.exchange, [*self.feeds.values()], self.failures)
 
     def _begin(self, timeframe: str, starts: dict[str, Begin]) -> None:
         self._starts[timeframe] = starts

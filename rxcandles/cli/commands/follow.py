@@ -26,6 +26,7 @@ from rxcandles.cli.text import echo
 from rxcandles.cli.time_options import count_option, time_option
 from rxcandles.cli.times import at_home
 from rxcandles.cli.wanted import Wanted
+from rxcandles.cli.watched import Watching
 from rxcandles.errors import ExchangeError, RequestError, RxCandlesError
 from rxcandles.model.updates import Update
 from rxcandles.modes.connect import OpenedProvider
@@ -109,19 +110,42 @@ CUT_SHORT: Final = 141
     is_flag=True,
     help="Print every update as one JSON object a line: candles, revisions, progress, states.",
 )
+@click.option(
+    "--health",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, else 503) and /metrics (Prometheus).",
+)
+@click.option(
+    "--heartbeat",
+    metavar="FILE",
+    help="Write the answer of /health to this file at least every 10 seconds, while all is well.",
+)
+@click.option(
+    "--log-file",
+    metavar="FILE",
+    help="Write the log to this file too; logrotate may move it.",
+)
 @options.db
 @options.connection
 @options.told
-@options.takes(place=Place, wanted=Wanted, output=Output, asked=Asked)
+@options.takes(place=Place, wanted=Wanted, output=Output, asked=Asked, watching=Watching)
 @click.pass_context
 def follow(
-    context: click.Context, wanted: Wanted, place: Place, output: Output, asked: Asked, jobs: str | None
+    context: click.Context,
+    wanted: Wanted,
+    place: Place,
+    output: Output,
+    asked: Asked,
+    watching: Watching,
+    jobs: str | None,
+    log_file: str | None,
 ) -> options.Work:
     """Follow until a signal ends it, or until what was asked for is printed."""
 
     def work() -> int:
         source = _Source.of(wanted, place, jobs, _given(context))
-        return _Command(source, output, asked).run()
+        return _Command(source, output, asked, watching, log_file).run()
 
     return work
 
@@ -180,10 +204,12 @@ def _check(wanted: Wanted, exchange: str) -> None:
 class _Command:
     """One run of the command."""
 
-    def __init__(self, source: _Source, output: Output, asked: Asked) -> None:
+    def __init__(self, source: _Source, output: Output, asked: Asked, watching: Watching, log_file: str | None) -> None:
         self._source = source
         self._output = output
         self._asked = asked
+        self._watching = watching
+        self._log_file = log_file
         self._given = 0
         self._code = 0
         self._lines = Lines(output.style or "table", kinds=asked.forming or asked.provisional)
@@ -199,7 +225,8 @@ class _Command:
                 place.is_of(provider.exchange.name)
                 return await self._follow(provider)
 
-        with _usual_end(), logged(output.console(), quiet=output.quiet, verbose=output.verbose):
+        log = logged(output.console(), quiet=output.quiet, verbose=output.verbose, path=self._log_file)
+        with _usual_end(), log:
             return run_async(go(), lambda: stored_text(self._given, place.db))
 
     async def _follow(self, provider: OpenedProvider) -> int:
@@ -218,9 +245,10 @@ class _Command:
 
         following = Following(provider, self._asked, self._asked.config(), tell, self._failed)
         try:
-            await self._begin(following, provider)
-            with _hangups() as hung:
-                await self._until_over(following, provider, broken, hung)
+            async with self._watching.telling(following.health, quiet=self._output.quiet):
+                await self._begin(following, provider)
+                with _hangups() as hung:
+                    await self._until_over(following, provider, broken, hung)
         finally:
             refused, failed = following.refused, bool(following.failures)
             await following.close()
