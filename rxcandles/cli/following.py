@@ -12,6 +12,7 @@ import attrs
 from rxcandles.cli.followed import STORED, Begin, Starts
 from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.live.feed import Feed
+from rxcandles.live.stats import MarketStats
 from rxcandles.model.moments import Time
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.updates import Update
@@ -142,6 +143,12 @@ class Following:
         """Return how following goes at this moment."""
         going = [each for name, each in self.feeds.items() if name in self._readers or name in self.failures]
         return health_of(self.exchange, going, self.failures)
+
+    def stats(self) -> dict[Key, MarketStats]:
+        """Return the numbers of each market."""
+        return {
+            (each.symbol, timeframe): each for timeframe, feed in self.feeds.items() for each in feed.stats().markets
+        }
 
     def _begin(self, timeframe: str, starts: dict[str, Begin]) -> None:
         self._starts[timeframe] = starts

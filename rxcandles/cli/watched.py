@@ -6,12 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from rxcandles.cli.text import echo
+from rxcandles.cli.times import ZONE
+from rxcandles.live.feed import Feed
+from rxcandles.ports import CandleStore
 from rxcandles.serve.health import Health
 from rxcandles.serve.healthserver import HealthServer
 from rxcandles.util.files import check_replaceable, replacing
@@ -32,6 +36,23 @@ class Watching:
     """Port of this machine that answers."""
     heartbeat: str | None = None
     """File that is written while all is well."""
+    serve: int | None = None
+    """Port of a page that shows the markets."""
+    host: str = "127.0.0.1"
+    """Address of that page."""
+
+    @asynccontextmanager
+    async def serving(self, feed: Feed, store: CandleStore, *, quiet: bool) -> AsyncIterator[str]:
+        """Serve the page while the block runs, and yield its address; raise RequestError if that can't be done."""
+        from rxcandles.serve import serve_page
+
+        assert self.serve is not None
+        async with serve_page(
+            feed, store, port=self.serve, host=self.host, tz=None if ZONE.get() is UTC else ZONE.get()
+        ) as page:
+            if not quiet:
+                echo(f"page: {page.url}", err=True)
+            yield page.url
 
     @asynccontextmanager
     async def telling(self, look: Callable[[], Health], *, quiet: bool) -> AsyncIterator[None]:
