@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
-from reactivex import Observable
-
 from rxcandles.errors import RequestError
 from rxcandles.flow import from_async_iterable
 from rxcandles.live.observer import Observer
@@ -149,13 +147,13 @@ class Feed(Titled, AsyncIterator[Update]):
         observers = [each for each in (self._observer, *self._others) if each is not None and not each.closed]
         return stats_of(self._source, observers, self.symbols)
 
-    def pipe(self, *operators: Callable[[Any], Any]) -> Observable[Any]:
+    def pipe(self, *operators: Callable[[Any], Any]) -> Any:
         """Return the updates as an Observable, through ``operators``: ``feed.pipe(ops.closed(), ops.resample("5m"))``.
 
-        An update is taken only while the pipeline has room. It can be subscribed to once.
+        An update is taken only while the pipeline has room. It can be subscribed to once. The result is what the last
+        operator returns.
         """
-        piped: Observable[Any] = from_async_iterable(self).pipe(*operators)
-        return piped
+        return from_async_iterable(self).pipe(*operators)
 
     def _market(self, symbol: str) -> Source | None:
         if symbol not in self.symbols:

@@ -41,8 +41,9 @@ async def spans(
     sources: Any, observers: Any, rx: Any, replay: Any, upbit_simulator: Any, sim: Any,
     symbol: str, timeframe: Timeframe, rows: list[Row], covered: tuple[int, int], to: int, count: int,
     mine: UpbitExchange, first: int, oldest: int, message: str, seconds: float, first_open: Any, page_cost: Any,
-    row: Row, trades: int, taker_volume: float, taker_turnover: float,
+    row: Row, trades: int, taker_volume: float, taker_turnover: float, feed: Feed,
 ) -> None:
+    follow = provider.follow
     get_candles, collect_many = provider.get_candles, provider.collect_many
     collect_candles_only = provider.collect_candles_only
     check, page, page_anew = mine.check, mine.page, mine.page_anew
