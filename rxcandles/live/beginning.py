@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 from rxcandles.errors import ExchangeError, RequestRejectedError
 from rxcandles.live.clock import ServerClock
 from rxcandles.live.glance import glance
-from rxcandles.live.market import Market
 from rxcandles.live.parts import Chunks, Parts
 from rxcandles.model import Request
 from rxcandles.model.timeframe import END, Timeframe
@@ -43,17 +42,11 @@ class Beginning:
         self._timeframe = timeframe
         self._failed = failed
 
-    async def begin(self, markets: Mapping[str, Market], since: Since, chunks: Chunks, *, once: bool = False) -> None:
-        """Begin each market; return when all have begun.
+    async def learn_time(self, symbols: list[str], *, once: bool) -> None:
+        """Ask for the server's time, which the answer about any market has; go on trying, unless ``once`` is set.
 
-        Raises ``ExchangeError`` if the exchange can't be reached, if ``once`` is set; otherwise it goes on trying.
+        Raises ``ExchangeError`` if the exchange refuses all markets, or with ``once`` if it can't be reached.
         """
-        await self._learn_time(list(markets), once=once)
-        for market in markets.values():
-            market.begin(await self._start(market.symbol, start_of(since, market.symbol), chunks, once=once))
-
-    async def _learn_time(self, symbols: list[str], *, once: bool) -> None:
-        """Ask for the server's time: any answer has it, also a refusal of another market."""
         refused: RequestRejectedError | None = None
         attempts = 0
         while True:
@@ -75,14 +68,15 @@ class Beginning:
                 assert refused is not None  # each of the markets was refused
                 raise refused
 
-    async def _start(self, symbol: str, since: Start, chunks: Chunks, *, once: bool) -> int:
+    async def start(self, symbol: str, since: Start, chunks: Chunks) -> int:
+        """Return the open time of a market's first candle; raise ``ExchangeError`` if that can't be found out."""
         now = self._timeframe.floor(self._clock.now())
         if since is None:
             return now
         if isinstance(since, int):
-            return min(self._timeframe.ceil(since), now)
+            return self._timeframe.ceil(since)
         if isinstance(since, tuple):
-            return await self._first_of(symbol, since[1], chunks, now, once=once)
+            return await self._first_of(symbol, since[1], chunks, now)
         return await self._stored(symbol, now)
 
     async def _stored(self, symbol: str, now: int) -> int:
@@ -97,19 +91,9 @@ class Beginning:
                 stop = claim.start
         return min(self._timeframe.ceil(stop), now)
 
-    async def _first_of(self, symbol: str, count: int, chunks: Chunks, now: int, *, once: bool) -> int:
+    async def _first_of(self, symbol: str, count: int, chunks: Chunks, now: int) -> int:
         """Collect the newest ``count`` candles, and return when the first of them opened."""
-        while True:
-            request = Request(symbol, self._timeframe, count=count, now=self._clock.now())
-            try:
-                await run(chunks(request).pipe(summarize()))
-                break
-            except RequestRejectedError:
-                return now  # the first question about it will say so
-            except ExchangeError as error:
-                if once:
-                    raise
-                self._failed(error)
-                await asyncio.sleep(max(_PAUSE, error.retry_after or 0.0))
+        request = Request(symbol, self._timeframe, count=count, now=self._clock.now())
+        await run(chunks(request).pipe(summarize()))
         rows = await self._parts.store.rows(symbol, self._timeframe, 0, request.stop, "newest_first", count)
         return rows[-1].open_time if rows else now

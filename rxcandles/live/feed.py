@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 from reactivex import Observable
 
@@ -63,7 +64,7 @@ class Feed(Titled, AsyncIterator[Update]):
         self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
         self._observer: Observer | None = None
-        self._others: list[Observer] = []
+        self._others: WeakSet[Observer] = WeakSet()
         self._closed = False
 
     def _told(self) -> Mapping[str, object]:
@@ -121,9 +122,8 @@ class Feed(Titled, AsyncIterator[Update]):
         Raises ``RequestError`` for an invalid time.
         """
         start = None if since is None else self.timeframe.ceil(check_instant("since", since))
-        self._others = [each for each in self._others if not each.closed]
         observer = Observer(self._open(), self._store, self.config, start)
-        self._others.append(observer)
+        self._others.add(observer)
         return observer
 
     def cursor(self, symbol: str) -> datetime | None:
@@ -146,7 +146,7 @@ class Feed(Titled, AsyncIterator[Update]):
 
     def stats(self) -> FollowStats:
         """Return a snapshot of what was asked, shown, confirmed and delivered; at any moment."""
-        observers = [each for each in (self._observer, *self._others) if each is not None]
+        observers = [each for each in (self._observer, *self._others) if each is not None and not each.closed]
         return stats_of(self._source, observers, self.symbols)
 
     def pipe(self, *operators: Callable[[Any], Any]) -> Observable[Any]:

@@ -9,8 +9,10 @@ from contextlib import suppress
 from random import uniform
 from typing import Final
 
+import attrs
+
 from rxcandles.errors import ExchangeError, RequestRejectedError, UnknownMarketError, WrongServerError
-from rxcandles.live.beginning import Beginning, Since
+from rxcandles.live.beginning import Beginning, Since, start_of
 from rxcandles.live.clock import ServerClock
 from rxcandles.live.frames import Frames
 from rxcandles.live.glance import glance
@@ -60,9 +62,11 @@ class Follower(Source):
         self.clock = ServerClock()
         self.settle = max(settle_seconds(parts.exchange), config.settle or 0.0)
         """Seconds after its end in which a candle may still change."""
+        config = attrs.evolve(config, stream="off") if once else config
         self._parts = parts
         self._config = config
         self._since = since
+        self._beginning = Beginning(parts, self.clock, timeframe, self._unreached)
         self._goal = until
         self._once = once
         self._record = Record(parts.exchange.name, timeframe)
@@ -96,10 +100,9 @@ class Follower(Source):
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as group:
-            beside = [] if self._once else [group.create_task(self.listening.run())]
+            beside = [group.create_task(self.listening.run())]
             self.change = await last_change(self._parts.store, self.timeframe, next(iter(self.markets)))
-            beginning = Beginning(self._parts, self.clock, self.timeframe, self._unreached)
-            await beginning.begin(self.markets, self._since, self._questions.chunks, once=self._once)
+            await self._beginning.learn_time(list(self.markets), once=self._once)
             if self._once:
                 self._goal = self._edge(self.clock.now())
             self.tell_all()
@@ -119,8 +122,9 @@ class Follower(Source):
         edge = self._edge(now)
         for market in self.markets.values():
             self.listening.look(market, now, edge)
-        waiting = sorted((each for each in self.markets.values() if not each.busy), key=_turn)
-        room = (1 if self._down else MOST) - (len(self.markets) - len(waiting))
+        idle = [each for each in self.markets.values() if not each.busy]
+        room = (1 if self._down else MOST) - (len(self.markets) - len(idle))
+        waiting = sorted((each for each in idle if not self._is_finished(each)), key=_turn)
         due = [each for each in waiting if _when(each) <= now][: max(0, room)]
         for market in due:
             market.busy = True
@@ -134,12 +138,14 @@ class Follower(Source):
                 await self._wake.wait()
 
     def _done(self) -> bool:
-        goal, markets = self._goal, self.markets.values()
-        return goal is not None and all(
-            not each.busy
-            and (each.state == "refused" or each.symbol in self._given_up or (each.heard >= goal and not each.doubts))
-            for each in markets
-        )
+        return all(not each.busy and self._is_finished(each) for each in self.markets.values())
+
+    def _is_finished(self, market: Market) -> bool:
+        """Return whether nothing more is asked about a market: there is a goal, and it is reached or given up."""
+        if self._goal is None:
+            return False
+        reached = market.heard >= self._goal and not market.doubts
+        return reached or market.state == "refused" or market.symbol in self._given_up
 
     def _edge(self, now: float) -> int:
         """Return the end of the newest candle that is closed and settled."""
@@ -150,6 +156,10 @@ class Follower(Source):
 
     async def _ask(self, market: Market) -> None:
         try:
+            if market.start is None:
+                since = start_of(self._since, market.symbol)
+                market.begin(await self._beginning.start(market.symbol, since, self._questions.chunks))
+                self.tell(market)
             now = self.clock.now()
             answer = await self._questions.ask(market, self._edge(now), now)
         except UnknownMarketError as error:

@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from rxcandles.errors import RequestError
 from rxcandles.live.market import Market
 from rxcandles.live.source import Source
 from rxcandles.model import CandleData, Row
@@ -79,6 +80,7 @@ class Observer(AsyncIterator[Update]):
         self._ready: deque[Update] = deque()
         self._woken = asyncio.Event()
         self._closed = False
+        self._reading = False
         self._delivered: dict[str, int] = {}
         source.listen(self)
 
@@ -118,6 +120,17 @@ class Observer(AsyncIterator[Update]):
         return self
 
     async def __anext__(self) -> Update:
+        if self._reading:
+            raise RequestError(
+                "this feed is being read already; give each reader an observer of its own: feed.observe()"
+            )
+        self._reading = True
+        try:
+            return await self._next()
+        finally:
+            self._reading = False
+
+    async def _next(self) -> Update:
         while not self._closed:
             if self._ready:
                 return self._give(self._ready.popleft())

@@ -54,12 +54,12 @@ class StoreSource(Source):
         """Follow the store until cancelled, or until everything asked for is there."""
         try:
             self.change = await last_change(self._candles, self.timeframe, next(iter(self.markets)))
-            seen = None
+            loop, seen = asyncio.get_running_loop(), None
             looked = 0.0
             while not self._done():
                 version = await self._store.version()
-                if version != seen or time.monotonic() - looked > _SILENT / 3:
-                    seen, looked = version, time.monotonic()
+                if version != seen or loop.time() - looked > _SILENT / 3:
+                    seen, looked = version, loop.time()
                     for market in self.markets.values():
                         await self._look(market)
                     if self._once:

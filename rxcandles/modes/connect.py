@@ -269,5 +269,7 @@ async def _opened(
         stack.push_async_callback(exchange.close)
         await stack.enter_async_context(store)
         closing = stack.pop_all()
-        return made(store, exchange, limiter, on_close=closing.aclose), closing
+        provider = made(store, exchange, limiter, on_close=closing.aclose)
+        closing.push_async_callback(provider.leave_feeds)
+        return provider, closing
     raise AssertionError("an exit stack without callbacks lets every error through")

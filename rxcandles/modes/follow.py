@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from rxcandles.util.arguments import check_count, check_each, check_flag, check_
 
 __all__ = ["follow"]
 
+_DAY: Final = 86_400
 _RETRY: Final = Retry(attempts=2, longest=2.0)
 """A feed says soon that the exchange does not answer, and asks again by itself."""
 
@@ -88,4 +90,7 @@ def _start(since: Time | int | None, tz: Zone | None) -> Start:
         return "stored"
     if isinstance(since, int):
         return ("count", check_count("since", since))
-    return int(check_instant("since", since, tz))
+    start = int(check_instant("since", since, tz))
+    if start > time.time() + _DAY:
+        raise refusal("since", since, "it lies in the future; leave it out to begin now")
+    return start

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
+from weakref import WeakSet
 
 from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.meter import Meter
@@ -109,6 +110,7 @@ class CandleDataProvider(Titled):
         self.limiter = limiter
         self._retry = retry
         self.collector = CandleCollector(store, exchange, limiter, retry=retry, cursors=cursors, tz=tz)
+        self._feeds: WeakSet[Feed] = WeakSet()
         self._on_close = on_close
         self._process = OwnProcess("this provider")
 
@@ -120,13 +122,21 @@ class CandleDataProvider(Titled):
         }
 
     async def close(self) -> None:
-        """Close what :func:`connect` has opened, the file and the exchange's connections; idempotent.
+        """Close its feeds and what :func:`connect` has opened, the file and the exchange's connections; idempotent.
 
         Awaits ``on_close``; does nothing in a forked child. A provider that was made from parts does not close them.
         """
         on_close, self._on_close = self._on_close, None
-        if on_close is not None and not self._process.forked:
+        if self._process.forked:
+            return
+        await self.leave_feeds()
+        if on_close is not None:
             await on_close()
+
+    async def leave_feeds(self) -> None:
+        """Close the feeds of this provider that are still open."""
+        for each in list(self._feeds):
+            await each.aclose()
 
     def request(
         self,
@@ -342,11 +352,13 @@ class CandleDataProvider(Titled):
         ...     print(sorted([update.symbol async for update in feed if update.kind == "candle"]))
         ['KRW-BTC', 'KRW-ETH']
         """
-        return follow(
+        feed = follow(
             self.repository, self.exchange, self.limiter, symbols, timeframe, since,
             until=until, once=once, from_store=from_store, config=config,
             retry=self._retry, tz=zone_of(self.repository),
         )  # fmt: skip
+        self._feeds.add(feed)
+        return feed
 
     async def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
         """Return what collecting ``request`` would take; see :meth:`CandleCollector.plan`."""

@@ -32,6 +32,7 @@ ASKING = {
     "collect": ["KRW-BTC", "1m", "--count", "1"],
     "get": ["KRW-BTC", "1m", "--count", "1"],
     "stream": ["KRW-BTC", "1m", "--count", "1"],
+    "follow": ["KRW-BTC", "1m", "--once"],
     "plan": ["KRW-BTC", "1m", "--count", "1"],
     "markets": [],
     "verify": ["--against-exchange", "1"],
