@@ -30,9 +30,12 @@ class ServerClock:
         self._newest = -inf
         """The newest stamp of a frame."""
         self._latest = -inf
+        self._mute = False
+        """Whether answers say no time."""
 
     def said(self, date: float | None) -> None:
         """Record the server's time in an answer that has just come; None if it said none."""
+        self._mute = date is None and self._said is None
         if date is not None:
             self._said = (date, self._monotonic())
             self._apart = self._own() - self._monotonic()
@@ -53,7 +56,12 @@ class ServerClock:
 
     @property
     def age(self) -> float:
-        """Seconds since the server last said its time; infinite if it never has, or if this machine slept since."""
+        """Seconds since the server last said its time; infinite if it was not asked, or if this machine slept since.
+
+        It is 0 for a server that says no time: asking again is of no use.
+        """
+        if self._mute:
+            return 0.0
         if self._said is None or abs(self._own() - self._monotonic() - self._apart) > _JUMP:
             return inf
         return self._monotonic() - self._said[1]

@@ -19,7 +19,7 @@ from rxcandles.model.timeframe import to_datetime
 from rxcandles.model.updates import CandleUpdate, ProgressUpdate, StateUpdate, Update
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.stores import SqliteStore
-from tests.support.world import BASE, World, passing, run_following
+from tests.support.world import BASE, FollowLoop, World, passing, run_following
 
 
 def busy(*symbols: str, streams: bool = False) -> World:
@@ -369,5 +369,35 @@ def test_cancelling_anywhere_loses_nothing() -> None:
                     await asyncio.sleep(0.5)
             assert opens(found) == list(range(-360, opens(found)[-1] + 60, 60))
             assert opens(found)[-1] >= 180
+
+    following(main)
+
+
+def test_a_server_without_a_clock_is_not_asked_for_its_time() -> None:
+    """If answers have no ``Date``, a candle counts as closed when a newer one has come; only candles are asked for."""
+
+    async def main() -> None:
+        world = busy("A-A")
+        world.date = lambda now: None
+        async with provided(world) as provider, provider.follow("A-A", "1m", 2) as feed:
+            assert opens(await until(feed, 610)) == list(range(-240, 480, 60))
+        assert world.requests["A-A"] <= 14
+
+    following(main)
+
+
+def test_this_machine_has_slept() -> None:
+    """After a sleep the server's time is asked for at once, and what was missed comes."""
+
+    async def main() -> None:
+        world = busy("A-A")
+        async with provided(world) as provider, provider.follow("A-A", "1m", 2) as feed:
+            await until(feed, 65)
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, FollowLoop)
+            world.ahead = loop.ahead = 1800.0  # the monotonic clock stood still meanwhile
+            given = opens(await until(feed, 80))
+            assert given[:30] == list(range(60, 60 + 30 * 60, 60))[: len(given)]
+            assert len(given) >= 29
 
     following(main)

@@ -36,6 +36,8 @@ class FollowLoop(VirtualLoop):
 
     def __init__(self) -> None:
         self.pending = 0
+        self.ahead = 0.0
+        """Seconds by which this machine's clock is ahead of its monotonic one: how long it has slept."""
         super().__init__()
         jumping, real = self._selector.select, super(type(self._selector), self._selector).select  # type: ignore[attr-defined, misc]
 
@@ -72,7 +74,7 @@ def run_following(main: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, FollowLoop)
         with _counting(loop), pytest.MonkeyPatch.context() as patch:
-            patch.setattr("time.time", lambda: BASE + loop.time())
+            patch.setattr("time.time", lambda: BASE + loop.time() + loop.ahead)
             return await main()
 
     import tests.support.virtualloop as virtual
@@ -96,6 +98,8 @@ class World:
         self._rows: dict[tuple[str, int], tuple[int, Row]] = {}
         self.requests: Counter[str] = Counter()
         self.asked: list[tuple[float, str, int, int]] = []
+        self.ahead = 0.0
+        """Seconds that the machine has slept while the world went on."""
         self.lag = 0.0
         """Seconds by which pages lag behind."""
         self.latency = 0.05
@@ -131,7 +135,7 @@ class World:
     @property
     def now(self) -> float:
         """The world's time, UTC seconds."""
-        return BASE + asyncio.get_running_loop().time()
+        return BASE + asyncio.get_running_loop().time() + self.ahead
 
     # The truth
 
