@@ -12,10 +12,12 @@ import attrs
 from rxcandles.cli.followed import STORED, Begin, Starts
 from rxcandles.errors import ExchangeError, RequestError
 from rxcandles.live.feed import Feed
+from rxcandles.live.stats import MarketStats
 from rxcandles.model.moments import Time
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.updates import Update
 from rxcandles.modes.provider import CandleDataProvider
+from rxcandles.serve.health import Health, health_of
 
 __all__ = ["Asked", "Following", "Key"]
 
@@ -136,6 +138,16 @@ class Following:
         return [
             f"{symbol} {name}" for name, feed in feeds for symbol in feed.symbols if feed.state(symbol) == "refused"
         ]
+
+    def health(self) -> Health:
+        """Return how following goes at this moment."""
+        return health_of(self.exchange, [*self.feeds.values()], self.failures)
+
+    def stats(self) -> dict[Key, MarketStats]:
+        """Return the numbers of each market."""
+        return {
+            (each.symbol, timeframe): each for timeframe, feed in self.feeds.items() for each in feed.stats().markets
+        }
 
     def _begin(self, timeframe: str, starts: dict[str, Begin]) -> None:
         self._starts[timeframe] = starts

@@ -161,6 +161,8 @@ class Follower(Source):
                 market.begin(await self._beginning.start(market.symbol, since, self._questions.chunks))
                 self.tell(market)
             now = self.clock.now()
+            if not market.known and market.proven >= self._edge(now):
+                await self._look_at(market)  # no candle is missing yet, but there may be no such market
             answer = await self._questions.ask(market, self._edge(now), now)
         except UnknownMarketError as error:
             self._refused(market, error)
@@ -177,6 +179,16 @@ class Follower(Source):
             self._wake.set()
         await self._keep(market)
         self.tell(market)
+
+    async def _look_at(self, market: Market) -> None:
+        """Look at the newest candle of a market; raise ``ExchangeError`` if that can't be had."""
+        row = await glance(self._parts, market.symbol, self.timeframe, self.clock.now(), self.clock.said)
+        if row is None:
+            return
+        if row.open_time >= self.timeframe.floor(self.clock.now()):
+            market.forming = row
+        elif row.open_time > market.last_open:
+            market.last_open, market.last_close = row.open_time, row.close
 
     def _answered(self, market: Market, answer: Answer) -> None:
         market.failures = self._down = 0

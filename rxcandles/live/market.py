@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from math import inf
 
 import attrs
@@ -46,6 +48,8 @@ class Market:
     """Open time of the newest candle that its stream has shown since it was subscribed to; -1 for none."""
     state: FollowState = "catching_up"
     reason: str = ""
+    state_since: float = attrs.field(factory=time.monotonic)
+    """Since when it goes so, by this machine's steady clock."""
     due: float = 0.0
     """When it is asked about next, by the server's clock."""
     not_before: float = 0.0
@@ -89,9 +93,16 @@ class Market:
         self.start = self.proven = self.heard = self.answered = start
         self.frames.confirm(start)
 
+    def see(self, rows: Sequence[Row]) -> None:
+        """Note candles that are stored, oldest first."""
+        if rows and rows[-1].open_time > self.last_open:
+            self.last_open, self.last_close = rows[-1].open_time, rows[-1].close
+
     def set_state(self, state: FollowState, reason: str = "") -> bool:
         """Set how it goes; return whether that is news."""
         news = (state, reason) != (self.state, self.reason)
+        if state != self.state:
+            self.state_since = time.monotonic()
         self.state, self.reason = state, reason
         return news
 

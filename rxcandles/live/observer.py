@@ -193,6 +193,7 @@ class Observer(AsyncIterator[Update]):
             updates += self._changed(symbol, news)
             updates += self._lost(market, place)
             updates += self._candles(symbol, news)
+            market.see(news.rows)
             place.change = news.last
             if len(news.rows) >= PAGE:
                 place.cursor = self._source.timeframe.shift(news.rows[-1].open_time, 1)

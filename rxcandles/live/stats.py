@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -44,6 +45,10 @@ class MarketStats:
     """Frames that were older than what was known."""
     differ: int = 0
     """Closed candles of which a page had other values than the stream."""
+    state_for: float = 0.0
+    """Seconds for which it has been in its state."""
+    candle_age: float | None = None
+    """Seconds since the newest candle that it has given has closed; None if it has given none yet."""
 
 
 @attrs.frozen
@@ -99,6 +104,8 @@ def stats_of(source: Source | None, observers: Sequence[Observer], symbols: Sequ
                 each.frames.duplicates,
                 each.frames.older,
                 each.frames.differ,
+                time.monotonic() - each.state_since,
+                now - source.timeframe.shift(each.last_open, 1) if each.last_open >= 0 else None,
             )
         )
     lags = [each.proven_lag for each in markets if each.proven_lag is not None]

@@ -1,4 +1,4 @@
-"""Who may read the page: a browser on this machine, at a page of this address, and nobody through one."""
+"""Who may read what is served: a program on this machine, a page of this address, and nobody through another."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def refusal_of(request: web.BaseRequest, host: str, port: int) -> web.Response |
         # Another site may let its own name point to this machine (DNS rebinding), to read what is served here.
         return _refused(
             403,
-            "This page is only for this machine, and the address bar has another name or port. "
-            f"Open http://localhost:{port}/ instead. If you forward a port, give it the same number at both ends.",
+            "This is served only to this machine, and the address has another name or port. "
+            f"Ask http://localhost:{port}/ instead. If you forward a port, give it the same number at both ends.",
         )
     origin = request.headers.get("Origin")
     if origin is not None and origin.lower().partition("://")[2] != asked:
-        return _refused(403, "Another site may not read this page.")
+        return _refused(403, "Another site may not read this.")
     opened = request.path == "/" and request.headers.get("Sec-Fetch-Mode") == "navigate"
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not opened:
-        return _refused(403, "Another site may not read this page.")
+        return _refused(403, "Another site may not read this.")
     return None
 
 

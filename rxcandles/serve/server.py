@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gzip
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,6 +18,7 @@ from rxcandles.serve.document import watch_page
 from rxcandles.serve.events import events
 from rxcandles.serve.guard import SAFE, refusal_of
 from rxcandles.serve.hub import Followed, Hub
+from rxcandles.serve.listening import CLOSING, closed, listening
 from rxcandles.serve.parts import Parts
 from rxcandles.util.arguments import check_count, check_kind, check_like
 from rxcandles.util.showing import Titled
@@ -28,8 +28,6 @@ __all__ = ["MOST_CLIENTS", "PageServer", "serve_page"]
 MOST_CLIENTS: Final = 32
 _PATIENCE: Final = 60.0
 """Seconds in which a client must take an event; then its connection is cut, and it may come again."""
-_CLOSING: Final = 0.3
-"""Seconds in which connections end by themselves."""
 
 
 def serve_page(
@@ -100,12 +98,11 @@ class PageServer(Titled):
             raise RuntimeError(f"this page is served already, at {self.url}; make another server")
         hub = Hub(self._feed)
         server = web.Server(self._answer, handler_cancellation=True, access_log=None)
-        loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(server, self._host, self._port)
-        except OSError as error:
+            listener = await listening("the page", server, self._host, self._port)
+        except RequestError:
             await hub.aclose()
-            raise _not_served(error, self._host, self._port) from error
+            raise
         self._hub, self._parts = hub, Parts(self._store, hub)
         page, self._policy = watch_page(self._hub.timeframe.name)
         self._page = page.encode()
@@ -129,14 +126,8 @@ class PageServer(Titled):
         await asyncio.wait([following])
         await self._hub.aclose()
         if self._telling:
-            await asyncio.wait(self._telling, timeout=_CLOSING)
-        for connection in server.connections:
-            if connection.transport is not None:
-                connection.transport.abort()
-        await server.shutdown(_CLOSING)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING):
-                await listener.wait_closed()
+            await asyncio.wait(self._telling, timeout=CLOSING)
+        await closed(listener, server)
         if not following.cancelled():
             following.result()  # what ought not to happen is not kept quiet
 
@@ -187,15 +178,3 @@ class PageServer(Titled):
                         return
                     except ConnectionError:
                         return
-
-
-def _not_served(error: OSError, host: str, port: int) -> RequestError:
-    """Return the error that says why a server can't listen."""
-    match error.errno:
-        case errno.EADDRINUSE:
-            why = f"port {port} is taken by another program; end it, or give another port"
-        case errno.EACCES:
-            why = f"port {port} needs the rights of an administrator; give a port from 1024 to 65535"
-        case _:
-            why = f"host {host!r} is no address of this machine ({error}); give 127.0.0.1, or 0.0.0.0 for all"
-    return RequestError(f"the page can't be served: {why}")

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from rxcandles.__main__ import main
+from rxcandles.errors import UnknownMarketError
+from rxcandles.exchanges.upbit.client import UpbitExchange
+from rxcandles.simulator.market import DEFAULT_MARKETS
 from tests.support.ownprocess import SIMULATED, command
 
 JOBS = """
@@ -99,6 +102,62 @@ def test_a_file_of_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     Path("jobs.toml").write_text(JOBS.format(symbols='"KRW-BTC"') + "until = 2024-01-01\n")
     assert main(["follow", "jobs.toml"]) == 2
     assert "has no end" in capsys.readouterr().err
+
+
+def test_until(capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends when every candle that opens before that time is printed: those of the truth, oldest first."""
+    start = 1_704_067_200
+    between = ("--since", "2024-01-01 00:00", "--until", "2024-01-01 00:30")
+    assert follow("KRW-XRP", "1m", *between, "--format", "jsonl") == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    truth = next(each for each in DEFAULT_MARKETS if each.symbol == "KRW-XRP").rows("1m", start, start + 1800)
+    assert [each["trade_price"] for each in printed] == [row.close for row in truth]
+    assert printed[-1]["candle_date_time_utc"] == "2024-01-01T00:29:00"
+
+
+def test_from_the_store(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another run has collected is printed again without a word to the exchange."""
+    until = ("--since", "2024-01-01", "--until", "2024-01-01 00:30", "--format", "csv")
+    assert follow("KRW-BTC", "1m", *until) == 0
+    first = capsys.readouterr().out
+    asked = []
+
+    def refuse(*arguments: object, **_: object) -> None:
+        asked.append(arguments)
+        raise UnknownMarketError("this exchange answers nobody")
+
+    for name in ("page", "page_anew", "stream"):
+        monkeypatch.setattr(UpbitExchange, name, refuse)
+    assert follow("KRW-BTC", "1m", *until, "--from-store") == 0
+    assert capsys.readouterr().out == first
+    assert asked == []
+    assert follow("KRW-BTC", "1m", "--once") == 1
+    assert asked
+
+
+def test_several_timeframes_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line ends with its timeframe, and each timeframe has its count."""
+    Path("jobs.toml").write_text(JOBS.format(symbols='"KRW-BTC"').replace('["1m"]', '["1m", "60m"]'))
+    assert main(["follow", "jobs.toml", "--since", "2", "--count", "2", "--format", "csv"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.endswith(",timeframe")
+    assert sorted(line.split(",")[-1] for line in lines) == ["1m", "1m", "60m", "60m"]
+
+
+def test_forming(folder: Path) -> None:
+    """The candle that is not closed yet is told apart from those that are, and is newer than they are."""
+    words = ("KRW-BTC", "1m", "--since", "2", "--forming", "--format", "csv", "--quiet", *SIMULATED)
+    with command("follow", *words, cwd=folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(",kind\n")
+        opened: dict[str, list[str]] = {"candle": [], "forming": []}
+        while not opened["forming"] or len(opened["candle"]) < 2:
+            fields = process.stdout.readline().rstrip().split(",")
+            opened[fields[-1]].append(fields[1])
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert max(opened["forming"]) > opened["candle"][1] > opened["candle"][0]
 
 
 def test_signals(folder: Path) -> None:

@@ -79,6 +79,7 @@ async def known(
     given |= {"collect_candles_only": candle_provider.collect_candles_only, "exchange": candle_provider.exchange}
     given |= {"limiter": candle_provider.limiter, "request": request, "Observable": source, "A": int, "B": int}
     given |= {"source": reactivex.of(1), "sources": (), "observers": (print,), "callback": told_to, "write": print}
+    given |= {"feed": candle_provider.follow("KRW-BTC", "1m"), "follow": candle_provider.follow}
     given |= {"stream": candle_provider.stream_candles("KRW-BTC", "1m", count=3), "items": Items()}
     given |= {"start": start, "stop": stop, "span": (int(start.timestamp()), int(stop.timestamp()))}
     given |= {"symbol": "KRW-BTC", "timeframe": Timeframe.of("1m"), "rows": [], "covered": (0, 60)}

@@ -75,6 +75,8 @@ SERIES: dict[str, str] = {
     "get_candles": "'KRW-BTC', '1m'",
     "collect_candles_only": "'KRW-BTC', '1m', count=3",
     "request": "'KRW-BTC', '1m', count=3",
+    "follow": "'KRW-BTC', '1m'",
+    "FollowConfig": "",
     "repair": "store.path",
     "UpbitExchange": "",
     "Page": "rows, covered=(0, 60)",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final
 
@@ -15,9 +16,10 @@ from click.core import ParameterSource
 from rxcandles.cli import options, outputs
 from rxcandles.cli.console import FORMATS
 from rxcandles.cli.display import Output
+from rxcandles.cli.follow_board import FollowBoard
 from rxcandles.cli.follow_lines import Lines, Notes, Pen, object_of, stored_text
 from rxcandles.cli.followed import STORED, Starts, begin_option, series_followed
-from rxcandles.cli.following import Asked, Following
+from rxcandles.cli.following import Asked, Following, Key
 from rxcandles.cli.job_file import read_jobs
 from rxcandles.cli.logs import logged
 from rxcandles.cli.place import Place
@@ -26,7 +28,11 @@ from rxcandles.cli.text import echo
 from rxcandles.cli.time_options import count_option, time_option
 from rxcandles.cli.times import at_home
 from rxcandles.cli.wanted import Wanted
+from rxcandles.cli.watched import Watching
 from rxcandles.errors import ExchangeError, RequestError, RxCandlesError
+from rxcandles.live.stats import MarketStats
+from rxcandles.model import CandleData
+from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.model.updates import Update
 from rxcandles.modes.connect import OpenedProvider
 from rxcandles.util.stopping import STOPPING
@@ -109,19 +115,64 @@ CUT_SHORT: Final = 141
     is_flag=True,
     help="Print every update as one JSON object a line: candles, revisions, progress, states.",
 )
+@click.option(
+    "--health",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, else 503) and /metrics (Prometheus).",
+)
+@click.option(
+    "--heartbeat",
+    metavar="FILE",
+    help="Write the answer of /health to this file at least every 10 seconds, while all is well.",
+)
+@click.option(
+    "--log-file",
+    metavar="FILE",
+    help="Write the log to this file too; logrotate may move it.",
+)
+@click.option(
+    "--serve",
+    "serve",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve a page at this port that shows the markets in a browser while they are followed.",
+)
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the page. Whoever reaches another one than this machine's can read the page.",
+)
 @options.db
 @options.connection
 @options.told
-@options.takes(place=Place, wanted=Wanted, output=Output, asked=Asked)
+@options.takes(place=Place, wanted=Wanted, output=Output, asked=Asked, watching=Watching)
 @click.pass_context
 def follow(
-    context: click.Context, wanted: Wanted, place: Place, output: Output, asked: Asked, jobs: str | None
+    context: click.Context,
+    wanted: Wanted,
+    place: Place,
+    output: Output,
+    asked: Asked,
+    watching: Watching,
+    jobs: str | None,
+    log_file: str | None,
 ) -> options.Work:
     """Follow until a signal ends it, or until what was asked for is printed."""
 
     def work() -> int:
-        source = _Source.of(wanted, place, jobs, _given(context))
-        return _Command(source, output, asked).run()
+        given = _given(context)
+        source = _Source.of(wanted, place, jobs, given)
+        if source.path is not None and watching.serve is not None:
+            raise RequestError(
+                f"--serve is given with a file of jobs, {source.path!r}; a page shows one timeframe, so name its "
+                "markets in place of the file"
+            )
+        # Whoever asks for a format, or for an end, wants candles.
+        plain = bool(given & {"style", "number", "finish", "once", "provisional"})
+        return _Command(source, output, asked, watching, log_file, plain=plain).run()
 
     return work
 
@@ -180,12 +231,26 @@ def _check(wanted: Wanted, exchange: str) -> None:
 class _Command:
     """One run of the command."""
 
-    def __init__(self, source: _Source, output: Output, asked: Asked) -> None:
+    def __init__(
+        self,
+        source: _Source,
+        output: Output,
+        asked: Asked,
+        watching: Watching,
+        log_file: str | None,
+        *,
+        plain: bool,
+    ) -> None:
         self._source = source
         self._output = output
         self._asked = asked
+        self._watching = watching
+        self._log_file = log_file
         self._given = 0
         self._code = 0
+        self._following: Following | None = None
+        plain = plain or output.as_json or output.quiet or not sys.stdout.isatty()
+        self._board = None if plain else FollowBoard(self._stats)
         self._lines = Lines(output.style or "table", kinds=asked.forming or asked.provisional)
         self._notes = Notes(troubles=asked.once)
 
@@ -199,28 +264,36 @@ class _Command:
                 place.is_of(provider.exchange.name)
                 return await self._follow(provider)
 
-        with _usual_end(), logged(output.console(), quiet=output.quiet, verbose=output.verbose):
+        log = logged(output.console(), quiet=output.quiet, verbose=output.verbose, path=self._log_file)
+        with _usual_end(), log:
             return run_async(go(), lambda: stored_text(self._given, place.db))
 
     async def _follow(self, provider: OpenedProvider) -> int:
         broken = asyncio.Event()
         pen = Pen(broken.set)
-        exchange = provider.exchange.name
+        exchange, board = provider.exchange.name, self._board
 
         async def tell(update: Update) -> None:
             self._given += update.kind == "candle"
             if self._output.as_json:
                 await pen.put([object_of(exchange, update)])
                 return
+            if board is not None:
+                board.tell(update)
+                return
             if not self._output.quiet:
                 self._notes.tell(update)
             await pen.put(self._lines.of(update))
 
-        following = Following(provider, self._asked, self._asked.config(), tell, self._failed)
+        forming = board is not None or self._watching.serve is not None
+        config = self._asked.config(forming=forming)
+        following = self._following = Following(provider, self._asked, config, tell, self._failed)
         try:
-            await self._begin(following, provider)
-            with _hangups() as hung:
-                await self._until_over(following, provider, broken, hung)
+            async with self._watching.telling(following.health, quiet=self._output.quiet):
+                await self._begin(following, provider)
+                async with self._shown(following, provider):
+                    with _hangups() as hung:
+                        await self._until_over(following, provider, broken, hung)
         finally:
             refused, failed = following.refused, bool(following.failures)
             await following.close()
@@ -229,6 +302,21 @@ class _Command:
         if outputs.fault() is not None:
             return CUT_SHORT if outputs.reader_left() else 1
         return self._code or int(bool(failed or refused))
+
+    @asynccontextmanager
+    async def _shown(self, following: Following, provider: OpenedProvider) -> AsyncIterator[None]:
+        """Show what is followed while the block runs: on the terminal, and in a browser."""
+        async with AsyncExitStack() as stack:
+            if self._watching.serve is not None:
+                feed = next(iter(following.feeds.values()))
+                page = self._watching.serving(feed, provider.repository, quiet=self._output.quiet)
+                await stack.enter_async_context(page)
+            if self._board is not None:
+                await stack.enter_async_context(self._board.shown(no_color=self._output.no_color))
+            yield
+
+    def _stats(self) -> Mapping[Key, MarketStats]:
+        return {} if self._following is None else self._following.stats()
 
     async def _begin(self, following: Following, provider: OpenedProvider) -> None:
         starts = await self._starts(provider)
@@ -244,6 +332,9 @@ class _Command:
             echo(f"rxcandles: {line}", err=True)
         self._code = 1 if left_out and not asked.is_endless else self._code
         self._lines.expect((symbol for each in starts.values() for symbol in each), starts)
+        if self._board is not None:
+            keys = [(symbol, name) for name, each in starts.items() for symbol in each]
+            self._board.expect(keys, [await _newest(provider, *key) for key in keys])
         return starts
 
     async def _until_over(
@@ -292,6 +383,12 @@ class _Command:
 
     def _failed(self, timeframe: str, error: ExchangeError) -> None:
         echo(f"rxcandles: {timeframe}: {at_home(_line(error))}", err=True)
+
+
+async def _newest(provider: OpenedProvider, symbol: str, timeframe: str) -> CandleData | None:
+    """Return the newest stored candle of a market."""
+    rows = await provider.repository.rows(symbol, Timeframe.of(timeframe), 0, END, "newest_first", 1)
+    return CandleData.of(symbol, timeframe, rows)[0] if rows else None
 
 
 def _line(error: BaseException) -> str:
