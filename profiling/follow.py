@@ -139,8 +139,8 @@ async def _many(minutes: int, config: FollowConfig, shares: Callable[[int], floa
             watch.cancel()
     full = [count for minute, count in sorted(world.minutes.items()) if minute >= since // 60][:minutes]
     return {
-        "requests a minute, median": median(full),
-        "most": max(full),
+        "requests a minute": round(sum(full) / minutes, 1),
+        "most in one": max(full),
         "proven lag s, worst": round(watched.proven, 1),
         "heard lag s, worst": round(watched.heard, 1),
         **delays.cells(),

@@ -39,7 +39,7 @@ class Endless(World):
         self.minutes: Counter[int] = Counter()
         """Requests by the minute, of which the latest three hours are kept."""
         self._shares = {symbol: round(share * 2**32) for symbol, share in shares.items()}
-        self._known = lru_cache(8192)(self._trades_of)
+        self._known = lru_cache(1024)(self._trades_of)
 
     def _trades_of(self, symbol: str, opened: int) -> tuple[Row, ...]:
         """Return the candle of a minute as it stands after each of its trades."""
