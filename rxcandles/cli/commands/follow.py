@@ -119,7 +119,7 @@ CUT_SHORT: Final = 141
     "--health",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
-    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, else 503) and /metrics (Prometheus).",
+    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, 503 if not) and /metrics (Prometheus).",
 )
 @click.option(
     "--heartbeat",
@@ -165,6 +165,7 @@ def follow(
     def work() -> int:
         given = _given(context)
         source = _Source.of(wanted, place, jobs, given)
+        watching.check(source.place.db, log_file)
         if source.path is not None and watching.serve is not None:
             raise RequestError(
                 f"--serve is given with a file of jobs, {source.path!r}; a page shows one timeframe, so name its "
