@@ -22,6 +22,8 @@ PROGRAMS = {
     "export": "ten million candles into each kind of file: seconds, peak RSS",
     "chart": "the page of a chart: size, time to open, frames a second while it is dragged",
     "page": "the page that watches markets: frames a second while it is scrolled and updates come",
+    "follow": "how soon a closed candle is delivered; 288 markets, beside a back-fill, to a reader asleep for a day",
+    "follow_peers": "ccxt.pro, python-binance and pyupbit beside following, through the same ten disconnects",
     "costs": "what each cost depends on, doubled and doubled again: straight lines",
     "growth": "time and memory a candle from 10,000 on, drawn (--plot)",
 }
@@ -32,6 +34,9 @@ SOAK = {
     "faulty": "collecting where one answer in seven is faulty: exit status, candles held, requests, seconds",
     "kill": "collecting, killed at random moments: nothing stored is lost or wrong",
     "signals": "commands told to end at random moments: one line, the exit code, nothing half-written",
+    "follow_days": "twenty markets followed for a virtual month: nothing grows, and each candle is true",
+    "follow_kill": "following, killed at random moments and resumed: nothing lost, nothing doubled",
+    "follow_model": "following through random schedules of faults, held against a model of the truth",
 }
 """What goes on for long and looks whether anything breaks, in ``profiling/soak/``."""
 
@@ -42,7 +47,7 @@ def main() -> int:
     if name not in PROGRAMS | SOAK:
         sys.stderr.write("usage: python -m profiling NAME\n")
         for each, what in (PROGRAMS | SOAK).items():
-            sys.stderr.write(f"  {each:10} {what}\n")
+            sys.stderr.write(f"  {each:12} {what}\n")
         return 2
     module = importlib.import_module(f"profiling.{name}" if name in PROGRAMS else f"profiling.soak.{name}")
     return int(module.main(sys.argv[2:]) or 0)

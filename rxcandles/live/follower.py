@@ -205,7 +205,7 @@ class Follower(Source):
         now = self.clock.now()
         end = self.timeframe.shift(self._edge(now), 1)
         if answer.whole:
-            market.due = max(self.listening.due(market, end), self._not_before(now, end))
+            market.due, market.not_before = self.listening.due(market, end), self._not_before(now, end)
         else:
             # Another server may know more at once; the same one needs time.
             market.due = now + self.settle * 2.0 ** min(market.tries - bool(market.doubts), 5)
@@ -309,7 +309,8 @@ class Follower(Source):
 
 def _when(market: Market) -> float:
     """Return when a market is asked about next."""
-    return min(market.due, market.audit_due) if market.audit_due else market.due
+    due = max(market.due, market.not_before)
+    return min(due, market.audit_due) if market.audit_due else due
 
 
 def _turn(market: Market) -> tuple[float, int]:

@@ -52,6 +52,8 @@ class Market:
     """Since when it goes so, by this machine's steady clock."""
     due: float = 0.0
     """When it is asked about next, by the server's clock."""
+    not_before: float = 0.0
+    """Until then it is not asked about, whatever the stream shows, so that all markets take their part of the rate."""
     audit_due: float = 0.0
     """When its latest page is read again."""
     day_due: float = 0.0

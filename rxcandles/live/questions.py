@@ -157,10 +157,11 @@ class Questions:
     async def _advance(self, market: Market, stop: int) -> bool:
         """Read from the store how far the market is known; return whether that is further than before."""
         found = await self._frontier(market, stop)
+        # Also where silence has said as much before: who counts as overdue is asked about again at once.
+        market.answered = max(market.answered, found.heard)
         if found.proven <= market.proven and found.heard <= market.heard:
             return False
         market.proven, market.heard = max(market.proven, found.proven), max(market.heard, found.heard)
-        market.answered = max(market.answered, found.heard)
         market.frames.confirm(market.proven)
         return True
 
