@@ -121,7 +121,7 @@ CUT_SHORT: Final = 141
     "--health",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
-    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, else 503) and /metrics (Prometheus).",
+    help="Answer at this port of 127.0.0.1: /health (JSON; 200 if all is well, 503 if not) and /metrics (Prometheus).",
 )
 @click.option(
     "--heartbeat",
