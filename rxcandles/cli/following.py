@@ -82,8 +82,8 @@ class Following:
         """The feed of each timeframe; those that have ended are among them."""
         self.given: Counter[tuple[Key, str]] = Counter()
         """How many updates of each kind each market has given."""
-        self.stalled: dict[Key, float] = {}
-        """Since when each market is stalled that is, by the loop's clock."""
+        self.states: dict[Key, str] = {}
+        """The state of each market, as it was told last."""
         self.failures: dict[str, ExchangeError] = {}
         self._provider = provider
         self._asked = asked
@@ -141,7 +141,8 @@ class Following:
 
     def health(self) -> Health:
         """Return how following goes at this moment."""
-        return health_of(self.exchange, [*self.feeds.values()], self.failures)
+        going = [each for name, each in self.feeds.items() if name in self._readers or name in self.failures]
+        return health_of(self.exchange, going, self.failures)
 
     def stats(self) -> dict[Key, MarketStats]:
         """Return the numbers of each market."""
@@ -191,10 +192,7 @@ class Following:
         key = (update.symbol, update.timeframe)
         self.given[key, update.kind] += 1
         if update.kind == "state":
-            if update.state == "stalled":
-                self.stalled.setdefault(key, asyncio.get_running_loop().time())
-            else:
-                self.stalled.pop(key, None)
+            self.states[key] = update.state
 
     def _is_beyond(self, update: Update) -> bool:
         """Return whether this candle is more than was asked for."""
@@ -202,8 +200,9 @@ class Following:
         return counted and self.given[(update.symbol, update.timeframe), "candle"] >= (self._asked.number or 0)
 
     def _has_enough(self, feed: Feed, symbol: str) -> bool:
-        given = self.given[(symbol, feed.timeframe.name), "candle"]
-        return given >= (self._asked.number or 0) or feed.state(symbol) == "refused"
+        key = (symbol, feed.timeframe.name)
+        # A state counts once it was told: that a market is refused is not left out.
+        return self.given[key, "candle"] >= (self._asked.number or 0) or self.states.get(key) == "refused"
 
     def _over(self, timeframe: str, reader: asyncio.Task[None]) -> None:
         error = reader.exception()

@@ -14,6 +14,7 @@ import attrs
 
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import ZONE
+from rxcandles.errors import RequestError
 from rxcandles.live.feed import Feed
 from rxcandles.ports import CandleStore
 from rxcandles.serve.health import Health
@@ -40,6 +41,16 @@ class Watching:
     """Port of a page that shows the markets."""
     host: str = "127.0.0.1"
     """Address of that page."""
+
+    def check(self, db: str, log_file: str | None) -> None:
+        """Raise RequestError if a file that is written here is another one that the command needs."""
+        needed = {Path(db).resolve(): "the database"}
+        for option, path in (("--log-file", log_file), ("--heartbeat", self.heartbeat)):
+            if path is None:
+                continue
+            if (what := needed.get(Path(path).resolve())) is not None:
+                raise RequestError(f"{option} is {path!r}, which is {what}; give another file")
+            needed[Path(path).resolve()] = "the file of the log"
 
     @asynccontextmanager
     async def serving(self, feed: Feed, store: CandleStore, *, quiet: bool) -> AsyncIterator[str]:

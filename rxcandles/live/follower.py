@@ -11,7 +11,13 @@ from typing import Final
 
 import attrs
 
-from rxcandles.errors import ExchangeError, RequestRejectedError, UnknownMarketError, WrongServerError
+from rxcandles.errors import (
+    ExchangeError,
+    InvalidResponseError,
+    RequestRejectedError,
+    UnknownMarketError,
+    WrongServerError,
+)
 from rxcandles.live.beginning import Beginning, Since, start_of
 from rxcandles.live.clock import ServerClock
 from rxcandles.live.frames import Frames
@@ -237,7 +243,8 @@ class Follower(Source):
 
     def _failed(self, market: Market, error: ExchangeError) -> None:
         market.failures += 1
-        self._down += not isinstance(error, RequestRejectedError)
+        # An answer that makes no sense, or a refusal, is about this market.
+        self._down += not isinstance(error, RequestRejectedError | InvalidResponseError)
         if self._once:
             self._given_up.setdefault(market.symbol, error)
         wait = max(error.retry_after or 0.0, uniform(0.5, min(_LONGEST, 2.0 ** min(market.failures, 5))))  # nosec B311

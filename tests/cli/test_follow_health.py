@@ -16,9 +16,10 @@ import aiohttp
 import attrs
 import pytest
 
-from rxcandles import FollowConfig, RequestError, Timeframe
+from rxcandles import FollowConfig, RequestError, Timeframe, connect
 from rxcandles.__main__ import main
 from rxcandles.cli.display import Output
+from rxcandles.cli.following import Asked, Following
 from rxcandles.cli.logs import logged
 from rxcandles.cli.watched import Watching
 from rxcandles.live.stats import FollowStats, MarketStats
@@ -87,6 +88,25 @@ def test_a_feed_that_has_ended_is_not_well() -> None:
     health = health_of("simulated", [Fed()], {"1m": ValueError("gone\nfor good")})
     assert health.troubles == ["1m: ended: gone for good"]
     assert not health_of("simulated", [], {}).ok
+
+
+async def test_a_feed_that_has_given_all_is_not_late() -> None:
+    """What was asked for only once is not judged any more."""
+    asked = Asked(once=True)
+
+    async def tell(_: object) -> None:
+        judgements.append(following.health())
+
+    judgements: list[Health] = []
+    async with connect(":memory:", exchange="simulated", rate_limit=None) as provider:
+        following = Following(provider, asked, asked.config(), tell, lambda *_: None)
+        await following.follow({"1m": {"KRW-BTC": 2}})
+        await following.run()
+        assert judgements[-1].ok
+        assert [each["symbol"] for each in judgements[-1].to_dict()["markets"]] == ["KRW-BTC"]
+        assert judgements[-1].to_dict()["markets"][0]["candle_age"] < 180
+        assert following.health().to_dict()["markets"] == []
+        await following.close()
 
 
 SAMPLE = re.compile(r'rxcandles_(\w+)\{((?:\w+="(?:[^"\\\n]|\\[\\n"])*",?)+)\} (\S+)')

@@ -25,7 +25,7 @@ THEIRS = {
     "dist/lightweight-charts.standalone.production.js", "pip install ccxt pyupbit", "pip install pytest pytest-asyncio",
     "pre-commit install", "mypy --strict", "asyncio_mode = auto", "tmp_path", ".venv", "LICENSE", "NOTICE",
     ". .venv/bin/activate", "nohup", "| head", "fork", "HEAD", "429", "418", "Z", "[]", "\\u2588", "~/.cache",
-    "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
+    "/health", "/metrics", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
     "await", "async", "async for", "==", "in",
 }  # fmt: skip
 """What is said of other programs, of Python, of the system, and values that anybody may choose."""

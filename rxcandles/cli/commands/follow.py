@@ -167,6 +167,7 @@ def follow(
     def work() -> int:
         given = _given(context)
         source = _Source.of(wanted, place, jobs, given)
+        watching.check(source.place.db, log_file)
         if source.path is not None and watching.serve is not None:
             raise RequestError(
                 f"--serve is given with a file of jobs, {source.path!r}; a page shows one timeframe, so name its "

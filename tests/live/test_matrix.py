@@ -1,0 +1,18 @@
+"""Each fault of an exchange or of its stream becomes a delay, never a wrong candle."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.scenarios import SCENARIOS, Scenario, follow_through
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: f"{each.case} {each.name}")
+def test_a_fault_is_a_delay(scenario: Scenario) -> None:
+    """A fast, a slow and a late reader are given the truth, once, in order; it heals in time, within few requests."""
+    healed = follow_through(scenario)
+    assert healed.verdict.clean, healed.verdict
+    assert healed.verdict.silent <= 30
+    assert healed.seconds <= scenario.heals
+    assert healed.requests <= scenario.requests
+    assert healed.connects <= 20 + scenario.seconds / 10
