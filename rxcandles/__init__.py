@@ -17,6 +17,8 @@ Where to look:
 * The three modes of both providers: ``get_candles`` returns candles, ``stream_candles`` yields them chunk by chunk,
   ``collect_candles_only`` and ``collect_many`` only store them. ``plan`` estimates the cost before anything is sent,
   ``recommend_mode`` recommends a mode.
+* Candles as they close: ``follow`` of both providers gives history and the newest candle without a gap (``Feed``,
+  ``FollowConfig``); ``rxcandles.serve`` shows them in a browser.
 * Requests and results: ``Request``, ``Timeframe``, ``CandleData``, ``CollectionSummary``.
 * What is stored, without asking the exchange: ``stored_candles``, ``overview``, ``coverage_cells``.
 * Pipelines of your own: ``rxcandles.operators`` has the parts of the modes, and ``resample``, ``fill_gaps`` and others;

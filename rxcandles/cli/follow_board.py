@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
 
 import attrs
 from rich.live import Live
@@ -15,13 +18,16 @@ from rxcandles.cli.following import Key
 from rxcandles.cli.terminal import Terminal
 from rxcandles.live.stats import MarketStats
 from rxcandles.model import CandleData
-from rxcandles.model.updates import Update
+from rxcandles.model.updates import FollowState, Update
+from rxcandles.util.stopping import STOPPING
 
 __all__ = ["FollowBoard", "Line", "board_table"]
 
 _EVERY = 0.5
 """Seconds between two drawings."""
 _STATES = {"live": "green", "polling": "green", "catching_up": "yellow", "stalled": "red", "refused": "red"}
+_TROUBLE_FIRST: Final[tuple[FollowState, ...]] = ("refused", "stalled", "catching_up", "polling", "live")
+_SHOW_CURSOR = b"\x1b[?25h"
 _REASON = 24
 """Characters of a reason; the log has all of it."""
 _AROUND = 4
@@ -34,7 +40,7 @@ class Line:
 
     symbol: str
     timeframe: str
-    state: str = "catching_up"
+    state: FollowState = "catching_up"
     reason: str = ""
     closed: CandleData | None = None
     """The newest closed candle."""
@@ -103,12 +109,12 @@ class FollowBoard:
             line.state, line.reason = update.state, update.reason
 
     def lines(self) -> list[Line]:
-        """Return all lines as they are now."""
+        """Return all lines as they are now: markets with trouble first, and those of one state as given."""
         stats = self._stats()
         for key, line in self._lines.items():
             if (now := stats.get(key)) is not None:
                 line.lag, line.last = now.heard_lag, now.last_price
-        return [*self._lines.values()]
+        return sorted(self._lines.values(), key=lambda line: _TROUBLE_FIRST.index(line.state))
 
     @asynccontextmanager
     async def shown(self, *, no_color: bool) -> AsyncIterator[None]:
@@ -123,6 +129,7 @@ class FollowBoard:
                 live.update(picture(), refresh=True)
                 await asyncio.sleep(_EVERY)
 
+        STOPPING.before_leaving(partial(os.write, 1, _SHOW_CURSOR))
         with Live(picture(), console=console, auto_refresh=False) as live:
             drawing = asyncio.create_task(draw(), name="board")
             try:

@@ -17,8 +17,8 @@ from rxcandles.simulator.market import DEFAULT_MARKETS, Market
 EXAMPLES = Path(__file__).parents[1] / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
 NAMES = {
-    "cron", "etl_parquet", "first_frame", "moving_average", "notebook", "observer", "own_exchange", "own_operator",
-    "own_windows",
+    "cron", "etl_parquet", "first_frame", "live_five_minutes", "moving_average", "notebook", "observer", "own_exchange",
+    "own_operator", "own_windows",
 }  # fmt: skip
 
 Run = Callable[..., str]
@@ -168,6 +168,15 @@ def test_first_frame(run: Run) -> None:
     )
     assert printed[1].startswith(f"({len({*hours[0], *hours[1]})}, 2) correlation ")
     assert printed[2:] == ["5 chunks", "500 held 4 series"]
+
+
+def test_live_five_minutes(run: Run) -> None:
+    """The candles are the exchange's own of five minutes, oldest first."""
+    rows = market("KRW-XRP").rows("5m", YEAR_2025[0], YEAR_2025[0] + 3600)
+    assert run("live_five_minutes").splitlines() == [
+        f"{time.strftime('%H:%M', time.gmtime(row.open_time))} {row.open} {row.high} {row.low} {row.close}"
+        for row in rows
+    ]
 
 
 def test_notebook(run: Run) -> None:

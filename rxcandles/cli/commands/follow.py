@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -48,7 +49,8 @@ CUT_SHORT: Final = 141
 
     A candle is printed once, after it is stored, oldest first for each market. Ctrl-C or SIGTERM ends it with exit
     code 0; the next run goes on where this one was. FILE is a TOML file of jobs as for `rxcandles run`: its markets are
-    followed, one limit for all, and SIGHUP reads the file again.
+    followed, one limit for all, and SIGHUP reads the file again. On a terminal a line for each market is drawn in place
+    of candles, unless --format, --json or an end is given.
 
     \b
     Reads:    the database
@@ -143,7 +145,7 @@ CUT_SHORT: Final = 141
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="Address of the page. Whoever reaches another one than this machine's can read the page.",
+    help="Address of the page. With another than this machine's own, everybody who can reach it can read the page.",
 )
 @options.db
 @options.connection
@@ -250,7 +252,7 @@ class _Command:
         self._given = 0
         self._code = 0
         self._following: Following | None = None
-        plain = plain or output.as_json or output.quiet or not sys.stdout.isatty()
+        plain = plain or output.as_json or output.quiet or not _can_draw()
         self._board = None if plain else FollowBoard(self._stats)
         self._lines = Lines(output.style or "table", kinds=asked.forming or asked.provisional)
         self._notes = Notes(troubles=asked.once)
@@ -390,6 +392,11 @@ async def _newest(provider: OpenedProvider, symbol: str, timeframe: str) -> Cand
     """Return the newest stored candle of a market."""
     rows = await provider.repository.rows(symbol, Timeframe.of(timeframe), 0, END, "newest_first", 1)
     return CandleData.of(symbol, timeframe, rows)[0] if rows else None
+
+
+def _can_draw() -> bool:
+    """Return whether stdout is a terminal on which lines can be drawn again in place."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def _line(error: BaseException) -> str:
