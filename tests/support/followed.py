@@ -70,6 +70,12 @@ class Reader:
             self.states.append((now, symbol, update.state))
         self.heard[symbol] = now
 
+    async def look_up(self, store: CandleStore, stop: int) -> None:
+        """Read candles before ``stop`` from the store, as what changes while nobody reads is told to nobody."""
+        for symbol, rows in self.candles.items():
+            stored = await store.rows(symbol, MINUTE, 0, stop, "oldest_first", 10_000_000)
+            rows |= {row.open_time: row for row in stored if row.open_time in rows}
+
     def again(self, update: Update) -> None:
         """Take in what a feed that began anew repeats: the values may have changed meanwhile."""
         self.heard[update.symbol] = self.world.now
