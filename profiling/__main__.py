@@ -36,6 +36,7 @@ SOAK = {
     "signals": "commands told to end at random moments: one line, the exit code, nothing half-written",
     "follow_days": "twenty markets followed for a virtual month: nothing grows, and each candle is true",
     "follow_kill": "following, killed at random moments and resumed: nothing lost, nothing doubled",
+    "follow_matrix": "each fault of an exchange and its stream, and how long following takes to get over it",
     "follow_model": "following through random schedules of faults, held against a model of the truth",
 }
 """What goes on for long and looks whether anything breaks, in ``profiling/soak/``."""

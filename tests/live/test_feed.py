@@ -401,3 +401,46 @@ def test_this_machine_has_slept() -> None:
             assert len(given) >= 29
 
     following(main)
+
+
+def test_a_connection_is_replaced_before_it_is_too_old() -> None:
+    """The next connection is open before the old one is closed, so the market is live all the time."""
+
+    async def main() -> None:
+        world = busy("A-A", streams=True)
+        world.max_age = 600.0
+        world.stream_rules = world._stream_rules()
+        async with provided(world) as provider, provider.follow("A-A", "1m", 1) as feed:
+            updates = await until(feed, 2500)
+            stats = feed.stats()
+        assert len(world.streams) >= 4
+        assert stats.streams["rotations"] == len(world.streams) - 1
+        states = [each.state for each in updates if isinstance(each, StateUpdate)]
+        assert states[states.index("live") :] == ["live"]
+        assert opens(updates) == list(range(opens(updates)[0], 2460, 60))
+
+    following(main)
+
+
+def test_what_the_exchange_no_longer_has_is_lost() -> None:
+    """After a break that is longer than an exchange goes back, the span in between is told as lost, never covered."""
+
+    async def main() -> None:
+        world = busy("A-A")
+        world.tail = 20
+        async with provided(world) as provider, provider.follow("A-A", "1m", 2) as feed:
+            before = opens(await until(feed, 130))
+            world.fault = lambda symbol: passing("down")
+            await until(feed, 3630)
+            world.fault = lambda symbol: None
+            updates = await until(feed, 3800)
+            [lost] = [each for each in updates if each.kind == "lost"]
+            span = (int(lost.start.timestamp()) - BASE, int(lost.stop.timestamp()) - BASE)
+            after = opens(updates)
+            assert span == (before[-1] + 60, after[0])
+            assert after == list(range(after[0], 3780, 60))
+            minute = rxcandles.Timeframe.of("1m")
+            covered = await provider.repository.coverage("A-A", minute, BASE + span[0], BASE + span[1])
+            assert covered == []
+
+    following(main)

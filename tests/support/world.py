@@ -114,6 +114,8 @@ class World:
         """All connections that were ever opened."""
         self.refusal: Callable[[], Exception | None] = lambda: None
         """What opening a connection raises."""
+        self.tail: int | None = None
+        """Slots that pages go back from now; None for all."""
         self.muted: set[str] = set()
         """Markets whose frames are lost, though they are subscribed to."""
         self.stalled = False
@@ -130,7 +132,9 @@ class World:
         self.dense = dense
 
     def _stream_rules(self) -> StreamRules:
-        return StreamRules(("1m",), closed_flag=self.closed_flag, codes=self.codes, connects=Limit(5))
+        return StreamRules(
+            ("1m",), closed_flag=self.closed_flag, codes=self.codes, connects=Limit(5), max_age=self.max_age
+        )
 
     @property
     def now(self) -> float:
@@ -200,6 +204,11 @@ class World:
                 found.append(row if timeframe == MINUTE else _joined(timeframe, row, row))
             if timeframe == MINUTE and len(found) == count:
                 break
+        if self.tail is not None:
+            kept = MINUTE.floor(self.now) - 60 * self.tail
+            found = [row for row in found if row.open_time >= kept]
+            start = found[-1].open_time if len(found) >= count else min(kept, to)
+            return Page(found, covered=(start, to), server_time=self.date(self.now))
         return Page.before(found, to, count, server_time=self.date(self.now))
 
     async def markets(self) -> list[Market]:

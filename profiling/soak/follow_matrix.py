@@ -1,0 +1,40 @@
+"""Each fault of an exchange and of its stream, and how long following takes to get over it, in virtual time."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from profiling.support.harness import machine, table
+from tests.support.scenarios import SCENARIOS, follow_through
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m profiling follow_matrix")
+    parser.add_argument("--case", type=int, help="only the faults of this number")
+    options = parser.parse_args(arguments)
+    logging.getLogger("rxcandles").setLevel(logging.CRITICAL)
+    lines = []
+    for scenario in SCENARIOS:
+        if options.case not in (None, scenario.case):
+            continue
+        healed = follow_through(scenario)
+        verdict = healed.verdict
+        lines.append(
+            {
+                "case": scenario.case,
+                "fault": scenario.name,
+                "lasts s": scenario.seconds,
+                "heals in s": round(healed.seconds, 1),
+                "lost": verdict.lost,
+                "doubled": verdict.doubled,
+                "forming": verdict.forming,
+                "beyond": verdict.beyond,
+                "other": len(verdict.notes),
+                "requests": healed.requests,
+                "connections": healed.connects,
+            }
+        )
+    sys.stdout.write(f"{table(f'faults of an exchange and its stream, {machine()}', lines)}\n")
+    return int(any(line["lost"] or line["doubled"] or line["forming"] or line["other"] for line in lines))
