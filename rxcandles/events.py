@@ -67,6 +67,7 @@ __all__ = [
     "RequestEvent",
     "RetryEvent",
     "RevisedEvent",
+    "SilentEvent",
     "StateEvent",
     "UnfinishedEvent",
     "log_event",
@@ -326,6 +327,16 @@ class LostEvent(OfSeries):
     reason: str
 
 
+class SilentEvent(TypedDict):
+    """WARNING: almost all followed markets that usually trade are empty: the exchange was probably out."""
+
+    event: Literal["silent"]
+    exchange: str
+    timeframe: str
+    start: str
+    stop: str
+
+
 class LeaseEvent(TypedDict):
     """WARNING (INFO for ``damaged`` and ``old``): a problem with the file of a shared limit, or with its folder."""
 
@@ -365,6 +376,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "state": StateEvent,
         "disputed": DisputedEvent,
         "lost": LostEvent,
+        "silent": SilentEvent,
         "lease": LeaseEvent,
         "unfinished": UnfinishedEvent,
     }

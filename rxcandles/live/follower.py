@@ -29,6 +29,7 @@ from rxcandles.live.questions import Answer, Questions, brief
 from rxcandles.live.record import Record
 from rxcandles.live.source import Source, last_change
 from rxcandles.model.settings import FollowConfig
+from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.model.updates import FollowState
 from rxcandles.ports import Followable, Followed
@@ -91,6 +92,10 @@ class Follower(Source):
     def now(self) -> float:
         """Return the server's time."""
         return self.clock.now()
+
+    def outages(self) -> list[Span]:
+        """Return when the exchange as a whole was silent, among the latest slots."""
+        return self._questions.outages.spans()
 
     # Running
 
@@ -202,6 +207,8 @@ class Follower(Source):
         if answer.rows:
             market.dispute_text = ""
         self._record.losses(market)
+        for span in self._questions.outages.new():
+            self._record.outage(span)
         now = self.clock.now()
         end = self.timeframe.shift(self._edge(now), 1)
         if answer.whole:

@@ -13,6 +13,7 @@ from rxcandles.errors import ExchangeError
 from rxcandles.live.clock import ServerClock
 from rxcandles.live.frontier import Frontier, frontier
 from rxcandles.live.market import Market
+from rxcandles.live.outages import Outages
 from rxcandles.live.parts import Parts
 from rxcandles.live.witnessed import Witnessed
 from rxcandles.model import SETTLE_SECONDS, Request
@@ -48,6 +49,8 @@ class Answer:
     newest: float = 0.0
     """The newest ``timestamp`` of its candles, UTC seconds."""
     rows: int = 0
+    known: int = 0
+    """Pages had answered for everything before this time."""
 
 
 class Questions:
@@ -80,10 +83,12 @@ class Questions:
         self.chunks = parts.chunks(witnessed)
         """The pipeline, with the exchange held against its stream."""
         self._of = max(1, min(len(markets), 8))
+        self.outages = Outages(timeframe)
+        """When the exchange as a whole was silent."""
 
     async def ask(self, market: Market, edge: int, now: float) -> Answer:
         """Ask about everything up to ``edge``, and the latest page again if that is due; raise ``ExchangeError``."""
-        answer, before = Answer(), market.proven
+        answer, before = Answer(known=market.answered), market.proven
         start, refetch = await self._start(market, edge, now)
         if start < edge:
             void = await self._collect(market, start, edge, answer, before, refetch=refetch)
@@ -147,7 +152,10 @@ class Questions:
         answer.rows += len(new)
         if chunk.proven is not None:
             start = max(before, chunk.proven[0], market.start or 0)
-            market.note(sum(row.volume > 0 for row in new), start, chunk.proven[1])
+            traded = [row.open_time for row in new if row.volume > 0]
+            self.outages.note(market.symbol, market.trend, start, chunk.proven[1], traded)
+            fresh = max(start, answer.known)  # what pages have answered before is counted already
+            market.note(sum(opened >= fresh for opened in traded), fresh, chunk.proven[1])
         for row in new:
             answer.newest = max(answer.newest, row.timestamp / 1000)
             # What opened before the connection did, it need not show.

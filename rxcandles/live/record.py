@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from rxcandles.events import DisputedEvent, LostEvent, StateEvent, log_event
+from rxcandles.events import DisputedEvent, LostEvent, SilentEvent, StateEvent, log_event
 from rxcandles.live.market import Market
+from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe, time_text
 
 __all__ = ["Record"]
@@ -62,3 +63,10 @@ class Record:
                 _log, logging.WARNING, lost, message,
                 market.symbol, self._timeframe, lost["start"], lost["stop"], each.reason,
             )  # fmt: skip
+
+    def outage(self, span: Span) -> None:
+        """Log that almost all markets that usually trade were empty."""
+        start, stop = map(time_text, span)
+        event = SilentEvent(event="silent", exchange=self._exchange, timeframe=self._timeframe, start=start, stop=stop)
+        message = "%s: hardly any market has traded from %s to %s, which looks like an outage of the exchange"
+        log_event(_log, logging.WARNING, event, message, self._exchange, start, stop)

@@ -12,6 +12,7 @@ import attrs
 
 from rxcandles.live.follower import Follower
 from rxcandles.live.source import Source
+from rxcandles.model.spans import Span
 
 if TYPE_CHECKING:
     from rxcandles.live.observer import Observer
@@ -75,6 +76,8 @@ class FollowStats:
     observers: int
     slowest_observer: int
     """Seconds of candles that the slowest observer has not read yet."""
+    outages: Sequence[Span] = ()
+    """Spans of UTC seconds, among the latest slots, in which almost all markets that usually trade were empty."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -123,4 +126,5 @@ def stats_of(source: Source | None, observers: Sequence[Observer], symbols: Sequ
         max((each.silence for each in alive), default=None),
         len(observers),
         max((each.lag for each in observers), default=0),
+        source.outages() if isinstance(source, Follower) else (),
     )

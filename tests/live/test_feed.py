@@ -444,3 +444,21 @@ def test_what_the_exchange_no_longer_has_is_lost() -> None:
             assert covered == []
 
     following(main)
+
+
+def test_an_outage_is_told_from_quiet_markets() -> None:
+    """Where almost all busy markets are empty, the exchange was out: that is reported, and no market is reconnected."""
+
+    async def main() -> None:
+        names = [f"A-{number}" for number in range(8)]
+        world = World(*names, streams=True)
+        for number, symbol in enumerate(names):
+            for at in range(-400, 40):
+                if not 10 <= at < 25 and (number < 7 or at % 5 == 0):
+                    world.trade(symbol, BASE + 60 * at + 20, 100.0)
+        async with provided(world) as provider, provider.follow(names, "1m", 30) as feed:
+            await until(feed, 2000)
+            assert feed.stats().outages == [(BASE + 600, BASE + 1500)]
+        assert len(world.streams) == 1
+
+    following(main)
