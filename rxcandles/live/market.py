@@ -81,6 +81,8 @@ class Market:
     """Pages that lacked what the stream had shown."""
     trend: Trend = attrs.field(factory=Trend)
     """How densely it trades."""
+    usual: Trend = attrs.field(factory=Trend)
+    """How densely it traded until its newest candle."""
     last_open: int = -1
     """Open time of the newest candle that is stored."""
     last_close: float | None = None
@@ -134,3 +136,4 @@ class Market:
         """Record how many slots of ``[start, stop)`` have traded."""
         if start < stop:
             self.trend = self.trend.add(traded, max(0, self.timeframe.slots(start, stop) - traded))
+            self.usual = self.trend if traded else self.usual

@@ -153,7 +153,7 @@ class Questions:
         if chunk.proven is not None:
             start = max(before, chunk.proven[0], market.start or 0)
             traded = [row.open_time for row in new if row.volume > 0]
-            self.outages.note(market.symbol, market.trend, start, chunk.proven[1], traded)
+            self.outages.note(market.symbol, market.usual, start, chunk.proven[1], traded)
             fresh = max(start, answer.known)  # what pages have answered before is counted already
             market.note(sum(opened >= fresh for opened in traded), fresh, chunk.proven[1])
         for row in new:
