@@ -17,6 +17,7 @@ SIMULATED: Final = ("--exchange", "simulated", "--rate-limit", "none")
 
 _RUN: Final = """
 import importlib, os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
 {before}
 sys.argv[0] = "rxcandles"
 from rxcandles.__main__ import main
