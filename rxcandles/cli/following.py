@@ -40,6 +40,8 @@ class Asked:
     settle: float | None = None
     no_stream: bool = False
     from_store: bool = False
+    jobs: str | None = None
+    """The file of jobs, if it is named by an option."""
 
     def __attrs_post_init__(self) -> None:
         """Raise RequestError for options that contradict each other."""

@@ -37,15 +37,17 @@ class Watching:
     """Port of this machine that answers."""
     heartbeat: str | None = None
     """File that is written while all is well."""
+    log_file: str | None = None
+    """File that the log is written to as well."""
     serve: int | None = None
     """Port of a page that shows the markets."""
     host: str = "127.0.0.1"
     """Address of that page."""
 
-    def check(self, db: str, log_file: str | None) -> None:
+    def check(self, db: str) -> None:
         """Raise RequestError if a file that is written here is another one that the command needs."""
         needed = {Path(db).resolve(): "the database"}
-        for option, path in (("--log-file", log_file), ("--heartbeat", self.heartbeat)):
+        for option, path in (("--log-file", self.log_file), ("--heartbeat", self.heartbeat)):
             if path is None:
                 continue
             if (what := needed.get(Path(path).resolve())) is not None:

@@ -14,7 +14,7 @@ from rxcandles.flow import from_async_iterable
 from rxcandles.live.observer import Observer
 from rxcandles.live.source import Source
 from rxcandles.live.stats import FollowStats, stats_of
-from rxcandles.model.moments import Time, check_instant
+from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.model.updates import FollowState, Update
@@ -51,6 +51,7 @@ class Feed(Titled, AsyncIterator[Update]):
         store: CandleStore,
         config: FollowConfig,
         begin: Callable[[], tuple[Source, Callable[[], Any]]],
+        tz: Zone | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
         """The markets."""
@@ -58,6 +59,7 @@ class Feed(Titled, AsyncIterator[Update]):
         self.config = config
         self._store = store
         self._begin = begin
+        self._tz = tz
         self._process = OwnProcess("this feed")
         self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
@@ -119,7 +121,7 @@ class Feed(Titled, AsyncIterator[Update]):
 
         Raises ``RequestError`` for an invalid time.
         """
-        start = None if since is None else self.timeframe.ceil(check_instant("since", since))
+        start = None if since is None else self.timeframe.ceil(check_instant("since", since, self._tz))
         observer = Observer(self._open(), self._store, self.config, start)
         self._others.add(observer)
         return observer

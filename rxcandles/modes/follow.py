@@ -61,7 +61,7 @@ def follow(
             source = StoreSource(markets, grid, start, store, until=goal, once=once)
             return source, source.run
 
-        return Feed(markets, grid, store, config, read)
+        return Feed(markets, grid, store, config, read, tz)
     asking = retry or (Retry() if once else _RETRY)
     parts = Parts(store, exchange, limiter, lambda seen: CandleCollector(store, seen, limiter, retry=asking).chunks)
 
@@ -69,7 +69,7 @@ def follow(
         follower = Follower(markets, grid, start, parts, config, until=goal, once=once)
         return follower, follower.run
 
-    return Feed(markets, grid, store, config, begin)
+    return Feed(markets, grid, store, config, begin, tz)
 
 
 def _since(

@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.scenarios import SCENARIOS, Scenario, follow_through
 
-
 ONE_A_CASE = {each.case: each for each in reversed(SCENARIOS)}.values()
 """The first fault of each number; all of them take `python -m profiling follow_matrix`."""
 

@@ -104,6 +104,7 @@ def test_what_is_asked_again_is_the_errors_own_word() -> None:
         rxcandles.PassingError,
         rxcandles.RateLimitedError,
         rxcandles.ServerError,
+        rxcandles.StreamClosedError,
     }
     assert rxcandles.BannedError("blocked", 60).retry_after == 60
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,22 @@ def between(c: rxcandles.SyncProvider, start: Any, stop: Any) -> list[Any]:
     return found
 
 
+def given(updates: Iterable[rxcandles.Update]) -> list[rxcandles.CandleData]:
+    """Return the candles of a feed."""
+    return [each.candle for each in updates if each.kind == "candle"]
+
+
+async def followed(candles: rxcandles.SyncProvider, a: Any, b: Any) -> list[rxcandles.CandleData]:
+    """Follow without a provider's synchronous twin."""
+    return given([each async for each in candles.provider.follow(*ONE, since=a, until=b)])
+
+
+async def observed(candles: rxcandles.SyncProvider, a: Any, b: Any) -> list[rxcandles.CandleData]:
+    """Observe a feed that begins an hour earlier."""
+    async with candles.provider.follow(*ONE, since=START - timedelta(hours=1), until=b) as feed:
+        return given([each async for each in feed.observe(a)])
+
+
 DOORS: dict[str, Door] = {
     "Request": lambda c, a, b: request(Request(*ONE, to=b, end=a, tz=SEOUL)),
     "Request since": lambda c, a, b: request(Request(*ONE, since=a, until=b, tz=SEOUL)),
@@ -103,6 +119,9 @@ DOORS: dict[str, Door] = {
     "CandleDataProvider.stream_candles": lambda c, a, b: [
         each for chunk, _ in c.stream_candles(*ONE, to=b, end=a) for each in chunk
     ],
+    "SyncProvider.follow": lambda c, a, b: given(c.follow(*ONE, since=a, until=b)),
+    "CandleDataProvider.follow": lambda c, a, b: c.run(followed(c, a, b)),
+    "Feed.observe": lambda c, a, b: c.run(observed(c, a, b)),
     "SyncProvider.collect_candles_only": lambda c, a, b: collected(c.collect_candles_only(*ONE, since=a, until=b)),
     "CandleDataProvider.collect_candles_only": lambda c, a, b: collected(
         c.run(c.provider.collect_candles_only(*ONE, to=b, end=a))

@@ -159,15 +159,13 @@ def follow(
     output: Output,
     asked: Asked,
     watching: Watching,
-    jobs: str | None,
-    log_file: str | None,
 ) -> options.Work:
     """Follow until a signal ends it, or until what was asked for is printed."""
 
     def work() -> int:
         given = _given(context)
-        source = _Source.of(wanted, place, jobs, given)
-        watching.check(source.place.db, log_file)
+        source = _Source.of(wanted, place, asked.jobs, given)
+        watching.check(source.place.db)
         if source.path is not None and watching.serve is not None:
             raise RequestError(
                 f"--serve is given with a file of jobs, {source.path!r}; a page shows one timeframe, so name its "
@@ -175,7 +173,7 @@ def follow(
             )
         # Whoever asks for a format, or for an end, wants candles.
         plain = bool(given & {"style", "number", "finish", "once", "provisional"})
-        return _Command(source, output, asked, watching, log_file, plain=plain).run()
+        return _Command(source, output, asked, watching, plain=plain).run()
 
     return work
 
@@ -240,7 +238,6 @@ class _Command:
         output: Output,
         asked: Asked,
         watching: Watching,
-        log_file: str | None,
         *,
         plain: bool,
     ) -> None:
@@ -248,7 +245,6 @@ class _Command:
         self._output = output
         self._asked = asked
         self._watching = watching
-        self._log_file = log_file
         self._given = 0
         self._code = 0
         self._following: Following | None = None
@@ -267,7 +263,7 @@ class _Command:
                 place.is_of(provider.exchange.name)
                 return await self._follow(provider)
 
-        log = logged(output.console(), quiet=output.quiet, verbose=output.verbose, path=self._log_file)
+        log = logged(output.console(), quiet=output.quiet, verbose=output.verbose, path=self._watching.log_file)
         with _usual_end(), log:
             return run_async(go(), lambda: stored_text(self._given, place.db))
 
