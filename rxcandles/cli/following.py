@@ -18,6 +18,7 @@ from rxcandles.model.settings import FollowConfig
 from rxcandles.model.updates import Update
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.serve.health import Health, health_of
+from rxcandles.util.arguments import check_count
 
 __all__ = ["Asked", "Following", "Key"]
 
@@ -45,6 +46,8 @@ class Asked:
 
     def __attrs_post_init__(self) -> None:
         """Raise RequestError for options that contradict each other."""
+        if self.number is not None:
+            check_count("--count", self.number)
         ends = {"--count": self.number is not None, "--until": self.finish is not None, "--once": self.once}
         given = [name for name, is_given in ends.items() if is_given]
         if len(given) > 1:

@@ -82,6 +82,7 @@ def test_markets_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
         ((), "missing: a market"),
         (("KRW-BTC", "1m", "60m"), "2 timeframes are given"),
         (("KRW-BTC", "1m", "--once", "--count", "3"), "--count and --once both say when to end"),
+        (("KRW-BTC", "1m", "--count", "0"), "--count is 0"),
         (("KRW-BTC", "jobs.toml"), "says what to follow"),
         (("KRW-BTC", "1m", "--heartbeat", "./candles.db"), "--heartbeat is './candles.db', which is the database"),
         (("KRW-BTC", "1m", "--log-file", "a", "--heartbeat", "a"), "'a', which is the file of the log; give another"),
