@@ -115,7 +115,7 @@ class Listening:
         market = self._markets.get(frame.symbol)
         if market is None:
             return
-        self._clock.framed(frame.stamp)
+        self._clock.framed(frame.stamp, fresh=not frame.snapshot)
         opened = frame.row.open_time
         market.framed = max(market.framed, opened)
         streamed = market.frames.take(frame, market.proven)
