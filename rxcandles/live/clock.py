@@ -8,7 +8,7 @@ from math import inf
 
 __all__ = ["ServerClock"]
 
-_AHEAD = 60.0
+_AHEAD = 10.0
 """Seconds by which a frame may be ahead of the server's own clock; more than that is a fault of the frame."""
 _FAST = (2.0, 15.0)
 """By more than the first and less than the second, in seconds, frames show that the server's ``Date`` is fast: less is
