@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.scenarios import SCENARIOS, Scenario, follow_through
+from tests.support.matrix import MATRIX
+from tests.support.scenarios import Scenario, follow_through
 
-ONE_A_CASE = {each.case: each for each in reversed(SCENARIOS)}.values()
-"""The first fault of each number; all of them take `python -m profiling follow_matrix`."""
+ONE_A_CASE = {each.case: each for each in reversed(MATRIX)}.values()
+"""The worst fault of each number; all of them take `python -m profiling follow_matrix`."""
 
 
 @pytest.mark.parametrize("scenario", ONE_A_CASE, ids=lambda each: f"{each.case} {each.name}")
@@ -16,6 +17,8 @@ def test_a_fault_is_a_delay(scenario: Scenario) -> None:
     healed = follow_through(scenario)
     assert healed.verdict.clean, healed.verdict
     assert healed.verdict.silent <= 30
+    assert healed.lag <= scenario.lags
     assert healed.seconds <= scenario.heals
     assert healed.requests <= scenario.requests
     assert healed.connects <= 20 + scenario.seconds / 10
+    assert scenario.tells(healed), (healed.states, healed.stats)

@@ -248,6 +248,8 @@ class Stream:
         self.black = False
         """Whether nothing comes any more, although the connection seems open."""
         self.leaving = False
+        self.lost: set[str] = set()
+        """Markets to which the subscription is lost, until the list is sent again."""
         self._ready: deque[Heard] = deque()
         self._at = 0.0
         self._sent: dict[str, Row] = {}
@@ -265,6 +267,7 @@ class Stream:
         """Take another list of markets."""
         self.subscribed.append(list(symbols))
         self.symbols = list(symbols)
+        self.lost.clear()
         self._sent.clear()
         self._ready.extend(self._snapshots())
 
@@ -310,7 +313,7 @@ class Stream:
                 self._ready.append(Beat())
             return
         for symbol in self.symbols:
-            if symbol in world.muted:
+            if symbol in world.muted or symbol in self.lost:
                 continue
             for opened in {MINUTE.floor(before), MINUTE.floor(at)}:
                 row, was = world.row(symbol, opened, at), world.row(symbol, opened, before)
