@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from rxcandles.errors import BannedError, RateLimitedError
@@ -11,21 +12,27 @@ from tests.support.world import passing
 
 __all__ = ["MATRIX"]
 
+Tells = Callable[[Healed], object]
 
-def _connects(least: int, most: int = 1_000) -> object:
+
+def _connects(least: int, most: int = 1_000) -> Tells:
     return lambda healed: least <= healed.connects <= most
 
 
-def _went(*states: str) -> object:
+def _went(*states: str) -> Tells:
     return lambda healed: all(each in healed.busy for each in states)
 
 
-def _counted(name: str, market: str = "A-A") -> object:
+def _counted(name: str, market: str = "A-A") -> Tells:
     return lambda healed: next(getattr(each, name) for each in healed.stats.markets if each.symbol == market) > 0
 
 
 def _stayed_live(healed: Healed) -> bool:
     return set(healed.busy.split()) <= {"live"} and healed.connects == 1
+
+
+def _refused(healed: Healed) -> bool:
+    return ("A-B", "refused") in {each[:2] for each in healed.states} and _stayed_live(healed)
 
 
 _PAGES = {
@@ -95,8 +102,8 @@ MATRIX: Final = (
     Scenario(13, "this machine's clock is an hour ahead", wrongs.own_clock(3600.0), 300),
     Scenario(13, "this machine's clock is an hour behind", wrongs.own_clock(-3600.0), 300),
     Scenario(13, "this machine's clock jumps to and fro", wrongs.own_clock(3600.0, jumping=True), 300, requests=400),
-    Scenario(14, "three restarts within a minute", wrongs.cuts(0, 15, 30), 60, tells=_connects(4, 4)),
     Scenario(14, "the server says that it leaves", wrongs.leave, tells=_connects(2, 2)),
+    Scenario(14, "three restarts within a minute", wrongs.cuts(0, 15, 30), 60, tells=_connects(4, 4)),
     Scenario(
         15,
         "connections may not grow older than five minutes",
@@ -114,6 +121,7 @@ MATRIX: Final = (
     Scenario(16, "one market falls silent", wrongs.mute("A-A"), 300, lags=125),
     Scenario(16, "the subscription to all markets is lost", wrongs.mute_until_asked(*SYMBOLS)),
     Scenario(16, "all markets fall silent", wrongs.mute(*SYMBOLS), 300, lags=125),
+    Scenario(17, "a market is unknown for five minutes", wrongs.unknown("A-B"), 300, after=1000, tells=_refused),
     Scenario(18, "the subscription is refused", wrongs.refused, requests=800, tells=_connects(2, 2)),
     Scenario(
         19,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from random import Random
+from random import Random, getstate, seed, setstate
 from typing import Final
 
 import attrs
@@ -73,8 +73,8 @@ class Healed:
     """While it lasted, the most seconds that the busy market was known behind the present; one candle is 60."""
     verdict: Verdict
     requests: int
-    states: list[tuple[str, str]]
-    """The states of the busy market and their reasons from the fault on, in their order."""
+    states: list[tuple[str, str, str]]
+    """From the fault on: which market went how, and why."""
     connects: int
     stats: FollowStats
     world: World
@@ -82,8 +82,8 @@ class Healed:
 
     @property
     def busy(self) -> str:
-        """The states without their reasons, in one line."""
-        return " ".join(state for state, _ in self.states)
+        """The states of the busy market, in one line."""
+        return " ".join(state for symbol, state, _ in self.states if symbol == "A-A")
 
 
 def follow_through(scenario: Scenario) -> Healed:
@@ -105,7 +105,12 @@ def follow_through(scenario: Scenario) -> Healed:
             async with provider.follow(SYMBOLS, "1m", since=to_datetime(begin), config=config) as feed:
                 return await _watch(scenario, world, feed, store, begin)
 
-    healed: Healed = run_following(main)
+    state = getstate()
+    seed(scenario.case)  # also the jitter of waits
+    try:
+        healed: Healed = run_following(main)
+    finally:
+        setstate(state)
     return healed
 
 
@@ -143,7 +148,7 @@ async def _watch(scenario: Scenario, world: World, feed: Feed, store: SqliteStor
     verdict.notes += slow.verdict.notes + late.verdict.notes
     verdict.lost += slow.verdict.lost + late.verdict.lost
     verdict.doubled += slow.verdict.doubled + late.verdict.doubled
-    during = [each[2:] for each in fast.told if each[1] == "A-A" and each[0] >= BASE + BEGINS]
+    during = [each[1:] for each in fast.told if each[0] >= BASE + BEGINS]
     requests = sum(world.requests.values())
     return Healed(seconds, lag, verdict, requests, during, len(world.streams), feed.stats(), world, fast.revisions)
 

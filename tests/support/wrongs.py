@@ -196,12 +196,17 @@ def dates(said: Callable[[float], float | None]) -> Fault:
 
 
 def unknown(symbol: str) -> Fault:
-    """Let the exchange know a market no more."""
+    """Let the exchange know a market no more; its stream is silent about it."""
 
     def fault(world: World) -> Undo:
         world.unknown.add(symbol)
         world.muted.add(symbol)
-        return None
+
+        def undo() -> None:
+            world.unknown.clear()
+            world.muted.clear()
+
+        return undo
 
     return fault
 
