@@ -51,22 +51,23 @@ MATRIX: Final = (
     Scenario(
         3, "a stall: beats and no frames", wrongs.setting("stalled", True, False), 300, lags=125, tells=_connects(2, 8)
     ),
-    Scenario(5, "each frame comes as a snapshot again", wrongs.shown(wrongs.snapshot_again), 300, tells=_stayed_live),
-    Scenario(5, "each frame comes twice", wrongs.shown(wrongs.twice), 300, tells=_counted("duplicates")),
+    Scenario(5, "each frame comes as a snapshot again", wrongs.shown(wrongs.snapshot_again), 150, tells=_stayed_live),
+    Scenario(5, "each frame comes twice", wrongs.shown(wrongs.twice), 150, tells=_counted("duplicates")),
     Scenario(
-        6, "snapshots of the candle before, and older frames", wrongs.shown(wrongs.older), 300, tells=_stayed_live
+        6, "snapshots of the candle before, and older frames", wrongs.shown(wrongs.older), 150, tells=_stayed_live
     ),
-    Scenario(7, "frames come in reverse order, by fives", wrongs.reordered(5), 300, tells=_counted("older")),
+    Scenario(7, "frames come in reverse order, by fives", wrongs.reordered(5), 150, tells=_counted("older")),
     Scenario(
-        8, "the last seconds of each candle are missing", wrongs.shown(wrongs.unfinished), 300, tells=_counted("differ")
+        8, "the last seconds of each candle are missing", wrongs.shown(wrongs.unfinished), 150, tells=_counted("differ")
     ),
     Scenario(
         9,
         "a trade that is recorded two candles late",
         wrongs.late_trade(130),
+        after=400,
         tells=lambda healed: healed.revisions == 1,
     ),
-    Scenario(9, "a trade that is recorded 2 s late", wrongs.late_trade(2)),
+    Scenario(9, "a trade that is recorded 2 s late", wrongs.late_trade(2), after=400),
     Scenario(
         9,
         "a trade that is recorded 15 minutes late",
@@ -94,32 +95,39 @@ MATRIX: Final = (
         )
         for lag in (30.0, 5.0, 1.0)
     ),
-    Scenario(11, "no frame comes of anything, for minutes", wrongs.shown(lambda frame: []), 200, lags=125),
-    Scenario(12, "the stream shows a candle that pages never have", wrongs.invented, tells=_counted("disputed", "A-C")),
-    Scenario(13, "the server's clock is 5 s ahead", wrongs.dates(lambda now: float(int(now + 5))), 300),
-    Scenario(13, "the server's clock is 5 s behind", wrongs.dates(lambda now: float(int(now - 5))), 300, lags=72),
-    Scenario(13, "answers say no time", wrongs.dates(lambda now: None), 300, heals=130, lags=125),
-    Scenario(13, "this machine's clock is an hour ahead", wrongs.own_clock(3600.0), 300),
-    Scenario(13, "this machine's clock is an hour behind", wrongs.own_clock(-3600.0), 300),
-    Scenario(13, "this machine's clock jumps to and fro", wrongs.own_clock(3600.0, jumping=True), 300, requests=400),
+    Scenario(11, "no frame comes of anything, for minutes", wrongs.shown(lambda frame: []), 150, lags=125),
+    Scenario(
+        12,
+        "the stream shows a candle that pages never have",
+        wrongs.invented,
+        after=500,
+        tells=_counted("disputed", "A-C"),
+    ),
+    Scenario(13, "the server's clock is 5 s ahead", wrongs.dates(lambda now: float(int(now + 5))), 150),
+    Scenario(13, "the server's clock is 5 s behind", wrongs.dates(lambda now: float(int(now - 5))), 150, lags=72),
+    Scenario(13, "answers say no time", wrongs.dates(lambda now: None), 150, heals=130, lags=125),
+    Scenario(13, "this machine's clock is an hour ahead", wrongs.own_clock(3600.0), 150),
+    Scenario(13, "this machine's clock is an hour behind", wrongs.own_clock(-3600.0), 150),
+    Scenario(13, "this machine's clock jumps to and fro", wrongs.own_clock(3600.0, jumping=True), 150, requests=400),
     Scenario(14, "the server says that it leaves", wrongs.leave, tells=_connects(2, 2)),
     Scenario(14, "three restarts within a minute", wrongs.cuts(0, 15, 30), 60, tells=_connects(4, 4)),
     Scenario(
         15,
-        "connections may not grow older than five minutes",
+        "connections may not grow older than four minutes",
         lambda world: None,
-        given=wrongs.aged(300.0),
-        after=900,
+        given=wrongs.aged(240.0),
+        after=650,
         tells=_connects(3, 5),
     ),
     Scenario(
         16,
         "the subscription to one market is lost",
         wrongs.mute_until_asked("A-A"),
+        after=400,
         tells=lambda healed: healed.stats.streams["resubscribes"] == 1,
     ),
     Scenario(16, "one market falls silent", wrongs.mute("A-A"), 300, lags=125),
-    Scenario(16, "the subscription to all markets is lost", wrongs.mute_until_asked(*SYMBOLS)),
+    Scenario(16, "the subscription to all markets is lost", wrongs.mute_until_asked(*SYMBOLS), after=400),
     Scenario(16, "all markets fall silent", wrongs.mute(*SYMBOLS), 300, lags=125),
     Scenario(17, "a market is unknown for five minutes", wrongs.unknown("A-B"), 300, after=1000, tells=_refused),
     Scenario(18, "the subscription is refused", wrongs.refused, requests=800, tells=_connects(2, 2)),
@@ -173,13 +181,14 @@ MATRIX: Final = (
         tells=_went("stalled"),
     ),
     Scenario(22, "nobody trades anywhere for 40 minutes", wrongs.outage, 2460, lags=2470, tells=_connects(1, 2)),
-    Scenario(24, "one closing flag in three is missing", wrongs.shown(wrongs.unflagged), 300, closed_flag=True),
+    Scenario(24, "one closing flag in three is missing", wrongs.shown(wrongs.unflagged), 150, closed_flag=True),
     Scenario(
         25,
         "quiet slots have a candle 108 s after their end",
         wrongs.lazy_zeros,
         660,
+        after=500,
         tells=lambda healed: healed.revisions > 0,
     ),
-    Scenario(27, "frames of other markets and of other days", wrongs.shown(wrongs.garbled), 300, tells=_stayed_live),
+    Scenario(27, "frames of other markets and of other days", wrongs.shown(wrongs.garbled), 150, tells=_stayed_live),
 )

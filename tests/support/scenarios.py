@@ -49,7 +49,7 @@ class Scenario:
     """While it lasts, the most seconds that the busy market may be known behind the present."""
     requests: int = 260
     """Most requests in all of it; without a stream the forming candles are looked at by requests too."""
-    after: float = 500.0
+    after: float = 180.0
     """Seconds to go on following after its end."""
     closed_flag: bool = False
     given: Callable[[World], object] = lambda world: None

@@ -261,7 +261,7 @@ def own_clock(seconds: float, *, jumping: bool = False) -> Fault:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, FollowLoop)
         loop.ahead = seconds
-        for at in range(7, 300, 7) if jumping else ():
+        for at in range(7, 200, 7) if jumping else ():
             loop.call_later(at, setattr, loop, "ahead", seconds * (-1) ** at)
         return lambda: setattr(loop, "ahead", 0.0)
 
