@@ -16,11 +16,4 @@ ONE_A_CASE = {each.case: each for each in reversed(MATRIX) if each.case not in B
 @pytest.mark.parametrize("scenario", ONE_A_CASE, ids=lambda each: f"{each.case} {each.name}")
 def test_a_fault_is_a_delay(scenario: Scenario) -> None:
     """A fast, a slow and a late reader are given the truth, once, in order; it heals in time, within few requests."""
-    healed = follow_through(scenario)
-    assert healed.verdict.clean, healed.verdict
-    assert healed.verdict.silent <= 30
-    assert healed.lag <= scenario.lags
-    assert healed.seconds <= scenario.heals
-    assert healed.requests <= scenario.requests
-    assert healed.connects <= 20 + scenario.seconds / 10
-    assert scenario.tells(healed), (healed.states, healed.stats)
+    assert scenario.broken(follow_through(scenario)) == []

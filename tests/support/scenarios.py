@@ -46,7 +46,7 @@ class Scenario:
     heals: float = 70.0
     """Seconds after its end in which the busy market is known again as far as it should be; one candle is 60."""
     lags: float = 65.0
-    """While it lasts, the most seconds that the busy market may be known behind the present."""
+    """From its beginning on, the most seconds that the busy market may be known behind the present."""
     requests: int = 260
     """Most requests in all of it; without a stream the forming candles are looked at by requests too."""
     after: float = 180.0
@@ -56,6 +56,19 @@ class Scenario:
     """Changes the world before anything is followed."""
     tells: Callable[[Healed], object] = lambda healed: True
     """Whether numbers and states say what has happened."""
+
+    def broken(self, healed: Healed) -> list[str]:
+        """Return what it should have been and was not."""
+        bounds = {
+            f"silent for {healed.verdict.silent:.0f} s": healed.verdict.silent <= 30,
+            f"behind by {healed.lag:.0f} s": healed.lag <= self.lags,
+            f"healed in {healed.seconds:.0f} s": healed.seconds <= self.heals,
+            f"{healed.requests} requests": healed.requests <= self.requests,
+            f"{healed.connects} connections": healed.connects <= 20 + self.seconds / 10,
+            f"states {healed.states}, {healed.stats.streams}": self.tells(healed),
+        }
+        found = [] if healed.verdict.clean else [str(healed.verdict)]
+        return found + [what for what, holds in bounds.items() if not holds]
 
     @property
     def ends(self) -> float:
@@ -70,7 +83,9 @@ class Healed:
     seconds: float
     """From the end of the fault until the busy market was known up to the newest settled candle."""
     lag: float
-    """While it lasted, the most seconds that the busy market was known behind the present; one candle is 60."""
+    """From its beginning on, the most seconds that the busy market was known behind the present; one candle is 60."""
+    live: float | None
+    """From its end until the busy market was live again; None if it never was."""
     verdict: Verdict
     requests: int
     states: list[tuple[str, str, str]]
@@ -120,10 +135,8 @@ async def _watch(scenario: Scenario, world: World, feed: Feed, store: SqliteStor
     reading = asyncio.create_task(_read(feed, fast, scenario.ends, feed, store))
     await asyncio.sleep(BEGINS)
     undo = scenario.fault(world)
-    lag = 0.0
-    while world.now < BASE + BEGINS + scenario.seconds:
-        await asyncio.sleep(1.0)
-        lag = max(lag, world.now - fast.proven.get("A-A", begin))
+    lagging = asyncio.create_task(_lag(world, fast, scenario.ends))
+    await asyncio.sleep(scenario.seconds)
     if undo is not None:
         undo()
     over = world.now
@@ -149,8 +162,21 @@ async def _watch(scenario: Scenario, world: World, feed: Feed, store: SqliteStor
     verdict.lost += slow.verdict.lost + late.verdict.lost
     verdict.doubled += slow.verdict.doubled + late.verdict.doubled
     during = [each[1:] for each in fast.told if each[0] >= BASE + BEGINS]
-    requests = sum(world.requests.values())
-    return Healed(seconds, lag, verdict, requests, during, len(world.streams), feed.stats(), world, fast.revisions)
+    busy = [each for each in fast.told if each[1] == "A-A"]
+    live = max(0.0, busy[-1][0] - over) if busy[-1][2] == "live" else None
+    requests, stats = sum(world.requests.values()), feed.stats()
+    return Healed(
+        seconds, await lagging, live, verdict, requests, during, len(world.streams), stats, world, fast.revisions
+    )
+
+
+async def _lag(world: World, reader: Reader, until: float) -> float:
+    """Return the most seconds that the busy market is known behind the present."""
+    worst = 0.0
+    while world.now < BASE + until:
+        worst = max(worst, world.now - reader.proven["A-A"])
+        await asyncio.sleep(1.0)
+    return worst
 
 
 async def _read(
