@@ -108,7 +108,9 @@ async def candles(pages: int) -> dict[str, Any]:
         page_limit, rate_limit, name = 200, None, "memory"
 
         def check(self, symbol: str, timeframe: Timeframe) -> None:
-            """Anything goes."""
+            """Refuse longer candles: of those, there would have to be one for its minutes too."""
+            if timeframe != minute:
+                raise rxcandles.RequestError(f"timeframe is {timeframe}; take 1m")
 
         async def page(self, symbol: str, timeframe: Timeframe, to: int, count: int) -> Page:
             at = (stop - to) // 60

@@ -18,7 +18,8 @@ from rxcandles.model import Row
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Page
 from rxcandles.ports.stream import Beat, Frame, Heard
-from tests.support.world import BASE, MINUTE, Stream, World
+from tests.support.world import BASE, MINUTE, World
+from tests.support.worldstream import Stream
 
 __all__ = ["Endless"]
 

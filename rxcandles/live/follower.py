@@ -172,9 +172,10 @@ class Follower(Source):
                 market.begin(await self._beginning.start(market.symbol, since, self._questions.chunks))
                 self.tell(market)
             now = self.clock.now()
-            if not market.known and market.proven >= self._edge(now):
+            edge = self._edge(now)
+            if not market.known and market.proven >= edge:
                 await self._look_at(market)  # no candle is missing yet, but there may be no such market
-            answer = await self._questions.ask(market, self._edge(now), now)
+            answer = await self._questions.ask(market, edge, now)
         except UnknownMarketError as error:
             self._refused(market, error)
         except WrongServerError:
@@ -182,7 +183,7 @@ class Follower(Source):
         except ExchangeError as error:
             self._failed(market, error)
         else:
-            self._answered(market, answer)
+            self._answered(market, answer, edge)
             if answer.unframed and self.listening.lives(market):
                 await self.listening.mend(market, answer.newest)
         finally:
@@ -201,7 +202,7 @@ class Follower(Source):
         elif row.open_time > market.last_open:
             market.last_open, market.last_close = row.open_time, row.close
 
-    def _answered(self, market: Market, answer: Answer) -> None:
+    def _answered(self, market: Market, answer: Answer, asked: int) -> None:
         market.failures = self._down = 0
         market.known = True
         if answer.rows:
@@ -210,7 +211,7 @@ class Follower(Source):
         for span in self._questions.outages.new():
             self._record.outage(span)
         now = self.clock.now()
-        end = self.timeframe.shift(self._edge(now), 1)
+        end = self.timeframe.shift(asked, 1)  # which may have passed, while the question waited for the limiter
         if answer.whole:
             market.due, market.not_before = self.listening.due(market, end), self._not_before(now, end)
         else:

@@ -19,6 +19,8 @@ __all__ = ["Listening"]
 
 _BEHIND = 10.0
 """Seconds by which the newest frame of a connection may be older than the newest candle of a page."""
+_EARLY = 10.0
+"""Seconds by which a candle may open ahead of the server's clock; one of later would close those before it."""
 
 
 class Listening:
@@ -115,8 +117,12 @@ class Listening:
         market = self._markets.get(frame.symbol)
         if market is None:
             return
-        self._clock.framed(frame.stamp)
+        self._clock.framed(frame.stamp, fresh=not frame.snapshot)
         opened = frame.row.open_time
+        if opened > self._clock.now() + _EARLY:
+            assert self.shards is not None
+            self.shards.of(market.symbol).counts["dropped_future"] += 1
+            return
         market.framed = max(market.framed, opened)
         streamed = market.frames.take(frame, market.proven)
         if streamed is None:

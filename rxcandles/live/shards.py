@@ -30,6 +30,8 @@ _HEALTHY: Final = 60.0
 """Seconds after which a connection counts as well, so that the next wait is short again."""
 _BLOCKED: Final = 600.0
 """Seconds to wait after a block whose length is not said; Bithumb's lasts ten minutes."""
+_AGAIN: Final = 60.0
+"""Seconds after which a connection is replaced, if it could not be before."""
 _EARLY: Final = 3600.0
 """Seconds before the end of its age that a connection is replaced, and the most by which that varies."""
 
@@ -124,24 +126,31 @@ class Shard:
         self._stream = await self._opened()
         while True:
             successor: asyncio.Task[tuple[FrameStream, Heard]] | None = None
-            opened, age = self._loop.time(), self._age()
+            due = self._loop.time() + self._age()
             try:
                 while successor is None or not successor.done():
-                    heard = await self._next(self._stream)
+                    try:
+                        heard = await self._next(self._stream)
+                    except ExchangeError:
+                        if successor is None:
+                            raise
+                        break  # it has ended before the next one was open
                     self._take(heard)
                     leaving = not isinstance(heard, Frame) and heard.leaving
-                    if successor is None and (leaving or self._loop.time() - opened > age):
+                    if successor is None and (leaving or self._loop.time() > due):
                         self.counts["rotations"] += 1
                         successor = asyncio.create_task(self._successor())
-                old, (self._stream, first) = self._stream, successor.result()
+                    if successor is not None and successor.done() and (error := successor.exception()) is not None:
+                        if not isinstance(error, ExchangeError):
+                            raise error
+                        successor, due = None, self._loop.time() + _AGAIN  # the old one is still there
+                old, (self._stream, first) = self._stream, await successor
+                successor = None
                 await old.aclose()
                 self._count(old)
                 self._take(first)
             finally:
-                if successor is not None and not successor.done():
-                    successor.cancel()
-                    with suppress(BaseException):
-                        (await successor)[0]
+                await _abandon(successor)
 
     def _age(self) -> float:
         """Return the seconds after which to replace a connection; infinite if the exchange does not end it."""
@@ -232,3 +241,13 @@ class Shards:
         async with asyncio.TaskGroup() as group:
             for each in self.all:
                 group.create_task(each.run())
+
+
+async def _abandon(opening: asyncio.Task[tuple[FrameStream, Heard]] | None) -> None:
+    """Leave a connection that is not needed any more, opened or not."""
+    if opening is None:
+        return
+    opening.cancel()
+    with suppress(asyncio.CancelledError, ExchangeError):
+        stream, _ = await opening
+        await stream.aclose()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.scenarios import SCENARIOS, Scenario, follow_through
+from tests.support.matrix import MATRIX
+from tests.support.scenarios import Scenario, follow_through
 
-ONE_A_CASE = {each.case: each for each in reversed(SCENARIOS)}.values()
-"""The first fault of each number; all of them take `python -m profiling follow_matrix`."""
+BYTES = {1, 18, 19}
+"""These are followed through with real bytes, in ``test_matrix_bytes``."""
+ONE_A_CASE = {each.case: each for each in reversed(MATRIX) if each.case not in BYTES}.values()
+"""The worst fault of each other number; all of them take `python -m profiling follow_matrix`."""
 
 
 @pytest.mark.parametrize("scenario", ONE_A_CASE, ids=lambda each: f"{each.case} {each.name}")
 def test_a_fault_is_a_delay(scenario: Scenario) -> None:
     """A fast, a slow and a late reader are given the truth, once, in order; it heals in time, within few requests."""
-    healed = follow_through(scenario)
-    assert healed.verdict.clean, healed.verdict
-    assert healed.verdict.silent <= 30
-    assert healed.seconds <= scenario.heals
-    assert healed.requests <= scenario.requests
-    assert healed.connects <= 20 + scenario.seconds / 10
+    assert scenario.broken(follow_through(scenario)) == []

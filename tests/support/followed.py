@@ -7,7 +7,15 @@ from collections.abc import Iterable
 import attrs
 
 from rxcandles.model import CandleData, Row
-from rxcandles.model.updates import CandleUpdate, FormingUpdate, ProgressUpdate, RevisedUpdate, StateUpdate, Update
+from rxcandles.model.updates import (
+    CandleUpdate,
+    ClosedUpdate,
+    FormingUpdate,
+    ProgressUpdate,
+    RevisedUpdate,
+    StateUpdate,
+    Update,
+)
 from rxcandles.ports import CandleStore
 from tests.support.world import MINUTE, World
 
@@ -43,7 +51,8 @@ class Reader:
     candles: dict[str, dict[int, Row]] = attrs.field(factory=dict)
     proven: dict[str, int] = attrs.field(factory=dict)
     heard: dict[str, float] = attrs.field(factory=dict)
-    states: list[tuple[float, str, str]] = attrs.field(factory=list)
+    told: list[tuple[float, str, str, str]] = attrs.field(factory=list)
+    """When which market went how, and why."""
     revisions: int = 0
     given: int = 0
     begun: int = 0
@@ -66,8 +75,13 @@ class Reader:
             if update.candle.open_seconds in rows:
                 self.verdict.notes.append(f"{symbol}: forming after it was closed")
             return
+        elif isinstance(update, ClosedUpdate):
+            if update.candle.open_seconds + 60 > now:
+                self.verdict.notes.append(f"{symbol}: closed by {update.why} before its end")
+            if update.candle.open_seconds in rows:
+                self.verdict.notes.append(f"{symbol}: closed by the stream after it was known")
         elif isinstance(update, StateUpdate):
-            self.states.append((now, symbol, update.state))
+            self.told.append((now, symbol, update.state, update.reason))
         self.heard[symbol] = now
 
     async def look_up(self, store: CandleStore, stop: int) -> None:
