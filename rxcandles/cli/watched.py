@@ -18,7 +18,6 @@ from rxcandles.errors import RequestError
 from rxcandles.live.feed import Feed
 from rxcandles.ports import CandleStore
 from rxcandles.serve.health import Health
-from rxcandles.serve.healthserver import HealthServer
 from rxcandles.util.files import check_replaceable, replacing
 
 __all__ = ["Watching"]
@@ -76,6 +75,8 @@ class Watching:
                 task = asyncio.create_task(_beating(path, look, over), name="heartbeat")
                 stack.push_async_callback(_ended, task, over)
             if self.health is not None:
+                from rxcandles.serve.healthserver import HealthServer
+
                 server = await stack.enter_async_context(HealthServer(look, self.health))
                 if not quiet:
                     echo(f"health: {server.url}", err=True)

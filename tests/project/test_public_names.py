@@ -55,3 +55,13 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[] 1\n", "")
+
+
+def test_a_command_loads_what_it_needs() -> None:
+    """The command line alone loads no HTTP client and draws no tables; what needs them loads them."""
+    program = (
+        "import sys, rxcandles.cli;"
+        "print([name for name in ('aiohttp', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
-from typing import Final
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
-import attrs
 import click
 from click.core import ParameterSource
 
 from rxcandles.cli import options, outputs
 from rxcandles.cli.console import FORMATS
 from rxcandles.cli.display import Output
-from rxcandles.cli.follow_board import FollowBoard
 from rxcandles.cli.follow_lines import Lines, Notes, Pen, object_of, stored_text
+from rxcandles.cli.follow_source import Source
 from rxcandles.cli.followed import STORED, Starts, begin_option, series_followed
 from rxcandles.cli.following import Asked, Following, Key
-from rxcandles.cli.job_file import read_jobs
 from rxcandles.cli.logs import logged
 from rxcandles.cli.place import Place
 from rxcandles.cli.runner import run_async
+from rxcandles.cli.signals import hangups, usual_end
 from rxcandles.cli.text import echo
 from rxcandles.cli.time_options import count_option, time_option
 from rxcandles.cli.times import at_home
@@ -36,7 +34,9 @@ from rxcandles.model import CandleData
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.model.updates import Update
 from rxcandles.modes.connect import OpenedProvider
-from rxcandles.util.stopping import STOPPING
+
+if TYPE_CHECKING:
+    from rxcandles.cli.follow_board import FollowBoard
 
 __all__ = ["follow"]
 
@@ -164,7 +164,7 @@ def follow(
 
     def work() -> int:
         given = _given(context)
-        source = _Source.of(wanted, place, asked.jobs, given)
+        source = Source.of(wanted, place, asked.jobs, given)
         watching.check(source.place.db)
         if source.path is not None and watching.serve is not None:
             raise RequestError(
@@ -183,58 +183,12 @@ def _given(context: click.Context) -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
 
 
-@attrs.frozen
-class _Source:
-    """Where the markets come from: the command line, or a file that is read again."""
-
-    wanted: list[Wanted]
-    place: Place
-    path: str | None = None
-    own: frozenset[str] = frozenset()
-    """Fields of the place that the command line says, whatever the file does."""
-
-    @staticmethod
-    def of(wanted: Wanted, place: Place, jobs: str | None, given: set[str]) -> _Source:
-        """Return what the command line names; raise RequestError if that is nothing, or a file and something else."""
-        files = [each for each in wanted.words if each.endswith(".toml")]
-        paths = [*files, *([] if jobs is None else [jobs])]
-        if not paths:
-            _check(wanted, place.exchange)
-            return _Source([wanted], place)
-        if len(paths) > 1 or len(wanted.words) > len(files) or wanted.symbols or wanted.timeframes:
-            raise RequestError(f"{paths[0]!r} says what to follow; give it alone, or put everything into one file")
-        own = frozenset(each.name for each in attrs.fields(Place) if each.name in given)
-        return _Source([], place, paths[0], own).again()
-
-    def again(self) -> _Source:
-        """Return it as the file says now."""
-        assert self.path is not None
-        wanted, there = read_jobs(self.path, endless=True)
-        said = {name: getattr(self.place, name) for name in self.own}
-        return attrs.evolve(self, wanted=wanted, place=attrs.evolve(there, **said))
-
-
-def _check(wanted: Wanted, exchange: str) -> None:
-    symbols, timeframes = wanted.series
-    if not symbols and not timeframes:
-        raise RequestError(
-            "missing: a market (SYMBOL) and a timeframe (TIMEFRAME), or a file of jobs; write, for example, "
-            "`rxcandles follow KRW-BTC 1m`"
-        )
-    if len(dict.fromkeys(timeframes)) > 1:
-        raise RequestError(
-            f"{len(timeframes)} timeframes are given, {', '.join(timeframes)}; follow one, and make longer candles of "
-            "it, or write a TOML file of jobs, which may have several (`rxcandles run --help` shows one)"
-        )
-    wanted.check(exchange, endless=True)
-
-
 class _Command:
     """One run of the command."""
 
     def __init__(
         self,
-        source: _Source,
+        source: Source,
         output: Output,
         asked: Asked,
         watching: Watching,
@@ -249,7 +203,11 @@ class _Command:
         self._code = 0
         self._following: Following | None = None
         plain = plain or output.as_json or output.quiet or not _can_draw()
-        self._board = None if plain else FollowBoard(self._stats)
+        self._board: FollowBoard | None = None
+        if not plain:
+            from rxcandles.cli.follow_board import FollowBoard
+
+            self._board = FollowBoard(self._stats)
         self._lines = Lines(output.style or "table", kinds=asked.forming or asked.provisional)
         self._notes = Notes(troubles=asked.once)
 
@@ -264,7 +222,7 @@ class _Command:
                 return await self._follow(provider)
 
         log = logged(output.console(), quiet=output.quiet, verbose=output.verbose, path=self._watching.log_file)
-        with _usual_end(), log:
+        with usual_end(), log:
             return run_async(go(), lambda: stored_text(self._given, place.db))
 
     async def _follow(self, provider: OpenedProvider) -> int:
@@ -291,7 +249,7 @@ class _Command:
             async with self._watching.telling(following.health, quiet=self._output.quiet):
                 await self._begin(following, provider)
                 async with self._shown(following, provider):
-                    with _hangups() as hung:
+                    with hangups() as hung:
                         await self._until_over(following, provider, broken, hung)
         finally:
             refused, failed = following.refused, bool(following.failures)
@@ -397,29 +355,3 @@ def _can_draw() -> bool:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-@contextmanager
-def _usual_end() -> Iterator[None]:
-    """Let a signal be a usual end, with exit code 0."""
-    STOPPING.is_usual = True
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise  # the caller asks STOPPING for the exit code
-    except BaseException:
-        STOPPING.is_usual = False
-        raise
-    else:
-        STOPPING.is_usual = False
-
-
-@contextmanager
-def _hangups() -> Iterator[asyncio.Event]:
-    """Yield an event that SIGHUP sets while the block runs."""
-    hung, loop = asyncio.Event(), asyncio.get_running_loop()
-    STOPPING.rereads(partial(loop.call_soon_threadsafe, hung.set))
-    try:
-        yield hung
-    finally:
-        STOPPING.rereads(None)
