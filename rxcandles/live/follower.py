@@ -27,6 +27,7 @@ from rxcandles.live.market import Market
 from rxcandles.live.parts import Parts
 from rxcandles.live.questions import Answer, Questions, brief
 from rxcandles.live.record import Record
+from rxcandles.live.shards import Shard
 from rxcandles.live.source import Source, last_change
 from rxcandles.model.settings import FollowConfig
 from rxcandles.model.spans import Span
@@ -93,7 +94,17 @@ class Follower(Source):
         """Return the server's time."""
         return self.clock.now()
 
-    def outages(self) -> list[Span]:
+    @property
+    def offset(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the server's."""
+        return self.clock.offset
+
+    @property
+    def connections(self) -> Sequence[Shard]:
+        """The connections of its stream."""
+        return () if self.listening.shards is None else self.listening.shards.all
+
+    def outages(self) -> Sequence[Span]:
         """Return when the exchange as a whole was silent, among the latest slots."""
         return self._questions.outages.spans()
 
@@ -199,8 +210,8 @@ class Follower(Source):
             return
         if row.open_time >= self.timeframe.floor(self.clock.now()):
             market.forming = row
-        elif row.open_time > market.last_open:
-            market.last_open, market.last_close = row.open_time, row.close
+        else:
+            market.see([row])
 
     def _answered(self, market: Market, answer: Answer, asked: int) -> None:
         market.failures = self._down = 0

@@ -16,6 +16,16 @@ DOUBTS = 2
 
 
 @attrs.frozen
+class Lacking:
+    """A span that is not covered although what comes behind it is."""
+
+    span: Span
+    why: str
+    impossible: bool
+    """Whether the exchange has its candle with values that can't be true; otherwise it has none any more."""
+
+
+@attrs.frozen
 class Frontier:
     """What the store says of a market from some time on."""
 
@@ -25,8 +35,8 @@ class Frontier:
     """Everything before this time is covered, if only provisionally."""
     doubts: tuple[int, ...] = ()
     """Starts of the doubtful gaps that hold it up."""
-    lacking: tuple[Span, str] | None = None
-    """What is not covered although what comes behind it is, and why; None if there is no such span."""
+    lacking: Lacking | None = None
+    """What keeps it from going on; None if there is no such span."""
 
 
 async def frontier(store: CandleStore, market: Market, stop: int, fresh: float) -> Frontier:
@@ -44,8 +54,10 @@ async def frontier(store: CandleStore, market: Market, stop: int, fresh: float) 
         if covered:  # newest first; something behind it is covered
             span = (start, covered[-1].start)
             found = await impossible_in(store, symbol, timeframe, *span)
-            why = f"the candle of {time_text(found[0].open_time)} is impossible: {found[0].fault}" if found else ""
-            lacking = (span, why or "the exchange no longer has them")
+            why = "the exchange no longer has them"
+            if found:
+                why = f"the candle of {time_text(found[0].open_time)} is impossible: {found[0].fault}"
+            lacking = Lacking(span, why, bool(found))
         return Frontier(start, start, lacking=lacking)
     reach = min(reach, stop)
     proven, doubts = reach, []

@@ -96,7 +96,7 @@ class Market:
         self.frames.confirm(start)
 
     def see(self, rows: Sequence[Row]) -> None:
-        """Note candles that are stored, oldest first."""
+        """Note the newest of these closed candles, which is the last one."""
         if rows and rows[-1].open_time > self.last_open:
             self.last_open, self.last_close = rows[-1].open_time, rows[-1].close
 

@@ -140,15 +140,14 @@ class Questions:
             async for chunk in stored:
                 self._note(market, chunk, answer, before)
                 void += [] if chunk.written is None else chunk.written.void
-                if await self._advance(market, stop):
+                if self._take(market, await self._frontier(market, stop)):
                     self._settled(market)
         return [span for span in void if span[0] < before]
 
     def _note(self, market: Market, chunk: Chunk, answer: Answer, before: int) -> None:
         """Note what a page says of the market: how densely it trades, and what its stream should have shown."""
         new = [row for row in chunk.rows if row.open_time >= before]
-        if new and new[0].open_time > market.last_open:
-            market.last_open, market.last_close = new[0].open_time, new[0].close
+        market.see(new[:1])
         answer.rows += len(new)
         if chunk.proven is not None:
             start = max(before, chunk.proven[0], market.start or 0)
@@ -162,9 +161,9 @@ class Questions:
             if row.volume and market.framed >= 0 and row.open_time > market.framed:
                 answer.unframed = True
 
-    async def _advance(self, market: Market, stop: int) -> bool:
-        """Read from the store how far the market is known; return whether that is further than before."""
-        found = await self._frontier(market, stop)
+    @staticmethod
+    def _take(market: Market, found: Frontier) -> bool:
+        """Record how far the store knows a market; return whether that is further than before."""
         # Also where silence has said as much before: who counts as overdue is asked about again at once.
         market.answered = max(market.answered, found.heard)
         if found.proven <= market.proven and found.heard <= market.heard:
@@ -175,18 +174,14 @@ class Questions:
 
     async def _conclude(self, market: Market, edge: int, answer: Answer) -> None:
         """Decide whether the answer was whole, and go on behind what can't be had."""
-        while True:
-            found = await self._frontier(market, edge)
-            if found.lacking is None:
+        while (lacking := (found := await self._frontier(market, edge)).lacking) is not None:
+            if lacking.impossible and market.tries < _IMPOSSIBLE:
                 break
-            span, why = found.lacking
-            if why.startswith("the candle of") and market.tries < _IMPOSSIBLE:
-                break
-            market.lose(*span, why)
-            await self._advance(market, edge)
+            market.lose(*lacking.span, lacking.why)
         market.doubts = {each: market.doubts.get(each, -1) + 1 for each in found.doubts}
-        await self._advance(market, edge)
-        answer.whole = market.heard >= edge and not found.doubts and found.lacking is None
+        # One more answer may be enough to believe a gap.
+        self._take(market, await self._frontier(market, edge) if found.doubts else found)
+        answer.whole = market.heard >= edge and not found.doubts and lacking is None
         market.tries = 0 if answer.whole else market.tries + 1
 
     async def _frontier(self, market: Market, stop: int) -> Frontier:

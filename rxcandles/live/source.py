@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from weakref import WeakSet
 
 from rxcandles.live.market import Market
+from rxcandles.live.shards import Shard
+from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import CandleStore, Followable
 
@@ -48,6 +50,20 @@ class Source:
     def now(self) -> float:
         """Return the time by which lags are counted, UTC seconds."""
         return time.time()
+
+    @property
+    def offset(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the server's; None if that is unknown."""
+        return None
+
+    @property
+    def connections(self) -> Sequence[Shard]:
+        """The connections of its stream."""
+        return ()
+
+    def outages(self) -> Sequence[Span]:
+        """Return when the exchange as a whole was silent, among the latest slots."""
+        return ()
 
     def listen(self, listener: Listener) -> None:
         """Tell ``listener`` of changes, as long as it exists."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from rxcandles.live.follower import Follower
 from rxcandles.live.source import Source
 from rxcandles.model.spans import Span
 
@@ -112,19 +111,18 @@ def stats_of(source: Source | None, observers: Sequence[Observer], symbols: Sequ
             )
         )
     lags = [each.proven_lag for each in markets if each.proven_lag is not None]
-    shards = source.listening.shards if isinstance(source, Follower) else None
-    streams: Counter[str] = sum((each.counts for each in shards.all), Counter()) if shards else Counter()
-    alive = [each for each in shards.all if each.alive] if shards else []
+    streams: Counter[str] = sum((each.counts for each in source.connections), Counter())
+    alive = [each for each in source.connections if each.alive]
     return FollowStats(
         markets,
         dict(Counter(each.state for each in markets)),
         max(lags, default=None),
         median(lags) if lags else None,
-        source.clock.offset if isinstance(source, Follower) else None,
+        source.offset,
         dict(streams),
         len(alive),
         max((each.silence for each in alive), default=None),
         len(observers),
         max((each.lag for each in observers), default=0),
-        source.outages() if isinstance(source, Follower) else (),
+        source.outages(),
     )
