@@ -87,8 +87,8 @@ from rxcandles.modes.notebook import ProgressBar
 from rxcandles.modes.provider import CandleDataProvider, LargeCollectionWarning
 from rxcandles.modes.sequence import CandleSequence, stored_candles
 from rxcandles.modes.stream import CandleStream
-from rxcandles.modes.sync import SyncProvider, SyncStream, open
-from rxcandles.modes.sync_feed import SyncFeed
+from rxcandles.modes.sync import SyncProvider, open
+from rxcandles.modes.sync_readers import SyncFeed, SyncStream
 from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import (
     Beat,

@@ -13,10 +13,9 @@ running.
 from __future__ import annotations
 
 import inspect
-import threading
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -29,13 +28,13 @@ from rxcandles.engine.retry import Retry
 from rxcandles.live.feed import Feed
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
-from rxcandles.model.reports import CollectionProgress, CollectionSummary, StreamingMeta, StreamStats
+from rxcandles.model.reports import CollectionProgress, CollectionSummary
 from rxcandles.model.settings import CollectionConfig, FollowConfig, StreamingConfig
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.modes.connect import OpenedProvider, Opening, OwnRate, connect
 from rxcandles.modes.provider import CandleDataProvider, warn_of_many
 from rxcandles.modes.stream import CandleStream
-from rxcandles.modes.sync_feed import SyncFeed
+from rxcandles.modes.sync_readers import SyncFeed, SyncStream
 from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import Exchange, Market, RateLimiter
 from rxcandles.stores.sqlite.connection import Durability
@@ -43,7 +42,7 @@ from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
 
-__all__ = ["SyncProvider", "SyncStream", "open"]
+__all__ = ["SyncProvider", "open"]
 
 _A = TypeVar("_A")
 
@@ -324,61 +323,6 @@ class SyncProvider(Titled):
         finally:
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
                 coroutine.close()  # a refused coroutine must not warn "never awaited"
-
-
-class SyncStream(Titled, Iterator[tuple[list[CandleData], StreamingMeta]]):
-    """Chunks of candles with their place in the stream: ``for candles, meta in candles.stream_candles(…)``.
-
-    Between two chunks the collection goes on in its own thread, until ``buffer_chunks`` chunks wait. The stream may be
-    left early by ``break``, by ``close()`` or by the end of a ``with`` block; only the latter two wait until every task
-    has stopped. Several threads may take chunks of one stream in turn.
-
-    >>> with rxcandles.open(":memory:", exchange="simulated") as candles:
-    ...     for chunk, meta in candles.stream_candles("KRW-BTC", "60m", until="2024-01-02", count=3):
-    ...         print(len(chunk), meta.is_final_chunk)
-    3 True
-    """
-
-    def __init__(self, stream: CandleStream, thread: LoopThread, events: Events) -> None:
-        self._stream = stream
-        self._thread = thread
-        self._events = events
-        self._turn = threading.Lock()
-        self._left = weakref.finalize(self, thread.later, stream.aclose)
-        self._left.atexit = False  # the provider's end also ends the stream
-
-    def __iter__(self) -> SyncStream:
-        return self
-
-    def __next__(self) -> tuple[list[CandleData], StreamingMeta]:
-        stream = self._stream
-        with self._turn:
-            chunk = self._thread.run(lambda: anext(stream, None), self._events)
-        if chunk is None:
-            raise StopIteration
-        return chunk
-
-    def __enter__(self) -> SyncStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop, and return when every task of the stream has ended; idempotent."""
-        self._left.detach()
-        if not self._thread.closed:
-            with self._turn:
-                self._thread.run(self._stream.aclose)
-
-    def _told(self) -> Mapping[str, object]:
-        return self._stream._told()
-
-    def stats(self) -> StreamStats:
-        """Return a snapshot of what was delivered, what it has cost, and what is under way; at any moment."""
-        return self._stream.stats()
 
 
 def _closing(
