@@ -12,9 +12,10 @@ from aiohttp import web
 
 from rxcandles.serve.guard import SAFE, refusal_of
 from rxcandles.serve.health import Health
-from rxcandles.serve.listening import closed, listening
+from rxcandles.serve.listening import CLOSING, listening
 from rxcandles.serve.metrics import CONTENT_TYPE, metrics_of
 from rxcandles.util.arguments import check_count
+from rxcandles.util.webservers import stopped
 
 __all__ = ["HealthServer"]
 
@@ -49,7 +50,7 @@ class HealthServer:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._listener is not None and self._web is not None:
-            await closed(self._listener, self._web)
+            await stopped(self._listener, self._web, CLOSING)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         refused = refusal_of(request, _HOST, self._port)

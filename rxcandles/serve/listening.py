@@ -1,17 +1,16 @@
-"""Listen on a port, and stop without waiting for clients."""
+"""Listen on a port, or say why that can't be."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
 
 from rxcandles.errors import RequestError
 
-__all__ = ["CLOSING", "closed", "listening"]
+__all__ = ["CLOSING", "listening"]
 
 CLOSING: Final = 0.3
 """Seconds in which connections end by themselves."""
@@ -23,18 +22,6 @@ async def listening(what: str, server: web.Server, host: str, port: int) -> asyn
         return await asyncio.get_running_loop().create_server(server, host, port)
     except OSError as error:
         raise _not_served(what, error, host, port) from error
-
-
-async def closed(listener: asyncio.Server, server: web.Server) -> None:
-    """Stop listening, and cut what is still connected."""
-    listener.close()
-    for connection in server.connections:
-        if connection.transport is not None:
-            connection.transport.abort()
-    await server.shutdown(CLOSING)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CLOSING):
-            await listener.wait_closed()
 
 
 def _not_served(what: str, error: OSError, host: str, port: int) -> RequestError:

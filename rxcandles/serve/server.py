@@ -18,10 +18,11 @@ from rxcandles.serve.document import watch_page
 from rxcandles.serve.events import events
 from rxcandles.serve.guard import SAFE, refusal_of
 from rxcandles.serve.hub import Followed, Hub
-from rxcandles.serve.listening import CLOSING, closed, listening
+from rxcandles.serve.listening import CLOSING, listening
 from rxcandles.serve.parts import Parts
 from rxcandles.util.arguments import check_count, check_kind, check_like
 from rxcandles.util.showing import Titled
+from rxcandles.util.webservers import stopped
 
 __all__ = ["MOST_CLIENTS", "PageServer", "serve_page"]
 
@@ -127,7 +128,7 @@ class PageServer(Titled):
         await self._hub.aclose()
         if self._telling:
             await asyncio.wait(self._telling, timeout=CLOSING)
-        await closed(listener, server)
+        await stopped(listener, server, CLOSING)
         if not following.cancelled():
             following.result()  # what ought not to happen is not kept quiet
 

@@ -6,7 +6,6 @@ import asyncio
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from math import ceil
 from types import TracebackType
 from typing import ClassVar, Final, Self
@@ -39,6 +38,7 @@ from rxcandles.util.arguments import (
     refusal,
 )
 from rxcandles.util.showing import Titled
+from rxcandles.util.webservers import stopped
 
 __all__ = ["Server", "serve"]
 
@@ -185,16 +185,7 @@ class Server(Titled):
         if listener is None or server is None:
             return
         self._listener = None
-        listener.close()
-        for connection in server.connections:
-            # Aborted first, its handler is cancelled at once; aiohttp alone would wait for the client.
-            if connection.transport is not None:
-                connection.transport.abort()
-        await server.shutdown(_CLOSING_SECONDS)
-        with suppress(TimeoutError):
-            # From Python 3.12 on it waits for connections, and one may have come in the very last moment.
-            async with asyncio.timeout(_CLOSING_SECONDS):
-                await listener.wait_closed()
+        await stopped(listener, server, _CLOSING_SECONDS)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "HEAD" and request.path_qs == "/":

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from rxcandles.errors import ExchangeError, StreamClosedError, StreamRefusedError
+from rxcandles.errors import ExchangeError
 from rxcandles.exchanges.answers import one_line
 from rxcandles.exchanges.binance.intervals import INTERVALS
 from rxcandles.exchanges.oddvalues import UNREADABLE
-from rxcandles.exchanges.streams.dialect import UnfitError
+from rxcandles.exchanges.streams.dialect import UnfitError, failure, head_of
 from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
@@ -129,10 +129,7 @@ class BinanceDialect:
 
 def decode_message(message: bytes, timeframe: Timeframe) -> Heard:
     """Return the candle in a message, or a beat; raise as :meth:`Dialect.read` does."""
-    try:
-        head = _heads.decode(message)
-    except UNREADABLE:
-        raise UnfitError("json") from None
+    head = head_of(_heads, message)
     if head.error is not None or head.code is not None:
         raise _failure(head.error or _Error(head.code or 0, head.msg))
     kind = next((each.e for each in (head.data, head.event) if each is not None), head.e)
@@ -160,6 +157,4 @@ def _row(kline: _Kline) -> Row:
 
 def _failure(error: _Error) -> ExchangeError:
     said = f"{one_line(error.msg) or 'no message'} (code {error.code})"
-    if error.code in _WORDS:
-        return StreamRefusedError(f"the exchange refuses the subscription: {said}")
-    return StreamClosedError(f"the exchange reports an error: {said}", 1000)
+    return failure(said, refused=error.code in _WORDS)

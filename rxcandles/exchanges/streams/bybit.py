@@ -22,10 +22,9 @@ from typing import Final
 
 import msgspec
 
-from rxcandles.errors import StreamClosedError, StreamRefusedError
 from rxcandles.exchanges.answers import one_line
 from rxcandles.exchanges.oddvalues import UNREADABLE
-from rxcandles.exchanges.streams.dialect import UnfitError
+from rxcandles.exchanges.streams.dialect import UnfitError, failure, head_of
 from rxcandles.model import Row
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
@@ -109,15 +108,10 @@ class BybitDialect:
 
     def read(self, message: bytes, now: float | None) -> Sequence[Heard]:
         """Return what a message says."""
-        try:
-            head = _heads.decode(message)
-        except UNREADABLE:
-            raise UnfitError("json") from None
+        head = head_of(_heads, message)
         if not head.success and _ALREADY not in head.ret_msg:
             said = one_line(head.ret_msg) or "no message"
-            if head.op == "subscribe":
-                raise StreamRefusedError(f"the exchange refuses the subscription: {said}")
-            raise StreamClosedError(f"the exchange reports an error: {said}", 1000)
+            raise failure(said, refused=head.op == "subscribe")
         if not head.topic.startswith("kline."):
             return [Beat()]
         _, interval, symbol = f"{head.topic}..".split(".")[:3]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import msgspec
+
+from rxcandles.errors import ExchangeError, StreamClosedError, StreamRefusedError
+from rxcandles.exchanges.oddvalues import UNREADABLE
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Heard
 
-__all__ = ["Dialect", "UnfitError"]
+__all__ = ["Dialect", "UnfitError", "failure", "head_of"]
+
+_H = TypeVar("_H")
 
 
 class UnfitError(Exception):
@@ -18,6 +24,21 @@ class UnfitError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def head_of(decoder: msgspec.json.Decoder[_H], message: bytes) -> _H:
+    """Return what tells messages apart; raise ``UnfitError`` for one that is no JSON of such a form."""
+    try:
+        return decoder.decode(message)
+    except UNREADABLE:
+        raise UnfitError("json") from None
+
+
+def failure(said: str, *, refused: bool) -> ExchangeError:
+    """Return an error that the exchange reports; ``refused``: the same words would fail again."""
+    if refused:
+        return StreamRefusedError(f"the exchange refuses the subscription: {said}")
+    return StreamClosedError(f"the exchange reports an error: {said}", 1000)
 
 
 class Dialect(Protocol):

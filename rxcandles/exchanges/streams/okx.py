@@ -22,10 +22,9 @@ from typing import Final
 
 import msgspec
 
-from rxcandles.errors import StreamClosedError, StreamRefusedError
 from rxcandles.exchanges.answers import one_line
 from rxcandles.exchanges.oddvalues import UNREADABLE
-from rxcandles.exchanges.streams.dialect import UnfitError
+from rxcandles.exchanges.streams.dialect import UnfitError, failure, head_of
 from rxcandles.model import Row
 from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
@@ -117,15 +116,10 @@ class OkxDialect:
         """Return what a message says."""
         if message == b"pong":
             return [Beat()]
-        try:
-            head = _heads.decode(message)
-        except UNREADABLE:
-            raise UnfitError("json") from None
+        head = head_of(_heads, message)
         if head.event == "error" and head.code != _NO_MARKET:
             said = f"{one_line(head.msg)} (code {one_line(head.code)})"
-            if head.code.startswith(_WORDS):
-                raise StreamRefusedError(f"the exchange refuses the subscription: {said}")
-            raise StreamClosedError(f"the exchange reports an error: {said}", 1000)
+            raise failure(said, refused=head.code.startswith(_WORDS))
         if head.event or head.arg is None:
             return [Beat(leaving=head.code == _LEAVING)]
         if head.arg.channel != self._channel:

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from rxcandles.errors import ExchangeError, StreamClosedError, StreamRefusedError
+from rxcandles.errors import ExchangeError
 from rxcandles.exchanges.answers import one_line
 from rxcandles.exchanges.oddvalues import UNREADABLE
-from rxcandles.exchanges.streams.dialect import UnfitError
+from rxcandles.exchanges.streams.dialect import UnfitError, failure, head_of
 from rxcandles.exchanges.upbit.decode import open_seconds
 from rxcandles.model import Row
 from rxcandles.model.limit import Limit
@@ -108,10 +108,7 @@ class UpbitDialect:
 
 def decode_message(message: bytes, timeframe: Timeframe) -> Heard:
     """Return the candle in a message, or a beat; raise as :meth:`Dialect.read` does."""
-    try:
-        head = _heads.decode(message)
-    except UNREADABLE:
-        raise UnfitError("json") from None
+    head = head_of(_heads, message)
     if head.error is not None:
         raise _failure(head.error)
     kind = head.type if head.ty is None else head.ty
@@ -135,6 +132,4 @@ def _message(*parts: dict[str, object]) -> str:
 
 def _failure(error: _Error) -> ExchangeError:
     said = f"{one_line(error.name)}: {one_line(error.message)}"
-    if error.name in _WORDS:
-        return StreamRefusedError(f"the exchange refuses the subscription: {said}")
-    return StreamClosedError(f"the exchange reports an error: {said}", 1000)
+    return failure(said, refused=error.name in _WORDS)
