@@ -25,7 +25,7 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import limit_at, limit_declared, source_address
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.util.arguments import check_count, check_flag, check_kind, check_like, check_rate, refusal
 from rxcandles.util.forks import OwnProcess
 

@@ -37,7 +37,7 @@ from rxcandles.modes.stream import CandleStream
 from rxcandles.modes.sync_readers import SyncFeed, SyncStream
 from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import Exchange, Market, RateLimiter
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
