@@ -24,6 +24,7 @@
     ├── StoreError                     the database can't be opened, read or written, or has disappeared
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
+    ├── LakeError                      a lake can't be read or written, or is not what it should be
     ├── StageCancelledError            a task of a pipeline was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── UnprovenError                  an export has spans that are not covered; carries them
@@ -53,6 +54,7 @@ __all__ = [
     "IncompleteError",
     "InvalidCandleError",
     "InvalidResponseError",
+    "LakeError",
     "MemoryLimitError",
     "OddRowError",
     "PassingError",
@@ -377,6 +379,19 @@ class OddRowError(StoreError):
     """The store has a row that this library can't have written, so the series can't be read.
 
     Use ``verify`` and ``repair``.
+    """
+
+
+class LakeError(RxCandlesError):
+    """A lake can't be read or written, or is not what it should be; the database is as it was.
+
+    >>> from rxcandles import lake
+    >>> _ = Path("lake").write_text("a file in its place")
+    >>> try:
+    ...     await lake.sync(store, "lake")
+    ... except rxcandles.LakeError as error:
+    ...     print(type(error).__name__)
+    LakeError
     """
 
 

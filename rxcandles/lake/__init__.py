@@ -1,0 +1,10 @@
+"""A lake: stored candles as Parquet files in a folder or an S3 bucket, kept equal to the database.
+
+``rxcandles lake`` at a shell. Readers such as DuckDB, Polars, pandas and Dask read it without this library.
+"""
+
+from rxcandles.lake.reports import LakeFinding, LakeReport, Synced
+from rxcandles.lake.syncing import sync
+from rxcandles.lake.checking import verify
+
+__all__ = ["LakeFinding", "LakeReport", "Synced", "sync", "verify"]
