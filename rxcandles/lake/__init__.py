@@ -3,8 +3,8 @@
 ``rxcandles lake`` at a shell. Readers such as DuckDB, Polars, pandas and Dask read it without this library.
 """
 
+from rxcandles.lake.checking import verify
 from rxcandles.lake.reports import LakeFinding, LakeReport, Synced
 from rxcandles.lake.syncing import sync
-from rxcandles.lake.checking import verify
 
 __all__ = ["LakeFinding", "LakeReport", "Synced", "sync", "verify"]

@@ -130,18 +130,29 @@ class _Check:
         path = f"{self._folder}/{file.name}"
         if stat is None:
             self._find(
-                "missing_file", file.name, f"it is not there; the manifest says that it has {file.rows:,} candles"
+                "missing_file",
+                file.name,
+                f"it is not there; the manifest says that it has {file.rows:,} candles; sync again",
             )
             return
         if stat.size != file.stat.size:
-            self._find("changed_file", file.name, f"it has {stat.size:,} bytes instead of {file.stat.size:,}; sync again")
+            self._find(
+                "changed_file", file.name, f"it has {stat.size:,} bytes instead of {file.stat.size:,}; sync again"
+            )
             return
         if await blocking(partial(self._target.sha256, path)) != file.sha256:
-            self._find("changed_file", file.name, "its content is not what was written (its SHA-256 is another); remove it and sync again")
+            self._find(
+                "changed_file",
+                file.name,
+                "its content is not what was written (its SHA-256 is another); remove it and sync again",
+            )
             return
         stopped = threading.Event()
         look = partial(difference, self._target, path, held.columns, held.reader, file.span, stopped)
-        differs = await in_thread(look, stopped.set)
+        try:
+            differs = await in_thread(look, stopped.set)
+        except ValueError as error:  # Arrow's own are of this kind
+            differs = f"it can't be read as Parquet ({' '.join(str(error).split())[:100]})"
         if differs is None:
             return
         changed = (await wanted_of(self._store, self._series)).get(file.span) != file.revision

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rxcandles.errors import LakeError
+from rxcandles.errors import LakeError, RequestError
 from rxcandles.util.arguments import check_path
 from rxcandles.util.extras import need
 from rxcandles.util.files import replacing
@@ -22,6 +23,7 @@ __all__ = ["Stat", "Target", "target_at"]
 STALE: Final = 3600.0
 """Seconds after which an unfinished file belongs to a process that is gone."""
 
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PIECE: Final = 1 << 20
 
 
@@ -147,6 +149,9 @@ def target_at(address: str | Path) -> Target:
         from rxcandles.lake.s3 import bucket_at
 
         return bucket_at(address)
+    scheme = _SCHEME.match(str(address))
+    if scheme:
+        raise RequestError(f"target is an address ({scheme[1]}://…); give a folder, or s3://BUCKET/PREFIX")
     return _Folder(Path(check_path("target", address)))
 
 

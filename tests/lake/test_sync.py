@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow.parquet
@@ -25,7 +25,7 @@ from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
 from tests.support.fakes import row
-from tests.support.lakes import APRIL, FEBRUARY, HOUR, JANUARY, MARCH, files_in, lake_rows
+from tests.support.lakes import FEBRUARY, HOUR, JANUARY, MARCH, files_in, lake_rows
 
 BTC = Series("upbit", "KRW-BTC", "60m")
 FOLDER = "exchange=upbit/symbol=KRW-BTC/timeframe=60m"
@@ -165,7 +165,7 @@ async def test_longer_timeframes(
     frame = Timeframe.of(timeframe)
     await store.write("KRW-BTC", frame, [row(time) for time in times[::-1]], (times[0], frame.shift(times[-1], 1)))
     [done] = await lake.sync(store, tmp_path)
-    assert sorted(path.stem for path in tmp_path.rglob("*.parquet")) == names
+    assert sorted(PurePath(name).stem for name in files_in(tmp_path) if name.endswith(".parquet")) == names
     [done] = await lake.sync(store, tmp_path)
     assert (done.written, (await lake.verify(store, tmp_path)).findings) == (0, ())
     last = row(times[-1])._replace(volume=9.0)
@@ -264,6 +264,6 @@ async def test_a_place_that_is_none(store: SqliteStore, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match=r"the lake .*file: "):
         await lake.sync(store, tmp_path / "file")
     for address in ("ftp://host/lake", "postgresql://u:secret@db/x", "s3://", "s3:///x", "s3://k:secret@b/x", ""):
-        with pytest.raises(RequestError, match="target is") as told:
+        with pytest.raises(RequestError, match="target ") as told:
             await lake.sync(store, address)
         assert "secret" not in str(told.value)
