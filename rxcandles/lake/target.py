@@ -104,11 +104,9 @@ class Target:
 
     @contextmanager
     def failing(self, name: str) -> Iterator[None]:
-        """Turn an ``OSError`` of the block, other than of a missing file, into a ``LakeError``."""
+        """Turn an ``OSError`` of the block into a ``LakeError``."""
         try:
             yield
-        except FileNotFoundError:
-            raise
         except OSError as error:
             raise LakeError(f"the lake {self.shown}: {self.said(error)}") from error
 
