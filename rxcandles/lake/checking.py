@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rxcandles.errors import LakeError
 from rxcandles.lake.files import difference
 from rxcandles.lake.held import Held, held_of, wanted_of
-from rxcandles.lake.manifest import LakeFile, Manifest, read_manifest
+from rxcandles.lake.manifest import LakeFile, Manifest, SeriesError, read_manifest
 from rxcandles.lake.names import MANIFEST, file_name, folder_of, series_of
 from rxcandles.lake.reports import LakeFinding, LakeReport
 from rxcandles.lake.syncing import blocking, chosen, which_of
@@ -92,7 +91,7 @@ class _Check:
         """Look at the manifest, each file, and what else is in the folder."""
         try:
             manifest = await blocking(partial(read_manifest, self._target, self._series))
-        except LakeError as error:
+        except SeriesError as error:
             self._find("unreadable", MANIFEST, str(error))
             return
         if manifest is None:

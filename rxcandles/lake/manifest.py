@@ -22,10 +22,14 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import from_datetime, time_text
 from rxcandles.ports import Impossible, Series
 
-__all__ = ["SCHEMA", "Evidence", "LakeFile", "Manifest", "read_manifest", "write_manifest"]
+__all__ = ["SCHEMA", "Evidence", "LakeFile", "Manifest", "SeriesError", "read_manifest", "write_manifest"]
 
 SCHEMA: Final = "rxcandles/lake/1"
 """What a manifest is, and its version: another one if a name is removed or gets another meaning."""
+
+
+class SeriesError(LakeError):
+    """One series of a lake can't be used; others can."""
 
 
 @attrs.frozen
@@ -84,7 +88,7 @@ class Manifest:
 
 
 def read_manifest(target: Target, series: Series) -> Manifest | None:
-    """Return the manifest of a series; None if there is none. Raise ``LakeError`` if it is none of this version."""
+    """Return the manifest of a series; None if there is none. Raise ``SeriesError`` if it is none of this version."""
     name = f"{folder_of(series)}/{MANIFEST}"
     text = target.read(name)
     if text is None:
@@ -102,8 +106,8 @@ def read_manifest(target: Target, series: Series) -> Manifest | None:
         raise _unreadable(target, name, "a value in it is missing or invalid") from error
 
 
-def _unreadable(target: Target, name: str, why: str) -> LakeError:
-    return LakeError(
+def _unreadable(target: Target, name: str, why: str) -> SeriesError:
+    return SeriesError(
         f"the lake {target.shown}: {name} can't be read: {why}; put it back, or delete the folder and sync again"
     )
 

@@ -16,7 +16,7 @@ import attrs
 from rxcandles.errors import LakeError
 from rxcandles.lake.files import write_file
 from rxcandles.lake.held import UNKNOWN, Held, held_of, wanted_of
-from rxcandles.lake.manifest import LakeFile, Manifest, read_manifest, write_manifest
+from rxcandles.lake.manifest import LakeFile, Manifest, SeriesError, read_manifest, write_manifest
 from rxcandles.lake.names import file_name, folder_of, is_file_name
 from rxcandles.lake.reports import Synced
 from rxcandles.lake.target import Stat, Target, target_at
@@ -30,7 +30,7 @@ from rxcandles.util.extras import need
 from rxcandles.util.plain import plain_moment
 from rxcandles.util.threads import in_thread
 
-__all__ = ["Told", "blocking", "chosen", "sync", "which_of"]
+__all__ = ["Told", "blocking", "chosen", "sync", "sync_one", "which_of"]
 
 _log: Final = logging.getLogger("rxcandles.lake")
 
@@ -69,7 +69,8 @@ async def sync(
     Raises:
 
     * ``RequestError`` for an invalid argument.
-    * ``LakeError`` if the lake can't be read or written, or has the series from another database.
+    * ``LakeError`` if the lake can't be read or written, or if it has a series from another database; then all others
+      are synced.
     * ``StoreError`` if the store can't be read.
     * ``ExtraMissingError`` if pyarrow is not installed.
 
@@ -83,11 +84,25 @@ async def sync(
     check_flag("replace", replace)
     check_callable("progress_callback", progress_callback, optional=True)
     need("pyarrow", "export")
-    which, place = which_of(symbol, timeframe), target_at(target)
-    done = []
-    for series in await chosen(store, which):
-        done.append(await _Sync(store, place, series, replace, progress_callback).run())
+    place = target_at(target)
+    done: list[Synced] = []
+    failures: list[SeriesError] = []
+    for series in await chosen(store, which_of(symbol, timeframe)):
+        try:
+            done.append(await sync_one(store, place, series, replace, progress_callback))
+        except SeriesError as error:
+            failures.append(error)
+    if failures:
+        more = f" ({len(failures) - 1:,} more series have failed)" if len(failures) > 1 else ""
+        raise LakeError(f"{failures[0]}{more}") from failures[0]
     return done
+
+
+async def sync_one(
+    store: CandleStore, target: Target, series: Series, replace: bool, progress_callback: Told | None
+) -> Synced:
+    """Bring one series of a lake up to date; raise ``SeriesError`` if only this one can't be."""
+    return await _Sync(store, target, series, replace, progress_callback).run()
 
 
 def which_of(symbol: Names, timeframe: Names | Timeframe) -> Which:
@@ -148,19 +163,19 @@ class _Sync:
         return done
 
     def _valid(self, held: Held, before: Manifest | None) -> Manifest:
-        """Return what may stay of the manifest; raise ``LakeError`` if it is of another database."""
+        """Return what may stay of the manifest; raise ``SeriesError`` if it is of another database."""
         empty = Manifest(self._series, held.source, tuple(held.columns))
         if before is None:
             return empty
         sealed = {name: file for name, file in before.files.items() if file.sealed}
         if before.source != held.source:
             if sealed:
-                raise LakeError(
+                raise SeriesError(
                     f"the lake {self._shown} has sealed files of {self._called} from another database, the only ones"
                     " with those candles; take another lake"
                 )
             if before.files and not self._replace:
-                raise LakeError(
+                raise SeriesError(
                     f"the lake {self._shown} has {self._called} from another database; take another lake, or let this"
                     " database's candles replace its files (--replace)"
                 )
