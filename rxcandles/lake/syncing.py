@@ -176,8 +176,8 @@ class _Sync:
                 )
             if before.files and not self._replace:
                 raise SeriesError(
-                    f"the lake {self._shown} has {self._called} from another database; take another lake, or let this"
-                    " database's candles replace its files (--replace)"
+                    f"the lake {self._shown} has {self._called} from another database; take another lake, or put"
+                    " this database's candles in their place with replace (--replace)"
                 )
             return empty
         if before.columns != empty.columns:
