@@ -72,11 +72,11 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="rxcandles-pg-"))
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._user: dict[str, Any] = {}
+        self.as_user: dict[str, Any] = {}
         self.folder.chmod(0o755)
         if os.geteuid() == 0:  # a server refuses to run as root
             account = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if _is_account(name))
-            self._user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            self.as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         try:
             programs, self.tls = tools()
@@ -89,7 +89,7 @@ class Server:
     def _reachable(self, programs: Path) -> Path:
         """The folder of the programs, or a copy of it if the server's user can't enter it."""
         with suppress(OSError, subprocess.CalledProcessError):
-            subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, **self._user)
+            subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, **self.as_user)
             return programs
         package = programs.parent.parent
         for each in (package, package.with_name(f"{package.name}.libs")):
@@ -98,30 +98,31 @@ class Server:
         return self.folder / "programs" / package.name / programs.parent.name / "bin"
 
     def _make(self, *, durable: bool) -> None:
-        self._write("password", PASSWORD.encode())
+        self.write("password", PASSWORD.encode())
         authority = trustme.CA()
         certificate = authority.issue_cert("127.0.0.1", "localhost")
-        self._write("server.pem", b"".join(each.bytes() for each in certificate.cert_chain_pems))
-        self._write("server.key", certificate.private_key_pem.bytes())
-        self.authority = self._write("authority.pem", authority.cert_pem.bytes())
+        self.write("server.pem", b"".join(each.bytes() for each in certificate.cert_chain_pems))
+        self.write("server.key", certificate.private_key_pem.bytes())
+        self.authority = self.write("authority.pem", authority.cert_pem.bytes())
         self.authority.chmod(0o644)
         subprocess.run(
             [
                 self._tools / "initdb", "-D", self.folder / "data", "-U", USER, f"--pwfile={self.folder / 'password'}",
                 "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync",
             ],
-            check=True, capture_output=True, cwd=self.folder, **self._user,
+            check=True, capture_output=True, cwd=self.folder, **self.as_user,
         )  # fmt: skip
         settings = _SETTINGS.format(folder=self.folder, fsync=_word(durable), tls=_word(self.tls))
         usual = (self.folder / "data/postgresql.conf").read_bytes()
-        self._write("data/postgresql.conf", usual + settings.encode())
+        self.write("data/postgresql.conf", usual + settings.encode())
 
-    def _write(self, name: str, content: bytes) -> Path:
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a file of its folder, for its user alone."""
         path = self.folder / name
         path.write_bytes(content)
         path.chmod(0o600)
-        if self._user:
-            os.chown(path, self._user["user"], self._user["group"])
+        if self.as_user:
+            os.chown(path, self.as_user["user"], self.as_user["group"])
         return path
 
     def start(self) -> None:
@@ -130,7 +131,7 @@ class Server:
             self._process = subprocess.Popen(
                 [self._tools / "postgres", "-D", self.folder / "data", "-p", str(self.port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=_die_with_us,
-                **self._user,
+                **self.as_user,
             )  # fmt: skip
         deadline = time.monotonic() + 60
         while True:
