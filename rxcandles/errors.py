@@ -22,6 +22,7 @@
     │       ├── RateLimitedError       429
     │       └── StreamClosedError      a stream's connection has ended
     ├── StoreError                     the database can't be opened, read or written, or has disappeared
+    │   ├── SealedError                the candles are in a lake only
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
     ├── LakeError                      a lake can't be read or written, or is not what it should be
@@ -63,6 +64,7 @@ __all__ = [
     "RequestRejectedError",
     "RxCandlesError",
     "SchemaError",
+    "SealedError",
     "ServerError",
     "SeveralFailedError",
     "StageCancelledError",
@@ -372,6 +374,17 @@ class SchemaError(StoreError):
     ... except rxcandles.SchemaError as error:
     ...     print(type(error).__name__)
     SchemaError
+    """
+
+
+class SealedError(StoreError):
+    """Candles of a month are sealed: they have left the database, and a lake has them; the message says where.
+
+    The coverage still has them, so they are not fetched again. ``rxcandles.lake.unseal`` brings them back.
+
+    >>> raise rxcandles.SealedError("the candles of KRW-BTC 1m of 2021-01 are sealed")
+    Traceback (most recent call last):
+    SealedError: the candles of KRW-BTC 1m of 2021-01 are sealed
     """
 
 

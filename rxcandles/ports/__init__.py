@@ -5,7 +5,18 @@ Each is a Protocol, so any object of the same shape can take its place. None of 
 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
-from rxcandles.ports.records import IMPORTED, Covered, Followed, Impossible, Month, News, Revision, Series, Written
+from rxcandles.ports.records import (
+    IMPORTED,
+    Covered,
+    Followed,
+    Impossible,
+    Month,
+    News,
+    Revision,
+    Sealed,
+    Series,
+    Written,
+)
 from rxcandles.ports.store import (
     CandleStore,
     Followable,
@@ -13,8 +24,11 @@ from rxcandles.ports.store import (
     Reserving,
     Revised,
     RowReader,
+    Sealing,
     absent_of,
     impossible_in,
+    opens_of,
+    sealed_in,
     with_imported,
     zone_of,
 )
@@ -43,12 +57,16 @@ __all__ = [
     "Revised",
     "Revision",
     "RowReader",
+    "Sealed",
+    "Sealing",
     "Series",
     "StreamRules",
     "Streaming",
     "Written",
     "absent_of",
     "impossible_in",
+    "opens_of",
+    "sealed_in",
     "with_imported",
     "zone_of",
 ]

@@ -195,6 +195,9 @@ class _Series:
 
     def end(self, order: Order) -> int | None:
         """Return the open time of the oldest or the newest candle, or None."""
+        opens = getattr(self.reader, "opens", None)  # unlike rows, it knows of candles that only a lake has
+        if opens is not None and not getattr(self.reader, "marked", False):
+            return next(iter(opens(BEGINNING, END, order, 1)), None)
         return next((row.open_time for row in self.reader.rows(BEGINNING, END, order, 1)), None)
 
     def span(self, since: Time | timedelta | None, to: Time | None, tz: tzinfo | None) -> Span:

@@ -15,7 +15,8 @@ from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import SHOWN_COUNT_SQL, marked_sql
 from rxcandles.stores.sql.months import read_months
 from rxcandles.stores.sql.odd import check_rows
-from rxcandles.stores.sql.reading import COUNT_SQL, check_reading, rows_sql
+from rxcandles.stores.sql.reading import check_reading, rows_sql
+from rxcandles.stores.sql.sealing import check_unsealed, counted_in, opens_in, read_unsealed
 from rxcandles.stores.sql.with_trades import has_trades, rows_of
 from rxcandles.util.arguments import check_count
 
@@ -51,7 +52,7 @@ class SqlReader(ABC):
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
         counted = self._counted()
-        found = self._all(rows_sql(order, counted=counted), self._series, start, stop, limit, offset)
+        found = self._read(rows_sql(order, counted=counted), start, stop, order, limit, offset)
         check_rows(found, self._name, self._called)
         return rows_of(found, counted)
 
@@ -63,14 +64,19 @@ class SqlReader(ABC):
         check_reading(start, stop, limit=limit)
         counted = self._counted()
         width = len(self.fields) - len(TRADE_FIELDS) * counted
-        found = self._all(rows_sql("oldest_first", width, counted), self._series, start, stop, limit, 0)
+        found = self._read(rows_sql("oldest_first", width, counted), start, stop, "oldest_first", limit, 0)
         check_rows(found, self._name, self._called)
         return list(zip(*found, strict=True))
 
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
         check_reading(start, stop)
-        return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
+        return self._visit(partial(counted_in, series=self._series, start=start, stop=stop))
+
+    def opens(self, start: int, stop: int, order: Order, limit: int) -> list[int]:
+        """Return the open times of up to ``limit`` candles of ``[start, stop)`` in ``order``, sealed or not."""
+        check_reading(start, stop, order, limit)
+        return self._visit(partial(opens_in, series=self._series, start=start, stop=stop, order=order, limit=limit))
 
     def months(self, start: int, stop: int) -> list[Month]:
         """Return the calendar months that touch ``[start, stop)`` with their revisions, oldest first."""
@@ -85,6 +91,12 @@ class SqlReader(ABC):
         if found:
             self.fields = row_fields(self._called.timeframe, with_trades=True)
         return found
+
+    def _read(self, sql: str, start: int, stop: int, order: Order, limit: int, offset: int) -> list[Any]:
+        given = (self._series, start, stop, limit, offset)
+        return self._visit(
+            lambda connection: read_unsealed(connection, self._series, start, stop, order, limit, sql, given)
+        )
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
         return self._visit(lambda connection: connection.execute(sql, parameters).fetchall())
@@ -119,6 +131,7 @@ class Marked(SqlReader):
     def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
         check_reading(start, stop, order, limit)
         span = (self._series, start, stop)
+        self._visit(partial(check_unsealed, series=self._series, start=start, stop=stop))
         found = self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
         check_rows(found, self._name, self._called)
         return found
