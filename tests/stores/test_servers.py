@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.support.pgbouncer import Pooler
-from tests.support.postgres import Server
+from tests.support.postgres import GivenServer, Server
 
 
 def test_databases_are_apart(postgres: Server, bare_postgres_url: str) -> None:
@@ -31,7 +31,7 @@ def test_wrong_password(postgres: Server) -> None:
 
 def test_killed_and_closed() -> None:
     """Committed rows outlive a kill and each way to stop; a server that is closed when killed leaves nothing behind."""
-    server = Server(durable=True)
+    server = Server()
     try:
         server.start()
         server.sql("CREATE TABLE kept (number int)")
@@ -47,6 +47,19 @@ def test_killed_and_closed() -> None:
         server.close()
     assert segment not in _segments()
     assert not server.folder.exists()
+
+
+def test_given_server(postgres: Server) -> None:
+    """A server that somebody runs is used by its address, and goes on when the tests have ended."""
+    given = GivenServer(postgres.url(""))
+    given.start()
+    name = given.fresh()
+    assert postgres.sql("SELECT 1", name) == [(1,)]
+    given.drop(name)
+    given.close()
+    assert postgres.sql("SELECT 1") == [(1,)]
+    with pytest.raises(ValueError, match="is no address such as"):
+        GivenServer("localhost")
 
 
 def test_pooler_shares(postgres: Server, bare_postgres_url: str) -> None:

@@ -16,12 +16,12 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import trustme
 
-__all__ = ["PASSWORD", "USER", "Server", "tools"]
+__all__ = ["PASSWORD", "USER", "GivenServer", "Server", "tools"]
 
 USER: Final = "team"
 PASSWORD: Final = "pa:ss@wörd/%"
@@ -42,7 +42,6 @@ shared_buffers = 64MB
 dynamic_shared_memory_type = mmap
 max_connections = 100
 fsync = {fsync}
-full_page_writes = {fsync}
 log_min_messages = warning
 """
 
@@ -68,20 +67,18 @@ class Server:
 
     ``tls`` says whether it has been built with TLS.
 
-    * ``durable``: whether it waits for the disk, as a server that is killed must. False is faster.
+    * ``durable``: whether it waits for the disk. A server that is killed need not: what it wrote is with the system,
+      which goes on. It only writes whole pages (as it does by default), since a kill can cut a page in two.
     """
+
+    host = "127.0.0.1"
+    user = USER
+    password = PASSWORD
 
     def __init__(self, *, durable: bool = False) -> None:
         # Not in pytest's own folder: another user than root has to reach it.
-        self.folder = Path(tempfile.mkdtemp(prefix="rxcandles-pg-"))
+        self._make_folder()
         self.port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.as_user: dict[str, Any] = {}
-        self.folder.chmod(0o755)
-        if os.geteuid() == 0:  # a server refuses to run as root
-            account = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if _is_account(name))
-            self.as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
         try:
             programs, self.tls = tools()
             self._tools = self._reachable(programs)
@@ -89,6 +86,16 @@ class Server:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    def _make_folder(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rxcandles-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.as_user: dict[str, Any] = {}
+        self.folder.chmod(0o755)
+        if os.geteuid() == 0:  # a server refuses to run as root
+            account = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if _is_account(name))
+            self.as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
 
     def _reachable(self, programs: Path) -> Path:
         """The folder of the programs, or a copy of it if the server's user can't enter it."""
@@ -185,9 +192,10 @@ class Server:
             if len(lines) > 6:
                 ctypes.CDLL(None).shmctl(int(lines[6].split()[1]), 0, None)  # 0 is IPC_RMID
 
-    def url(self, database: str, user: str = USER, password: str = PASSWORD, more: str = "") -> str:
-        """The address of a database."""
-        return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}{more}"
+    def url(self, database: str, user: str | None = None, password: str | None = None, more: str = "") -> str:
+        """The address of a database; the owner's, if no user is named."""
+        who = f"{quote(user or self.user, safe='')}:{quote(password or self.password, safe='')}"
+        return f"postgresql://{who}@{self.host}:{self.port}/{database}{more}"
 
     def sql(self, statement: str, database: str = "postgres") -> list[Any]:
         """What one statement of the owner says."""
@@ -204,6 +212,26 @@ class Server:
     def drop(self, database: str) -> None:
         """Drop a database, whoever is in it."""
         self.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+
+class GivenServer(Server):
+    """A server that somebody else runs: its databases are made and dropped, and it is never stopped.
+
+    * ``address``: of a superuser, as ``postgresql://user:password@host:port``.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        if not (parts.scheme == "postgresql" and parts.hostname and parts.username and parts.password):
+            raise ValueError("RXCANDLES_TEST_POSTGRES is no address such as postgresql://user:password@host:5432")
+        self.host, self.port = parts.hostname, parts.port or 5432
+        self.user, self.password = unquote(parts.username), unquote(parts.password)
+        self._make_folder()
+        self.tls = False  # it has no certificate that the tests know
+
+    def start(self) -> None:
+        """See that it answers."""
+        self.sql("SELECT 1")
 
 
 def _is_account(name: str) -> bool:
