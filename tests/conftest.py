@@ -77,7 +77,7 @@ def own_postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
+def postgres_template(postgres: Server) -> Iterator[str]:
     """A database with our tables, and nothing in them."""
     name = postgres.fresh()
 
@@ -85,7 +85,8 @@ def postgres_template(postgres: Server) -> str:
     session.connect()
     session.call(prepare)
     session.close()
-    return name
+    yield name
+    postgres.drop(name)
 
 
 @pytest.fixture

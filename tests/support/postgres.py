@@ -162,9 +162,11 @@ class Server:
         """Kill all of its processes at once, as a crash of the machine does."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)  # so that it makes no more of them
-            for number in (*_children(self._process.pid), self._process.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+            while living := _children(self._process.pid):  # the next start is refused while one of them is ending
+                for number in living:
+                    with suppress(ProcessLookupError):
+                        os.kill(number, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
             self._process = None
 
@@ -252,9 +254,10 @@ def _free_port() -> int:
 
 
 def _children(parent: int) -> list[int]:
-    told = subprocess.run(["ps", "-eo", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
-    pairs = [line.split() for line in told.splitlines()]
-    return [int(child) for child, of in pairs if int(of) == parent]
+    """Its children that have not ended (an ended one is a zombie, Z, until its parent asks)."""
+    told = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], check=True, capture_output=True, text=True).stdout
+    lines = [line.split() for line in told.splitlines()]
+    return [int(child) for child, of, state in lines if int(of) == parent and not state.startswith("Z")]
 
 
 def _die_with_us() -> None:
