@@ -22,6 +22,7 @@ from rxcandles.stores import Staging
 from rxcandles.stores.opening import check_database, store_at
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import IMPORTS_OF_SQL, ROWS_OF_IMPORT_SQL
+from rxcandles.stores.sql.odd import read_names
 from rxcandles.stores.sql.store import SqlStore
 from rxcandles.stores.sql.transaction import transaction
 
@@ -29,10 +30,11 @@ __all__ = ["CopiedSeries", "CopyReport", "copy_candles"]
 
 _PAGE: Final = 2_000
 """Candles in memory at once, which are also those of one transaction."""
+_NAMES: Final = "SELECT id, exchange, symbol, timeframe FROM series"
 _SUMS: Final = (
     # Products, so that two differences do not make up for each other; the greatest sum fits 64 bits.
-    "SELECT count(*), coalesce(sum((timestamp % 1000003) * (open_time % 999983)), 0), coalesce(sum(open_time % 999979), 0)"
-    " FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
+    "SELECT count(*), coalesce(sum((timestamp % 1000003) * (open_time % 999983)), 0),"
+    " coalesce(sum(open_time % 999979), 0) FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 )
 _MATTERS: Final[tuple[Matter, ...]] = ("unfinished", "questioned")
 
@@ -120,8 +122,8 @@ async def copy_candles(
     async with AsyncExitStack() as opened:
         stores: dict[str, tuple[SqlStore, SqlStore]] = {}
         first = await opened.enter_async_context(store_at(old))
-        found = sorted({*await first.series(), *await first.imported_series()})
-        wanted = [each for each in found if which.fits(each.symbol, each.timeframe)]
+        named = (await first.call(read_names, _NAMES)).proper
+        wanted = sorted(each for _, each in named if which.fits(each.symbol, each.timeframe))
         if not wanted and str(which):
             raise RequestError(f"nothing is stored of {which} in {old!r}")
         for series in wanted:
