@@ -67,6 +67,7 @@ SHORT: Final = 1.5
       impossible  missing, because the exchange sent values that can't be true;
                   a later run asks again
       imported    read from a file of another tool; the exchange was not asked
+      sealed      covered, with the candles in a lake only (see lake --help)
     """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,

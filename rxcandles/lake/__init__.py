@@ -4,7 +4,8 @@
 """
 
 from rxcandles.lake.checking import verify
-from rxcandles.lake.reports import LakeFinding, LakeReport, Synced
+from rxcandles.lake.reports import LakeFinding, LakeReport, Sealing, Synced, Unsealed
+from rxcandles.lake.sealing import seal, unseal
 from rxcandles.lake.syncing import sync
 
-__all__ = ["LakeFinding", "LakeReport", "Synced", "sync", "verify"]
+__all__ = ["LakeFinding", "LakeReport", "Sealing", "Synced", "Unsealed", "seal", "sync", "unseal", "verify"]

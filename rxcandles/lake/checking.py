@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import attrs
+
 from rxcandles.lake.files import difference
 from rxcandles.lake.held import Held, held_of, wanted_of
 from rxcandles.lake.manifest import LakeFile, Manifest, SeriesError, read_manifest
@@ -111,6 +113,9 @@ class _Check:
 
     def _coverage(self, manifest: Manifest, held: Held) -> None:
         mine, theirs = held.evidence, manifest.evidence
+        names = {span: file_name(held.timeframe, span[0]) for span in held.sealed}
+        elsewhere = SpanSet(tuple(span for span, name in names.items() if name not in manifest.files))
+        mine = attrs.evolve(mine, covered=mine.covered.subtract(elsewhere))
         for spans, what in (
             (mine.covered.subtract(theirs.covered), "not"),
             (theirs.covered.subtract(mine.covered), "still"),
@@ -146,6 +151,11 @@ class _Check:
                 "its content is not what was written (its SHA-256 is another); remove it and sync again",
             )
             return
+        sealed = held.sealed.get(file.span)
+        if sealed is not None:  # the store does not have its candles
+            if sealed.rows != file.rows or sealed.revision != int(file.revision):
+                self._find("other_candles", file.name, "it is not the file that was sealed; put that back from a copy")
+            return
         stopped = threading.Event()
         look = partial(difference, self._target, path, held.columns, held.reader, file.span, stopped)
         try:
@@ -164,7 +174,8 @@ class _Check:
         """Find months without a file, and files that belong to nothing."""
         for span in held.wanted:
             name = file_name(held.timeframe, span[0])
-            rows = () if name in manifest.files else await blocking(partial(held.reader.columns, *span, 1))
+            known = name in manifest.files or span in held.sealed
+            rows = () if known else await blocking(partial(held.reader.columns, *span, 1))
             if rows:
                 self._find("not_synced", name, "the store has candles of it, and the lake has none; sync again")
         for name in sorted(there.keys() - manifest.files.keys() - {MANIFEST}):

@@ -15,7 +15,18 @@ from rxcandles.lake.names import periods
 from rxcandles.model import TRADE_FIELDS, row_fields
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
-from rxcandles.ports import CandleStore, Month, Revised, RowReader, Series, absent_of, impossible_in
+from rxcandles.ports import (
+    CandleStore,
+    Month,
+    Revised,
+    RowReader,
+    Sealed,
+    Series,
+    absent_of,
+    impossible_in,
+    opens_of,
+    sealed_in,
+)
 from rxcandles.util.arguments import refusal
 
 __all__ = ["UNKNOWN", "Held", "held_of", "wanted_of"]
@@ -40,6 +51,8 @@ class Held:
     rows: int
     """The covered candles."""
     reader: RowReader
+    sealed: Mapping[Span, Sealed]
+    """The months whose candles are in a lake only."""
     span: Span | None
     """From the open time of the oldest candle to the end of the newest; None if there is none."""
 
@@ -73,6 +86,7 @@ async def held_of(store: CandleStore, series: Series) -> Held:
         await wanted_of(store, series),
         sum(max(each.rows, 0) for each in spans),
         reader,
+        {(each.start, each.stop): each for each in await sealed_in(store, symbol, frame, BEGINNING, END)},
         None if ends is None else (ends[0], frame.shift(frame.floor(ends[1] - 1), 1)),
     )
 
@@ -85,21 +99,25 @@ async def _source(store: CandleStore, series: Series) -> str:
 
 
 async def wanted_of(store: CandleStore, series: Series) -> dict[Span, str]:
-    """Return the spans of the files that a series needs, oldest first, with their revisions."""
+    """Return the spans of the files that a series needs, oldest first, with their revisions.
+
+    A sealed month has the revision that it was sealed with.
+    """
     assert isinstance(store, Revised)
     symbol, frame = series.symbol, Timeframe.of(series.timeframe)
     ends = await _ends(store, symbol, frame)
     if ends is None:
         return {}
     months = await store.months(symbol, frame, *ends)
-    return {span: _revision(months, span) for span in periods(frame, ends[0], ends[1] - 1)}
+    sealed = {(each.start, each.stop): str(each.revision) for each in await sealed_in(store, symbol, frame, *ends)}
+    return {span: sealed.get(span) or _revision(months, span) for span in periods(frame, ends[0], ends[1] - 1)}
 
 
 async def _ends(store: CandleStore, symbol: str, frame: Timeframe) -> Span | None:
-    """Return the span from the oldest stored candle to the newest, None if there is none."""
-    oldest = await store.rows(symbol, frame, BEGINNING, END, "oldest_first", 1)
-    newest = await store.rows(symbol, frame, BEGINNING, END, "newest_first", 1)
-    return (oldest[0].open_time, newest[0].open_time + 1) if oldest and newest else None
+    """Return the span from the oldest candle to the newest, sealed or not; None if there is none."""
+    oldest = await opens_of(store, symbol, frame, BEGINNING, END, "oldest_first", 1)
+    newest = await opens_of(store, symbol, frame, BEGINNING, END, "newest_first", 1)
+    return (oldest[0], newest[0] + 1) if oldest and newest else None
 
 
 def _revision(months: Sequence[Month], span: Span) -> str:

@@ -17,7 +17,7 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.ports import Series
 
-__all__ = ["MANIFEST", "file_name", "folder_of", "is_file_name", "period_of", "periods", "series_of"]
+__all__ = ["MANIFEST", "file_name", "folder_of", "in_months", "is_file_name", "period_of", "periods", "series_of"]
 
 MANIFEST: Final = "_manifest.json"
 """The file that describes a series; readers of folders leave out what begins with an underscore."""
@@ -63,9 +63,14 @@ def period_of(timeframe: Timeframe, time: int) -> Span:
     """
     if timeframe.months:
         return BEGINNING, _LAST
-    grid = _MONTH if timeframe.seconds < 86_400 else _YEAR
+    grid = _MONTH if in_months(timeframe) else _YEAR
     start = grid.floor(time)
     return start, grid.shift(start, 1)
+
+
+def in_months(timeframe: Timeframe) -> bool:
+    """Return whether a file of this timeframe has one month."""
+    return 0 < timeframe.seconds < 86_400
 
 
 def periods(timeframe: Timeframe, first: int, last: int) -> Iterator[Span]:
@@ -86,7 +91,7 @@ def file_name(timeframe: Timeframe, start: int) -> str:
     """
     if timeframe.months:
         return "all.parquet"
-    return f"{to_datetime(start):{'%Y-%m' if timeframe.seconds < 86_400 else '%Y'}}.parquet"
+    return f"{to_datetime(start):{'%Y-%m' if in_months(timeframe) else '%Y'}}.parquet"
 
 
 def is_file_name(name: str) -> bool:

@@ -12,7 +12,7 @@ from rxcandles.ports import Series
 from rxcandles.util.plain import to_plain
 from rxcandles.util.showing import Brief
 
-__all__ = ["LakeFinding", "LakeReport", "Synced"]
+__all__ = ["LakeFinding", "LakeReport", "Sealing", "Synced", "Unsealed"]
 
 
 @attrs.frozen(repr=False)
@@ -41,6 +41,54 @@ class Synced(Brief):
     """Files whose candles have left the database."""
     size: int = 0
     """Bytes of its files in the lake now."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON object; times end in ``Z``."""
+        plain = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))[1:]}
+        return dict(to_plain({**self.series._asdict(), **plain}))
+
+
+@attrs.frozen(repr=False)
+class Sealing(Brief):
+    """Which months of one series were sealed.
+
+    >>> [done] = await lake.seal(store, "lake", "KRW-BTC", "1m", older_than="100y")
+    >>> done.months, done.left
+    (0, ())
+    """
+
+    series: Series
+    start: datetime | None = None
+    """The beginning of the first month that was sealed; None if none was."""
+    stop: datetime | None = None
+    """The end of the last one."""
+    candles: int = 0
+    """Candles that have left the database; with ``dry_run`` those that would."""
+    months: int = 0
+    left: Sequence[tuple[datetime, str]] = ()
+    """The months that are old enough and stay, and why."""
+    dry_run: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a JSON object; times end in ``Z``."""
+        plain = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))[1:]}
+        plain["left"] = [{"month": month, "reason": why} for month, why in self.left]
+        return dict(to_plain({**self.series._asdict(), **plain}))
+
+
+@attrs.frozen(repr=False)
+class Unsealed(Brief):
+    """Which months of one series are back in the database.
+
+    >>> await lake.unseal(store, "lake", "KRW-BTC")
+    []
+    """
+
+    series: Series
+    start: datetime
+    stop: datetime
+    candles: int
+    months: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON object; times end in ``Z``."""

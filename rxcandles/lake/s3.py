@@ -45,7 +45,7 @@ def bucket_at(address: str) -> Target:
     fs = need("pyarrow.fs", "export")
     shown = f"s3://{root}"
     try:
-        return _Bucket(fs.SubTreeFileSystem(root, fs.S3FileSystem(**_options())), shown)
+        return _Bucket(fs.SubTreeFileSystem(root, fs.S3FileSystem(**_options())), shown, shown)
     except OSError as error:
         raise LakeError(f"the lake {shown} can't be used: {_scrubbed(error)}") from error
 

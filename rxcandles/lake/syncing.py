@@ -21,10 +21,10 @@ from rxcandles.lake.names import file_name, folder_of, is_file_name
 from rxcandles.lake.reports import Synced
 from rxcandles.lake.target import Stat, Target, target_at
 from rxcandles.model.reports import CollectionProgress
-from rxcandles.model.spans import Span
+from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.model.which import Names, Which
-from rxcandles.ports import CandleStore, Revised, Series
+from rxcandles.ports import CandleStore, Revised, Sealed, Series
 from rxcandles.util.arguments import check_callable, check_flag, check_like
 from rxcandles.util.extras import need
 from rxcandles.util.plain import plain_moment
@@ -142,6 +142,7 @@ class _Sync:
         held = await held_of(self._store, self._series)
         before, there = await blocking(lambda: (read_manifest(self._target, self._series), self._listing()))
         manifest, todo = await blocking(partial(self._plan, held, self._valid(held, before), there))
+        held = self._as_far_as_here(held, manifest)
         stored = sum(file.rows for name, file in manifest.files.items() if name not in todo)
         for number, (name, span) in enumerate(todo.items(), 1):
             files = {each: file for each, file in manifest.files.items() if each != name}
@@ -152,7 +153,8 @@ class _Sync:
             manifest = attrs.evolve(manifest, files=files)
             await blocking(partial(self._note, manifest))
             self._tell(held, manifest, span, (number, len(todo)), stored)
-        for name in [each for each in there if is_file_name(each) and each not in manifest.files]:
+        kept = {*manifest.files, *(file_name(held.timeframe, span[0]) for span in held.sealed)}
+        for name in [each for each in there if is_file_name(each) and each not in kept]:
             await blocking(partial(self._target.remove, f"{self._folder}/{name}"))
             self._removed += 1
         manifest = attrs.evolve(manifest, evidence=held.evidence)
@@ -162,14 +164,23 @@ class _Sync:
         _log.info("%s: %d files written, %d removed, in %s", self._called, done.written, done.removed, self._shown)
         return done
 
+    def _as_far_as_here(self, held: Held, manifest: Manifest) -> Held:
+        """Return what is held without the coverage of sealed months that only another lake has."""
+        elsewhere = [
+            span
+            for span, sealed in held.sealed.items()
+            if sealed.rows and file_name(held.timeframe, span[0]) not in manifest.files
+        ]
+        covered = held.evidence.covered.subtract(SpanSet(tuple(elsewhere)))
+        return attrs.evolve(held, evidence=attrs.evolve(held.evidence, covered=covered))
+
     def _valid(self, held: Held, before: Manifest | None) -> Manifest:
         """Return what may stay of the manifest; raise ``SeriesError`` if it is of another database."""
         empty = Manifest(self._series, held.source, tuple(held.columns))
         if before is None:
             return empty
-        sealed = {name: file for name, file in before.files.items() if file.sealed}
         if before.source != held.source:
-            if sealed:
+            if any(file.sealed for file in before.files.values()):
                 raise SeriesError(
                     f"the lake {self._shown} has sealed files of {self._called} from another database, the only ones"
                     " with those candles; take another lake"
@@ -181,26 +192,43 @@ class _Sync:
                 )
             return empty
         if before.columns != empty.columns:
-            return attrs.evolve(empty, files=sealed)
+            return attrs.evolve(empty, files={name: file for name, file in before.files.items() if file.sealed})
         return attrs.evolve(before, evidence=held.evidence.within(before.evidence))
 
     def _plan(self, held: Held, valid: Manifest, there: Mapping[str, Stat]) -> tuple[Manifest, dict[str, Span]]:
         """Return the manifest to begin with, and the files to write, oldest first."""
-        files = {name: file for name, file in valid.files.items() if file.sealed}
+        files: dict[str, LakeFile] = {}
         todo: dict[str, Span] = {}
         for span, revision in held.wanted.items():
             name = file_name(held.timeframe, span[0])
-            file = valid.files.get(name)
-            if name in files:
-                continue
+            file, sealed = valid.files.get(name), held.sealed.get(span)
             current = self._current(file, there.get(name)) if file and revision == file.revision != UNKNOWN else None
-            if current is not None:
-                files[name] = current
+            if sealed is not None:
+                kept = self._sealed(sealed, name, current, there.get(name))
+                if kept is not None:
+                    files[name] = kept
+            elif current is not None:
+                files[name] = attrs.evolve(current, sealed=False)
             elif name in there or held.reader.columns(*span, 1):
                 todo[name] = span
                 if file is not None:
                     files[name] = file
         return attrs.evolve(valid, files=files), todo
+
+    def _sealed(self, sealed: Sealed, name: str, current: LakeFile | None, stat: Stat | None) -> LakeFile | None:
+        """Return the file of a sealed month; None if this lake never had it. Nobody can write it again."""
+        if current is not None:
+            return attrs.evolve(current, sealed=True)
+        if stat is not None and self._target.sha256(f"{self._folder}/{name}") == sealed.sha256:
+            revision = str(sealed.revision)
+            return LakeFile(name, sealed.start, sealed.stop, sealed.rows, revision, sealed.sha256, stat, sealed=True)
+        if stat is not None or sealed.place == self._target.address:
+            what = "is not there" if stat is None else "is not what was sealed"
+            raise SeriesError(
+                f"the lake {self._shown}: {self._folder}/{name} {what}, and the database does not have its candles any"
+                " more; put the file back from a copy, then sync again"
+            )
+        return None
 
     def _current(self, file: LakeFile, stat: Stat | None) -> LakeFile | None:
         """Return a file that is as the manifest says, with its present time; None if it is not."""

@@ -40,9 +40,11 @@ class Target:
     * ``shown``: the name of the lake in messages.
     """
 
-    def __init__(self, files: FileSystem, shown: str) -> None:
+    def __init__(self, files: FileSystem, shown: str, address: str) -> None:
         self._files = files
         self.shown = shown
+        self.address = address
+        """Where it is, from wherever one looks."""
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file; None if there is none."""
@@ -120,7 +122,9 @@ class _Folder(Target):
 
     def __init__(self, root: Path) -> None:
         fs = need("pyarrow.fs", "export")
-        super().__init__(fs.SubTreeFileSystem(str(root.absolute()), fs.LocalFileSystem()), str(root))
+        super().__init__(
+            fs.SubTreeFileSystem(str(root.absolute()), fs.LocalFileSystem()), str(root), str(root.resolve())
+        )
         self._root = root
 
     @contextmanager

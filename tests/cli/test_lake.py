@@ -15,7 +15,7 @@ from rxcandles.__main__ import main
 from rxcandles.cli.commands.lake import lake
 from rxcandles.stores import SqliteStore
 from tests.support.fakes import row
-from tests.support.lakes import FEBRUARY, HOUR, JANUARY, lake_rows
+from tests.support.lakes import FEBRUARY, HOUR, JANUARY, MARCH, lake_rows
 
 KEY = "made-up-secret"
 
@@ -97,6 +97,47 @@ def test_one_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lake", "verify", "lake"]) == 0
 
 
+def test_seal_and_unseal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Old months leave the database and come back; what stays is told with the reason; coverage shows it."""
+
+    async def write() -> None:
+        async with SqliteStore("candles.db") as store:
+            await store.write("KRW-BTC", HOUR, [row(FEBRUARY), row(JANUARY)], (JANUARY, MARCH))
+            await store.write("KRW-ETH", HOUR, [row(JANUARY)], (JANUARY, JANUARY + 3600))
+
+    asyncio.run(write())
+    assert main(["lake", "sync", "lake", "--quiet"]) == 0
+    words = ["lake", "seal", "lake", "--older-than", "3M"]
+    assert main([*words, "--dry-run"]) == 1
+    out, err = capsys.readouterr()
+    months = "2024-01-01 00:00:00 to 2024-03-01 00:00:00 UTC"
+    assert out.splitlines() == [
+        f"KRW-BTC 60m: 2 candles of 2 months would leave the database, {months}",
+        "KRW-ETH 60m: nothing to seal",
+    ]
+    assert err == "rxcandles: KRW-ETH 60m: 1 month not sealed: 2024-01 (it has gaps)\n"
+    assert main([*words, "KRW-BTC"]) == 0
+    assert capsys.readouterr().out == f"KRW-BTC 60m: 2 candles of 2 months have left the database, {months}\n"
+    assert main(["coverage", "KRW-BTC", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["candles"], found["sealed"], found["missing_slots"]) == (2, 2, 0)
+    assert main(["coverage", "KRW-BTC"]) == 0
+    assert "sealed" in capsys.readouterr().out.splitlines()[0]
+    assert main(["verify"]) == 0
+    capsys.readouterr()
+    for command in (["export", "KRW-BTC", "60m", "-o", "a.csv"], ["chart", "KRW-BTC", "60m", "-o", "a.html"]):
+        assert main(command) == 1
+        assert "bring them back with `rxcandles lake unseal" in capsys.readouterr().err
+    assert main(["lake", "unseal", "lake", "--since", "2024-02-01"]) == 0
+    assert "KRW-BTC 60m: 1 candle of 1 month are back" in capsys.readouterr().out
+    assert main(["lake", "unseal", "lake", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["candles"] == 1
+    assert main(["lake", "unseal", "lake"]) == 0
+    assert capsys.readouterr().out == "nothing of it is sealed\n"
+    assert main([*words, "--json", "KRW-ETH"]) == 1
+    assert json.loads(capsys.readouterr().out)["left"] == [{"month": "2024-01-01T00:00:00Z", "reason": "it has gaps"}]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -105,6 +146,8 @@ def test_one_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "lake", "KRW-XRP"], "nothing is stored for KRW-XRP in 'candles.db'"),
         (["sync", "lake", "--exchange", "none"], "nothing is stored from none in 'candles.db'"),
         (["verify", "lake", "--db", "none.db"], "there is no database 'none.db'"),
+        (["seal", "lake"], "Missing option '--older-than'"),
+        (["seal", "lake", "--older-than", "soon"], "--older-than is 'soon'"),
         (["sync"], "Missing argument 'TARGET'; `rxcandles lake sync --help` has examples"),
     ],
 )

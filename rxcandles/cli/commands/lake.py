@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -23,9 +23,12 @@ from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.lake.checking import verify as verify_lake
 from rxcandles.lake.manifest import SeriesError
-from rxcandles.lake.reports import LakeFinding, LakeReport, Synced
+from rxcandles.lake.reports import LakeFinding, LakeReport, Sealing, Synced, Unsealed
+from rxcandles.lake.sealing import seal as seal_lake
+from rxcandles.lake.sealing import unseal as unseal_lake
 from rxcandles.lake.syncing import Told, sync_one
 from rxcandles.lake.target import Target, target_at
+from rxcandles.model.moments import read_length
 from rxcandles.model.reports import CollectionProgress
 from rxcandles.model.which import Which
 from rxcandles.ports import CandleStore, Series
@@ -41,7 +44,13 @@ _SYNCED: Final[dict[str, Any]] = {
 _VERIFIED: Final[dict[str, Any]] = {
     "target": None, "series": 0, "files": 0, "candles": 0, "findings": [], "clean": False,
 }  # fmt: skip
+_SEALED: Final[dict[str, Any]] = {
+    **dict.fromkeys(SERIES), "candles": 0, "months": 0, "left": [],
+}  # fmt: skip
+_UNSEALED: Final[dict[str, Any]] = {**dict.fromkeys(SERIES), "candles": 0, "months": 0}
 """The objects before any work is done."""
+
+_A = TypeVar("_A")
 
 PER_SERIES: Final = 3
 """Lines of findings about one series, without --json."""
@@ -64,13 +73,14 @@ _source: Final = click.option(
 
     \b
     Reads:    the database, and the lake
-    Writes:   the lake; nothing in the database
+    Writes:   the lake; seal and unseal also write into the database
     Network:  only for s3://
 
     \b
     rxcandles lake sync my-lake
     rxcandles lake sync my-lake 'KRW-*' 1m --db candles.db
     rxcandles lake verify my-lake
+    rxcandles lake seal my-lake --older-than 24M --dry-run
     """,
 )
 @click.pass_context
@@ -164,6 +174,133 @@ def verify(target: str, source: str | None, wanted: Wanted, place: Place, output
     return work
 
 
+@lake.command(
+    help="""Delete from the database the candles of old months that the lake has.
+
+    A month is sealed only if all of it is covered and final, and its file in the lake has the same candles, compared
+    one by one just before. From then on that file is the only copy. The coverage stays, so nothing is fetched again,
+    and counts stay right; whatever needs the candles says where they are. Only timeframes shorter than a day can be
+    sealed.
+
+    \b
+    Reads:    the database, and the lake
+    Writes:   the database, and what the lake says of itself; with --dry-run nothing
+    Network:  only for s3://
+
+    \b
+    rxcandles lake seal my-lake --older-than 24M --dry-run
+    rxcandles lake seal my-lake 'KRW-*' 1m --older-than 2y
+    """,
+    epilog="Exit codes: 0 all months that are old enough are sealed; 1 failed, or some of them stay (stderr says why); "
+    "2 an argument is invalid.",
+)
+@_target
+@options.stored_series
+@click.option(
+    "--older-than", "older_than", required=True, metavar="LENGTH",
+    help="Seal months that ended this long ago: 24M (M is months), 2y, 90d.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only compare, and show what would be sealed; change nothing.")
+@options.existing_db
+@_source
+@options.as_json
+@options.quiet
+@options.gathered
+def seal(
+    target: str, source: str | None, older_than: str, dry_run: bool, wanted: Wanted, place: Place, output: Output
+) -> options.Work:
+    """Seal old months, and print what was done."""
+
+    def work() -> int:
+        read_length("--older-than", older_than)
+        which, _ = _begun(wanted, place, target)
+        if output.as_json:
+            OBJECTS.expect("lake-seal", {**_SEALED, "dry_run": dry_run})
+
+        async def one(store: CandleStore, series: Series) -> list[Sealing]:
+            return await seal_lake(store, target, *series[1:], older_than=older_than, dry_run=dry_run)
+
+        done, failures = run_async(_each(place.db, which, source, one))
+        if output.as_json:
+            OBJECTS.show_all(each.to_dict() for each in done)
+        elif not output.quiet:
+            echo(*map(_sealed_line, done))
+        left = [_left_line(each) for each in done if each.left]
+        for line in (*left, *failures):
+            echo(f"rxcandles: {at_home(line)}", err=True)
+        return 1 if left or failures else 0
+
+    return work
+
+
+@lake.command(
+    help="""Bring sealed months back into the database.
+
+    Each file must be the one that was sealed, byte by byte. The files stay in the lake.
+
+    \b
+    Reads:    the lake, and the database
+    Writes:   the database
+    Network:  only for s3://
+
+    \b
+    rxcandles lake unseal my-lake
+    rxcandles lake unseal my-lake KRW-BTC 1m --since 2021-01-01 --until 2022-01-01
+    """,
+    epilog="Exit codes: 0 nothing of it is sealed any more; 1 failed (earlier months are back); 2 an argument is "
+    "invalid.",
+)
+@_target
+@options.stored_series
+@options.stretch
+@options.existing_db
+@_source
+@options.as_json
+@options.quiet
+@options.gathered
+def unseal(target: str, source: str | None, wanted: Wanted, place: Place, output: Output) -> options.Work:
+    """Bring months back, and print what was done."""
+
+    def work() -> int:
+        which, _ = _begun(wanted, place, target)
+        since, until = wanted.span(from_now=True)
+        if output.as_json:
+            OBJECTS.expect("lake-unseal", _UNSEALED)
+
+        async def one(store: CandleStore, series: Series) -> list[Unsealed]:
+            return await unseal_lake(store, target, *series[1:], since=since, until=until)
+
+        done, failures = run_async(_each(place.db, which, source, one))
+        if output.as_json:
+            OBJECTS.show_all(each.to_dict() for each in done)
+        elif not output.quiet:
+            echo(*(map(_unsealed_line, done) if done else ["nothing of it is sealed"] * (not failures)))
+        for line in failures:
+            echo(f"rxcandles: {at_home(line)}", err=True)
+        return 1 if failures else 0
+
+    return work
+
+
+async def _each(
+    db: str,
+    which: Which,
+    source: str | None,
+    one: Callable[[CandleStore, Series], Awaitable[list[_A]]],
+) -> tuple[list[_A], list[str]]:
+    """Return what ``one`` does with each series, and why it failed with others."""
+    done: list[_A] = []
+    failures: list[str] = []
+    for exchange, some in (await _series_of(db, which, source)).items():
+        async with store_at(db, exchange=exchange) as store:
+            for series in some:
+                try:
+                    done += await one(store, series)
+                except SeriesError as error:
+                    failures.append(str(error))
+    return done, failures
+
+
 def _begun(wanted: Wanted, place: Place, target: str) -> tuple[Which, Target]:
     """Check the arguments; return the choice of series, and the lake."""
     which = wanted.which()
@@ -244,6 +381,26 @@ def _synced_line(done: Synced) -> str:
     told = ", ".join(f"{number:,} {what}" for what, number in changed.items() if number) or "nothing has changed"
     span = "" if done.start is None or done.stop is None else f", {span_shown(done.start, done.stop)}"
     return f"{title}: {counted(done.candles, 'candle')} in {files} ({done.size / 1e6:,.1f} MB){span}: {told}"
+
+
+def _sealed_line(done: Sealing) -> str:
+    title = f"{done.series.symbol} {done.series.timeframe}"
+    if done.start is None or done.stop is None:
+        return f"{title}: nothing to seal"
+    what = "would leave" if done.dry_run else "have left"
+    span = span_shown(done.start, done.stop)
+    return f"{title}: {counted(done.candles, 'candle')} of {counted(done.months, 'month')} {what} the database, {span}"
+
+
+def _left_line(done: Sealing) -> str:
+    some = ", ".join(f"{month:%Y-%m} ({why})" for month, why in done.left[:PER_SERIES])
+    more = ", …" if len(done.left) > PER_SERIES else ""
+    return f"{done.series.symbol} {done.series.timeframe}: {counted(len(done.left), 'month')} not sealed: {some}{more}"
+
+
+def _unsealed_line(done: Unsealed) -> str:
+    title, span = f"{done.series.symbol} {done.series.timeframe}", span_shown(done.start, done.stop)
+    return f"{title}: {counted(done.candles, 'candle')} of {counted(done.months, 'month')} are back, {span}"
 
 
 def _report_lines(report: LakeReport, target: str) -> list[str]:
