@@ -103,12 +103,12 @@ def check_unsealed(connection: Sql, series: int, start: int, stop: int) -> None:
 
 def _sealed_error(connection: Sql, series: int, found: Sequence[Sealed]) -> SealedError:
     names = connection.execute("SELECT symbol, timeframe FROM series WHERE id = ?", (series,)).fetchone()
-    named, place = " ".join(map(str, names)), found[0].place
+    named, place, quoted = " ".join(map(str, names)), found[0].place, shlex.quote(found[0].place)
     first, last = (f"{to_datetime(each(one.start for one in found)):%Y-%m}" for each in (min, max))
     months = first if first == last else f"{first} to {last}"
     return SealedError(
         f"the candles of {named} of {months} are sealed: only the lake at {place} has them; read them there, begin"
-        f" later, or bring them back with `rxcandles lake unseal {shlex.quote(place)} {named}`"
+        f" later, or bring them back with `rxcandles lake unseal {quoted} {named}`"
     )
 
 
