@@ -45,14 +45,21 @@ def bucket_at(address: str) -> Target:
     fs = need("pyarrow.fs", "export")
     shown = f"s3://{root}"
     try:
-        return _Bucket(fs.SubTreeFileSystem(root, fs.S3FileSystem(**_options())), shown, shown)
+        return _Bucket(fs.SubTreeFileSystem(root, _files(fs, _options())), shown, shown)
     except OSError as error:
         raise LakeError(f"the lake {shown} can't be used: {_scrubbed(error)}") from error
 
 
+def _files(fs: Any, options: dict[str, Any]) -> Any:
+    try:
+        return fs.S3FileSystem(**options, allow_delayed_open=True)  # a small file is one request
+    except TypeError:  # pyarrow before 20
+        return fs.S3FileSystem(**options)
+
+
 def _options() -> dict[str, Any]:
     """Return the options of Arrow's file system that it does not read from the environment itself."""
-    options: dict[str, Any] = {"background_writes": False, "allow_delayed_open": True}
+    options: dict[str, Any] = {"background_writes": False}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if endpoint:

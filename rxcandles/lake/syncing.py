@@ -179,8 +179,10 @@ class _Sync:
         empty = Manifest(self._series, held.source, tuple(held.columns))
         if before is None:
             return empty
+        sealed = {name: file for name, file in before.files.items() if file.sealed}
         if before.source != held.source:
-            if any(file.sealed for file in before.files.values()):
+            ours = {name: file for name, file in sealed.items() if self._is_ours(held, file)}
+            if ours != sealed:
                 raise SeriesError(
                     f"the lake {self._shown} has sealed files of {self._called} from another database, the only ones"
                     " with those candles; take another lake"
@@ -190,10 +192,15 @@ class _Sync:
                     f"the lake {self._shown} has {self._called} from another database; take another lake, or put"
                     " this database's candles in their place with replace (--replace)"
                 )
-            return empty
+            return attrs.evolve(empty, files=ours)
         if before.columns != empty.columns:
-            return attrs.evolve(empty, files={name: file for name, file in before.files.items() if file.sealed})
+            return attrs.evolve(empty, files=sealed)
         return attrs.evolve(before, evidence=held.evidence.within(before.evidence))
+
+    def _is_ours(self, held: Held, file: LakeFile) -> bool:
+        """Return whether this database has sealed just this file, perhaps as another file of SQLite."""
+        sealed = held.sealed.get(file.span)
+        return sealed is not None and sealed.sha256 == file.sha256
 
     def _plan(self, held: Held, valid: Manifest, there: Mapping[str, Stat]) -> tuple[Manifest, dict[str, Span]]:
         """Return the manifest to begin with, and the files to write, oldest first."""

@@ -241,6 +241,45 @@ async def test_overview(store: SqlStore, tmp_path: Path) -> None:
     assert (each.candles, each.sealed, each.start) == (len(OPENS), 288, to_datetime(OPENS[0]))
 
 
+async def test_repair(tmp_path: Path) -> None:
+    """A repair mends what is wrong beside sealed months, and leaves them; a copy of what can be read has them, too."""
+    path = tmp_path / "candles.db"
+    async with SqliteStore(path) as store:
+        await fill(store)
+        await lake.sync(store, tmp_path / "lake")
+        await seal(store, tmp_path / "lake")
+        before = await store.sealed(*KEY, 0, END)
+
+        def harm(connection: Any) -> None:
+            connection.execute("UPDATE candles SET high = -1 WHERE open_time = ?", (OPENS[-1],))
+            connection.execute("DELETE FROM candles WHERE open_time = ?", (OPENS[-9],))
+
+        await store.call(harm)
+    assert {each.kind for each in (await rxcandles.verify(path)).findings} == {"impossible_candle", "wrong_count"}
+    exchange = FakeExchange(OPENS)
+    await rxcandles.repair(path, exchange, rate_limit=None)
+    assert (await rxcandles.verify(path)).findings == ()
+    await rxcandles.repair(path, exchange, rate_limit=None, into=tmp_path / "saved.db")
+    assert (await rxcandles.verify(tmp_path / "saved.db")).findings == ()
+    async with SqliteStore(tmp_path / "saved.db") as store:
+        assert await store.sealed(*KEY, 0, END) == before
+        assert await store.count(*KEY, 0, END) == len(OPENS)
+        with pytest.raises(LakeError, match="from another database"):
+            await lake.sync(store, tmp_path / "lake")
+        [done] = await lake.sync(store, tmp_path / "lake", replace=True)
+        assert (done.sealed, done.written, (await lake.verify(store, tmp_path / "lake")).findings) == (2, 1, ())
+
+
+async def test_a_copy_is_refused(tmp_path: Path) -> None:
+    """A copy to another database would not have the sealed candles, so it is refused."""
+    async with SqliteStore(tmp_path / "candles.db") as store:
+        await fill(store)
+        await lake.sync(store, tmp_path / "lake")
+        await seal(store, tmp_path / "lake")
+    with pytest.raises(SealedError):
+        await rxcandles.copy_candles(tmp_path / "candles.db", tmp_path / "copy.db")
+
+
 # What stays, and why.
 
 

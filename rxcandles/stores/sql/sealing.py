@@ -28,8 +28,10 @@ from rxcandles.stores.sql.transaction import transaction
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, with_trades
 
 __all__ = [
+    "SEALED_COLUMNS",
     "check_unsealed",
     "counted_in",
+    "make_sealed",
     "nth_newest_in",
     "opens_in",
     "read_sealed",
@@ -41,6 +43,10 @@ __all__ = [
     "unsealed_part",
 ]
 
+SEALED_COLUMNS: Final = (
+    "start", "stop", "step", "rows", "revision", "sha256", "place", "sealed_at", "slots",
+)  # fmt: skip
+"""The columns of the table, without the series."""
 _MAKE: Final = (
     "CREATE TABLE sealed (series INTEGER NOT NULL REFERENCES series (id), start INTEGER NOT NULL,"
     " stop INTEGER NOT NULL CHECK (stop > start), step INTEGER NOT NULL, rows INTEGER NOT NULL CHECK (rows >= 0),"
@@ -49,13 +55,15 @@ _MAKE: Final = (
 )
 _WITHIN: Final = "FROM sealed WHERE series = ? AND start < ? AND stop > ?"
 _READ: Final = f"SELECT start, stop, rows, revision, sha256, place, sealed_at {_WITHIN} ORDER BY start"
-_ADD: Final = (
-    "INSERT INTO sealed (series, start, stop, step, rows, revision, sha256, place, sealed_at, slots)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_ADD: Final = f"INSERT INTO sealed (series, {', '.join(SEALED_COLUMNS)}) VALUES (?{', ?' * len(SEALED_COLUMNS)})"
 _OF_SERIES: Final = "FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
 _COVERED: Final = "SELECT count(*) FROM coverage WHERE series = ? AND start <= ? AND stop >= ?"
 _DOUBTED: Final = "SELECT count(*) FROM claims WHERE series = ? AND start < ? AND stop > ?"
+
+
+def make_sealed(connection: Sql) -> None:
+    """Make the table, if it is not there."""
+    make_table(connection, "sealed", _MAKE)
 
 
 def read_sealed(connection: Sql, series: int, start: int, stop: int) -> list[Sealed]:
@@ -266,7 +274,7 @@ def seal_month(
         bits, number = _packed((opened for (opened,) in opens), start, stop, step)
         if number != rows:
             return f"it has {number:,} candles, and the file {rows:,}"
-        make_table(connection, "sealed", _MAKE)
+        make_sealed(connection)
         slots, at = zlib.compress(bits, 9), int(time.time())
         connection.execute(_ADD, (series, start, stop, step, rows, revision, sha256, place, at, slots))
         connection.execute(f"DELETE {_OF_SERIES}", (series, start, stop))
