@@ -145,7 +145,7 @@ def check_output(path: str | Path) -> str:
     """Return ``path``; raise :class:`RequestError` if it is no path, and say what writes to a bucket."""
     if str(path).lower().startswith(("s3:/", "s3a:/")):
         raise RequestError(
-            "path is an address of S3, and an export writes files on this machine; `rxcandles lake sync"
+            "path is an address (s3://…), and an export writes files on this machine; `rxcandles lake sync"
             " s3://BUCKET/PREFIX` keeps Parquet files in a bucket equal to the database"
         )
     return check_path("path", path)
