@@ -138,6 +138,15 @@ def test_seal_and_unseal(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["left"] == [{"month": "2024-01-01T00:00:00Z", "reason": "it has gaps"}]
 
 
+def test_import(capsys: pytest.CaptureFixture[str]) -> None:
+    """A lake is imported like any folder; its manifests are no files of candles."""
+    fill("KRW-xETH")
+    assert main(["lake", "sync", "lake", "--quiet"]) == 0
+    assert main(["import", "lake", "--db", "new.db"]) == 0
+    out, err = capsys.readouterr()
+    assert (sorted(line.split(":")[0] for line in out.splitlines()), err) == (["KRW-BTC 60m"] * 2 + ["KRW-xETH 60m"] * 2, "")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
