@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from rxcandles import lake
-from rxcandles.errors import LakeError
+from rxcandles.errors import LakeError, SealedError
 from rxcandles.lake.s3 import _Bucket
 from rxcandles.lake.target import Target, target_at
 from rxcandles.stores import SqliteStore
@@ -50,6 +50,23 @@ async def test_sync_and_verify(store: SqliteStore, bucket: Any) -> None:
     assert (await lake.verify(store, bucket.address)).findings == ()
     arrow_files(bucket.server).delete_file(f"{bucket.name}/lake/{FOLDER}/2024-02.parquet")
     assert [each.kind for each in (await lake.verify(store, bucket.address)).findings] == ["missing_file"]
+
+
+async def test_seal(store: SqliteStore, bucket: Any) -> None:
+    """Months leave the database for a bucket, and come back from it."""
+    await store.write("KRW-BTC", HOUR, [row(MARCH - 3600)], (JANUARY, MARCH))
+    await lake.sync(store, bucket.address)
+    before = await store.rows("KRW-BTC", HOUR, 0, MARCH, "oldest_first", 9)
+    [done] = await lake.seal(store, bucket.address, older_than="1M")
+    assert (done.months, [each.place for each in await store.sealed("KRW-BTC", HOUR, 0, MARCH)]) == (
+        2,
+        [bucket.address] * 2,
+    )
+    with pytest.raises(SealedError, match=f"only the lake at {bucket.address} has them"):
+        await store.rows("KRW-BTC", HOUR, 0, MARCH, "oldest_first", 9)
+    assert (await lake.verify(store, bucket.address)).findings == ()
+    await lake.unseal(store, bucket.address)
+    assert await store.rows("KRW-BTC", HOUR, 0, MARCH, "oldest_first", 9) == before
 
 
 async def test_kills(store: SqliteStore, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:

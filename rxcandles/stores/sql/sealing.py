@@ -218,7 +218,10 @@ class _Slots:
 def _slots(connection: Sql, series: int, sealed: Sealed) -> _Slots:
     sql = "SELECT step, slots FROM sealed WHERE series = ? AND start = ?"
     step, slots = connection.execute(sql, (series, sealed.start)).fetchone()
-    return _Slots(sealed.start, step, zlib.decompress(slots))
+    try:
+        return _Slots(sealed.start, step, zlib.decompress(slots))
+    except (zlib.error, TypeError) as error:
+        raise StoreError(f"what is kept of the sealed month {to_datetime(sealed.start):%Y-%m} is damaged") from error
 
 
 def _packed(opens: Iterable[int], start: int, stop: int, step: int) -> tuple[bytes, int]:
