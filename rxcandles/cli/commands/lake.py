@@ -124,7 +124,7 @@ def sync(target: str, source: str | None, replace: bool, wanted: Wanted, place: 
         if output.as_json:
             OBJECTS.expect("lake-sync", _SYNCED)
         sync = _Sync(place.db, there, replace, output)
-        done, failures = run_async(sync.all_of(which, source))
+        done, failures = run_async(sync.all_of(which, source), _stopped)
         if output.as_json:
             OBJECTS.show_all(each.to_dict() for each in done)
         elif not output.quiet:
@@ -220,7 +220,7 @@ def seal(
         async def one(store: CandleStore, series: Series) -> list[Sealing]:
             return await seal_lake(store, target, *series[1:], older_than=older_than, dry_run=dry_run)
 
-        done, failures = run_async(_each(place.db, which, source, one))
+        done, failures = run_async(_each(place.db, which, source, one), _stopped)
         if output.as_json:
             OBJECTS.show_all(each.to_dict() for each in done)
         elif not output.quiet:
@@ -270,7 +270,7 @@ def unseal(target: str, source: str | None, wanted: Wanted, place: Place, output
         async def one(store: CandleStore, series: Series) -> list[Unsealed]:
             return await unseal_lake(store, target, *series[1:], since=since, until=until)
 
-        done, failures = run_async(_each(place.db, which, source, one))
+        done, failures = run_async(_each(place.db, which, source, one), _stopped)
         if output.as_json:
             OBJECTS.show_all(each.to_dict() for each in done)
         elif not output.quiet:
@@ -299,6 +299,10 @@ async def _each(
                 except SeriesError as error:
                     failures.append(str(error))
     return done, failures
+
+
+def _stopped() -> str:
+    return "stopped; what was done stays, and the same command does the rest"
 
 
 def _begun(wanted: Wanted, place: Place, target: str) -> tuple[Which, Target]:
