@@ -7,11 +7,13 @@ straight into columns, so a million candles take little longer than reading them
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from rxcandles.interchange.columns import column_names, columns_of, record_batches, schema_of
+from rxcandles.interchange.cache.months import stored_batches
+from rxcandles.interchange.columns import column_names, columns_of, record_batches, regrouped, schema_of
 from rxcandles.model import CandleData
+from rxcandles.modes.sequence import CandleSequence
 from rxcandles.util.arguments import check_choice, check_count
 from rxcandles.util.extras import need
 
@@ -47,7 +49,7 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
     (120, ['open_time', 'open', 'high'])
     """
     schema = schema_of(column_names(candles))
-    return need("pyarrow", "arrow").Table.from_batches(list(record_batches(columns_of(candles), schema, BATCH)), schema)
+    return need("pyarrow", "arrow").Table.from_batches(list(_batches(candles, schema, BATCH)), schema)
 
 
 def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
@@ -129,9 +131,18 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
 async def _in_batches(
     candles: Sequence[CandleData], schema: pyarrow.Schema, size: int, make: Callable[[Any], Any]
 ) -> AsyncIterator[Any]:
-    batches = record_batches(columns_of(candles), schema, size)
+    batches = regrouped(_batches(candles, schema, size), size)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield make(batch)
+
+
+def _batches(candles: Sequence[CandleData], schema: pyarrow.Schema, size: int) -> Iterator[pyarrow.RecordBatch]:
+    """Iterate over the rows, of copies where there are some; batches of ``size`` or less may have to be joined."""
+    stretch = candles.stretch() if isinstance(candles, CandleSequence) else None
+    if stretch is None:
+        return record_batches(columns_of(candles), schema, size)
+    reader, start, stop = stretch
+    return stored_batches(reader, schema, start, stop, size)
 
 
 def _pandas(table: Any) -> pandas.DataFrame:
