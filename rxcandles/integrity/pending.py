@@ -17,7 +17,7 @@ import attrs
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.stores.sql.conditions import is_span
 from rxcandles.stores.sql.connection import Sql, drop_table, has_table, make_table
 from rxcandles.stores.sql.impossible import impossible_slots
@@ -69,7 +69,7 @@ _SQL: Final[Mapping[Matter, _Sql]] = {
 class Pending:
     """What is recorded in a store's file; reads and writes in the store's thread."""
 
-    _store: SqliteStore
+    _store: SqlStore
 
     async def unsettled(self, matter: Matter) -> dict[Series, SpanSet]:
         """Return the spans still to be fetched, or asked for again, by series of the store's exchange."""

@@ -56,7 +56,7 @@ def open(
     name: str | None = None,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
-    durability: Durability = "normal",
+    durability: Durability | None = None,
     busy_timeout: float = 10.0,
     tz: Zone | None = None,
     retry: Retry | None = None,

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from rxcandles.errors import RequestError
 from rxcandles.util.extras import need
 
-__all__ = ["connection_words", "is_postgres", "secrets_of", "shown_address"]
+__all__ = ["Address", "connection_words", "is_postgres", "secrets_of", "shown_address"]
 
 _SCHEME: Final = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
 _SECRET: Final = ("password", "sslpassword", "passfile", "oauth_client_secret")
@@ -24,6 +24,22 @@ _USUAL: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+
+
+class Address(str):
+    """An address as it may be shown: the text has no password, and ``url`` is the whole."""
+
+    __slots__ = ("url",)
+    url: str
+
+    @classmethod
+    def of(cls, url: object) -> Address:
+        """Return the address, which may be one already."""
+        if isinstance(url, Address):
+            return url
+        address = cls(shown_address(str(url)))
+        address.url = str(url)
+        return address
 
 
 def is_postgres(path: object) -> bool:

@@ -10,7 +10,7 @@ from rxcandles.events import MigrateEvent, log_event
 from rxcandles.stores.postgres.schema import LOCK, MIGRATIONS, SCHEMA, VERSION
 from rxcandles.stores.postgres.session import Session
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "version_of"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -33,11 +33,12 @@ def prepare(session: Session) -> None:
     * ``SchemaError`` if they are of a newer version, or the schema is another program's.
     * ``StoreError`` if this role may not make them, or the server is too old.
     """
-    if _version(session) < VERSION:
+    if version_of(session) < VERSION:
         _migrate(session)
 
 
-def _version(session: Session) -> int:
+def version_of(session: Session) -> int:
+    """Return the version of its tables; 0 if there are none."""
     there, full, ours, allowed, server, database, role = session.native(_STATE, (SCHEMA,) * 5).fetchone()
     if server < _OLDEST:
         raise StoreError(f"{session.name}: the server is PostgreSQL {server // 10_000}; rxcandles needs 13 or later")
@@ -64,7 +65,7 @@ def _migrate(session: Session) -> None:
     lock = f"SELECT pg_advisory_xact_lock({LOCK}, -1)"
     with session.block(lock):
         # Read again, since another process may have migrated it meanwhile.
-        before = _version(session)
+        before = version_of(session)
         if before == 0:
             session.native(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             _extend(session)

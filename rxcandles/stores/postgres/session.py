@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import count
 from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 
 from rxcandles.errors import StoreError
@@ -14,6 +16,7 @@ from rxcandles.events import ReconnectEvent, log_event
 from rxcandles.stores.postgres.address import connection_words, secrets_of, shown_address
 from rxcandles.stores.postgres.dialect import translate
 from rxcandles.stores.postgres.errors import is_again, is_lost, server_error
+from rxcandles.stores.postgres.parts import Parts
 from rxcandles.stores.postgres.schema import LOCK, SCHEMA
 from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sql.connection import Found
@@ -35,6 +38,8 @@ _STAGED: Final = (
     + ", ".join(f"{name} {'int8' if name == 'timestamp' else 'float8'}" for name in COLUMNS[1:])
     + ", place int8, other text) ON COMMIT DROP"
 )
+_OPEN_ANSWERS: Final = 16
+"""Answers that are read by parts at the same time."""
 _ATTEMPTS: Final = 10
 """How often a work is repeated because it met another transaction."""
 
@@ -73,6 +78,7 @@ class Session:
     * ``durable``: whether a commit waits until the server's disk has it.
     * ``lock_timeout``: seconds that a write waits for others that write to the same series.
     * ``patience``: seconds that a work waits for a server that is away.
+    * ``by_parts``: whether answers in a transaction, which then only reads, are kept a part at a time.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Session:
         durable: bool = True,
         lock_timeout: float = 10.0,
         patience: float = 60.0,
+        by_parts: bool = False,
     ) -> None:
         self.name = shown_address(url)
         self.durable = durable
@@ -94,6 +101,9 @@ class Session:
         self._connection: Any = None
         self._pooled = False
         self._inside = False
+        self._by_parts = by_parts
+        self._numbers = count()
+        self._answers: deque[Parts] = deque(maxlen=_OPEN_ANSWERS)
         self._left = threading.Event()
 
     # Life
@@ -137,7 +147,12 @@ class Session:
     def close(self) -> None:
         """Close the connection, in its thread."""
         connection, self._connection = self._connection, None
+        self._inside = False
         if connection is not None:
+            for answer in self._answers:
+                with suppress(self._psycopg.Error):
+                    answer.close()
+            self._answers.clear()
             with suppress(self._psycopg.Error):
                 connection.close()
 
@@ -205,7 +220,13 @@ class Session:
 
     def execute(self, sql: str, parameters: Any = (), /) -> Found:
         """Run one statement."""
-        return self.native(translate(sql), parameters)
+        if not self._by_parts or not self._inside:
+            return self.native(translate(sql), parameters)
+        cursor = self._connection.cursor(f"rxcandles_{next(self._numbers)}")
+        if len(self._answers) == _OPEN_ANSWERS:
+            self._answers.popleft().close()
+        self._answers.append(Parts(cursor.execute(translate(sql), parameters, binary=True)))
+        return self._answers[-1]
 
     def native(self, sql: str, parameters: Any = None, *, binary: bool = True) -> Found:
         """Run one statement in PostgreSQL's own words, with psycopg's marks for parameters."""

@@ -7,7 +7,7 @@ from typing import Any, Self, get_args
 
 from rxcandles.model.moments import Zone
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.stores.postgres.address import is_postgres, shown_address
+from rxcandles.stores.postgres.address import Address, connection_words, is_postgres
 from rxcandles.stores.postgres.preparing import prepare
 from rxcandles.stores.postgres.reader import MarkedPostgresReader, PostgresReader
 from rxcandles.stores.postgres.session import Session
@@ -62,11 +62,13 @@ class PostgresStore(SqlStore):
     ) -> None:
         if not is_postgres(url):
             raise refusal("url", "…", "give an address, such as postgresql://user@host/database")
-        super().__init__(shown_address(url), exchange, tz)
+        address = Address.of(url)
+        connection_words(address.url)
+        super().__init__(address, exchange, tz)
         check_choice("durability", durability, get_args(Durability))
         self._session = partial(
             Session,
-            url,
+            address.url,
             durable=durability == "full",
             lock_timeout=check_number("busy_timeout", busy_timeout, 0, 3600),
             patience=check_number("patience", patience, 0, 86_400),

@@ -17,7 +17,7 @@ from rxcandles.stores.sqlite.reader import MarkedReader, SqliteReader, row_size
 from rxcandles.util.arguments import check_choice, check_count, check_number, check_path, refusal
 from rxcandles.util.files import temporary_folder
 
-__all__ = ["CACHE", "SqliteFile"]
+__all__ = ["CACHE", "SqliteFile", "cache_size"]
 
 CACHE: Final = 2_000_000_000
 """Most bytes of the cache of a database, unless another number is given."""
@@ -44,7 +44,8 @@ class SqliteFile(SqlBase):
         check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability
         self._database = str(Path(path).absolute())
-        self._cache = _cache_size(cache) if self.path != ":memory:" else 0
+        size = cache_size(cache)
+        self._cache = 0 if self.path == ":memory:" else size
         self._folder = ExitStack()
 
     @classmethod
@@ -116,7 +117,7 @@ class SqliteFile(SqlBase):
         return cast(Connection, self._open).file
 
 
-def _cache_size(cache: bool | int) -> int:
+def cache_size(cache: bool | int) -> int:
     """Return the most bytes of the cache; 0 for none."""
     if isinstance(cache, bool):
         return CACHE * cache
