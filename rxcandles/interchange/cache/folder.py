@@ -120,15 +120,14 @@ class Folder:
             number = os.open(path, _OLD | _ITSELF)
         except OSError:
             return None
-        file = os.fdopen(number, "rb", buffering=0)
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            file.close()
+            os.close(number)
             return None
         if abs(time.time() - status.st_mtime) > FRESH / 10:
             with suppress(OSError):
                 os.utime(path)
-        return file, status.st_size
+        return os.fdopen(number, "rb", buffering=0), status.st_size
 
     def remove(self, name: str) -> None:
         """Remove a file."""
