@@ -190,7 +190,11 @@ class Folder:
             self._share(self._path, self._mode | (self._mode & 0o444) >> 2)
         path = os.path.join(self._path, name)
         file = os.fdopen(os.open(path, _NEW | _ITSELF, 0o600), "wb", buffering=0)
-        self._share(path, self._mode)
+        try:
+            self._share(path, self._mode)
+        except OSError:  # it may be gone already
+            file.close()
+            raise
         return file
 
     def _share(self, path: str, mode: int) -> None:

@@ -167,7 +167,7 @@ class _Copying(ExitStack):
     def add(self, batch: pyarrow.RecordBatch) -> None:
         """Write rows, unless there are too few of them, or no room."""
         if self._writer is None and self.is_wanted:
-            self.is_wanted = batch.num_rows >= SMALLEST and self._folder.has_room()
+            self.is_wanted = batch.num_rows >= min(SMALLEST, PART) and self._folder.has_room()
         if not self.is_wanted:
             return
         try:
