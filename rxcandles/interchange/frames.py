@@ -1,7 +1,8 @@
 """Candles as data frames of pandas, polars and Arrow.
 
-They are oldest first, whatever the order of the candles, with times in UTC. Stored candles go from SQLite's rows
-straight into columns, so a million candles take little longer than reading them.
+They are oldest first, whatever the order of the candles, with times in UTC. Stored candles go from the database's rows
+straight into columns, so a million candles take little longer than reading them; and whole months that have not changed
+come from copies of them (``cache.months``), as fast as from a file.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
     * ``candles``: a list, or a sequence such as :func:`stored_candles` returns, in any order.
 
     It takes 64 bytes a candle and blocks while it reads; in an event loop, use :func:`in_batches`.
+
+    The first frame of stored candles leaves copies of the months that are over in ``candles.db.cache`` beside the file,
+    and the next is made from those that have not changed since: a million candles in a tenth of a second. A month that
+    is not over is copied once it is read a second time without a change. The folder has at most 2 GB, 20 bytes a
+    candle; what was not used for longest goes first, and all of it may be deleted at any time. ``cache=False``, of
+    :func:`connect` and others, keeps none; nor does a file in the folder's place, for all programs.
 
     Raises:
 
@@ -106,7 +113,8 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
     * ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
     * ``size``: rows of a batch; the last may be shorter.
 
-    One batch is in memory at a time, 64 bytes a candle; a thread fills it. The columns are those of :func:`to_arrow`.
+    One batch is in memory at a time, 64 bytes a candle, and up to 50,000 candles more where months are copied or come
+    from copies; a thread reads them. The columns are those of :func:`to_arrow`.
     When cancelled, it returns at once; the batch under way ends in its thread and is dropped.
 
     Raises, before anything is read:

@@ -44,6 +44,7 @@ EXAMPLES = int(os.environ.get("RXCANDLES_EXAMPLES", "5"))
 
 days = st.integers(0, DAYS - 1)
 symbols = st.sampled_from(SYMBOLS)
+places = st.integers(0, 1000)
 
 
 def opened(day: int) -> int:
@@ -110,7 +111,7 @@ class CopiedMonths(RuleBasedStateMachine):
 
     def _files(self) -> list[Path]:
         there = sorted(self._cache.iterdir()) if self._cache.is_dir() else []
-        return [each for each in there if not each.is_dir()]
+        return [each for each in there if each.is_file() and not each.is_symlink()]
 
     @invariant()
     def frames_are_the_rows(self) -> None:
@@ -218,52 +219,54 @@ class CopiedMonths(RuleBasedStateMachine):
 
     # What happens to the copies
 
-    def _harm(self, harmed: st.DataObject, harm: Callable[[Path], object]) -> None:
-        if files := self._files():
-            harm(harmed.draw(st.sampled_from(files)))
+    def _file(self, which: int) -> Path | None:
+        """One of the files; revisions are random, so which there are must not decide what is drawn."""
+        files = self._files()
+        return files[which % len(files)] if files else None
 
-    @rule(harmed=st.data())
-    def delete(self, harmed: st.DataObject) -> None:
-        self._harm(harmed, lambda path: path.unlink())
+    @rule(which=places)
+    def delete(self, which: int) -> None:
+        if path := self._file(which):
+            path.unlink()
 
     @rule()
     def delete_all(self) -> None:
         shutil.rmtree(self._cache, ignore_errors=True)
 
-    @rule(harmed=st.data(), share=st.floats(0, 1))
-    def cut_short(self, harmed: st.DataObject, share: float) -> None:
-        self._harm(harmed, lambda path: os.truncate(path, int(path.stat().st_size * share)))
+    @rule(which=places, share=st.floats(0, 1))
+    def cut_short(self, which: int, share: float) -> None:
+        if path := self._file(which):
+            os.truncate(path, int(path.stat().st_size * share))
 
-    @rule(harmed=st.data(), share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-    def flip(self, harmed: st.DataObject, share: float, bit: int) -> None:
-        def harm(path: Path) -> None:
-            data = bytearray(path.read_bytes())
-            if data:
-                data[int(len(data) * share)] ^= 1 << bit
-                path.write_bytes(data)
+    @rule(which=places, share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+    def flip(self, which: int, share: float, bit: int) -> None:
+        path = self._file(which)
+        if path and (data := bytearray(path.read_bytes())):
+            data[int(len(data) * share)] ^= 1 << bit
+            path.write_bytes(data)
 
-        self._harm(harmed, harm)
-
-    @rule(harmed=st.data())
-    def rename(self, harmed: st.DataObject) -> None:
+    @rule(which=places, other=places, keeps_sum=st.booleans())
+    def rename(self, which: int, other: int, keeps_sum: bool) -> None:
         """A copy takes another's name, or only the part of it that says which month it is."""
+        path, known = self._file(which), self._file(other)
+        if path and known:
+            names = path.name.split("."), known.name.split(".")
+            keeps_sum = keeps_sum and len(names[0]) == len(names[1]) == 5
+            path.replace(path.with_name(".".join(names[1][:3] + names[0][3:]) if keeps_sum else known.name))
 
-        def harm(path: Path) -> None:
-            other = harmed.draw(st.sampled_from(self._files()))
-            names = path.name.split("."), other.name.split(".")
-            keeps = harmed.draw(st.sampled_from([0, 3])) if len(names[0]) == len(names[1]) == 5 else 0
-            name = ".".join(names[1][:keeps] + names[0][keeps:]) if keeps else other.name
-            path.replace(path.with_name(name))
+    @rule(which=places, other=places)
+    def swap(self, which: int, other: int) -> None:
+        path, known = self._file(which), self._file(other)
+        if path and known:
+            mine, theirs = path.read_bytes(), known.read_bytes()
+            path.write_bytes(theirs)
+            known.write_bytes(mine)
 
-        self._harm(harmed, harm)
-
-    @rule(harmed=st.data())
-    def put_something_there(self, harmed: st.DataObject) -> None:
-        """A link, a pipe or a folder is where a copy was."""
-
-        def harm(path: Path) -> None:
+    @rule(which=places, kind=st.sampled_from(["link", "pipe", "folder", "text"]))
+    def put_something_there(self, which: int, kind: str) -> None:
+        """A link, a pipe, a folder or a text is where a copy was."""
+        if path := self._file(which):
             path.unlink()
-            kind = harmed.draw(st.sampled_from(["link", "pipe", "folder", "text"]))
             if kind == "link":
                 path.symlink_to(self._path)
             elif kind == "pipe":
@@ -272,8 +275,6 @@ class CopiedMonths(RuleBasedStateMachine):
                 path.mkdir()
             else:
                 path.write_text("text")
-
-        self._harm(harmed, harm)
 
     @rule(symbol=symbols, after=st.integers(0, 3000))
     def die_while_copying(self, symbol: str, after: int) -> None:
