@@ -7,24 +7,20 @@ machine's mood, so ratios are taken within a turn.
 from __future__ import annotations
 
 import argparse
-import sys
+import shutil
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from profiling.support.harness import machine, run_program, table
+from profiling.support.harness import machine, measured, table
 from profiling.support.stored import filled
 
 
-async def _turn(database: str, candles: int) -> dict[str, Any]:
+async def _turn(database: str, parquet: str, candles: int) -> dict[str, float]:
     import gc
-    import shutil
     import time
     from collections.abc import Callable
     from datetime import timedelta
-    from pathlib import Path
-    from typing import Any
 
     import pandas
 
@@ -37,45 +33,39 @@ async def _turn(database: str, candles: int) -> dict[str, Any]:
             beginning = to_datetime(0)
             return rxcandles.stored_candles(store, "KRW-BTC", "1m", beginning, beginning + timedelta(minutes=candles))
 
-    def timed(name: str, work: Callable[[], Any]) -> Any:
+    def timed(name: str, work: Callable[[], object]) -> None:
         began = time.perf_counter()
-        made = work()
-        seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
-        return made
+        made.append(work())
+        took[name] = min(took.get(name, 1e9), time.perf_counter() - began)
+        del made[:-2]  # the one before is there, too, as in a notebook
 
-    seconds: dict[str, float] = {}
+    took: dict[str, float] = {}
+    made: list[object] = []
     copied, plain = await opened(True), await opened(False)
     schema = schema_of(copied.fields)
-    list(record_batches(columns_of(plain[:2000]), schema, 1000))
-    rxcandles.to_pandas(plain[:2000])
+    rxcandles.to_pandas(plain[:2000]).reset_index().to_parquet(parquet)
+    pandas.read_parquet(parquet)  # now all is imported
 
-    frame = timed("to_pandas, first", lambda: rxcandles.to_pandas(copied))
-    size = sum(each.stat().st_size for each in Path(f"{database}.cache").iterdir())
-    again = timed("to_pandas, second", lambda: rxcandles.to_pandas(copied))
-    assert again.equals(frame)
-    parquet = Path(database).with_suffix(".parquet")
-    frame.reset_index().to_parquet(parquet)
-    del frame, again
+    timed("to_pandas, first", lambda: rxcandles.to_pandas(copied))
+    timed("to_pandas, second", lambda: rxcandles.to_pandas(copied))
+    rxcandles.to_pandas(copied).reset_index().to_parquet(parquet)
     for _ in range(3):
         timed("pandas.read_parquet", lambda: pandas.read_parquet(parquet))
         timed("to_pandas, later", lambda: rxcandles.to_pandas(copied))
-        began = time.perf_counter()
-        rxcandles.to_pandas(await opened(True))
-        name = "opening, stored_candles and to_pandas, later"
-        seconds[name] = min(seconds.get(name, 1e9), time.perf_counter() - began)
         timed("to_polars, later", lambda: rxcandles.to_polars(copied))
         timed("to_arrow, later", lambda: rxcandles.to_arrow(copied))
+        began = time.perf_counter()
+        again = await opened(True)
+        timed("to_pandas, later", lambda: rxcandles.to_pandas(again))  # noqa: B023
+        name = "the same with opening the store and counting the candles"
+        took[name] = min(took.get(name, 1e9), time.perf_counter() - began)
     for _ in range(2):
         timed("SQLite, a page a statement", lambda: list(record_batches(columns_of(plain), schema, 100_000)))
-        timed("SQLite, one statement for 50,000", lambda: rxcandles.to_arrow(plain))
+        timed("SQLite, a statement for 50,000", lambda: rxcandles.to_arrow(plain))
         gc.disable()
-        timed("the same without gc", lambda: rxcandles.to_arrow(plain))
+        timed("the same without the garbage collector", lambda: rxcandles.to_arrow(plain))
         gc.enable()
-    shutil.rmtree(f"{database}.cache")
-    return {
-        "took": seconds,
-        "bytes": {"copies": size, "Parquet": parquet.stat().st_size, "database": Path(database).stat().st_size},
-    }
+    return took
 
 
 def main(arguments: list[str]) -> int:
@@ -84,23 +74,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder, "candles.db")
+        database, parquet, copies = (Path(folder, f"candles.{kind}") for kind in ("db", "parquet", "db.cache"))
         filled(database, options.candles)
-        turns = [
-            run_program([sys.executable, "-c"], _turn, str(database), options.candles) for _ in range(options.turns)
-        ]
-    rows = []
-    for name in turns[0]["took"]:
-        took = [each["took"] for each in turns]
-        rows.append(
-            {
-                "what": name,
-                "s": median(each[name] for each in took),
-                "first / it": median(each["to_pandas, first"] / each[name] for each in took),
-                "it / read_parquet": median(each[name] / each["pandas.read_parquet"] for each in took),
-            }
-        )
-    sizes = ", ".join(f"{name} {size / options.candles:.1f}" for name, size in turns[0]["bytes"].items())
+        turns = []
+        for _ in range(options.turns):
+            turns.append(measured(_turn, str(database), str(parquet), options.candles))
+            files = {"copies": list(copies.iterdir()), "Parquet": [parquet], "database": [database]}
+            sizes = ", ".join(
+                f"{name} {sum(each.stat().st_size for each in paths) / options.candles:.1f}"
+                for name, paths in files.items()
+            )
+            shutil.rmtree(copies)
+    rows = [
+        {
+            "what": name,
+            "s": median(each[name] for each in turns),
+            "first / it": median(each["to_pandas, first"] / each[name] for each in turns),
+            "it / read_parquet": median(each[name] / each["pandas.read_parquet"] for each in turns),
+        }
+        for name in turns[0]
+        if name not in ("seconds", "cpu", "rss_mb")
+    ]
     title = f"{options.candles:,} stored candles, median of {options.turns} turns; bytes a candle: {sizes}. {machine()}"
     print(table(title, rows))
     return 0

@@ -43,7 +43,7 @@ APART = {
 ROOMS_WITHIN: dict[str, tuple[set[str], ...]] = {
     "interchange": (
         {"columns", "vocabulary"},
-        {"cache"},
+        {"cache", "filling"},
         {"frames", "output"},
         {"tools"},
         {"reading", "writing"},
