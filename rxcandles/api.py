@@ -52,6 +52,7 @@ from rxcandles.interchange import (
     to_polars,
     to_pyupbit,
 )
+from rxcandles.interchange.copying import CopiedSeries, CopyReport, copy_candles
 from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.live.feed import Feed
@@ -98,8 +99,10 @@ from rxcandles.ports import (
     Frame,
     FrameStream,
     Market,
+    Month,
     Page,
     RateLimiter,
+    Revised,
     Series,
     Streaming,
     StreamRules,
@@ -107,6 +110,7 @@ from rxcandles.ports import (
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.stores.cells import CoverageCell, coverage_cells
 from rxcandles.stores.overview import SeriesOverview, overview
+from rxcandles.stores.postgres.store import PostgresStore
 from rxcandles.util.monitor import MemoryMonitor, Timer
 from rxcandles.version import VERSION
 
@@ -137,6 +141,8 @@ __all__ = [
     "ConfirmTimes",
     "ConnectionFailedError",
     "ContradictionError",
+    "CopiedSeries",
+    "CopyReport",
     "CoverageCell",
     "Covered",
     "Exchange",
@@ -172,6 +178,7 @@ __all__ = [
     "MarketStats",
     "MemoryLimitError",
     "MemoryMonitor",
+    "Month",
     "NoCandle",
     "NoTrade",
     "OpenedProvider",
@@ -179,6 +186,7 @@ __all__ = [
     "Outage",
     "Page",
     "PassingError",
+    "PostgresStore",
     "ProgressBar",
     "ProgressUpdate",
     "ProvisionalSpan",
@@ -191,6 +199,7 @@ __all__ = [
     "RequestRejectedError",
     "ResampledCandle",
     "Retry",
+    "Revised",
     "RevisedUpdate",
     "Row",
     "RowWithTrades",
@@ -227,6 +236,7 @@ __all__ = [
     "WrongServerError",
     "check_imported",
     "connect",
+    "copy_candles",
     "coverage_cells",
     "export_candles",
     "get_ohlcv",
