@@ -71,8 +71,9 @@ def get_ohlcv(
       says which candles are the exchange's.
     * ``cache``: False keeps no copies for the next frame (see :func:`to_arrow`); a number is the most bytes of them.
 
-    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, up to 128 bytes
-    each. It blocks until all of them are there; Ctrl-C stops it and keeps what was stored.
+    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, 64 bytes each,
+    up to 128 while several symbols are joined. It blocks until all of them are there; Ctrl-C stops it and keeps what
+    was stored.
 
     Raises:
 
