@@ -60,11 +60,10 @@ def written(database: str, durability: str, writers: int, pages: int, *, same: b
     with ProcessPoolExecutor(writers, get_context("forkserver")) as pool:
         list(pool.map(time.sleep, [0.2] * writers))
         began = time.perf_counter()
+        names = ["KRW-BTC" if same else f"KRW-{at}" for at in range(writers)]
         jobs = [
-            pool.submit(
-                _write, database, durability, "KRW-BTC" if same else f"KRW-{at}", list(range(at, pages, writers))
-            )
-            for at in range(writers)
+            pool.submit(_write, database, durability, name, list(range(at, pages, writers)))
+            for at, name in enumerate(names)
         ]
         for job in jobs:
             job.result()
@@ -117,7 +116,7 @@ def killed(server: Server, database: str, kills: int) -> dict[str, Any]:
                 told[number] = await store.write("KRW-BTC", MINUTE, page, (page[-1].open_time, page[0].open_time + 60))
                 number += 4
 
-    threads = [threading.Thread(target=lambda at=at: asyncio.run(writer(at))) for at in range(4)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda at=at: asyncio.run(writer(at))) for at in range(4)]
     for thread in threads:
         thread.start()
     luck = random.Random(5)
@@ -188,15 +187,10 @@ def _measure(server: Server, options: argparse.Namespace) -> None:
                         where = "one series" if same else "a series each"
                         key = (f"{writers} writer{'s' * (writers > 1)}, {where}", kind, durability)
                         found.setdefault(key, []).append(speed)
-        lines = [
-            {
-                "": what,
-                "store": kind,
-                "durability": durability,
-                "candles a second": ", ".join(f"{each:,.0f}" for each in all_of),
-            }
-            for (what, kind, durability), all_of in found.items()
-        ]
+        lines: list[dict[str, Any]] = []
+        for (what, kind, how), speeds in found.items():
+            said = ", ".join(f"{each:,.0f}" for each in speeds)
+            lines.append({"": what, "store": kind, "durability": how, "candles a second": said})
         say(table(f"Writing {options.pages:,} pages of {PAGE}. {machine()}", lines) + "\n")
 
         both = {kind: fresh(kind) for kind in ("SQLite", "PostgreSQL")}

@@ -46,7 +46,7 @@ ROOMS_WITHIN: dict[str, tuple[set[str], ...]] = {
         {"cache", "filling"},
         {"frames", "output"},
         {"tools"},
-        {"reading", "writing"},
+        {"reading", "writing", "copying"},
         {""},
         {"ohlcv"},
     ),
