@@ -117,8 +117,8 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
     * ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
     * ``size``: rows of a batch; the last may be shorter.
 
-    One batch is in memory at a time, 64 bytes a candle, and up to 50,000 candles more where months are copied or come
-    from copies; a thread reads them. The columns are those of :func:`to_arrow`.
+    One batch is in memory at a time, 64 bytes a candle, and some 30 MB where months are copied or come from copies; a
+    thread reads them. The columns are those of :func:`to_arrow`.
     When cancelled, it returns at once; the batch under way ends in its thread and is dropped.
 
     Raises, before anything is read:

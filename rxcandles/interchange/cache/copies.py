@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 from zlib import crc32
 
@@ -17,7 +18,7 @@ from rxcandles.util.extras import need
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["PART", "BadCopyError", "CopyWriter", "read_copy"]
+__all__ = ["PART", "BadCopyError", "CopyWriter", "has_parquet", "read_copy"]
 
 PART: Final = 50_000
 """Rows that are read and written at a time: 3 MB."""
@@ -28,6 +29,15 @@ _REPEATED: Final = ["open", "high", "low", "close"]
 _AT_ONCE: Final = 8_000_000
 """Bytes of a file that is read at once; a month of minutes has 1 MB, one of seconds 60 MB."""
 _SOME: Final = 1 << 20
+
+
+def has_parquet() -> bool:
+    """Return whether pyarrow knows Parquet; some builds leave it out."""
+    try:
+        import_module("pyarrow.parquet")
+    except ImportError:
+        return False
+    return True
 
 
 class BadCopyError(Exception):
@@ -104,7 +114,7 @@ def read_copy(
             if held != {**about, "rows": copy.metadata.num_rows} or not copy.schema_arrow.equals(schema):
                 raise BadCopyError(f"it is about {held}")
             for number in range(copy.num_row_groups):
-                yield from copy.read_row_group(number).combine_chunks().to_batches()
+                yield from copy.read_row_group(number, use_threads=False).combine_chunks().to_batches()
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise BadCopyError(str(error)) from error
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from rxcandles.interchange.cache.copies import PART, BadCopyError, CopyWriter, read_copy
+from rxcandles.interchange.cache.copies import PART, BadCopyError, CopyWriter, has_parquet, read_copy
 from rxcandles.interchange.cache.folder import Folder
 from rxcandles.interchange.columns import MICROSECONDS, gathering, record_batches
 from rxcandles.model.timeframe import Timeframe
@@ -48,7 +48,7 @@ def stored_batches(
     size = min(max(size, PAGE), PART)
     place: CachePlace | None = getattr(reader, "cache", None)
     length = 0 if place is None else Timeframe.of(place.series.timeframe).seconds
-    if place is not None and 0 < SMALLEST * length <= min(_LONGEST, stop - start):
+    if place is not None and 0 < SMALLEST * length <= min(_LONGEST, stop - start) and has_parquet():
         folder = Folder(place, schema.names)
         if folder.usable:
             yield from _Months(reader, schema, folder, size).batches(start, stop)
