@@ -19,6 +19,8 @@ from typing import Any
 
 import pyarrow
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 import rxcandles
@@ -411,6 +413,34 @@ async def test_damage(store: SqliteStore, path: Path) -> None:
     for name, value in {"symbol": "KRW-ETH", "timeframe": "30m", "revision": 5, "month": "2024-02"}.items():
         with pytest.raises(copies.BadCopyError, match="about"):
             opened(data, **{name: value})
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(*[numbers] * 6, st.integers(0, 2**53), *[st.none() | numbers] * 3), min_size=1, max_size=30),
+    st.integers(1, 9),
+)
+def test_every_bit(rows: list[tuple[Any, ...]], size: int) -> None:
+    """Whatever a candle has comes back from a copy bit by bit, also what is missing, in parts of any length."""
+    schema = schema_of(row_fields("1d"))
+    columns: list[Any] = [[day * 86_400 * 10**6 for day in range(len(rows))], *zip(*rows, strict=True)]
+    arrays = [pyarrow.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    table = pyarrow.Table.from_arrays(arrays, schema=schema)
+    file = io.BytesIO()
+    writer = copies.CopyWriter(file, schema)
+    for batch in table.to_batches(size):
+        writer.add(batch)
+    total = writer.finish({"month": "2024-01"})
+    file.seek(0)
+    found = list(copies.read_copy(file, len(file.getvalue()), total, schema, {"month": "2024-01"}))
+    assert [len(batch) for batch in found] == [len(batch) for batch in table.to_batches(size)]
+    again = pyarrow.Table.from_batches(found)
+    assert again.equals(table)
+    for mine, theirs in zip(again.columns[1:], table.columns[1:], strict=True):
+        assert list(map(str, mine.to_pylist())) == list(map(str, theirs.to_pylist()))  # 0.0 is not -0.0
 
 
 async def test_another_month_s_name(store: SqliteStore, path: Path, fetched: list[int]) -> None:

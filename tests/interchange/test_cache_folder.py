@@ -183,6 +183,14 @@ def test_not_ours(database: Path, kind: str, caplog: pytest.LogCaptureFixture, m
     assert len(list((elsewhere if elsewhere.exists() else beside).iterdir())) == 1
 
 
+def test_system_without_owners(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files have no owner, the folder is used."""
+    monkeypatch.delattr(os, "geteuid")
+    there = folder_of(database)
+    assert keep(there, MONTHS[0])
+    assert folder_of(database).copies(MONTHS[0]) == there.copies(MONTHS[0])
+
+
 def test_another_group(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that can't be given to the database's group is not the writer's group's either."""
     database.chmod(0o664)

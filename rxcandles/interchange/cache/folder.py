@@ -75,7 +75,7 @@ class Folder:
             return
         if not stat.S_ISDIR(there.st_mode):
             self.give_up("that is not a folder")
-        elif there.st_uid not in (database.st_uid, os.geteuid()) or there.st_mode & ~self._mode & 0o022:
+        elif there.st_uid not in (database.st_uid, _user()) or there.st_mode & ~self._mode & 0o022:
             self.give_up("others may write to the folder who may not write to the database")
         else:
             for name in names:
@@ -235,6 +235,11 @@ class Folder:
         _, size, name = files.pop()
         self.remove(name)
         return size
+
+
+def _user() -> int:
+    """Return the number of this user, which is 0 where files have no owner (Windows)."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def _digits(month: Month) -> str:
