@@ -6,7 +6,6 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ MONTHS = [
     Month(start, start + 28 * 86_400, number + 1)
     for number, start in enumerate(range(0, 20 * 32 * 86_400, 32 * 86_400))
 ]
-
-
-@pytest.fixture(autouse=True)
-def untold() -> Iterator[None]:
-    folder._TOLD.clear()
-    yield
-    folder._TOLD.clear()
 
 
 @pytest.fixture
