@@ -32,7 +32,7 @@ def row(slot: int, price: float = 100.5) -> Row:
 @pytest.fixture(params=["file", "memory", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleStore]:
     if request.param == "postgres":
-        made: SqlStore = PostgresStore(request.getfixturevalue("postgres_url"))
+        made: SqlStore = PostgresStore(request.getfixturevalue("shared_postgres_url"))
     else:
         made = SqliteStore(tmp_path / "candles.db" if request.param == "file" else ":memory:")
     async with made as opened:
