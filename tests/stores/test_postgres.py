@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -377,3 +379,27 @@ async def test_frames(postgres_url: str, tmp_path: Path, trades: bool, monkeypat
         other.execute("UPDATE rxcandles.candles SET high = 'NaN' WHERE open_time = 600")
     with pytest.raises(OddRowError, match="has a candle whose high is no finite number"):
         rxcandles.to_arrow(candles)
+
+
+LEFT_OPEN = """
+import asyncio, sys
+from rxcandles import PostgresStore
+
+async def main():
+    global store
+    store = await PostgresStore.open(sys.argv[1])
+
+asyncio.run(main())
+"""
+
+
+def test_left_open(postgres_url: str) -> None:
+    """A program that leaves a store open ends, and is told so in one warning without the password."""
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", LEFT_OPEN, postgres_url],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.count("was left open; open it with `async with`") == 1
+    assert "Traceback" not in done.stderr
+    assert "pa%3A" not in done.stderr
