@@ -55,6 +55,7 @@ def connect(
     tz: Zone | None = None,
     retry: Retry | None = None,
     cursors: int | None = None,
+    cache: bool | int = True,
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -82,6 +83,8 @@ def connect(
       default ``RXCANDLES_TZ``, else UTC, which the log reports when the first naive datetime comes.
     * ``retry``: when a failed request is sent again (:class:`Retry`); None for six attempts in all.
     * ``cursors``: how many pages of a request are asked for at once; None for as many as use up the rate.
+    * ``cache``: whether data frames may keep copies of months in ``candles.db.cache`` beside the file (see
+      :func:`to_arrow`): True for up to 2 GB, a number for up to so many bytes, False for none.
 
     Raises:
 
@@ -111,7 +114,7 @@ def connect(
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
-    made = partial(store_at, path, durability=durability, busy_timeout=busy_timeout, tz=there)
+    made = partial(store_at, path, durability=durability, busy_timeout=busy_timeout, tz=there, cache=cache)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
     if limiter is None and shared:

@@ -7,6 +7,7 @@ from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
 from rxcandles.ports.records import (
     IMPORTED,
+    CachePlace,
     Covered,
     Followed,
     Impossible,
@@ -37,6 +38,7 @@ from rxcandles.ports.stream import Beat, Frame, FrameStream, Heard, Streaming, S
 __all__ = [
     "IMPORTED",
     "Beat",
+    "CachePlace",
     "CandleStore",
     "Covered",
     "Exchange",

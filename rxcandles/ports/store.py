@@ -34,7 +34,15 @@ __all__ = [
 
 
 class RowReader(Protocol):
-    """Synchronous access to the stored rows of one series, for sequences that are read without ``await``."""
+    """Synchronous access to the stored rows of one series, for sequences that are read without ``await``.
+
+    A reader may also have these:
+
+    * ``gathered(start, stop, limit, gather)``: returns what ``gather`` makes of an iterator over the rows that
+      ``columns`` would return, as columns of some hundred rows each, read by one statement.
+    * ``months(start, stop)``: returns the months that touch a span, as :class:`Revised` does.
+    * ``cache``: a :class:`CachePlace`, or None; copies of its months may be kept there.
+    """
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""
@@ -295,7 +303,7 @@ def with_imported(store: CandleStore, include: bool) -> CandleStore:
         return store
     made: Callable[[], CandleStore] | None = getattr(store, "with_imported", None)
     if made is None:
-        raise refusal("store", store, "give a SqliteStore, or leave out include_imported: it keeps no imported candles")
+        raise refusal("store", store, "give one of ours, or leave out include_imported: it keeps no imported candles")
     return made()
 
 

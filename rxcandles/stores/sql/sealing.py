@@ -11,6 +11,7 @@ import shlex
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -40,6 +41,7 @@ __all__ = [
     "sealed_count",
     "sealed_spans",
     "unseal_month",
+    "unsealed_pages",
     "unsealed_part",
 ]
 
@@ -91,7 +93,27 @@ def read_unsealed(
     # Look before, too: a month that comes back while this reads would be missed.
     before = read_sealed(connection, series, start, stop)
     found = connection.execute(sql, parameters).fetchall()
-    first, last = _traversed(start, stop, order, limit, found)
+    _check_read(connection, series, before, _traversed(start, stop, order, limit, len(found), found[-1:]))
+    return found
+
+
+def unsealed_pages(
+    connection: Sql, series: int, start: int, stop: int, limit: int, sql: str, parameters: Sequence[Any], size: int
+) -> Iterator[list[Any]]:
+    """Yield the rows of a statement that reads the oldest ``limit`` candles of ``[start, stop)``, ``size`` at a time.
+
+    Raise ``SealedError`` at the end if some of those that it should find are in a lake.
+    """
+    before = read_sealed(connection, series, start, stop)
+    found, number, page = iter(connection.execute(sql, parameters)), 0, list[Any]()
+    while more := list(islice(found, size)):
+        number, page = number + len(more), more
+        yield more
+    _check_read(connection, series, before, _traversed(start, stop, "oldest_first", limit, number, page[-1:]))
+
+
+def _check_read(connection: Sql, series: int, before: Sequence[Sealed], part: Span) -> None:
+    first, last = part
     lacking = [
         each
         for each in [*before, *read_sealed(connection, series, first, last)]
@@ -99,7 +121,6 @@ def read_unsealed(
     ]
     if lacking:
         raise _sealed_error(connection, series, lacking)
-    return found
 
 
 def check_unsealed(connection: Sql, series: int, start: int, stop: int) -> None:
@@ -120,11 +141,11 @@ def _sealed_error(connection: Sql, series: int, found: Sequence[Sealed]) -> Seal
     )
 
 
-def _traversed(start: int, stop: int, order: Order, limit: int, found: Sequence[Sequence[Any]]) -> Span:
-    """Return the part of ``[start, stop)`` that a read of ``limit`` rows has looked at to find these."""
-    if not limit or len(found) < limit or type(found[-1][0]) is not int:
+def _traversed(start: int, stop: int, order: Order, limit: int, number: int, last: Sequence[Sequence[Any]]) -> Span:
+    """Return the part of ``[start, stop)`` that a read of ``limit`` rows has looked at to find so many, to the last."""
+    if not limit or number < limit or type(last[0][0]) is not int:
         return (start, stop if limit else start)
-    return (start, found[-1][0] + 1) if order == "oldest_first" else (found[-1][0], stop)
+    return (start, last[0][0] + 1) if order == "oldest_first" else (last[0][0], stop)
 
 
 def counted_in(connection: Sql, series: int, start: int, stop: int) -> int:
