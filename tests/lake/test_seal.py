@@ -109,6 +109,8 @@ async def test_reading(both: SqlStore, tmp_path: Path) -> None:
         lambda: reader.columns(FEBRUARY + 9 * STEP, MARCH + 9 * STEP, 1),
         lambda: list(rxcandles.stored_candles(store, "KRW-BTC", "240m")),
         lambda: rxcandles.to_arrow(rxcandles.stored_candles(store, "KRW-BTC", "240m")),
+        lambda: reader.gathered(MARCH - STEP, APRIL, 9999, list),
+        lambda: store.reader_with_imported(*KEY).columns(0, END, 1),
         lambda: reader.rows(0, END, "newest_first", march + 1),
         lambda: reader.rows(0, END, "newest_first", 1, march),
     ):
@@ -124,6 +126,7 @@ async def test_reading(both: SqlStore, tmp_path: Path) -> None:
     assert (
         len(rxcandles.to_arrow(rxcandles.stored_candles(store, "KRW-BTC", "240m", "2024-03-01", "2024-04-01"))) == march
     )
+    assert [len(page[0]) for page in reader.gathered(MARCH, APRIL, 9999, list)] == [march]
     done = await rxcandles.export_candles(store, "KRW-BTC", "240m", tmp_path / "b.csv", since=timedelta(days=31))
     assert done.rows == march
 
@@ -224,6 +227,23 @@ async def test_the_only_copy(harm: str, store: SqlStore, tmp_path: Path) -> None
     assert len(await store.sealed(*KEY, 0, END)) == 2
     path.write_bytes(content)
     assert [each.months for each in await lake.unseal(store, folder)] == [2]
+
+
+async def test_copies_of_months(tmp_path: Path) -> None:
+    """A frame is not made of a copy of a month that was sealed since; when the month is back, the frame is the same."""
+    hour = Timeframe.of("60m")
+    async with SqliteStore(tmp_path / "candles.db") as store:
+        rows = [row(time) for time in range(JANUARY, FEBRUARY, 3600)]
+        await store.write("KRW-BTC", hour, rows[::-1], (JANUARY, FEBRUARY))
+        stored = rxcandles.stored_candles(store, "KRW-BTC", "60m")
+        before = rxcandles.to_arrow(stored)
+        assert rxcandles.to_arrow(stored) == before
+        await lake.sync(store, tmp_path / "lake")
+        assert (await seal(store, tmp_path / "lake")).months == 1
+        with pytest.raises(SealedError):
+            rxcandles.to_arrow(stored)
+        await lake.unseal(store, tmp_path / "lake")
+        assert rxcandles.to_arrow(stored) == before
 
 
 async def test_another_lake_may_bring_it_back(store: SqlStore, tmp_path: Path) -> None:
