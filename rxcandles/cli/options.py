@@ -166,6 +166,8 @@ connection: Final = together(
                  help="Name under which candles of --base-url are stored; the exchange's own for its mirror or proxy."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Most requests per second, or none for no limit.  [default: the exchange's own limit]"),
+    click.option("--source-address", metavar="ADDRESS",
+                 help="Send from this IP address of the machine, which the exchange counts apart from its others."),
     patience,
 )  # fmt: skip
 """Options of every command that asks an exchange: fields of :class:`~rxcandles.cli.place.Place`."""

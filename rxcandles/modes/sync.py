@@ -61,6 +61,7 @@ def open(
     tz: Zone | None = None,
     retry: Retry | None = None,
     cursors: int | None = None,
+    source_address: str | None = None,
 ) -> SyncProvider:
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
 
@@ -85,6 +86,7 @@ def open(
             tz=tz,
             retry=retry,
             cursors=cursors,
+            source_address=source_address,
         )
     )
 
