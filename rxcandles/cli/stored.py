@@ -23,7 +23,7 @@ from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.model.which import EVERY, Which, has_glob
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.odd import odd_text, read_names
+from rxcandles.stores.sql.odd import odd_text, read_names
 from rxcandles.util.arguments import check_path
 
 __all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]

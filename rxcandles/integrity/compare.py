@@ -6,7 +6,6 @@ another connection, so that a fault of the exchange during the check makes no fi
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
@@ -32,9 +31,10 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import Exchange, RateLimiter, Series
 from rxcandles.ports.declared import page_unit
-from rxcandles.stores.sqlite.reading import read_rows
-from rxcandles.stores.sqlite.schema import SERIES_ID_SQL
-from rxcandles.stores.sqlite.with_trades import rows_of
+from rxcandles.stores.sql.columns import SERIES_ID_SQL
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.reading import NO_LIMIT, read_rows
+from rxcandles.stores.sql.with_trades import rows_of
 
 __all__ = ["compare", "compare_some", "page_before"]
 
@@ -202,9 +202,9 @@ class _Comparing:
         return _Compared((start, stop), _differences(stored, fetched))
 
 
-def _rows(connection: sqlite3.Connection, series: Series, span: Span) -> dict[int, Row]:
+def _rows(connection: Sql, series: Series, span: Span) -> dict[int, Row]:
     (number,) = connection.execute(SERIES_ID_SQL, series).fetchone()
-    rows = rows_of(*read_rows(connection, number, *span, "oldest_first", -1))
+    rows = rows_of(*read_rows(connection, number, *span, "oldest_first", NO_LIMIT))
     return {row.open_time: row for row in rows}
 
 

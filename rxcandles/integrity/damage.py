@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from rxcandles.integrity.findings import Kind
+from rxcandles.stores.sql.columns import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
 from rxcandles.stores.sqlite.header import file_size, read_header
-from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, CLAIMS_SINCE, COLUMNS, IMPORTS_COLUMNS
+from rxcandles.stores.sqlite.schema import CLAIMS_SINCE, MONTHS_SINCE
 
 __all__ = ["damages", "is_damage"]
 
@@ -25,10 +26,11 @@ _TABLES: Final = {
     "imports": {"id": 1} | dict.fromkeys(IMPORTS_COLUMNS, 0),
     "imported": {"series": 1, "open_time": 2} | dict.fromkeys((*COLUMNS[1:], "import"), 0),
     "claims": dict.fromkeys(CLAIM_COLUMNS, 0) | {"series": 1, "start": 2},
+    "months": {"series": 1, "start": 2, "revision": 0},
 }
 """The columns of each table, and their position in its key."""
 
-_SINCE: Final = {"imports": 3, "imported": 3, "claims": CLAIMS_SINCE}
+_SINCE: Final = {"imports": 3, "imported": 3, "claims": CLAIMS_SINCE, "months": MONTHS_SINCE}
 """The schema version that added a table, if it was not the first."""
 
 

@@ -8,7 +8,6 @@ asked for them once.
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -25,8 +24,9 @@ from rxcandles.integrity.pending import ledger_spans
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.conditions import is_span, on_grid_sql
-from rxcandles.stores.sqlite.reading import COUNT_SQL
+from rxcandles.stores.sql.conditions import is_span, on_grid_sql
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.reading import COUNT_SQL
 
 __all__ = ["Untrusted"]
 
@@ -51,7 +51,7 @@ class _Doubted:
 class _Ledger:
     """The coverage of a series as it is stored; spans may overlap."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+    def __init__(self, connection: Sql, number: int) -> None:
         sql = "SELECT start, stop, rows FROM coverage WHERE series = ? ORDER BY start"
         self._spans = [each for each in connection.execute(sql, (number,)) if is_span(*each[:2])]
         self._reached = list(accumulate((stop for _, stop, _ in self._spans), max))
@@ -77,7 +77,7 @@ class Untrusted:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Sql,
         examination: Examination,
         *,
         exchange: str,

@@ -23,11 +23,12 @@ from rxcandles.model.rules import value_fault
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 from rxcandles.model.which import EVERY, Which
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.claiming import has_claims
-from rxcandles.stores.sqlite.conditions import is_span, on_grid_sql, sound_sql
-from rxcandles.stores.sqlite.impossible import has_impossible, impossible_slots, read_impossible
-from rxcandles.stores.sqlite.odd import odd_text, read_names
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.claiming import has_claims
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.conditions import is_span, on_grid_sql, sound_sql
+from rxcandles.stores.sql.connection import Found, Sql, has_table
+from rxcandles.stores.sql.impossible import has_impossible, impossible_slots, read_impossible
+from rxcandles.stores.sql.odd import odd_text, read_names
 from rxcandles.util.arguments import plain
 
 __all__ = ["Examination", "Stored"]
@@ -54,7 +55,7 @@ class Examination:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Sql,
         path: str,
         which: Which = EVERY,
         *,
@@ -73,12 +74,14 @@ class Examination:
         """Yield what is wrong, series by series; if the file itself is damaged, yield only the damage."""
         try:
             whole = True
-            for kind, detail in damages(self._connection, self._path):
+            # A server looks after its own files.
+            file = self._connection if isinstance(self._connection, sqlite3.Connection) else None
+            for kind, detail in damages(file, self._path) if file is not None else ():
                 whole = False
                 yield _about_file(kind, detail)
             # Read the clock after the snapshot began; otherwise candles stored in between would lie in the future.
             self.now = time.time() if self._now is None else self._now
-            if whole and self._one("SELECT count(*) FROM sqlite_master")[0]:
+            if whole and has_table(self._connection, "series"):
                 yield from self._contents()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_damage(error):
@@ -269,7 +272,7 @@ class Examination:
     def _not_over(self) -> str:
         return f"that end after now, {time_text(self.now)} by this machine's clock"
 
-    def _all(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+    def _all(self, sql: str, *parameters: object) -> Found:
         return self._connection.execute(sql, parameters)
 
     def _one(self, sql: str, *parameters: object) -> Any:

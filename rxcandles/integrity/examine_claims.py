@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 import attrs
@@ -11,16 +10,15 @@ from rxcandles.integrity.findings import Kind
 from rxcandles.model.claims import Claim
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, Timeframe, time_text
-from rxcandles.stores.sqlite.claiming import is_claim, stored_claims
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, is_span, on_grid_sql, overlapping
-from rxcandles.stores.sqlite.reading import COUNT_SQL
+from rxcandles.stores.sql.claiming import is_claim, stored_claims
+from rxcandles.stores.sql.conditions import COVERED_WITHIN, is_span, on_grid_sql, overlapping
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.reading import COUNT_SQL
 
 __all__ = ["examine_claims"]
 
 
-def examine_claims(
-    connection: sqlite3.Connection, series: int, frame: Timeframe
-) -> Iterator[tuple[Kind, Span | None, str]]:
+def examine_claims(connection: Sql, series: int, frame: Timeframe) -> Iterator[tuple[Kind, Span | None, str]]:
     """Yield one finding for each claim of a series: its kind, its span, and a sentence about it.
 
     The functions of the grid must be registered on the connection.
@@ -38,7 +36,7 @@ def examine_claims(
         reach = max(reach, claim.stop)
 
 
-def _fault(connection: sqlite3.Connection, series: int, frame: Timeframe, claim: Claim, reach: int) -> str | None:
+def _fault(connection: Sql, series: int, frame: Timeframe, claim: Claim, reach: int) -> str | None:
     """Return what is wrong with a claim, or None; earlier claims end at ``reach``."""
     start, stop = claim.span
     if not is_claim(claim):

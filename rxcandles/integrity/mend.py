@@ -7,7 +7,6 @@ coverage.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from typing import Final
 
@@ -18,10 +17,12 @@ from rxcandles.integrity.pending import add_matter, ledger_spans
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.claiming import put_right
-from rxcandles.stores.sqlite.reading import COUNT_SQL
-from rxcandles.stores.sqlite.schema import SERIES_ID_SQL
-from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sql.claiming import put_right
+from rxcandles.stores.sql.columns import ADD_SERIES_SQL, SERIES_ID_SQL
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.months import touch_span
+from rxcandles.stores.sql.reading import COUNT_SQL
+from rxcandles.stores.sql.transaction import transaction
 
 __all__ = ["NO_TIME", "Mending", "RepairPlan", "grid_spans", "mend"]
 
@@ -63,11 +64,12 @@ def grid_spans(timeframe: Timeframe, spans: SpanSet) -> SpanSet:
     )
 
 
-def mend(connection: sqlite3.Connection, plan: RepairPlan) -> int:
+def mend(connection: Sql, plan: RepairPlan) -> int:
     """Carry out the plan, and record what is to be fetched, all or nothing; return the number of candles deleted."""
     deleted = 0
     with transaction(connection):
         for number in plan.removed:
+            touch_span(connection, number, BEGINNING, END)
             deleted += connection.execute("DELETE FROM candles WHERE series = ?", (number,)).rowcount
             connection.execute("DELETE FROM coverage WHERE series = ?", (number,))
             connection.execute("DELETE FROM claims WHERE series = ?", (number,))
@@ -81,11 +83,12 @@ def mend(connection: sqlite3.Connection, plan: RepairPlan) -> int:
     return deleted
 
 
-def _mend(connection: sqlite3.Connection, mending: Mending) -> int:
-    connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", mending.series)
+def _mend(connection: Sql, mending: Mending) -> int:
+    connection.execute(ADD_SERIES_SQL, mending.series)
     (number,) = connection.execute(SERIES_ID_SQL, mending.series).fetchone()
     deleted = connection.execute(f"DELETE FROM candles WHERE series = ? AND {NO_TIME}", (number,)).rowcount
     for span in mending.dropped:
+        touch_span(connection, number, *span)
         sql = "DELETE FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
         deleted += connection.execute(sql, (number, *span)).rowcount
     claimed = ledger_spans(connection, number)

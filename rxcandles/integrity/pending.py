@@ -9,7 +9,6 @@ is complete.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -19,9 +18,10 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.conditions import is_span
-from rxcandles.stores.sqlite.impossible import impossible_slots
-from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sql.conditions import is_span
+from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.impossible import impossible_slots
+from rxcandles.stores.sql.transaction import transaction
 
 __all__ = ["Matter", "Pending", "add_matter", "is_unsettled", "ledger_spans", "spans_of"]
 
@@ -95,45 +95,45 @@ class Pending:
         await self._store.call(_answered, await self._store.series_id(symbol, timeframe), span)
 
 
-def _spans_by_series(connection: sqlite3.Connection, matter: Matter, exchange: str) -> dict[Series, SpanSet]:
+def _spans_by_series(connection: Sql, matter: Matter, exchange: str) -> dict[Series, SpanSet]:
     found = connection.execute(
         "SELECT exchange, symbol, timeframe, id FROM series WHERE exchange = ? ORDER BY symbol, timeframe", (exchange,)
     ).fetchall()
     return {Series(*names): spans_of(connection, matter, number) for *names, number in found}
 
 
-def spans_of(connection: sqlite3.Connection, matter: Matter, series: int) -> SpanSet:
+def spans_of(connection: Sql, matter: Matter, series: int) -> SpanSet:
     """Return the recorded spans of one series."""
     if not _is_there(connection, matter):
         return SpanSet()
     return SpanSet(tuple(connection.execute(_SQL[matter].read, (series,))))
 
 
-def ledger_spans(connection: sqlite3.Connection, series: int) -> SpanSet:
+def ledger_spans(connection: Sql, series: int) -> SpanSet:
     """Return the covered spans of one series; rows that are no valid span are skipped."""
     spans = connection.execute("SELECT start, stop FROM coverage WHERE series = ?", (series,))
     return SpanSet(tuple(span for span in spans if is_span(*span)))
 
 
-def add_matter(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
+def add_matter(connection: Sql, matter: Matter, series: int, spans: SpanSet) -> None:
     """Record ``spans``, within the caller's transaction."""
     connection.execute(_SQL[matter].make)
     _write(connection, matter, series, spans_of(connection, matter, series).union(spans))
 
 
-def _remember(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+def _remember(connection: Sql, series: int, spans: SpanSet) -> None:
     """Record spans to fetch."""
     with transaction(connection):
         add_matter(connection, "unfinished", series, spans)
 
 
-def _question(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+def _question(connection: Sql, series: int, spans: SpanSet) -> None:
     """Record spans to ask for again."""
     with transaction(connection):
         add_matter(connection, "questioned", series, spans)
 
 
-def _settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
+def _settle(connection: Sql, series: int, timeframe: Timeframe, *, give_up: bool = False) -> SpanSet:
     """Drop what is covered by now (everything with ``give_up``); return what is left to fetch.
 
     Slots of impossible candles are dropped, too, since they were asked for. A table is dropped with its last row.
@@ -147,14 +147,14 @@ def _settle(connection: sqlite3.Connection, series: int, timeframe: Timeframe, *
     return SpanSet() if give_up else left
 
 
-def _answered(connection: sqlite3.Connection, series: int, span: Span) -> None:
+def _answered(connection: Sql, series: int, span: Span) -> None:
     """Drop from the questioned spans what has been asked for again."""
     with transaction(connection):
         left = spans_of(connection, "questioned", series).subtract(SpanSet((span,)))
         _strike(connection, "questioned", series, left)
 
 
-def _strike(connection: sqlite3.Connection, matter: Matter, series: int, left: SpanSet) -> None:
+def _strike(connection: Sql, matter: Matter, series: int, left: SpanSet) -> None:
     if not _is_there(connection, matter):
         return
     _write(connection, matter, series, left)
@@ -162,16 +162,15 @@ def _strike(connection: sqlite3.Connection, matter: Matter, series: int, left: S
         connection.execute(_SQL[matter].drop)
 
 
-def _write(connection: sqlite3.Connection, matter: Matter, series: int, spans: SpanSet) -> None:
+def _write(connection: Sql, matter: Matter, series: int, spans: SpanSet) -> None:
     connection.execute(_SQL[matter].clear, (series,))
     connection.executemany(_SQL[matter].add, ((series, *span) for span in spans))
 
 
-def is_unsettled(connection: sqlite3.Connection) -> bool:
+def is_unsettled(connection: Sql) -> bool:
     """Return whether anything recorded is still to be done."""
     return any(_is_there(connection, matter) for matter in _SQL)
 
 
-def _is_there(connection: sqlite3.Connection, matter: Matter) -> bool:
-    found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (matter,)).fetchone()
-    return bool(found[0])
+def _is_there(connection: Sql, matter: Matter) -> bool:
+    return has_table(connection, matter)

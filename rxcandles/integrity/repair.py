@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from math import ceil
@@ -35,6 +34,7 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import retention
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.sql.connection import Sql
 from rxcandles.util.arguments import (
     check_callable,
     check_each,
@@ -253,7 +253,7 @@ class _Look:
         )
         return report, plan, done
 
-    def begin(self, connection: sqlite3.Connection) -> None:
+    def begin(self, connection: Sql) -> None:
         """Examine what the file itself shows."""
         self._examination = Examination(connection, self._path, self._which, now=self._now)
         self._untrusted = Untrusted(
@@ -274,7 +274,7 @@ class _Look:
         )
 
     def end(
-        self, connection: sqlite3.Connection, given: Iterable[Finding], anew: Span | None
+        self, connection: Sql, given: Iterable[Finding], anew: Span | None
     ) -> tuple[VerificationReport, RepairPlan, bool]:
         """Return what is wrong, the plan, and whether nothing is left to do."""
         for finding in self._compared:

@@ -17,13 +17,13 @@ from typing import Any, Final
 from rxcandles.errors import RequestError
 from rxcandles.integrity.damage import is_damage
 from rxcandles.integrity.snapshot import Snapshot
-from rxcandles.stores.sqlite.absent import keep_absent
+from rxcandles.stores.sql.absent import keep_absent
+from rxcandles.stores.sql.columns import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
+from rxcandles.stores.sql.transaction import transaction
+from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, keep_trades
 from rxcandles.stores.sqlite.connection import open_connection
 from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import store_error
-from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
-from rxcandles.stores.sqlite.transaction import transaction
-from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades
 
 __all__ = ["salvage"]
 

@@ -6,7 +6,6 @@ Provisional absences and changes of scale come first, then the beginnings of his
 from __future__ import annotations
 
 import random
-import sqlite3
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
@@ -21,7 +20,9 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import Exchange, Series
 from rxcandles.ports.declared import retained_since
-from rxcandles.stores.sqlite.conditions import is_span
+from rxcandles.stores.sql.claiming import has_claims
+from rxcandles.stores.sql.conditions import is_span
+from rxcandles.stores.sql.connection import Sql
 
 __all__ = ["AGE_SECONDS", "Sample", "choose"]
 
@@ -40,7 +41,7 @@ class Sample(NamedTuple):
 
 
 def choose(
-    connection: sqlite3.Connection,
+    connection: Sql,
     examination: Examination,
     exchange: Exchange,
     count: int,
@@ -95,7 +96,7 @@ class _Part(NamedTuple):
     """Pages of provisional spans, and of places where prices change their scale."""
 
 
-def _parts(connection: sqlite3.Connection, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
+def _parts(connection: Sql, examination: Examination, exchange: Exchange) -> Iterator[_Part]:
     for stored in examination.stored.values():
         if stored.proper != stored.series or stored.series.exchange != exchange.name:
             continue
@@ -108,7 +109,7 @@ def _parts(connection: sqlite3.Connection, examination: Examination, exchange: E
         yield _part(connection, stored, frame, exchange.page_limit, since, examination.now)
 
 
-def _part(connection: sqlite3.Connection, stored: Stored, frame: Timeframe, page: int, since: int, now: float) -> _Part:
+def _part(connection: Sql, stored: Stored, frame: Timeframe, page: int, since: int, now: float) -> _Part:
     until = frame.floor(now - AGE_SECONDS)
     part = _Part(stored.series, frame, [], [], [])
     (first,) = connection.execute(
@@ -146,9 +147,9 @@ def _above(part: _Part, span: Span, end: int) -> Sample:
     return Sample(part.series, span[0], min(part.frame.shift(end, 1), span[1]))
 
 
-def _claims(connection: sqlite3.Connection, number: int) -> list[Span]:
+def _claims(connection: Sql, number: int) -> list[Span]:
     """Return the provisional spans; a file of an older version has no table for them."""
-    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0]:
+    if not has_claims(connection):
         return []
     found = connection.execute("SELECT start, stop FROM claims WHERE series = ? ORDER BY start", (number,))
     return [(start, stop) for start, stop in found if is_span(start, stop)]

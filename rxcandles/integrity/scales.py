@@ -7,7 +7,6 @@ near the close of the one before.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import inf, log10
@@ -15,7 +14,8 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from rxcandles.model.timeframe import END, Timeframe
-from rxcandles.stores.sqlite.conditions import on_grid_sql
+from rxcandles.stores.sql.conditions import on_grid_sql
+from rxcandles.stores.sql.connection import Sql
 
 __all__ = ["Scale", "scales"]
 
@@ -52,7 +52,7 @@ class Scale(NamedTuple):
     """The power of ten; positive if prices are higher from here on."""
 
 
-def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[Scale]:
+def scales(connection: Sql, series: int, frame: Timeframe) -> Iterator[Scale]:
     """Yield the places where another scale begins, oldest first.
 
     The functions of the grid must be registered on the connection.
@@ -69,7 +69,7 @@ def scales(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Ite
             yield Scale(opened, before, after, factor)
 
 
-def _jumps(connection: sqlite3.Connection, series: int, frame: Timeframe) -> Iterator[tuple[int, float, float]]:
+def _jumps(connection: Sql, series: int, frame: Timeframe) -> Iterator[tuple[int, float, float]]:
     """Yield the places where a candle opens far from the close before it; short jumps may be missed."""
     # Read one candle in twenty to find where to look: reading all would take as long as all other checks.
     last: tuple[int, float] | None = None

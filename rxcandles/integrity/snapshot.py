@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 from rxcandles.errors import RequestError, StoreError
+from rxcandles.stores.sql.conditions import teach_grid
 from rxcandles.stores.sqlite.access import access_to, unreadable
-from rxcandles.stores.sqlite.conditions import teach_grid
 from rxcandles.stores.sqlite.errors import DAMAGED, store_error
 from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.strangers import refuse_strangers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import attrs
@@ -18,6 +17,7 @@ from rxcandles.model.which import Names, Which
 from rxcandles.operators import Retry
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import limit_declared
+from rxcandles.stores.sql.connection import Sql
 from rxcandles.util.arguments import check_count, check_kind, check_like, check_number
 
 __all__ = ["check_looking", "verify"]
@@ -78,7 +78,7 @@ async def verify(
     if sample and exchange is None:
         raise RequestError(f"sample is {sample!r}, but no exchange is given to read it from")
 
-    def look(connection: sqlite3.Connection) -> tuple[Examination, Tally]:
+    def look(connection: Sql) -> tuple[Examination, Tally]:
         examination = Examination(connection, str(path), which, now=now)
         tally = Tally(most)
         for finding in examination.findings():

@@ -5,12 +5,13 @@ Each is a Protocol, so any object of the same shape can take its place. None of 
 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
-from rxcandles.ports.records import IMPORTED, Covered, Followed, Impossible, News, Revision, Series, Written
+from rxcandles.ports.records import IMPORTED, Covered, Followed, Impossible, Month, News, Revision, Series, Written
 from rxcandles.ports.store import (
     CandleStore,
     Followable,
     Reserved,
     Reserving,
+    Revised,
     RowReader,
     absent_of,
     impossible_in,
@@ -32,12 +33,14 @@ __all__ = [
     "Heard",
     "Impossible",
     "Market",
+    "Month",
     "News",
     "Page",
     "PageUnit",
     "RateLimiter",
     "Reserved",
     "Reserving",
+    "Revised",
     "Revision",
     "RowReader",
     "Series",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 
-__all__ = ["IMPORTED", "Covered", "Followed", "Impossible", "News", "Revision", "Series", "Written"]
+__all__ = ["IMPORTED", "Covered", "Followed", "Impossible", "Month", "News", "Revision", "Series", "Written"]
 
 
 class Covered(NamedTuple):
@@ -47,6 +47,21 @@ class Impossible(NamedTuple):
     last_heard: int
     times: int
     """How many runs have received it so."""
+
+
+class Month(NamedTuple):
+    """A calendar month in UTC, ``[start, stop)`` in UTC seconds, and the revision of a series' candles in it.
+
+    >>> [month] = await store.months("KRW-BTC", Timeframe.of("1m"), 1_704_067_200, 1_704_074_400)
+    >>> month.start, month.stop
+    (1704067200, 1706745600)
+    """
+
+    start: int
+    stop: int
+    revision: int
+    """A random number that is another one after each transaction in which a candle of the month has come, changed or
+    gone; 0 if it is unknown."""
 
 
 class Written(int):

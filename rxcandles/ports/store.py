@@ -13,7 +13,7 @@ from rxcandles.model.moments import Time
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.ports.records import Covered, Followed, Impossible, News, Series, Written
+from rxcandles.ports.records import Covered, Followed, Impossible, Month, News, Series, Written
 from rxcandles.util.arguments import check_flag, refusal
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Followable",
     "Reserved",
     "Reserving",
+    "Revised",
     "RowReader",
     "absent_of",
     "impossible_in",
@@ -95,6 +96,15 @@ class Followable(Protocol):
 
     async def version(self) -> int:
         """Return a number that changes when another connection has written to the store."""
+        ...
+
+
+@runtime_checkable
+class Revised(Protocol):
+    """What a store also has, if it tells which months of a series have changed."""
+
+    async def months(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Month]:
+        """Return the calendar months that touch ``[start, stop)`` with their revisions, oldest first."""
         ...
 
 

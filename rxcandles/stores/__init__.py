@@ -1,7 +1,7 @@
 """Stores: where candles and their coverage are kept."""
 
-from rxcandles.stores.sqlite import SqliteStore
-from rxcandles.stores.sqlite.import_sql import Import, Taken
-from rxcandles.stores.sqlite.staging import Staging
+from rxcandles.stores.sql.import_sql import Import, Taken
+from rxcandles.stores.sql.staging import Staging
+from rxcandles.stores.sqlite.store import SqliteStore
 
 __all__ = ["Import", "SqliteStore", "Staging", "Taken"]

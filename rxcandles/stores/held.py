@@ -14,7 +14,7 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.ports import CandleStore, Covered, Series, zone_of
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.odd import check_apart
+from rxcandles.stores.sql.odd import check_apart
 from rxcandles.util.arguments import check_span
 
 __all__ = ["EndsHeld", "check_ends", "claimed_within", "covered_within", "ends_held", "recounted", "span_held"]

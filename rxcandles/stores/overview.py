@@ -23,7 +23,7 @@ from rxcandles.model.which import Names, Which
 from rxcandles.ports import Series, absent_of, impossible_in, zone_of
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.held import check_ends, claimed_within, covered_within, span_held
-from rxcandles.stores.sqlite.odd import OddSeries
+from rxcandles.stores.sql.odd import OddSeries
 from rxcandles.util.arguments import check_kind
 from rxcandles.util.showing import Brief, bar_html, table_html
 

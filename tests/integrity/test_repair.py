@@ -24,7 +24,7 @@ from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.simulator import Simulator, faults
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.claiming import uncover
+from rxcandles.stores.sql.claiming import uncover
 from tests.support.audit import audit
 from tests.support.harm import (
     AT,
@@ -513,6 +513,7 @@ async def test_a_file_of_before_gets_its_doubts(path: Path, tmp_path: Path, sim:
         f"UPDATE coverage SET rows = rows - 100 WHERE series = 1 AND start = {FIRST[0]}",
     )
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DROP TABLE months")
         database.execute("DROP TABLE claims")
         database.execute("PRAGMA user_version = 3")
     new = tmp_path / "new.db"

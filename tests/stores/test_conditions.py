@@ -14,8 +14,8 @@ from rxcandles.errors import InvalidResponseError
 from rxcandles.exchanges import check_page
 from rxcandles.model import Row
 from rxcandles.model.timeframe import END, TIMEFRAMES, Timeframe
-from rxcandles.stores.sqlite.conditions import on_grid_sql, sound_sql, teach_grid
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.conditions import on_grid_sql, sound_sql, teach_grid
 
 OPENED = 1_769_990_400
 """2026-02-02T00:00Z, a Monday."""

@@ -18,6 +18,7 @@ import pytest
 from rxcandles.errors import SchemaError, StoreError
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sqlite import schema
 from tests.support.children import MODES
 from tests.support.trouble import COUNT, STORED, TO, Bench
@@ -190,7 +191,7 @@ async def test_newer_version(bench: Bench, stored: Path) -> None:
 
 
 VIEW_OF_VERSION_1 = (
-    f"CREATE VIEW page AS SELECT series, {', '.join(schema.COLUMNS)}, 0 AS last FROM candles WHERE 0",
+    f"CREATE VIEW page AS SELECT series, {', '.join(COLUMNS)}, 0 AS last FROM candles WHERE 0",
     """
     CREATE TRIGGER page_candle INSTEAD OF INSERT ON page WHEN NEW.open IS NOT NULL BEGIN
         INSERT INTO candles (series, open_time) VALUES (NEW.series, NEW.open_time);
@@ -217,7 +218,7 @@ async def test_older_version(bench: Bench, key: str, mode: str) -> None:
         for statement in (*schema.MIGRATIONS[0], *VIEW_OF_VERSION_1):
             database.execute(statement.replace("PRIMARY KEY (series, open_time DESC)", f"PRIMARY KEY (series, {key})"))
         database.execute("INSERT INTO series VALUES (7, 'upbit', 'KRW-D900', '1m')")
-        slots = ", ".join("?" * len(schema.COLUMNS))
+        slots = ", ".join("?" * len(COLUMNS))
         database.executemany(f"INSERT INTO candles VALUES (7, {slots})", STORED[:200])
         database.execute("INSERT INTO coverage VALUES (7, ?, ?, 200)", (STORED[199].open_time, TO))
         database.execute("PRAGMA user_version = 1")

@@ -13,7 +13,7 @@ import pytest
 
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.reading import SqliteReader
+from rxcandles.stores.sqlite.reader import SqliteReader
 from tests.support.children import FORKED, MODES, Child
 from tests.support.neighbours import watch
 from tests.support.trouble import STORED, TO, Bench

@@ -107,7 +107,7 @@ async def test_wal_that_cannot_be_read(path: Path, look: Callable[[Path], object
             os.seteuid(0)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_old_version(
     version: int, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,7 +128,7 @@ def test_old_version(
 
     newest = told()
     with closing(sqlite3.connect(path)) as connection:
-        for lacking in ("claims", "imported", "imports")[: {3: 1}.get(version, 3)]:
+        for lacking in ("months", "claims", "imported", "imports")[: {4: 1, 3: 2}.get(version, 4)]:
             connection.execute(f"DROP TABLE {lacking}")
         if version < 3:
             connection.execute("DROP VIEW imported_readable")

@@ -178,7 +178,8 @@ async def test_symbols_are_data(tmp_path: Path, symbol: str, monkeypatch: pytest
     async with SqliteStore(tmp_path / "candles.db") as store:
         with pytest.raises(RequestError, match="symbol is"):
             await store.write(symbol, MINUTE, [ROW], (300, 360))
-    monkeypatch.setattr("rxcandles.stores.sqlite.file.check_symbol", lambda symbol: symbol)
+    for room in ("base", "store"):
+        monkeypatch.setattr(f"rxcandles.stores.sql.{room}.check_symbol", lambda symbol: symbol)
     async with SqliteStore(tmp_path / "candles.db") as store:
         await store.write("KRW-BTC", MINUTE, [ROW], (300, 360))
         await store.write(symbol, MINUTE, [ROW._replace(close=99.0)], (300, 360))

@@ -101,7 +101,7 @@ def test_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 async def test_first_version(path: Path) -> None:
     """A file of the first version has a view and triggers of ours, which go when it is brought up to date."""
     script = """
-        DROP TABLE claims; DROP VIEW imported_readable; DROP TABLE imported; DROP TABLE imports;
+        DROP TABLE months; DROP TABLE claims; DROP VIEW imported_readable; DROP TABLE imported; DROP TABLE imports;
         CREATE VIEW page AS SELECT * FROM coverage;
         CREATE TRIGGER page_put INSTEAD OF INSERT ON page BEGIN DELETE FROM coverage; END;
         PRAGMA user_version = 1;

@@ -22,6 +22,7 @@ from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.operators import Retry
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sqlite import schema
 from tests.support.ordeal import (
     DAY,
@@ -364,8 +365,8 @@ def before(path: Path, opens: list[int], spans: list[tuple[int, int]]) -> None:
             for statement in statements:
                 database.execute(statement)
         database.execute("INSERT INTO series VALUES (1, 'upbit', ?, '1m')", (SYMBOL,))
-        slots = ", ".join("?" * len(schema.COLUMNS))
-        rows = [(*TRUTHS[1.0].at(opened), *(None,) * 3)[: len(schema.COLUMNS)] for opened in opens]
+        slots = ", ".join("?" * len(COLUMNS))
+        rows = [(*TRUTHS[1.0].at(opened), *(None,) * 3)[: len(COLUMNS)] for opened in opens]
         database.executemany(f"INSERT INTO candles VALUES (1, {slots})", rows)
         for start, stop in spans:
             count = sum(start <= opened < stop for opened in opens)

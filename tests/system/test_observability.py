@@ -296,7 +296,7 @@ async def test_nothing_is_prepared_that_is_not_logged(
         raise AssertionError("prepared")
 
     caplog.set_level(logging.INFO, "rxcandles")
-    for module in ("rxcandles.engine.record", "rxcandles.stores.sqlite.record"):
+    for module in ("rxcandles.engine.record", "rxcandles.stores.sql.record"):
         for name in ("time_text", "log_event"):
             monkeypatch.setattr(sys.modules[module], name, never)
     summary = await provider.collect_candles_only(**ASKED)

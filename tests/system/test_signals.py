@@ -29,7 +29,7 @@ WORK = {
     "chart": (("chart", "KRW-ETH", "1m", "-o", "out.html"), ("pathlib", "Path.write_bytes")),
     "import": (
         ("import", "in.csv", "--symbol", "KRW-ETH", "--timeframe", "1m", "--db", "new.db"),
-        ("rxcandles.stores.sqlite.staging", "Staging.add"),
+        ("rxcandles.stores.sql.staging", "Staging.add"),
     ),
     "verify": (("verify",), ("rxcandles.integrity.verify", "Snapshot")),
     "simulate": (("simulate", "--port", "0"), ("rxcandles.simulator", "Simulator.__aenter__")),

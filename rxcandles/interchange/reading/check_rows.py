@@ -18,8 +18,8 @@ from rxcandles.interchange.vocabulary.times import unit_of
 from rxcandles.model import SETTLE_SECONDS, Row
 from rxcandles.model.rules import finite, possible, value_fault
 from rxcandles.model.timeframe import END, Timeframe, time_text
-from rxcandles.stores.sqlite.schema import COLUMNS
-from rxcandles.stores.sqlite.staging import StagedRow
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.staging import StagedRow
 from rxcandles.util.arguments import shown
 
 __all__ = ["RowChecker"]

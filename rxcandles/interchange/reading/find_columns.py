@@ -28,7 +28,7 @@ from rxcandles.interchange.vocabulary.column_names import (
     plain,
 )
 from rxcandles.interchange.vocabulary.zones import zone_named
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.util.arguments import refusal, shown
 
 __all__ = ["MARKET", "ColumnMap", "TimeColumn", "check_columns", "field_called", "find_columns"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.columns import COLUMNS
 
 __all__ = [
     "CLOCKS",

@@ -17,8 +17,8 @@ from rxcandles.model.claims import AbsenceKind, Claim, ConfirmTimes
 from rxcandles.model.density import Trend, doubtful_gaps, is_unlikely
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe
-from rxcandles.stores.sqlite.claiming import add_claims
-from rxcandles.stores.sqlite.conditions import is_span
+from rxcandles.stores.sql.claiming import add_claims
+from rxcandles.stores.sql.conditions import is_span
 
 __all__ = ["find_doubtful"]
 

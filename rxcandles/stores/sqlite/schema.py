@@ -7,31 +7,13 @@ from typing import Final
 __all__ = [
     "APPLICATION_ID",
     "CLAIMS_SINCE",
-    "CLAIM_COLUMNS",
-    "COLUMNS",
-    "IMPORTS_COLUMNS",
     "MIGRATIONS",
-    "SERIES_ID_SQL",
+    "MONTHS_SINCE",
     "VERSION",
 ]
 
 APPLICATION_ID: Final = 0x52784364
 """``PRAGMA application_id`` of our files ("RxCd"), so that the database of another program is never written to."""
-
-COLUMNS: Final = (
-    "open_time", "open", "high", "low", "close", "volume", "turnover", "timestamp",
-    "prev_closing_price", "change_price", "change_rate",
-)  # fmt: skip
-"""The columns of a candle, in the order of ``Row``."""
-
-CLAIM_COLUMNS: Final = ("kind", "start", "stop", "first_heard", "last_heard", "times", "due", "final", "said")
-"""The columns of a claim, in the order of ``Claim``."""
-
-IMPORTS_COLUMNS: Final = ("series", "source", "format", "rows", "imported_at", "sha256")
-"""The columns of an import, without its id."""
-
-SERIES_ID_SQL: Final = "SELECT id FROM series WHERE exchange = ? AND symbol = ? AND timeframe = ?"
-"""The number of a series, by its names."""
 
 _FIRST: Final = (
     """
@@ -135,10 +117,24 @@ _FOURTH: Final = (
 )
 """Absences that are covered provisionally; ``sqlite.doubtful`` finds those of older files."""
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH: Final = (
+    "CREATE TABLE months (series INTEGER NOT NULL, start INTEGER NOT NULL, revision INTEGER NOT NULL,"
+    " PRIMARY KEY (series, start)) WITHOUT ROWID",
+    # Half of it: the absolute value of the least number is no number.
+    "INSERT INTO months (series, start, revision) VALUES (0, 0, abs(random() / 2) | 1)",
+)
+"""Revisions of months (``sql.months``), and the file's own number, as the month 0 of the series 0.
+
+A version of its own: a program that does not know them would change candles and leave their numbers as they are.
+"""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """The statements that lead from each version to the next; ``PRAGMA user_version`` counts those applied."""
 
 CLAIMS_SINCE: Final = 4
 """The version that added claims."""
+
+MONTHS_SINCE: Final = 5
+"""The version that added the revisions of months."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -20,6 +20,7 @@ from rxcandles import MarkedRow, RequestError, Row, SqliteStore, Timeframe, impo
 from rxcandles.events import EVENTS
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import Market, Simulator
+from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sqlite import schema
 from tests.support.audit import Truth, audit
 
@@ -198,7 +199,7 @@ async def test_older_version(tmp_path: Path) -> None:
         for statement in (*schema.MIGRATIONS[0], *schema.MIGRATIONS[1]):
             database.execute(statement)
         database.execute("INSERT INTO series VALUES (7, 'upbit', 'KRW-BTC', '1m')")
-        database.executemany(f"INSERT INTO candles VALUES (7, {', '.join('?' * len(schema.COLUMNS))})", rows)
+        database.executemany(f"INSERT INTO candles VALUES (7, {', '.join('?' * len(COLUMNS))})", rows)
         database.execute("INSERT INTO coverage VALUES (7, ?, ?, 5)", (T, T + 300))
         database.execute("PRAGMA user_version = 2")
         database.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")

@@ -7,12 +7,12 @@ the caller's transaction.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
 from rxcandles.model import TRADE_FIELDS, Row, RowWithTrades
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.connection import Sql, has_table
 
 __all__ = ["ALL_COLUMNS", "has_trades", "keep_trades", "rows_of", "with_trades"]
 
@@ -24,14 +24,14 @@ _MAKE: Final = "CREATE TABLE IF NOT EXISTS with_trades (series INTEGER PRIMARY K
 _PADDING: Final = (None,) * len(TRADE_FIELDS)
 
 
-def has_trades(connection: sqlite3.Connection, series: int) -> bool:
+def has_trades(connection: Sql, series: int) -> bool:
     """Return whether candles of a series have these columns."""
-    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'with_trades'").fetchone()[0]:
+    if not has_table(connection, "with_trades"):
         return False
     return connection.execute("SELECT 1 FROM with_trades WHERE series = ?", (series,)).fetchone() is not None
 
 
-def keep_trades(connection: sqlite3.Connection, series: int) -> None:
+def keep_trades(connection: Sql, series: int) -> None:
     """Add these columns to the candles of a series."""
     if has_trades(connection, series):
         return

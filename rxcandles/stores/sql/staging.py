@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 from rxcandles.errors import RequestError
 from rxcandles.model.timeframe import time_text
+from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sqlite.errors import store_error
-from rxcandles.stores.sqlite.schema import COLUMNS
 from rxcandles.util.files import temporary_folder
 
 __all__ = ["StagedRow", "Staging", "same_sql", "values_sql"]

@@ -7,7 +7,7 @@ from typing import Final
 
 from rxcandles.model.rules import finite, possible
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
-from rxcandles.stores.sqlite.schema import COLUMNS
+from rxcandles.stores.sql.columns import COLUMNS
 
 __all__ = ["CLAIMED_WITHIN", "COVERED_WITHIN", "is_span", "on_grid_sql", "overlapping", "sound_sql", "teach_grid"]
 

@@ -5,7 +5,6 @@ It runs in the thread of the store's connection, within the caller's transaction
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -14,8 +13,9 @@ import attrs
 from rxcandles.model.claims import ABSENCE_KINDS, Absence, AbsenceKind, Claim, ConfirmTimes, hear
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, Timeframe
-from rxcandles.stores.sqlite.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span, overlapping
-from rxcandles.stores.sqlite.schema import CLAIM_COLUMNS
+from rxcandles.stores.sql.columns import CLAIM_COLUMNS
+from rxcandles.stores.sql.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span, overlapping
+from rxcandles.stores.sql.connection import Sql, has_table
 
 __all__ = [
     "CLAIMS_SQL",
@@ -35,18 +35,18 @@ _WITHIN: Final = "FROM candles WHERE series = ? AND open_time >= ? AND open_time
 _COUNT: Final = f"SELECT count(*) {_WITHIN}"
 
 
-def read_claims(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Claim]:
+def read_claims(connection: Sql, series: int, start: int, stop: int) -> list[Claim]:
     """Return the claims that overlap ``[start, stop)``, oldest first."""
     return [Claim(*row) for row in connection.execute(CLAIMS_SQL, overlapping(series, start, stop)).fetchall()]
 
 
-def add_claims(connection: sqlite3.Connection, series: int, claims: Iterable[Claim]) -> None:
+def add_claims(connection: Sql, series: int, claims: Iterable[Claim]) -> None:
     """Store claims."""
     connection.executemany(_ADD, ((series, *attrs.astuple(claim)) for claim in claims))
 
 
 def hear_again(
-    connection: sqlite3.Connection,
+    connection: Sql,
     series: int,
     *,
     absences: Sequence[Absence],
@@ -75,12 +75,12 @@ def hear_again(
     return void
 
 
-def has_claims(connection: sqlite3.Connection) -> bool:
+def has_claims(connection: Sql) -> bool:
     """Return whether the file has a table for claims."""
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'claims'").fetchone()[0])
+    return has_table(connection, "claims")
 
 
-def stored_claims(connection: sqlite3.Connection, series: int) -> Iterator[Claim]:
+def stored_claims(connection: Sql, series: int) -> Iterator[Claim]:
     """Yield all claims of a series as they are in the file, oldest first; their values may be invalid."""
     sql = f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE series = ? ORDER BY start"
     return (Claim(*row) for row in connection.execute(sql, (series,)))
@@ -98,7 +98,7 @@ def is_claim(claim: Claim) -> bool:
     )
 
 
-def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe, now: int) -> None:
+def put_right(connection: Sql, series: int, timeframe: Timeframe, now: int) -> None:
     """Write the claims of a series anew: each cut to covered slots without a candle and without an earlier claim.
 
     A claim with invalid values becomes one that is due at once: to drop it would make its absence final.
@@ -122,7 +122,7 @@ def put_right(connection: sqlite3.Connection, series: int, timeframe: Timeframe,
     add_claims(connection, series, kept)
 
 
-def uncover(connection: sqlite3.Connection, series: int, spans: SpanSet) -> None:
+def uncover(connection: Sql, series: int, spans: SpanSet) -> None:
     """Take spans out of the coverage, and the claims in them, so that they are asked for again; candles stay."""
     for start, stop in spans:
         for claim in read_claims(connection, series, start, stop):

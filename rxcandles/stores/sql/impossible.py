@@ -7,13 +7,13 @@ connection, within the caller's transaction.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Impossible
+from rxcandles.stores.sql.connection import Sql, has_table
 
 __all__ = ["has_impossible", "impossible_slots", "keep_impossible", "read_impossible"]
 
@@ -35,27 +35,25 @@ _READ: Final = (
 )
 
 
-def has_impossible(connection: sqlite3.Connection) -> bool:
+def has_impossible(connection: Sql) -> bool:
     """Return whether the file has, or had, any."""
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'impossible'").fetchone()[0])
+    return has_table(connection, "impossible")
 
 
-def read_impossible(connection: sqlite3.Connection, series: int, start: int, stop: int) -> list[Impossible]:
+def read_impossible(connection: Sql, series: int, start: int, stop: int) -> list[Impossible]:
     """Return those that open in ``[start, stop)`` and are not stored, oldest first."""
     if not has_impossible(connection):
         return []
     return [Impossible(*row) for row in connection.execute(_READ, (series, start, stop)).fetchall()]
 
 
-def impossible_slots(connection: sqlite3.Connection, series: int, timeframe: Timeframe) -> SpanSet:
+def impossible_slots(connection: Sql, series: int, timeframe: Timeframe) -> SpanSet:
     """Return the slots of all those of a series."""
     found = read_impossible(connection, series, BEGINNING, END)
     return SpanSet(tuple((each.open_time, timeframe.shift(each.open_time, 1)) for each in found))
 
 
-def keep_impossible(
-    connection: sqlite3.Connection, series: int, proven: Span, found: Mapping[int, str], heard: float
-) -> None:
+def keep_impossible(connection: Sql, series: int, proven: Span, found: Mapping[int, str], heard: float) -> None:
     """Record the impossible candles of an answer about ``proven``, in place of all earlier ones in that span."""
     if found:
         connection.execute(_MAKE)

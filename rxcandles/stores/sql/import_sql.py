@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from typing import Final, NamedTuple
 
@@ -10,10 +9,11 @@ from rxcandles.errors import RequestError
 from rxcandles.model import Order
 from rxcandles.model.timeframe import time_text
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.schema import COLUMNS, SERIES_ID_SQL
-from rxcandles.stores.sqlite.shifted import drop_shifted, refuse_shifted, shift_of
-from rxcandles.stores.sqlite.staging import Staging, same_sql, values_sql
-from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sql.columns import ADD_SERIES_SQL, COLUMNS, SERIES_ID_SQL
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.shifted import drop_shifted, refuse_shifted, shift_of
+from rxcandles.stores.sql.staging import Staging, same_sql, values_sql
+from rxcandles.stores.sql.transaction import transaction
 
 __all__ = [
     "IMPORTED_COUNT_SQL",
@@ -118,9 +118,7 @@ def marked_sql(order: Order, *, proven: bool) -> str:
     return f"{' UNION ALL '.join(parts)} ORDER BY open_time {direction} LIMIT ? OFFSET ?"
 
 
-def take_in(
-    connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
-) -> Taken:
+def take_in(connection: Sql, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool) -> Taken:
     """Store what is staged as imported, all or nothing; it waits for other writers, and they wait for it.
 
     Raise :class:`RequestError` if it contradicts what was imported before; with ``replace``, it replaces that.
@@ -133,13 +131,11 @@ def take_in(
         connection.execute("DETACH staging")
 
 
-def _take_in(
-    connection: sqlite3.Connection, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool
-) -> Taken:
+def _take_in(connection: Sql, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool) -> Taken:
     staged = _one(connection, "SELECT count(*) FROM staged")
     if not staged:
         return Taken(0, 0, 0, 0, 0, 0)
-    connection.execute("INSERT OR IGNORE INTO series (exchange, symbol, timeframe) VALUES (?, ?, ?)", series)
+    connection.execute(ADD_SERIES_SQL, series)
     number = _one(connection, SERIES_ID_SQL, *series)
     covered = differing = replaced = 0
     if found := shift_of(connection, number):
@@ -153,10 +149,11 @@ def _take_in(
         replaced += connection.execute(_DROP_OTHERS, (number, number)).rowcount
     else:
         _refuse_others(connection, number, staging)
-    key = connection.execute(
+    connection.execute(
         "INSERT INTO imports (series, source, format, rows, imported_at, sha256) VALUES (?, ?, ?, 0, ?, ?)",
         (number, staging.name, style, int(time.time()), sha256),
-    ).lastrowid
+    )
+    key = _one(connection, "SELECT max(id) FROM imports WHERE series = ?", number)
     new = connection.execute(
         f"INSERT OR IGNORE INTO imported SELECT ?, {_COLUMNS}, ? FROM staged WHERE true ORDER BY open_time DESC",
         (number, key),
@@ -180,7 +177,7 @@ _OTHERS: Final = (
 _DROP_OTHERS: Final = f"DELETE FROM imported WHERE series = ? AND open_time IN (SELECT staged.open_time {_OTHERS})"
 
 
-def _refuse_others(connection: sqlite3.Connection, number: int, staging: Staging) -> None:
+def _refuse_others(connection: Sql, number: int, staging: Staging) -> None:
     found = connection.execute(
         f"SELECT place, staged.open_time, {values_sql('staged')}, {values_sql('imported')},"
         f" (SELECT source FROM imports WHERE id = import) {_OTHERS} ORDER BY place LIMIT 1",
@@ -194,5 +191,5 @@ def _refuse_others(connection: sqlite3.Connection, number: int, staging: Staging
         )
 
 
-def _one(connection: sqlite3.Connection, sql: str, *parameters: object) -> int:
+def _one(connection: Sql, sql: str, *parameters: object) -> int:
     return int(connection.execute(sql, parameters).fetchone()[0])

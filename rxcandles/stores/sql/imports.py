@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from rxcandles.events import ImportEvent, log_event
-from rxcandles.model import MarkedRow, Order, Row
+from rxcandles.model import MarkedRow, Order
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
-from rxcandles.stores.sqlite.file import SqliteFile
-from rxcandles.stores.sqlite.import_sql import (
+from rxcandles.stores.sql.base import SqlBase
+from rxcandles.stores.sql.import_sql import (
     IMPORTED_COUNT_SQL,
     IMPORTED_SERIES_SQL,
     IMPORTS_SQL,
@@ -26,12 +25,13 @@ from rxcandles.stores.sqlite.import_sql import (
     marked_sql,
     take_in,
 )
-from rxcandles.stores.sqlite.odd import check_rows, read_names
-from rxcandles.stores.sqlite.reading import COUNT_SQL, SqliteReader, check_reading
-from rxcandles.stores.sqlite.staging import Staging
+from rxcandles.stores.sql.odd import check_rows, read_names
+from rxcandles.stores.sql.reader import marked_row
+from rxcandles.stores.sql.reading import COUNT_SQL, check_reading
+from rxcandles.stores.sql.staging import Staging
 from rxcandles.util.arguments import check_count, check_symbol
 
-__all__ = ["ImportedCandles", "MarkedReader"]
+__all__ = ["ImportedCandles"]
 
 _APART: Final = 200
 """Slots without an imported candle that end a run of them: as many as a page has at most."""
@@ -40,7 +40,7 @@ _MONTH: Final = 31 * 86_400
 _log: Final = logging.getLogger("rxcandles.store")
 
 
-class ImportedCandles(SqliteFile):
+class ImportedCandles(SqlBase):
     """A file in which imported candles lie beside the exchange's, and can be read together with them."""
 
     async def take_in(
@@ -96,7 +96,7 @@ class ImportedCandles(SqliteFile):
 
     def _checked(self, symbol: str, timeframe: str | Timeframe, found: list[Any]) -> list[MarkedRow]:
         check_rows(found, self.path, Series(self.exchange, symbol, Timeframe.of(timeframe).name))
-        return [_marked(row) for row in found]
+        return [marked_row(row) for row in found]
 
     async def imported_count(self, symbol: str, timeframe: str | Timeframe, start: int, stop: int) -> int:
         """Count the imported rows in ``[start, stop)``."""
@@ -151,37 +151,3 @@ class ImportedCandles(SqliteFile):
     async def imports(self) -> list[Import]:
         """Return the imports of the file, of all exchanges, oldest first."""
         return [Import(*row) for row in await self._open.rows(IMPORTS_SQL)]
-
-
-class MarkedReader(SqliteReader):
-    """Reads the exchange's rows and imported rows together; the last column says whether a row is proven."""
-
-    marked = True
-
-    def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
-        """Return up to ``limit`` rows (``MarkedRow``) of ``[start, stop)`` in ``order``, after skipping ``offset``."""
-        check_count("offset", offset, 0)
-        return cast("list[Row]", [_marked(row) for row in self._marked(start, stop, order, limit, offset)])
-
-    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
-        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each field.
-
-        The fields are ``model.row_fields`` of the timeframe, and ``proven``. Return an empty list if there is no row.
-        """
-        found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
-        return [*found[: len(self.fields)], tuple(map(bool, found[-1]))] if found else []
-
-    def count(self, start: int, stop: int) -> int:
-        """Return the number of rows in ``[start, stop)``."""
-        return super().count(start, stop) + int(self._all(SHOWN_COUNT_SQL, self._series, start, stop)[0][0])
-
-    def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
-        check_reading(start, stop, order, limit)
-        span = (self._series, start, stop)
-        found = self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
-        check_rows(found, self._name, self._called)
-        return found
-
-
-def _marked(row: Sequence[Any]) -> MarkedRow:
-    return MarkedRow._make((*row[:-1], bool(row[-1])))

@@ -6,10 +6,10 @@ with it. It runs in the thread of the store's connection.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final, get_args
 
 from rxcandles.model.absent import AbsentSlot
+from rxcandles.stores.sql.connection import Sql, has_table
 
 __all__ = ["ABSENT_COLUMNS", "has_absent", "keep_absent", "read_absent"]
 
@@ -23,12 +23,12 @@ _KEEP: Final = (
 )
 
 
-def has_absent(connection: sqlite3.Connection) -> bool:
+def has_absent(connection: Sql) -> bool:
     """Return whether the file has the table."""
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'absent_slots'").fetchone()[0])
+    return has_table(connection, "absent_slots")
 
 
-def keep_absent(connection: sqlite3.Connection, series: int, meaning: AbsentSlot) -> None:
+def keep_absent(connection: Sql, series: int, meaning: AbsentSlot) -> None:
     """Record what an empty slot of a series means, within the caller's transaction."""
     if meaning != "no_trade":
         connection.execute(_MAKE)
@@ -37,7 +37,7 @@ def keep_absent(connection: sqlite3.Connection, series: int, meaning: AbsentSlot
     connection.execute(_KEEP, (series, meaning))
 
 
-def read_absent(connection: sqlite3.Connection, series: int) -> AbsentSlot:
+def read_absent(connection: Sql, series: int) -> AbsentSlot:
     """Return what an empty slot of a series means; ``no_trade`` if nothing else is recorded."""
     if not has_absent(connection):
         return "no_trade"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from rxcandles.errors import RequestError
 from rxcandles.model.timeframe import time_text
-from rxcandles.stores.sqlite.staging import Staging
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.staging import Staging
 
 __all__ = ["drop_shifted", "refuse_shifted", "shift_of"]
 
@@ -38,7 +38,7 @@ _TWINS_SQL: Final = (
 )
 
 
-def shift_of(connection: sqlite3.Connection, number: int) -> tuple[str, int] | None:
+def shift_of(connection: Sql, number: int) -> tuple[str, int] | None:
     """Return the table that has the staged candles at another hour, and how many seconds later; None if neither has.
 
     At least two candles must differ from each other: minutes in which nothing changes are alike everywhere.
@@ -67,10 +67,10 @@ def refuse_shifted(staging: Staging, table: str, shift: int, oldest: int) -> Req
     )
 
 
-def drop_shifted(connection: sqlite3.Connection, number: int, shift: int) -> int:
+def drop_shifted(connection: Sql, number: int, shift: int) -> int:
     """Delete the imported candles that are staged at another hour; return their number."""
     return connection.execute(_TWINS_SQL, {"series": number, "shift": shift}).rowcount
 
 
-def _same(connection: sqlite3.Connection, sql: str, number: int, row: tuple[Any, ...], shift: int) -> bool:
+def _same(connection: Sql, sql: str, number: int, row: tuple[Any, ...], shift: int) -> bool:
     return bool(connection.execute(sql, (number, row[0] + shift)).fetchone() == row[1:])

@@ -7,12 +7,12 @@ version without it fetches too much, and that is all.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 from rxcandles.model.spans import Span
 from rxcandles.ports import Reserved
-from rxcandles.stores.sqlite.transaction import transaction
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.transaction import transaction
 
 __all__ = ["LONGEST", "release", "reserve"]
 
@@ -37,7 +37,7 @@ _DROP: Final = "DROP TABLE reservations"
 
 
 def reserve(
-    connection: sqlite3.Connection, series: int, owner: int, wanted: Span, ahead: Span, now: float, seconds: float
+    connection: Sql, series: int, owner: int, wanted: Span, ahead: Span, now: float, seconds: float
 ) -> Reserved:
     """Reserve ``ahead`` for ``seconds`` from ``now``, unless another owner has reserved part of ``wanted``."""
     with transaction(connection):
@@ -52,7 +52,7 @@ def reserve(
     return Reserved(0.0, held)
 
 
-def release(connection: sqlite3.Connection, owner: int, now: float) -> None:
+def release(connection: Sql, owner: int, now: float) -> None:
     """Give up all reservations of ``owner``; the table is dropped with the last one."""
     with transaction(connection):
         if connection.execute(_THERE).fetchone()[0]:

@@ -20,8 +20,9 @@ from rxcandles.model.claims import Claim
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import END, Timeframe, time_text
 from rxcandles.ports import Covered, Impossible, Series
-from rxcandles.stores.sqlite.claiming import is_claim
-from rxcandles.stores.sqlite.conditions import is_span
+from rxcandles.stores.sql.claiming import is_claim
+from rxcandles.stores.sql.conditions import is_span
+from rxcandles.stores.sql.connection import Sql
 from rxcandles.util.arguments import check_exchange_name, check_symbol, plain, shown
 
 __all__ = [
@@ -73,8 +74,10 @@ class Names(NamedTuple):
         return [OddSeries(*map(odd_text, words)) for _, words in self.found if not _is_proper(words)]
 
 
-def read_names(connection: sqlite3.Connection, sql: str) -> Names:
+def read_names(connection: Sql, sql: str) -> Names:
     """Read id, exchange, symbol and timeframe of series by a statement; names may be no text, or not UTF-8."""
+    if not isinstance(connection, sqlite3.Connection):
+        return Names([(number, words) for number, *words in connection.execute(sql)])
     factory = connection.text_factory
     connection.text_factory = _text
     try:

@@ -13,10 +13,10 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import IMPORTED, Covered, Impossible, Reserved, Series, Written
 from rxcandles.stores.paging import pages_of
-from rxcandles.stores.sqlite.imports import MarkedReader
+from rxcandles.stores.sql.reader import SqlReader
 
 if TYPE_CHECKING:
-    from rxcandles.stores.sqlite.store import SqliteStore
+    from rxcandles.stores.sql.store import SqlStore
 
 __all__ = ["WithImported"]
 
@@ -31,7 +31,7 @@ class WithImported:
     * ``only_count``: return only the exchange's rows, for a run that compares answers with them.
     """
 
-    def __init__(self, store: SqliteStore, *, only_count: bool = False) -> None:
+    def __init__(self, store: SqlStore, *, only_count: bool = False) -> None:
         self._store = store
         self._only_count = only_count
         self._stretches: dict[tuple[str, str, int], SpanSet] = {}
@@ -44,11 +44,11 @@ class WithImported:
         return WithImported(self._store, only_count=True)
 
     async def write(self, *page: Any, **more: Any) -> Written:
-        """Store what the exchange has sent, as ``SqliteStore.write`` does."""
+        """Store what the exchange has sent, as ``SqlStore.write`` does."""
         return await self._store.write(*page, **more)
 
     async def reserve(self, symbol: str, timeframe: Timeframe, wanted: Span, ahead: Span, seconds: float) -> Reserved:
-        """Reserve what is about to be fetched, as ``SqliteStore.reserve`` does."""
+        """Reserve what is about to be fetched, as ``SqlStore.reserve`` does."""
         return await self._store.reserve(symbol, timeframe, wanted, ahead, seconds)
 
     async def claims(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Claim]:
@@ -129,7 +129,7 @@ class WithImported:
         """Return every series that has coverage or imported candles, of all exchanges in the file."""
         return sorted({*await self._store.series(), *await self._store.imported_series()})
 
-    def reader(self, symbol: str, timeframe: Timeframe) -> MarkedReader:
+    def reader(self, symbol: str, timeframe: Timeframe) -> SqlReader:
         """Return a synchronous reader of one series, of both kinds; it stays usable after the store is closed."""
         return self._store.reader_with_imported(symbol, timeframe)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from threading import Event
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rxcandles.errors import StoreError
+from rxcandles.stores.sql.connection import Sql
 
 __all__ = ["Visit", "at_once"]
 
@@ -18,14 +18,12 @@ _R = TypeVar("_R")
 class Visit:
     """Takes the place of a store's connection while the store is used in that connection's thread."""
 
-    def __init__(self, connection: sqlite3.Connection, left: Event) -> None:
+    def __init__(self, connection: Sql, left: Event) -> None:
         """Use ``connection`` until ``left`` is set."""
         self._connection = connection
         self._left = left
 
-    async def call(
-        self, work: Callable[Concatenate[sqlite3.Connection, _P], _R], *arguments: _P.args, **named: _P.kwargs
-    ) -> _R:
+    async def call(self, work: Callable[Concatenate[Sql, _P], _R], *arguments: _P.args, **named: _P.kwargs) -> _R:
         """Return ``work(connection, ...)``, run at once."""
         if self._left.is_set():
             raise StoreError("nobody waits for this visit any more")

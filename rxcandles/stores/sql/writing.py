@@ -6,7 +6,6 @@ it half open, as it could if statements were queued one by one.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -19,14 +18,16 @@ from rxcandles.model.claims import Absence
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
-from rxcandles.stores.sqlite.absent import keep_absent
-from rxcandles.stores.sqlite.claiming import hear_again, uncover
-from rxcandles.stores.sqlite.conditions import COVERED_WITHIN, overlapping
-from rxcandles.stores.sqlite.following import followed_span, late_of, log_changes
-from rxcandles.stores.sqlite.impossible import keep_impossible
-from rxcandles.stores.sqlite.schema import COLUMNS
-from rxcandles.stores.sqlite.transaction import transaction
-from rxcandles.stores.sqlite.with_trades import ALL_COLUMNS, has_trades, keep_trades, rows_of, with_trades
+from rxcandles.stores.sql.absent import keep_absent
+from rxcandles.stores.sql.claiming import hear_again, uncover
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.conditions import COVERED_WITHIN, overlapping
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.following import followed_span, late_of, log_changes
+from rxcandles.stores.sql.impossible import keep_impossible
+from rxcandles.stores.sql.months import touch
+from rxcandles.stores.sql.transaction import transaction
+from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, keep_trades, rows_of, with_trades
 
 __all__ = ["write_rows"]
 
@@ -45,7 +46,7 @@ _COUNT: Final = "SELECT count(*) FROM candles WHERE series = ? AND open_time >= 
 
 
 def write_rows(
-    connection: sqlite3.Connection,
+    connection: Sql,
     series: int,
     timeframe: Timeframe,
     rows: Sequence[Row],
@@ -68,7 +69,7 @@ def write_rows(
     candle means; None keeps what is recorded. Return how many of the rows lie in slots that were not covered before,
     the rows that replaced others, and the rows deleted.
     """
-    with transaction(connection):
+    with transaction(connection, series):
         if any(isinstance(row, RowWithTrades) for row in rows[:1]):
             keep_trades(connection, series)
         counted = has_trades(connection, series)
@@ -86,6 +87,9 @@ def write_rows(
         for at in range(0, len(rows), _MOST_ROWS):
             _upsert(connection, series, rows[at : at + _MOST_ROWS], counted)
         removed = [row for opened in gone or () for row in _removed(connection, series, opened, counted)]
+        as_stored = {row.open_time: row for row in stored}
+        fresh = [row[0] for row in rows if as_stored.get(row[0]) != row] if as_stored else [row[0] for row in rows]
+        touch(connection, series, [*fresh, *(row.open_time for row in removed)])
         if followed is not None:
             changed = [row for row in chain((old for old, _ in revised), removed) if row.open_time < followed[1]]
             log_changes(connection, series, changed, late_of(rows, stored, followed))
@@ -122,7 +126,7 @@ def write_rows(
     )
 
 
-def _stored(connection: sqlite3.Connection, series: int, counted: bool, first: int, last: int) -> list[Row]:
+def _stored(connection: Sql, series: int, counted: bool, first: int, last: int) -> list[Row]:
     """Return the rows that open from ``first`` to ``last``."""
     columns = ALL_COLUMNS if counted else COLUMNS
     # Made only of column names of this package.
@@ -130,14 +134,14 @@ def _stored(connection: sqlite3.Connection, series: int, counted: bool, first: i
     return rows_of(connection.execute(sql, (series, first, last)).fetchall(), counted)
 
 
-def _removed(connection: sqlite3.Connection, series: int, opened: int, counted: bool) -> list[Row]:
+def _removed(connection: Sql, series: int, opened: int, counted: bool) -> list[Row]:
     """Delete the row, and return it if there was one."""
     stored = _stored(connection, series, counted, opened, opened)
     connection.execute(_DELETE, (series, opened))
     return stored
 
 
-def _stored_among(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> list[Row]:
+def _stored_among(connection: Sql, series: int, rows: Sequence[Row], counted: bool) -> list[Row]:
     """Return the stored rows from the first of ``rows`` to the last."""
     older, newer = sorted((rows[0][0], rows[-1][0]))
     return _stored(connection, series, counted, older, newer)
@@ -162,7 +166,7 @@ def _stale(revised: Sequence[tuple[Row, Row]], absences: Sequence[Absence], time
     }
 
 
-def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[list[Span], int]:
+def _others(connection: Sql, series: int, proven: Span) -> tuple[list[Span], int]:
     """Return the covered spans that ``proven`` touches, and the number of their rows outside of it."""
     start, stop = proven
     spans, held = [], 0
@@ -176,7 +180,7 @@ def _others(connection: sqlite3.Connection, series: int, proven: Span) -> tuple[
     return spans, held
 
 
-def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Sequence[Span], held: int) -> None:
+def _merge(connection: Sql, series: int, proven: Span, spans: Sequence[Span], held: int) -> None:
     """Merge ``proven`` and the ``spans`` that it touches into one span."""
     starts, stops = zip(proven, *spans, strict=True)
     # Count again instead of adding up: a page may bring a candle that the exchange did not have the first time.
@@ -192,7 +196,7 @@ def _merge(connection: sqlite3.Connection, series: int, proven: Span, spans: Seq
     connection.execute(sql, (*merged, spans[0][0]))
 
 
-def _upsert(connection: sqlite3.Connection, series: int, rows: Sequence[Row], counted: bool) -> None:
+def _upsert(connection: Sql, series: int, rows: Sequence[Row], counted: bool) -> None:
     # Only day candles have the columns of changes; for the others it is faster not to bind them.
     plain = set(map(_change, rows)) == _NO_CHANGE
     given: Iterable[Sequence[Any]] = rows

@@ -7,7 +7,6 @@ candles up to a number of the log misses nothing, in this process or another.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from json import dumps, loads
 from typing import Any, Final
@@ -15,9 +14,10 @@ from typing import Any, Final
 from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.spans import Span
 from rxcandles.ports.records import Followed, News, Revision
-from rxcandles.stores.sqlite.reading import read_rows
-from rxcandles.stores.sqlite.transaction import transaction
-from rxcandles.stores.sqlite.with_trades import rows_of
+from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.reading import NO_LIMIT, read_rows
+from rxcandles.stores.sql.transaction import snapshot, transaction
+from rxcandles.stores.sql.with_trades import rows_of
 
 __all__ = ["followed_span", "keep_followed", "late_of", "log_changes", "read_followed", "read_news"]
 
@@ -40,21 +40,21 @@ _KEEP: Final = (
 )
 
 
-def has_followed(connection: sqlite3.Connection) -> bool:
+def has_followed(connection: Sql) -> bool:
     """Return whether any series of the file has been followed."""
-    return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'followed'").fetchone()[0])
+    return has_table(connection, "followed")
 
 
-def keep_followed(connection: sqlite3.Connection, series: int, followed: Followed) -> None:
+def keep_followed(connection: Sql, series: int, followed: Followed) -> None:
     """Record how far a series is followed."""
-    with transaction(connection):
+    with transaction(connection, series):
         if not has_followed(connection):
             for statement in _MAKE:
                 connection.execute(statement)
         connection.execute(_KEEP, (series, *followed))
 
 
-def read_followed(connection: sqlite3.Connection, series: int) -> Followed | None:
+def read_followed(connection: Sql, series: int) -> Followed | None:
     """Return how far a series is followed; None if it never was."""
     if not has_followed(connection):
         return None
@@ -64,13 +64,13 @@ def read_followed(connection: sqlite3.Connection, series: int) -> Followed | Non
     return None if found is None else Followed(*found)
 
 
-def followed_span(connection: sqlite3.Connection, series: int) -> Span | None:
+def followed_span(connection: Sql, series: int) -> Span | None:
     """Return the span of a series that has been followed, changes in which are logged."""
     found = read_followed(connection, series)
     return None if found is None else (found.start, found.proven)
 
 
-def log_changes(connection: sqlite3.Connection, series: int, before: Iterable[Row], late: Iterable[int]) -> None:
+def log_changes(connection: Sql, series: int, before: Iterable[Row], late: Iterable[int]) -> None:
     """Log rows as they were before they were replaced or deleted, and open times of rows that have come late."""
     values: list[tuple[int, int, str | None]] = [(series, row.open_time, dumps(row)) for row in before]
     values += [(series, opened, None) for opened in late]
@@ -80,30 +80,27 @@ def log_changes(connection: sqlite3.Connection, series: int, before: Iterable[Ro
     connection.execute("DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - ?", (_KEPT,))
 
 
-def read_news(connection: sqlite3.Connection, series: int, start: int, stop: int, limit: int, after: int) -> News:
+def read_news(connection: Sql, series: int, start: int, stop: int, limit: int, after: int) -> News:
     """Return what is new: up to ``limit`` rows of ``[start, stop)``, oldest first, and changes before ``start``.
 
     * ``after``: the number of the last change that was read; -1 to begin with the newest.
     """
-    connection.execute("BEGIN")
-    try:
+    with snapshot(connection):
         changes: Sequence[Revision] = ()
         last = max(after, 0)
         if has_followed(connection):
             if after < 0:
-                last = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0]
+                # Of this series: another's later change may be committed before an earlier one of this.
+                newest = "SELECT coalesce(max(id), 0) FROM changes WHERE series = ?"
+                last = connection.execute(newest, (series,)).fetchone()[0]
             else:
                 changes, last = _changes(connection, series, start, limit, after)
         # First what has changed, then what is new: a row is never both.
         found, counted = read_rows(connection, series, start, stop, "oldest_first", limit)
         return News(rows_of(found, counted), changes, last)
-    finally:
-        connection.execute("ROLLBACK")
 
 
-def _changes(
-    connection: sqlite3.Connection, series: int, start: int, limit: int, after: int
-) -> tuple[Sequence[Revision], int]:
+def _changes(connection: Sql, series: int, start: int, limit: int, after: int) -> tuple[Sequence[Revision], int]:
     found = connection.execute(
         "SELECT id, open_time, before FROM changes WHERE series = ? AND id > ? ORDER BY id LIMIT ?",
         (series, after, limit),
@@ -117,7 +114,7 @@ def _changes(
     seen = [opened for opened in first if opened < start]
     now: dict[int, Row] = {}
     if seen:
-        rows, counted = read_rows(connection, series, min(seen), max(seen) + 1, "oldest_first", -1)
+        rows, counted = read_rows(connection, series, min(seen), max(seen) + 1, "oldest_first", NO_LIMIT)
         now = {row.open_time: row for row in rows_of(rows, counted) if row.open_time in first}
     told = [Revision(opened, first[opened], now.get(opened)) for opened in sorted(seen)]
     return [each for each in told if each.before != each.row], found[-1][0]

@@ -1,0 +1,1 @@
+"""What SQLite and PostgreSQL do alike: candles and their coverage, in SQL that both understand."""
