@@ -24,6 +24,7 @@
     ├── StoreError                     the database can't be opened, read or written, or has disappeared
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
+    ├── ClusterError                   a scheduler or its workers can't be used, or have gone
     ├── StageCancelledError            a task of a pipeline was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── UnprovenError                  an export has spans that are not covered; carries them
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BannedError",
     "CertificateError",
+    "ClusterError",
     "ConnectionFailedError",
     "ContradictionError",
     "ExchangeError",
@@ -377,6 +379,20 @@ class OddRowError(StoreError):
     """The store has a row that this library can't have written, so the series can't be read.
 
     Use ``verify`` and ``repair``.
+    """
+
+
+class ClusterError(RxCandlesError):
+    """A scheduler can't be reached or has gone, no worker has the address that is needed, or workers died.
+
+    What was fetched is stored; the same call goes on from there.
+
+    ::
+
+        try:
+            await provider.collect_many(requests, client="tcp://scheduler:8786")
+        except rxcandles.RxCandlesError as error:
+            print(error)
     """
 
 

@@ -258,8 +258,7 @@ class CandleCollector(Titled):
         self._check_process()
         how = {"refetch": check_flag("refetch", refetch)}
         how["include_imported"] = check_flag("include_imported", include_imported)
-        wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
-        check_callable("progress_callback", progress_callback, optional=True)
+        wanted = self.checked(requests, progress_callback)
         summaries: dict[Request, CollectionSummary] = {}
         failures: dict[Request, Exception] = {}
 
@@ -277,6 +276,13 @@ class CandleCollector(Titled):
         if failures:
             raise SeveralFailedError(summaries, failures)
         return summaries
+
+    def checked(
+        self, requests: Iterable[Request], progress_callback: Callable[[Request, CollectionProgress], object] | None
+    ) -> list[Request]:
+        """Return the requests, each once; raise ``RequestError`` if something given is invalid."""
+        check_callable("progress_callback", progress_callback, optional=True)
+        return list(dict.fromkeys(check_each("requests", requests, self._check)))
 
     def _check_process(self) -> None:
         # Check for a fork first: without its event loop no call below could give a better error.

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
+from rxcandles.cluster.host import Host
 from rxcandles.engine.retry import Retry
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
@@ -126,7 +127,17 @@ def connect(
         lease = None
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    provider = partial(OpenedProvider, retry=retry, cursors=cursors)
+    host = None
+    if isinstance(exchange, str) and limiter is None:
+        # Workers of one machine share the limit of its address, whatever server it is.
+        among = ready is not None if share_limit is None else share_limit
+        options = {
+            "base_url": base_url, "name": name, "retry": retry, "cursors": cursors, "share_limit": among,
+            "durability": durability, "busy_timeout": busy_timeout,
+        }  # fmt: skip
+        options = {each: value for each, value in options.items() if value is not None}
+        host = Host.of(connect, str(path), exchange, options | {"rate_limit": rate_limit})
+    provider = partial(OpenedProvider, retry=retry, cursors=cursors, host=host)
     opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown, as_simulated)
     return Opening(store.path, opened, kind, called, unknown)
 
@@ -182,6 +193,13 @@ class OpenedProvider(CandleDataProvider):
     """
 
     repository: SqliteStore
+
+    def __init__(self, *parts: Any, host: Host | None = None, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self._opened_by = host
+
+    def _host(self) -> Host:
+        return super()._host() if self._opened_by is None else self._opened_by
 
 
 class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvider]):

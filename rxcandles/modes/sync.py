@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -41,6 +41,9 @@ from rxcandles.stores.sqlite.connection import Durability
 from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["SyncProvider", "open"]
 
@@ -294,12 +297,13 @@ class SyncProvider(Titled):
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
         *,
         include_imported: bool = False,
+        client: str | Client | None = None,
     ) -> dict[Request, CollectionSummary]:
-        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
+        """Collect several series at once, with ``client`` by Dask; see :meth:`CandleDataProvider.collect_many`."""
         events: Events = SimpleQueue()
         told = here(progress_callback, events)
         return self._thread.run(
-            lambda: self.provider.collect_many(requests, told, include_imported=include_imported), events
+            lambda: self.provider.collect_many(requests, told, include_imported=include_imported, client=client), events
         )
 
     def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:
