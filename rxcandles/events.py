@@ -66,6 +66,7 @@ __all__ = [
     "OffGridEvent",
     "OpenEvent",
     "PageEvent",
+    "ReconnectEvent",
     "RequestEvent",
     "RetryEvent",
     "RevisedEvent",
@@ -269,6 +270,19 @@ class MigrateEvent(TypedDict):
     after: int
 
 
+class ReconnectEvent(TypedDict):
+    """INFO, then WARNING if it lasts: the server of the store is away, or has come back (``state``).
+
+    ``seconds`` is how long it has been away, ``reason`` what the last attempt to connect said.
+    """
+
+    event: Literal["reconnect"]
+    path: str
+    state: Literal["waiting", "back"]
+    seconds: float
+    reason: str
+
+
 class CollectedEvent(OfSeries):
     """INFO: a run has come to its own end; not logged if an error or its user ended it."""
 
@@ -385,6 +399,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "open": OpenEvent,
         "close": CloseEvent,
         "migrate": MigrateEvent,
+        "reconnect": ReconnectEvent,
         "collected": CollectedEvent,
         "connected": ConnectedEvent,
         "disconnected": DisconnectedEvent,

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from rxcandles.stores.postgres.preparing import prepare
+from rxcandles.stores.postgres.session import Session
 from tests.support.browser import chromium, find_chromium
+from tests.support.postgres import Server
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
 
@@ -47,3 +50,54 @@ def browser() -> Iterator[str]:
         pytest.skip("there is no Chromium, in which pages are opened: apt-get install chromium")
     with chromium(executable) as devtools:
         yield devtools
+
+
+def _served(*, durable: bool = False) -> Iterator[Server]:
+    if os.environ.get("RXCANDLES_TEST_POSTGRES") == "none":
+        pytest.skip("RXCANDLES_TEST_POSTGRES is none")
+    server = Server(durable=durable)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server for all tests of this process, which starts with the first that needs it."""
+    yield from _served()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Server]:
+    """A server of the test's own, which it may kill: it waits for the disk."""
+    yield from _served(durable=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Server) -> str:
+    """A database with our tables, and nothing in them."""
+    name = postgres.fresh()
+
+    session = Session(postgres.url(name))
+    session.connect()
+    session.call(prepare)
+    session.close()
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres: Server, postgres_template: str) -> Iterator[str]:
+    """The address of a database with our tables, and nothing in them."""
+    name = postgres.fresh(postgres_template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def bare_postgres_url(postgres: Server) -> Iterator[str]:
+    """The address of a database without any table."""
+    name = postgres.fresh()
+    yield postgres.url(name)
+    postgres.drop(name)

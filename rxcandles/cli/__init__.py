@@ -24,6 +24,7 @@ from rxcandles.cli.commands.run import run
 from rxcandles.cli.commands.simulate import simulate
 from rxcandles.cli.commands.stream import stream
 from rxcandles.cli.commands.verify import verify
+from rxcandles.cli.commands.worker import worker
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.cli.times import ZONE, at_home
@@ -86,8 +87,8 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, verify, repair, simulate,
-    completion,
+    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, verify, repair, worker,
+    simulate, completion,
 ):  # fmt: skip
     cli.add_command(_command)
 

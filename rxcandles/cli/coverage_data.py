@@ -21,10 +21,11 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, from_datetime, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Impossible, Series
-from rxcandles.stores import SqliteStore
 from rxcandles.stores.cells import CoverageCell, coverage_cells
 from rxcandles.stores.held import covered_within, ends_held
+from rxcandles.stores.opening import store_at
 from rxcandles.stores.overview import TOGETHER, SeriesOverview, overview
+from rxcandles.stores.sql.store import SqlStore
 from rxcandles.util.plain import plain_span
 
 __all__ = ["Drawn", "cells_of_all", "drawn_of", "found_in", "lacking_in", "lacking_lines", "plain_of"]
@@ -75,7 +76,7 @@ async def found_in(
     found: list[tuple[SeriesOverview, Any]] = []
     odd: dict[str, None] = {}
     left: set[Series] = set()
-    async with SqliteStore(db) as store:
+    async with store_at(db) as store:
         held = {*await store.series(), *await store.imported_series()}
         names = await store.odd_series()
         check_there(db, which, held | {Series(*each) for each in names})
@@ -84,7 +85,7 @@ async def found_in(
         OBJECTS.coming({each: each._asdict() for each in sorted(held) if which.fits(*each[1:])})
     exchanges = sorted({series.exchange for series in held})
     for exchange in exchanges:
-        async with SqliteStore(db, exchange=exchange) as store:
+        async with store_at(db, exchange=exchange) as store:
             series = await overview(store, which.symbols or None, which.timeframes or None, *ends)
             odd |= dict.fromkeys(series.odd)
             seen = await _visited(store, series, lambda inside, each: _with(each, told(inside, each, ends)))
@@ -104,13 +105,11 @@ async def _with(series: SeriesOverview, told: Awaitable[_A]) -> tuple[SeriesOver
         return series, None, str(error)
 
 
-async def _visited(
-    store: SqliteStore, items: Sequence[_T], work: Callable[[SqliteStore, _T], Awaitable[_A]]
-) -> list[_A]:
+async def _visited(store: SqlStore, items: Sequence[_T], work: Callable[[SqlStore, _T], Awaitable[_A]]) -> list[_A]:
     """Return ``work(store, item)`` for each item; do several in one visit to the store's thread."""
     found: list[_A] = []
 
-    async def some_of(store: SqliteStore, *, some: Sequence[_T]) -> list[_A]:
+    async def some_of(store: SqlStore, *, some: Sequence[_T]) -> list[_A]:
         return [await work(store, each) for each in some]
 
     for at in range(0, len(items), TOGETHER):
@@ -118,7 +117,7 @@ async def _visited(
     return found
 
 
-async def _impossible(store: SqliteStore, series: SeriesOverview) -> list[Impossible]:
+async def _impossible(store: SqlStore, series: SeriesOverview) -> list[Impossible]:
     return await store.impossible(series.series.symbol, Timeframe.of(series.series.timeframe), *_span(series))
 
 
@@ -131,7 +130,7 @@ class Drawn:
     impossible: Sequence[Impossible]
 
 
-async def drawn_of(store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> Drawn:
+async def drawn_of(store: SqlStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]) -> Drawn:
     """Return a series with the span that covers its stored and its imported candles."""
     frame, (start, stop) = Timeframe.of(series.series.timeframe), _span(series)
     if series.imported:
@@ -148,19 +147,19 @@ async def cells_of_all(
 ) -> list[Sequence[CoverageCell]]:
     """Return the cells of each series' strip; ``place`` gives its first character and the one after its last."""
 
-    async def cells_of(store: SqliteStore, drawn: Drawn) -> Sequence[CoverageCell]:
+    async def cells_of(store: SqlStore, drawn: Drawn) -> Sequence[CoverageCell]:
         (first, stop), series = place(drawn.series), drawn.series.series
         return await coverage_cells(store, series.symbol, series.timeframe, drawn.span, stop - first)
 
     cells: list[Sequence[CoverageCell]] = []
     for exchange, some in groupby(found, lambda each: each.series.series.exchange):
-        async with SqliteStore(db, exchange=exchange) as store:
+        async with store_at(db, exchange=exchange) as store:
             cells += await _visited(store, list(some), cells_of)
     return cells
 
 
 async def plain_of(
-    store: SqliteStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
+    store: SqlStore, series: SeriesOverview, ends: tuple[datetime | None, datetime | None]
 ) -> dict[str, object]:
     """Return the object of a series that ``--json`` prints."""
     frame, (since, to) = Timeframe.of(series.series.timeframe), ends

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
+from binascii import crc32
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -16,8 +19,10 @@ from rxcandles.cli.time_options import time_said
 from rxcandles.errors import RequestError
 from rxcandles.integrity.findings import EXCHANGE_KINDS, KINDS, Finding, Kind
 from rxcandles.model.which import Which
+from rxcandles.stores.postgres.address import Address
 from rxcandles.util.arguments import check_path, plain, refusal
 from rxcandles.util.files import replacing
+from rxcandles.util.ownfolder import own_folders
 
 __all__ = ["forget_findings", "note_findings", "noted_findings", "read_findings"]
 
@@ -85,7 +90,12 @@ def forget_findings(db: str, exchange: str, which: Which) -> None:
 
 
 def _note_of(db: str) -> str:
-    return f"{db}.found.json"
+    if not isinstance(db, Address):
+        return f"{db}.found.json"
+    # Beside a server there is no place: a folder of this user's has it, under the database's name.
+    folder = next(own_folders(), Path(tempfile.gettempdir(), f"rxcandles-{os.getuid()}"))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(folder / f"{crc32(db.encode()):08x}.found.json")
 
 
 def _text(path: str) -> bytes:

@@ -18,6 +18,7 @@ from rxcandles.cli.times import ZONE
 from rxcandles.cli.wanted import Wanted
 from rxcandles.errors import RequestError
 from rxcandles.model.advice import USUAL_DB
+from rxcandles.stores.opening import check_database
 from rxcandles.util.arguments import check_count, check_path, check_rate, refusal, shown
 
 __all__ = ["read_jobs"]
@@ -155,7 +156,7 @@ def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
 
 _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
-    "db": check_path, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
+    "db": check_database, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
     "source_address": _word,
 }  # fmt: skip
 """Keys of ``[defaults]`` for the place, and how each is read: every option of a connection.

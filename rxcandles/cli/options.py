@@ -26,6 +26,7 @@ from rxcandles.model.advice import USUAL_DB
 from rxcandles.model.naming import EXCHANGES
 from rxcandles.model.timeframe import TIMEFRAMES
 from rxcandles.modes.connect import OwnRate
+from rxcandles.stores.opening import check_database
 from rxcandles.util.arguments import check_rate
 
 __all__ = ["Option", "Work", "rate", "takes", "together"]
@@ -147,7 +148,15 @@ def against_exchange(what: str) -> Option:
 
 
 def _db(help_text: str) -> Option:
-    return click.option("--db", default=USUAL_DB, show_default=True, metavar="FILE", help=help_text)
+    return click.option("--db", default=USUAL_DB, show_default=True, metavar="FILE", callback=_database, help=help_text)
+
+
+def _database(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return the path, or the address as it may be shown: from here on nothing prints a password."""
+    try:
+        return check_database("--db", value)
+    except RequestError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 db: Final = _db("Database file; created if it does not exist.")
@@ -266,6 +275,11 @@ imported: Final = click.option(
 refetch: Final = click.option(
     "--refetch", is_flag=True,
     help="Fetch everything again, and replace what is stored page by page.",
+)  # fmt: skip
+scheduler: Final = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Let the workers of this Dask scheduler collect, each from its own address: tcp://10.0.0.1:8786. Needs --db "
+    "postgresql://…; the command worker starts a worker.",
 )  # fmt: skip
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 seed: Final = click.option(

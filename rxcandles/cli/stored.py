@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from difflib import get_close_matches
@@ -17,14 +16,15 @@ from rxcandles.cli.runner import run_async
 from rxcandles.cli.text import counted
 from rxcandles.errors import RequestError, RxCandlesError
 from rxcandles.integrity.aliases import proper_names
-from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.integrity.server_snapshot import snapshot_at
 from rxcandles.model.advice import USUAL_DB, db_option
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.model.which import EVERY, Which, has_glob
 from rxcandles.ports import Series
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.opening import store_at
+from rxcandles.stores.postgres.address import Address
+from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.odd import odd_text, read_names
-from rxcandles.util.arguments import check_path
 
 __all__ = ["check_there", "existing", "is_there", "named_in", "series_of", "stored_names", "stored_symbols"]
 
@@ -86,17 +86,17 @@ async def named_in(db: str, *, covered: bool = False) -> list[Series]:
     if covered:
         sql += " WHERE id IN (SELECT series FROM coverage)"
 
-    def read(connection: sqlite3.Connection) -> list[Series]:
+    def read(connection: Sql) -> list[Series]:
         found = read_names(connection, sql).found
         names = proper_names(Series(*map(odd_text, words)) for _, words in found)
         return [proper or series for series, proper in names.items()]
 
-    async with Snapshot(db) as snapshot:
+    async with snapshot_at(db) as snapshot:
         return await snapshot.call(read)
 
 
 async def _held(db: str) -> _Held:
-    async with SqliteStore(db) as store:
+    async with store_at(db) as store:
         return _Held(db, frozenset(await store.series()), frozenset(await store.imported_series()))
 
 
@@ -115,7 +115,7 @@ async def _nothing(held: _Held, part: Which, exchange: str | None, *, imported: 
     if not imported:
         count = 0
         for each in held.fitting(part, exchange, imported=True):
-            async with SqliteStore(held.db, exchange=each.exchange) as store:
+            async with store_at(held.db, exchange=each.exchange) as store:
                 count += await store.imported_count(each.symbol, Timeframe.of(each.timeframe), BEGINNING, END)
         if count:
             return f"{nothing} but {counted(count, 'imported candle')}, not proven; add --imported to use them"
@@ -148,7 +148,9 @@ def _meant(symbols: Iterable[str], there: set[str]) -> str | None:
 
 
 def is_there(db: str) -> bool:
-    """Return whether the file exists."""
+    """Return whether the file exists; a server's database counts as existing."""
+    if isinstance(db, Address):
+        return True
     try:
         return Path(db).is_file()
     except ValueError:  # a NUL in its name, on Python before 3.12
@@ -157,8 +159,6 @@ def is_there(db: str) -> bool:
 
 def existing(db: str) -> str:
     """Return ``db``; raise :class:`RequestError` if the file does not exist, since reading must not create it."""
-    if ":/" in db:
-        check_path("--db", db)  # refuses a URL, and hides the password in it
     if not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
@@ -190,7 +190,7 @@ def _stored(context: click.Context) -> list[Series]:
 
 async def _series(path: str) -> list[Series]:
     # A snapshot writes nothing: pressing Tab must not change files.
-    async with Snapshot(path) as snapshot:
+    async with snapshot_at(path) as snapshot:
         return await snapshot.call(
             lambda connection: [
                 Series(*map(str, names))

@@ -11,6 +11,7 @@ import attrs
 from rxcandles.errors import RequestError
 from rxcandles.model import Request
 from rxcandles.model.reports import CollectionProgress, CollectionSummary
+from rxcandles.stores.postgres.address import is_postgres
 
 __all__ = ["Collecting", "Host", "check_shared"]
 
@@ -64,7 +65,7 @@ class Host:
 
 def check_shared(store: str) -> None:
     """Raise ``RequestError`` for a store that workers on other machines can't write to."""
-    if store.partition("://")[0] not in ("postgresql", "postgres"):
+    if not is_postgres(store):
         raise RequestError(
             f"a scheduler is given, and the store is {store!r}, an SQLite file, which workers on other machines can't "
             "write to; give a PostgreSQL database, 'postgresql://user@host/name', or leave the scheduler out"

@@ -25,7 +25,7 @@ from rxcandles.flow import from_demand, map_async, with_backpressure
 from rxcandles.integrity.examine import Examination
 from rxcandles.integrity.findings import Finding, Kind
 from rxcandles.integrity.sample import AGE_SECONDS, Sample, choose
-from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.integrity.snapshot import Look
 from rxcandles.model import Request, Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe, to_datetime
@@ -62,7 +62,7 @@ async def page_before(
 
 
 async def compare_some(
-    snapshot: Snapshot,
+    snapshot: Look,
     examination: Examination,
     exchange: Exchange,
     limiter: RateLimiter,
@@ -102,7 +102,7 @@ def _about_all(series: Series, detail: str) -> Finding:
 
 
 async def compare(
-    snapshot: Snapshot,
+    snapshot: Look,
     samples: Iterable[Sample],
     exchange: Exchange,
     limiter: RateLimiter,
@@ -142,7 +142,7 @@ class _Comparing:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: Look,
         exchange: Exchange,
         limiter: RateLimiter,
         retry: Retry | None,

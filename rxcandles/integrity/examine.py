@@ -131,7 +131,7 @@ class Examination:
 
     def _imported(self) -> int:
         """Count the imported candles; a file of an older version has no table for them."""
-        if not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'imported'")[0]:
+        if not has_table(self._connection, "imported"):
             return 0
         found = 0
         for number, series in self._named("SELECT id, exchange, symbol, timeframe FROM series"):

@@ -17,9 +17,9 @@ import attrs
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Series
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.stores.sql.conditions import is_span
-from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.connection import Sql, drop_table, has_table, make_table
 from rxcandles.stores.sql.impossible import impossible_slots
 from rxcandles.stores.sql.transaction import transaction
 
@@ -69,7 +69,7 @@ _SQL: Final[Mapping[Matter, _Sql]] = {
 class Pending:
     """What is recorded in a store's file; reads and writes in the store's thread."""
 
-    _store: SqliteStore
+    _store: SqlStore
 
     async def unsettled(self, matter: Matter) -> dict[Series, SpanSet]:
         """Return the spans still to be fetched, or asked for again, by series of the store's exchange."""
@@ -117,7 +117,7 @@ def ledger_spans(connection: Sql, series: int) -> SpanSet:
 
 def add_matter(connection: Sql, matter: Matter, series: int, spans: SpanSet) -> None:
     """Record ``spans``, within the caller's transaction."""
-    connection.execute(_SQL[matter].make)
+    make_table(connection, matter, _SQL[matter].make)
     _write(connection, matter, series, spans_of(connection, matter, series).union(spans))
 
 
@@ -159,7 +159,7 @@ def _strike(connection: Sql, matter: Matter, series: int, left: SpanSet) -> None
         return
     _write(connection, matter, series, left)
     if not connection.execute(_SQL[matter].any).fetchone()[0]:
-        connection.execute(_SQL[matter].drop)
+        drop_table(connection, _SQL[matter].drop)
 
 
 def _write(connection: Sql, matter: Matter, series: int, spans: SpanSet) -> None:
@@ -169,7 +169,7 @@ def _write(connection: Sql, matter: Matter, series: int, spans: SpanSet) -> None
 
 def is_unsettled(connection: Sql) -> bool:
     """Return whether anything recorded is still to be done."""
-    return any(_is_there(connection, matter) for matter in _SQL)
+    return any(_is_there(connection, matter) and connection.execute(_SQL[matter].any).fetchone()[0] for matter in _SQL)
 
 
 def _is_there(connection: Sql, matter: Matter) -> bool:

@@ -21,7 +21,7 @@ from rxcandles.model.timeframe import END, Timeframe, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.modes.collector import CandleCollector
 from rxcandles.ports import Exchange, Series
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 
 __all__ = ["Asking"]
 
@@ -43,7 +43,7 @@ class Asking:
     Reasons why something could not be fetched are added to ``failures``.
     """
 
-    _store: SqliteStore
+    _store: SqlStore
     _which: Which
     _progress_callback: Callable[[Request, CollectionProgress], None] | None
     _now: float | None

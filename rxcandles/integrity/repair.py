@@ -20,7 +20,8 @@ from rxcandles.integrity.mend import RepairPlan, mend
 from rxcandles.integrity.pending import is_unsettled
 from rxcandles.integrity.refetch import Asking
 from rxcandles.integrity.salvage import salvage
-from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.integrity.server_snapshot import snapshot_at
+from rxcandles.integrity.snapshot import Look
 from rxcandles.integrity.verify import check_looking, verify
 from rxcandles.model import Request
 from rxcandles.model.moments import Time, Zone, check_instant
@@ -33,7 +34,7 @@ from rxcandles.modes.connect import Opening, OwnRate, connect
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import retention
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.opening import check_database, store_at
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.util.arguments import (
     check_callable,
@@ -129,7 +130,7 @@ async def repair(
     original, path = path, path if into is None else into
     how: dict[str, Any] = {"base_url": base_url, "name": name, "limiter": limiter, "share_limit": share_limit}
     opening = _opening(exchange, rate_limit, how)
-    check_path("path", path)
+    path = check_database("path", path)
     source, whose = opening.source, await opening.whose()
     async with AsyncExitStack() as stack:
         if not isinstance(exchange, str | Opening):
@@ -144,7 +145,7 @@ async def repair(
         failures = [*report.failures]
         if done and not failures and not plan.mendings and not absences:
             return attrs.evolve(report, after=report.before)
-        async with SqliteStore(path, exchange=whose) as store:
+        async with store_at(path, exchange=whose) as store:
             removed = await store.call(mend, plan)
             asking = Asking(store, which, progress_callback, now, failures, spreads=anew is None)
             if await asking.wanted(absences=absences):
@@ -234,7 +235,7 @@ class _Look:
         The report is that of a repair that has done nothing yet; ``sample`` pages are compared with the exchange.
         """
         failures: tuple[str, ...] = ()
-        async with Snapshot(path) as snapshot:
+        async with snapshot_at(path) as snapshot:
             await snapshot.call(self.begin)
             if sample and not self.damaged:
                 try:
@@ -267,7 +268,7 @@ class _Look:
             self._tally.add(finding)
             self._untrusted.add(finding)
 
-    async def compare(self, snapshot: Snapshot, there: CandleDataProvider, sample: int, seed: int | None) -> None:
+    async def compare(self, snapshot: Look, there: CandleDataProvider, sample: int, seed: int | None) -> None:
         """Compare ``sample`` pages with the exchange."""
         self._compared, self._samples = await compare_some(
             snapshot, self._examination, there.exchange, there.limiter, None, sample, seed

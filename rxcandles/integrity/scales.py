@@ -93,7 +93,7 @@ def _jumps_sql(frame: Timeframe) -> str:
     return (
         "SELECT open_time, before, open"
         " FROM (SELECT open_time, open, lead(close) OVER (ORDER BY open_time DESC) AS before"
-        f" FROM candles WHERE series = ? AND open_time BETWEEN ? AND ? AND {on_grid_sql(frame)})"
+        f" FROM candles WHERE series = ? AND open_time BETWEEN ? AND ? AND {on_grid_sql(frame)}) AS each"
         " WHERE open > 7 * before OR before > 7 * open ORDER BY open_time"
     )
 

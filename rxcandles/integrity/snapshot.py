@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.stores.sql.conditions import teach_grid
@@ -18,12 +18,20 @@ from rxcandles.stores.sqlite.strangers import refuse_strangers
 from rxcandles.util.arguments import check_path
 from rxcandles.util.threads import in_thread
 
-__all__ = ["Snapshot"]
+__all__ = ["Look", "Snapshot"]
 
 _A = TypeVar("_A")
 
 _OPERATIONS: Final = 10_000
 """How often a call checks whether it is cancelled: steps of SQLite's virtual machine, some hundred microseconds."""
+
+
+class Look(Protocol):
+    """A database as it is at one moment."""
+
+    async def call(self, work: Callable[[Any], _A], /) -> _A:
+        """Return ``work(connection)``, run in a thread, one call at a time."""
+        ...
 
 
 class Snapshot:
@@ -93,7 +101,7 @@ class Snapshot:
         teach_grid(connection)
         connection.execute("BEGIN")
 
-    async def call(self, work: Callable[[sqlite3.Connection], _A]) -> _A:
+    async def call(self, work: Callable[[sqlite3.Connection], _A], /) -> _A:
         """Return ``work(connection)``, run in a thread, one call at a time.
 
         On cancellation it returns once the work has stopped. Raise ``StoreError`` for an error of SQLite.

@@ -10,7 +10,7 @@ from rxcandles.errors import RequestError
 from rxcandles.integrity.compare import compare_some
 from rxcandles.integrity.examine import Examination
 from rxcandles.integrity.findings import FILE_KINDS, Tally, VerificationReport
-from rxcandles.integrity.snapshot import Snapshot
+from rxcandles.integrity.server_snapshot import snapshot_at
 from rxcandles.limiters import SlidingWindowLimiter
 from rxcandles.model.timeframe import END
 from rxcandles.model.which import Names, Which
@@ -85,7 +85,7 @@ async def verify(
             tally.add(finding)
         return examination, tally
 
-    async with Snapshot(path) as snapshot:
+    async with snapshot_at(path) as snapshot:
         examination, tally = await snapshot.call(look)
         compared = 0
         if sample and exchange is not None and not FILE_KINDS & tally.counts.keys():

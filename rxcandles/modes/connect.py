@@ -27,8 +27,10 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import limit_at, limit_declared
 from rxcandles.ports.declared import source_address as sends_from
-from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores import SqlStore
+from rxcandles.stores.opening import store_at
+from rxcandles.stores.postgres.address import Address, is_postgres
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.util.arguments import check_count, check_flag, check_kind, check_like, check_rate, refusal
 from rxcandles.util.forks import OwnProcess
 
@@ -52,7 +54,7 @@ def connect(
     name: str | None = None,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
-    durability: Durability = "normal",
+    durability: Durability | None = None,
     busy_timeout: float = 10.0,
     tz: Zone | None = None,
     retry: Retry | None = None,
@@ -64,7 +66,8 @@ def connect(
     Without a block, write ``provider = await connect("candles.db")``, and ``await provider.close()`` at the end; a
     provider that is never closed gives a ``ResourceWarning``. :func:`rxcandles.open` works without ``await``.
 
-    * ``path``: the database file, which is made if it does not exist; ``":memory:"`` for no file.
+    * ``path``: the database file, which is made if it does not exist; ``":memory:"`` for no file. An address
+      ``postgresql://user@host/database`` opens a database of a PostgreSQL server (:class:`PostgresStore`).
     * ``exchange``: ``"upbit"``, ``"binance"``, ``"simulated"`` (a simulated Upbit that runs in this process while the
       provider is open), or an ``Exchange``, which is closed at the end.
     * ``base_url``: another address with the exchange's API. Its candles are stored under a name of their own,
@@ -77,8 +80,9 @@ def connect(
     * ``limiter``: a limiter that several providers share, in place of ``rate_limit`` and ``share_limit``.
     * ``share_limit``: whether all processes of this user on this machine that open the same exchange share its limit,
       which counts by address. None means True for a real exchange and False for another address.
-    * ``durability``: with ``"normal"`` a power cut may cost the last pages, with ``"full"`` nothing.
-    * ``busy_timeout``: seconds that a write waits for other processes that write to the file.
+    * ``durability``: with ``"normal"`` a power cut may cost the last pages, with ``"full"`` nothing. None means
+      ``"normal"`` for a file, and ``"full"`` for a server, which others rely on.
+    * ``busy_timeout``: seconds that a write waits for other processes that write to the file, or to the same series.
     * ``tz``: the zone of times that name no zone, such as ``"Asia/Seoul"``, for the provider and its ``repository``; by
       default ``RXCANDLES_TZ``, else UTC, which the log reports when the first naive datetime comes.
     * ``retry``: when a failed request is sent again (:class:`Retry`); None for six attempts in all.
@@ -116,7 +120,7 @@ def connect(
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
-    made = partial(SqliteStore, path, durability=durability, busy_timeout=busy_timeout, tz=there)
+    made = partial(store_at, path, durability=durability, busy_timeout=busy_timeout, tz=there)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
     if limiter is None and shared:
@@ -136,7 +140,8 @@ def connect(
             "durability": durability, "busy_timeout": busy_timeout,
         }  # fmt: skip
         options = {each: value for each, value in options.items() if value is not None}
-        host = Host.of(connect, str(path), exchange, options | {"rate_limit": rate_limit})
+        where = Address.of(path).url if is_postgres(path) else str(path)
+        host = Host.of(connect, where, exchange, options | {"rate_limit": rate_limit})
     provider = partial(OpenedProvider, retry=retry, cursors=cursors, host=host)
     opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown, as_simulated)
     return Opening(store.path, opened, kind, called, unknown)
@@ -184,7 +189,7 @@ def _lease(key: str) -> str:
 
 
 class OpenedProvider(CandleDataProvider):
-    """A provider that ``connect`` has opened: its store is a :class:`SqliteStore`.
+    """A provider that ``connect`` has opened: its store is a :class:`SqliteStore` or a :class:`PostgresStore`.
 
     ::
 
@@ -192,7 +197,7 @@ class OpenedProvider(CandleDataProvider):
             print(await rxcandles.overview(provider.repository))
     """
 
-    repository: SqliteStore
+    repository: SqlStore
 
     def __init__(self, *parts: Any, host: Host | None = None, **options: Any) -> None:
         super().__init__(*parts, **options)
@@ -270,8 +275,8 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
 
 async def _opened(
     made: Callable[..., OpenedProvider],
-    store: SqliteStore,
-    simulated: SqliteStore,
+    store: SqlStore,
+    simulated: SqlStore,
     exchange: Exchange | None,
     rate: float | None,
     limiter: RateLimiter,

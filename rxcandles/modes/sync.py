@@ -37,7 +37,7 @@ from rxcandles.modes.stream import CandleStream
 from rxcandles.modes.sync_readers import SyncFeed, SyncStream
 from rxcandles.modes.sync_repository import SyncRepository
 from rxcandles.ports import Exchange, Market, RateLimiter
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
@@ -59,7 +59,7 @@ def open(
     name: str | None = None,
     limiter: RateLimiter | None = None,
     share_limit: bool | None = None,
-    durability: Durability = "normal",
+    durability: Durability | None = None,
     busy_timeout: float = 10.0,
     tz: Zone | None = None,
     retry: Retry | None = None,

@@ -12,7 +12,7 @@ from rxcandles.model.absent import ABSENT_WORDS, AbsentSlots, counted_as
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import CandleStore, absent_of, impossible_in
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.stores.held import claimed_within, covered_within, recounted
 from rxcandles.util.arguments import check_count, check_like, check_span, check_symbol
 from rxcandles.util.showing import strip_html
@@ -69,7 +69,7 @@ def _kinds(cell: CoverageCell) -> dict[str, float]:
 async def _imported(store: CandleStore, symbol: str, frame: Timeframe, edges: Sequence[int]) -> list[int]:
     """Return the number of imported candles between each edge and the next."""
     pairs = list(pairwise(edges))
-    if not pairs or not isinstance(store, SqliteStore):
+    if not pairs or not isinstance(store, SqlStore):
         return [0] * len(pairs)
     if not await store.imported_count(symbol, frame, edges[0], edges[-1]):
         return [0] * len(pairs)

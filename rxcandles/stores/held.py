@@ -13,7 +13,7 @@ from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.ports import CandleStore, Covered, Series, zone_of
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.stores.sql.odd import check_apart
 from rxcandles.util.arguments import check_span
 
@@ -76,7 +76,7 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
     start, stop = check_span("span", span)
     while True:
         page = await store.coverage(symbol, timeframe, start, stop, LEDGER_PAGE)
-        if isinstance(store, SqliteStore):
+        if isinstance(store, SqlStore):
             check_apart(page, store.path, Series(store.exchange, symbol, timeframe.name))
         for first, last, rows in page:
             cut = Covered(max(first, start), min(last, stop), rows)

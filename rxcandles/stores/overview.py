@@ -21,7 +21,7 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
 from rxcandles.model.which import Names, Which
 from rxcandles.ports import Series, absent_of, impossible_in, zone_of
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.stores.held import check_ends, claimed_within, covered_within, span_held
 from rxcandles.stores.sql.odd import OddSeries
 from rxcandles.util.arguments import check_kind
@@ -93,7 +93,7 @@ def _row(each: SeriesOverview) -> tuple[object, ...]:
 
 
 async def overview(
-    store: SqliteStore,
+    store: SqlStore,
     symbol: Names = None,
     timeframe: Names | Timeframe = None,
     since: Time | None = None,
@@ -116,7 +116,7 @@ async def overview(
     >>> [(each.series.symbol, each.candles) for each in await overview(store)]
     [('KRW-BTC', 120)]
     """
-    check_kind("store", store, SqliteStore)
+    check_kind("store", store, SqlStore)
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
     check_ends(since, to, zone_of(store))
     size = await store.row_size()
@@ -139,13 +139,13 @@ async def overview(
     return found
 
 
-async def _named(store: SqliteStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
+async def _named(store: SqlStore) -> tuple[set[Series], set[Series], list[OddSeries]]:
     """Return the covered series, the imported series, and those that no request can name."""
     return {*await store.series()}, {*await store.imported_series()}, await store.odd_series()
 
 
 async def _overviews(
-    store: SqliteStore,
+    store: SqlStore,
     *,
     some: Sequence[Series],
     unproven: Set[Series],
@@ -165,7 +165,7 @@ async def _overviews(
 
 
 async def _overview_of(
-    store: SqliteStore,
+    store: SqlStore,
     series: Series,
     *,
     unproven: Set[Series],
@@ -190,7 +190,7 @@ async def _overview_of(
 
 
 async def _overview(
-    store: SqliteStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str, imported: int
+    store: SqlStore, series: Series, frame: Timeframe, span: Span, row_bytes: float, source: str, imported: int
 ) -> SeriesOverview:
     candles = known = holes = 0
     edge = span[1]

@@ -16,6 +16,8 @@ from rxcandles.model.claims import Absence, Claim, ConfirmTimes
 from rxcandles.model.timeframe import Timeframe, to_datetime
 from rxcandles.ports import CandleStore, Covered, Series
 from rxcandles.stores import SqliteStore
+from rxcandles.stores.postgres.store import PostgresStore
+from rxcandles.stores.sql.store import SqlStore
 
 MINUTE = Timeframe.of("1m")
 SYMBOL = "KRW-BTC"
@@ -25,10 +27,13 @@ def row(slot: int, price: float = 100.5) -> Row:
     return Row(slot * 60, price, price + 2, price - 2, price + 1, 1.25, 125.0, slot * 60_000 + 59_000)
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleStore]:
-    path = tmp_path / "candles.db" if request.param == "file" else ":memory:"
-    async with SqliteStore(path) as opened:
+    if request.param == "postgres":
+        made: SqlStore = PostgresStore(request.getfixturevalue("postgres_url"))
+    else:
+        made = SqliteStore(tmp_path / "candles.db" if request.param == "file" else ":memory:")
+    async with made as opened:
         assert isinstance(opened, CandleStore)
         yield opened
 

@@ -159,7 +159,7 @@ async def test_verify_leaves_nothing(path: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "postgresql://me:s3cret@host/db", "sqlite:///s3cret.db", "s3://s3cret/a.db", "HTTP://me:s3cret@host/a.db",
+        "mysql://me:s3cret@host/db", "sqlite:///s3cret.db", "s3://s3cret/a.db", "HTTP://me:s3cret@host/a.db",
         Path("postgresql://me:s3cret@host/db"),
     ],
 )  # fmt: skip

@@ -164,8 +164,9 @@ def test_checked_words(tmp_path: Path, word: Any) -> None:
     """A word that goes into a PRAGMA is one of those allowed, or refused before a file is made."""
     with pytest.raises(RequestError, match="durability"):
         SqliteStore(tmp_path / "candles.db", durability=word)
-    with pytest.raises(RequestError, match="durability"):
-        rxcandles.connect(tmp_path / "candles.db", "simulated", durability=word)
+    if word is not None:  # there it means the store's own
+        with pytest.raises(RequestError, match="durability"):
+            rxcandles.connect(tmp_path / "candles.db", "simulated", durability=word)
     assert list(tmp_path.iterdir()) == []
 
 

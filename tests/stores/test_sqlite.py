@@ -18,7 +18,7 @@ from rxcandles.model.timeframe import Timeframe
 from rxcandles.modes.connect import connect
 from rxcandles.ports import Covered, Series
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.stores.sqlite.schema import APPLICATION_ID, VERSION
 
 MINUTE = Timeframe.of("1m")

@@ -18,7 +18,7 @@ import attrs
 
 import rxcandles
 from rxcandles.exchanges import UpbitExchange
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 
 __all__ = ["FORKED", "MODES", "Child", "Job", "collect"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import DEFAULT_MARKETS
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from tests.support.audit import Truth, audit
 from tests.support.children import MODES, Child, Job
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rxcandles.stores.sqlite.connection import Durability
+from rxcandles.stores.sql.connection import Durability
 from tests.support.children import MODES
 from tests.support.counted import counted
 from tests.support.siege import Siege

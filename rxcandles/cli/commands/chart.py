@@ -27,8 +27,8 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import BEGINNING, Timeframe, from_datetime, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Series, with_imported
-from rxcandles.stores import SqliteStore
 from rxcandles.stores.held import check_ends, span_held
+from rxcandles.stores.opening import store_at
 from rxcandles.util.arguments import check_path, refusal
 from rxcandles.util.files import check_replaceable, replacing
 
@@ -207,7 +207,7 @@ async def _read(db: str, series: Series, wanted: Wanted) -> Any:
     from rxcandles import charts
 
     frame, (since, to), imported = Timeframe.of(series.timeframe), wanted.span(), wanted.include_imported
-    async with SqliteStore(db, exchange=series.exchange) as store:
+    async with store_at(db, exchange=series.exchange) as store:
         if wanted.last is not None:
             held = await span_held(with_imported(store, imported), series.symbol, frame, None, to)
             stop = held[1] if held is not None and to is None else BEGINNING if to is None else from_datetime(to)

@@ -32,8 +32,9 @@ from rxcandles.model.moments import Length
 from rxcandles.model.timeframe import END, Timeframe, to_datetime
 from rxcandles.model.which import Which
 from rxcandles.ports import Series
-from rxcandles.stores import SqliteStore
 from rxcandles.stores.held import span_held
+from rxcandles.stores.opening import store_at
+from rxcandles.stores.sql.store import SqlStore
 from rxcandles.util.files import temporary_folder
 
 __all__ = ["export"]
@@ -161,11 +162,11 @@ class _Export:
         files = files_for(found, self.path, self.style, folder=self.by is not None or names_files(self.style))
         OBJECTS.coming({each: each._asdict() for each in files})
         async with AsyncExitStack() as opened:
-            stores: dict[str, SqliteStore] = {}
+            stores: dict[str, SqlStore] = {}
             for series, path in files.items():
                 store = stores.get(series.exchange)
                 if store is None:
-                    store = await opened.enter_async_context(SqliteStore(self.db, exchange=series.exchange))
+                    store = await opened.enter_async_context(store_at(self.db, exchange=series.exchange))
                     stores[series.exchange] = store
                 try:
                     done.append(await self._one(store, series, path))
@@ -190,7 +191,7 @@ class _Export:
             copied_to_stdout([path for each in done for path in each.file.paths], style)
         return [attrs.evolve(each, file=attrs.evolve(each.file, paths=(Path("-"),))) for each in done], failures
 
-    async def _one(self, store: SqliteStore, series: Series, path: str) -> _Done:
+    async def _one(self, store: SqlStore, series: Series, path: str) -> _Done:
         frame, wanted = Timeframe.of(series.timeframe), self.wanted
         oldest, to = wanted.span()
         since = oldest if wanted.last is None else await _since(wanted.last, store, series, to)
@@ -207,7 +208,7 @@ class _Export:
         return _Done(series, done, left_out)
 
 
-async def _since(last: Length, store: SqliteStore, series: Series, to: datetime | None) -> datetime | timedelta:
+async def _since(last: Length, store: SqlStore, series: Series, to: datetime | None) -> datetime | timedelta:
     frame = Timeframe.of(series.timeframe)
     check_length(last, frame)
     if not last.months:

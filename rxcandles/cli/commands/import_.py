@@ -25,7 +25,8 @@ from rxcandles.interchange.reading.importer import FORMATS, read_candles
 from rxcandles.model.moments import default_zone
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.modes.provider import CandleDataProvider
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.opening import store_at
+from rxcandles.stores.sql.store import SqlStore
 
 __all__ = ["import_file"]
 
@@ -164,7 +165,7 @@ class _Import:
     failed: bool = False
     differs: bool = False
     _opened: AsyncExitStack = attrs.field(init=False, factory=AsyncExitStack)
-    _store: SqliteStore | None = attrs.field(init=False, default=None)
+    _store: SqlStore | None = attrs.field(init=False, default=None)
     _provider: CandleDataProvider | None = attrs.field(init=False, default=None)
 
     async def all_of(self, asked: Sequence[Asked | Left]) -> int:
@@ -185,7 +186,7 @@ class _Import:
                 asked.symbol, asked.timeframe, asked.path, exchange=whose, **self.reading.how()
             ) as read:
                 if self._store is None:
-                    self._store = await self._opened.enter_async_context(SqliteStore(self.place.db, exchange=whose))
+                    self._store = await self._opened.enter_async_context(store_at(self.place.db, exchange=whose))
                 report = await read.store(self._store, replace=self.replace)
         except RequestError as error:
             if not self.several:
@@ -206,7 +207,7 @@ class _Import:
         elif found is not None and not (quiet and not self.differs):
             echo(_found(found), *map(at_home, found.examples))
 
-    async def _checked(self, store: SqliteStore, asked: Asked, pages: int) -> ImportCheck:
+    async def _checked(self, store: SqlStore, asked: Asked, pages: int) -> ImportCheck:
         """Compare some pages with the exchange; the first call opens the connection."""
         if self._provider is None:
             self._provider = await self._opened.enter_async_context(self.place.beside().connect())

@@ -25,7 +25,6 @@ from rxcandles.model import Request
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Series
 from rxcandles.ports.declared import page_cost, retention_text
-from rxcandles.util.arguments import check_path
 
 __all__ = ["plan", "size"]
 
@@ -74,7 +73,7 @@ def plan(wanted: Wanted, place: Place, output: Output) -> options.Work:
         for line in left_out:
             echo(line, err=True)
         # If there is no file, plan for an empty one in memory, and create none.
-        there = place if is_there(check_path("db", place.db)) else place.beside()
+        there = place if is_there(place.db) else place.beside()
         OBJECTS.coming({each: _about(each) for each in requests})
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
             plans, seconds, others, whose = run_async(_plans(there, requests))

@@ -25,7 +25,7 @@ from rxcandles.model.naming import NAMED
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.ports import CandleStore
 from rxcandles.ports.declared import absent_slot
-from rxcandles.stores import SqliteStore, Staging, Taken
+from rxcandles.stores import SqlStore, Staging, Taken
 from rxcandles.util.arguments import check_choice, check_flag, check_number, check_symbol, refusal
 from rxcandles.util.showing import Brief
 from rxcandles.util.threads import in_thread
@@ -84,7 +84,7 @@ class CheckedSource:
     encoding: str | None
     notes: tuple[str, ...]
 
-    async def store(self, store: SqliteStore, *, replace: bool = False) -> ImportReport:
+    async def store(self, store: SqlStore, *, replace: bool = False) -> ImportReport:
         """Store it in one transaction; see :func:`import_candles`."""
         counts: Taken = await store.take_in(
             self.symbol, self.timeframe, self.staging, self.format, self.sha256, replace=replace
@@ -101,10 +101,10 @@ class CheckedSource:
         )
 
 
-def sqlite_store(store: CandleStore) -> SqliteStore:
+def sqlite_store(store: CandleStore) -> SqlStore:
     """Return ``store``; raise :class:`RequestError` if it can't keep imports."""
-    if not isinstance(store, SqliteStore):
-        raise refusal("store", store, "give a SqliteStore")
+    if not isinstance(store, SqlStore):
+        raise refusal("store", store, "give a SqlStore")
     return store
 
 

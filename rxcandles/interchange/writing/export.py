@@ -28,7 +28,7 @@ from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, plain_time, to_datetime
 from rxcandles.modes.sequence import Columns, read_columns
 from rxcandles.ports import CandleStore, RowReader, with_imported, zone_of
-from rxcandles.stores import SqliteStore
+from rxcandles.stores import SqlStore
 from rxcandles.util.arguments import check_choice, check_flag, check_like, check_path, check_symbol, refusal
 from rxcandles.util.files import check_replaceable, replacing
 from rxcandles.util.showing import Brief
@@ -174,7 +174,7 @@ class _Series:
         covered = [each.span for each in await store.coverage(symbol, frame, BEGINNING, END)]
         series = cls(with_imported(store, include_imported).reader(symbol, frame), symbol, frame, SpanSet(covered))
         is_empty = not covered and series.end("oldest_first") is None
-        if is_empty and not include_imported and isinstance(store, SqliteStore):
+        if is_empty and not include_imported and isinstance(store, SqlStore):
             imported = await store.imported_count(symbol, frame, BEGINNING, END)
             if imported:
                 raise RequestError(

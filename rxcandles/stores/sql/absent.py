@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, get_args
 
 from rxcandles.model.absent import AbsentSlot
-from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.connection import Sql, has_table, make_table
 
 __all__ = ["ABSENT_COLUMNS", "has_absent", "keep_absent", "read_absent"]
 
@@ -19,7 +19,7 @@ _MAKE: Final = (
 )
 _KEEP: Final = (
     "INSERT INTO absent_slots (series, meaning) VALUES (?, ?) ON CONFLICT (series)"
-    " DO UPDATE SET meaning = excluded.meaning WHERE meaning <> excluded.meaning"
+    " DO UPDATE SET meaning = excluded.meaning WHERE absent_slots.meaning <> excluded.meaning"
 )
 
 
@@ -31,7 +31,7 @@ def has_absent(connection: Sql) -> bool:
 def keep_absent(connection: Sql, series: int, meaning: AbsentSlot) -> None:
     """Record what an empty slot of a series means, within the caller's transaction."""
     if meaning != "no_trade":
-        connection.execute(_MAKE)
+        make_table(connection, "absent_slots", _MAKE)
     elif not has_absent(connection):
         return
     connection.execute(_KEEP, (series, meaning))

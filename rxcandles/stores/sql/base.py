@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from threading import Event
@@ -116,7 +116,7 @@ class SqlBase(Titled):
         if key not in self._series:
             found = await self._open.rows(SERIES_ID_SQL, (self.exchange, *key))
             if not found and create:
-                await self._open.rows(ADD_SERIES_SQL, (self.exchange, *key))
+                await self._open.call(_add_series, (self.exchange, *key))
                 return await self.series_id(symbol, timeframe)
             if not found:
                 return -1
@@ -156,3 +156,7 @@ class SqlBase(Titled):
             return await self._open.call(visited)
         finally:
             left.set()
+
+
+def _add_series(connection: Sql, names: Sequence[str]) -> None:
+    connection.execute(ADD_SERIES_SQL, names)

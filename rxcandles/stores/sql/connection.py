@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Found", "Parameters", "Sql", "Thread", "has_table"]
+__all__ = ["Durability", "Found", "Parameters", "Sql", "Thread", "drop_table", "has_table", "make_table"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+Durability: TypeAlias = Literal["normal", "full"]
+"""What a power cut may cost: the last transactions (``"normal"``), or nothing (``"full"``)."""
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -69,3 +72,15 @@ def has_table(connection: Sql, name: str) -> bool:
     if isinstance(connection, sqlite3.Connection):
         return bool(connection.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0])
     return True
+
+
+def make_table(connection: Sql, name: str, sql: str) -> None:
+    """Make a table of SQLite's that is there only from the first use on, if it is not there."""
+    if not has_table(connection, name):
+        connection.execute(sql)
+
+
+def drop_table(connection: Sql, sql: str) -> None:
+    """Drop a table that is empty, where it is made anew when it is needed."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(sql)

@@ -34,9 +34,12 @@ _MAKE: Final = (
 _KEEP: Final = (
     "INSERT INTO followed VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE SET"
     # Two that follow at once agree on the whole; one that begins behind a gap begins anew.
-    " start = CASE WHEN excluded.start > proven THEN excluded.start ELSE min(start, excluded.start) END,"
-    " proven = CASE WHEN excluded.start > proven THEN excluded.proven ELSE max(proven, excluded.proven) END,"
-    " heard = max(heard, excluded.heard), state = excluded.state, reason = excluded.reason, at = excluded.at"
+    " start = CASE WHEN excluded.start > followed.proven OR excluded.start < followed.start"
+    " THEN excluded.start ELSE followed.start END,"
+    " proven = CASE WHEN excluded.start > followed.proven OR excluded.proven > followed.proven"
+    " THEN excluded.proven ELSE followed.proven END,"
+    " heard = CASE WHEN excluded.heard > followed.heard THEN excluded.heard ELSE followed.heard END,"
+    " state = excluded.state, reason = excluded.reason, at = excluded.at"
 )
 
 

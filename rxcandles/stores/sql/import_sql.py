@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from rxcandles.errors import RequestError
@@ -13,7 +15,7 @@ from rxcandles.stores.sql.columns import ADD_SERIES_SQL, COLUMNS, SERIES_ID_SQL
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.shifted import drop_shifted, refuse_shifted, shift_of
 from rxcandles.stores.sql.staging import Staging, same_sql, values_sql
-from rxcandles.stores.sql.transaction import transaction
+from rxcandles.stores.sql.transaction import Transacting, transaction
 
 __all__ = [
     "IMPORTED_COUNT_SQL",
@@ -54,13 +56,13 @@ SHOWN_COUNT_SQL: Final = f"SELECT count(*) FROM imported {_SHOWN}"
 STRETCHES_SQL: Final = (
     # Each candle that begins a run of candles, with the one before it; then the newest of all.
     "SELECT before, open_time FROM (SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before"
-    " FROM imported WHERE series = :series) WHERE before IS NULL OR open_time - before > :apart"
+    " FROM imported WHERE series = :series) AS each WHERE before IS NULL OR open_time - before > :apart"
     " UNION ALL SELECT max(open_time), NULL FROM imported WHERE series = :series"
 )
 """Where runs of imported candles begin and end, oldest first, given ``series`` and the least distance ``apart``."""
 NTH_NEWEST_SQL: Final = (
     f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
-    " ORDER BY open_time DESC LIMIT 1 OFFSET ?"
+    " AS both ORDER BY open_time DESC LIMIT 1 OFFSET ?"
 )
 SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() LIMIT ?"
 
@@ -123,17 +125,29 @@ def take_in(connection: Sql, series: Series, staging: Staging, style: str, sha25
 
     Raise :class:`RequestError` if it contradicts what was imported before; with ``replace``, it replaces that.
     """
+    with staged(connection, staging):
+        return _take_in(connection, series, staging, style, sha256, replace)
+
+
+@contextmanager
+def staged(connection: Sql, staging: Staging) -> Iterator[None]:
+    """Let the block see what is staged as the table ``staged``, in a transaction."""
+    if isinstance(connection, Transacting):
+        with transaction(connection):
+            connection.stage(staging.rows())
+            yield
+        return
     connection.execute("ATTACH ? AS staging", (staging.path,))
     try:
         with transaction(connection):
-            return _take_in(connection, series, staging, style, sha256, replace)
+            yield
     finally:
         connection.execute("DETACH staging")
 
 
 def _take_in(connection: Sql, series: Series, staging: Staging, style: str, sha256: str | None, replace: bool) -> Taken:
-    staged = _one(connection, "SELECT count(*) FROM staged")
-    if not staged:
+    brought = _one(connection, "SELECT count(*) FROM staged")
+    if not brought:
         return Taken(0, 0, 0, 0, 0, 0)
     connection.execute(ADD_SERIES_SQL, series)
     number = _one(connection, SERIES_ID_SQL, *series)
@@ -155,14 +169,15 @@ def _take_in(connection: Sql, series: Series, staging: Staging, style: str, sha2
     )
     key = _one(connection, "SELECT max(id) FROM imports WHERE series = ?", number)
     new = connection.execute(
-        f"INSERT OR IGNORE INTO imported SELECT ?, {_COLUMNS}, ? FROM staged WHERE true ORDER BY open_time DESC",
+        f"INSERT INTO imported (series, {_COLUMNS}, import) SELECT CAST(? AS BIGINT), {_COLUMNS}, CAST(? AS BIGINT)"
+        " FROM staged WHERE true ORDER BY open_time DESC ON CONFLICT (series, open_time) DO NOTHING",
         (number, key),
     ).rowcount
     if new:
         connection.execute("UPDATE imports SET rows = ? WHERE id = ?", (new, key))
     else:  # importing the same again leaves no trace
         connection.execute("DELETE FROM imports WHERE id = ?", (key,))
-    return Taken(new, staged - covered - new, replaced, staging.added - staged, covered, differing)
+    return Taken(new, brought - covered - new, replaced, staging.added - brought, covered, differing)
 
 
 _DIFFERING: Final = (
@@ -171,8 +186,8 @@ _DIFFERING: Final = (
 )
 _OTHERS: Final = (
     # CROSS JOIN fixes the order, so that imported rows are looked up by key.
-    "FROM staged CROSS JOIN imported ON imported.series = ? AND imported.open_time = staged.open_time"
-    f" WHERE NOT ({same_sql('staged', 'imported')})"
+    "FROM staged CROSS JOIN imported WHERE imported.series = ? AND imported.open_time = staged.open_time"
+    f" AND NOT ({same_sql('staged', 'imported')})"
 )
 _DROP_OTHERS: Final = f"DELETE FROM imported WHERE series = ? AND open_time IN (SELECT staged.open_time {_OTHERS})"
 

@@ -13,7 +13,7 @@ from typing import Final
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Impossible
-from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.connection import Sql, has_table, make_table
 
 __all__ = ["has_impossible", "impossible_slots", "keep_impossible", "read_impossible"]
 
@@ -25,7 +25,7 @@ _MAKE: Final = (
 _WITHIN: Final = "FROM impossible WHERE series = ? AND open_time >= ? AND open_time < ?"
 _ADD: Final = (
     "INSERT INTO impossible VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (series, open_time)"
-    " DO UPDATE SET fault = excluded.fault, last_heard = excluded.last_heard, times = times + 1"
+    " DO UPDATE SET fault = excluded.fault, last_heard = excluded.last_heard, times = impossible.times + 1"
 )
 # A slot that is covered has been answered after all, perhaps by a version that does not know this table.
 _READ: Final = (
@@ -56,7 +56,7 @@ def impossible_slots(connection: Sql, series: int, timeframe: Timeframe) -> Span
 def keep_impossible(connection: Sql, series: int, proven: Span, found: Mapping[int, str], heard: float) -> None:
     """Record the impossible candles of an answer about ``proven``, in place of all earlier ones in that span."""
     if found:
-        connection.execute(_MAKE)
+        make_table(connection, "impossible", _MAKE)
     elif not has_impossible(connection):
         return
     for (opened,) in connection.execute(f"SELECT open_time {_WITHIN}", (series, *proven)).fetchall():

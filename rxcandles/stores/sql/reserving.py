@@ -11,7 +11,7 @@ from typing import Final
 
 from rxcandles.model.spans import Span
 from rxcandles.ports import Reserved
-from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.connection import Sql, drop_table, has_table, make_table
 from rxcandles.stores.sql.transaction import transaction
 
 __all__ = ["LONGEST", "release", "reserve"]
@@ -24,12 +24,14 @@ _MAKE: Final = (
     "CREATE TABLE IF NOT EXISTS reservations (series INTEGER NOT NULL, owner INTEGER NOT NULL, start INTEGER NOT NULL,"
     " stop INTEGER NOT NULL, until REAL NOT NULL, PRIMARY KEY (series, owner, start)) WITHOUT ROWID"
 )
-_THERE: Final = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'reservations')"
 _OTHERS: Final = "SELECT max(until) FROM reservations WHERE series = ? AND owner <> ? AND start < ? AND stop > ?"
 _OVER: Final = (
     "DELETE FROM reservations WHERE until <= ? OR until > ? OR (owner = ? AND series = ? AND start < ? AND stop > ?)"
 )
-_ADD: Final = "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?, ?)"
+_ADD: Final = (
+    "INSERT INTO reservations VALUES (?, ?, ?, ?, ?) ON CONFLICT (series, owner, start)"
+    " DO UPDATE SET stop = excluded.stop, until = excluded.until"
+)
 _HELD: Final = "SELECT EXISTS (SELECT 1 FROM coverage WHERE series = ? AND start < ? AND stop > ?)"
 _GIVE_UP: Final = "DELETE FROM reservations WHERE owner = ? OR until <= ? OR until > ?"
 _LEFT: Final = "SELECT EXISTS (SELECT 1 FROM reservations)"
@@ -40,9 +42,8 @@ def reserve(
     connection: Sql, series: int, owner: int, wanted: Span, ahead: Span, now: float, seconds: float
 ) -> Reserved:
     """Reserve ``ahead`` for ``seconds`` from ``now``, unless another owner has reserved part of ``wanted``."""
-    with transaction(connection):
-        if not connection.execute(_THERE).fetchone()[0]:
-            connection.execute(_MAKE)
+    with transaction(connection, series):
+        make_table(connection, "reservations", _MAKE)
         until = connection.execute(_OTHERS, (series, owner, wanted[1], wanted[0])).fetchone()[0]
         if until is not None and now < until <= now + LONGEST:
             return Reserved(float(until - now), True)
@@ -55,7 +56,7 @@ def reserve(
 def release(connection: Sql, owner: int, now: float) -> None:
     """Give up all reservations of ``owner``; the table is dropped with the last one."""
     with transaction(connection):
-        if connection.execute(_THERE).fetchone()[0]:
+        if has_table(connection, "reservations"):
             connection.execute(_GIVE_UP, (owner, now, now + LONGEST))
             if not connection.execute(_LEFT).fetchone()[0]:
-                connection.execute(_DROP)
+                drop_table(connection, _DROP)

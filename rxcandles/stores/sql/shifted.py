@@ -31,10 +31,10 @@ _AT_SQL: Final = {
     "candles": f"SELECT {_LISTED} FROM candles {_AT}",
 }
 _EQUAL: Final = " AND ".join(f"twin.{name} = staged.{name}" for name in _VALUES)
-_TWINS: Final = "imported AS twin ON twin.series = :series AND twin.open_time = staged.open_time + :shift"
+_TWINS: Final = "imported AS twin WHERE twin.series = :series AND twin.open_time = staged.open_time + :shift"
 _TWINS_SQL: Final = (
     "DELETE FROM imported WHERE series = :series AND open_time IN"
-    f" (SELECT twin.open_time FROM staged CROSS JOIN {_TWINS} WHERE {_EQUAL})"
+    f" (SELECT twin.open_time FROM staged CROSS JOIN {_TWINS} AND {_EQUAL})"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final, TypeAlias
@@ -26,7 +26,7 @@ _SURE: Final = COLUMNS[1 : COLUMNS.index("volume") + 1]
 def same_sql(one: str, other: str) -> str:
     """Return the condition that two rows agree on a candle, as far as both have values."""
     return " AND ".join(
-        f"{one}.{name} = {other}.{name}" if name in _SURE else f"coalesce({one}.{name} = {other}.{name}, 1)"
+        f"{one}.{name} = {other}.{name}" if name in _SURE else f"coalesce({one}.{name} = {other}.{name}, true)"
         for name in COLUMNS[1:]
     )
 
@@ -83,6 +83,13 @@ class Staging:
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
         self.added += len(rows)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what is staged, oldest first, for a database that can't read the file."""
+        try:
+            yield from self._connection.execute("SELECT * FROM staged ORDER BY open_time")
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
 
     def finish(self) -> None:
         """Complete the file; raise :class:`RequestError` if two rows contradict each other."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import ClassVar, Final, TypeVar
 
 from rxcandles.model import CandleData, Order, Row
 from rxcandles.model.absent import AbsentSlot
@@ -62,6 +62,9 @@ class SqlStore(ImportedCandles):
 
     # Writing
 
+    _write_rows: ClassVar[Callable[..., Written]] = staticmethod(write_rows)
+    """How a page is written, in the store's thread."""
+
     async def write(
         self,
         symbol: str,
@@ -100,7 +103,7 @@ class SqlStore(ImportedCandles):
         began, now = time.monotonic(), time.time() if heard is None else heard
         series = await self.series_id(symbol, timeframe, create=True)
         written = await self._open.call(
-            write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible, absent
+            self._write_rows, series, timeframe, rows, proven, absences, now, gone, said, impossible, absent
         )
         log_written(self._called(symbol, timeframe), rows, proven, written, time.monotonic() - began)
         return written

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from rxcandles.stores.sql.connection import Sql
 
@@ -16,16 +16,20 @@ __all__ = ["Transacting", "snapshot", "transaction"]
 class Transacting(Protocol):
     """A connection that has its own way to begin and end a transaction."""
 
-    def writing(self, series: int | None) -> AbstractContextManager[None]:
+    def writing(self, series: int | None) -> AbstractContextManager[object]:
         """Commit what the block writes, or nothing; other writers of ``series`` (None: of anything) wait."""
         ...
 
-    def reading(self) -> AbstractContextManager[None]:
+    def stage(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Make the temporary table ``staged`` with ``rows``, within the caller's transaction."""
+        ...
+
+    def reading(self) -> AbstractContextManager[object]:
         """Let all statements of the block see one moment."""
         ...
 
 
-def transaction(connection: Sql, series: int | None = None) -> AbstractContextManager[None]:
+def transaction(connection: Sql, series: int | None = None) -> AbstractContextManager[object]:
     """Commit what the block writes, or nothing; waits for other writers first.
 
     * ``series``: the only series that the block writes; None if it writes others, too. SQLite has one writer at a time
@@ -34,7 +38,7 @@ def transaction(connection: Sql, series: int | None = None) -> AbstractContextMa
     return connection.writing(series) if isinstance(connection, Transacting) else _sqlite(connection, "IMMEDIATE")
 
 
-def snapshot(connection: Sql) -> AbstractContextManager[None]:
+def snapshot(connection: Sql) -> AbstractContextManager[object]:
     """Let all statements of the block, which only reads, see one moment."""
     return connection.reading() if isinstance(connection, Transacting) else _sqlite(connection, "DEFERRED")
 

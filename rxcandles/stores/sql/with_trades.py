@@ -7,6 +7,7 @@ the caller's transaction.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ ALL_COLUMNS: Final = (*COLUMNS, *TRADE_FIELDS)
 
 _TYPES: Final = dict(zip(TRADE_FIELDS, ("INTEGER", "REAL", "REAL"), strict=True))
 _MAKE: Final = "CREATE TABLE IF NOT EXISTS with_trades (series INTEGER PRIMARY KEY REFERENCES series (id))"
+_ADD: Final = "INSERT INTO with_trades VALUES (?) ON CONFLICT (series) DO NOTHING"
 _PADDING: Final = (None,) * len(TRADE_FIELDS)
 
 
@@ -35,12 +37,15 @@ def keep_trades(connection: Sql, series: int) -> None:
     """Add these columns to the candles of a series."""
     if has_trades(connection, series):
         return
+    if not isinstance(connection, sqlite3.Connection):
+        connection.execute(_ADD, (series,))
+        return
     there = {name for _, name, *_ in connection.execute("PRAGMA table_info(candles)").fetchall()}
     for name, kind in _TYPES.items():
         if name not in there:
             connection.execute(f"ALTER TABLE candles ADD COLUMN {name} {kind}")
     connection.execute(_MAKE)
-    connection.execute("INSERT OR IGNORE INTO with_trades VALUES (?)", (series,))
+    connection.execute(_ADD, (series,))
 
 
 def with_trades(rows: Iterable[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ it half open, as it could if statements were queued one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -57,6 +57,7 @@ def write_rows(
     said: float | None = None,
     impossible: Mapping[int, str] | None = None,
     absent: AbsentSlot | None = None,
+    put: Callable[[Any, int, Sequence[Row], bool], None] | None = None,
 ) -> Written:
     """Store ``rows`` (newest first), merge ``proven`` into the coverage, and keep doubtful absences, all or nothing.
 
@@ -66,7 +67,8 @@ def write_rows(
     ``timestamp`` and less volume, if nothing newer is there although it should be: to that server it is forming. The
     slots of ``impossible``
     candles are not covered, unless a covered row is stored there, which stays. ``absent`` is what a slot without a
-    candle means; None keeps what is recorded. Return how many of the rows lie in slots that were not covered before,
+    candle means; None keeps what is recorded. ``put`` writes the rows, if one statement for up to 2,000 is not the best
+    way. Return how many of the rows lie in slots that were not covered before,
     the rows that replaced others, and the rows deleted.
     """
     with transaction(connection, series):
@@ -85,7 +87,7 @@ def write_rows(
             rows = [row for row in rows if row[0] not in stale]
             revised = [pair for pair in revised if pair[0].open_time not in stale]
         for at in range(0, len(rows), _MOST_ROWS):
-            _upsert(connection, series, rows[at : at + _MOST_ROWS], counted)
+            (put or _upsert)(connection, series, rows[at : at + _MOST_ROWS], counted)
         removed = [row for opened in gone or () for row in _removed(connection, series, opened, counted)]
         as_stored = {row.open_time: row for row in stored}
         fresh = [row[0] for row in rows if as_stored.get(row[0]) != row] if as_stored else [row[0] for row in rows]

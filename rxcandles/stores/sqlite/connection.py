@@ -12,12 +12,13 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import aiosqlite
 
 from rxcandles.errors import StoreError
 from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.sql.connection import Durability
 from rxcandles.stores.sqlite.access import Access, access_to, unreadable
 from rxcandles.stores.sqlite.doubtful import find_doubtful
 from rxcandles.stores.sqlite.errors import DAMAGED, is_busy, store_error
@@ -27,12 +28,9 @@ from rxcandles.stores.sqlite.older import lay_beside
 from rxcandles.stores.sqlite.schema import APPLICATION_ID, CLAIMS_SINCE, MIGRATIONS, VERSION
 from rxcandles.stores.sqlite.strangers import refuse_strangers
 
-__all__ = ["Connection", "Durability", "open_connection"]
+__all__ = ["Connection", "open_connection"]
 
 _log: Final = logging.getLogger("rxcandles.store")
-
-Durability: TypeAlias = Literal["normal", "full"]
-"""What a power cut may cost: the last transactions (``"normal"``), or nothing (``"full"``)."""
 
 _LEAVING: Final = 5.0
 """Seconds that the exit of the interpreter waits for a file that was left open."""

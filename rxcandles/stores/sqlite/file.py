@@ -9,7 +9,8 @@ from typing import Self, cast, get_args
 from rxcandles.model.moments import Zone
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores.sql.base import SqlBase
-from rxcandles.stores.sqlite.connection import Connection, Durability, open_connection
+from rxcandles.stores.sql.connection import Durability
+from rxcandles.stores.sqlite.connection import Connection, open_connection
 from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.reader import MarkedReader, SqliteReader, row_size
 from rxcandles.util.arguments import check_choice, check_number, check_path

@@ -1,0 +1,47 @@
+"""Which store a path or an address means: a file is SQLite's, ``postgresql://…`` a server's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rxcandles.model.moments import Zone
+from rxcandles.stores.postgres.address import Address, is_postgres
+from rxcandles.stores.sql.connection import Durability
+from rxcandles.stores.sql.store import SqlStore
+from rxcandles.stores.sqlite.store import SqliteStore
+from rxcandles.util.arguments import check_path
+
+__all__ = ["check_database", "store_at"]
+
+
+def check_database(name: str, value: str | Path) -> str:
+    """Return ``value`` as it may be shown (an address without its password, which it keeps in ``url``).
+
+    Raise ``RequestError`` if it can't be the path of a file, and is no address of PostgreSQL.
+    """
+    return Address.of(value) if is_postgres(value) else check_path(name, value)
+
+
+def store_at(
+    path: str | Path,
+    *,
+    exchange: str = "upbit",
+    busy_timeout: float = 10.0,
+    durability: Durability | None = None,
+    tz: Zone | None = None,
+) -> SqlStore:
+    """Return the store of a path or an address, not open yet.
+
+    * ``durability``: None for the store's own: ``"normal"`` for a file, ``"full"`` for a server.
+
+    Raise ``RequestError`` for an invalid argument, and ``ExtraMissingError`` for an address without psycopg.
+    """
+    how: dict[str, Any] = {"exchange": exchange, "busy_timeout": busy_timeout, "tz": tz}
+    if durability is not None:
+        how["durability"] = durability
+    if is_postgres(path):
+        from rxcandles.stores.postgres.store import PostgresStore
+
+        return PostgresStore(Address.of(path), **how)
+    return SqliteStore(path, **how)

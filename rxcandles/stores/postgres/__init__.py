@@ -1,0 +1,1 @@
+"""Candles and their coverage in a PostgreSQL database, for a team that collects from many machines."""
