@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, Final
 
 from rxcandles.cluster.dask import check_scheduler, distributed
@@ -14,6 +16,8 @@ from rxcandles.util.arguments import refusal
 
 __all__ = ["resources_of", "serve"]
 
+_NEEDED: Final = ("aiohttp", "psycopg")
+"""What takes a while to load, and would delay the first job."""
 PAUSE: Final = 1.0
 """Seconds between the end of a scheduler and the first look for another."""
 
@@ -54,6 +58,9 @@ async def serve(
     check_scheduler("scheduler", scheduler)
     address = None if source is None else own_address(source)
     dask = distributed()
+    for each in _NEEDED:
+        with suppress(ImportError):
+            import_module(each)
 
     from rxcandles.cluster.plugin import SourcePlugin
 
