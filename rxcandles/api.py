@@ -53,6 +53,7 @@ from rxcandles.interchange import (
     to_polars,
     to_pyupbit,
 )
+from rxcandles.interchange.copying import CopiedSeries, CopyReport, copy_candles
 from rxcandles.interchange.ohlcv import get_ohlcv
 from rxcandles.limiters import Limit, LimiterStats, MachineLimiter, SlidingWindowLimiter
 from rxcandles.live.feed import Feed
@@ -99,8 +100,10 @@ from rxcandles.ports import (
     Frame,
     FrameStream,
     Market,
+    Month,
     Page,
     RateLimiter,
+    Revised,
     Series,
     Streaming,
     StreamRules,
@@ -108,6 +111,7 @@ from rxcandles.ports import (
 from rxcandles.stores import Import, SqliteStore
 from rxcandles.stores.cells import CoverageCell, coverage_cells
 from rxcandles.stores.overview import SeriesOverview, overview
+from rxcandles.stores.postgres.store import PostgresStore
 from rxcandles.util.monitor import MemoryMonitor, Timer
 from rxcandles.version import VERSION
 
@@ -139,6 +143,8 @@ __all__ = [
     "ConfirmTimes",
     "ConnectionFailedError",
     "ContradictionError",
+    "CopiedSeries",
+    "CopyReport",
     "CoverageCell",
     "Covered",
     "Exchange",
@@ -174,6 +180,7 @@ __all__ = [
     "MarketStats",
     "MemoryLimitError",
     "MemoryMonitor",
+    "Month",
     "NoCandle",
     "NoTrade",
     "OpenedProvider",
@@ -181,6 +188,7 @@ __all__ = [
     "Outage",
     "Page",
     "PassingError",
+    "PostgresStore",
     "ProgressBar",
     "ProgressUpdate",
     "ProvisionalSpan",
@@ -193,6 +201,7 @@ __all__ = [
     "RequestRejectedError",
     "ResampledCandle",
     "Retry",
+    "Revised",
     "RevisedUpdate",
     "Row",
     "RowWithTrades",
@@ -229,6 +238,7 @@ __all__ = [
     "WrongServerError",
     "check_imported",
     "connect",
+    "copy_candles",
     "coverage_cells",
     "export_candles",
     "get_ohlcv",

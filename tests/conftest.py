@@ -12,7 +12,7 @@ import pytest
 from rxcandles.stores.postgres.preparing import prepare
 from rxcandles.stores.postgres.session import Session
 from tests.support.browser import chromium, find_chromium
-from tests.support.postgres import Server
+from tests.support.postgres import GivenServer, Server
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
 
@@ -52,10 +52,11 @@ def browser() -> Iterator[str]:
         yield devtools
 
 
-def _served(*, durable: bool = False) -> Iterator[Server]:
-    if os.environ.get("RXCANDLES_TEST_POSTGRES") == "none":
+def _served(*, given: bool) -> Iterator[Server]:
+    address = os.environ.get("RXCANDLES_TEST_POSTGRES", "")
+    if address == "none":
         pytest.skip("RXCANDLES_TEST_POSTGRES is none")
-    server = Server(durable=durable)
+    server = GivenServer(address) if address and given else Server()
     try:
         server.start()
         yield server
@@ -66,17 +67,17 @@ def _served(*, durable: bool = False) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A server for all tests of this process, which starts with the first that needs it."""
-    yield from _served()
+    yield from _served(given=True)
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[Server]:
-    """A server of the test's own, which it may kill: it waits for the disk."""
-    yield from _served(durable=True)
+    """A server of the test's own, which it may kill."""
+    yield from _served(given=False)
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
+def postgres_template(postgres: Server) -> Iterator[str]:
     """A database with our tables, and nothing in them."""
     name = postgres.fresh()
 
@@ -84,7 +85,8 @@ def postgres_template(postgres: Server) -> str:
     session.connect()
     session.call(prepare)
     session.close()
-    return name
+    yield name
+    postgres.drop(name)
 
 
 @pytest.fixture

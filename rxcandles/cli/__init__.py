@@ -12,6 +12,7 @@ from rxcandles.cli import outputs
 from rxcandles.cli.commands.chart import chart
 from rxcandles.cli.commands.collect import collect
 from rxcandles.cli.commands.completion import completion
+from rxcandles.cli.commands.copy import copy
 from rxcandles.cli.commands.coverage import coverage
 from rxcandles.cli.commands.export import export
 from rxcandles.cli.commands.follow import follow
@@ -87,8 +88,8 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, verify, repair, worker,
-    simulate, completion,
+    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, copy, verify, repair,
+    worker, simulate, completion,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -28,8 +28,8 @@ LEVELS: Final = (logging.ERROR, logging.INFO, logging.DEBUG)
 def logged(console: Console, *, quiet: bool, verbose: int, path: str | None = None) -> Iterator[None]:
     """Print the library's log while the block runs: errors; with ``verbose`` 1 info too, with 2 all; quiet: nothing.
 
-    Without ``verbose`` warnings are not printed: retries are counted in the progress, and the command itself prints
-    what failed in the end.
+    Without ``verbose`` warnings are not printed, but for those of a server that is away: retries are counted in the
+    progress, and the command itself prints what failed in the end.
 
     * ``path``: a file that gets the log too, whatever is printed: from info on; with ``verbose`` 2 all. A program may
       move it away at any time; the next record begins another. Raises ``RequestError`` if it can't be written.
@@ -37,7 +37,11 @@ def logged(console: Console, *, quiet: bool, verbose: int, path: str | None = No
     logger = logging.getLogger("rxcandles")
     level = logging.CRITICAL + 1 if quiet else LEVELS[min(verbose, len(LEVELS) - 1)]
     handlers: list[logging.Handler] = [_Printed(console)]
-    handlers[0].setLevel(level)
+    if not quiet:  # a run that stands still must say why
+        handlers[0].addFilter(lambda record: record.levelno >= level or getattr(record, "event", "") == "reconnect")
+        handlers[0].setLevel(min(level, logging.WARNING))
+    else:
+        handlers[0].setLevel(level)
     if path is not None:
         handlers.append(_Written.to(path))
         handlers[1].setLevel(min(level, logging.INFO))

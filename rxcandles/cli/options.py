@@ -148,10 +148,10 @@ def against_exchange(what: str) -> Option:
 
 
 def _db(help_text: str) -> Option:
-    return click.option("--db", default=USUAL_DB, show_default=True, metavar="FILE", callback=_database, help=help_text)
+    return click.option("--db", default=USUAL_DB, show_default=True, metavar="FILE", callback=database, help=help_text)
 
 
-def _database(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def database(context: click.Context, parameter: click.Parameter, value: str) -> str:
     """Return the path, or the address as it may be shown: from here on nothing prints a password."""
     try:
         return check_database("--db", value)

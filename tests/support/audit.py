@@ -1,15 +1,13 @@
-"""The promise, checked the slow and obvious way: what a file holds is the truth. For tests and for ``kill``.
+"""The promise, checked the slow and obvious way: what a database holds is the truth. For tests and for ``kill``.
 
-Reads the file with plain ``sqlite3``. The ledger's spans are apart and count their rows right, every candle lies in
+Reads it with plain SQL. The ledger's spans are apart and count their rows right, every candle lies in
 one, and within them there is just what the exchange has and nothing that was imported, but for what is covered
 provisionally.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,10 @@ from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.simulator import Market
+from rxcandles.stores.postgres.address import is_postgres
+from rxcandles.stores.sql.columns import COLUMNS
+from rxcandles.stores.sql.with_trades import ALL_COLUMNS
+from tests.support.asking import Ask, asking
 
 __all__ = ["Truth", "audit"]
 
@@ -41,19 +43,21 @@ class Truth:
         return [row for time, row in rows.items() if start <= time < stop]
 
 
-def audit(path: Path, truth: Truth, now: float, *, provisional_ok: bool = False) -> int:
-    """Raise ``AssertionError`` where a file claims what is not so at ``now``; return the candles it holds.
+def audit(path: Path | str, truth: Truth, now: float, *, provisional_ok: bool = False) -> int:
+    """Raise ``AssertionError`` where a database claims what is not so at ``now``; return the candles it holds.
 
     ``provisional_ok``: what is covered provisionally may lack candles, and the candle before it may change.
     """
-    with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with asking(path) as ask:
+        if not is_postgres(path):
+            assert ask("PRAGMA integrity_check") == [("ok",)]
+        columns = COLUMNS if not _has_trades(ask, path) else ALL_COLUMNS
         candles = 0
-        for number, symbol, timeframe in database.execute("SELECT id, symbol, timeframe FROM series").fetchall():
-            rows = [_row(row[1:]) for row in _ordered(database, "candles", number, "open_time")]
-            spans = [row[1:] for row in _ordered(database, "coverage", number, "start")]
+        for number, symbol, timeframe in ask("SELECT id, symbol, timeframe FROM series"):
+            rows = [_row(row) for row in _ordered(ask, "candles", number, ", ".join(columns))]
+            spans = _ordered(ask, "coverage", number, "start, stop, rows")
             _check(f"{symbol} {timeframe}", rows, spans)
-            claims = SpanSet(tuple((row[2], row[3]) for row in _ordered(database, "claims", number, "start")))
+            claims = SpanSet(tuple(_ordered(ask, "claims", number, "start, stop")))
             assert not claims.subtract(SpanSet(tuple(span[:2] for span in spans))), f"{symbol}: {claims} is not covered"
             assert not any(row.open_time in claims for row in rows), f"{symbol}: a candle lies in {claims}"
             for start, stop, _ in spans:
@@ -71,7 +75,7 @@ def audit(path: Path, truth: Truth, now: float, *, provisional_ok: bool = False)
                 assert [row.open_time for row in held] == [row.open_time for row in there], (symbol, timeframe, start)
                 held, there = ([row for row in rows if row.open_time not in unsure] for rows in (held, there))
                 assert held == there, (symbol, timeframe, start, stop)
-            for (opened,) in database.execute("SELECT open_time FROM imported WHERE series = ?", (number,)).fetchall():
+            for (opened,) in ask("SELECT open_time FROM imported WHERE series = ?", number):
                 assert not any(start <= opened < stop for start, stop, _ in spans), f"{symbol} {opened} is there twice"
             candles += len(rows)
         return candles
@@ -83,8 +87,14 @@ def _row(values: tuple[Any, ...]) -> Row:
     return Row(*values[:plain]) if all(each is None for each in values[plain:]) else RowWithTrades(*values)
 
 
-def _ordered(database: sqlite3.Connection, table: str, series: int, key: str) -> list[Any]:
-    return database.execute(f"SELECT * FROM {table} WHERE series = ? ORDER BY {key}", (series,)).fetchall()
+def _has_trades(ask: Ask, path: Path | str) -> bool:
+    if is_postgres(path):
+        return True
+    return any(name == "trades" for _, name, *_ in ask("PRAGMA table_info(candles)"))
+
+
+def _ordered(ask: Ask, table: str, series: int, columns: str) -> list[Any]:
+    return ask(f"SELECT {columns} FROM {table} WHERE series = ? ORDER BY {columns.partition(',')[0]}", series)
 
 
 def _check(name: str, rows: list[Row], spans: list[tuple[int, int, int]]) -> None:

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import aiohttp  # noqa: F401 - imported before the forks
 import attrs
+import psycopg  # noqa: F401
 
 import rxcandles
 from rxcandles.exchanges import UpbitExchange
+from rxcandles.stores.opening import store_at
 from rxcandles.stores.sql.connection import Durability
 
 __all__ = ["FORKED", "MODES", "Child", "Job", "collect"]
@@ -55,7 +57,7 @@ class Job:
         """Do it; return what :func:`collect` does."""
         exchange = UpbitExchange(self.url)
         exchange.page_limit = 50
-        async with exchange, rxcandles.SqliteStore(self.path, durability=self.durability) as store:
+        async with exchange, store_at(self.path, durability=self.durability) as store:
             provider = rxcandles.CandleDataProvider(store, exchange, rxcandles.SlidingWindowLimiter(None))
             return await collect(provider, self.mode, progress, **self.asked)
 

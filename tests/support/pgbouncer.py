@@ -10,15 +10,15 @@ import subprocess
 import time
 from contextlib import suppress
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.support.postgres import PASSWORD, USER, Server
+from tests.support.postgres import Server
 
 _SETTINGS = """
 [databases]
-* = host=127.0.0.1 port={server} user={user} password='{password}'
+* = host={host} port={server} user={user} password='{password}'
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -46,7 +46,10 @@ class Pooler:
             if os.environ.get("CI"):
                 pytest.fail("there is no pgbouncer: apt-get install pgbouncer")
             pytest.skip("there is no pgbouncer: apt-get install pgbouncer")
-        settings = _SETTINGS.format(server=self._server.port, user=USER, password=PASSWORD, port=self.port)
+        of = self._server
+        settings = _SETTINGS.format(
+            host=of.host, server=of.port, user=of.user, password=of.password.replace("'", "''"), port=self.port
+        )
         path = self._server.write("pgbouncer.ini", settings.encode())
         with open(self._server.folder / "pgbouncer.log", "ab") as log:
             how: dict[str, Any] = self._server.as_user
@@ -67,4 +70,4 @@ class Pooler:
 
     def url(self, direct: str) -> str:
         """The address of the same database through the pooler."""
-        return f"postgresql://{USER}:any@127.0.0.1:{self.port}{urlsplit(direct).path}"
+        return f"postgresql://{quote(self._server.user, safe='')}:any@127.0.0.1:{self.port}{urlsplit(direct).path}"

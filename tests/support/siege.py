@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import DEFAULT_MARKETS
 from rxcandles.stores.sql.connection import Durability
+from tests.support.asking import asking
 from tests.support.audit import Truth, audit
 from tests.support.children import MODES, Child, Job
+from tests.support.postgres import Server
 
 __all__ = ["Siege"]
 
@@ -30,8 +30,18 @@ TO = 1_770_000_000
 class Siege:
     """Databases of ``count`` candles a process, begun one after the other, whose writers are killed again and again."""
 
-    def __init__(self, url: str, folder: Path, seed: int, count: int, durability: Durability = "normal") -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        seed: int,
+        count: int,
+        durability: Durability = "normal",
+        server: Server | None = None,
+    ) -> None:
+        """``server``: the databases are its, in place of files in ``folder``."""
         self._url = url
+        self._server = server
         self._folder = folder
         self._luck = random.Random(seed)
         self._count = count
@@ -56,7 +66,7 @@ class Siege:
 
     def _fill(self, processes: int, wanted: int) -> None:
         self.databases += 1
-        path, symbol = self._folder / f"{self.databases}.db", SYMBOLS[self.databases % len(SYMBOLS)]
+        path, symbol = self._database(), SYMBOLS[self.databases % len(SYMBOLS)]
         held: set[int] = set()
         complete = False
         while not complete:
@@ -64,7 +74,7 @@ class Siege:
             asked = [
                 {"symbol": symbol, "timeframe": "1m", "count": self._count, "to": to_datetime(end)} for end in ends
             ]
-            jobs = [Job(self._url, str(path), self._luck.choice(MODES), each, self._durability) for each in asked]
+            jobs = [Job(self._url, path, self._luck.choice(MODES), each, self._durability) for each in asked]
             strike = self.kills.total() < wanted
             told = self._run(jobs, strike)
             complete = not any(killed for killed, _ in told)
@@ -94,17 +104,30 @@ class Siege:
         self.runs[len(jobs)] += bool(killed)
         return told
 
-    def _held(self, path: Path) -> set[int]:
-        """The open times that are stored, audited; in a copy, so that it is the next child that recovers the file."""
+    def _database(self) -> str:
+        if self._server is not None:
+            return self._server.url(self._server.fresh())
+        return str(self._folder / f"{self.databases}.db")
+
+    def _held(self, path: str) -> set[int]:
+        """The open times that are stored, audited; in a copy, so that it is the next child that recovers a file."""
+        if self._server is not None:
+            return self._audited(path)
         copy = self._folder / "copy.db"
         for suffix in ("", "-wal"):
             Path(f"{copy}{suffix}").unlink(missing_ok=True)
             if Path(f"{path}{suffix}").exists():
                 shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
-        with closing(sqlite3.connect(copy)) as database:
-            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'candles'").fetchone():
+        return self._audited(str(copy))
+
+    def _audited(self, path: str) -> set[int]:
+        with asking(path) as ask:
+            there = (
+                "to_regclass('candles') IS NOT NULL" if self._server else "1 FROM sqlite_master WHERE name = 'candles'"
+            )
+            if not any(found for (found,) in ask(f"SELECT {there}")):
                 return set()
-            held = {row[0] for row in database.execute("SELECT open_time FROM candles")}
-        assert audit(copy, self._truth, TO + 60) == len(held)
+            held = {opened for (opened,) in ask("SELECT open_time FROM candles")}
+        assert audit(path, self._truth, TO + 60) == len(held)
         self.audits += 1
         return held

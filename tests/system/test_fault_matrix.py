@@ -39,6 +39,7 @@ from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import BinanceSimulator, Illness, Market, Simulator, faults
 from rxcandles.simulator.faults import Fault
 from rxcandles.simulator.server import Server
+from rxcandles.stores.opening import store_at
 from tests.support.audit import Truth, audit
 from tests.support.unlucky import Unlucky
 
@@ -175,12 +176,14 @@ class Way:
 
     run: Callable[[rxcandles.CandleDataProvider], Any]
     place: Place = UPBIT
+    server: bool = False
+    """Whether the candles go to a server, and not into a file."""
 
     def __str__(self) -> str:
-        return f"{self.run.__name__}{'' if self.place is UPBIT else ' of Binance'}"
+        return f"{self.run.__name__}{'' if self.place is UPBIT else ' of Binance'}{' on a server' * self.server}"
 
 
-MODES = [Way(storage_only), Way(collection), Way(streaming), Way(storage_only, BINANCE)]
+MODES = [Way(storage_only), Way(collection), Way(streaming), Way(storage_only, BINANCE), Way(storage_only, server=True)]
 UNSAID = ("another market", "another unit")
 """What Binance's pages don't say, so that they can't say it wrongly."""
 ATTEMPTS = 3
@@ -191,7 +194,7 @@ TEMPORARY = PASSING | IMPOSSIBLE | {name: fault for name, (fault, _) in LASTING.
 class Bench:
     """A simulator and a database, and a provider that loses patience soon."""
 
-    def __init__(self, simulator: Server, path: Path, market: Market = MARKET) -> None:
+    def __init__(self, simulator: Server, path: Path | str, market: Market = MARKET) -> None:
         self.simulator = simulator
         self.path = path
         self.provisional_ok = False
@@ -204,7 +207,7 @@ class Bench:
         )
         exchange.page_limit = 30
         try:
-            async with rxcandles.SqliteStore(self.path, exchange=exchange.name) as store, exchange:
+            async with store_at(self.path, exchange=exchange.name) as store, exchange:
                 provider = rxcandles.CandleDataProvider(
                     store,
                     exchange,
@@ -226,11 +229,12 @@ def mode() -> Way:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, mode: Way, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def bench(tmp_path: Path, mode: Way, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    path = request.getfixturevalue("postgres_url") if mode.server else tmp_path / "candles.db"
     place = mode.place
     monkeypatch.setitem(ASKED, "symbol", place.market.symbol)
     async with place.simulator([place.market], rate=None, clock=lambda: float(NOW)) as simulator:  # type: ignore[call-arg]
-        yield Bench(simulator, tmp_path / "candles.db", place.market)
+        yield Bench(simulator, path, place.market)
 
 
 def unsaid(name: str, mode: Way) -> bool:

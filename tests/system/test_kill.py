@@ -13,6 +13,7 @@ import pytest
 from rxcandles.stores.sql.connection import Durability
 from tests.support.children import MODES
 from tests.support.counted import counted
+from tests.support.postgres import Server
 from tests.support.siege import Siege
 
 pytestmark = pytest.mark.exhaustive
@@ -32,3 +33,10 @@ def test_kill(url: str, tmp_path: Path, kills: int, processes: int, durability: 
     assert sum(siege.kills.values()) >= kills
     assert all(siege.kills[processes, mode] for mode in MODES)
     assert siege.partial > kills / 10
+
+
+def test_kill_on_a_server(url: str, tmp_path: Path, postgres: Server) -> None:
+    """The same where the children write to one server: what a killed one had begun is undone by itself."""
+    siege = Siege(url, tmp_path, seed=1, count=600, durability="full", server=postgres)
+    siege.until(5, processes=2)
+    assert sum(siege.kills.values()) >= 5

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -25,7 +25,14 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import rxcandles
 from rxcandles import operators as ops
@@ -37,7 +44,11 @@ from rxcandles.model import SETTLE_SECONDS, CandleData, Request
 from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.simulator import BinanceSimulator, Fault, Illness, Market, Simulator, faults
+from rxcandles.stores.opening import store_at
+from rxcandles.stores.sql.transaction import transaction
+from tests.support.asking import asking
 from tests.support.audit import Truth, audit
+from tests.support.postgres import Server as Postgres
 
 pytestmark = pytest.mark.exhaustive
 
@@ -131,13 +142,17 @@ class Collecting(RuleBasedStateMachine):
         super().__init__()
         self.now = BEGIN
         self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name, "candles.db")
+        self.path = self.database()
         self.runner = asyncio.Runner()
         self.page = 200
         self.lagged = False
         self.renamed = 0
         self.cache = faults.stale({"Age": "7"})
         self.provider: rxcandles.CandleDataProvider | None = None
+
+    def database(self) -> str:
+        """An empty database."""
+        return str(Path(self.folder.name, "candles.db"))
 
     def run(self, work: Coroutine[Any, Any, _A]) -> _A:
         """Do it on the machine's loop."""
@@ -163,7 +178,8 @@ class Collecting(RuleBasedStateMachine):
     async def _open(self) -> None:
         self.exchange = self.exchange_kind(self.sim.base_url)
         self.exchange.page_limit = self.page
-        self.store = await rxcandles.SqliteStore.open(self.path, exchange=self.exchange.name)
+        self.store = store_at(self.path, exchange=self.exchange.name)
+        await self.store.__aenter__()
         limiter = rxcandles.SlidingWindowLimiter(None, window=0.001)
         retry = ops.Retry(attempts=2, base=1e-5, longest=1e-4)
         self.provider = rxcandles.CandleDataProvider(self.store, self.exchange, limiter, retry=retry)
@@ -194,12 +210,12 @@ class Collecting(RuleBasedStateMachine):
 
     def provisional(self, symbol: str, timeframe: str) -> SpanSet:
         """Return what is taken for empty until another answer says so."""
-        with closing(sqlite3.connect(self.path)) as database:
-            spans = database.execute(
+        with asking(self.path) as ask:
+            spans = ask(
                 "SELECT start, stop FROM claims JOIN series ON id = series WHERE symbol = ? AND timeframe = ?",
-                (symbol, timeframe),
-            )
-            return SpanSet(tuple(spans.fetchall()))
+                symbol, timeframe,
+            )  # fmt: skip
+            return SpanSet(tuple(spans))
 
     def untraded(self, asked: Asked) -> bool:
         """Whether the market is listed, but has no candle yet, or only one that still forms."""
@@ -315,10 +331,11 @@ class Collecting(RuleBasedStateMachine):
         arguments = self.arguments(asked)
 
         def die(connection: Any) -> None:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DELETE FROM candles")
-            connection.execute("UPDATE coverage SET start = start - 60000, rows = rows + 7")
-            connection.close()
+            with suppress(StoreError), transaction(connection):
+                connection.execute("DELETE FROM candles")
+                connection.execute("UPDATE coverage SET start = start - 60000, rows = rows + 7")
+                connection.close()
+                raise StoreError("it dies here")
 
         async def work() -> None:
             before = self.sim.stats.requests
@@ -333,9 +350,8 @@ class Collecting(RuleBasedStateMachine):
                 fine |= ContradictionError | IncompleteError
             assert not isinstance(result, BaseException) or isinstance(result, fine), result
             await self._close()
-            with closing(sqlite3.connect(self.path)) as file, suppress(sqlite3.OperationalError):
-                file.execute("DELETE FROM reservations")  # as they end by themselves where the clock goes on
-                file.commit()
+            with asking(self.path) as ask, suppress(sqlite3.OperationalError):
+                ask("DELETE FROM reservations")  # as they end by themselves where the clock goes on
             await self._open()
 
         self.run(work())
@@ -483,6 +499,23 @@ class CollectingAtBinance(Collecting):
     simulator = BinanceSimulator
     exchange_kind = BinanceExchange
     symbol = "{}USDT"
+
+
+class CollectingOnAServer(Collecting):
+    """The same with a server for the candles."""
+
+    server: ClassVar[Postgres]
+
+    def database(self) -> str:
+        """An empty database of the server."""
+        return self.server.url(self.server.fresh())
+
+
+def test_on_a_server(postgres: Postgres) -> None:
+    """The promise holds where a server has the candles."""
+    CollectingOnAServer.server = postgres
+    how = settings(TestCollecting.settings, max_examples=int(LONG or 3))
+    run_state_machine_as_test(CollectingOnAServer, settings=how)
 
 
 TestCollecting = Collecting.TestCase

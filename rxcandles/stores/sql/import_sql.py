@@ -20,8 +20,10 @@ from rxcandles.stores.sql.transaction import Transacting, transaction
 __all__ = [
     "IMPORTED_COUNT_SQL",
     "IMPORTED_SERIES_SQL",
+    "IMPORTS_OF_SQL",
     "IMPORTS_SQL",
     "NTH_NEWEST_SQL",
+    "ROWS_OF_IMPORT_SQL",
     "SAMPLE_SQL",
     "SHOWN_COUNT_SQL",
     "STRETCHES_SQL",
@@ -63,6 +65,10 @@ STRETCHES_SQL: Final = (
 NTH_NEWEST_SQL: Final = (
     f"SELECT open_time FROM (SELECT open_time FROM candles {_WHERE} UNION ALL SELECT open_time FROM imported {_SHOWN})"
     " AS both ORDER BY open_time DESC LIMIT 1 OFFSET ?"
+)
+IMPORTS_OF_SQL: Final = "SELECT id, source, format, sha256 FROM imports WHERE series = ? ORDER BY id"
+ROWS_OF_IMPORT_SQL: Final = (
+    f"SELECT {_COLUMNS} FROM imported WHERE series = ? AND import = ? AND open_time > ? ORDER BY open_time LIMIT ?"
 )
 SAMPLE_SQL: Final = f"SELECT open_time FROM imported {_WHERE} ORDER BY random() LIMIT ?"
 
