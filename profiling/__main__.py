@@ -25,7 +25,7 @@ PROGRAMS = {
     "follow": "how soon a closed candle is delivered; 288 markets, beside a back-fill, to a reader asleep for a day",
     "follow_peers": "ccxt.pro, python-binance and pyupbit beside following, through the same ten disconnects",
     "costs": "what each cost depends on, doubled and doubled again: straight lines",
-    "dask_addresses": "Dask at 1, 2, 4 and 8 addresses; a worker and the scheduler killed, a call cancelled: requests, truth",
+    "dask_addresses": "Dask at 1 to 8 addresses; a worker and the scheduler killed, a call cancelled: requests, truth",
     "growth": "time and memory a candle from 10,000 on, drawn (--plot)",
 }
 """What measures, in ``profiling/``."""
