@@ -24,6 +24,7 @@ PROGRAMS = {
     "page": "the page that watches markets: frames a second while it is scrolled and updates come",
     "follow": "how soon a closed candle is delivered; 288 markets, beside a back-fill, to a reader asleep for a day",
     "follow_peers": "ccxt.pro, python-binance and pyupbit beside following, through the same ten disconnects",
+    "postgres": "a PostgreSQL server beside a file: writers, bytes a candle, Arrow, a copy, twenty kills of the server",
     "costs": "what each cost depends on, doubled and doubled again: straight lines",
     "dask_addresses": "Dask at 1 to 8 addresses; a worker and the scheduler killed, a call cancelled: requests, truth",
     "growth": "time and memory a candle from 10,000 on, drawn (--plot)",

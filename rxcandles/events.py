@@ -271,7 +271,7 @@ class MigrateEvent(TypedDict):
 
 
 class ReconnectEvent(TypedDict):
-    """INFO, then WARNING if it lasts: the server of the store is away, or has come back (``state``).
+    """INFO, and WARNING after half a second and then every 20: the store's server is away, or is back (``state``).
 
     ``seconds`` is how long it has been away, ``reason`` what the last attempt to connect said.
     """

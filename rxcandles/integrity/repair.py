@@ -35,6 +35,7 @@ from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
 from rxcandles.ports.declared import retention
 from rxcandles.stores.opening import check_database, store_at
+from rxcandles.stores.postgres.address import Address
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.util.arguments import (
     check_callable,
@@ -125,6 +126,11 @@ async def repair(
     check_callable("progress_callback", progress_callback, optional=True)
     if into is not None:
         check_path("into", into)
+        if isinstance(there := check_database("path", path), Address):
+            raise RequestError(
+                f"into is given, but {there} is a server's database; leave into out: it saves what can be read of a "
+                "damaged file, and whoever runs the server restores a backup"
+            )
     if dry_run and into is not None:
         raise RequestError(f"into is {str(into)!r}, but a dry run writes nothing; leave out one of the two")
     original, path = path, path if into is None else into

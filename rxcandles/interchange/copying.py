@@ -44,8 +44,9 @@ class CopiedSeries:
     """What was copied of one series.
 
     >>> report = await copy_candles("candles.db", "copy.db")
-    >>> [(each.series.symbol, each.candles, each.held) for each in report.series]
-    [('KRW-BTC', 120, 0)]
+    >>> each = report.series[0]
+    >>> each.series.symbol, each.candles, each.held
+    ('KRW-BTC', 120, 0)
     """
 
     series: Series
@@ -64,8 +65,8 @@ class CopyReport:
     """What was copied, series by series.
 
     >>> report = await copy_candles("candles.db", "copy.db")
-    >>> report.candles
-    120
+    >>> report.candles, len(report.series)
+    (240, 2)
     """
 
     source: str
@@ -165,7 +166,7 @@ class _Copy:
         for each in await self._source.impossible(self._symbol, self._frame, BEGINNING, END - 1):
             slot = (each.open_time, self._frame.shift(each.open_time, 1))
             heard, wrong = float(each.last_heard), {each.open_time: each.fault}
-            await self._target.write(self._symbol, self._frame, [], slot, heard=heard, impossible=wrong)
+            await self._target.write(self._symbol, self._frame, [], slot, heard=heard, impossible=wrong, absent=absent)
         await self._rest()
         imported, left_out = await self._imports()
         return CopiedSeries(self._series, self._written, self._held, imported, tuple(left_out))

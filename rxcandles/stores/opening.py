@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from rxcandles.errors import RequestError
 from rxcandles.model.moments import Zone
 from rxcandles.stores.postgres.address import Address, is_postgres
 from rxcandles.stores.sql.connection import Durability
@@ -14,13 +16,22 @@ from rxcandles.util.arguments import check_path
 
 __all__ = ["check_database", "store_at"]
 
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
+
 
 def check_database(name: str, value: str | Path) -> str:
     """Return ``value`` as it may be shown (an address without its password, which it keeps in ``url``).
 
     Raise ``RequestError`` if it can't be the path of a file, and is no address of PostgreSQL.
     """
-    return Address.of(value) if is_postgres(value) else check_path(name, value)
+    if is_postgres(value):
+        return Address.of(value)
+    if isinstance(value, str) and (scheme := _SCHEME.match(value)):
+        raise RequestError(
+            f"{name} is an address ({scheme[1]}://…), and candles are kept in files, such as ./candles.db, or in "
+            "PostgreSQL: postgresql://user@host/database"
+        )
+    return check_path(name, value)
 
 
 def store_at(
@@ -44,4 +55,4 @@ def store_at(
         from rxcandles.stores.postgres.store import PostgresStore
 
         return PostgresStore(Address.of(path), **how)
-    return SqliteStore(path, **how)
+    return SqliteStore(check_database("path", path), **how)

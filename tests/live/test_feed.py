@@ -18,7 +18,7 @@ from rxcandles.model.settings import FollowConfig
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.model.updates import CandleUpdate, ProgressUpdate, StateUpdate, Update
 from rxcandles.modes.provider import CandleDataProvider
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.opening import store_at
 from tests.support.world import BASE, FollowLoop, World, passing, run_following
 
 
@@ -33,7 +33,7 @@ def busy(*symbols: str, streams: bool = False) -> World:
 
 @asynccontextmanager
 async def provided(world: World, path: str | Path = ":memory:") -> AsyncIterator[CandleDataProvider]:
-    async with SqliteStore(path, exchange="world") as store:
+    async with store_at(path, exchange="world") as store:
         yield CandleDataProvider(store, world, SlidingWindowLimiter(10))
 
 
@@ -227,12 +227,14 @@ def test_a_late_trade_is_a_revision() -> None:
     following(main)
 
 
-def test_another_process_reads_the_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_another_process_reads_the_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """``from_store`` asks the exchange for nothing, and gives what a collector stores; one that is gone is missed."""
+    path = tmp_path / "c.db" if kind == "file" else request.getfixturevalue("postgres_url")
 
     async def main() -> None:
         world = busy("A-A")
-        async with provided(world, tmp_path / "c.db") as collector, provided(World("A-A"), tmp_path / "c.db") as other:
+        async with provided(world, path) as collector, provided(World("A-A"), path) as other:
             async with other.follow("A-A", "1m", from_store=True) as waiting:
                 assert (await anext(waiting)).kind == "state"
             async with collector.follow("A-A", "1m", 3) as feed:

@@ -16,7 +16,7 @@ from rxcandles.live.observer import Observer
 from rxcandles.model.settings import FollowConfig
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports.stream import Frame
-from rxcandles.stores import SqliteStore
+from rxcandles.stores.opening import store_at
 from tests.support.followed import Reader, Verdict, check_store
 from tests.support.world import BASE, World, passing, run_following
 
@@ -25,7 +25,9 @@ CALM = 45 * 60
 """Seconds of calm at the end, in which everything has to heal: an audit, and all that it finds."""
 
 
-def run_schedule(seed: int, minutes: int = 200, *, steps: list[int] | None = None) -> Verdict:
+def run_schedule(
+    seed: int, minutes: int = 200, *, steps: list[int] | None = None, database: str = ":memory:"
+) -> Verdict:
     """Follow three markets through a random schedule, and return what went wrong; ``steps`` gets their number."""
 
     async def main() -> Verdict:
@@ -34,7 +36,7 @@ def run_schedule(seed: int, minutes: int = 200, *, steps: list[int] | None = Non
         stop = BASE + minutes * 60
         for symbol, gap in zip(SYMBOLS, (4.0, 45.0, 700.0), strict=True):
             _trade(world, random, symbol, gap, BASE - 40 * 60, stop + CALM)
-        async with SqliteStore(":memory:", exchange="world") as store:
+        async with store_at(database, exchange="world") as store:
             provider = CandleDataProvider(store, world, SlidingWindowLimiter(10))
             schedule = asyncio.create_task(_happen(world, random, stop, steps))
             try:
@@ -210,4 +212,10 @@ async def _pull(observer: Observer, reader: Reader, random: Random, until: float
 def test_a_random_schedule(seed: int) -> None:
     """Three markets, faults of pages and streams, restarts, a slow reader: what was given is the truth."""
     verdict = run_schedule(seed, minutes=40)
+    assert verdict.clean, verdict
+
+
+def test_a_random_schedule_on_a_server(postgres_url: str) -> None:
+    """The same where a server has the candles."""
+    verdict = run_schedule(3, minutes=12, database=postgres_url)
     assert verdict.clean, verdict

@@ -55,9 +55,11 @@ def test_prompts(each: Documented, runner: asyncio.Runner) -> None:
 
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(("each", "block"), [(each, block) for each in ALL for block in each.blocks()], ids=named)
-def test_blocks(each: Documented, block: str, runner: asyncio.Runner) -> None:
+def test_blocks(each: Documented, block: str, runner: asyncio.Runner, request: pytest.FixtureRequest) -> None:
     """An indented block after ``::`` runs."""
-    runner.run(docexamples.run_block(each, block))
+    there = docexamples.ADDRESS in block
+    server = request.getfixturevalue("postgres_url") if there else docexamples.ADDRESS
+    runner.run(docexamples.run_block(each, block, server))
 
 
 def test_a_wrong_output_is_a_fault(runner: asyncio.Runner) -> None:

@@ -14,6 +14,7 @@ import pytest
 import rxcandles
 from rxcandles import operators
 from rxcandles.model.naming import EXCHANGES
+from tests.support.docexamples import ADDRESS
 from tests.support.documents import DOCUMENTS, GUIDE, OPERATORS, Block, anchors, blocks, links
 from tests.support.words import ROOT
 
@@ -21,10 +22,13 @@ BLOCKS = blocks("python")
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.document for block in BLOCKS])
-def test_python_blocks(block: Block, tmp_path: Path) -> None:
-    """Every Python block runs as it stands, without a warning, and prints the text below it."""
+def test_python_blocks(block: Block, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Every Python block runs as it stands (with a real server), without a warning, and prints the text below it."""
+    code = block.code
+    if ADDRESS in code:
+        code = code.replace(ADDRESS, request.getfixturevalue("postgres_url"))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block.code],
+        [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.cli import cli, objects
+from tests.support.docexamples import ADDRESS
 from tests.support.docspans import of, told
 from tests.support.documents import blocks
 from tests.support.words import PROGRAMS, ROOT, is_file, literals, names, option_fault, parse, words_of
@@ -106,9 +107,15 @@ ELSEWHERE = {"import", "eval", "duckdb", "sqlite3", "python3", "SELECT"}
 
 @pytest.mark.parametrize("document", SHELL)
 def test_shell(
-    document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    document: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """The lines of a document for a shell run one after the other in one folder, with fewer candles."""
+    needs_server = any(ADDRESS in line for line in SHELL[document])
+    server = request.getfixturevalue("postgres_url") if needs_server else ADDRESS
     monkeypatch.chdir(tmp_path)
     page = cli.commands["run"].get_help(
         click.Context(cli.commands["run"], click.Context(cli, **cli.context_settings), "rxcandles run")
@@ -120,7 +127,7 @@ def test_shell(
         if not line.startswith("rxcandles "):
             assert line.split()[0] in ELSEWHERE, line
             continue
-        words = words_of(fewer(line))
+        words = words_of(fewer(line).replace(ADDRESS, server))
         parse(words)
         if words[0] in ELSEWHERE:
             continue

@@ -45,7 +45,7 @@ ROOMS_WITHIN: dict[str, tuple[set[str], ...]] = {
         {"columns", "vocabulary"},
         {"frames", "output"},
         {"tools"},
-        {"reading", "writing"},
+        {"reading", "writing", "copying"},
         {""},
         {"ohlcv"},
     ),

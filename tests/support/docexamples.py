@@ -169,8 +169,13 @@ async def _run(code: CodeType, names: dict[str, Any]) -> None:
         await result
 
 
-async def run_block(each: Documented, block: str) -> None:
-    """Run a block, in which the first day of 2024 is today: what it prints is not compared."""
+ADDRESS = "postgresql://team@db.example/candles"
+"""A server's database in examples; where they are run it is a real one."""
+
+
+async def run_block(each: Documented, block: str, server: str = ADDRESS) -> None:
+    """Run a block, in which the first day of 2024 is today, and ``ADDRESS`` is ``server``; prints are not compared."""
+    block = block.replace(ADDRESS, server)
     recently = datetime.now(UTC) - timedelta(hours=6)
     block = block.replace("2024-01-01", f"{recently:%Y-%m-%d}")
     async with names_of(each, block) as names:

@@ -22,6 +22,7 @@ from rxcandles.model.limit import Limit
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Market, Page
 from rxcandles.ports.stream import Frame, StreamRules
+from rxcandles.stores.postgres.thread import ServerThread
 from tests.support.virtualloop import VirtualLoop, run_virtual
 from tests.support.worldstream import MINUTE, Stream
 
@@ -53,17 +54,19 @@ class FollowLoop(VirtualLoop):
 
 @contextmanager
 def _counting(loop: FollowLoop) -> Iterator[None]:
-    original = aiosqlite.Connection._execute
+    def counting(original: Any) -> Any:
+        async def counted(self: Any, work: Any, *arguments: Any, **named: Any) -> Any:
+            loop.pending += 1
+            try:
+                return await original(self, work, *arguments, **named)
+            finally:
+                loop.pending -= 1
 
-    async def counted(self: Any, work: Any, *arguments: Any, **named: Any) -> Any:
-        loop.pending += 1
-        try:
-            return await original(self, work, *arguments, **named)  # type: ignore[no-untyped-call]
-        finally:
-            loop.pending -= 1
+        return counted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aiosqlite.Connection, "_execute", counted)
+        patch.setattr(aiosqlite.Connection, "_execute", counting(aiosqlite.Connection._execute))
+        patch.setattr(ServerThread, "_run", counting(ServerThread._run))
         yield
 
 

@@ -40,6 +40,10 @@ _STAGED: Final = (
 )
 _OPEN_ANSWERS: Final = 16
 """Answers that are read by parts at the same time."""
+_SOON: Final = 0.5
+"""Seconds after which a server that is away is worth a warning."""
+_EVERY: Final = 20.0
+"""Seconds until the next one."""
 _ATTEMPTS: Final = 10
 """How often a work is repeated because it met another transaction."""
 
@@ -194,7 +198,7 @@ class Session:
         raise server_error(self.name, error, self._secrets) from None
 
     def _reconnect(self) -> None:
-        began, attempt = time.monotonic(), 0
+        began, attempt, warned = time.monotonic(), 0, 0.0
         while True:
             try:
                 self._connect()
@@ -203,12 +207,14 @@ class Session:
                 told = server_error(self.name, error, self._secrets)
                 if away >= self._patience or self._left.is_set() or not _may_come_back(error):
                     raise StoreError(f"{told} (tried for {away:.0f} s; what was stored is whole: ask again)") from None
-                self._tell("waiting", away, str(told), logging.WARNING if attempt else logging.INFO)
+                loud = away >= (warned + _EVERY if warned else _SOON)
+                self._tell("waiting", away, str(told), logging.WARNING if loud else logging.INFO)
+                warned = away if loud else warned
                 pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
                 attempt += 1
                 self._left.wait(min(pause, self._patience - away))
             else:
-                self._tell("back", time.monotonic() - began, "", logging.WARNING if attempt > 1 else logging.INFO)
+                self._tell("back", time.monotonic() - began, "", logging.WARNING if warned else logging.INFO)
                 return
 
     def _tell(self, state: Literal["waiting", "back"], away: float, reason: str, level: int) -> None:
