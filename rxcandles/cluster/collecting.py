@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ AHEAD: Final = 4
 """Jobs that are open for each address: one that it collects, and others, so that it never waits for the next."""
 PATIENCE: Final = 60.0
 """Seconds without any address after which a collection ends: workers that were ended may be started again."""
+TELLING: Final = 0.05
+"""Seconds between two rounds of progress: a thousand workers tell more often than anybody can look."""
 LOOKING: Final = 2.0
 """Seconds between two looks whether more workers have come."""
 
@@ -65,7 +67,7 @@ async def collect_on(
             f"no worker of {cluster.where} has an address for {host.exchange!r}; start one: rxcandles worker "
             f"{cluster.where} --resources {host.exchange}=1"
         )
-    with cluster.listening(collection.heard):
+    with cluster.listening(job.run, collection.heard):
         try:
             await collection.run(addresses)
         except BaseException:
@@ -147,11 +149,8 @@ class _Collection:
                 self._failures.setdefault(part.whole, done.error)
             self._tell(part.whole)
 
-    def heard(self, told: tuple[Any, ...]) -> None:
-        """Take what a worker tells."""
-        run, number, worker, kind, content = told
-        if run != self._job.run:
-            return
+    def heard(self, number: int, worker: str, kind: str, content: Mapping[str, Any]) -> None:
+        """Take what a worker tells of a job."""
         if kind == "record":
             log_again(content, worker)
         elif (whole := self._under_way.get(number)) is not None:
@@ -169,11 +168,11 @@ class _Collection:
             self._news.clear()
             changed, self._changed = self._changed, {}
             for request in changed:
-                progress = self._tallies[request].progress
-                if self._callback is not None and progress is not None:
+                if self._callback is not None and (progress := self._tallies[request].progress) is not None:
                     result = self._callback(request, progress)
                     if isawaitable(result):
                         await result
+            await asyncio.sleep(0 if self._over else TELLING)
 
     def result(self) -> dict[Request, CollectionSummary]:
         """Return the summaries; raise ``SeveralFailedError`` if requests failed."""

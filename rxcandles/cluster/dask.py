@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -95,7 +96,7 @@ class Cluster:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._open: set[Any] = set()
+        self._open: dict[Any, str] = {}
         self._number = 0
         self.spent: dict[str, Spent] = {}
         """What each worker has sent, by its name."""
@@ -141,7 +142,7 @@ class Cluster:
             resources={job.host.exchange: 1},
             pure=False,
         )
-        self._open.add(future)
+        self._open[future] = job.run
         try:
             done: Done = await future
         except distributed().KilledWorker as error:
@@ -151,19 +152,23 @@ class Cluster:
         except CancelledError:  # Dask's; asyncio's is another
             raise self._gone() from None
         finally:
-            self._open.discard(future)
+            del self._open[future]
             future.release()
         self.spent.setdefault(done.worker, Spent(done.address)).add(done)
         return done
 
     @contextmanager
-    def listening(self, heard: Callable[[tuple[Any, ...]], None]) -> Iterator[None]:
-        """Call ``heard`` with what workers tell while the block runs."""
-        self._client.subscribe_topic(TOPIC, lambda event: heard(event[1]))
+    def listening(self, run: str, heard: Callable[..., None]) -> Iterator[None]:
+        """Call ``heard`` with what workers tell of a run while the block runs."""
+        hearing = _HEARING.setdefault(self._client, {})
+        if not hearing:  # a client has one handler for a topic, and may have several runs
+            self._client.subscribe_topic(TOPIC, lambda event: _hear(hearing, *event[1]))
+        hearing[run] = heard
         try:
             yield
         finally:
-            if self._client.status == "running":
+            del hearing[run]
+            if not hearing and self._client.status == "running":
                 self._client.unsubscribe_topic(TOPIC)
 
     async def stop(self, run: str) -> None:
@@ -174,7 +179,7 @@ class Cluster:
             return
         try:
             async with asyncio.timeout(STOPPING):
-                await self._client.cancel(list(self._open))
+                await self._client.cancel([each for each, whose in self._open.items() if whose == run])
                 await self._client.run(stop, run, on_error="ignore")
         except (TimeoutError, OSError):  # a worker that does not answer is gone, or ends its job by itself
             pass
@@ -183,6 +188,15 @@ class Cluster:
         return ClusterError(
             f"the scheduler at {self.where} has gone; what was fetched is stored, and the same call goes on from there"
         )
+
+
+_HEARING: Final[WeakKeyDictionary[Any, dict[str, Callable[..., None]]]] = WeakKeyDictionary()
+"""By client, who is told of each run."""
+
+
+def _hear(hearing: Mapping[str, Callable[..., None]], run: str, *told: Any) -> None:
+    if (heard := hearing.get(run)) is not None:
+        heard(*told)
 
 
 def _resources(exchange: str, dask_scheduler: Any) -> float:

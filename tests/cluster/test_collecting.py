@@ -92,6 +92,7 @@ async def place(cluster: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Pages take 5 ms; parts are four pages, so that a few requests have many of them."""
     monkeypatch.setattr(collecting, "PAGES", 4)
     monkeypatch.setattr(collecting, "LOOKING", 0.02)
+    monkeypatch.setattr(collecting, "TELLING", 0.0)
     monkeypatch.setattr(plugin, "EVERY", 0.0)
     monkeypatch.setattr(turns, "LASTS", 0.2)
     markets = [Market("KRW-BTC"), Market("KRW-ETH", density=0.9), Market("KRW-XRP", density=0.5)]
@@ -127,6 +128,23 @@ async def test_truth_sums_and_progress(place: Place) -> None:
     again = await place.collect(requests)
     assert place.sim.stats.requests == 0
     assert [each.collected_count for each in again.values()] == [each.collected_count for each in summaries.values()]
+
+
+async def test_two_calls_with_one_client(place: Place) -> None:
+    """Each hears of its own jobs, and stopping one does not stop the other."""
+    told: dict[str, set[Request]] = {"a": set(), "b": set()}
+    requests = [back("KRW-BTC", 4000), back("KRW-ETH", 12)]
+    long, short = (
+        asyncio.ensure_future(place.collect([each], lambda request, _, who=who: told[who].add(request)))
+        for who, each in zip("ab", requests, strict=True)
+    )
+    while not all(told.values()):
+        await asyncio.sleep(0.005)
+    long.cancel()
+    assert list(await short) == [requests[1]]
+    assert told == {"a": {requests[0]}, "b": {requests[1]}}
+    await asyncio.wait({long})
+    assert long.cancelled()
 
 
 async def test_what_fails_is_told_as_in_one_place(place: Place) -> None:
