@@ -11,7 +11,7 @@ from rxcandles.cli.addresses import hush
 from rxcandles.cli.display import Output
 from rxcandles.cli.logs import logged
 from rxcandles.cli.runner import run_async
-from rxcandles.cli.text import echo
+from rxcandles.cli.text import echo, printable
 from rxcandles.cluster.worker import resources_of, serve
 
 __all__ = ["worker"]
@@ -64,6 +64,8 @@ def worker(scheduler: str, resources: str, source: str | None, name: str | None,
                 where = found.ip if source is None else source
                 echo(f"{found.address} collects from {', '.join(offered)}, and sends from {where}; Ctrl-C stops it")
 
+        if not output.quiet:
+            echo(f"looking for the scheduler at {printable(scheduler)}", err=True)
         with logged(output.console(), quiet=output.quiet, verbose=output.verbose):
             run_async(serve(scheduler, offered, source=source, name=name, started=started))
         return 0
