@@ -18,6 +18,7 @@ PROGRAMS = {
     "sparse": "requests against full pages needed, by density",
     "operators": "cost per emission of each operator, and of composing by hand",
     "frames": "data frames and files of a million stored candles against the same by sqlite3 and by hand",
+    "frames_cache": "the same data frame again, from copies of months, beside a Parquet file; disk used",
     "imports": "files of each kind imported: microseconds a row, few and many",
     "export": "ten million candles into each kind of file: seconds, peak RSS",
     "chart": "the page of a chart: size, time to open, frames a second while it is dragged",

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from rxcandles.stores.postgres.preparing import prepare
 from rxcandles.stores.postgres.session import Session
 from tests.support.browser import chromium, find_chromium
-from tests.support.postgres import GivenServer, Server
+from tests.support.postgres import EMPTY, GivenServer, Server
 
 pytest_plugins = ("rxcandles.modes.fixtures",)
 
@@ -103,3 +104,16 @@ def bare_postgres_url(postgres: Server) -> Iterator[str]:
     name = postgres.fresh()
     yield postgres.url(name)
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def _shared_postgres(postgres: Server, postgres_template: str) -> str:
+    return postgres.url(postgres.fresh(postgres_template))
+
+
+@pytest.fixture
+def shared_postgres_url(_shared_postgres: str) -> str:
+    """The address of a database that many tests share, emptied before each: quicker than one of their own."""
+    with psycopg.connect(_shared_postgres, autocommit=True) as connection:
+        connection.execute(EMPTY)
+    return _shared_postgres

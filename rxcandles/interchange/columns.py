@@ -21,7 +21,7 @@ from rxcandles.util.extras import need
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["MICROSECONDS", "column_names", "columns_of", "record_batches", "schema_of"]
+__all__ = ["MICROSECONDS", "column_names", "columns_of", "gathering", "record_batches", "regrouped", "schema_of"]
 
 MICROSECONDS: Final = 1_000_000
 
@@ -85,9 +85,7 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
     codes = _codes(schema)
     held = _empty(codes)
     for page in pages:
-        held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
-        for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
-            column.extend(array(code, values) if code else values)
+        _fill(held, codes, page)
         if len(held[0]) == size:  # the usual case; a copy would take more memory
             full, held = held, _empty(codes)
             yield _batch(full, schema)
@@ -96,6 +94,49 @@ def record_batches(pages: Iterable[Columns], schema: pyarrow.Schema, size: int) 
             yield _batch(full, schema)
     if held[0]:
         yield _batch(held, schema)
+
+
+def gathering(schema: pyarrow.Schema) -> Callable[[Iterable[Columns]], pyarrow.RecordBatch | None]:
+    """Return a function that makes one record batch of all pages that it is given; None if there is no row."""
+    codes = _codes(schema)
+
+    def gather(pages: Iterable[Columns]) -> pyarrow.RecordBatch | None:
+        held = _empty(codes)
+        for page in pages:
+            _fill(held, codes, page)
+        return _batch(held, schema) if held[0] else None
+
+    return gather
+
+
+def regrouped(batches: Iterable[pyarrow.RecordBatch], size: int) -> Iterator[pyarrow.RecordBatch]:
+    """Cut and join ``batches`` into batches of ``size`` rows; the last may be shorter."""
+    parts: list[pyarrow.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        at = 0
+        while at < batch.num_rows:
+            parts.append(batch.slice(at, size - rows))
+            at += parts[-1].num_rows
+            rows += parts[-1].num_rows
+            if rows == size:
+                yield _joined(parts)
+                parts, rows = [], 0
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: Sequence[pyarrow.RecordBatch]) -> pyarrow.RecordBatch:
+    if len(parts) == 1:
+        return parts[0]
+    [joined] = need("pyarrow", "arrow").Table.from_batches(parts).combine_chunks().to_batches()
+    return joined
+
+
+def _fill(held: Sequence[Any], codes: Sequence[str], page: Columns) -> None:
+    held[0].extend([seconds * MICROSECONDS for seconds in page[0]])
+    for column, code, values in zip(held[1:], codes[1:], page[1:], strict=False):
+        column.extend(array(code, values) if code else values)
 
 
 def _codes(schema: pyarrow.Schema) -> tuple[str, ...]:

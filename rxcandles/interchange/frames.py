@@ -1,17 +1,21 @@
 """Candles as data frames of pandas, polars and Arrow.
 
-They are oldest first, whatever the order of the candles, with times in UTC. Stored candles go from SQLite's rows
-straight into columns, so a million candles take little longer than reading them.
+They are oldest first, whatever the order of the candles, with times in UTC. Stored candles go from the database's rows
+straight into columns, so a million candles take little longer than reading them; and whole months that have not changed
+come from copies of them (``cache.months``), as fast as from a file.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from rxcandles.interchange.columns import column_names, columns_of, record_batches, schema_of
+from rxcandles.interchange.cache.months import stored_batches
+from rxcandles.interchange.columns import column_names, columns_of, record_batches, regrouped, schema_of
+from rxcandles.interchange.filling import can_fill, filled_frame
 from rxcandles.model import CandleData
+from rxcandles.modes.sequence import CandleSequence
 from rxcandles.util.arguments import check_choice, check_count
 from rxcandles.util.extras import need
 
@@ -36,6 +40,12 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
 
     It takes 64 bytes a candle and blocks while it reads; in an event loop, use :func:`in_batches`.
 
+    The first frame of stored candles leaves copies of the months that are over in ``candles.db.cache`` beside the file,
+    and the next is made from those that have not changed since: a million candles in a tenth of a second. A month that
+    is not over is copied once it is read a second time without a change. The folder has at most 2 GB, 20 bytes a
+    candle; what was not used for longest goes first, and all of it may be deleted at any time. ``cache=False``, of
+    :func:`connect` and others, keeps none; nor does a file in the folder's place, for all programs.
+
     Raises:
 
     * ``RequestError`` if the candles are of several series.
@@ -47,15 +57,15 @@ def to_arrow(candles: Sequence[CandleData]) -> pyarrow.Table:
     (120, ['open_time', 'open', 'high'])
     """
     schema = schema_of(column_names(candles))
-    return need("pyarrow", "arrow").Table.from_batches(list(record_batches(columns_of(candles), schema, BATCH)), schema)
+    return need("pyarrow", "arrow").Table.from_batches(list(_batches(candles, schema, BATCH)), schema)
 
 
 def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
     """Return the candles of one series as a pandas frame, oldest first.
 
     The index is ``open_time``, ``datetime64[us, UTC]``. Columns and errors are those of :func:`to_arrow`;
-    ``ExtraMissingError``, too, if pandas is not installed. It takes 128 bytes a candle while the frame is made, and 64
-    afterwards.
+    ``ExtraMissingError``, too, if pandas is not installed. It takes 64 bytes a candle; of day candles, and with columns
+    of trades or ``proven``, twice as much while the frame is made.
 
     >>> frame = to_pandas(candles)
     >>> list(frame.columns)
@@ -64,6 +74,9 @@ def to_pandas(candles: Sequence[CandleData]) -> pandas.DataFrame:
     '2024-01-01 00:00:00+00:00'
     """
     need("pandas", "pandas")
+    schema = schema_of(column_names(candles))
+    if can_fill(schema):
+        return filled_frame(_batches(candles, schema, BATCH), len(candles))
     return _pandas(to_arrow(candles))
 
 
@@ -104,7 +117,8 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
     * ``into``: what each batch is: ``"arrow"`` for a record batch, ``"pandas"`` or ``"polars"`` for a frame.
     * ``size``: rows of a batch; the last may be shorter.
 
-    One batch is in memory at a time, 64 bytes a candle; a thread fills it. The columns are those of :func:`to_arrow`.
+    One batch is in memory at a time, 64 bytes a candle, and some 30 MB where months are copied or come from copies; a
+    thread reads them. The columns are those of :func:`to_arrow`.
     When cancelled, it returns at once; the batch under way ends in its thread and is dropped.
 
     Raises, before anything is read:
@@ -129,9 +143,18 @@ def in_batches(candles: Sequence[CandleData], into: str = "arrow", size: int = B
 async def _in_batches(
     candles: Sequence[CandleData], schema: pyarrow.Schema, size: int, make: Callable[[Any], Any]
 ) -> AsyncIterator[Any]:
-    batches = record_batches(columns_of(candles), schema, size)
+    batches = regrouped(_batches(candles, schema, size), size)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield make(batch)
+
+
+def _batches(candles: Sequence[CandleData], schema: pyarrow.Schema, size: int) -> Iterator[pyarrow.RecordBatch]:
+    """Iterate over the rows, of copies where there are some; batches of ``size`` or less may have to be joined."""
+    stretch = candles.stretch() if isinstance(candles, CandleSequence) else None
+    if stretch is None:
+        return record_batches(columns_of(candles), schema, size)
+    reader, start, stop = stretch
+    return stored_batches(reader, schema, start, stop, size)
 
 
 def _pandas(table: Any) -> pandas.DataFrame:

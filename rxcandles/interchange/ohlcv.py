@@ -52,6 +52,7 @@ def get_ohlcv(
     rate_limit: float | OwnRate | None = OwnRate.OWN,
     name: str | None = None,
     include_imported: bool = False,
+    cache: bool | int = True,
 ) -> pandas.DataFrame:
     """Return candles as a pandas frame, oldest first; fetch what the database does not have yet.
 
@@ -68,9 +69,11 @@ def get_ohlcv(
     * ``exchange``, ``base_url``, ``rate_limit``, ``name``: as for :func:`connect`.
     * ``include_imported``: count imported candles as stored, so that their slots are not fetched; a column ``proven``
       says which candles are the exchange's.
+    * ``cache``: False keeps no copies for the next frame (see :func:`to_arrow`); a number is the most bytes of them.
 
-    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, up to 128 bytes
-    each. It blocks until all of them are there; Ctrl-C stops it and keeps what was stored.
+    The index is ``open_time``; the columns are those of :func:`to_pandas`. All candles are in memory, 64 bytes each,
+    up to 128 while several symbols are joined. It blocks until all of them are there; Ctrl-C stops it and keeps what
+    was stored.
 
     Raises:
 
@@ -96,7 +99,7 @@ def get_ohlcv(
 
     for each in symbols:
         request(_ANY if has_glob(each) else each)  # check before a request is sent or a file is made
-    with open(db, exchange, base_url, rate_limit, name=name) as candles:
+    with open(db, exchange, base_url, rate_limit, name=name, cache=cache) as candles:
         requests = [request(each) for each in _symbols(candles, symbols, timeframe)]
         summaries = _collect(candles, requests, alone=alone, include_imported=include_imported)
         frames = {each.symbol: _frame(candles, each, summary, include_imported) for each, summary in summaries.items()}

@@ -60,6 +60,7 @@ def connect(
     retry: Retry | None = None,
     cursors: int | None = None,
     source_address: str | None = None,
+    cache: bool | int = True,
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
 
@@ -89,6 +90,8 @@ def connect(
     * ``cursors``: how many pages of a request are asked for at once; None for as many as use up the rate.
     * ``source_address``: the IP address of this machine to send from, on a machine with several. An exchange counts by
       address, so the limit is shared with those that send from the same one.
+    * ``cache``: whether data frames may keep copies of months in ``candles.db.cache`` beside the file (see
+      :func:`to_arrow`): True for up to 2 GB, a number for up to so many bytes, False for none.
 
     Raises:
 
@@ -120,7 +123,7 @@ def connect(
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
-    made = partial(store_at, path, durability=durability, busy_timeout=busy_timeout, tz=there)
+    made = partial(store_at, path, durability=durability, busy_timeout=busy_timeout, tz=there, cache=cache)
     store = made(exchange=called)
     shared = (isinstance(exchange, str) and key == exchange != SIMULATED) if share_limit is None else share_limit
     if limiter is None and shared:

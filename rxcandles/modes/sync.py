@@ -65,6 +65,7 @@ def open(
     retry: Retry | None = None,
     cursors: int | None = None,
     source_address: str | None = None,
+    cache: bool | int = True,
 ) -> SyncProvider:
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
 
@@ -90,6 +91,7 @@ def open(
             retry=retry,
             cursors=cursors,
             source_address=source_address,
+            cache=cache,
         )
     )
 

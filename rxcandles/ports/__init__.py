@@ -5,7 +5,18 @@ Each is a Protocol, so any object of the same shape can take its place. None of 
 
 from rxcandles.ports.exchange import Exchange, Market, Page, PageUnit
 from rxcandles.ports.limiter import RateLimiter
-from rxcandles.ports.records import IMPORTED, Covered, Followed, Impossible, Month, News, Revision, Series, Written
+from rxcandles.ports.records import (
+    IMPORTED,
+    CachePlace,
+    Covered,
+    Followed,
+    Impossible,
+    Month,
+    News,
+    Revision,
+    Series,
+    Written,
+)
 from rxcandles.ports.store import (
     CandleStore,
     Followable,
@@ -23,6 +34,7 @@ from rxcandles.ports.stream import Beat, Frame, FrameStream, Heard, Streaming, S
 __all__ = [
     "IMPORTED",
     "Beat",
+    "CachePlace",
     "CandleStore",
     "Covered",
     "Exchange",

@@ -8,7 +8,18 @@ from typing import Final, NamedTuple
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 
-__all__ = ["IMPORTED", "Covered", "Followed", "Impossible", "Month", "News", "Revision", "Series", "Written"]
+__all__ = [
+    "IMPORTED",
+    "CachePlace",
+    "Covered",
+    "Followed",
+    "Impossible",
+    "Month",
+    "News",
+    "Revision",
+    "Series",
+    "Written",
+]
 
 
 class Covered(NamedTuple):
@@ -120,6 +131,16 @@ class Followed(NamedTuple):
     """Why, in words."""
     at: float
     """When this was recorded, by the clock of the machine."""
+
+
+class CachePlace(NamedTuple):
+    """Where copies of the months of a series may be kept: in a folder beside its database."""
+
+    database: str
+    """The absolute path of the database's file; the folder's name is the same and ``.cache``."""
+    size: int
+    """The most bytes that the folder may take, for all series together."""
+    series: Series
 
 
 class Revision(NamedTuple):

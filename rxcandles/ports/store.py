@@ -31,7 +31,15 @@ __all__ = [
 
 
 class RowReader(Protocol):
-    """Synchronous access to the stored rows of one series, for sequences that are read without ``await``."""
+    """Synchronous access to the stored rows of one series, for sequences that are read without ``await``.
+
+    A reader may also have these:
+
+    * ``gathered(start, stop, limit, gather)``: returns what ``gather`` makes of an iterator over the rows that
+      ``columns`` would return, as columns of some hundred rows each, read by one statement.
+    * ``months(start, stop)``: returns the months that touch a span, as :class:`Revised` does.
+    * ``cache``: a :class:`CachePlace`, or None; copies of its months may be kept there.
+    """
 
     def rows(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Row]:
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, after skipping ``offset``."""

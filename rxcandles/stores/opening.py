@@ -11,6 +11,7 @@ from rxcandles.model.moments import Zone
 from rxcandles.stores.postgres.address import Address, is_postgres
 from rxcandles.stores.sql.connection import Durability
 from rxcandles.stores.sql.store import SqlStore
+from rxcandles.stores.sqlite.file import cache_size
 from rxcandles.stores.sqlite.store import SqliteStore
 from rxcandles.util.arguments import check_path
 
@@ -41,18 +42,21 @@ def store_at(
     busy_timeout: float = 10.0,
     durability: Durability | None = None,
     tz: Zone | None = None,
+    cache: bool | int = True,
 ) -> SqlStore:
     """Return the store of a path or an address, not open yet.
 
     * ``durability``: None for the store's own: ``"normal"`` for a file, ``"full"`` for a server.
+    * ``cache``: whether frames may keep copies of months beside a file; a server has none.
 
     Raise ``RequestError`` for an invalid argument, and ``ExtraMissingError`` for an address without psycopg.
     """
     how: dict[str, Any] = {"exchange": exchange, "busy_timeout": busy_timeout, "tz": tz}
     if durability is not None:
         how["durability"] = durability
+    size = cache_size(cache)
     if is_postgres(path):
         from rxcandles.stores.postgres.store import PostgresStore
 
         return PostgresStore(Address.of(path), **how)
-    return SqliteStore(check_database("path", path), **how)
+    return SqliteStore(check_database("path", path), **how, cache=size or False)

@@ -39,7 +39,7 @@ async def held(store: SqlStore) -> list[object]:
     return found
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(write, min_size=1, max_size=10), st.integers(0, 6))
 def test_copy_is_equal(steps: list[dict[str, Any]], stopped: int) -> None:
     """Whatever was written, the copy is equal, also if it was stopped after some pages and begun again."""

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 import rxcandles
 from rxcandles.errors import ExtraMissingError, RequestError
+from rxcandles.interchange.cache import months
+from rxcandles.interchange.filling import filled_frame
 from rxcandles.model import CandleData, Row
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.modes.sequence import CandleSequence
@@ -86,6 +88,34 @@ def test_types(bench: Any, timeframe: str, names: list[str], filled: bool) -> No
     assert polar.schema == {name: kinds.get(name, polars.Float64) for name in names}
 
 
+def test_pandas_is_what_arrow_makes(both: list[tuple[CandleSequence, list[CandleData]]]) -> None:
+    """A frame of pandas is in memory once while it is made, has what Arrow's own would have, and may be changed."""
+    for candles in both[0]:
+        frame = rxcandles.to_pandas(candles)
+        pandas.testing.assert_frame_equal(frame, rxcandles.to_arrow(candles).to_pandas().set_index("open_time"))
+        frame.iloc[0, 0] = 5.0
+        frame["close"] += 1
+        frame["timestamp"] *= 2
+        assert frame.iloc[0, 0] == 5.0
+
+    [batch] = rxcandles.to_arrow(both[0][0][:1000]).to_batches()
+    rxcandles.to_pandas(both[0][0])
+    tracemalloc.start()
+    frame = filled_frame((batch for _ in range(200)), 200_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(frame) == 200_000
+    assert peak < 200_000 * 64 * 1.3
+
+
+@pytest.mark.parametrize("expected", [0, 999, 1000, 2500])
+def test_other_number_of_candles(both: list[tuple[CandleSequence, list[CandleData]]], expected: int) -> None:
+    """More or fewer candles than were counted, since some were stored or deleted meanwhile, are the frame."""
+    table = rxcandles.to_arrow(both[0][0][:2000])
+    frame = filled_frame(table.to_batches(700), expected)
+    pandas.testing.assert_frame_equal(frame, table.to_pandas().set_index("open_time"))
+
+
 def test_empty_list() -> None:
     """No candles at all are a frame without rows."""
     assert list(rxcandles.to_pandas([]).columns) == NAMES[1:]
@@ -138,17 +168,18 @@ async def test_batches_of_frames(both: list[tuple[CandleSequence, list[CandleDat
     assert [batch async for batch in rxcandles.in_batches(sequence[:0])] == []
 
 
-async def test_constant_memory(bench: Any) -> None:
-    """Four times as many candles take no more memory, a batch at a time."""
+async def test_constant_memory(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times as many candles take no more memory, a batch at a time, also where a month is copied in parts."""
+    monkeypatch.setattr(months, "PART", 2000)
     peaks = []
-    for count in (6000, 24_000):
+    for count in (23_000, 6000, 24_000):  # the first is for what is imported
         candles = await asyncio.to_thread(bench.stored, [row(slot * 60) for slot in range(count)])
         tracemalloc.start()
         async for batch in rxcandles.in_batches(candles, size=2000):
             del batch
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.2
+    assert peaks[2] < peaks[1] * 1.2
 
 
 def test_one_series_only(both: list[tuple[CandleSequence, list[CandleData]]]) -> None:

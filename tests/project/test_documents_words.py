@@ -43,7 +43,7 @@ def test_names() -> None:
 
 def test_files() -> None:
     """Files of the project are there; others are those that a command writes."""
-    written = {"candles.db", "candles.db.found.json", ".gz", ".zip"}
+    written = {"candles.db", "candles.db.cache", "candles.db.found.json", ".gz", ".zip"}
     assert [span for span in of("file") if not is_file(span) and span not in written] == []
 
 

@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
     yield running
     # Every database was closed: no journal is left beside it.
-    assert {path.name for path in tmp_path.iterdir()} <= {"candles.db", "hours.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"candles.db", "candles.db.cache", "hours.parquet"}
 
 
 def market(symbol: str) -> Market:

@@ -43,6 +43,7 @@ APART = {
 ROOMS_WITHIN: dict[str, tuple[set[str], ...]] = {
     "interchange": (
         {"columns", "vocabulary"},
+        {"cache", "filling"},
         {"frames", "output"},
         {"tools"},
         {"reading", "writing", "copying"},

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rxcandles import stored_candles, to_arrow
 from rxcandles.errors import RequestError, StoreError
 from rxcandles.model import Row
 from rxcandles.model.claims import Absence, Claim, ConfirmTimes
 from rxcandles.model.timeframe import Timeframe, to_datetime
-from rxcandles.ports import CandleStore, Covered, Series
+from rxcandles.ports import CandleStore, Covered, Series, with_imported
 from rxcandles.stores import SqliteStore
 from rxcandles.stores.postgres.store import PostgresStore
+from rxcandles.stores.sql.reader import SqlReader
 from rxcandles.stores.sql.store import SqlStore
 
 MINUTE = Timeframe.of("1m")
@@ -30,7 +32,7 @@ def row(slot: int, price: float = 100.5) -> Row:
 @pytest.fixture(params=["file", "memory", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CandleStore]:
     if request.param == "postgres":
-        made: SqlStore = PostgresStore(request.getfixturevalue("postgres_url"))
+        made: SqlStore = PostgresStore(request.getfixturevalue("shared_postgres_url"))
     else:
         made = SqliteStore(tmp_path / "candles.db" if request.param == "file" else ":memory:")
     async with made as opened:
@@ -213,6 +215,20 @@ async def test_reader(store: CandleStore) -> None:
     reader = store.reader(SYMBOL, MINUTE)
     assert reader.count(0, 600) == 3
     assert reader.rows(0, 600, "oldest_first", 2, 1) == [row(8), row(9)]
+
+
+async def test_gathered(store: CandleStore) -> None:
+    """Rows gathered by one statement come some at a time, in the columns that a page has; a frame is made of them."""
+    await store.write(SYMBOL, MINUTE, [row(slot) for slot in range(1200, 0, -1)], (0, 1201 * 60))
+    for reader in (store.reader(SYMBOL, MINUTE), with_imported(store, True).reader(SYMBOL, MINUTE)):
+        assert isinstance(reader, SqlReader)
+        pages = reader.gathered(60, 1200 * 60, 1150, list)
+        assert [len(page[0]) for page in pages] == [500, 500, 150]
+        assert [sum(column, ()) for column in zip(*pages, strict=True)] == reader.columns(60, 1200 * 60, 1150)
+        assert reader.gathered(0, 60, 1150, list) == []
+    for _ in range(2):
+        table = to_arrow(stored_candles(store, SYMBOL, MINUTE))
+        assert table["timestamp"].to_pylist() == [row(slot).timestamp for slot in range(1, 1201)]
 
 
 async def test_closed(store: CandleStore) -> None:

@@ -94,25 +94,50 @@ async def test_killed_while_it_writes(own_postgres: Server, caplog: pytest.LogCa
 
 async def test_commit_in_doubt(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that is lost around a commit: what was committed is not written twice, what was not is."""
-    session_end = Session.end
-    lost: list[str] = []
+    usual = Session.commit
+    lost: list[int] = []
 
-    def end(self: Session, how: str, number: str | None) -> None:
-        if how == "COMMIT" and len(lost) < 2 and number is not None:
-            lost.append(number)
-            if len(lost) == 1:  # the server has committed, and its answer is lost
+    def commit(self: Session, lock: str, mark: int) -> None:
+        if lock and len(lost) < 4:
+            lost.append(mark)
+            if len(lost) % 2:  # the server has committed, and its answer is lost
                 self._connection.execute("COMMIT")
             pid = self._connection.info.backend_pid
             with psycopg.connect(postgres_url, autocommit=True) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-        session_end(self, how, number)
+        usual(self, lock, mark)
 
-    monkeypatch.setattr(Session, "end", end)
+    monkeypatch.setattr(Session, "commit", commit)
     async with PostgresStore(postgres_url) as store:
+        assert await store.write(SYMBOL, MINUTE, *page(0)) == 50  # committed, by the function
+        assert await store.write(SYMBOL, MINUTE, *page(1)) == 50  # not committed, then committed
+        more = [row(slot) for slot in range(150, 49, -1)]
+        assert await store.write(SYMBOL, MINUTE, more, (3000, 9060)) == 51  # the general way, over what is there
+        assert await store.count(SYMBOL, MINUTE, 0, END - 1) == 151
+        assert len(lost) == 4
+    with psycopg.connect(postgres_url) as other:
+        assert other.execute("SELECT count(*) FROM rxcandles.sessions").fetchone() == (0,)
+
+
+async def test_a_number_given_twice(own_postgres: Server) -> None:
+    """A killed server gives numbers of transactions a second time: that another has used one says nothing."""
+    url = own_postgres.url(own_postgres.fresh())
+    async with PostgresStore(url) as store:
         assert await store.write(SYMBOL, MINUTE, *page(0)) == 50
+        session = store._open._session  # type: ignore[attr-defined]
+        usual = session.commit
+
+        def killed(lock: str, mark: int) -> None:
+            session.commit = usual
+            own_postgres.kill()
+            own_postgres.start()
+            for _ in range(20):  # others take the numbers that were not yet on the disk
+                own_postgres.sql("CREATE TEMP TABLE t ()")
+            usual(lock, mark)
+
+        session.commit = killed
         assert await store.write(SYMBOL, MINUTE, *page(1)) == 50
         assert await whole(store, 2)
-    assert len(lost) == 2
 
 
 async def test_server_stays_away(own_postgres: Server) -> None:

@@ -16,6 +16,7 @@ from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Followed
 from rxcandles.stores import SqliteStore, SqlStore
 from rxcandles.stores.postgres.store import PostgresStore
+from tests.support.postgres import EMPTY
 
 HOUR = Timeframe.of("60m")
 SLOTS = 40
@@ -109,13 +110,13 @@ async def told(store: SqlStore) -> object:
     return found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(write | write | write | follow | reserve, min_size=1, max_size=14))
-def test_twins(postgres_url: str, steps: list[dict[str, Any]]) -> None:
+def test_twins(shared_postgres_url: str, steps: list[dict[str, Any]]) -> None:
     """Each step says the same of both, both have the same after it, and the same months have changed."""
 
     async def scenario() -> None:
-        async with SqliteStore(":memory:") as file, PostgresStore(postgres_url) as server:
+        async with SqliteStore(":memory:") as file, PostgresStore(shared_postgres_url) as server:
             await server.call(lambda connection: connection.native(EMPTY, binary=False))
             for step in steps:
                 before = [await months(store) for store in (file, server)]
@@ -131,9 +132,3 @@ def test_twins(postgres_url: str, steps: list[dict[str, Any]]) -> None:
 async def months(store: SqlStore) -> list[int]:
     """The revisions of all months of both series."""
     return [each.revision for symbol in NAMES for each in await store.months(symbol, HOUR, FIRST, opened(SLOTS))]
-
-
-EMPTY = (
-    "TRUNCATE coverage, claims, candles, absent_slots, with_trades, impossible, followed, changes, reservations,"
-    " imported, imports, series CASCADE; DELETE FROM months WHERE series > 0"
-)

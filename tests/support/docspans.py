@@ -37,7 +37,9 @@ def kind(span: str) -> str:
     first = span.split()[0]
     if span in THEIRS:
         return "theirs"
-    if is_file(span) or re.fullmatch(r"[\w./{}-]+(/|\.(py|db|json|html|csv|parquet|toml|gz|zip|svg))|\.(gz|zip)", span):
+    if is_file(span) or re.fullmatch(
+        r"[\w./{}-]+(/|\.(py|db|json|html|csv|parquet|toml|gz|zip|svg|cache))|\.(gz|zip)", span
+    ):
         return "file"
     if re.fullmatch(r"\[\w+\]", span) or re.match(r"(\S*/)?pip install ", span):
         return "extra"

@@ -230,7 +230,7 @@ def mode() -> Way:
 
 @pytest.fixture
 async def bench(tmp_path: Path, mode: Way, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    path = request.getfixturevalue("postgres_url") if mode.server else tmp_path / "candles.db"
+    path = request.getfixturevalue("shared_postgres_url") if mode.server else tmp_path / "candles.db"
     place = mode.place
     monkeypatch.setitem(ASKED, "symbol", place.market.symbol)
     async with place.simulator([place.market], rate=None, clock=lambda: float(NOW)) as simulator:  # type: ignore[call-arg]

@@ -102,6 +102,8 @@ _FIRST: Final = (
     )
     """,
     "CREATE INDEX changes_of_series ON changes (series, id)",
+    # Who was told that a transaction is committed, and who was cut off before: see ``session``.
+    "CREATE TABLE sessions (id int8 PRIMARY KEY, mark int8 NOT NULL, at timestamptz NOT NULL) WITH (fillfactor = 50)",
     # What a crash may empty: a reservation lasts seconds, and without it a page is asked for twice.
     """
     CREATE UNLOGGED TABLE reservations (
@@ -145,7 +147,7 @@ _FIRST: Final = (
 
 WRITE_FUNCTION: Final = f"""
 CREATE OR REPLACE FUNCTION rx_write(
-    s int8, a int8, b int8, counted bool, absent text, t int8[], o float8[], h float8[],
+    me int8, own int8, s int8, a int8, b int8, counted bool, absent text, t int8[], o float8[], h float8[],
     l float8[], c float8[], v float8[], u float8[], m int8[], p float8[], q float8[], r float8[], n int8[], w float8[],
     x float8[]
 ) RETURNS int8 LANGUAGE plpgsql AS $$
@@ -162,6 +164,8 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    INSERT INTO sessions (id, mark, at) VALUES (me, own, now())
+        ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, at = excluded.at;
     IF counted THEN
         INSERT INTO with_trades VALUES (s) ON CONFLICT DO NOTHING;
     END IF;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -22,7 +23,7 @@ from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sql.connection import Found
 from rxcandles.util.extras import need
 
-__all__ = ["WRITING", "Block", "Session"]
+__all__ = ["MARK", "WRITING", "Block", "Session", "lock_of"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -33,6 +34,11 @@ _PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to connect again; the last one is repeated."""
 WRITING: Final = " ISOLATION LEVEL READ COMMITTED READ WRITE"
 """The kind of a transaction that waits for a lock: each of its statements sees what was committed before it began."""
+MARK: Final = (
+    "INSERT INTO sessions (id, mark, at) VALUES (%s, %s, now()) ON CONFLICT (id)"
+    " DO UPDATE SET mark = excluded.mark, at = excluded.at"
+)
+"""Leaves the mark of a transaction, within it."""
 _STAGED: Final = (
     "CREATE TEMP TABLE staged (open_time int8 PRIMARY KEY, "
     + ", ".join(f"{name} {'int8' if name == 'timestamp' else 'float8'}" for name in COLUMNS[1:])
@@ -48,31 +54,39 @@ _ATTEMPTS: Final = 10
 """How often a work is repeated because it met another transaction."""
 
 
+def lock_of(series: int | None) -> str:
+    """Return the statement that waits for whoever writes to a series; None: to any."""
+    if series is None:
+        return f"SELECT pg_advisory_xact_lock({LOCK}, 0)"
+    return f"SELECT pg_advisory_xact_lock_shared({LOCK}, 0), pg_advisory_xact_lock({LOCK}, {int(series)})"
+
+
 class _LostError(Exception):
     """The connection was lost, and nothing of the work is done."""
 
 
 class Block:
-    """A transaction that is under way."""
+    """A transaction that is under way; ``mark`` is a number of its own, which it leaves behind if it is committed."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, lock: str) -> None:
+        self.mark = int.from_bytes(os.urandom(7))
         self._session = session
+        self._lock = lock
         self._open = True
 
-    def commit(self, number: str | None = None) -> None:
-        """Commit, if that is not done; ``number`` is the transaction's, None to ask for it."""
+    def commit(self, *, marked: bool = False) -> None:
+        """Commit, if that is not done; ``marked``: its mark is written."""
         if self._open:
-            if number is None:
-                asked = "SELECT pg_current_xact_id_if_assigned()::text"
-                [number] = self._session.native(asked).fetchone()
+            if self._lock and not marked:
+                self._session.native(MARK, (self._session.number, self.mark))
             self._open = False
-            self._session.end("COMMIT", number)
+            self._session.commit(self._lock, self.mark)
 
     def undo(self) -> None:
         """Take back what was written, and be done."""
         if self._open:
             self._open = False
-            self._session.end("ROLLBACK", None)
+            self._session.native("ROLLBACK")
 
 
 class Session:
@@ -102,6 +116,8 @@ class Session:
         self._secrets = [*secrets_of(url), *filter(None, [self._words.get("password")])]
         self._patience = patience
         self._psycopg = need("psycopg", "postgres")
+        self.number = int.from_bytes(os.urandom(7))
+        """Under it the session leaves the marks of its transactions."""
         self._connection: Any = None
         self._pooled = False
         self._inside = False
@@ -159,6 +175,12 @@ class Session:
             self._answers.clear()
             with suppress(self._psycopg.Error):
                 connection.close()
+
+    def forget(self) -> None:
+        """Remove the session's own mark, and those of sessions that ended a week ago; for its end."""
+        with suppress(self._psycopg.Error):
+            if self._connection is not None and not self._connection.closed:
+                self.native("DELETE FROM sessions WHERE id = %s OR at < now() - interval '7 days'", (self.number,))
 
     def leave(self) -> None:
         """Wait for the server no longer, if it is away; from any thread."""
@@ -256,14 +278,10 @@ class Session:
 
     # Transacting
 
-    def writing(self, series: int | None) -> AbstractContextManager[object]:
+    def writing(self, series: int | None) -> AbstractContextManager[Block]:
         """Commit what the block writes, or nothing; others that write to ``series`` (None: to any) wait."""
-        if series is None:
-            lock = f"SELECT pg_advisory_xact_lock({LOCK}, 0)"
-        else:
-            lock = f"SELECT pg_advisory_xact_lock_shared({LOCK}, 0), pg_advisory_xact_lock({LOCK}, {int(series)})"
         # The lock is the first statement: what follows sees all that was committed while it waited.
-        return self.block(lock, kind=WRITING)
+        return self.block(lock_of(series), kind=WRITING, lock=lock_of(series))
 
     def reading(self) -> AbstractContextManager[object]:
         """Let all statements of the block see one moment."""
@@ -278,9 +296,13 @@ class Session:
         self.native("ANALYZE staged")
 
     @contextmanager
-    def block(self, first: str, kind: str = "") -> Iterator[Block]:
-        """Begin a transaction with the statement ``first``; commit what the block writes, or nothing."""
-        block = Block(self)
+    def block(self, first: str, kind: str = "", lock: str = "") -> Iterator[Block]:
+        """Begin a transaction with the statement ``first``; commit what the block writes, or nothing.
+
+        * ``lock``: the statement that waits for whoever writes the same. With it the transaction leaves a mark, by
+          which it is known whether it was committed, if the connection is lost just then. Without it, it is done again.
+        """
+        block = Block(self, lock)
         if self._inside:  # a part of a transaction that is under way
             yield block
             return
@@ -297,28 +319,32 @@ class Session:
         finally:
             self._inside = False
 
-    def end(self, how: str, number: str | None) -> None:
-        """End the transaction of this number; if the connection is lost meanwhile, ask the server whether it has."""
+    def commit(self, lock: str, mark: int) -> None:
+        """Commit; if the connection is lost meanwhile, find out whether the transaction with this mark was."""
         try:
-            self._connection.execute(how)
+            self._connection.execute("COMMIT")
         except self._psycopg.Error as error:
-            if how != "COMMIT" or number is None or not is_lost(error, self._connection):
+            if not lock or not is_lost(error, self._connection):
                 raise
             self.close()
-            self._reconnect()
-            if not self._is_committed(number):
+            if not self._is_committed(lock, mark):
                 raise _LostError from None
 
-    def _is_committed(self, number: str) -> bool:
-        deadline = time.monotonic() + self._patience
+    def _is_committed(self, lock: str, mark: int) -> bool:
         while True:
+            self._reconnect()
             try:
-                found = self._connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone()
-            except self._psycopg.errors.InvalidParameterValue:
-                return False  # a number that the server has not given yet: it crashed before that was on its disk
-            if found[0] != "in progress" or time.monotonic() > deadline:
-                return bool(found[0] == "committed")
-            self._left.wait(0.05)
+                # Behind the lock: what has lost its client may still be about to end. The number of a transaction would
+                # not tell, since a server that was killed gives some of them a second time.
+                self._connection.execute(f"BEGIN{WRITING};{self._settings(local=True)};{lock}")
+                found = self._connection.execute("SELECT mark FROM sessions WHERE id = %s", (self.number,)).fetchone()
+                self._connection.execute("COMMIT")
+            except self._psycopg.Error as error:
+                if not is_lost(error, self._connection):
+                    raise
+                self.close()
+            else:
+                return found is not None and found[0] == mark
 
 
 def _may_come_back(error: Any) -> bool:

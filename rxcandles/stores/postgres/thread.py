@@ -60,6 +60,7 @@ class ServerThread:
             return
         self._session.leave()
         try:
+            await self._run(self._session.forget)
             await self._run(self._session.close)
         finally:
             self._pool.shutdown(wait=False)

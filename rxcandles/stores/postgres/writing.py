@@ -11,7 +11,7 @@ from rxcandles.model.claims import Absence
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
-from rxcandles.stores.postgres.session import WRITING, Session
+from rxcandles.stores.postgres.session import WRITING, Session, lock_of
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS
 from rxcandles.stores.sql.writing import write_rows
 
@@ -20,9 +20,7 @@ __all__ = ["put_candles", "write_page"]
 _WHOLE: Final = {"open_time", "timestamp", "trades"}
 _KINDS: Final = tuple("int8[]" if name in _WHOLE else "float8[]" for name in ALL_COLUMNS)
 _ARRAYS: Final = ", ".join(f"%b::{kind}" for kind in _KINDS)
-_WRITE: Final = (
-    f"SELECT rx_write(%b::int8, %b::int8, %b::int8, %b::bool, %s::text, {_ARRAYS}), pg_current_xact_id()::text"
-)
+_WRITE: Final = f"SELECT rx_write(%b::int8, %b::int8, %b::int8, %b::int8, %b::int8, %b::bool, %s::text, {_ARRAYS})"
 _PUT: Final = (
     f"INSERT INTO candles (series, {', '.join(ALL_COLUMNS)}) SELECT %b::int8, * FROM unnest({_ARRAYS})"
     " ON CONFLICT (series, open_time) DO UPDATE SET "
@@ -46,13 +44,13 @@ def write_page(
     """Do what :func:`~rxcandles.stores.sql.writing.write_rows` does, in one call of the server if that is enough."""
     if not absences and not gone and not impossible:
         counted = any(isinstance(row, RowWithTrades) for row in rows[:1])
-        with session.block("", kind=WRITING) as block:
-            values = (series, *proven, counted, absent, *_columns(rows))
-            written, number = session.native(_WRITE, values).fetchone()
+        with session.block("", kind=WRITING, lock=lock_of(series)) as block:
+            values = (session.number, block.mark, series, *proven, counted, absent, *_columns(rows))
+            [written] = session.native(_WRITE, values).fetchone()
             if written is None:
                 block.undo()
             else:
-                block.commit(number)
+                block.commit(marked=True)
         if written is not None:
             return Written(written)
     return write_rows(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar, cast
+from itertools import islice
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from rxcandles.model import TRADE_FIELDS, MarkedRow, Order, Row, row_fields
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.ports import Month, Series
+from rxcandles.ports import CachePlace, Month, Series
 from rxcandles.stores.sql.columns import SERIES_ID_SQL
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import SHOWN_COUNT_SQL, marked_sql
@@ -23,6 +24,10 @@ __all__ = ["Marked", "SqlReader", "marked_row"]
 
 _A = TypeVar("_A")
 
+_FEW: Final = 500
+"""Rows between two steps of one statement. Python's garbage collector starts when 700 more objects have been made than
+freed, so it never starts because of them; with 1,000 it would start for each thousand."""
+
 
 class SqlReader(ABC):
     """A ``RowReader`` with a connection of its own; any thread may use it, one at a time.
@@ -32,6 +37,8 @@ class SqlReader(ABC):
 
     marked: ClassVar[bool] = False
     """Whether its rows are ``MarkedRow``, and its last column is ``proven``."""
+    cache: CachePlace | None = None
+    """Where copies of its months may be kept."""
 
     def __init__(self, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         self._name = name
@@ -61,9 +68,32 @@ class SqlReader(ABC):
         Return an empty list if there is no row.
         """
         check_reading(start, stop, limit=limit)
+        sql, parameters = self._oldest(start, stop, limit)
+        return self._columns(self._all(sql, *parameters))
+
+    def gathered(
+        self, start: int, stop: int, limit: int, gather: Callable[[Iterator[list[tuple[Any, ...]]]], _A]
+    ) -> _A:
+        """Return ``gather(pages)``: the rows that :meth:`columns` would return, by one statement, some hundred a page.
+
+        If the connection breaks and is made again, ``gather`` is called again. It must not use the reader.
+        """
+        check_reading(start, stop, limit=limit)
+        sql, parameters = self._oldest(start, stop, limit)
+
+        def work(connection: Sql) -> _A:
+            found = iter(connection.execute(sql, parameters))
+            return gather(map(self._columns, iter(lambda: list(islice(found, _FEW)), [])))
+
+        return self._visit(work)
+
+    def _oldest(self, start: int, stop: int, limit: int) -> tuple[str, tuple[int, ...]]:
+        """Return the statement that reads the oldest rows, and its parameters."""
         counted = self._counted()
         width = len(self.fields) - len(TRADE_FIELDS) * counted
-        found = self._all(rows_sql("oldest_first", width, counted), self._series, start, stop, limit, 0)
+        return rows_sql("oldest_first", width, counted), (self._series, start, stop, limit, 0)
+
+    def _columns(self, found: list[Any]) -> list[tuple[Any, ...]]:
         check_rows(found, self._name, self._called)
         return list(zip(*found, strict=True))
 
@@ -104,17 +134,17 @@ class Marked(SqlReader):
         check_count("offset", offset, 0)
         return cast("list[Row]", [marked_row(row) for row in self._marked(start, stop, order, limit, offset)])
 
-    def columns(self, start: int, stop: int, limit: int) -> list[tuple[Any, ...]]:
-        """Return the oldest ``limit`` rows of ``[start, stop)``, oldest first, as one tuple for each field.
-
-        The fields are ``model.row_fields`` of the timeframe, and ``proven``. Return an empty list if there is no row.
-        """
-        found = list(zip(*self._marked(start, stop, "oldest_first", limit), strict=True))
-        return [*found[: len(self.fields)], tuple(map(bool, found[-1]))] if found else []
-
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
         return super().count(start, stop) + int(self._all(SHOWN_COUNT_SQL, self._series, start, stop)[0][0])
+
+    def _oldest(self, start: int, stop: int, limit: int) -> tuple[str, tuple[int, ...]]:
+        span = (self._series, start, stop)
+        return marked_sql("oldest_first", proven=True), (*span, *span, limit, 0)
+
+    def _columns(self, found: list[Any]) -> list[tuple[Any, ...]]:
+        columns = super()._columns(found)
+        return [*columns[: len(self.fields)], tuple(map(bool, columns[-1]))] if columns else []
 
     def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
         check_reading(start, stop, order, limit)

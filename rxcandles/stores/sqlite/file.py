@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self, cast, get_args
+from typing import Final, Self, cast, get_args
 
+from rxcandles.errors import RequestError
 from rxcandles.model.moments import Zone
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.stores.sql.base import SqlBase
@@ -13,10 +14,13 @@ from rxcandles.stores.sql.connection import Durability
 from rxcandles.stores.sqlite.connection import Connection, open_connection
 from rxcandles.stores.sqlite.file_identity import OpenedFile
 from rxcandles.stores.sqlite.reader import MarkedReader, SqliteReader, row_size
-from rxcandles.util.arguments import check_choice, check_number, check_path
+from rxcandles.util.arguments import check_choice, check_count, check_number, check_path, refusal
 from rxcandles.util.files import temporary_folder
 
-__all__ = ["SqliteFile"]
+__all__ = ["CACHE", "SqliteFile", "cache_size"]
+
+CACHE: Final = 2_000_000_000
+"""Most bytes of the cache of a database, unless another number is given."""
 
 
 class SqliteFile(SqlBase):
@@ -33,12 +37,15 @@ class SqliteFile(SqlBase):
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
         tz: Zone | None = None,
+        cache: bool | int = True,
     ) -> None:
         super().__init__(check_path("path", path), exchange, tz)
         self._busy_timeout = check_number("busy_timeout", busy_timeout, 0, 3600)
         check_choice("durability", durability, get_args(Durability))
         self._durability: Durability = durability
         self._database = str(Path(path).absolute())
+        size = cache_size(cache)
+        self._cache = 0 if self.path == ":memory:" else size
         self._folder = ExitStack()
 
     @classmethod
@@ -50,6 +57,7 @@ class SqliteFile(SqlBase):
         busy_timeout: float = 10.0,
         durability: Durability = "normal",
         tz: Zone | None = None,
+        cache: bool | int = True,
     ) -> Self:
         """Return an open store; the file is made or brought up to date if needed.
 
@@ -61,7 +69,7 @@ class SqliteFile(SqlBase):
         >>> store = await SqliteStore.open(":memory:")
         >>> await store.close()
         """
-        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz)
+        store = cls(path, exchange=exchange, busy_timeout=busy_timeout, durability=durability, tz=tz, cache=cache)
         await store.__aenter__()
         return store
 
@@ -100,10 +108,20 @@ class SqliteFile(SqlBase):
         """
         file = self._opened
         kind = MarkedReader if marked else SqliteReader
-        reader = kind(self._database, self.path, self.exchange, symbol, timeframe)
+        reader = kind(self._database, self.path, self.exchange, symbol, timeframe, self._cache)
         file.check()  # then the reader has opened the same file
         return reader
 
     @property
     def _opened(self) -> OpenedFile:
         return cast(Connection, self._open).file
+
+
+def cache_size(cache: bool | int) -> int:
+    """Return the most bytes of the cache; 0 for none."""
+    if isinstance(cache, bool):
+        return CACHE * cache
+    try:
+        return check_count("cache", cache)
+    except RequestError:
+        raise refusal("cache", cache, "take True, False, or the most bytes that it may have") from None

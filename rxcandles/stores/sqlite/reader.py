@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import weakref
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from threading import Lock
 from typing import TypeVar
 
 from rxcandles.model.timeframe import Timeframe
+from rxcandles.ports import CachePlace
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.reader import Marked, SqlReader
 from rxcandles.stores.sqlite.access import access_to
@@ -25,10 +27,13 @@ class SqliteReader(SqlReader):
     """A ``RowReader`` of one series of a file.
 
     A file that is deleted or moved meanwhile is still read as it was, if the system allows that for an open file. If it
-    is replaced, reading raises ``StoreError``. ``name`` is the file's name in errors.
+    is replaced, reading raises ``StoreError``. ``name`` is the file's name in errors. ``cache`` is the most bytes that
+    copies of months may take beside the file; 0 for none. A file that may not be written to has none.
     """
 
-    def __init__(self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe) -> None:
+    def __init__(
+        self, database: str, name: str, exchange: str, symbol: str, timeframe: Timeframe, cache: int = 0
+    ) -> None:
         super().__init__(name, exchange, symbol, timeframe)
         try:
             access = access_to(database)
@@ -40,6 +45,9 @@ class SqliteReader(SqlReader):
                 lay_beside(self._connection)
         except sqlite3.Error as error:
             raise store_error(name, error) from error
+        if cache and access.writable and not self.marked:
+            # Where links lead, as SQLite itself does with its -wal.
+            self.cache = CachePlace(os.path.realpath(database), cache, self._called)
         self._lock = Lock()
         self._file = OpenedFile(database, name, frozen=access.frozen)
         weakref.finalize(self, self._connection.close)

@@ -25,6 +25,8 @@ class SqliteStore(SqliteFile, SqlStore):
       loses nothing, if the disk keeps its promise, and each page costs a sync:
       https://www.sqlite.org/pragma.html#pragma_synchronous.
     * ``tz``: the zone of times that name none.
+    * ``cache``: whether data frames may keep copies of months in ``candles.db.cache`` beside the file (see
+      :func:`rxcandles.to_arrow`): True for up to 2 GB, a number for up to so many bytes, False for none.
 
     >>> async with SqliteStore("candles.db", exchange="upbit") as store:
     ...     found = await store.get_candles_by_range("KRW-BTC", "1m", "2024-01-01", "2024-01-02")
