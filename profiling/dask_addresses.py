@@ -1,7 +1,7 @@
 """Many addresses by Dask, against an exchange that counts by address: the rate, and what kills and a stop cost.
 
 Everything runs on this machine: scheduler and workers as processes, each worker with an address of 127.0.0.0/8 (on
-Linux), one PostgreSQL, and the simulated exchange in this process.
+Linux), one PostgreSQL, and the simulated exchange in a process.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ __all__ = ["main"]
 RATE: Final = 10
 LATENCY: Final = 0.03
 STOP: Final = 1_700_000_040 // 12_000 * 12_000
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 SYMBOLS: Final = ("KRW-BTC", "KRW-ETH", "KRW-XRP", "KRW-DOGE")
 
 
@@ -88,24 +89,70 @@ class Cluster:
 
 
 def _begun(module: str, *words: str, folder: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with open(folder / "log", "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *words], stdout=log, stderr=log, cwd=folder, env=environment
+            [sys.executable, "-m", module, *words], stdout=log, stderr=log, cwd=folder, env=ENVIRONMENT
         )
+
+
+MARKETS: Final = {symbol: Market(symbol, density=1.0) for symbol in SYMBOLS}
+
+
+async def serve() -> None:
+    """Serve the markets; print the address, and for each line that comes how many requests there were, and refused."""
+    async with ByAddress(MARKETS.values(), rate=RATE, latency=LATENCY) as sim:
+        async with UpbitExchange(sim.base_url, source_address="127.0.0.99") as exchange:
+            for symbol in SYMBOLS:  # the first page of a market takes a tenth of a second, in which others wait
+                await exchange.page(symbol, Timeframe.of("1m"), STOP, 200)
+        sim.reset_stats()
+        sim.by_address.clear()
+        print(sim.base_url, flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            refused = sum(counts[429] + counts[418] for counts in sim.by_address.values())
+            print(sim.stats.requests, refused, flush=True)
+
+
+class Exchange:
+    """The simulated exchange, in a process of its own: it would count late what comes while others compute."""
+
+    def __init__(self, folder: Path) -> None:
+        program = "import asyncio; from profiling.dask_addresses import serve; asyncio.run(serve())"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=ENVIRONMENT, cwd=folder,
+        )  # fmt: skip
+        self.base_url = self._line()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Requests so far, and those that were refused."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        requests, refused = map(int, self._line().split())
+        return requests, refused
+
+    def close(self) -> None:
+        """Stop it."""
+        self._process.kill()
+        self._process.communicate()
 
 
 @attrs.define
 class Bench:
     """All that a scenario needs."""
 
-    sim: ByAddress
+    exchange: Exchange
     cluster: Cluster
     database: str
 
     async def collect(self, wanted: Sequence[Request]) -> None:
         """Collect by the cluster."""
-        async with rxcandles.connect(self.database, exchange="simulated", base_url=self.sim.base_url) as provider:
+        async with rxcandles.connect(self.database, exchange="simulated", base_url=self.exchange.base_url) as provider:
             await provider.collect_many(wanted, client=self.cluster.address)
 
     async def truth(self, wanted: Sequence[Request]) -> str:
@@ -118,7 +165,7 @@ class Bench:
                 for span in spans.intersect(SpanSet((request.span,))):
                     rows = await store.rows(*series, *span, "oldest_first", 10**7)
                     wrong += [each[:8] for each in rows] != [
-                        each[:8] for each in self.sim.market(request.symbol).rows("1m", *span)
+                        each[:8] for each in MARKETS[request.symbol].rows("1m", *span)
                     ]
                     covered += request.timeframe.slots(*span)
                 slots += request.most
@@ -128,37 +175,22 @@ class Bench:
                 )
         return f"{'true' if not wrong else f'{wrong} WRONG'}, {100 * covered / slots:.0f} %"
 
-    @property
-    def refused(self) -> int:
-        """Answers 429 and 418."""
-        return sum(counts[429] + counts[418] for counts in self.sim.by_address.values())
-
-
-async def warm(sim: ByAddress) -> None:
-    """Ask for a page of each market: the first one takes the simulator a tenth of a second, in which others wait."""
-    async with UpbitExchange(sim.base_url, source_address="127.0.0.99") as exchange:
-        for symbol in SYMBOLS:
-            await exchange.page(symbol, Timeframe.of("1m"), STOP, 200)
-    sim.reset_stats()
-    sim.by_address.clear()
-
 
 @asynccontextmanager
 async def bench(server: Server, addresses: int) -> AsyncIterator[Bench]:
     """Start everything with an empty database."""
     name = server.fresh()
-    markets = [Market(symbol, density=1.0) for symbol in SYMBOLS]
     with tempfile.TemporaryDirectory() as folder:
+        exchange = Exchange(Path(folder))
         cluster = Cluster.started(Path(folder))
         try:
             for number in range(addresses):
                 cluster.add(f"127.0.0.{100 + number}")
             await cluster.ready(addresses)
-            async with ByAddress(markets, rate=RATE, latency=LATENCY) as sim:
-                await warm(sim)
-                yield Bench(sim, cluster, server.url(name))
+            yield Bench(exchange, cluster, server.url(name))
         finally:
             cluster.close()
+            exchange.close()
             server.drop(name)
 
 
@@ -169,11 +201,11 @@ async def scaled(server: Server, addresses: int, parts: int) -> dict[str, Any]:
         began = time.monotonic()
         await it.collect(wanted)
         seconds = time.monotonic() - began
-        sent = it.sim.stats.requests
         needed = addresses * parts * PAGES
+        sent, refused = it.exchange.counts
         return {
             "addresses": addresses, "pages": needed, "requests": sent, "seconds": seconds,
-            "share of n × 10/s": f"{100 * needed / seconds / (addresses * RATE):.0f} %", "429": it.refused,
+            "share of n × 10/s": f"{100 * needed / seconds / (addresses * RATE):.0f} %", "429": refused,
             "stored": await it.truth(wanted),
         }  # fmt: skip
 
@@ -203,12 +235,12 @@ async def scheduler_killed(server: Server, addresses: int, parts: int) -> list[d
         except ClusterError:
             heard = f"{time.monotonic() - began:.1f} s until the call ends"
         await asyncio.sleep(1)
-        sent = it.sim.stats.requests
+        sent, _ = it.exchange.counts
         await asyncio.sleep(2)
         lines = [
             {
                 **_row("the scheduler killed", it, addresses * parts * PAGES, began, await it.truth(wanted)),
-                "seconds": heard, "requests after": it.sim.stats.requests - sent,
+                "seconds": heard, "requests after": it.exchange.counts[0] - sent,
             }
         ]  # fmt: skip
         it.cluster.scheduler.wait()
@@ -229,16 +261,17 @@ async def cancelled(server: Server, addresses: int, parts: int) -> dict[str, Any
         began = time.monotonic()
         task.cancel()
         await asyncio.wait({task})
-        ended, sent = time.monotonic() - began, it.sim.stats.requests
+        ended, (sent, _) = time.monotonic() - began, it.exchange.counts
         await asyncio.sleep(2)
         told = _row("cancelled", it, addresses * parts * PAGES, began, await it.truth(wanted))
-        return {**told, "seconds": f"{ended:.2f} s until the call ends", "requests after": it.sim.stats.requests - sent}
+        return {**told, "seconds": f"{ended:.2f} s until the call ends", "requests after": it.exchange.counts[0] - sent}
 
 
 def _row(what: str, it: Bench, needed: int, began: float, truth: str) -> dict[str, Any]:
+    requests, refused = it.exchange.counts
     return {
-        "what": what, "pages": needed, "requests": it.sim.stats.requests, "seconds": time.monotonic() - began,
-        "requests after": "", "429": it.refused, "stored": truth,
+        "what": what, "pages": needed, "requests": requests, "seconds": time.monotonic() - began,
+        "requests after": "", "429": refused, "stored": truth,
     }  # fmt: skip
 
 
