@@ -252,7 +252,7 @@ def with_imported(store: CandleStore, include: bool) -> CandleStore:
         return store
     made: Callable[[], CandleStore] | None = getattr(store, "with_imported", None)
     if made is None:
-        raise refusal("store", store, "give a SqliteStore, or leave out include_imported: it keeps no imported candles")
+        raise refusal("store", store, "give one of ours, or leave out include_imported: it keeps no imported candles")
     return made()
 
 

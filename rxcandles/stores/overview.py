@@ -24,7 +24,7 @@ from rxcandles.ports import Series, absent_of, impossible_in, zone_of
 from rxcandles.stores import SqlStore
 from rxcandles.stores.held import check_ends, claimed_within, covered_within, span_held
 from rxcandles.stores.sql.odd import OddSeries
-from rxcandles.util.arguments import check_kind
+from rxcandles.util.arguments import refusal
 from rxcandles.util.showing import Brief, bar_html, table_html
 
 __all__ = ["Overview", "SeriesOverview", "overview"]
@@ -116,7 +116,8 @@ async def overview(
     >>> [(each.series.symbol, each.candles) for each in await overview(store)]
     [('KRW-BTC', 120)]
     """
-    check_kind("store", store, SqlStore)
+    if not isinstance(store, SqlStore):
+        raise refusal("store", store, "give a SqliteStore or a PostgresStore")
     which = Which.of(symbol, timeframe.name if isinstance(timeframe, Timeframe) else timeframe)
     check_ends(since, to, zone_of(store))
     size = await store.row_size()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +17,11 @@ import pytest
 
 import rxcandles
 from rxcandles.__main__ import main
-from rxcandles.errors import RequestError, SchemaError, StoreError
-from rxcandles.model import Row
+from rxcandles.errors import OddRowError, RequestError, SchemaError, StoreError
+from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Covered
+from rxcandles.stores import SqliteStore
 from rxcandles.stores.postgres.address import shown_address
 from rxcandles.stores.postgres.schema import VERSION
 from rxcandles.stores.postgres.session import Session
@@ -350,3 +353,53 @@ def test_commands(postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main([*words, *db]) == 0, words
         told = "".join(capsys.readouterr())
         assert re.search(r"pa:ss|pa%3Ass", told) is None
+
+
+@pytest.mark.parametrize("trades", [False, True])
+async def test_frames(postgres_url: str, tmp_path: Path, trades: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame of a server is that of a file with the same candles, by ADBC as by tuples; no number is no number."""
+    monkeypatch.setattr("rxcandles.stores.postgres.reader.FEW", 100)
+    rows = [row(slot)._replace(close=100.5 + slot / 7) for slot in range(1999, -1, -1)]
+    if trades:
+        rows = [RowWithTrades(*each, 3 if each.open_time % 120 else None, 0.1, 0.3) for each in rows]
+    tables = []
+    for store in (SqliteStore(tmp_path / "candles.db"), PostgresStore(postgres_url)):
+        async with store:
+            await store.write(SYMBOL, MINUTE, rows, (0, 120_000))
+            candles = rxcandles.stored_candles(store, SYMBOL, "1m", "1970-01-01", "1971-01-01")
+            tables.append(rxcandles.to_arrow(candles))
+            assert [len(batch) async for batch in rxcandles.in_batches(candles, size=900)] == [900, 900, 200]
+    assert tables[0].equals(tables[1])
+    asked: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("rxcandles.stores.postgres.reader.has_adbc", lambda: asked.append(1))
+        assert rxcandles.to_arrow(candles).equals(tables[0])
+        assert asked
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute("UPDATE rxcandles.candles SET high = 'NaN' WHERE open_time = 600")
+    with pytest.raises(OddRowError, match="has a candle whose high is no finite number"):
+        rxcandles.to_arrow(candles)
+
+
+LEFT_OPEN = """
+import asyncio, sys
+from rxcandles import PostgresStore
+
+async def main():
+    global store
+    store = await PostgresStore.open(sys.argv[1])
+
+asyncio.run(main())
+"""
+
+
+def test_left_open(postgres_url: str) -> None:
+    """A program that leaves a store open ends, and is told so in one warning without the password."""
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", LEFT_OPEN, postgres_url],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.count("was left open; open it with `async with`") == 1
+    assert "Traceback" not in done.stderr
+    assert "pa%3A" not in done.stderr

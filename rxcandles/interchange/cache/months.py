@@ -58,6 +58,10 @@ def stored_batches(
 
 def _read(reader: RowReader, schema: pyarrow.Schema, start: int, stop: int, size: int) -> Iterator[pyarrow.RecordBatch]:
     """Iterate over rows of the database, ``size`` by one statement; none is open between two batches."""
+    arrow: Callable[..., Iterator[pyarrow.RecordBatch] | None] | None = getattr(reader, "arrow", None)
+    if arrow is not None and (batches := arrow(schema, start, stop, size)) is not None:
+        yield from batches
+        return
     gathered: Callable[..., pyarrow.RecordBatch | None] | None = getattr(reader, "gathered", None)
     if gathered is None:
         yield from record_batches(read_columns(reader, start, stop), schema, size)

@@ -104,7 +104,7 @@ class CheckedSource:
 def sqlite_store(store: CandleStore) -> SqlStore:
     """Return ``store``; raise :class:`RequestError` if it can't keep imports."""
     if not isinstance(store, SqlStore):
-        raise refusal("store", store, "give a SqlStore")
+        raise refusal("store", store, "give a SqliteStore or a PostgresStore")
     return store
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rxcandles.model.timeframe import Timeframe
+from rxcandles.stores.postgres.columnar import FEW, columnar_batches, has_adbc
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.reader import Marked, SqlReader
 from rxcandles.util.forks import OwnProcess
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = ["MarkedPostgresReader", "PostgresReader"]
 
@@ -29,6 +33,26 @@ class PostgresReader(SqlReader):
         weakref.finalize(self, _close, session, self._process)
         session.connect()
         self._begin()
+
+    def arrow(self, schema: pyarrow.Schema, start: int, stop: int, size: int) -> Iterator[pyarrow.RecordBatch] | None:
+        """Return record batches of the rows of ``[start, stop)``, oldest first; None if they can't be read so."""
+        if self.marked or not has_adbc():
+            return None
+        self._process.check()
+        if not self.rows(start, stop, "oldest_first", 1, FEW):
+            return None
+        series = (self._series, self._called)
+        return columnar_batches(
+            self._session.url,
+            self._name,
+            self._session.secrets,
+            series,
+            schema,
+            start,
+            stop,
+            size,
+            pooled=self._session.pooled,
+        )
 
     def _visit(self, work: Callable[[Sql], _A]) -> _A:
         self._process.check()  # check before the lock, which another thread may have held during the fork

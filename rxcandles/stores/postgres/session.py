@@ -109,17 +109,18 @@ class Session:
         by_parts: bool = False,
     ) -> None:
         self.name = shown_address(url)
+        self.url = url
         self.durable = durable
         self.lock_timeout = max(1, int(lock_timeout * 1000))
         """In milliseconds, as the server counts."""
         self._words = connection_words(url)
-        self._secrets = [*secrets_of(url), *filter(None, [self._words.get("password")])]
+        self.secrets = [*secrets_of(url), *filter(None, [self._words.get("password")])]
         self._patience = patience
         self._psycopg = need("psycopg", "postgres")
         self.number = int.from_bytes(os.urandom(7))
         """Under it the session leaves the marks of its transactions."""
         self._connection: Any = None
-        self._pooled = False
+        self.pooled = False
         self._inside = False
         self._by_parts = by_parts
         self._numbers = count()
@@ -144,8 +145,8 @@ class Session:
             connection.adapters.register_dumper(int, numeric.Int8BinaryDumper)
             [(backend,)] = connection.execute("SELECT pg_backend_pid()").fetchall()
             # A pooler has a number of its own: settings and prepared statements would be left to somebody else.
-            self._pooled = backend != connection.info.backend_pid
-            if self._pooled:
+            self.pooled = backend != connection.info.backend_pid
+            if self.pooled:
                 connection.prepare_threshold = None
             else:
                 connection.execute(self._settings(local=False))
@@ -217,7 +218,7 @@ class Session:
         raise StoreError(f"{self.name}: the connection was lost {_ATTEMPTS} times in a row; see the server's log")
 
     def _fail(self, error: Any) -> None:
-        raise server_error(self.name, error, self._secrets) from None
+        raise server_error(self.name, error, self.secrets) from None
 
     def _reconnect(self) -> None:
         began, attempt, warned = time.monotonic(), 0, 0.0
@@ -226,7 +227,7 @@ class Session:
                 self._connect()
             except self._psycopg.Error as error:
                 away = time.monotonic() - began
-                told = server_error(self.name, error, self._secrets)
+                told = server_error(self.name, error, self.secrets)
                 if away >= self._patience or self._left.is_set() or not _may_come_back(error):
                     raise StoreError(f"{told} (tried for {away:.0f} s; what was stored is whole: ask again)") from None
                 loud = away >= (warned + _EVERY if warned else _SOON)
@@ -258,7 +259,7 @@ class Session:
 
     def native(self, sql: str, parameters: Any = None, *, binary: bool = True) -> Found:
         """Run one statement in PostgreSQL's own words, with psycopg's marks for parameters."""
-        if not self._pooled or self._inside:
+        if not self.pooled or self._inside:
             found: Found = self._connection.cursor().execute(sql, parameters, binary=binary)
             return found
         with self.block(""):
@@ -268,7 +269,7 @@ class Session:
         """Run one statement for each of ``parameters``."""
         cursor: Found
         many = list(parameters)
-        if self._pooled and not self._inside:
+        if self.pooled and not self._inside:
             with self.block(""):
                 return self.executemany(sql, many)
         cursor = self._connection.cursor()
@@ -306,7 +307,7 @@ class Session:
         if self._inside:  # a part of a transaction that is under way
             yield block
             return
-        settings = self._settings(local=True) + ";" if self._pooled else ""
+        settings = self._settings(local=True) + ";" if self.pooled else ""
         self._inside = True
         try:
             self._connection.execute(f"BEGIN{kind};{settings}{first}")

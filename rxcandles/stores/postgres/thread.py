@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import warnings
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.sql.connection import Parameters
@@ -18,6 +20,11 @@ __all__ = ["ServerThread"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+_Queue: TypeAlias = "SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any] | None] | None]"
+
+_LEAVING: Final = 5.0
+"""Seconds that the exit of the interpreter waits for a connection that was left open."""
 
 
 class ServerThread:
@@ -29,8 +36,11 @@ class ServerThread:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._process = OwnProcess(session.name)
-        self._pool = ThreadPoolExecutor(1, "rxcandles-postgres")
-        self._left: Final = weakref.finalize(self, _left_open, session, self._pool, self._process)
+        self._queue: _Queue = SimpleQueue()
+        # A daemon: otherwise an interpreter that leaves it open would never exit.
+        thread = threading.Thread(target=_serve, args=(self._queue,), name="rxcandles-postgres", daemon=True)
+        self._left: Final = weakref.finalize(self, _left_open, session, self._queue, thread, self._process)
+        thread.start()
 
     async def open(self, prepare: Callable[[Session], None]) -> None:
         """Connect, and ``prepare`` the database."""
@@ -60,23 +70,57 @@ class ServerThread:
             return
         self._session.leave()
         try:
-            await self._run(self._session.forget)
-            await self._run(self._session.close)
+            await self._run(partial(_end, self._session))
         finally:
-            self._pool.shutdown(wait=False)
+            self._queue.put(None)
 
     async def _run(self, work: Callable[[], _R]) -> _R:
         self._process.check()
+        future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+        self._queue.put((work, future))
         # Shielded: a cancelled caller must not take a work that waits in line out of it.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, work))
+        return await asyncio.shield(future)
 
 
-def _left_open(session: Session, pool: ThreadPoolExecutor, process: OwnProcess) -> None:
+def _serve(queue: _Queue) -> None:
+    """Do what comes, until None does."""
+    while (item := queue.get()) is not None:
+        work, future = item
+        del item
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:
+            error = raised
+        del work
+        if future is not None:
+            with suppress(RuntimeError):  # its loop is closed: nobody waits
+                future.get_loop().call_soon_threadsafe(_tell, future, result, error)
+        del future, result, error
+
+
+def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _end(session: Session) -> None:
+    session.forget()
+    session.close()
+
+
+def _left_open(session: Session, queue: _Queue, thread: threading.Thread, process: OwnProcess) -> None:
     if process.forked:
         return
     session.leave()
-    pool.submit(session.close)
-    pool.shutdown(wait=False)
+    queue.put((partial(_end, session), None))
+    queue.put(None)
+    if not threading.main_thread().is_alive():  # the interpreter is about to exit
+        thread.join(_LEAVING)
     warnings.warn(
         f"{session.name} was left open; open it with `async with`, or close its provider or store in the end",
         ResourceWarning,

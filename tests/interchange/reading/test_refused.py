@@ -238,7 +238,7 @@ async def test_who_and_where(store: SqliteStore) -> None:
     for arguments, says in (
         ((store, "KRW BTC", "1m"), "symbol is 'KRW BTC'"),
         ((store, "KRW-BTC", "2m"), "timeframe is '2m'"),
-        (("candles.db", "KRW-BTC", "1m"), "store is 'candles.db'; give a SqliteStore"),
+        (("candles.db", "KRW-BTC", "1m"), "store is 'candles.db'; give a SqliteStore or a PostgresStore"),
     ):
         with pytest.raises(RequestError, match=says):
             await rxcandles.import_candles(*arguments, [ROW])  # type: ignore[arg-type]
