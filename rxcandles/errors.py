@@ -34,6 +34,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import pickle  # nosec B403
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +118,26 @@ def _remade(
 def _portable(error: BaseException | None) -> BaseException | None:
     """Return ``error``, or an error with its text if pickling it and back, which is tried, fails."""
     try:
-        pickle.loads(pickle.dumps(error))  # nosec B301  # noqa: S301
+        pickle.loads(dumped(error))  # nosec B301  # noqa: S301
     except Exception:  # whatever a user's class raises
         return RxCandlesError(f"{type(error).__name__}: {error}")
     return error
+
+
+def dumped(error: BaseException | None) -> bytes:
+    """Return an error, pickled in its own way, also where tblib is loaded, which pickles all errors in another one.
+
+    Dask loads it. It sends each cause and traceback too, and fails with one that can't be pickled.
+    """
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file)
+    pickler.dispatch_table = {kind: how for kind, how in copyreg.dispatch_table.items() if not _is_error(kind)}
+    pickler.dump(error)
+    return file.getvalue()
+
+
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 class RequestError(RxCandlesError, ValueError):

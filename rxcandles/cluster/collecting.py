@@ -145,8 +145,8 @@ class _Collection:
             done = await self._cluster.collect(attrs.evolve(self._job, number=part.number, request=part.request))
             del self._under_way[part.number]
             tally.done(part, done)
-            if done.error is not None:
-                self._failures.setdefault(part.whole, done.error)
+            if (error := done.error) is not None:
+                self._failures.setdefault(part.whole, error)
             self._tell(part.whole)
 
     def heard(self, number: int, worker: str, kind: str, content: Mapping[str, Any]) -> None:

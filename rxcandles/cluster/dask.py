@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copyreg
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -14,7 +15,7 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from rxcandles.cluster.messages import TOPIC, Done, Job
-from rxcandles.errors import ClusterError
+from rxcandles.errors import ClusterError, RxCandlesError, dumped
 from rxcandles.util.arguments import refusal
 from rxcandles.util.extras import need
 from rxcandles.version import VERSION
@@ -36,7 +37,19 @@ _ADDRESS: Final = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 
 def distributed() -> ModuleType:
     """Return the package, which takes half a second to load; raise ``ExtraMissingError`` without it."""
-    return need("distributed", "dask")
+    package = need("distributed", "dask")
+    own_errors(RxCandlesError)
+    return package
+
+
+def own_errors(kind: type[BaseException]) -> None:
+    """Let errors of a kind be pickled and copied in their own way again: Dask has tblib take over all that there are.
+
+    Its way fails with a cause that can't be pickled, for which ours has a text.
+    """
+    copyreg.dispatch_table.pop(kind, None)
+    for each in kind.__subclasses__():
+        own_errors(each)
 
 
 def check_scheduler(name: str, address: str) -> str:
@@ -126,7 +139,7 @@ class Cluster:
         """Let a worker that has an address collect a job, and another one if that worker ends."""
         while True:
             done = await self._collected(job)
-            if done.summary is not None or done.error is not None:
+            if done.summary is not None or done.failure is not None:
                 return done
 
     async def _collected(self, job: Job) -> Done:
@@ -148,7 +161,7 @@ class Cluster:
         except distributed().KilledWorker as error:
             told = f"{error.allowed_failures + 1} workers died, one after the other, while they collected a part of it"
             series = f"{job.request.symbol} {job.request.timeframe}"
-            return Done("", "", error=ClusterError(f"{series}: {told}; their logs say why"))
+            return Done("", "", failure=dumped(ClusterError(f"{series}: {told}; their logs say why")))
         except CancelledError:  # Dask's; asyncio's is another
             raise self._gone() from None
         finally:

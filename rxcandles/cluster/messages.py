@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle  # nosec B403
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,10 +45,18 @@ class Done:
     address: str
     """The address that it sends from."""
     summary: CollectionSummary | None = None
-    error: RxCandlesError | None = None
-    """Why there is no summary; None if the job was stopped."""
+    failure: bytes | None = None
+    """Why there is no summary, pickled; None if the job was stopped."""
     progress: CollectionProgress | None = None
     """The last progress."""
+
+    @property
+    def error(self) -> RxCandlesError | None:
+        """Why there is no summary."""
+        if self.failure is None:
+            return None
+        found: RxCandlesError = pickle.loads(self.failure)  # nosec B301  # noqa: S301
+        return found
 
 
 def plain_progress(progress: CollectionProgress) -> Mapping[str, Any]:

@@ -10,14 +10,17 @@ from typing import Any, Final
 
 from distributed import WorkerPlugin, get_worker
 
+from rxcandles.cluster.dask import own_errors
 from rxcandles.cluster.hosts import Hosts
 from rxcandles.cluster.messages import TOPIC, Done, Job, plain_progress
 from rxcandles.cluster.records import sending
-from rxcandles.errors import ClusterError, IncompleteError, RxCandlesError
+from rxcandles.errors import ClusterError, IncompleteError, RxCandlesError, dumped
 from rxcandles.model.reports import CollectionProgress, CollectionSummary
 from rxcandles.version import VERSION
 
 __all__ = ["JobsPlugin", "SourcePlugin", "collect_job", "stop"]
+
+own_errors(RxCandlesError)
 
 EVERY: Final = 0.25
 """Seconds between two reports of a job's progress."""
@@ -67,8 +70,8 @@ class JobsPlugin(WorkerPlugin):  # type: ignore[misc]
     async def collect(self, job: Job) -> Done:
         """Collect a job, and tell how it goes; what goes wrong is in the result."""
         if job.version != VERSION:
-            return self._done(
-                error=ClusterError(
+            return self._failed(
+                ClusterError(
                     f"the worker {self._worker.name} has rxcandles {VERSION}, and {job.version} sent the job; install "
                     "the same version everywhere"
                 )
@@ -94,7 +97,7 @@ class JobsPlugin(WorkerPlugin):  # type: ignore[misc]
         except IncompleteError as error:
             return self._done(summary=error.summary, progress=told.last)
         except RxCandlesError as error:
-            return self._done(error=error)
+            return self._failed(error)
 
     async def _collected(self, job: Job, told: Callable[[CollectionProgress], None]) -> CollectionSummary:
         if job.run in self._stopped:
@@ -104,6 +107,9 @@ class JobsPlugin(WorkerPlugin):  # type: ignore[misc]
 
     def _tell(self, job: Job, kind: str, content: object) -> None:
         self._worker.log_event(TOPIC, (job.run, job.number, str(self._worker.name), kind, content))
+
+    def _failed(self, error: RxCandlesError) -> Done:
+        return self._done(failure=dumped(error))
 
     def _done(self, **what: Any) -> Done:
         return Done(str(self._worker.name), self.address, **what)

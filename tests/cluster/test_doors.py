@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 
-import dask
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 import rxcandles
 from rxcandles import ClusterError, Request, RequestError
@@ -17,6 +15,7 @@ from rxcandles.cluster import dask as ours
 from rxcandles.model.timeframe import to_datetime
 from rxcandles.ports import Exchange
 from rxcandles.stores.postgres.store import PostgresStore
+from tests.support.cluster import in_a_thread
 from tests.support.fakes import FakeExchange
 
 STOP = 1_704_067_200
@@ -28,33 +27,27 @@ SPAN = ["--since", "2023-12-31", "--until", "2024-01-01"]
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[LocalCluster]:
-    """A scheduler on TCP and two workers, in a thread."""
-    with dask.config.set({"distributed.scheduler.active-memory-manager.start": False}):
-        made = LocalCluster(
-            n_workers=2, processes=False, threads_per_worker=1, host="127.0.0.1", protocol="tcp://",
-            dashboard_address=":0", worker_dashboard_address=":0", resources={"simulated": 1},
-            silence_logs=logging.CRITICAL,
-        )  # fmt: skip
-        with made as cluster:
-            yield cluster
+def workers() -> Iterator[str]:
+    """The address of a scheduler on TCP with two workers."""
+    with in_a_thread() as address:
+        yield address
 
 
-async def test_provider(workers: LocalCluster, postgres_url: str) -> None:
+async def test_provider(workers: str, postgres_url: str) -> None:
     """With the address of a scheduler, or with a client, a provider's workers store into its own database."""
     async with rxcandles.connect(postgres_url, exchange="simulated", rate_limit=None) as provider:
-        summaries = await provider.collect_many(REQUESTS, client=workers.scheduler_address)
+        summaries = await provider.collect_many(REQUESTS, client=workers)
         assert [each.collected_count for each in summaries.values()] == [
             await provider.repository.count(each.symbol, each.timeframe, *each.span) for each in REQUESTS
         ]
         assert isinstance(provider.repository, PostgresStore)
-        async with Client(workers.scheduler_address, asynchronous=True) as client:
+        async with Client(workers, asynchronous=True) as client:
             again = await provider.collect_many(REQUESTS, client=client)
         assert [each.api_calls_made for each in again.values()] == [0, 0]
-        assert await provider.collect_many([], client=workers.scheduler_address) == {}
+        assert await provider.collect_many([], client=workers) == {}
 
 
-def test_without_await(workers: LocalCluster, postgres_url: str) -> None:
+def test_without_await(workers: str, postgres_url: str) -> None:
     """A client of another thread is not used itself; one for our loop is made."""
     seen = []
     with Client(workers) as client, rxcandles.open(postgres_url, exchange="simulated", rate_limit=None) as candles:
@@ -63,10 +56,10 @@ def test_without_await(workers: LocalCluster, postgres_url: str) -> None:
     assert set(seen) == set(REQUESTS)
 
 
-def test_command_line(workers: LocalCluster, postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(workers: str, postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``collect --scheduler`` prints what it always prints; the table of coverage says that all is there."""
     simulated = ["--exchange", "simulated", "--rate-limit", "none", "--db", postgres_url]
-    scheduler = ["--scheduler", workers.scheduler_address]
+    scheduler = ["--scheduler", workers]
     assert main(["collect", "KRW-BTC,KRW-ETH", "1m", *SPAN, *simulated, *scheduler, "--json"]) == 0
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["symbol"], each["candles"], each["error"]) for each in printed] == [

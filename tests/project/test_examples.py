@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import subprocess
 import sys
@@ -11,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 from pyarrow import parquet
 
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market
+from tests.support.cluster import in_a_thread
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
@@ -198,11 +197,8 @@ def held(symbol: str, days: int) -> int:
 
 def test_many_addresses(run: Run, postgres_url: str) -> None:
     """The workers of a scheduler collect all of it, and progress comes to the end."""
-    with LocalCluster(
-        n_workers=2, processes=False, threads_per_worker=1, host="127.0.0.1", protocol="tcp://", dashboard_address=":0",
-        worker_dashboard_address=":0", resources={"simulated": 1}, silence_logs=logging.CRITICAL,
-    ) as cluster:  # fmt: skip
-        assert run("many_addresses", postgres_url, cluster.scheduler_address).splitlines() == [
+    with in_a_thread() as scheduler:
+        assert run("many_addresses", postgres_url, scheduler).splitlines() == [
             *(f"{symbol} {held(symbol, 2)} candles; True" for symbol in ("KRW-BTC", "KRW-ETH", "KRW-XRP")),
             "0 requests for the same again",
         ]

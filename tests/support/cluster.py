@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import attrs
 import dask
-from distributed import Client, Scheduler, Worker
+from distributed import Client, LocalCluster, Scheduler, Worker
 
 from rxcandles.cluster.plugin import SourcePlugin
 
-__all__ = ["Running", "running"]
+__all__ = ["Running", "in_a_thread", "running"]
 
 
 @attrs.define
@@ -53,3 +54,13 @@ async def running(addresses: Sequence[str], **options: Any) -> AsyncIterator[Run
             for address in addresses:
                 await found.add(address)
             yield found
+
+
+@contextmanager
+def in_a_thread() -> Iterator[str]:
+    """Run a scheduler and two workers with an address for the simulated exchange; yield where the scheduler listens."""
+    with LocalCluster(
+        n_workers=2, processes=False, threads_per_worker=1, host="127.0.0.1", protocol="tcp://", dashboard_address=":0",
+        worker_dashboard_address=":0", resources={"simulated": 1}, silence_logs=logging.CRITICAL,
+    ) as cluster:  # fmt: skip
+        yield str(cluster.scheduler_address)
