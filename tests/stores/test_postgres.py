@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -22,7 +23,8 @@ from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Covered
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.postgres.address import shown_address
+from rxcandles.stores.opening import check_database
+from rxcandles.stores.postgres.address import connection_words, secrets_of, shown_address
 from rxcandles.stores.postgres.schema import VERSION
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.postgres.store import PostgresStore
@@ -212,6 +214,25 @@ async def test_stranger(postgres: Server, bare_postgres_url: str) -> None:
     postgres.sql("UPDATE rxcandles.about SET value = value + 1", database)
     with pytest.raises(SchemaError, match=f"version {VERSION + 1}, this rxcandles knows {VERSION}; upgrade"):
         await PostgresStore.open(bare_postgres_url)
+
+
+def test_password_of_any_letters() -> None:
+    """A password is what libpq takes for it, with a ? or a # in it; an address with a second @ is not shown at all."""
+    for password in ("s3cret", "s3?cret", "s3#cret", "s3:cret", "s3[cret", "s3&cret=1", "%73%33"):
+        url = f"postgresql://me:{password}@host:5,[::1]:6/db?sslmode=require&sslpassword=hush"
+        assert connection_words(url)["password"] == unquote(password)
+        assert shown_address(url) == "postgresql://me@host:5,[::1]:6/db"
+        assert {password, unquote(password), "hush"} == set(secrets_of(url))
+    for password in ("s3@cret", "s3@cret/x", "s3/c@ret", "s3/cret?x"):
+        url = f"postgresql://me:{password}@host/db"
+        assert shown_address(url) == "postgresql://…"
+        with pytest.raises(RequestError, match="%40 for an @") as caught:
+            connection_words(url)
+        assert "s3" not in str(caught.value)
+    for words in ("host=h password=s3cret", " password = s3cret", " postgresql+psycopg://me:s3cret@h/db"):
+        with pytest.raises(RequestError, match="postgresql://user@") as caught:
+            check_database("db", words)
+        assert "s3" not in str(caught.value)
 
 
 async def test_no_password_is_shown(
