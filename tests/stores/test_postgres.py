@@ -19,6 +19,7 @@ import pytest
 import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import OddRowError, RequestError, SchemaError, StoreError
+from rxcandles.integrity.server_snapshot import snapshot_at
 from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Covered
@@ -68,8 +69,12 @@ async def test_many_writers(postgres_url: str) -> None:
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_opened_at_once(bare_postgres_url: str) -> None:
-    """Several that open an empty database at once make the tables once."""
+@pytest.mark.parametrize("level", ["read committed", "serializable"])
+async def test_opened_at_once(bare_postgres_url: str, level: str) -> None:
+    """Several that open an empty database at once make the tables once, whatever isolation is usual there."""
+    with psycopg.connect(bare_postgres_url, autocommit=True) as other:
+        name = bare_postgres_url.rpartition("/")[2]
+        other.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
     stores = [PostgresStore(bare_postgres_url) for _ in range(5)]
     await asyncio.gather(*(store.__aenter__() for store in stores))
     assert await stores[0]._open.rows("SELECT value FROM about WHERE key = 'version'") == [(VERSION,)]
@@ -154,6 +159,41 @@ async def test_server_stays_away(own_postgres: Server) -> None:
             await store.count(SYMBOL, MINUTE, 0, END - 1)
         own_postgres.start()
         assert await whole(store, 1)
+
+
+async def test_stays_away_at_a_commit(postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that leaves in the middle of a commit, and stays away, is a ``StoreError`` as at any other moment."""
+    name, usual = postgres_url.rpartition("/")[2], Session.commit
+
+    def commit(self: Session, lock: str, mark: int) -> None:
+        postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        postgres.sql(f"SELECT pg_terminate_backend({self._connection.info.backend_pid}, 5000)")
+        usual(self, lock, mark)
+
+    async with PostgresStore(postgres_url, patience=0) as store:
+        monkeypatch.setattr(Session, "commit", commit)
+        with pytest.raises(StoreError, match="what was stored is whole"):
+            await store.write(SYMBOL, MINUTE, *page(0))
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_one_moment_or_none(postgres: Server, postgres_url: str, away: bool) -> None:
+    """What reads a database as it is at one moment ends when that moment is lost, and does not go on with another."""
+
+    def count(connection: Any) -> int:
+        return int(connection.execute("SELECT count(*) FROM candles").fetchone()[0])
+
+    name = postgres_url.rpartition("/")[2]
+    async with PostgresStore(postgres_url) as store, snapshot_at(postgres_url) as look:
+        await store.write(SYMBOL, MINUTE, *page(0))
+        assert await look.call(count) == 0
+        if away:
+            postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        pid = look._session._connection.info.backend_pid  # type: ignore[attr-defined]
+        postgres.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+        for _ in range(2):
+            with pytest.raises(StoreError, match="tried for 0 s" if away else "one moment; run it again"):
+                await look.call(count)
 
 
 async def test_lock_is_waited_for(postgres_url: str) -> None:

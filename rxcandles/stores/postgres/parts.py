@@ -18,6 +18,10 @@ class Parts:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self._rows: deque[Any] = deque()
+
+    def begin(self, sql: str, parameters: Any) -> None:
+        """Run the statement, and read the first part."""
+        self._cursor.execute(sql, parameters, binary=True)
         self._more()
 
     @property
