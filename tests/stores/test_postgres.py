@@ -373,6 +373,15 @@ async def test_collect_verify_repair(postgres_url: str) -> None:
         assert await store.count(SYMBOL, MINUTE, BEGINNING, END - 1) == 900
 
 
+async def test_greatest_price(postgres_url: str) -> None:
+    """A price near the greatest number does not stop ``verify``: a server has no infinity to multiply into."""
+    rows, proven = page(0)
+    rows[20] = rows[20]._replace(open=1e308, high=1e308, close=1e308)
+    async with PostgresStore(postgres_url) as store:
+        await store.write(SYMBOL, MINUTE, rows, proven)
+    assert (await rxcandles.verify(postgres_url)).clean
+
+
 async def test_import(postgres_url: str, tmp_path: Path) -> None:
     """A file is imported, read with the exchange's own, refused where it differs, and gone where that answers."""
     path, first = tmp_path / "btc.csv", 1_704_067_200
