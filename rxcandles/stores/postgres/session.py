@@ -252,7 +252,8 @@ class Session:
         if not self._by_parts or not self._inside:
             return self.native(translate(sql), parameters)
         if len(self._answers) == _OPEN_ANSWERS:
-            self._answers.popleft().close()
+            self._answers[0].close()
+            self._answers.popleft()
         self._answers.append(Parts(self._connection.cursor(f"rxcandles_{next(self._numbers)}")))
         self._answers[-1].begin(translate(sql), parameters)
         return self._answers[-1]
