@@ -24,11 +24,13 @@ from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Covered
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.opening import check_database
+from rxcandles.stores.opening import check_database, store_at
 from rxcandles.stores.postgres.address import connection_words, secrets_of, shown_address
 from rxcandles.stores.postgres.schema import VERSION
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.postgres.store import PostgresStore
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.transaction import transaction
 from tests.support.pgbouncer import Pooler
 from tests.support.postgres import PASSWORD, Server
 
@@ -380,6 +382,27 @@ async def test_greatest_price(postgres_url: str) -> None:
     async with PostgresStore(postgres_url) as store:
         await store.write(SYMBOL, MINUTE, rows, proven)
     assert (await rxcandles.verify(postgres_url)).clean
+
+
+@pytest.mark.parametrize("server", [False, True])
+async def test_trades_that_can_not_be(shared_postgres_url: str, tmp_path: Path, server: bool) -> None:
+    """``verify`` names the candles whose values of trades can't be, as readers refuse them and send people to it."""
+    place = shared_postgres_url if server else str(tmp_path / "candles.db")
+    rows = [RowWithTrades(*row(slot), 3, 0.5, 50.0) for slot in range(5, -1, -1)]
+    async with store_at(place, exchange="binance") as store:
+        await store.write("BTCUSDT", MINUTE, rows, (0, 360))
+        assert (await rxcandles.verify(place)).clean
+
+        def spoil(connection: Sql) -> None:
+            with transaction(connection):
+                connection.execute("UPDATE candles SET trades = -5 WHERE open_time = 60")
+                connection.execute("UPDATE candles SET taker_volume = 9e999 WHERE open_time = 120")
+                connection.execute("UPDATE candles SET taker_turnover = -1 WHERE open_time = 180")
+
+        await store.call(spoil)
+    report = await rxcandles.verify(place)
+    assert report.counts == {"impossible_candle": 3}
+    assert "its trades can't be: trades -5" in report.findings[0].detail
 
 
 async def test_import(postgres_url: str, tmp_path: Path) -> None:
