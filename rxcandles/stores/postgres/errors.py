@@ -53,7 +53,7 @@ def server_error(name: str, error: Any, secrets: Sequence[str] = ()) -> StoreErr
     for secret in secrets:
         words = words.replace(secret, "…")
     state = getattr(error, "sqlstate", None)
-    hint = _HINTS.get(state or "")
+    hint = _HINTS.get("25006" if "during recovery" in words else state or "")
     if hint is None and state is None and type(error).__name__ == "OperationalError":
         hint = next((_HINTS[code] for text, code in _BY_WORDS if text in words), _UNREACHABLE)
     return StoreError(f"{name}: {words}" + (f" ({state})" if state else "") + (f"; {hint}" if hint else ""))
