@@ -152,6 +152,23 @@ async def test_a_number_given_twice(own_postgres: Server) -> None:
         assert await whole(store, 2)
 
 
+async def test_number_of_a_series_is_durable(postgres_url: str, tmp_path: Path) -> None:
+    """A crash never takes back the number of a series: another one would get it, and the first one's candles."""
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "CREATE FUNCTION check_durable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF current_setting('synchronous_commit') <> 'on' THEN RAISE 'may be taken back'; END IF;"
+            " RETURN NEW; END $$;"
+            "CREATE TRIGGER durable BEFORE INSERT ON rxcandles.series FOR EACH ROW EXECUTE FUNCTION check_durable()"
+        )
+    path = tmp_path / "more.csv"
+    path.write_text("open_time,open,high,low,close,volume\n1704067200,100,103,98,101,2")
+    async with PostgresStore(postgres_url, durability="normal") as store:
+        await store.write(SYMBOL, MINUTE, *page(0))
+        await rxcandles.import_candles(store, "KRW-ETH", "1m", path)
+        assert await store._open.rows("SHOW synchronous_commit") == [("off",)]
+
+
 async def test_server_stays_away(own_postgres: Server) -> None:
     """After its patience the store says what is wrong and how long it tried; later it works again."""
     async with PostgresStore(own_postgres.url(own_postgres.fresh()), patience=0.2) as store:
