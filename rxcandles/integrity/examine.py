@@ -18,7 +18,6 @@ from rxcandles.integrity.examine_claims import examine_claims
 from rxcandles.integrity.findings import Finding, Kind, Tally, VerificationReport
 from rxcandles.integrity.pending import ledger_spans, spans_of
 from rxcandles.integrity.scales import scales
-from rxcandles.model import Row
 from rxcandles.model.rules import value_fault
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, time_text, to_datetime
 from rxcandles.model.which import EVERY, Which
@@ -30,6 +29,7 @@ from rxcandles.stores.sql.connection import Found, Sql, has_table
 from rxcandles.stores.sql.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.sql.odd import odd_text, read_names
 from rxcandles.stores.sql.sealing import sealed_count
+from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, rows_of
 from rxcandles.util.arguments import plain
 
 __all__ = ["Examination", "Stored"]
@@ -165,13 +165,15 @@ class Examination:
     def _candles(self, stored: Stored) -> Iterator[Finding]:
         frame = Timeframe.of(stored.series.timeframe)
         current = frame.floor(self.now)
+        counted = has_trades(self._connection, stored.id)
+        columns = ", ".join(ALL_COLUMNS if counted else COLUMNS)
         for values in self._all(
-            f"SELECT {', '.join(COLUMNS)} FROM candles WHERE series = ? AND {sound_sql(frame)} IS NOT TRUE"
+            f"SELECT {columns} FROM candles WHERE series = ? AND {sound_sql(frame, counted=counted)} IS NOT TRUE"
             " AND (typeof(open_time) <> 'integer' OR open_time < ?) ORDER BY open_time",
             stored.id,
             current,
         ):
-            row = Row._make(values)
+            [row] = rows_of([values], counted)
             opened = row.open_time
             fault = value_fault(row) if type(opened) is not int or opened < 0 or frame.on_grid(opened) else None
             if fault is None:

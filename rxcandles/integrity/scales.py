@@ -102,8 +102,13 @@ def _jumps_sql(frame: Timeframe) -> str:
         "SELECT open_time, before, open"
         " FROM (SELECT open_time, open, lead(close) OVER (ORDER BY open_time DESC) AS before"
         f" FROM candles WHERE series = ? AND open_time BETWEEN ? AND ? AND {on_grid_sql(frame)}) AS each"
-        " WHERE open > 7 * before OR before > 7 * open ORDER BY open_time"
+        f" WHERE open > 7 * {_within('before')} OR before > 7 * {_within('open')} ORDER BY open_time"
     )
+
+
+def _within(price: str) -> str:
+    """Return a price that is small enough to be multiplied: PostgreSQL has an error where SQLite has infinity."""
+    return f"CASE WHEN {price} < 1e300 THEN {price} ELSE 1e300 END"
 
 
 def _around_sql(frame: Timeframe) -> tuple[str, str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rxcandles.errors import RequestError
 from rxcandles.integrity.snapshot import Look, Snapshot
 from rxcandles.stores.opening import check_database
 from rxcandles.stores.postgres.address import Address
 from rxcandles.util.threads import in_thread
+
+if TYPE_CHECKING:
+    from rxcandles.stores.postgres.session import Session
 
 __all__ = ["snapshot_at"]
 
@@ -29,7 +32,6 @@ class _ServerSnapshot(AbstractAsyncContextManager["_ServerSnapshot"]):
         self.path: str = address
         self._session = Session(address.url, patience=0.0, by_parts=True)
         self._lock = asyncio.Lock()
-        self._block = ExitStack()
 
     async def __aenter__(self) -> _ServerSnapshot:
         try:
@@ -42,22 +44,24 @@ class _ServerSnapshot(AbstractAsyncContextManager["_ServerSnapshot"]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._block.close()
-        finally:
-            self._session.close()
+        self._session.close()
 
     def _open(self) -> None:
         from rxcandles.stores.postgres.preparing import version_of
+        from rxcandles.stores.postgres.session import Session
 
         self._session.connect()
         if not self._session.call(version_of):
             raise RequestError(f"{self.path} has no candles yet; name another database, or collect into it first")
-        self._session.call(lambda session: self._block.enter_context(session.reading()))
+        self._session.call(Session.hold)
 
     async def call(self, work: Callable[[Any], _A], /) -> _A:
+        def held(session: Session) -> _A:
+            session.check_held()
+            return work(session)
+
         async with self._lock:
-            return await in_thread(lambda: self._session.call(work), self._session.cancel)
+            return await in_thread(lambda: self._session.call(held), self._session.cancel)
 
 
 def snapshot_at(path: str | Path) -> AbstractAsyncContextManager[Look]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ import attrs
 from rxcandles.errors import RequestError
 from rxcandles.integrity.pending import Matter, add_matter, spans_of
 from rxcandles.integrity.server_snapshot import snapshot_at
+from rxcandles.model import Row
 from rxcandles.model.absent import AbsentSlot
 from rxcandles.model.claims import Absence, Claim
 from rxcandles.model.spans import Span, SpanSet
@@ -22,10 +23,12 @@ from rxcandles.stores import Staging
 from rxcandles.stores.opening import check_database, store_at
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import IMPORTS_OF_SQL, ROWS_OF_IMPORT_SQL
-from rxcandles.stores.sql.odd import read_names
+from rxcandles.stores.sql.odd import check_rows, read_names
+from rxcandles.stores.sql.proven import read_proven
 from rxcandles.stores.sql.sealing import check_unsealed
 from rxcandles.stores.sql.store import SqlStore
 from rxcandles.stores.sql.transaction import transaction
+from rxcandles.stores.sql.with_trades import rows_of
 
 __all__ = ["CopiedSeries", "CopyReport", "copy_candles"]
 
@@ -97,8 +100,8 @@ async def copy_candles(
 
     A copy that was stopped, by an error or a kill, is gone on with by the same call: months of which the target has
     the same number of candles, with the same times and time stamps, are left out. Memory does not depend on the number
-    of candles. The target is brought up to date as ``connect`` does it; the source is only read, as it is at each
-    moment, so what is collected meanwhile may come along or not.
+    of candles. The target is brought up to date as ``connect`` does it; the source is only read, page by page
+    as it is at that moment, so what is collected or taken out meanwhile may come along or not.
 
     * ``source``, ``target``: a path, or the address of a server.
     * ``symbol``, ``timeframe``: only these series: a name, several, or a glob.
@@ -164,8 +167,8 @@ class _Copy:
         number = await self._source.series_id(self._symbol, self._frame)
         await self._source.call(check_unsealed, number, BEGINNING, END)
         absent = await self._source.absent_slot(self._symbol, self._frame)
-        async for span, claim in self._pieces(again=again):
-            await self._piece(span, claim, absent)
+        for span in await self._left(again=again):
+            await self._span(span, absent)
         for each in await self._source.impossible(self._symbol, self._frame, BEGINNING, END - 1):
             slot = (each.open_time, self._frame.shift(each.open_time, 1))
             heard, wrong = float(each.last_heard), {each.open_time: each.fault}
@@ -174,28 +177,24 @@ class _Copy:
         imported, left_out = await self._imports()
         return CopiedSeries(self._series, self._written, self._held, imported, tuple(left_out))
 
-    async def _pieces(self, *, again: bool) -> AsyncIterator[tuple[Span, Claim | None]]:
-        """Yield the spans to copy, oldest first, each with the claim that makes it provisional."""
-        claims = await self._source.claims(self._symbol, self._frame, BEGINNING, END - 1)
-        provisional = SpanSet(tuple(claim.span for claim in claims))
+    async def _left(self, *, again: bool) -> SpanSet:
+        """Return the spans to copy."""
         spans, there = [await self._covered(store) for store in (self._source, self._target)]
-        others = await self._target.claims(self._symbol, self._frame, BEGINNING, END - 1)
-        doubted = SpanSet(tuple(claim.span for claim in others))
-        left = spans.subtract(there.subtract(doubted.subtract(provisional)))
         if again:
-            left = spans
-        else:
-            for month in await self._months(spans.subtract(left)):
-                left = left.union(month)
-        # A claim is a piece of its own, as it has been heard at its own time.
-        pieces: list[tuple[Span, Claim | None]] = [(span, None) for span in left.subtract(provisional)]
-        pieces += [(span, claim) for claim in claims for span in left.intersect(SpanSet((claim.span,)))]
-        for piece in sorted(pieces, key=lambda each: each[0]):
-            yield piece
+            return spans
+        provisional, doubted = [await self._provisional(store) for store in (self._source, self._target)]
+        left = spans.subtract(there.subtract(doubted.subtract(provisional)))
+        for month in await self._months(spans.subtract(left)):
+            left = left.union(month)
+        return left
 
     async def _covered(self, store: SqlStore) -> SpanSet:
         found = await store.coverage(self._symbol, self._frame, BEGINNING, END - 1)
         return SpanSet(tuple(each.span for each in found))
+
+    async def _provisional(self, store: SqlStore) -> SpanSet:
+        found = await store.claims(self._symbol, self._frame, BEGINNING, END - 1)
+        return SpanSet(tuple(claim.span for claim in found))
 
     async def _months(self, both: SpanSet) -> list[SpanSet]:
         """Return the parts of what both cover in which they differ, month by month."""
@@ -217,25 +216,32 @@ class _Copy:
         found = await store.call(lambda connection: connection.execute(_SUMS, (number, *span)).fetchone())
         return tuple(map(int, found))
 
-    async def _piece(self, span: Span, claim: Claim | None, absent: AbsentSlot) -> None:
-        """Copy what is covered in one span, in pages; each is written with the part of the span that it proves."""
+    async def _span(self, span: Span, absent: AbsentSlot) -> None:
+        """Copy what is covered in one span, in pages."""
         start, stop = span
+        number = await self._source.series_id(self._symbol, self._frame)
         while start < stop:
-            rows = await self._source.rows(self._symbol, self._frame, start, stop, "oldest_first", _PAGE)
-            until = stop if len(rows) < _PAGE else self._frame.shift(rows[-1].open_time, 1)
-            until = min(until, stop)
-            how: dict[str, Any] = {"absent": absent}
-            if claim is not None:
-                again, final = claim.due - claim.first_heard, claim.final - claim.first_heard
-                how |= {
-                    "absences": (Absence(claim.kind, start, until, again, final),),
-                    "heard": float(claim.first_heard), "said": claim.said,
-                }  # fmt: skip
-            await self._target.write(self._symbol, self._frame, rows[::-1], (start, until), **how)
-            self._written += len(rows)
+            page = await self._source.call(read_proven, number, self._frame, start, stop, _PAGE)
+            check_rows(page.found, self._source.path, self._series)
+            rows = rows_of(page.found, page.counted)
+            for part, claim in page.parts():
+                inside = [row for row in rows if part[0] <= row.open_time < part[1]]
+                await self._write(inside, part, claim, absent)
+            start = page.span[1]
             if self._progress is not None:
                 self._progress(self._series, self._written + self._held)
-            start = until
+
+    async def _write(self, rows: Sequence[Row], span: Span, claim: Claim | None, absent: AbsentSlot) -> None:
+        """Write candles with the span that they prove, which is covered provisionally if there is a claim."""
+        how: dict[str, Any] = {"absent": absent}
+        if claim is not None:
+            again, final = claim.due - claim.first_heard, claim.final - claim.first_heard
+            how |= {
+                "absences": (Absence(claim.kind, *span, again, final),),
+                "heard": float(claim.first_heard), "said": claim.said,
+            }  # fmt: skip
+        await self._target.write(self._symbol, self._frame, rows[::-1], span, **how)
+        self._written += len(rows)
 
     async def _rest(self) -> None:
         """Copy what a repair still has to ask."""

@@ -18,6 +18,8 @@ from rxcandles.util.arguments import check_path
 __all__ = ["check_database", "store_at"]
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
+_WORDS: Final = re.compile(r"\s*(?:host|hostaddr|port|dbname|user|password|service|sslmode)\s*=")
+"""An address in PostgreSQL's other form: ``host=… password=…``."""
 
 
 def check_database(name: str, value: str | Path) -> str:
@@ -27,10 +29,15 @@ def check_database(name: str, value: str | Path) -> str:
     """
     if is_postgres(value):
         return Address.of(value)
-    if isinstance(value, str) and (scheme := _SCHEME.match(value)):
+    if isinstance(value, str) and (scheme := _SCHEME.match(value.lstrip())):
         raise RequestError(
             f"{name} is an address ({scheme[1]}://…), and candles are kept in files, such as ./candles.db, or in "
             "PostgreSQL: postgresql://user@host/database"
+        )
+    if isinstance(value, str) and _WORDS.match(value):
+        raise RequestError(
+            f"{name} is given as words of libpq (it is not shown, since it may contain a password); write it as an "
+            "address: postgresql://user@host:port/database"
         )
     return check_path(name, value)
 

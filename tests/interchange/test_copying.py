@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from rxcandles.model.spans import SpanSet
 from rxcandles.model.timeframe import BEGINNING, END
 from rxcandles.stores import SqliteStore, SqlStore
 from rxcandles.stores.opening import store_at
+from rxcandles.stores.postgres.session import Session
+from rxcandles.stores.sql.claiming import uncover
+from rxcandles.stores.sql.transaction import transaction
 from tests.stores.test_twins import FIRST, HOUR, NAMES, SLOTS, do, opened, write
 
 
@@ -106,6 +111,37 @@ async def test_target_keeps_its_own(tmp_path: Path) -> None:
         await rxcandles.copy_candles(old, new)
         rows = await other.rows("KRW-BTC", HOUR, 0, END - 1, "oldest_first", 9)
         assert rows == [row(0, 4.0, late=9), row(1, 3.0, late=9), row(5)]
+
+
+async def test_source_is_repaired_meanwhile(
+    shared_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a repair takes out of the source while it is copied is not covered in the target either."""
+    monkeypatch.setattr("rxcandles.interchange.copying._PAGE", 10)
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    gone = (opened(15), opened(16))
+    for source, target in ((old, shared_postgres_url), (shared_postgres_url, new)):
+        async with store_at(source) as store:
+            await store.write("KRW-BTC", HOUR, [row(slot) for slot in range(29, -1, -1)], (opened(0), opened(30)))
+            number = await store.series_id("KRW-BTC", HOUR)
+
+        def repair(_: object, done: int, source: str | Path = source, number: int = number) -> None:
+            if done > 10:
+                return
+            if source == old:
+                connection: Any = sqlite3.connect(old, isolation_level=None)
+            else:
+                connection = Session(str(source))
+                connection.connect()
+            with contextlib.closing(connection), transaction(connection):
+                connection.execute("DELETE FROM candles WHERE series = ? AND open_time = ?", (number, gone[0]))
+                uncover(connection, number, SpanSet((gone,)))
+
+        await rxcandles.copy_candles(source, target, progress_callback=repair)
+        async with store_at(target) as copied:
+            spans = [each.span for each in await copied.coverage("KRW-BTC", HOUR, BEGINNING, END - 1)]
+            assert spans == [(gone[1], opened(30)), (opened(0), gone[0])]
+            assert await copied.count("KRW-BTC", HOUR, 0, END - 1) == 29
 
 
 async def test_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -18,14 +19,18 @@ import pytest
 import rxcandles
 from rxcandles.__main__ import main
 from rxcandles.errors import OddRowError, RequestError, SchemaError, StoreError
+from rxcandles.integrity.server_snapshot import snapshot_at
 from rxcandles.model import Row, RowWithTrades
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Covered
 from rxcandles.stores import SqliteStore
-from rxcandles.stores.postgres.address import shown_address
+from rxcandles.stores.opening import check_database, store_at
+from rxcandles.stores.postgres.address import connection_words, secrets_of, shown_address
 from rxcandles.stores.postgres.schema import VERSION
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.postgres.store import PostgresStore
+from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.transaction import transaction
 from tests.support.pgbouncer import Pooler
 from tests.support.postgres import PASSWORD, Server
 
@@ -66,8 +71,12 @@ async def test_many_writers(postgres_url: str) -> None:
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_opened_at_once(bare_postgres_url: str) -> None:
-    """Several that open an empty database at once make the tables once."""
+@pytest.mark.parametrize("level", ["read committed", "serializable"])
+async def test_opened_at_once(bare_postgres_url: str, level: str) -> None:
+    """Several that open an empty database at once make the tables once, whatever isolation is usual there."""
+    with psycopg.connect(bare_postgres_url, autocommit=True) as other:
+        name = bare_postgres_url.rpartition("/")[2]
+        other.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
     stores = [PostgresStore(bare_postgres_url) for _ in range(5)]
     await asyncio.gather(*(store.__aenter__() for store in stores))
     assert await stores[0]._open.rows("SELECT value FROM about WHERE key = 'version'") == [(VERSION,)]
@@ -143,6 +152,23 @@ async def test_a_number_given_twice(own_postgres: Server) -> None:
         assert await whole(store, 2)
 
 
+async def test_number_of_a_series_is_durable(postgres_url: str, tmp_path: Path) -> None:
+    """A crash never takes back the number of a series: another one would get it, and the first one's candles."""
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "CREATE FUNCTION check_durable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF current_setting('synchronous_commit') <> 'on' THEN RAISE 'may be taken back'; END IF;"
+            " RETURN NEW; END $$;"
+            "CREATE TRIGGER durable BEFORE INSERT ON rxcandles.series FOR EACH ROW EXECUTE FUNCTION check_durable()"
+        )
+    path = tmp_path / "more.csv"
+    path.write_text("open_time,open,high,low,close,volume\n1704067200,100,103,98,101,2")
+    async with PostgresStore(postgres_url, durability="normal") as store:
+        await store.write(SYMBOL, MINUTE, *page(0))
+        await rxcandles.import_candles(store, "KRW-ETH", "1m", path)
+        assert await store._open.rows("SHOW synchronous_commit") == [("off",)]
+
+
 async def test_server_stays_away(own_postgres: Server) -> None:
     """After its patience the store says what is wrong and how long it tried; later it works again."""
     async with PostgresStore(own_postgres.url(own_postgres.fresh()), patience=0.2) as store:
@@ -152,6 +178,41 @@ async def test_server_stays_away(own_postgres: Server) -> None:
             await store.count(SYMBOL, MINUTE, 0, END - 1)
         own_postgres.start()
         assert await whole(store, 1)
+
+
+async def test_stays_away_at_a_commit(postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that leaves in the middle of a commit, and stays away, is a ``StoreError`` as at any other moment."""
+    name, usual = postgres_url.rpartition("/")[2], Session.commit
+
+    def commit(self: Session, lock: str, mark: int) -> None:
+        postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        postgres.sql(f"SELECT pg_terminate_backend({self._connection.info.backend_pid}, 5000)")
+        usual(self, lock, mark)
+
+    async with PostgresStore(postgres_url, patience=0) as store:
+        monkeypatch.setattr(Session, "commit", commit)
+        with pytest.raises(StoreError, match="what was stored is whole"):
+            await store.write(SYMBOL, MINUTE, *page(0))
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_one_moment_or_none(postgres: Server, postgres_url: str, away: bool) -> None:
+    """What reads a database as it is at one moment ends when that moment is lost, and does not go on with another."""
+
+    def count(connection: Any) -> int:
+        return int(connection.execute("SELECT count(*) FROM candles").fetchone()[0])
+
+    name = postgres_url.rpartition("/")[2]
+    async with PostgresStore(postgres_url) as store, snapshot_at(postgres_url) as look:
+        await store.write(SYMBOL, MINUTE, *page(0))
+        assert await look.call(count) == 0
+        if away:
+            postgres.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        pid = look._session._connection.info.backend_pid  # type: ignore[attr-defined]
+        postgres.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+        for _ in range(2):
+            with pytest.raises(StoreError, match="tried for 0 s" if away else "one moment; run it again"):
+                await look.call(count)
 
 
 async def test_lock_is_waited_for(postgres_url: str) -> None:
@@ -212,6 +273,25 @@ async def test_stranger(postgres: Server, bare_postgres_url: str) -> None:
     postgres.sql("UPDATE rxcandles.about SET value = value + 1", database)
     with pytest.raises(SchemaError, match=f"version {VERSION + 1}, this rxcandles knows {VERSION}; upgrade"):
         await PostgresStore.open(bare_postgres_url)
+
+
+def test_password_of_any_letters() -> None:
+    """A password is what libpq takes for it, with a ? or a # in it; an address with a second @ is not shown at all."""
+    for password in ("s3cret", "s3?cret", "s3#cret", "s3:cret", "s3[cret", "s3&cret=1", "%73%33"):
+        url = f"postgresql://me:{password}@host:5,[::1]:6/db?sslmode=require&sslpassword=hush"
+        assert connection_words(url)["password"] == unquote(password)
+        assert shown_address(url) == "postgresql://me@host:5,[::1]:6/db"
+        assert {password, unquote(password), "hush"} == set(secrets_of(url))
+    for password in ("s3@cret", "s3@cret/x", "s3/c@ret", "s3/cret?x"):
+        url = f"postgresql://me:{password}@host/db"
+        assert shown_address(url) == "postgresql://…"
+        with pytest.raises(RequestError, match="%40 for an @") as caught:
+            connection_words(url)
+        assert "s3" not in str(caught.value)
+    for words in ("host=h password=s3cret", " password = s3cret", " postgresql+psycopg://me:s3cret@h/db"):
+        with pytest.raises(RequestError, match="postgresql://user@") as caught:
+            check_database("db", words)
+        assert "s3" not in str(caught.value)
 
 
 async def test_no_password_is_shown(
@@ -310,6 +390,36 @@ async def test_collect_verify_repair(postgres_url: str) -> None:
     assert mended.after.clean
     async with PostgresStore(postgres_url, exchange="simulated") as store:
         assert await store.count(SYMBOL, MINUTE, BEGINNING, END - 1) == 900
+
+
+async def test_greatest_price(postgres_url: str) -> None:
+    """A price near the greatest number does not stop ``verify``: a server has no infinity to multiply into."""
+    rows, proven = page(0)
+    rows[20] = rows[20]._replace(open=1e308, high=1e308, close=1e308)
+    async with PostgresStore(postgres_url) as store:
+        await store.write(SYMBOL, MINUTE, rows, proven)
+    assert (await rxcandles.verify(postgres_url)).clean
+
+
+@pytest.mark.parametrize("server", [False, True])
+async def test_trades_that_can_not_be(shared_postgres_url: str, tmp_path: Path, server: bool) -> None:
+    """``verify`` names the candles whose values of trades can't be, as readers refuse them and send people to it."""
+    place = shared_postgres_url if server else str(tmp_path / "candles.db")
+    rows = [RowWithTrades(*row(slot), 3, 0.5, 50.0) for slot in range(5, -1, -1)]
+    async with store_at(place, exchange="binance") as store:
+        await store.write("BTCUSDT", MINUTE, rows, (0, 360))
+        assert (await rxcandles.verify(place)).clean
+
+        def spoil(connection: Sql) -> None:
+            with transaction(connection):
+                connection.execute("UPDATE candles SET trades = -5 WHERE open_time = 60")
+                connection.execute("UPDATE candles SET taker_volume = 9e999 WHERE open_time = 120")
+                connection.execute("UPDATE candles SET taker_turnover = -1 WHERE open_time = 180")
+
+        await store.call(spoil)
+    report = await rxcandles.verify(place)
+    assert report.counts == {"impossible_candle": 3}
+    assert "its trades can't be: trades -5" in report.findings[0].detail
 
 
 async def test_import(postgres_url: str, tmp_path: Path) -> None:

@@ -255,7 +255,9 @@ def _read(source: Any, wanted: _Wanted, kept: ExitStack, stopped: threading.Even
             where, rows, columns, times, wanted.symbol, wanted.frame, wanted.exchange, wanted.now,
             keep_empty=wanted.keep_empty or _has_empty(wanted.exchange, wanted.frame),
         )  # fmt: skip
-        staging = kept.enter_context(Staging(where, rows.word))
+        # A file's name may be no text that a database can keep.
+        told = where.encode("utf-8", "backslashreplace").decode()
+        staging = kept.enter_context(Staging(told, rows.word))
         for batch in rows.batches(columns.names, where, columns.others):
             if stopped.is_set():
                 break

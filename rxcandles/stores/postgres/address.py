@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from rxcandles.errors import RequestError
 from rxcandles.util.extras import need
@@ -12,6 +13,14 @@ from rxcandles.util.extras import need
 __all__ = ["Address", "connection_words", "is_postgres", "secrets_of", "shown_address"]
 
 _SCHEME: Final = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
+_HOST: Final = r"(?:\[[^][/?@]*\]|[^][:,/?@]*)(?::\d*)?"
+# As libpq reads it: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS. A password may
+# have a ? or a # in it; the first @ ends it.
+_ADDRESS: Final = re.compile(
+    r"postgres(?:ql)?://(?:(?P<user>[^@/:]*)(?::(?P<password>[^@/]*))?@)?"
+    rf"(?P<place>{_HOST}(?:,{_HOST})*)(?P<path>/[^?@]*)?(?:\?(?P<more>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _SECRET: Final = ("password", "sslpassword", "passfile", "oauth_client_secret")
 
 _USUAL: Final[dict[str, Any]] = {
@@ -53,20 +62,20 @@ def shown_address(url: str) -> str:
     >>> shown_address("postgresql://team:secret@db.example/candles?sslmode=require")
     'postgresql://team@db.example/candles'
     """
-    try:
-        parts = urlsplit(url)
-        user, _, place = parts.netloc.rpartition("@")
-    except ValueError:
+    parts = _ADDRESS.fullmatch(url)
+    if parts is None:  # where a password ends is not known
         return "postgresql://…"
-    name = user.partition(":")[0]
-    return f"postgresql://{name}{'@' if name else ''}{place}{parts.path}"
+    name = f"{parts['user']}@" if parts["user"] else ""
+    return f"postgresql://{name}{parts['place']}{parts['path'] or ''}"
 
 
 def secrets_of(url: str) -> list[str]:
     """Return what must never be shown of an address: its passwords, as they are written and as they are meant."""
-    netloc = url.partition("://")[2].partition("/")[0].partition("?")[0]
-    found = [netloc.rpartition("@")[0].partition(":")[2]]
-    for pair in url.partition("?")[2].split("&"):
+    parts = _ADDRESS.fullmatch(url)
+    if parts is None:  # no connection is made by such an address
+        return []
+    found = [parts["password"] or ""]
+    for pair in (parts["more"] or "").split("&"):
         name, _, value = pair.partition("=")
         if name in _SECRET:
             found.append(value)
@@ -80,15 +89,14 @@ def connection_words(url: str) -> dict[str, Any]:
     the package psycopg.
     """
     psycopg = need("psycopg", "postgres")
-    try:
-        said = dict(psycopg.conninfo.conninfo_to_dict(url))
-    except psycopg.Error:
-        fault: str | None = (
-            "is no address that can be read (it is not shown, since it may contain a password); write "
+    said: dict[str, Any] | None = None
+    # Of an address with a second @ libpq would take a part of the password for the host, and show it.
+    if _ADDRESS.fullmatch(url):
+        with suppress(psycopg.Error):
+            said = dict(psycopg.conninfo.conninfo_to_dict(url))
+    if said is None:  # outside of the block: libpq's own words may quote the password
+        raise RequestError(
+            "the database is no address that can be read (it is not shown, since it may contain a password); write "
             "postgresql://user@host:port/database, and %40 for an @ in a password, %2F for a /"
         )
-    else:
-        fault = None
-    if fault is not None:  # outside of the except block: libpq's own words may quote the password
-        raise RequestError(f"the database {fault}")
     return _USUAL | said

@@ -20,6 +20,7 @@ _HINTS: Final = {
     "53200": "its memory is used up: what was stored before is whole; ask again",
     "55P03": "another process is writing to this series; wait until it is done, or raise busy_timeout",
     "57014": "the server's own time limit has ended a statement; raise statement_timeout",
+    "22P05": "its encoding has no such letter; use a database with the encoding UTF8",
     "23P01": "its coverage can't be: two spans overlap; check it with `rxcandles verify`",
     "42P01": "its tables are not as this program makes them; restore a copy",
     "42703": "its tables are not as this program makes them; restore a copy",
@@ -52,7 +53,7 @@ def server_error(name: str, error: Any, secrets: Sequence[str] = ()) -> StoreErr
     for secret in secrets:
         words = words.replace(secret, "…")
     state = getattr(error, "sqlstate", None)
-    hint = _HINTS.get(state or "")
+    hint = _HINTS.get("25006" if "during recovery" in words else state or "")
     if hint is None and state is None and type(error).__name__ == "OperationalError":
         hint = next((_HINTS[code] for text, code in _BY_WORDS if text in words), _UNREACHABLE)
     return StoreError(f"{name}: {words}" + (f" ({state})" if state else "") + (f"; {hint}" if hint else ""))

@@ -18,6 +18,10 @@ class Parts:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self._rows: deque[Any] = deque()
+
+    def begin(self, sql: str, parameters: Any) -> None:
+        """Run the statement, and read the first part."""
+        self._cursor.execute(sql, parameters, binary=True)
         self._more()
 
     @property
@@ -32,10 +36,10 @@ class Parts:
                 self.close()
 
     def close(self) -> None:
-        """Read no more."""
-        cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            cursor.close()
+        """Read no more; if that fails, the connection is lost, and the same works when it is closed."""
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
 
     def fetchone(self) -> Any:
         """Return the next row; None if there is no more."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rxcandles.errors import SchemaError, StoreError
 from rxcandles.events import MigrateEvent, log_event
 from rxcandles.stores.postgres.schema import LOCK, MIGRATIONS, SCHEMA, VERSION
-from rxcandles.stores.postgres.session import Session
+from rxcandles.stores.postgres.session import WRITING, Session
 
 __all__ = ["prepare", "version_of"]
 
@@ -63,7 +63,7 @@ def version_of(session: Session) -> int:
 
 def _migrate(session: Session) -> None:
     lock = f"SELECT pg_advisory_xact_lock({LOCK}, -1)"
-    with session.block(lock):
+    with session.block(lock, kind=WRITING):
         # Read again, since another process may have migrated it meanwhile.
         before = version_of(session)
         if before == 0:

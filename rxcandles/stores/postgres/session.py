@@ -34,6 +34,8 @@ _PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to connect again; the last one is repeated."""
 WRITING: Final = " ISOLATION LEVEL READ COMMITTED READ WRITE"
 """The kind of a transaction that waits for a lock: each of its statements sees what was committed before it began."""
+_READING: Final = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""The kind of a transaction whose statements all see the moment of the first."""
 MARK: Final = (
     "INSERT INTO sessions (id, mark, at) VALUES (%s, %s, now()) ON CONFLICT (id)"
     " DO UPDATE SET mark = excluded.mark, at = excluded.at"
@@ -170,12 +172,10 @@ class Session:
         connection, self._connection = self._connection, None
         self._inside = False
         if connection is not None:
-            for answer in self._answers:
-                with suppress(self._psycopg.Error):
-                    answer.close()
-            self._answers.clear()
             with suppress(self._psycopg.Error):
                 connection.close()
+        while self._answers:  # after the connection, so that the server is not asked to close each
+            self._answers.pop().close()
 
     def forget(self) -> None:
         """Remove the session's own mark, and those of sessions that ended a week ago; for its end."""
@@ -251,10 +251,11 @@ class Session:
         """Run one statement."""
         if not self._by_parts or not self._inside:
             return self.native(translate(sql), parameters)
-        cursor = self._connection.cursor(f"rxcandles_{next(self._numbers)}")
         if len(self._answers) == _OPEN_ANSWERS:
-            self._answers.popleft().close()
-        self._answers.append(Parts(cursor.execute(translate(sql), parameters, binary=True)))
+            self._answers[0].close()
+            self._answers.popleft()
+        self._answers.append(Parts(self._connection.cursor(f"rxcandles_{next(self._numbers)}")))
+        self._answers[-1].begin(translate(sql), parameters)
         return self._answers[-1]
 
     def native(self, sql: str, parameters: Any = None, *, binary: bool = True) -> Found:
@@ -286,7 +287,21 @@ class Session:
 
     def reading(self) -> AbstractContextManager[object]:
         """Let all statements of the block see one moment."""
-        return self.block("", kind=" ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return self.block("", kind=_READING)
+
+    def hold(self) -> None:
+        """Let all that is read from now on be of one moment, until the session is closed."""
+        settings = self._settings(local=True) if self.pooled else ""
+        # The moment is that of the first statement, not of BEGIN.
+        self._connection.execute(f"BEGIN{_READING};{settings + ';' if settings else ''}SELECT 1")
+        self._inside = True
+
+    def check_held(self) -> None:
+        """Raise ``StoreError`` if the connection was lost since ``hold``: another one would see another moment."""
+        if not self._inside:
+            raise StoreError(
+                f"{self.name}: the connection was lost while the database was read as of one moment; run it again"
+            )
 
     def stage(self, rows: Iterable[Sequence[Any]]) -> None:
         """Make the temporary table ``staged`` with ``rows``, within the caller's transaction."""
@@ -314,8 +329,9 @@ class Session:
             yield block
             block.commit()
         except BaseException:
-            with suppress(self._psycopg.Error):
-                self._connection.execute("ROLLBACK")
+            if self._connection is not None:  # else it was lost, and the server has stayed away
+                with suppress(self._psycopg.Error):
+                    self._connection.execute("ROLLBACK")
             raise
         finally:
             self._inside = False

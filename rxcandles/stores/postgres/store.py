@@ -12,8 +12,10 @@ from rxcandles.stores.postgres.preparing import prepare
 from rxcandles.stores.postgres.reader import MarkedPostgresReader, PostgresReader
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.postgres.thread import ServerThread
-from rxcandles.stores.postgres.writing import write_page
+from rxcandles.stores.postgres.writing import add_series, write_page
 from rxcandles.stores.sql.connection import Durability
+from rxcandles.stores.sql.import_sql import Taken
+from rxcandles.stores.sql.staging import Staging
 from rxcandles.stores.sql.store import SqlStore
 from rxcandles.util.arguments import check_choice, check_number, refusal
 
@@ -98,6 +100,21 @@ class PostgresStore(SqlStore):
             self._connection.check_process()
 
     _write_rows = staticmethod(write_page)
+    _add_series = staticmethod(add_series)
+
+    async def take_in(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        staging: Staging,
+        style: str,
+        sha256: str | None = None,
+        *,
+        replace: bool = False,
+    ) -> Taken:
+        """Store what is staged as imported; the series has its number before, since a crash must not take it back."""
+        await self.series_id(symbol, timeframe, create=True)
+        return await super().take_in(symbol, timeframe, staging, style, sha256, replace=replace)
 
     async def version(self) -> int:
         """Return a number that changes when anybody has written to the server."""

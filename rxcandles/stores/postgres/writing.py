@@ -12,10 +12,11 @@ from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
 from rxcandles.stores.postgres.session import WRITING, Session, lock_of
+from rxcandles.stores.sql.columns import ADD_SERIES_SQL
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS
 from rxcandles.stores.sql.writing import write_rows
 
-__all__ = ["put_candles", "write_page"]
+__all__ = ["add_series", "put_candles", "write_page"]
 
 _WHOLE: Final = {"open_time", "timestamp", "trades"}
 _KINDS: Final = tuple("int8[]" if name in _WHOLE else "float8[]" for name in ALL_COLUMNS)
@@ -56,6 +57,15 @@ def write_page(
     return write_rows(
         session, series, timeframe, rows, proven, absences, heard, gone, said, impossible, absent, put=put_candles
     )
+
+
+def add_series(connection: Session, names: Sequence[str]) -> None:
+    """Give a series its number, which the server's disk has when this returns, whatever the durability.
+
+    A crash would else take it back, and give it to another series while a store still writes under it.
+    """
+    with connection.block("SET LOCAL synchronous_commit = on"):
+        connection.execute(ADD_SERIES_SQL, names)
 
 
 def put_candles(session: Session, series: int, rows: Sequence[Row], counted: bool) -> None:

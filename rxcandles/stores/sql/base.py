@@ -87,6 +87,11 @@ class SqlBase(Titled):
             log_event(_log, logging.DEBUG, event, "%s: closed", self.path)
         self._clean_up()
 
+    @staticmethod
+    def _add_series(connection: Any, names: Sequence[str]) -> None:
+        """Give a series its number, in the store's thread."""
+        connection.execute(ADD_SERIES_SQL, names)
+
     @abstractmethod
     async def _connect(self) -> Thread:
         """Return an open connection to a database of the current version."""
@@ -116,7 +121,7 @@ class SqlBase(Titled):
         if key not in self._series:
             found = await self._open.rows(SERIES_ID_SQL, (self.exchange, *key))
             if not found and create:
-                await self._open.call(_add_series, (self.exchange, *key))
+                await self._open.call(self._add_series, (self.exchange, *key))
                 return await self.series_id(symbol, timeframe)
             if not found:
                 return -1
@@ -156,7 +161,3 @@ class SqlBase(Titled):
             return await self._open.call(visited)
         finally:
             left.set()
-
-
-def _add_series(connection: Sql, names: Sequence[str]) -> None:
-    connection.execute(ADD_SERIES_SQL, names)

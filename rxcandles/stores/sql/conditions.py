@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from rxcandles.model import TRADE_FIELDS
 from rxcandles.model.rules import finite, possible
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.stores.sql.columns import COLUMNS
@@ -86,11 +87,16 @@ def on_grid_sql(timeframe: Timeframe) -> str:
     return f"(typeof(open_time) = 'integer' AND {rule})"
 
 
-def sound_sql(timeframe: Timeframe) -> str:
-    """Return the condition that a candle has possible values; it is not true if a value is missing."""
+def sound_sql(timeframe: Timeframe, *, counted: bool = False) -> str:
+    """Return the condition that a candle has possible values; it is not true if a value is missing.
+
+    ``counted``: also those of trades, as :func:`~rxcandles.model.rules.sound_trades` has it.
+    """
     rule = possible(*map(_Sql, _PLAIN)).text
     changes = " AND ".join(f"({name} IS NULL OR {finite(_Sql(name)).text})" for name in _CHANGES)
-    return f"({on_grid_sql(timeframe)} AND typeof(timestamp) = 'integer' AND {rule} AND {changes})"
+    trades = "".join(f" AND ({name} IS NULL OR ({name} >= 0 AND {name} < 9e999))" for name in TRADE_FIELDS[1:])
+    trades = f" AND (trades IS NULL OR (typeof(trades) = 'integer' AND trades >= 0)){trades}" if counted else ""
+    return f"({on_grid_sql(timeframe)} AND typeof(timestamp) = 'integer' AND {rule} AND {changes}{trades})"
 
 
 def is_span(start: object, stop: object) -> bool:

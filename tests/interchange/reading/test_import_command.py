@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas
@@ -48,6 +49,19 @@ def test_says_which_option_names_columns(capsys: pytest.CaptureFixture[str]) -> 
     FRAME.rename(columns={"close": "Last"}).to_csv("theirs.csv", index_label="date")
     assert main(["import", "theirs.csv", "--symbol", "KRW-BTC", "--timeframe", "1m"]) == 2
     assert "say which is which with columns (--columns), such as close=Name" in capsys.readouterr().err
+
+
+def test_name_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file is imported whatever the bytes of its name."""
+    name = os.fsdecode(b"b\xff.csv")
+    try:
+        FRAME.to_csv(name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    words = ["import", name, "--symbol", "KRW-BTC", "--timeframe", "1m", "--tz", "KST"]
+    assert main(words) == 0
+    assert main([*words, "--json"]) == 0
+    assert '"same": 3' in capsys.readouterr().out
 
 
 def test_columns_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
