@@ -105,11 +105,11 @@ def unsealed_pages(
     Raise ``SealedError`` at the end if some of those that it should find are in a lake.
     """
     before = read_sealed(connection, series, start, stop)
-    found, number, page = iter(connection.execute(sql, parameters)), 0, list[Any]()
-    while more := list(islice(found, size)):
-        number, page = number + len(more), more
-        yield more
-    _check_read(connection, series, before, _traversed(start, stop, "oldest_first", limit, number, page[-1:]))
+    found, number, last = iter(connection.execute(sql, parameters)), 0, list[Any]()
+    while (page := [list(islice(found, size))])[0]:
+        number, last = number + len(page[0]), page[0][-1:]
+        yield page.pop()  # held here, too, it would be in memory while the next one is read
+    _check_read(connection, series, before, _traversed(start, stop, "oldest_first", limit, number, last))
 
 
 def _check_read(connection: Sql, series: int, before: Sequence[Sealed], part: Span) -> None:
