@@ -21,6 +21,7 @@ PROGRAMS = {
     "frames_cache": "the same data frame again, from copies of months, beside a Parquet file; disk used",
     "imports": "files of each kind imported: microseconds a row, few and many",
     "export": "ten million candles into each kind of file: seconds, peak RSS",
+    "lake": "ten million candles kept as a lake: the first and the next sync, a query beside SQLite, a seal",
     "chart": "the page of a chart: size, time to open, frames a second while it is dragged",
     "page": "the page that watches markets: frames a second while it is scrolled and updates come",
     "follow": "how soon a closed candle is delivered; 288 markets, beside a back-fill, to a reader asleep for a day",

@@ -25,6 +25,7 @@ Where to look:
   ``Stream`` and ``Flow`` bound them.
 * Data frames and files: ``to_pandas``, ``to_polars``, ``to_arrow``, ``in_batches``, ``export_candles``, and
   ``to_pyupbit``, ``to_ccxt``, ``to_freqtrade``; ``import_candles`` and ``check_imported`` for the way back.
+* A lake: ``rxcandles.lake`` keeps Parquet files in a folder or an S3 bucket equal to the database.
 * Pictures: ``rxcandles.charts`` makes an HTML page or a PNG; ``ProgressBar`` shows progress in a notebook.
 * Is a database correct? ``verify`` finds what is wrong with it, ``repair`` mends it.
 * Watching a run: ``stats()`` of streams (``StreamStats``) and limiters (``LimiterStats``), ``CollectionProgress``;

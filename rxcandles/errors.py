@@ -22,8 +22,10 @@
     │       ├── RateLimitedError       429
     │       └── StreamClosedError      a stream's connection has ended
     ├── StoreError                     the database can't be opened, read or written, or has disappeared
+    │   ├── SealedError                the candles are in a lake only
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
+    ├── LakeError                      a lake can't be read or written, or is not what it should be
     ├── StageCancelledError            a task of a pipeline was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── UnprovenError                  an export has spans that are not covered; carries them
@@ -53,6 +55,7 @@ __all__ = [
     "IncompleteError",
     "InvalidCandleError",
     "InvalidResponseError",
+    "LakeError",
     "MemoryLimitError",
     "OddRowError",
     "PassingError",
@@ -61,6 +64,7 @@ __all__ = [
     "RequestRejectedError",
     "RxCandlesError",
     "SchemaError",
+    "SealedError",
     "ServerError",
     "SeveralFailedError",
     "StageCancelledError",
@@ -373,10 +377,34 @@ class SchemaError(StoreError):
     """
 
 
+class SealedError(StoreError):
+    """Candles of a month are sealed: they have left the database, and a lake has them; the message says where.
+
+    The coverage still has them, so they are not fetched again. ``rxcandles.lake.unseal`` brings them back.
+
+    >>> raise rxcandles.SealedError("the candles of KRW-BTC 1m of 2021-01 are sealed")
+    Traceback (most recent call last):
+    SealedError: the candles of KRW-BTC 1m of 2021-01 are sealed
+    """
+
+
 class OddRowError(StoreError):
     """The store has a row that this library can't have written, so the series can't be read.
 
     Use ``verify`` and ``repair``.
+    """
+
+
+class LakeError(RxCandlesError):
+    """A lake can't be read or written, or is not what it should be; the database is as it was.
+
+    >>> from rxcandles import lake
+    >>> _ = Path("lake").write_text("a file in its place")
+    >>> try:
+    ...     await lake.sync(store, "lake")
+    ... except rxcandles.LakeError as error:
+    ...     print(type(error).__name__)
+    LakeError
     """
 
 

@@ -18,6 +18,7 @@ from rxcandles.cli.commands.export import export
 from rxcandles.cli.commands.follow import follow
 from rxcandles.cli.commands.get import get
 from rxcandles.cli.commands.import_ import import_file
+from rxcandles.cli.commands.lake import lake
 from rxcandles.cli.commands.markets import markets
 from rxcandles.cli.commands.plan import plan
 from rxcandles.cli.commands.repair import repair
@@ -25,6 +26,7 @@ from rxcandles.cli.commands.run import run
 from rxcandles.cli.commands.simulate import simulate
 from rxcandles.cli.commands.stream import stream
 from rxcandles.cli.commands.verify import verify
+from rxcandles.cli.groups import WholeGroup, show_help
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.text import echo, lenient_streams
 from rxcandles.cli.times import ZONE, at_home
@@ -41,17 +43,8 @@ SHORT: Final = 1.5
 """Default of ``--patience`` in seconds: how long to try a server that was never reached, while a person waits."""
 
 
-class _Whole(click.Group):
-    """Lists each command with its whole first sentence, which click would cut off."""
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(1000)) for name, command in commands])
-
-
 @click.group(
-    cls=_Whole,
+    cls=WholeGroup,
     help="""Collect exchange candles into a SQLite file without gaps, and print, draw or export them.
 
     \b
@@ -74,6 +67,7 @@ class _Whole(click.Group):
       impossible  missing, because the exchange sent values that can't be true;
                   a later run asks again
       imported    read from a file of another tool; the exchange was not asked
+      sealed      covered, with the candles in a lake only (see lake --help)
     """,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
@@ -82,14 +76,12 @@ class _Whole(click.Group):
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Print the help if no command is given."""
-    if context.invoked_subcommand is None:
-        echo(*context.get_help().splitlines())
+    show_help(context)
 
 
 for _command in (
-    collect, plan, run, get, stream, follow, markets, coverage, chart, export, import_file, copy, verify, repair,
-    simulate,
-    completion,
+    collect, plan, run, get, stream, follow, markets, coverage, chart, export, lake, import_file, copy, verify, repair,
+    simulate, completion,
 ):  # fmt: skip
     cli.add_command(_command)
 

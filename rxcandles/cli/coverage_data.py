@@ -184,6 +184,7 @@ async def plain_of(
         "missing_slots": series.missing,
         "impossible_slots": series.impossible,
         "imported": series.imported,
+        "sealed": series.sealed,
         "bytes": series.size,
         "bytes_from": series.size_source,
         "proven_spans": spans[::-1],

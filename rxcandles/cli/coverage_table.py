@@ -73,9 +73,10 @@ _COLUMNS: Final = (
     _Column("missing", 1, _count(lambda each: each.missing)),
     _Column("impossible", 2, _count(lambda each: each.impossible)),
     _Column("imported", 2, _count(lambda each: each.imported)),
+    _Column("sealed", 2, _count(lambda each: each.sealed)),
     _Column("bytes", 10, _size),
 )
-_WHERE_THERE: Final = ("outage", "either", "provisional", "impossible", "imported")
+_WHERE_THERE: Final = ("outage", "either", "provisional", "impossible", "imported", "sealed")
 """Columns that are shown only if one of their counts is not 0."""
 
 

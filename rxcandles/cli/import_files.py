@@ -66,7 +66,8 @@ def files_of(
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith(".") and (kind_of(path) or path.suffix.lower() in PACKED):
+        # What begins so is hidden, or describes the files beside it.
+        if path.is_file() and not path.name.startswith((".", "_")) and (kind_of(path) or path.suffix.lower() in PACKED):
             yield path
 
 

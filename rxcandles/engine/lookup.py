@@ -21,7 +21,7 @@ from rxcandles.model.claims import Claim
 from rxcandles.model.density import Trend, doubtful_gaps
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe
-from rxcandles.ports import CandleStore, Covered, impossible_in
+from rxcandles.ports import CandleStore, Covered, impossible_in, opens_of
 
 __all__ = ["Look", "Lookup"]
 
@@ -104,9 +104,9 @@ class Lookup:
         run.segments.covered = SpanSet(spans)
         claims = await store.claims(*series, max(0, asked[0] - 1), asked[1])
         due = self._due(claims)
-        oldest = await store.rows(*series, 0, END, "oldest_first", 1)
+        oldest = await opens_of(store, *series, 0, END, "oldest_first", 1)
         trend = await self._trend(run, covered[0], claims) if covered else Trend()
-        first = oldest[0].open_time if oldest else None
+        first = oldest[0] if oldest else None
         run.seen.begin(trend, first, None if self._absences else await self._begins(run, first))
         impossible = await impossible_in(store, *series, *asked)
         return Look(run.segments.covered, due, claims, [each.open_time for each in impossible])
@@ -126,11 +126,11 @@ class Lookup:
         """Return how dense the newest stored candles are."""
         absent = [claim.start for claim in claims if claim.stop == newest.stop]
         stop = min(newest.stop, *absent) if absent else newest.stop
-        rows = await self._store.rows(*_series(run), newest.start, stop, "newest_first", run.page)
-        if not rows:
+        opens = await opens_of(self._store, *_series(run), newest.start, stop, "newest_first", run.page)
+        if not opens:
             return Trend()
         # Count from candle to candle: the time below the oldest candle may be before the market began.
-        return doubtful_gaps([row.open_time for row in rows], run.request.timeframe, Trend(), len(rows))[1]
+        return doubtful_gaps(opens, run.request.timeframe, Trend(), len(opens))[1]
 
     async def _spared(self, chunk: Chunk, resume: int, held: int) -> int:
         """Return how many of the candles stored in ``[resume, top)`` were stored before the run."""
@@ -168,8 +168,8 @@ class Lookup:
         resume = chunk.question.resume
         for span in covered:
             if span.start <= resume < span.stop and not span.imported:
-                found = await self._store.rows(*_series(chunk.run), resume, span.stop, "oldest_first", 1)
-                return chunk.but(question=chunk.question.but(seam=found[0].open_time)) if found else chunk
+                found = await opens_of(self._store, *_series(chunk.run), resume, span.stop, "oldest_first", 1)
+                return chunk.but(question=chunk.question.but(seam=found[0])) if found else chunk
         return chunk
 
     async def _ask(self, chunk: Chunk, covered: SpanSet, look: Look, edge: int) -> Chunk:
@@ -209,8 +209,10 @@ class Lookup:
         if not spans:
             return []
         # One query for all of them: there may be a span for every other slot.
-        rows = await self._store.rows(*_series(run), spans.spans[0][0], spans.spans[-1][1], "newest_first", limit)
-        return [row.open_time for row in rows if row.open_time in spans]
+        around = (spans.spans[0][0], spans.spans[-1][1])
+        return [
+            each for each in await opens_of(self._store, *_series(run), *around, "newest_first", limit) if each in spans
+        ]
 
 
 @attrs.define

@@ -21,7 +21,7 @@ from rxcandles.model.claims import AbsenceKind
 from rxcandles.model.density import Trend, is_unlikely
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import time_text
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, opens_of
 
 __all__ = ["BELIEVED", "Plausibility", "window_absences"]
 
@@ -111,8 +111,9 @@ class Plausibility:
         request = self._chunk.request
         if self._against is None or since >= oldest:
             return self._chunk.run.seen.oldest_held
-        rows = await self._against.rows(request.symbol, request.timeframe, since, oldest, "oldest_first", 1)
-        return rows[0].open_time if rows else None
+        series = (request.symbol, request.timeframe)
+        found = await opens_of(self._against, *series, since, oldest, "oldest_first", 1)
+        return found[0] if found else None
 
     async def gone(self, proven: Span | None, rows: Sequence[Row]) -> Sequence[int] | None:
         """Return the stored candles that both this page and the one before lack; raise if this page lacks others.

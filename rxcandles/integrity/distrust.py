@@ -27,6 +27,7 @@ from rxcandles.ports import Series
 from rxcandles.stores.sql.conditions import is_span, on_grid_sql
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.reading import COUNT_SQL
+from rxcandles.stores.sql.sealing import sealed_count, sealed_spans
 
 __all__ = ["Untrusted"]
 
@@ -194,7 +195,8 @@ class Untrusted:
 
     def _count(self, number: int, frame: Timeframe, span: Span) -> int:
         sql = f"{COUNT_SQL} AND {on_grid_sql(frame)}"
-        return int(self._connection.execute(sql, (number, *span)).fetchone()[0])
+        held = int(self._connection.execute(sql, (number, *span)).fetchone()[0])
+        return held + sealed_count(self._connection, number, *span)
 
     def plan(self) -> RepairPlan:
         """Return what the repair has to do."""
@@ -219,12 +221,16 @@ class Untrusted:
         current, kept = frame.floor(now), self._kept(frame)
         since = 0 if kept is None else frame.ceil(now - kept)
         future, to_be_had = SpanSet(((current, END),)), SpanSet(((since, current),))
+        # The candles of sealed months are in a lake; nothing here is wrong with them.
+        stored = self._examination.stored.get(series)
+        sealed = SpanSet() if stored is None else sealed_spans(self._connection, stored.id, BEGINNING, END)
+        to_be_had = to_be_had.subtract(sealed)
         worthless = SpanSet(tuple(doubted.worthless)).union(future)
-        untrusted = SpanSet(tuple(doubted.untrusted)).union(worthless)
+        untrusted = SpanSet(tuple(doubted.untrusted)).union(worthless).subtract(sealed)
         fetched = untrusted.union(SpanSet(tuple(doubted.wanted))).intersect(to_be_had)
         return Mending(
             series=series,
-            untrusted=untrusted.union(SpanSet(tuple(doubted.disclaimed))),
+            untrusted=untrusted.union(SpanSet(tuple(doubted.disclaimed))).subtract(sealed),
             dropped=untrusted.intersect(to_be_had).union(worthless),
             fetched=grid_spans(frame, fetched),
             questioned=grid_spans(frame, self._questioned(series, doubted).intersect(to_be_had)),

@@ -28,6 +28,7 @@ from rxcandles.stores.sql.conditions import is_span, on_grid_sql, sound_sql
 from rxcandles.stores.sql.connection import Found, Sql, has_table
 from rxcandles.stores.sql.impossible import has_impossible, impossible_slots, read_impossible
 from rxcandles.stores.sql.odd import odd_text, read_names
+from rxcandles.stores.sql.sealing import sealed_count
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, rows_of
 from rxcandles.util.arguments import plain
 
@@ -210,6 +211,7 @@ class Examination:
                 yield _about(stored.series, "overlapping_spans", start, stop, detail)
             yield from self._unproven(stored, frame, max(reach, 0), min(start, current))
             counted = self._counted(stored, frame, start, stop)[0]
+            counted += sealed_count(self._connection, stored.id, start, stop)
             if counted != rows:
                 detail = f"{counted:,} candles are stored in it where the ledger says {rows!r}"
                 yield _about(stored.series, "wrong_count", start, stop, detail)

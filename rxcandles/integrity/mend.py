@@ -21,7 +21,7 @@ from rxcandles.stores.sql.claiming import put_right
 from rxcandles.stores.sql.columns import ADD_SERIES_SQL, SERIES_ID_SQL
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.months import touch_span
-from rxcandles.stores.sql.reading import COUNT_SQL
+from rxcandles.stores.sql.sealing import counted_in
 from rxcandles.stores.sql.transaction import transaction
 
 __all__ = ["NO_TIME", "Mending", "RepairPlan", "grid_spans", "mend"]
@@ -96,8 +96,8 @@ def _mend(connection: Sql, mending: Mending) -> int:
     trusted = grid_spans(frame, claimed.subtract(mending.untrusted))
     connection.execute("DELETE FROM coverage WHERE series = ?", (number,))
     connection.executemany(
-        f"INSERT INTO coverage (series, start, stop, rows) VALUES (?, ?, ?, ({COUNT_SQL}))",
-        ((number, *span, number, *span) for span in trusted),
+        "INSERT INTO coverage (series, start, stop, rows) VALUES (?, ?, ?, ?)",
+        [(number, *span, counted_in(connection, number, *span)) for span in trusted],
     )
     put_right(connection, number, frame, int(time.time()))
     if mending.fetched:

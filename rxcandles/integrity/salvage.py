@@ -19,6 +19,7 @@ from rxcandles.integrity.damage import is_damage
 from rxcandles.integrity.snapshot import Snapshot
 from rxcandles.stores.sql.absent import keep_absent
 from rxcandles.stores.sql.columns import CLAIM_COLUMNS, COLUMNS, IMPORTS_COLUMNS
+from rxcandles.stores.sql.sealing import SEALED_COLUMNS, make_sealed
 from rxcandles.stores.sql.transaction import transaction
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, keep_trades
 from rxcandles.stores.sqlite.connection import open_connection
@@ -33,6 +34,7 @@ _TABLES: Final = {
     "imported": (*COLUMNS, "import"),
     "imports": ("id", *IMPORTS_COLUMNS[1:]),
     "claims": CLAIM_COLUMNS,
+    "sealed": SEALED_COLUMNS,
 }
 
 
@@ -73,6 +75,8 @@ def _copy(source: sqlite3.Connection, path: str, into: str, series: list[tuple[A
                 for table, usual in _TABLES.items():
                     if table not in there:
                         continue
+                    if table == "sealed":
+                        make_sealed(target)
                     columns = ALL_COLUMNS if counted and table == "candles" else usual
                     names = f"series, {', '.join(columns)}"
                     sql = f"INSERT OR IGNORE INTO {table} ({names}) VALUES (?{', ?' * len(columns)})"

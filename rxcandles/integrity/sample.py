@@ -16,13 +16,14 @@ from rxcandles.errors import (
 )
 from rxcandles.integrity.examine import Examination, Stored
 from rxcandles.integrity.scales import scales
-from rxcandles.model.spans import Span
-from rxcandles.model.timeframe import END, Timeframe
+from rxcandles.model.spans import Span, SpanSet
+from rxcandles.model.timeframe import BEGINNING, END, Timeframe
 from rxcandles.ports import Exchange, Series
 from rxcandles.ports.declared import retained_since
 from rxcandles.stores.sql.claiming import has_claims
 from rxcandles.stores.sql.conditions import is_span
 from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.sealing import opens_in, sealed_spans
 
 __all__ = ["AGE_SECONDS", "Sample", "choose"]
 
@@ -112,17 +113,18 @@ def _parts(connection: Sql, examination: Examination, exchange: Exchange) -> Ite
 def _part(connection: Sql, stored: Stored, frame: Timeframe, page: int, since: int, now: float) -> _Part:
     until = frame.floor(now - AGE_SECONDS)
     part = _Part(stored.series, frame, [], [], [])
-    (first,) = connection.execute(
-        "SELECT min(open_time) FROM candles WHERE series = ? AND open_time BETWEEN 0 AND ?", (stored.id, END)
-    ).fetchone()
+    first = min(opens_in(connection, stored.id, BEGINNING, END, "oldest_first", 1), default=None)
     history = END if first is None else frame.ceil(first)
-    spans = connection.execute(
+    sealed = sealed_spans(connection, stored.id, BEGINNING, END)
+    found = connection.execute(
         "SELECT start, stop FROM coverage WHERE series = ? AND start < ? AND stop > ? ORDER BY start",
         (stored.id, until, since),
     )
+    # Candles of sealed months are in a lake, so there is nothing to compare.
+    spans = [left for span in found if is_span(*span) for left in SpanSet((tuple(span),)).subtract(sealed)]
     claims, at = _claims(connection, stored.id), 0
     places = list(scales(connection, stored.id, frame))
-    for start, stop in filter(lambda span: is_span(*span), spans):
+    for start, stop in spans:
         span = (frame.ceil(max(start, since)), frame.floor(min(stop, until)))
         if span[0] >= span[1]:
             continue

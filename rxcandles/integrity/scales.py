@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.stores.sql.conditions import on_grid_sql
 from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.sealing import sealed_spans
 
 __all__ = ["Scale", "scales"]
 
@@ -85,8 +86,15 @@ def _jumps(connection: Sql, series: int, frame: Timeframe) -> Iterator[tuple[int
         stretches.append((last[0], END))
     for stretch in stretches:
         for opened, before, after in connection.execute(_jumps_sql(frame), (series, *stretch)).fetchall():
-            if _is_price(before) and _is_price(after):
+            if _is_price(before) and _is_price(after) and not _over_sealed(connection, series, opened):
                 yield opened, before, after
+
+
+def _over_sealed(connection: Sql, series: int, opened: int) -> bool:
+    """Return whether a sealed month lies between a candle and the one before."""
+    sql = "SELECT max(open_time) FROM candles WHERE series = ? AND open_time < ?"
+    (before,) = connection.execute(sql, (series, opened)).fetchone()
+    return bool(sealed_spans(connection, series, before, opened))
 
 
 def _jumps_sql(frame: Timeframe) -> str:

@@ -25,6 +25,7 @@ from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import IMPORTS_OF_SQL, ROWS_OF_IMPORT_SQL
 from rxcandles.stores.sql.odd import check_rows, read_names
 from rxcandles.stores.sql.proven import read_proven
+from rxcandles.stores.sql.sealing import check_unsealed
 from rxcandles.stores.sql.store import SqlStore
 from rxcandles.stores.sql.transaction import transaction
 from rxcandles.stores.sql.with_trades import rows_of
@@ -110,7 +111,7 @@ async def copy_candles(
     Raises:
 
     * ``RequestError`` for an invalid argument, or if both are the same database.
-    * ``StoreError`` if one of them can't be used.
+    * ``StoreError`` if one of them can't be used, or if candles of the source are sealed (``SealedError``).
 
     >>> report = await copy_candles("candles.db", "copy.db")
     >>> (await rxcandles.verify("copy.db")).clean
@@ -163,6 +164,8 @@ class _Copy:
 
     async def run(self, *, again: bool) -> CopiedSeries:
         """Copy it; return what was done."""
+        number = await self._source.series_id(self._symbol, self._frame)
+        await self._source.call(check_unsealed, number, BEGINNING, END)
         absent = await self._source.absent_slot(self._symbol, self._frame)
         for span in await self._left(again=again):
             await self._span(span, absent)

@@ -13,6 +13,7 @@ from rxcandles.live.parts import Chunks, Parts
 from rxcandles.model import Request
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.operators import run, summarize
+from rxcandles.ports import opens_of
 
 __all__ = ["Beginning", "Since", "Start", "start_of"]
 
@@ -95,5 +96,5 @@ class Beginning:
         """Collect the newest ``count`` candles, and return when the first of them opened."""
         request = Request(symbol, self._timeframe, count=count, now=self._clock.now())
         await run(chunks(request).pipe(summarize()))
-        rows = await self._parts.store.rows(symbol, self._timeframe, 0, request.stop, "newest_first", count)
-        return rows[-1].open_time if rows else now
+        opens = await opens_of(self._parts.store, symbol, self._timeframe, 0, request.stop, "newest_first", count)
+        return opens[-1] if opens else now

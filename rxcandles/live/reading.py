@@ -16,7 +16,7 @@ from rxcandles.live.market import Market
 from rxcandles.live.source import Source, last_change
 from rxcandles.model.timeframe import END, Timeframe
 from rxcandles.model.updates import FollowState
-from rxcandles.ports import CandleStore, Followable
+from rxcandles.ports import CandleStore, Followable, opens_of
 
 __all__ = ["StoreSource"]
 
@@ -106,6 +106,7 @@ class StoreSource(Source):
         if isinstance(since, int):
             return min(self.timeframe.ceil(since), proven)
         if isinstance(since, tuple):
-            rows = await self._candles.rows(symbol, self.timeframe, 0, min(proven, END), "newest_first", since[1])
-            return rows[-1].open_time if rows else proven
+            span = (0, min(proven, END))
+            opens = await opens_of(self._candles, symbol, self.timeframe, *span, "newest_first", since[1])
+            return opens[-1] if opens else proven
         return proven

@@ -20,7 +20,7 @@ from rxcandles.model.reports import OVERLAP_STATES, CollectionSummary, FailedSpa
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, Timeframe, to_datetime
 from rxcandles.operators.pieces import check_chunk
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, opens_of
 from rxcandles.util.arguments import check_callable
 
 __all__ = ["provisional_spans", "summarize"]
@@ -110,8 +110,8 @@ async def _held(run: Run) -> _Held:
         failed = failed if run.anew else failed.subtract(covered)
         collected = sum([await store.count(*series, *span) for span in covered.intersect(SpanSet(((start, stop),)))])
         if request.start is None:  # its older end is unknown; only the candles that came are
-            oldest = await store.rows(*series, start, stop, "oldest_first", 1)
-            start = oldest[0].open_time if oldest else stop
+            oldest = await opens_of(store, *series, start, stop, "oldest_first", 1)
+            start = oldest[0] if oldest else stop
     elif request.count is not None:
         nth = await store.nth_newest(*series, start, stop, max(1, collected))
         start = stop if nth is None else nth

@@ -17,6 +17,7 @@ __all__ = [
     "Month",
     "News",
     "Revision",
+    "Sealed",
     "Series",
     "Written",
 ]
@@ -73,6 +74,27 @@ class Month(NamedTuple):
     revision: int
     """A random number that is another one after each transaction in which a candle of the month has come, changed or
     gone; 0 if it is unknown."""
+
+
+class Sealed(NamedTuple):
+    """A month ``[start, stop)``, in UTC seconds, whose candles have left the store: a file of a lake has them.
+
+    >>> Sealed(1_704_067_200, 1_706_745_600, 44_640, 7, "00", "/data/lake", 1_767_225_600).rows
+    44640
+    """
+
+    start: int
+    stop: int
+    rows: int
+    """Its candles."""
+    revision: int
+    """The month's revision when it was sealed."""
+    sha256: str
+    """The SHA-256 of the file."""
+    place: str
+    """Where the lake is: a folder or an address."""
+    at: int
+    """When it was sealed, by the clock of the machine."""
 
 
 class Written(int):

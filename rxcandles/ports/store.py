@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from rxcandles.model.moments import Time
 from rxcandles.model.rows import Row
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
-from rxcandles.ports.records import Covered, Followed, Impossible, Month, News, Series, Written
+from rxcandles.ports.records import Covered, Followed, Impossible, Month, News, Sealed, Series, Written
 from rxcandles.util.arguments import check_flag, refusal
 
 __all__ = [
@@ -23,8 +23,11 @@ __all__ = [
     "Reserving",
     "Revised",
     "RowReader",
+    "Sealing",
     "absent_of",
     "impossible_in",
+    "opens_of",
+    "sealed_in",
     "with_imported",
     "zone_of",
 ]
@@ -113,6 +116,35 @@ class Revised(Protocol):
 
     async def months(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Month]:
         """Return the calendar months that touch ``[start, stop)`` with their revisions, oldest first."""
+        ...
+
+
+@runtime_checkable
+class Sealing(Protocol):
+    """What a store also has, if the candles of a month can leave it for a lake.
+
+    Its ``count``, ``nth_newest`` and ``coverage`` still count them; its ``rows`` raises ``SealedError`` where it would
+    need them.
+    """
+
+    async def sealed(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Sealed]:
+        """Return the sealed months that overlap ``[start, stop)``, oldest first."""
+        ...
+
+    async def opens(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[int]:
+        """Return the open times of up to ``limit`` candles of ``[start, stop)`` in ``order``, sealed or not."""
+        ...
+
+    async def seal(
+        self, symbol: str, timeframe: Timeframe, month: Span, revision: int, rows: int, sha256: str, place: str
+    ) -> str | None:
+        """Delete the candles of a month that a file of a lake has; return why not if that can't be."""
+        ...
+
+    async def unseal(self, symbol: str, timeframe: Timeframe, start: int, pages: Iterator[Sequence[Row]]) -> int:
+        """Store the candles of the sealed month that begins at ``start`` again; return their number."""
         ...
 
 
@@ -239,6 +271,25 @@ async def impossible_in(
 ) -> list[Impossible]:
     """Return the impossible candles of ``[start, stop)`` that are not stored, if the store keeps them."""
     read: Callable[..., Awaitable[list[Impossible]]] | None = getattr(store, "impossible", None)
+    return [] if read is None else await read(symbol, timeframe, start, stop)
+
+
+async def opens_of(
+    store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
+) -> list[int]:
+    """Return the open times of up to ``limit`` candles of ``[start, stop)`` in ``order``.
+
+    Unlike ``rows``, it knows those of candles that have left the store for a lake.
+    """
+    read: Callable[..., Awaitable[list[int]]] | None = getattr(store, "opens", None)
+    if read is not None:
+        return await read(symbol, timeframe, start, stop, order, limit)
+    return [row.open_time for row in await store.rows(symbol, timeframe, start, stop, order, limit)]
+
+
+async def sealed_in(store: CandleStore, symbol: str, timeframe: Timeframe, start: int, stop: int) -> list[Sealed]:
+    """Return the months of ``[start, stop)`` whose candles have left the store, if it knows of such."""
+    read: Callable[..., Awaitable[list[Sealed]]] | None = getattr(store, "sealed", None)
     return [] if read is None else await read(symbol, timeframe, start, stop)
 
 

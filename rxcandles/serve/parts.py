@@ -13,7 +13,7 @@ from rxcandles.charts.about import FLOAT_DECIMALS, about, decimals_of
 from rxcandles.charts.reading import ChartData, read_chart
 from rxcandles.errors import RequestError
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
-from rxcandles.ports import CandleStore
+from rxcandles.ports import CandleStore, opens_of
 from rxcandles.serve.hub import Hub
 
 __all__ = ["Parts"]
@@ -71,8 +71,8 @@ class Parts:
         """Return the open time from which on the pages have a market; a recent one if nothing of it is stored."""
         found = await self._store.nth_newest(symbol, frame, BEGINNING, END, most)
         if found is None:
-            oldest = await self._store.rows(symbol, frame, BEGINNING, END, "oldest_first", 1)
-            found = oldest[0].open_time if oldest else frame.shift(frame.floor(time.time()), -10)
+            oldest = await opens_of(self._store, symbol, frame, BEGINNING, END, "oldest_first", 1)
+            found = oldest[0] if oldest else frame.shift(frame.floor(time.time()), -10)
         return found
 
 

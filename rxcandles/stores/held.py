@@ -12,7 +12,7 @@ from rxcandles.errors import RequestError
 from rxcandles.model.moments import Time, Zone, check_instant
 from rxcandles.model.spans import Span, SpanSet
 from rxcandles.model.timeframe import BEGINNING, END, Timeframe, to_datetime
-from rxcandles.ports import CandleStore, Covered, Series, zone_of
+from rxcandles.ports import CandleStore, Covered, Series, opens_of, zone_of
 from rxcandles.stores import SqlStore
 from rxcandles.stores.sql.odd import check_apart
 from rxcandles.util.arguments import check_span
@@ -35,9 +35,9 @@ async def span_held(
     newest = await store.coverage(symbol, timeframe, BEGINNING, END, 1)
     if not newest:
         return None
-    oldest = await store.rows(symbol, timeframe, BEGINNING, END, "oldest_first", 1)
+    oldest = await opens_of(store, symbol, timeframe, BEGINNING, END, "oldest_first", 1)
     # A span covered down to the beginning of time means that the market had no candle before.
-    held = oldest[0].open_time if oldest else newest[0].start
+    held = oldest[0] if oldest else newest[0].start
     start = held if since is None else timeframe.ceil(check_instant("since", since, tz))
     stop = newest[0].stop if to is None else timeframe.ceil(check_instant("to", to, tz))
     return (start, stop) if start < stop and held < stop and start < newest[0].stop else None
@@ -54,13 +54,13 @@ class EndsHeld:
 
 async def ends_held(store: CandleStore, symbol: str, timeframe: Timeframe, span: Span) -> EndsHeld:
     """Return when the first and the last candle of ``span`` opened, and whether the first is the market's first."""
-    oldest = await store.rows(symbol, timeframe, *span, "oldest_first", 1)
-    newest = await store.rows(symbol, timeframe, *span, "newest_first", 1)
-    edge = oldest[0].open_time if oldest else span[1]
+    oldest = await opens_of(store, symbol, timeframe, *span, "oldest_first", 1)
+    newest = await opens_of(store, symbol, timeframe, *span, "newest_first", 1)
+    edge = oldest[0] if oldest else span[1]
     covered = await store.coverage(symbol, timeframe, BEGINNING, edge, 1) if edge > BEGINNING else []
     proven = bool(covered) and covered[0].start <= BEGINNING and covered[0].stop >= edge
-    older = proven and await store.rows(symbol, timeframe, BEGINNING, edge, "newest_first", 1)
-    first, last = (to_datetime(each[0].open_time) if each else None for each in (oldest, newest))
+    older = proven and await opens_of(store, symbol, timeframe, BEGINNING, edge, "newest_first", 1)
+    first, last = (to_datetime(each[0]) if each else None for each in (oldest, newest))
     return EndsHeld(first, last, proven and not older)
 
 
@@ -81,7 +81,7 @@ async def covered_within(store: CandleStore, symbol: str, timeframe: Timeframe, 
         for first, last, rows in page:
             cut = Covered(max(first, start), min(last, stop), rows)
             # Before the market's first candle everything is covered and empty: then there is nothing to count again.
-            if first < start and not await store.rows(symbol, timeframe, first, start, "newest_first", 1):
+            if first < start and not await opens_of(store, symbol, timeframe, first, start, "newest_first", 1):
                 first = start
             yield await recounted(store, symbol, timeframe, cut, (first, last))
         if len(page) < LEDGER_PAGE:

@@ -68,6 +68,8 @@ class SeriesOverview(Brief, AbsentSlots):
     """Covered slots without a candle, of an exchange that has one even if nobody traded: the exchange was out."""
     either: int = 0
     """Covered slots without a candle, of an exchange that does not tell which of the two it means."""
+    sealed: int = 0
+    """Candles of ``candles`` that have left the database for a lake (``rxcandles lake seal``)."""
 
 
 class Overview(list[SeriesOverview]):
@@ -204,8 +206,11 @@ async def _overview(
     missing = frame.slots(*span) - known
     doubted = sum(frame.slots(*each) for each in await claimed_within(store, series.symbol, frame, span))
     absent = counted_as(await absent_of(store, series.symbol, frame), known - candles)
+    months = await store.sealed(series.symbol, frame, *span)
+    sealed = sum([await store.count(series.symbol, frame, max(each.start, span[0]), min(each.stop, span[1]))
+                  for each in months])  # fmt: skip
     return SeriesOverview(
         series, to_datetime(span[0]), to_datetime(span[1]), candles, absent.pop("no_trade"), missing, holes,
-        round(candles * row_bytes), source, imported, min(doubted, known - candles),
-        len(await impossible_in(store, series.symbol, frame, *span)), **absent,
+        round((candles - sealed) * row_bytes), source, imported, min(doubted, known - candles),
+        len(await impossible_in(store, series.symbol, frame, *span)), **absent, sealed=sealed,
     )  # fmt: skip

@@ -36,7 +36,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             assert main([*words, "--json"]) in (0, 1), words
-        found.setdefault(words[0], []).extend(json.loads(line) for line in out.getvalue().splitlines())
+        name = "-".join(words[:2]) if words[0] == "lake" else words[0]
+        found.setdefault(name, []).extend(json.loads(line) for line in out.getvalue().splitlines())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -52,6 +53,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
         run("import", "theirs.csv", "--symbol", "KRW-ETH", "--timeframe", "60m", "--tz", "UTC")
         run("coverage")
         run("export", "*", "60m", "-o", "all/", "--exchange", "simulated")
+        run("lake", "sync", "candle-lake")
+        run("lake", "verify", "candle-lake")
         run("verify", "--against-exchange", "1", *SIMULATED)
         run("repair", "--dry-run", *SIMULATED)
         run("markets", "KRW-ETH", *SIMULATED)

@@ -94,7 +94,7 @@ LACKING = set(
 )
 """Public functions that have no example yet: take one out when it has."""
 
-ROOMS = ("charts", "exchanges", "flow", "operators", "serve", "simulator")
+ROOMS = ("charts", "exchanges", "flow", "lake", "operators", "serve", "simulator")
 """Packages whose functions are for users, too; those of others are for us, but for what ``rxcandles`` hands on."""
 
 

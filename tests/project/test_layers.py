@@ -22,6 +22,7 @@ LAYERS = (
     {"modes"},
     {"integrity", "serve"},
     {"interchange"},
+    {"lake"},
     {"", "api"},
     {"cli"},
     {"__main__"},

@@ -123,12 +123,19 @@ async def prepare(folder: Path) -> None:
 @contextlib.asynccontextmanager
 async def names_of(each: Documented, text: str) -> AsyncIterator[dict[str, Any]]:
     """The names that an example may use."""
-    from rxcandles import charts, operators
+    from rxcandles import charts, lake, operators
 
     request = rxcandles.Request("KRW-BTC", "1m", to=STOP, end=STOP - timedelta(hours=1))
     names: dict[str, Any] = {key: getattr(rxcandles, key) for key in rxcandles.__all__}
     names |= {key: getattr(each.module, key) for key in getattr(each.module, "__all__", [])}
-    names |= {"rxcandles": rxcandles, "reactivex": reactivex, "Path": Path, "charts": charts, "ops": operators}
+    names |= {
+        "rxcandles": rxcandles,
+        "reactivex": reactivex,
+        "Path": Path,
+        "charts": charts,
+        "ops": operators,
+        "lake": lake,
+    }
     names |= {"rx": reactivex.operators, "request": request, "requests": [request], "datetime": datetime, "UTC": UTC}
     names |= {"timedelta": timedelta, "__name__": "example"}
     names |= eval(MORE.get(each.name, "{}"))

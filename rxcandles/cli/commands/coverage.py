@@ -25,7 +25,7 @@ _EMPTY: Final = dict.fromkeys(
     [
         *SERIES, "first_candle", "last_candle", "reached_start", "no_trade", "outage", "either", "provisional", "holes",
         "missing_slots",
-        "impossible_slots", "imported", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
+        "impossible_slots", "imported", "sealed", "bytes", "bytes_from", "proven_spans", "claims", "impossible",
     ]
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ from rxcandles.cli.words import example_at
 from rxcandles.errors import OddRowError, RequestError, UnprovenError
 from rxcandles.interchange import BY, FORMATS, Exported, export_candles, names_files
 from rxcandles.interchange.writing.earlier import are_earlier_exports
+from rxcandles.interchange.writing.export import check_output
 from rxcandles.model.advice import where_options
 from rxcandles.model.moments import Length
 from rxcandles.model.timeframe import END, Timeframe, to_datetime
@@ -107,6 +108,7 @@ def export(
             named = str(which) or f"{example_at(source)} 60m"
             to = output.path or f"{named.replace(' ', '-')}.parquet"
             raise RequestError(f"missing: {what}; write, for example, `rxcandles export {named} -o {shlex.quote(to)}`")
+        check_output(output.path)
         wanted.span()
         existing(place.db)
         to_stdout = output.path == "-"

@@ -37,7 +37,8 @@ def by_folder(path: Path) -> Statement | None:
     if not parts:
         return None
     symbol, timeframe, exchange = (parts.get(key) for key in _PARTS)
-    return Statement("by its folders", None if symbol is None else unquote(symbol), timeframe, exchange)
+    symbol, exchange = (None if each is None else unquote(each) for each in (symbol, exchange))
+    return Statement("by its folders", symbol, timeframe, exchange)
 
 
 def about(metadata: Mapping[bytes, bytes] | None) -> Mapping[str, Any] | None:

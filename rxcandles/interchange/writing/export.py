@@ -35,7 +35,7 @@ from rxcandles.util.showing import Brief
 from rxcandles.util.threads import in_thread
 from rxcandles.version import VERSION
 
-__all__ = ["BY", "FORMATS", "Exported", "export_candles"]
+__all__ = ["BY", "FORMATS", "Exported", "check_output", "export_candles"]
 
 BY: Final = ("month",)
 """How a series may be cut into files."""
@@ -141,8 +141,18 @@ def _check_by(by: str | None, frame: Timeframe) -> None:
         raise refusal("by", by, f"leave it out: a month is not longer than a candle of {frame}")
 
 
+def check_output(path: str | Path) -> str:
+    """Return ``path``; raise :class:`RequestError` if it is no path, and say what writes to a bucket."""
+    if str(path).lower().startswith(("s3:/", "s3a:/")):
+        raise RequestError(
+            "path is an address (s3://…), and an export writes files on this machine; `rxcandles lake sync"
+            " s3://BUCKET/PREFIX` keeps Parquet files in a bucket equal to the database"
+        )
+    return check_path("path", path)
+
+
 def _format_of(path: str | Path, file_format: str | None, *, folder: bool) -> str:
-    suffix = Path(check_path("path", path)).suffix[1:].lower()
+    suffix = Path(check_output(path)).suffix[1:].lower()
     if (folder or names_files(file_format)) and suffix in formats() and not Path(path).is_dir():
         raise refusal("path", str(path), "give a folder, the files in it have names of their own")
     if file_format is not None:
@@ -185,6 +195,9 @@ class _Series:
 
     def end(self, order: Order) -> int | None:
         """Return the open time of the oldest or the newest candle, or None."""
+        opens = getattr(self.reader, "opens", None)  # unlike rows, it knows of candles that only a lake has
+        if opens is not None and not getattr(self.reader, "marked", False):
+            return next(iter(opens(BEGINNING, END, order, 1)), None)
         return next((row.open_time for row in self.reader.rows(BEGINNING, END, order, 1)), None)
 
     def span(self, since: Time | timedelta | None, to: Time | None, tz: tzinfo | None) -> Span:

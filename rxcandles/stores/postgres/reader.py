@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,7 @@ from rxcandles.stores.postgres.columnar import FEW, columnar_batches, has_adbc
 from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.reader import Marked, SqlReader
+from rxcandles.stores.sql.sealing import check_unsealed
 from rxcandles.util.forks import OwnProcess
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class PostgresReader(SqlReader):
         if not self.rows(start, stop, "oldest_first", 1, FEW):
             return None
         series = (self._series, self._called)
-        return columnar_batches(
+        check = partial(self._visit, partial(check_unsealed, series=self._series, start=start, stop=stop))
+        check()
+        batches = columnar_batches(
             self._session.url,
             self._name,
             self._session.secrets,
@@ -53,6 +57,7 @@ class PostgresReader(SqlReader):
             size,
             pooled=self._session.pooled,
         )
+        return _checked(batches, check)
 
     def _visit(self, work: Callable[[Sql], _A]) -> _A:
         self._process.check()  # check before the lock, which another thread may have held during the fork
@@ -62,6 +67,12 @@ class PostgresReader(SqlReader):
 
 class MarkedPostgresReader(Marked, PostgresReader):
     """A reader of the exchange's rows and imported rows together."""
+
+
+def _checked(batches: Iterator[_A], check: Callable[[], object]) -> Iterator[_A]:
+    """Yield ``batches``, and check at the end that nothing has left for a lake meanwhile."""
+    yield from batches
+    check()
 
 
 def _close(session: Session, process: OwnProcess) -> None:

@@ -90,6 +90,13 @@ _FIRST: Final = (
     )
     """,
     """
+    CREATE TABLE sealed (
+        series int8 NOT NULL REFERENCES series (id), start int8 NOT NULL, stop int8 NOT NULL CHECK (stop > start),
+        step int8 NOT NULL, rows int8 NOT NULL CHECK (rows >= 0), revision int8 NOT NULL, sha256 text NOT NULL,
+        place text NOT NULL, sealed_at int8 NOT NULL, slots bytea NOT NULL, PRIMARY KEY (series, start)
+    )
+    """,
+    """
     CREATE TABLE followed (
         series int8 PRIMARY KEY REFERENCES series (id), start int8 NOT NULL, proven int8 NOT NULL, heard int8 NOT NULL,
         state text NOT NULL, reason text NOT NULL, at float8 NOT NULL

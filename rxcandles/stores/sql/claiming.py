@@ -16,6 +16,7 @@ from rxcandles.model.timeframe import BEGINNING, Timeframe
 from rxcandles.stores.sql.columns import CLAIM_COLUMNS
 from rxcandles.stores.sql.conditions import CLAIMED_WITHIN, COVERED_WITHIN, is_span, overlapping
 from rxcandles.stores.sql.connection import Sql, has_table
+from rxcandles.stores.sql.sealing import counted_in, sealed_spans
 
 __all__ = [
     "CLAIMS_SQL",
@@ -32,7 +33,6 @@ __all__ = [
 CLAIMS_SQL: Final = f"SELECT {', '.join(CLAIM_COLUMNS)} FROM claims WHERE {CLAIMED_WITHIN} ORDER BY start"
 _ADD: Final = f"INSERT INTO claims (series, {', '.join(CLAIM_COLUMNS)}) VALUES (?{', ?' * len(CLAIM_COLUMNS)})"
 _WITHIN: Final = "FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
-_COUNT: Final = f"SELECT count(*) {_WITHIN}"
 
 
 def read_claims(connection: Sql, series: int, start: int, stop: int) -> list[Claim]:
@@ -123,7 +123,12 @@ def put_right(connection: Sql, series: int, timeframe: Timeframe, now: int) -> N
 
 
 def uncover(connection: Sql, series: int, spans: SpanSet) -> None:
-    """Take spans out of the coverage, and the claims in them, so that they are asked for again; candles stay."""
+    """Take spans out of the coverage, and the claims in them, so that they are asked for again; candles stay.
+
+    Sealed months stay covered.
+    """
+    if spans:
+        spans = spans.subtract(sealed_spans(connection, series, spans.spans[0][0], spans.spans[-1][1]))
     for start, stop in spans:
         for claim in read_claims(connection, series, start, stop):
             connection.execute("DELETE FROM claims WHERE series = ? AND start = ?", (series, claim.start))
@@ -136,7 +141,7 @@ def uncover(connection: Sql, series: int, spans: SpanSet) -> None:
             connection.execute("DELETE FROM coverage WHERE series = ? AND start = ?", (series, first))
             for left in ((first, start), (stop, last)):
                 if left[0] < left[1]:
+                    rows = counted_in(connection, series, *left)
                     connection.execute(
-                        f"INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ({_COUNT}), ?)",
-                        (*left, series, *left, series),
+                        "INSERT INTO coverage (start, stop, rows, series) VALUES (?, ?, ?, ?)", (*left, rows, series)
                     )

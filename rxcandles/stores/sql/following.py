@@ -12,10 +12,11 @@ from json import dumps, loads
 from typing import Any, Final
 
 from rxcandles.model import Row, RowWithTrades
-from rxcandles.model.spans import Span
+from rxcandles.model.spans import Span, SpanSet
 from rxcandles.ports.records import Followed, News, Revision
 from rxcandles.stores.sql.connection import Sql, has_table
 from rxcandles.stores.sql.reading import NO_LIMIT, read_rows
+from rxcandles.stores.sql.sealing import sealed_spans
 from rxcandles.stores.sql.transaction import snapshot, transaction
 from rxcandles.stores.sql.with_trades import rows_of
 
@@ -114,11 +115,14 @@ def _changes(connection: Sql, series: int, start: int, limit: int, after: int) -
     first: dict[int, Row | None] = {}
     for _, opened, text in found:
         first.setdefault(opened, None if text is None else _row(loads(text)))
-    seen = [opened for opened in first if opened < start]
+    # A candle that has left for a lake since is no removed one.
+    sealed = sealed_spans(connection, series, min(first), max(first) + 1)
+    seen = [opened for opened in first if opened < start and opened not in sealed]
     now: dict[int, Row] = {}
     if seen:
-        rows, counted = read_rows(connection, series, min(seen), max(seen) + 1, "oldest_first", NO_LIMIT)
-        now = {row.open_time: row for row in rows_of(rows, counted) if row.open_time in first}
+        for begin, end in SpanSet(((min(seen), max(seen) + 1),)).subtract(sealed):
+            rows, counted = read_rows(connection, series, begin, end, "oldest_first", NO_LIMIT)
+            now |= {row.open_time: row for row in rows_of(rows, counted) if row.open_time in first}
     told = [Revision(opened, first[opened], now.get(opened)) for opened in sorted(seen)]
     return [each for each in told if each.before != each.row], found[-1][0]
 

@@ -27,7 +27,8 @@ from rxcandles.stores.sql.import_sql import (
 )
 from rxcandles.stores.sql.odd import check_rows, read_names
 from rxcandles.stores.sql.reader import marked_row
-from rxcandles.stores.sql.reading import COUNT_SQL, check_reading
+from rxcandles.stores.sql.reading import check_reading
+from rxcandles.stores.sql.sealing import check_unsealed, counted_in
 from rxcandles.stores.sql.staging import Staging
 from rxcandles.util.arguments import check_count, check_symbol
 
@@ -91,6 +92,7 @@ class ImportedCandles(SqlBase):
         """Return up to ``limit`` rows of ``[start, stop)`` in ``order``, the exchange's and imported, each once."""
         check_reading(start, stop, order, limit)
         span = (await self.series_id(symbol, Timeframe.of(timeframe)), start, stop)
+        await self._open.call(check_unsealed, *span)
         found = await self._open.rows(marked_sql(order, proven=True), (*span, *span, limit, 0))
         return self._checked(symbol, timeframe, found)
 
@@ -108,8 +110,8 @@ class ImportedCandles(SqlBase):
         """Count the rows in ``[start, stop)``, the exchange's and imported, each candle once."""
         check_reading(start, stop)
         series = await self.series_id(symbol, Timeframe.of(timeframe))
-        counts = [await self._open.rows(sql, (series, start, stop)) for sql in (COUNT_SQL, SHOWN_COUNT_SQL)]
-        return sum(int(found[0][0]) for found in counts)
+        shown = await self._open.rows(SHOWN_COUNT_SQL, (series, start, stop))
+        return await self._open.call(counted_in, series, start, stop) + int(shown[0][0])
 
     async def nth_newest_with_imported(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int
@@ -118,6 +120,7 @@ class ImportedCandles(SqlBase):
         check_reading(start, stop)
         check_count("nth", nth)
         span = (await self.series_id(symbol, timeframe), start, stop)
+        await self._open.call(check_unsealed, *span)
         found = await self._open.rows(NTH_NEWEST_SQL, (*span, *span, nth - 1))
         return found[0][0] if found else None
 

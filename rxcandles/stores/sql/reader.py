@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from rxcandles.model import TRADE_FIELDS, MarkedRow, Order, Row, row_fields
@@ -16,7 +15,8 @@ from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.import_sql import SHOWN_COUNT_SQL, marked_sql
 from rxcandles.stores.sql.months import read_months
 from rxcandles.stores.sql.odd import check_rows
-from rxcandles.stores.sql.reading import COUNT_SQL, check_reading, rows_sql
+from rxcandles.stores.sql.reading import check_reading, rows_sql
+from rxcandles.stores.sql.sealing import counted_in, opens_in, read_unsealed, unsealed_pages
 from rxcandles.stores.sql.with_trades import has_trades, rows_of
 from rxcandles.util.arguments import check_count
 
@@ -58,7 +58,8 @@ class SqlReader(ABC):
         check_reading(start, stop, order, limit)
         check_count("offset", offset, 0)
         counted = self._counted()
-        found = self._all(rows_sql(order, counted=counted), self._series, start, stop, limit, offset)
+        given = (self._series, start, stop, limit, offset)
+        found = self._read(start, stop, order, limit, rows_sql(order, counted=counted), given)
         check_rows(found, self._name, self._called)
         return rows_of(found, counted)
 
@@ -69,7 +70,7 @@ class SqlReader(ABC):
         """
         check_reading(start, stop, limit=limit)
         sql, parameters = self._oldest(start, stop, limit)
-        return self._columns(self._all(sql, *parameters))
+        return self._columns(self._read(start, stop, "oldest_first", limit, sql, parameters))
 
     def gathered(
         self, start: int, stop: int, limit: int, gather: Callable[[Iterator[list[tuple[Any, ...]]]], _A]
@@ -82,8 +83,8 @@ class SqlReader(ABC):
         sql, parameters = self._oldest(start, stop, limit)
 
         def work(connection: Sql) -> _A:
-            found = iter(connection.execute(sql, parameters))
-            return gather(map(self._columns, iter(lambda: list(islice(found, _FEW)), [])))
+            pages = unsealed_pages(connection, self._series, start, stop, limit, sql, parameters, _FEW)
+            return gather(map(self._columns, pages))
 
         return self._visit(work)
 
@@ -100,7 +101,12 @@ class SqlReader(ABC):
     def count(self, start: int, stop: int) -> int:
         """Return the number of rows in ``[start, stop)``."""
         check_reading(start, stop)
-        return int(self._all(COUNT_SQL, self._series, start, stop)[0][0])
+        return self._visit(partial(counted_in, series=self._series, start=start, stop=stop))
+
+    def opens(self, start: int, stop: int, order: Order, limit: int) -> list[int]:
+        """Return the open times of up to ``limit`` candles of ``[start, stop)`` in ``order``, sealed or not."""
+        check_reading(start, stop, order, limit)
+        return self._visit(partial(opens_in, series=self._series, start=start, stop=stop, order=order, limit=limit))
 
     def months(self, start: int, stop: int) -> list[Month]:
         """Return the calendar months that touch ``[start, stop)`` with their revisions, oldest first."""
@@ -115,6 +121,12 @@ class SqlReader(ABC):
         if found:
             self.fields = row_fields(self._called.timeframe, with_trades=True)
         return found
+
+    def _read(self, start: int, stop: int, order: Order, limit: int, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement that reads candles; raise ``SealedError`` if a lake has some of them."""
+        return self._visit(
+            lambda connection: read_unsealed(connection, self._series, start, stop, order, limit, sql, parameters)
+        )
 
     def _all(self, sql: str, *parameters: int | str) -> list[Any]:
         return self._visit(lambda connection: connection.execute(sql, parameters).fetchall())
@@ -149,7 +161,8 @@ class Marked(SqlReader):
     def _marked(self, start: int, stop: int, order: Order, limit: int, offset: int = 0) -> list[Any]:
         check_reading(start, stop, order, limit)
         span = (self._series, start, stop)
-        found = self._all(marked_sql(order, proven=True), *span, *span, limit, offset)
+        given = (*span, *span, limit, offset)
+        found = self._read(start, stop, order, limit, marked_sql(order, proven=True), given)
         check_rows(found, self._name, self._called)
         return found
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rxcandles.model import ORDERS, TRADE_FIELDS, Order
 from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sql.connection import Sql
+from rxcandles.stores.sql.sealing import read_unsealed
 from rxcandles.stores.sql.with_trades import has_trades
 from rxcandles.util.arguments import check_choice, check_count
 
@@ -34,10 +35,14 @@ def rows_sql(order: Order, width: int = len(COLUMNS), counted: bool = False) -> 
 def read_rows(
     connection: Sql, series: int, start: int, stop: int, order: Order, limit: int, offset: int = 0
 ) -> tuple[list[tuple[Any, ...]], bool]:
-    """Return rows as they are stored, and whether they have the columns of trades."""
+    """Return rows as they are stored, and whether they have the columns of trades.
+
+    Raise ``SealedError`` if some of them are in a lake.
+    """
     counted = has_trades(connection, series)
     sql = rows_sql(order, counted=counted)
-    return connection.execute(sql, (series, start, stop, limit, offset)).fetchall(), counted
+    given = (series, start, stop, limit, offset)
+    return read_unsealed(connection, series, start, stop, order, limit, sql, given), counted
 
 
 def check_reading(start: int, stop: int, order: Order = "newest_first", limit: int = 0) -> None:

@@ -19,13 +19,14 @@ from rxcandles.stores.sql.absent import read_absent
 from rxcandles.stores.sql.claiming import read_claims
 from rxcandles.stores.sql.conditions import COVERED_WITHIN, overlapping
 from rxcandles.stores.sql.following import keep_followed, read_followed, read_news
-from rxcandles.stores.sql.imports import ImportedCandles
 from rxcandles.stores.sql.impossible import read_impossible
 from rxcandles.stores.sql.months import read_months
 from rxcandles.stores.sql.odd import OddSeries, check_claims, check_rows, check_spans, read_names, whole_notes
 from rxcandles.stores.sql.reader import SqlReader
-from rxcandles.stores.sql.reading import COUNT_SQL, NO_LIMIT, check_reading, read_rows
+from rxcandles.stores.sql.reading import NO_LIMIT, check_reading, read_rows
 from rxcandles.stores.sql.record import log_written
+from rxcandles.stores.sql.sealed import SealedCandles
+from rxcandles.stores.sql.sealing import counted_in, nth_newest_in
 from rxcandles.stores.sql.with_trades import rows_of
 from rxcandles.stores.sql.withimported import WithImported
 from rxcandles.stores.sql.writing import write_rows
@@ -57,7 +58,7 @@ _A = TypeVar("_A")
 _R = TypeVar("_R", bound=SqliteReader)
 
 
-class SqlStore(ImportedCandles):
+class SqlStore(SealedCandles):
     """A ``CandleStore`` in a database that speaks SQL, for the candles of one exchange."""
 
     # Writing
@@ -147,24 +148,15 @@ class SqlStore(ImportedCandles):
         return await self._open.call(read_absent, await self.series_id(symbol, timeframe))
 
     async def count(self, symbol: str, timeframe: Timeframe, start: int, stop: int) -> int:
-        """Count the rows in ``[start, stop)`` (the rows themselves, not the coverage's numbers)."""
+        """Count the rows in ``[start, stop)``, sealed ones too (the rows themselves, not the coverage's numbers)."""
         check_reading(start, stop)
-        found = await self._open.rows(
-            COUNT_SQL,
-            (await self.series_id(symbol, timeframe), start, stop),
-        )
-        return int(found[0][0])
+        return await self._open.call(counted_in, await self.series_id(symbol, timeframe), start, stop)
 
     async def nth_newest(self, symbol: str, timeframe: Timeframe, start: int, stop: int, nth: int) -> int | None:
         """Return the open time of the ``nth`` newest row (from 1) in ``[start, stop)``, or None."""
         check_reading(start, stop)
         check_count("nth", nth)
-        found = await self._open.rows(
-            "SELECT open_time FROM candles WHERE series = ? AND open_time >= ? AND open_time < ?"
-            " ORDER BY open_time DESC LIMIT 1 OFFSET ?",
-            (await self.series_id(symbol, timeframe), start, stop, nth - 1),
-        )
-        return found[0][0] if found else None
+        return await self._open.call(nth_newest_in, await self.series_id(symbol, timeframe), start, stop, nth)
 
     async def rows(
         self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int

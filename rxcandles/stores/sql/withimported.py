@@ -102,6 +102,14 @@ class WithImported:
         found = await self._store.rows_with_imported(symbol, timeframe, start, stop, order, limit)
         return cast("list[Row]", found)
 
+    async def opens(
+        self, symbol: str, timeframe: Timeframe, start: int, stop: int, order: Order, limit: int
+    ) -> list[int]:
+        """Return the open times of up to ``limit`` rows of ``[start, stop)`` in ``order``, of both kinds."""
+        if self._only_count:
+            return await self._store.opens(symbol, timeframe, start, stop, order, limit)
+        return [row.open_time for row in await self.rows(symbol, timeframe, start, stop, order, limit)]
+
     def pages(
         self,
         symbol: str,

@@ -26,6 +26,7 @@ from rxcandles.stores.sql.connection import Sql
 from rxcandles.stores.sql.following import followed_span, late_of, log_changes
 from rxcandles.stores.sql.impossible import keep_impossible
 from rxcandles.stores.sql.months import touch
+from rxcandles.stores.sql.sealing import sealed_spans, unsealed_part
 from rxcandles.stores.sql.transaction import transaction
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS, has_trades, keep_trades, rows_of, with_trades
 
@@ -75,6 +76,8 @@ def write_rows(
         if any(isinstance(row, RowWithTrades) for row in rows[:1]):
             keep_trades(connection, series)
         counted = has_trades(connection, series)
+        if sealed := sealed_spans(connection, series, *proven):
+            rows, absences, gone, impossible = unsealed_part(sealed, rows, absences, gone, impossible)
         if counted:
             rows = with_trades(rows)
         spans, held = _others(connection, series, proven)

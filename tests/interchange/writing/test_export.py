@@ -281,6 +281,9 @@ class Waiting:
     def rows(self, *asked: Any) -> Any:
         return self._reader.rows(*asked) if len(asked) == 4 else self._store.rows(*asked)
 
+    def opens(self, *asked: Any) -> Any:
+        return self._reader.opens(*asked) if len(asked) == 4 else self._store.opens(*asked)
+
     def columns(self, start: int, stop: int, limit: int) -> Any:
         if start > SPAN[0]:
             self.reached.set()
