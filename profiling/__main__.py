@@ -28,6 +28,7 @@ PROGRAMS = {
     "follow_peers": "ccxt.pro, python-binance and pyupbit beside following, through the same ten disconnects",
     "postgres": "a PostgreSQL server beside a file: writers, bytes a candle, Arrow, a copy, twenty kills of the server",
     "costs": "what each cost depends on, doubled and doubled again: straight lines",
+    "dask_addresses": "Dask at 1 to 8 addresses; a worker and the scheduler killed, a call cancelled: requests, truth",
     "growth": "time and memory a candle from 10,000 on, drawn (--plot)",
 }
 """What measures, in ``profiling/``."""

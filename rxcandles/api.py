@@ -8,6 +8,7 @@ from rxcandles.engine.retry import Retry
 from rxcandles.errors import (
     BannedError,
     CertificateError,
+    ClusterError,
     ConnectionFailedError,
     ContradictionError,
     ExchangeError,
@@ -136,6 +137,7 @@ __all__ = [
     "Chunk",
     "Claim",
     "ClosedUpdate",
+    "ClusterError",
     "CollectionConfig",
     "CollectionPlan",
     "CollectionProgress",

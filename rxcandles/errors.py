@@ -26,6 +26,7 @@
     │   ├── SchemaError                a file of a newer version, or of another program
     │   └── OddRowError                a row that this library can't have written; other series can be read
     ├── LakeError                      a lake can't be read or written, or is not what it should be
+    ├── ClusterError                   a scheduler or its workers can't be used, or have gone
     ├── StageCancelledError            a task of a pipeline was cancelled from inside
     ├── ExtraMissingError (ImportError) a package of an extra is not installed
     ├── UnprovenError                  an export has spans that are not covered; carries them
@@ -35,6 +36,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import pickle  # nosec B403
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BannedError",
     "CertificateError",
+    "ClusterError",
     "ConnectionFailedError",
     "ContradictionError",
     "ExchangeError",
@@ -118,10 +122,26 @@ def _remade(
 def _portable(error: BaseException | None) -> BaseException | None:
     """Return ``error``, or an error with its text if pickling it and back, which is tried, fails."""
     try:
-        pickle.loads(pickle.dumps(error))  # nosec B301  # noqa: S301
+        pickle.loads(dumped(error))  # nosec B301  # noqa: S301
     except Exception:  # whatever a user's class raises
         return RxCandlesError(f"{type(error).__name__}: {error}")
     return error
+
+
+def dumped(error: BaseException | None) -> bytes:
+    """Return an error, pickled in its own way, also where tblib is loaded, which pickles all errors in another one.
+
+    Dask loads it. It sends each cause and traceback too, and fails with one that can't be pickled.
+    """
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file)
+    pickler.dispatch_table = {kind: how for kind, how in copyreg.dispatch_table.items() if not _is_error(kind)}
+    pickler.dump(error)
+    return file.getvalue()
+
+
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 class RequestError(RxCandlesError, ValueError):
@@ -405,6 +425,20 @@ class LakeError(RxCandlesError):
     ... except rxcandles.LakeError as error:
     ...     print(type(error).__name__)
     LakeError
+    """
+
+
+class ClusterError(RxCandlesError):
+    """A scheduler can't be reached or has gone, no worker has the address that is needed, or workers died.
+
+    What was fetched is stored; the same call goes on from there.
+
+    ::
+
+        try:
+            await provider.collect_many(requests, client="tcp://scheduler:8786")
+        except rxcandles.RxCandlesError as error:
+            print(error)
     """
 
 

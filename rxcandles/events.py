@@ -1,8 +1,8 @@
 """What is logged: one record for each event, always with the same fields.
 
-The loggers are ``rxcandles.fetch``, ``.limiter``, ``.store``, ``.collector``, ``.lease`` and ``.flow``. The library
-sets no handler and no level, so ``logging.getLogger("rxcandles").setLevel(logging.DEBUG)`` and a handler of yours show
-everything.
+The loggers are ``rxcandles.fetch``, ``.limiter``, ``.store``, ``.collector``, ``.lease``, ``.flow`` and ``.cluster``.
+The library sets no handler and no level, so ``logging.getLogger("rxcandles").setLevel(logging.DEBUG)`` and a handler of
+yours show everything.
 
 ==========  =======  =========  =======================================================
 event       level    logger     when
@@ -24,6 +24,7 @@ close       DEBUG    store      it was closed
 migrate     INFO     store      a file was brought to the next schema version (DEBUG: a new one)
 collected   INFO     collector  a run has come to its own end, in any of the three modes
 lease       WARNING  lease      the file of a shared limit can't be used (or, INFO, is begun anew)
+address     WARNING  cluster    a worker was told to slow down: it may share its address
 unfinished  ERROR    flow       what was to be finished after the pipeline's end has failed
 ==========  =======  =========  =======================================================
 
@@ -44,6 +45,7 @@ from typing import Final, Literal, TypeAlias, TypedDict
 
 __all__ = [
     "EVENTS",
+    "AddressEvent",
     "BannedEvent",
     "CloseEvent",
     "CollectedEvent",
@@ -360,6 +362,19 @@ class LeaseEvent(TypedDict):
     problem: Literal["no locking", "unusable", "damaged", "old"]
 
 
+class AddressEvent(TypedDict):
+    """WARNING: a worker of a cluster got answers 429, so its address may be that of others too."""
+
+    event: Literal["address"]
+    worker: str
+    """Its name."""
+    address: str
+    """What it sends from, as its machine knows it."""
+    requests: int
+    rate_limited: int
+    """Answers 429 among the requests."""
+
+
 class UnfinishedEvent(TypedDict):
     """ERROR: work that was to finish after the pipeline's end, such as storing a page, has failed."""
 
@@ -393,6 +408,7 @@ EVENTS: Final[Mapping[str, type]] = MappingProxyType(
         "lost": LostEvent,
         "silent": SilentEvent,
         "lease": LeaseEvent,
+        "address": AddressEvent,
         "unfinished": UnfinishedEvent,
     }
 )

@@ -26,6 +26,7 @@ from rxcandles.cli.commands.run import run
 from rxcandles.cli.commands.simulate import simulate
 from rxcandles.cli.commands.stream import stream
 from rxcandles.cli.commands.verify import verify
+from rxcandles.cli.commands.worker import worker
 from rxcandles.cli.groups import WholeGroup, show_help
 from rxcandles.cli.objects import OBJECTS
 from rxcandles.cli.text import echo, lenient_streams
@@ -81,7 +82,7 @@ def cli(context: click.Context) -> None:
 
 for _command in (
     collect, plan, run, get, stream, follow, markets, coverage, chart, export, lake, import_file, copy, verify, repair,
-    simulate, completion,
+    worker, simulate, completion,
 ):  # fmt: skip
     cli.add_command(_command)
 

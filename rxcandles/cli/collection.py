@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from rxcandles.cli.addresses import addresses
 from rxcandles.cli.board import Board
 from rxcandles.cli.console import printable, show_table, summary_table, summary_text
 from rxcandles.cli.display import Output
@@ -20,6 +21,8 @@ from rxcandles.cli.stored import is_there
 from rxcandles.cli.text import echo
 from rxcandles.cli.times import at_home, said_apart, time_shown
 from rxcandles.cli.wanted import Wanted, titles_of
+from rxcandles.cluster.dask import check_scheduler
+from rxcandles.cluster.host import check_shared
 from rxcandles.errors import IncompleteError, RxCandlesError, SeveralFailedError, UnreachableError
 from rxcandles.model import Request
 from rxcandles.model.naming import SIMULATED, address_of
@@ -48,12 +51,16 @@ def collect_series(
     *,
     lines: bool = False,
     refetch: bool = False,
+    scheduler: str | None = None,
 ) -> int:
     """Collect all series, print the results, and return the exit code.
 
     A single series is printed as two lines, and its error is raised. With ``lines`` it is printed like several: as a
-    table, and each error as a line.
+    table, and each error as a line. With a ``scheduler`` its workers collect.
     """
+    if scheduler is not None:
+        check_scheduler("--scheduler", scheduler)
+        check_shared(place.db)
     if output.as_json:
         OBJECTS.expect("collect", _EMPTY)
     left_out: list[str] = []
@@ -72,7 +79,11 @@ def collect_series(
 
         results: dict[Request, CollectionSummary | Exception]
         try:
-            results = {**await provider.collect_many(titles, tell, refetch=refetch)}
+            if scheduler is None:
+                results = {**await provider.collect_many(titles, tell, refetch=refetch)}
+            else:
+                async with addresses(scheduler, output) as cluster:
+                    results = {**await provider.collect_many(titles, tell, refetch=refetch, client=cluster)}
         except SeveralFailedError as error:
             results = {each: error.summaries.get(each) or error.failures[each] for each in titles}
         if output.as_json:
@@ -88,7 +99,7 @@ def collect_series(
         for line in _not_kept(titles, place.kind):
             echo(line, err=True)
     is_new = not is_there(place.db)
-    results = run_several(place, titles, output, work) if titles else {}
+    results = run_several(place, titles, output, work, watched=scheduler is None) if titles else {}
     if is_new and place.base_url is not None and place.exchange != SIMULATED:
         _say_who(place.whose(), place.base_url)
     if output.as_json:

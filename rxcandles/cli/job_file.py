@@ -157,6 +157,7 @@ def _read(read: Callable[[str], Any], name: str, value: object) -> Any:
 _PLACE: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     **{each.name: lambda name, value: value for each in attrs.fields(Place) if each.init},
     "db": check_database, "exchange": _word, "base_url": _word, "name": _word, "rate_limit": _rate,
+    "source_address": _word,
 }  # fmt: skip
 """Keys of ``[defaults]`` for the place, and how each is read: every option of a connection.
 

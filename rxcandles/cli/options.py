@@ -175,6 +175,8 @@ connection: Final = together(
                  help="Name under which candles of --base-url are stored; the exchange's own for its mirror or proxy."),
     click.option("--rate-limit", type=rate, metavar="N|none", default=OwnRate.OWN,
                  help="Most requests per second, or none for no limit.  [default: the exchange's own limit]"),
+    click.option("--source-address", metavar="ADDRESS",
+                 help="Send from this IP address of the machine, which the exchange counts apart from its others."),
     patience,
 )  # fmt: skip
 """Options of every command that asks an exchange: fields of :class:`~rxcandles.cli.place.Place`."""
@@ -273,6 +275,11 @@ imported: Final = click.option(
 refetch: Final = click.option(
     "--refetch", is_flag=True,
     help="Fetch everything again, and replace what is stored page by page.",
+)  # fmt: skip
+scheduler: Final = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Let the workers of this Dask scheduler collect, each from its own address: tcp://10.0.0.1:8786. Needs --db "
+    "postgresql://…; the command worker starts a worker.",
 )  # fmt: skip
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 seed: Final = click.option(

@@ -35,6 +35,7 @@ class Place:
     base_url: str | None = None
     name: str | None = None
     rate_limit: float | OwnRate | None = OwnRate.OWN
+    source_address: str | None = None
     _whose: list[str] = attrs.field(init=False, factory=list, eq=False, repr=False)
 
     @property
@@ -45,7 +46,7 @@ class Place:
     def whose(self) -> str:
         """Return the name under which candles are stored; ask a server of ``base_url`` for it, once."""
         if not self._whose:
-            self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name)))
+            self._whose.append(run_async(asked_name(self.exchange, self.base_url, self.name, self.source_address)))
         return self._whose[0]
 
     def known(self) -> str | None:

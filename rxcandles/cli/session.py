@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TypeVar
 
 from rxcandles.cli.board import Board
@@ -25,12 +25,16 @@ def run_several(
     work: Callable[[CandleDataProvider, Board], Awaitable[_A]],
     *,
     live: bool = True,
+    watched: bool = True,
 ) -> _A:
-    """Run ``work`` with an open provider and return its result; show progress; after Ctrl-C print how far it came."""
+    """Run ``work`` with an open provider and return its result; show progress; after Ctrl-C print how far it came.
+
+    ``watched``: show the provider's limit too.
+    """
     opening = place.connect()
     expected = {title: each.most for each, title in titles.items()}
     with board_shown(expected, output, live=live, page=place.kind.page_limit) as board:
-        return _run(opening, board, lambda provider: work(provider, board), place.db)
+        return _run(opening, board, lambda provider: work(provider, board), place.db, watched=watched)
 
 
 def _run(
@@ -38,9 +42,11 @@ def _run(
     board: Board,
     work: Callable[[CandleDataProvider], Awaitable[_A]],
     db: str,
+    *,
+    watched: bool,
 ) -> _A:
     async def go() -> _A:
-        async with opening as provider, board.watching(provider.limiter):
+        async with opening as provider, board.watching(provider.limiter) if watched else nullcontext():
             return await work(provider)
 
     def stopped() -> str:

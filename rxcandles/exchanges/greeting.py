@@ -13,11 +13,12 @@ __all__ = ["is_simulator"]
 _SECONDS: Final = 2.0
 
 
-async def is_simulator(base_url: str) -> bool:
+async def is_simulator(base_url: str, source: str | None = None) -> bool:
     """Return whether the server at ``base_url`` declares itself our simulator, by one ``HEAD`` of its root.
 
     Redirects are not followed. A server that can't be reached within two seconds counts as none, since the first
-    request for candles reports the fault better. With ``PATIENCE``, a quarter of it is the time to connect.
+    request for candles reports the fault better. With ``PATIENCE``, a quarter of it is the time to connect. ``source``
+    is the address of this machine to ask from.
     """
     import aiohttp
 
@@ -29,7 +30,7 @@ async def is_simulator(base_url: str) -> bool:
     try:
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=Resolver()),
+                connector=aiohttp.TCPConnector(resolver=Resolver(), local_addr=None if source is None else (source, 0)),
                 timeout=aiohttp.ClientTimeout(total=_SECONDS, connect=connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,

@@ -22,13 +22,19 @@ from rxcandles.exchanges.answers import Answer, Refused, beginning, body_of, exc
 from rxcandles.exchanges.contact import PATIENCE, Contact
 from rxcandles.exchanges.headers import cached_for
 from rxcandles.exchanges.proxies import proxy_for
-from rxcandles.exchanges.sessions import Sent, new_session, request_headers
+from rxcandles.exchanges.sessions import Sent, new_session, own_address, request_headers, source_of, trace
 from rxcandles.exchanges.unpacking import UnpackingError
 from rxcandles.limiters import Limit
 from rxcandles.model.naming import EXCHANGES, SIMULATED, SIMULATED_HEADER, check_url
 from rxcandles.model.timeframe import END, Timeframe, time_text
 from rxcandles.ports import Market, Page
-from rxcandles.util.arguments import check_count, check_exchange_name, check_flag, check_number, refusal
+from rxcandles.util.arguments import (
+    check_count,
+    check_exchange_name,
+    check_flag,
+    check_number,
+    refusal,
+)
 from rxcandles.util.forks import OwnProcess
 from rxcandles.util.showing import Titled, limit_text
 
@@ -56,6 +62,9 @@ class HttpExchange(Titled):
     * ``connections``: the most connections at once.
     * ``max_body``: bytes above which a body is refused, packed or unpacked.
     * ``session``: a session of your own (for your own CA, for example); it is used as it is and left open.
+    * ``source_address``: the IP address of this machine to send from, on a machine with several; None leaves the choice
+      to the system. An exchange counts by address, so limiters share a limit by it. With a ``session`` it is the one
+      that its connector is bound to.
     * ``patience``: seconds to try a server that was never reached, then ``UnreachableError``; a server that accepts
       connections but has never answered is given at least ten. None for as many attempts as any other request.
 
@@ -97,6 +106,7 @@ class HttpExchange(Titled):
         simulated: bool | None = None,
         session: aiohttp.ClientSession | None = None,
         patience: float | None = None,
+        source_address: str | None = None,
     ) -> None:
         parts = check_url(type(self).url if base_url is _OWN else base_url)
         self.name = check_exchange_name("name", type(self).name if name is _OWN else name)
@@ -109,8 +119,12 @@ class HttpExchange(Titled):
         self._connect_timeout = check_number("connect_timeout", connect_timeout, 0, 86_400, above=True)
         self._connections = check_count("connections", connections)
         self._max_body = check_count("max_body", max_body)
+        self.source_address = None if source_address is None else own_address(source_address)
+        """The address of this machine that it sends from; None for any."""
         if session is not None:
             self._check_session(session)
+            self._take_source(session)
+            trace(session)
         self._session = session
         self._anew: aiohttp.ClientSession | None = None
         self._own = session is None
@@ -138,6 +152,18 @@ class HttpExchange(Titled):
         """Raise ``RequestError`` for a session that can't be used."""
         if not hasattr(session, "headers"):
             raise refusal("session", session, "give an aiohttp.ClientSession")
+
+    def _take_source(self, session: aiohttp.ClientSession) -> None:
+        """Send from where the user's session is bound to; raise ``RequestError`` if something else was asked for."""
+        bound = source_of(session)
+        if self.source_address not in (None, bound):
+            raise refusal(
+                "source_address",
+                self.source_address,
+                f"but the session sends from {bound or 'any'}; give it to one of "
+                "the two: aiohttp.TCPConnector(local_addr=(address, 0))",
+            )
+        self.source_address = bound
 
     def _told(self) -> Mapping[str, object]:
         limit = limit_text(self.rate_limit) if self.limit is None else self.limit.text
@@ -213,7 +239,7 @@ class HttpExchange(Titled):
         """Return the session; with ``anew``, the one that opens a new connection for each request."""
         session = self._anew if anew and self._own else self._session
         if session is None:
-            session = new_session(self._contact, self._connections, anew=anew)
+            session = new_session(self._connections, anew=anew, source=self.source_address)
             if anew:
                 self._anew = session
             else:
@@ -248,7 +274,7 @@ class HttpExchange(Titled):
         session = self._opened(anew=anew)
         packed = not getattr(session, "auto_decompress", True)
         began, connect = time.monotonic(), self._contact.left
-        sent = Sent(began)
+        sent = Sent(began, self._contact)
         try:
             async with session.get(
                 URL(self._base + path, encoded=True),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
-from rxcandles.util.arguments import check_choice, check_flag, check_name, check_number, check_rate, refusal
+from rxcandles.util.arguments import (
+    check_choice,
+    check_flag,
+    check_name,
+    check_number,
+    check_rate,
+    check_source,
+    refusal,
+)
 
 __all__ = ["Limit", "LimitKind", "limit_of", "shared_key"]
 
@@ -125,9 +132,5 @@ def shared_key(group: str, source: str | None = None) -> str:
     name = group.replace("/", ".")
     if source is None:
         return check_name("key", name)
-    try:
-        address = ipaddress.ip_address(source).compressed
-    except ValueError:
-        raise refusal("source", source, "take an IP address of this machine, such as '10.0.0.7'") from None
-    address = re.sub("[^0-9A-Za-z.]", "_", address)
+    address = re.sub("[^0-9A-Za-z.]", "_", check_source("source", source))
     return check_name("key", f"{name[: _LONGEST_KEY - 1 - len(address)]}-{address}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -292,6 +292,21 @@ class CollectionSummary(Brief):
     """Stored candles that were deleted, since two answers no longer have them."""
     stored_older_count: int = 0
     """Candles of ``stored_count`` that are older than the request, since a page may reach further back."""
+
+    @staticmethod
+    def joined(parts: Iterable[CollectionSummary]) -> CollectionSummary:
+        """Return the summary of a request that was collected in ``parts`` (:meth:`Request.split`), in any order.
+
+        Counts and durations add up; spans that touch at the ends of two parts become one.
+
+        >>> day = Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-01T02:00")
+        >>> parts = [await provider.collect(part) for part in day.split(50)]
+        >>> CollectionSummary.joined(parts).collected_count
+        120
+        """
+        from rxcandles.model.joining import joined
+
+        return joined(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a JSON object; times end in ``Z``, spans have ``start`` and ``stop``."""

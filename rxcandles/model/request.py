@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -142,6 +142,27 @@ class Request(Titled):
     def most(self) -> int:
         """The most candles that the request can have: ``count``, or the slots of the span."""
         return self.count if self.count is not None else self.timeframe.slots(*self.span)
+
+    def split(self, slots: int) -> Iterator[Request]:
+        """Yield requests that are parts of this one, the newest first, each of at most so many ``slots``.
+
+        Parts of a span may be collected in any order and in any process: together they are what it is. A request by
+        ``count`` is its only part, since only the exchange knows which candles exist.
+
+        >>> [part.most for part in Request("KRW-BTC", "1m", since="2024-01-01", until="2024-01-02").split(600)]
+        [600, 600, 240]
+        """
+        check_count("slots", slots)
+        if self.start is None or self.most <= slots:
+            yield self
+            return
+        stop = self.stop
+        while stop > self.start:
+            part = Request.__new__(Request)
+            start = max(self.start, self.timeframe.shift(stop, -slots))
+            part.__attrs_init__(self.symbol, self.timeframe, start, stop, None, self.order)
+            yield part
+            stop = start
 
 
 def _check_unmixed(ends: Mapping[str, object], words: Mapping[str, object]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from functools import partial
 from typing import Literal
 
@@ -16,9 +16,10 @@ from rxcandles.engine.chunk import Chunk
 from rxcandles.engine.estimate import CollectionPlan, estimate
 from rxcandles.engine.lookup import Lookup
 from rxcandles.engine.meter import Meter
+from rxcandles.engine.missing import incomplete
 from rxcandles.engine.run import Run
 from rxcandles.engine.turns import Turns
-from rxcandles.errors import IncompleteError, RequestError, RxCandlesError, SeveralFailedError
+from rxcandles.errors import RequestError, RxCandlesError, SeveralFailedError
 from rxcandles.model import Order, Request
 from rxcandles.model.moments import Span, Time, Zone, zone
 from rxcandles.model.reports import CollectionProgress, CollectionSummary
@@ -257,8 +258,7 @@ class CandleCollector(Titled):
         self._check_process()
         how = {"refetch": check_flag("refetch", refetch)}
         how["include_imported"] = check_flag("include_imported", include_imported)
-        wanted = list(dict.fromkeys(check_each("requests", requests, self._check)))
-        check_callable("progress_callback", progress_callback, optional=True)
+        wanted = self.checked(requests, progress_callback)
         summaries: dict[Request, CollectionSummary] = {}
         failures: dict[Request, Exception] = {}
 
@@ -276,6 +276,13 @@ class CandleCollector(Titled):
         if failures:
             raise SeveralFailedError(summaries, failures)
         return summaries
+
+    def checked(
+        self, requests: Iterable[Request], progress_callback: Callable[[Request, CollectionProgress], object] | None
+    ) -> list[Request]:
+        """Return the requests, each once; raise ``RequestError`` if something given is invalid."""
+        check_callable("progress_callback", progress_callback, optional=True)
+        return list(dict.fromkeys(check_each("requests", requests, self._check)))
 
     def _check_process(self) -> None:
         # Check for a fork first: without its event loop no call below could give a better error.
@@ -316,9 +323,8 @@ class CandleCollector(Titled):
             start, stop = request.span
             summary = attrs.evolve(summary, time_range=(to_datetime(start), to_datetime(stop)))
         meter.log(summary.collected_count, len(summary.failed_spans))
-        if summary.failed_spans or summary.impossible_spans:
-            told = _incomplete(summary, again=refetch or absences)
-            raise IncompleteError(f"{request.symbol} {request.timeframe}: {told}", summary)
+        if (missing := incomplete(request, summary, again=refetch or absences)) is not None:
+            raise missing
         return summary
 
 
@@ -333,29 +339,3 @@ def one_zone(store: CandleStore, tz: Zone | None) -> tzinfo | None:
     elif theirs is not None and theirs != given:
         raise refusal("tz", tz, f"the store's is {theirs}; give it to one of the two")
     return given
-
-
-def _incomplete(summary: CollectionSummary, *, again: bool) -> str:
-    """Return in words what is stored and what is not; ``again``: stored candles were asked for once more."""
-    held, missing = f"{summary.collected_count:,} candles are held", []
-    if failed := summary.failed_spans:
-        spans = _some([f"{_moment(each.start)} to {_moment(each.stop)}" for each in failed])
-        ask = f"ask again for just {'that' if again else 'those'}"
-        missing.append(
-            f"not fetched again, and left as it was, is {spans} ({failed[0].reason}); {ask}"
-            if again
-            else f"but not {spans} ({failed[0].reason}); {ask}"
-        )
-    if impossible := summary.impossible_spans:
-        spans = _some([_moment(each.start) for each in impossible])
-        whose = "whose candle" if len(impossible) == 1 else "whose candles"
-        missing.append(f"but not {spans}, {whose} can't be true ({impossible[0].reason}); the next run asks again")
-    return f"{held}{';' if again and failed else ','} {'; and '.join(missing)}"
-
-
-def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -14,18 +14,22 @@ from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
+from rxcandles.cluster.host import Host
 from rxcandles.engine.retry import Retry
 from rxcandles.errors import RequestError
 from rxcandles.exchanges.greeting import is_simulator
 from rxcandles.exchanges.named import Named, named
+from rxcandles.exchanges.sessions import own_address
 from rxcandles.limiters import Limit, MachineLimiter, SlidingWindowLimiter
 from rxcandles.model.moments import Zone, zone
 from rxcandles.model.naming import EXCHANGES, SIMULATED, address_of, is_own, name_of, says_simulated
 from rxcandles.modes.provider import CandleDataProvider
 from rxcandles.ports import Exchange, RateLimiter
-from rxcandles.ports.declared import limit_at, limit_declared, source_address
+from rxcandles.ports.declared import limit_at, limit_declared
+from rxcandles.ports.declared import source_address as sends_from
 from rxcandles.stores import SqlStore
 from rxcandles.stores.opening import store_at
+from rxcandles.stores.postgres.address import Address, is_postgres
 from rxcandles.stores.sql.connection import Durability
 from rxcandles.util.arguments import check_count, check_flag, check_kind, check_like, check_rate, refusal
 from rxcandles.util.forks import OwnProcess
@@ -55,6 +59,7 @@ def connect(
     tz: Zone | None = None,
     retry: Retry | None = None,
     cursors: int | None = None,
+    source_address: str | None = None,
     cache: bool | int = True,
 ) -> Opening:
     """Open a provider: ``async with connect("candles.db") as provider``.
@@ -83,6 +88,8 @@ def connect(
       default ``RXCANDLES_TZ``, else UTC, which the log reports when the first naive datetime comes.
     * ``retry``: when a failed request is sent again (:class:`Retry`); None for six attempts in all.
     * ``cursors``: how many pages of a request are asked for at once; None for as many as use up the rate.
+    * ``source_address``: the IP address of this machine to send from, on a machine with several. An exchange counts by
+      address, so the limit is shared with those that send from the same one.
     * ``cache``: whether data frames may keep copies of months in ``candles.db.cache`` beside the file (see
       :func:`to_arrow`): True for up to 2 GB, a number for up to so many bytes, False for none.
 
@@ -107,10 +114,12 @@ def connect(
     if cursors is not None:
         check_count("cursors", cursors)
     there = None if tz is None else zone("tz", tz)
-    ready, called, key = _served(exchange, base_url, name)
-    unknown, as_simulated = None, None
-    if isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name):
-        unknown, as_simulated = base_url, partial(named(exchange), base_url, name=SIMULATED, simulated=True)
+    source = None if source_address is None else own_address(source_address)
+    ready, called, key = _served(exchange, base_url, name, source)
+    is_unknown = isinstance(exchange, str) and base_url is not None and _is_unknown(exchange, base_url, name)
+    unknown = base_url if is_unknown else None
+    whose = named(exchange if isinstance(exchange, str) else SIMULATED)
+    as_simulated = partial(whose, name=SIMULATED, simulated=True, source_address=source)
     kind = named(SIMULATED) if ready is None else ready
     rate = check_rate("rate_limit", kind.rate_limit if isinstance(rate_limit, OwnRate) else rate_limit)
     limit = limit_declared(kind) if isinstance(rate_limit, OwnRate) else limit_at(kind, rate)
@@ -120,20 +129,31 @@ def connect(
     if limiter is None and shared:
         if isinstance(limit, Limit) and key != getattr(exchange, "name", exchange):
             limit = attrs.evolve(limit, group="")  # the exchange's groups do not apply to another server
-        lease = partial(MachineLimiter, limit, key=_lease(key), source=source_address(kind))
+        lease = partial(MachineLimiter, limit, key=_lease(key), source=sends_from(kind))
     else:
         lease = None
     given = SlidingWindowLimiter(limit) if limiter is None else limiter
     simulated = made(exchange=SIMULATED)
-    provider = partial(OpenedProvider, retry=retry, cursors=cursors)
+    host = None
+    if isinstance(exchange, str) and limiter is None:
+        # Workers of one machine share the limit of its address, whatever server it is.
+        among = ready is not None if share_limit is None else share_limit
+        options = {
+            "base_url": base_url, "name": name, "retry": retry, "cursors": cursors, "share_limit": among,
+            "durability": durability, "busy_timeout": busy_timeout,
+        }  # fmt: skip
+        options = {each: value for each, value in options.items() if value is not None}
+        where = Address.of(path).url if is_postgres(path) else str(path)
+        host = Host.of(connect, where, exchange, options | {"rate_limit": rate_limit})
+    provider = partial(OpenedProvider, retry=retry, cursors=cursors, host=host)
     opened = partial(_opened, provider, store, simulated, ready, rate, given, lease, unknown, as_simulated)
     return Opening(store.path, opened, kind, called, unknown)
 
 
-async def asked_name(exchange: str, base_url: str | None, name: str | None) -> str:
+async def asked_name(exchange: str, base_url: str | None, name: str | None, source: str | None = None) -> str:
     """Return the name of the candles that ``connect`` would store: as :func:`name_of`, but the server is asked."""
     called = name_of(exchange, base_url, name)
-    if base_url is not None and _is_unknown(exchange, base_url, name) and await is_simulator(base_url):
+    if base_url is not None and _is_unknown(exchange, base_url, name) and await is_simulator(base_url, source):
         return SIMULATED
     return called
 
@@ -143,13 +163,15 @@ def _is_unknown(exchange: str, base_url: str | None, name: str | None) -> bool:
     return exchange != SIMULATED and name is None and base_url is not None and not is_own(base_url, exchange)
 
 
-def _served(exchange: str | Exchange, base_url: str | None, name: str | None) -> tuple[Exchange | None, str, str]:
+def _served(
+    exchange: str | Exchange, base_url: str | None, name: str | None, source: str | None
+) -> tuple[Exchange | None, str, str]:
     """Return the exchange (None: a simulator in this process), the name of its candles, and the key of its limit.
 
     The limit belongs to the address, whatever the name of the candles is.
     """
     if not isinstance(exchange, str):
-        for what, value in (("base_url", base_url), ("name", name)):
+        for what, value in (("base_url", base_url), ("name", name), ("source_address", source)):
             if value is not None:
                 raise RequestError(f"{what} is given, but the exchange given has its own; give one of the two")
         check_like("exchange", exchange, Exchange)
@@ -159,8 +181,8 @@ def _served(exchange: str | Exchange, base_url: str | None, name: str | None) ->
         return None, called, exchange
     kind = named(exchange)
     if base_url is None or is_own(base_url, exchange):
-        return kind(kind.url, name=called, simulated=False), called, exchange
-    there = kind(base_url, name=called, simulated=says_simulated(exchange, called))
+        return kind(kind.url, name=called, simulated=False, source_address=source), called, exchange
+    there = kind(base_url, name=called, simulated=says_simulated(exchange, called), source_address=source)
     return there, called, f"server-{crc32(address_of(base_url).encode()):08x}"
 
 
@@ -179,6 +201,13 @@ class OpenedProvider(CandleDataProvider):
     """
 
     repository: SqlStore
+
+    def __init__(self, *parts: Any, host: Host | None = None, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self._opened_by = host
+
+    def _host(self) -> Host:
+        return super()._host() if self._opened_by is None else self._opened_by
 
 
 class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvider]):
@@ -207,7 +236,9 @@ class Opening(AbstractAsyncContextManager[OpenedProvider], Awaitable[OpenedProvi
 
     async def whose(self) -> str:
         """Return what the candles are called; a server at another address is asked whether it is a simulator."""
-        return SIMULATED if self._unknown is not None and await is_simulator(self._unknown) else self._called
+        if self._unknown is not None and await is_simulator(self._unknown, sends_from(self.source)):
+            return SIMULATED
+        return self._called
 
     def __await__(self) -> Generator[Any, None, OpenedProvider]:
         return self.__aenter__().__await__()
@@ -254,22 +285,22 @@ async def _opened(
     limiter: RateLimiter,
     shared: Callable[[], RateLimiter] | None,
     unknown: str | None,
-    as_simulated: Callable[[], Exchange] | None,
+    as_simulated: Callable[[str], Exchange],
 ) -> tuple[OpenedProvider, _Stack]:
     """Return an open provider and the stack that closes it; ask the server at ``unknown`` whether it is a simulator.
 
-    ``as_simulated`` makes the exchange that is used if it is.
+    ``as_simulated`` makes the exchange that is used if it is, by its address.
     """
     async with AsyncExitStack() as stack:
-        if unknown is not None and as_simulated is not None and await is_simulator(unknown):
-            store, exchange = simulated, as_simulated()
+        if unknown is not None and await is_simulator(unknown, None if exchange is None else sends_from(exchange)):
+            store, exchange = simulated, as_simulated(unknown)
         if shared is not None:
             limiter = shared()
         if exchange is None:
             from rxcandles.simulator import Simulator
 
             simulator = await stack.enter_async_context(Simulator(rate=rate))
-            exchange = named(SIMULATED)(simulator.base_url, name=store.exchange)
+            exchange = as_simulated(simulator.base_url)
         if isinstance(exchange, AbstractAsyncContextManager):
             await stack.enter_async_context(exchange)
         stack.push_async_callback(exchange.close)

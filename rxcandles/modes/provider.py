@@ -6,11 +6,15 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+from rxcandles.cluster.collecting import collect_on
+from rxcandles.cluster.dask import Cluster, opened
+from rxcandles.cluster.host import Host, check_shared
 from rxcandles.engine.estimate import CollectionPlan
 from rxcandles.engine.meter import Meter
+from rxcandles.errors import RequestError
 from rxcandles.live.feed import Feed
 from rxcandles.model import CandleData, Order, Request
 from rxcandles.model.moments import Span, Time, Zone
@@ -29,6 +33,9 @@ from rxcandles.ports.declared import limit_words
 from rxcandles.util.arguments import check_callable, check_flag, check_kind
 from rxcandles.util.forks import OwnProcess
 from rxcandles.util.showing import Titled
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["CandleDataProvider", "LargeCollectionWarning", "warn_of_many"]
 
@@ -314,10 +321,33 @@ class CandleDataProvider(Titled):
         *,
         refetch: bool = False,
         include_imported: bool = False,
+        client: str | Client | Cluster | None = None,
     ) -> dict[Request, CollectionSummary]:
-        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
-        return await self.collector.collect_many(
-            requests, progress_callback, refetch=refetch, include_imported=include_imported
+        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`.
+
+        * ``client``: a ``distributed.Client``, or the address of a Dask scheduler (``"tcp://10.0.0.1:8786"``), whose
+          workers collect instead, each with the limit of its own address, into the same PostgreSQL database. Progress
+          is reported a few times a second. Raises ``ClusterError`` if the scheduler or its workers can't be used.
+        """
+        if client is None:
+            return await self.collector.collect_many(
+                requests, progress_callback, refetch=refetch, include_imported=include_imported
+            )
+        wanted = self.collector.checked(requests, progress_callback)
+        host = self._host()
+        check_shared(host.store)
+        async with opened(client) as cluster:
+            return await collect_on(
+                cluster, host, wanted, progress_callback, page=self.exchange.page_limit,
+                refetch=check_flag("refetch", refetch),
+                include_imported=check_flag("include_imported", include_imported),
+            )  # fmt: skip
+
+    def _host(self) -> Host:
+        """Return what workers open in place of this provider."""
+        raise RequestError(
+            "client is given, but the parts of this provider can't be sent to workers; open it by names instead: "
+            "rxcandles.connect('postgresql://…', exchange='upbit'), without an Exchange or a limiter"
         )
 
     def follow(

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -42,6 +42,9 @@ from rxcandles.util.arguments import check_kind, refusal
 from rxcandles.util.loopthread import Events, LoopThread, here
 from rxcandles.util.showing import Titled
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 __all__ = ["SyncProvider", "open"]
 
 _A = TypeVar("_A")
@@ -61,6 +64,7 @@ def open(
     tz: Zone | None = None,
     retry: Retry | None = None,
     cursors: int | None = None,
+    source_address: str | None = None,
     cache: bool | int = True,
 ) -> SyncProvider:
     """Open a provider whose methods need no ``await``: ``with rxcandles.open("candles.db") as candles``.
@@ -86,6 +90,7 @@ def open(
             tz=tz,
             retry=retry,
             cursors=cursors,
+            source_address=source_address,
             cache=cache,
         )
     )
@@ -294,12 +299,13 @@ class SyncProvider(Titled):
         progress_callback: Callable[[Request, CollectionProgress], None] | None = None,
         *,
         include_imported: bool = False,
+        client: str | Client | None = None,
     ) -> dict[Request, CollectionSummary]:
-        """Collect several series at once under one limit; see :meth:`CandleCollector.collect_many`."""
+        """Collect several series at once, with ``client`` by Dask; see :meth:`CandleDataProvider.collect_many`."""
         events: Events = SimpleQueue()
         told = here(progress_callback, events)
         return self._thread.run(
-            lambda: self.provider.collect_many(requests, told, include_imported=include_imported), events
+            lambda: self.provider.collect_many(requests, told, include_imported=include_imported, client=client), events
         )
 
     def plan(self, request: Request, *, of: int = 1) -> CollectionPlan:

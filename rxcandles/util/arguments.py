@@ -6,6 +6,7 @@ candle does not call them; for a page they cost a microsecond.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import sys
@@ -30,6 +31,7 @@ __all__ = [
     "check_number",
     "check_path",
     "check_rate",
+    "check_source",
     "check_span",
     "check_symbol",
     "misplaced",
@@ -71,6 +73,14 @@ def shown(value: object) -> str:
 def refusal(name: str, value: object, allowed: str) -> RequestError:
     """Return the error for an argument: ``allowed`` says what to give instead."""
     return RequestError(f"{name} is {shown(value)}; {allowed}")
+
+
+def check_source(name: str, value: str) -> str:
+    """Return the IP address that requests are sent from, in one spelling; raise :class:`RequestError` for any other."""
+    try:
+        return ipaddress.ip_address(value).compressed
+    except ValueError:
+        raise refusal(name, value, "take an IP address of this machine, such as '10.0.0.7'") from None
 
 
 def misplaced(operator: str, came: object, takes: str, instead: str = "") -> RequestError:

@@ -18,6 +18,7 @@ from tests.support.words import parse, words_of
 DAYS = [datetime.now(UTC) - timedelta(days=days) for days in (90, 3)]
 OLD, NEW = (f"{day:%Y-%m-%d}" for day in DAYS)
 COMMANDS = sorted(cli.commands)
+ENDLESS = ("simulate", "worker")
 
 
 def page_of(name: str) -> str:
@@ -59,7 +60,7 @@ def fewer(text: str) -> str:
     return text.replace("2020-01-01", OLD).replace("2024-01-01/2024-02-01", f"{OLD}/{NEW}").replace("2024-01-01", NEW)
 
 
-@pytest.mark.parametrize("name", [each for each in COMMANDS if each != "simulate"])
+@pytest.mark.parametrize("name", [each for each in COMMANDS if each not in ENDLESS])
 def test_examples_run(
     name: str, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,9 +80,10 @@ def test_examples_run(
             Path(file.split()[0]).write_text(printed.out)
 
 
-def test_examples_of_the_simulator() -> None:
+@pytest.mark.parametrize("name", ENDLESS)
+def test_examples_of_what_has_no_end(name: str) -> None:
     """The examples of a command that runs until Ctrl-C are read by the command line."""
-    lines = examples_of("simulate")
+    lines = examples_of(name)
     assert len(lines) >= 2
     for line in lines:
         parse(words_of(line))

@@ -144,7 +144,10 @@ def test_import(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lake", "sync", "lake", "--quiet"]) == 0
     assert main(["import", "lake", "--db", "new.db"]) == 0
     out, err = capsys.readouterr()
-    assert (sorted(line.split(":")[0] for line in out.splitlines()), err) == (["KRW-BTC 60m"] * 2 + ["KRW-xETH 60m"] * 2, "")
+    assert (sorted(line.split(":")[0] for line in out.splitlines()), err) == (
+        ["KRW-BTC 60m"] * 2 + ["KRW-xETH 60m"] * 2,
+        "",
+    )
 
 
 @pytest.mark.parametrize(

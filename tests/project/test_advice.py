@@ -22,7 +22,8 @@ STANDS_FOR = {
     "symbol": "KRW-BTC", "frame": "1m", "title": "KRW-BTC 1m", "named": "KRW-BTC 1m", "' '.join(words)": "KRW-BTC 1m",
     "since": "2024-01-01", "start": "2024-01-01", "until": "2024-01-02", "stop": "2024-01-02", "back": "--last 30d",
     "command": "collect", "there": "", "repair": "repair --against-exchange 50", "shlex.quote(to)": "btc.parquet",
-    "db_option(report.path)": " --db a.db", "db_option(db)": " --db a.db", "db": "a.db", "asked": "", "only": "", "quoted": "lake",
+    "db_option(report.path)": " --db a.db", "db_option(db)": " --db a.db", "db": "a.db", "asked": "", "only": "",
+    "quoted": "lake",
     "where": " --db a.db --exchange simulated", "where_options(db, other)": " --db a.db --exchange simulated",
     "where_options(db, exchange)": "", "where_options(db, done.series.exchange)": "", "simulator.base_url": "http://127.0.0.1:8080",
 }  # fmt: skip

@@ -93,6 +93,15 @@ def test_commands() -> None:
     assert told(faults) == ""
 
 
+@pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.code.splitlines()])
+def test_lines_for_several_machines(line: str) -> None:
+    """Lines that need other machines are read by the command line, and not run."""
+    if line.startswith("rxcandles "):
+        parse(words_of(line))
+    else:
+        assert line.split()[0] == "dask", line
+
+
 ELSEWHERE = {"import", "eval", "duckdb", "sqlite3", "python3", "SELECT"}
 
 

@@ -13,12 +13,13 @@ import pytest
 from pyarrow import parquet
 
 from rxcandles.simulator.market import DEFAULT_MARKETS, Market
+from tests.support.cluster import in_a_thread
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 YEAR_2025 = (1_735_689_600, 1_767_225_600)
 NAMES = {
-    "cron", "etl_parquet", "first_frame", "live_five_minutes", "moving_average", "notebook", "observer", "own_exchange",
-    "own_operator", "own_windows",
+    "cron", "etl_parquet", "first_frame", "live_five_minutes", "many_addresses", "moving_average", "notebook",
+    "observer", "own_exchange", "own_operator", "own_windows", "queue_workers", "ray_workers",
 }  # fmt: skip
 
 Run = Callable[..., str]
@@ -187,3 +188,35 @@ def test_notebook(run: Run) -> None:
     assert printed[:2] == [f"{59 * 24} slots missing, 8 requests", f"{len(rows)} candles"]
     assert re.fullmatch(rf"count +{len(rows)}\.0+ +{len(rows)}\.0+", printed[3])
     assert printed[-1] == f"{len(rows)} stored, {59 * 24 - len(rows)} without a trade, 0 missing"
+
+
+def held(symbol: str, days: int) -> int:
+    """Candles of the first days of the year, which the programs for many addresses collect."""
+    return len(market(symbol).rows("1m", YEAR_2025[0], YEAR_2025[0] + days * 86_400))
+
+
+def test_many_addresses(run: Run, postgres_url: str) -> None:
+    """The workers of a scheduler collect all of it, and progress comes to the end."""
+    with in_a_thread() as scheduler:
+        assert run("many_addresses", postgres_url, scheduler).splitlines() == [
+            *(f"{symbol} {held(symbol, 2)} candles; True" for symbol in ("KRW-BTC", "KRW-ETH", "KRW-XRP")),
+            "0 requests for the same again",
+        ]
+
+
+def test_queue_workers(run: Run, postgres_url: str) -> None:
+    """What one process puts into the queue another takes out, part by part."""
+    pytest.importorskip("procrastinate")
+    assert run("queue_workers", postgres_url, "fill") == ""
+    printed = run("queue_workers", postgres_url, "work").splitlines()
+    assert sum(int(line.split()[1]) for line in printed) == held("KRW-BTC", 10)
+    assert len(printed) == 2
+
+
+def test_ray_workers(run: Run, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two actors share the parts of each market."""
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # it speaks of that on stderr
+    assert run("ray_workers", postgres_url, "127.0.0.1", "127.0.0.1").splitlines() == [
+        f"{symbol} {held(symbol, 10)} candles" for symbol in ("KRW-BTC", "KRW-ETH")
+    ]

@@ -18,7 +18,7 @@ LAYERS = (
     {"limiters", "ports", "simulator"},
     {"stores", "engine"},
     {"exchanges", "operators", "charts"},
-    {"live"},
+    {"live", "cluster"},
     {"modes"},
     {"integrity", "serve"},
     {"interchange"},

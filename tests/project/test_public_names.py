@@ -50,7 +50,7 @@ def test_import_is_light() -> None:
     """Importing does no work: no HTTP client, no command line, no thread, no output."""
     program = (
         "import sys, threading, rxcandles;"
-        "heavy = ('aiohttp', 'click', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow');"
+        "heavy = ('aiohttp', 'click', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow', 'dask', 'distributed');"
         "print([name for name in heavy if name in sys.modules], threading.active_count())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -61,7 +61,8 @@ def test_a_command_loads_what_it_needs() -> None:
     """The command line alone loads no HTTP client and draws no tables; what needs them loads them."""
     program = (
         "import sys, rxcandles.cli;"
-        "print([name for name in ('aiohttp', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow') if name in sys.modules])"
+        "heavy = ('aiohttp', 'rich', 'pandas', 'numpy', 'polars', 'pyarrow', 'dask', 'distributed');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

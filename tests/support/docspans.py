@@ -26,7 +26,8 @@ THEIRS = {
     "pre-commit install", "mypy --strict", "asyncio_mode = auto", "tmp_path", ".venv", "LICENSE", "NOTICE",
     ". .venv/bin/activate", "nohup", "| head", "fork", "HEAD", "429", "418", "Z", "[]", "\\u2588", "~/.cache",
     "/health", "/metrics", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_RUNTIME_DIR", "SSL_CERT_FILE",
-    "await", "async", "async for", "==", "in",
+    "await", "async", "async for", "==", "in", "dask worker tcp://10.0.0.1:8786 --nthreads 1 --resources upbit=1",
+    "tls://", "~/.pgpass",
 }  # fmt: skip
 """What is said of other programs, of Python, of the system, and values that anybody may choose."""
 
@@ -89,7 +90,7 @@ SERIES: dict[str, str] = {
 VALUES: dict[str, str] = {
     "exchange": "exchange", "limiter": "limiter", "base_url": "'http://127.0.0.1:9'", "name": "'mirror'", "to": "stop",
     "end": "start", "rate_limit": "5", "retry": "operators.Retry()", "findings": "None", "used": "1", "remaining": "1",
-    "max_concurrent": "2", "buffer_size": "2",
+    "max_concurrent": "2", "buffer_size": "2", "source_address": "'127.0.0.1'",
 }  # fmt: skip
 """What an ellipsis behind ``name=`` stands for."""
 

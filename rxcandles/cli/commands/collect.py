@@ -33,13 +33,14 @@ __all__ = ["collect"]
 )
 @options.several
 @options.refetch
+@options.scheduler
 @options.as_json
 @options.gathered
-def collect(wanted: Wanted, place: Place, output: Output, refetch: bool) -> options.Work:
+def collect(wanted: Wanted, place: Place, output: Output, refetch: bool, scheduler: str | None) -> options.Work:
     """Collect all series at the same time."""
 
     def work() -> int:
         wanted.check(place.exchange, "collect")
-        return collect_series([wanted], place, output, refetch=refetch)
+        return collect_series([wanted], place, output, refetch=refetch, scheduler=scheduler)
 
     return work

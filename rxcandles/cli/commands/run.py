@@ -41,16 +41,17 @@ __all__ = ["run"]
 )
 @click.argument("file", metavar="FILE", type=click.Path())
 @options.refetch
+@options.scheduler
 @options.patience
 @options.tz
 @options.as_json
 @options.told
 @options.gathered
-def run(file: str, output: Output, refetch: bool) -> options.Work:
+def run(file: str, output: Output, refetch: bool, scheduler: str | None) -> options.Work:
     """Collect all jobs of a file at the same time."""
 
     def work() -> int:
         wanted, place = read_jobs(file)
-        return collect_series(wanted, place, output, lines=True, refetch=refetch)
+        return collect_series(wanted, place, output, lines=True, refetch=refetch, scheduler=scheduler)
 
     return work
