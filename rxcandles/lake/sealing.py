@@ -242,7 +242,7 @@ async def _bring_back(store: SealingStore, target: Target, series: Series, month
             raise SeriesError(
                 f"the lake {target.shown}: {name} is not the file that was sealed; put that back from a copy"
             )
-        return await store.unseal(series.symbol, frame, month.start, _pages(path))
+        return await store.unseal(series.symbol, frame, month.start, partial(_pages, path))
 
 
 def _fetch(target: Target, name: str, path: Path) -> str:

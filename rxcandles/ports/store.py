@@ -143,7 +143,9 @@ class Sealing(Protocol):
         """Delete the candles of a month that a file of a lake has; return why not if that can't be."""
         ...
 
-    async def unseal(self, symbol: str, timeframe: Timeframe, start: int, pages: Iterator[Sequence[Row]]) -> int:
+    async def unseal(
+        self, symbol: str, timeframe: Timeframe, start: int, pages: Callable[[], Iterator[Sequence[Row]]]
+    ) -> int:
         """Store the candles of the sealed month that begins at ``start`` again; return their number."""
         ...
 

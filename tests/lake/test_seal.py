@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 from hypothesis import given, settings
@@ -362,9 +363,34 @@ async def test_wrong_candles_do_not_come_back(file: SqliteStore, tmp_path: Path)
     """Candles other than those that were sealed change nothing."""
     await seal(file, tmp_path)
     with pytest.raises(StoreError, match="the file has 1 candles, which are not the"):
-        await file.unseal(*KEY, JANUARY, iter([[row(OPENS[0])]]))
+        await file.unseal(*KEY, JANUARY, lambda: iter([[row(OPENS[0])]]))
     assert len(await file.sealed(*KEY, 0, END)) == 2
     assert await file.count(*KEY, 0, END) == len(OPENS)
+
+
+async def test_connection_is_lost_meanwhile(postgres_url: str, tmp_path: Path) -> None:
+    """A month whose candles were half back when the server ended the connection comes back as a whole."""
+    async with store_at(postgres_url) as store:
+        await fill(store)
+        await lake.sync(store, tmp_path)
+        before = await store.rows(*KEY, 0, FEBRUARY, "oldest_first", 9999)
+        await seal(store, tmp_path)
+        begun: list[int] = []
+
+        def pages() -> Iterator[Sequence[Row]]:
+            begun.append(len(begun))
+            yield before[:50]
+            if len(begun) == 1:
+                with psycopg.connect(postgres_url, autocommit=True) as other:
+                    other.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+            yield before[50:]
+
+        assert await store.unseal(*KEY, JANUARY, pages) == len(before)
+        assert begun == [0, 1]
+        assert await store.rows(*KEY, 0, FEBRUARY, "oldest_first", 9999) == before
 
 
 async def test_trades(tmp_path: Path) -> None:

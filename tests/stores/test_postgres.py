@@ -159,7 +159,7 @@ async def test_number_of_a_series_is_durable(postgres_url: str, tmp_path: Path) 
             "CREATE FUNCTION check_durable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             " IF current_setting('synchronous_commit') <> 'on' THEN RAISE 'may be taken back'; END IF;"
             " RETURN NEW; END $$;"
-            "CREATE TRIGGER durable BEFORE INSERT ON rxcandles.series FOR EACH ROW EXECUTE FUNCTION check_durable()"
+            "CREATE TRIGGER durable AFTER INSERT ON rxcandles.series FOR EACH ROW EXECUTE FUNCTION check_durable()"
         )
     path = tmp_path / "more.csv"
     path.write_text("open_time,open,high,low,close,volume\n1704067200,100,103,98,101,2")

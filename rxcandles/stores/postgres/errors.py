@@ -19,6 +19,7 @@ _HINTS: Final = {
     "53100": "its disk is full: what was stored before is whole; make room and ask again",
     "53200": "its memory is used up: what was stored before is whole; ask again",
     "55P03": "another process is writing to this series; wait until it is done, or raise busy_timeout",
+    "57P01": "the server has ended the connection; run it again",
     "57014": "the server's own time limit has ended a statement; raise statement_timeout",
     "22P05": "its encoding has no such letter; use a database with the encoding UTF8",
     "23P01": "its coverage can't be: two spans overlap; check it with `rxcandles verify`",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rxcandles.model import Order, Row
 from rxcandles.model.spans import Span
@@ -40,9 +40,12 @@ class SealedCandles(ImportedCandles):
         series, step = await self.series_id(symbol, timeframe), timeframe.seconds
         return await self._open.call(seal_month, series, month, step, revision, rows, sha256, place)
 
-    async def unseal(self, symbol: str, timeframe: Timeframe, start: int, pages: Iterator[Sequence[Row]]) -> int:
+    async def unseal(
+        self, symbol: str, timeframe: Timeframe, start: int, pages: Callable[[], Iterator[Sequence[Row]]]
+    ) -> int:
         """Store the candles of the sealed month that begins at ``start`` again, all or nothing; return their number.
 
-        ``pages`` is read in the store's thread. Raise ``StoreError`` if they are not those that were sealed.
+        ``pages()`` is read in the store's thread, and again if the connection is lost meanwhile. Raise
+        ``StoreError`` if they are not those that were sealed.
         """
         return await self._open.call(unseal_month, await self.series_id(symbol, timeframe), start, pages)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -306,7 +306,7 @@ def seal_month(
     return None
 
 
-def unseal_month(connection: Sql, series: int, start: int, pages: Iterator[Sequence[Row]]) -> int:
+def unseal_month(connection: Sql, series: int, start: int, pages: Callable[[], Iterator[Sequence[Row]]]) -> int:
     """Store the candles of a sealed month again, oldest first, all or nothing; return their number.
 
     Raise ``StoreError`` if they are not those that were sealed.
@@ -319,7 +319,7 @@ def unseal_month(connection: Sql, series: int, start: int, pages: Iterator[Seque
         counted = has_trades(connection, series)
         columns = ALL_COLUMNS if counted else COLUMNS
         sql = f"INSERT INTO candles (series, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})"
-        for page in pages:
+        for page in pages():
             rows: Sequence[Row] = with_trades(page) if counted else page
             connection.executemany(sql, [(series, *row) for row in rows])
         inside = _slots(connection, series, sealed)
