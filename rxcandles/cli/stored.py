@@ -159,9 +159,17 @@ def is_there(db: str) -> bool:
 
 def existing(db: str) -> str:
     """Return ``db``; raise :class:`RequestError` if the file does not exist, since reading must not create it."""
-    if not is_there(db):
+    if isinstance(db, Address):
+        run_async(_looked_at(db))
+    elif not is_there(db):
         raise RequestError(f"there is no database {db!r}; name one with --db, or collect candles into it first")
     return db
+
+
+async def _looked_at(db: str) -> None:
+    """Raise :class:`RequestError` if a server's database has no candles yet."""
+    async with snapshot_at(db):
+        pass
 
 
 def stored_symbols(context: click.Context, incomplete: str) -> list[str]:

@@ -12,12 +12,14 @@ of what is copied:
 
 from __future__ import annotations
 
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from rxcandles.errors import OddRowError, SealedError, StoreError
 from rxcandles.interchange.cache.copies import PART, BadCopyError, CopyWriter, has_parquet, read_copy
 from rxcandles.interchange.cache.folder import Folder
 from rxcandles.interchange.columns import MICROSECONDS, gathering, record_batches
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["SMALLEST", "stored_batches"]
+
+_log: Final = logging.getLogger("rxcandles.store")
 
 SMALLEST: Final = 500
 """Fewest rows of a copy: it takes 0.3 ms to open, as much as 250 rows take from SQLite."""
@@ -60,8 +64,15 @@ def _read(reader: RowReader, schema: pyarrow.Schema, start: int, stop: int, size
     """Iterate over rows of the database, ``size`` by one statement; none is open between two batches."""
     arrow: Callable[..., Iterator[pyarrow.RecordBatch] | None] | None = getattr(reader, "arrow", None)
     if arrow is not None and (batches := arrow(schema, start, stop, size)) is not None:
-        yield from batches
-        return
+        try:
+            for batch in batches:
+                yield batch
+                start = _opens(batch)[-1] // MICROSECONDS + 1
+            return
+        except (OddRowError, SealedError):
+            raise
+        except StoreError as error:  # the way below connects again, and goes on from there
+            _log.info("%s; the rest is read page by page", error)
     gathered: Callable[..., pyarrow.RecordBatch | None] | None = getattr(reader, "gathered", None)
     if gathered is None:
         yield from record_batches(read_columns(reader, start, stop), schema, size)

@@ -15,6 +15,7 @@ from rxcandles.model.advice import check_advice
 from rxcandles.ports import Series
 from rxcandles.stores.postgres.errors import server_error
 from rxcandles.stores.postgres.schema import SCHEMA
+from rxcandles.stores.sql.with_trades import ALL_COLUMNS
 from rxcandles.util.extras import need
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ __all__ = ["FEW", "columnar_batches", "has_adbc"]
 FEW: Final = 10_000
 """Rows for which another connection does not pay."""
 
+_COLUMNS: Final = {
+    each: "to_timestamp(open_time) AS open_time" if each == "open_time" else each for each in ALL_COLUMNS
+}
+"""How each column is read: times as Arrow has them."""
 _BYTES: Final = 80
 """Bytes of a row on the wire, about."""
 
@@ -38,7 +43,8 @@ def columnar_batches(
     url: str,
     name: str,
     secrets: Sequence[str],
-    series: tuple[int, Series],
+    number: int,
+    called: Series,
     schema: pyarrow.Schema,
     start: int,
     stop: int,
@@ -53,9 +59,8 @@ def columnar_batches(
     """  # fmt: skip
     driver = need("adbc_driver_postgresql.dbapi", "postgres")
     compute = need("pyarrow.compute", "arrow")
-    number, called = series
-    # Made only of column names of this package and whole numbers; COPY, by which it reads, takes no parameters.
-    columns = ", ".join(["to_timestamp(open_time) AS open_time", *schema.names[1:]])
+    # Made only of columns of this package and whole numbers; COPY, by which it reads, takes no parameters.
+    columns = ", ".join([_COLUMNS[each] for each in schema.names])
     sql = (
         f"SELECT {columns} FROM {SCHEMA}.candles WHERE series = {number:d} AND open_time >= {start:d}"
         f" AND open_time < {stop:d} ORDER BY series, candles.open_time"

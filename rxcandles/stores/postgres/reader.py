@@ -43,20 +43,12 @@ class PostgresReader(SqlReader):
         self._process.check()
         if not self.rows(start, stop, "oldest_first", 1, FEW):
             return None
-        series = (self._series, self._called)
         check = partial(self._visit, partial(check_unsealed, series=self._series, start=start, stop=stop))
         check()
         batches = columnar_batches(
-            self._session.url,
-            self._name,
-            self._session.secrets,
-            series,
-            schema,
-            start,
-            stop,
-            size,
+            self._session.url, self._name, self._session.secrets, self._series, self._called, schema, start, stop, size,
             pooled=self._session.pooled,
-        )
+        )  # fmt: skip
         return _checked(batches, check)
 
     def _visit(self, work: Callable[[Sql], _A]) -> _A:

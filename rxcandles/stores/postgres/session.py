@@ -41,6 +41,8 @@ MARK: Final = (
     " DO UPDATE SET mark = excluded.mark, at = excluded.at"
 )
 """Leaves the mark of a transaction, within it."""
+_NOW: Final = "SELECT 1"
+"""Fixes the moment that a transaction sees."""
 _STAGED: Final = (
     "CREATE TEMP TABLE staged (open_time int8 PRIMARY KEY, "
     + ", ".join(f"{name} {'int8' if name == 'timestamp' else 'float8'}" for name in COLUMNS[1:])
@@ -52,6 +54,8 @@ _SOON: Final = 0.5
 """Seconds after which a server that is away is worth a warning."""
 _EVERY: Final = 20.0
 """Seconds until the next one."""
+_DURABLE: Final = {"remote_apply", "remote_write", "local"}
+"""What else a server may be set to wait for: https://www.postgresql.org/docs/current/runtime-config-wal.html."""
 _ATTEMPTS: Final = 10
 """How often a work is repeated because it met another transaction."""
 
@@ -123,6 +127,7 @@ class Session:
         """Under it the session leaves the marks of its transactions."""
         self._connection: Any = None
         self.pooled = False
+        self._commit = "on"
         self._inside = False
         self._by_parts = by_parts
         self._numbers = count()
@@ -145,7 +150,10 @@ class Session:
             # One type for all whole numbers: else each size of a number makes another statement.
             connection.adapters.register_dumper(int, numeric.Int8Dumper)
             connection.adapters.register_dumper(int, numeric.Int8BinaryDumper)
-            [(backend,)] = connection.execute("SELECT pg_backend_pid()").fetchall()
+            asked = "SELECT pg_backend_pid(), current_setting('synchronous_commit')"
+            [(backend, commit)] = connection.execute(asked).fetchall()
+            # A server may ask for more than its own disk, such as remote_apply; that is kept.
+            self._commit = commit if commit in _DURABLE else "on"
             # A pooler has a number of its own: settings and prepared statements would be left to somebody else.
             self.pooled = backend != connection.info.backend_pid
             if self.pooled:
@@ -163,7 +171,7 @@ class Session:
             f"{word} search_path = {SCHEMA};"
             # Without statistics, as of a new series, the planner would sort all of it for each page.
             f"{word} enable_bitmapscan = off;"
-            f"{word} synchronous_commit = {'on' if self.durable else 'off'};"
+            f"{word} synchronous_commit = {self._commit if self.durable else 'off'};"
             f"{word} lock_timeout = {self.lock_timeout}"
         )
 
@@ -293,7 +301,7 @@ class Session:
         """Let all that is read from now on be of one moment, until the session is closed."""
         settings = self._settings(local=True) if self.pooled else ""
         # The moment is that of the first statement, not of BEGIN.
-        self._connection.execute(f"BEGIN{_READING};{settings + ';' if settings else ''}SELECT 1")
+        self._connection.execute(f"BEGIN{_READING};{settings + ';' if settings else ''}" + _NOW)
         self._inside = True
 
     def check_held(self) -> None:
