@@ -13,6 +13,7 @@ import pytest
 
 from rxcandles.__main__ import main
 from rxcandles.cli import cli
+from tests.support.docexamples import ADDRESS
 from tests.support.words import parse, words_of
 
 DAYS = [datetime.now(UTC) - timedelta(days=days) for days in (90, 3)]
@@ -62,11 +63,18 @@ def fewer(text: str) -> str:
 
 @pytest.mark.parametrize("name", [each for each in COMMANDS if each not in ENDLESS])
 def test_examples_run(
-    name: str, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    prepared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """Each example exits with 0 when it is run after the others, and says nothing of an error."""
     monkeypatch.chdir(prepared)
     lines = [part for line in examples_of(name) for part in fewer(line).split("; ")]
+    if any(ADDRESS in line for line in lines):
+        server = request.getfixturevalue("postgres_url")
+        lines = [line.replace(ADDRESS, server) for line in lines]
     assert 2 <= len(lines) <= 8
     for line in lines:
         command, _, file = line.partition(" | ")[0].partition(" > ")

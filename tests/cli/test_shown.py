@@ -259,7 +259,7 @@ def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("co", ["collect", "completion", "coverage"]),
+        ("co", ["collect", "completion", "copy", "coverage"]),
         ("collect --db some.db KRW-", ["KRW-BTC", "KRW-ETH"]),
         ("collect KRW-", []),
         ("collect --db text.db KRW-", []),

@@ -418,7 +418,8 @@ class Collecting(RuleBasedStateMachine):
             if self.known(asked):
                 wanted = self.expected(arguments, "newest_first")
                 assert summary.collected_count == len(wanted)
-                assert not summary.provisional_spans or asked.to is None or asked.to < 1
+                # A page of one row has no room for the row that shows what is newer, so a doubt may be left.
+                assert not summary.provisional_spans or asked.to is None or asked.to < 1 or self.page == 1
                 request = Request(**arguments)
                 start = wanted[-1].open_seconds if wanted and request.start is None else request.start or LISTED
                 lacking = self.provisional(request.symbol, request.timeframe.name)

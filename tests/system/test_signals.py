@@ -31,7 +31,7 @@ WORK = {
         ("import", "in.csv", "--symbol", "KRW-ETH", "--timeframe", "1m", "--db", "new.db"),
         ("rxcandles.stores.sql.staging", "Staging.add"),
     ),
-    "verify": (("verify",), ("rxcandles.integrity.verify", "Snapshot")),
+    "verify": (("verify",), ("rxcandles.integrity.verify", "snapshot_at")),
     "simulate": (("simulate", "--port", "0"), ("rxcandles.simulator", "Simulator.__aenter__")),
 }
 """What a command does, and the function at whose call it is struck."""
