@@ -129,9 +129,7 @@ def sync(target: str, source: str | None, replace: bool, wanted: Wanted, place: 
             OBJECTS.show_all(each.to_dict() for each in done)
         elif not output.quiet:
             echo(*map(_synced_line, done))
-        for failure in failures:
-            echo(f"rxcandles: {at_home(failure)}", err=True)
-        return 1 if failures else 0
+        return _ended(failures)
 
     return work
 
@@ -226,9 +224,7 @@ def seal(
         elif not output.quiet:
             echo(*map(_sealed_line, done))
         left = [_left_line(each) for each in done if each.left]
-        for line in (*left, *failures):
-            echo(f"rxcandles: {at_home(line)}", err=True)
-        return 1 if left or failures else 0
+        return _ended([*left, *failures])
 
     return work
 
@@ -275,9 +271,7 @@ def unseal(target: str, source: str | None, wanted: Wanted, place: Place, output
             OBJECTS.show_all(each.to_dict() for each in done)
         elif not output.quiet:
             echo(*(map(_unsealed_line, done) if done else ["nothing of it is sealed"] * (not failures)))
-        for line in failures:
-            echo(f"rxcandles: {at_home(line)}", err=True)
-        return 1 if failures else 0
+        return _ended(failures)
 
     return work
 
@@ -299,6 +293,13 @@ async def _each(
                 except SeriesError as error:
                     failures.append(str(error))
     return done, failures
+
+
+def _ended(failures: Sequence[str]) -> int:
+    """Print what was not done, and return the exit code."""
+    for line in failures:
+        echo(f"rxcandles: {at_home(line)}", err=True)
+    return 1 if failures else 0
 
 
 def _stopped() -> str:

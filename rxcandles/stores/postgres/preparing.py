@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from rxcandles.errors import SchemaError, StoreError
 from rxcandles.events import MigrateEvent, log_event
+from rxcandles.stores.postgres.block import WRITING
 from rxcandles.stores.postgres.schema import LOCK, MIGRATIONS, SCHEMA, VERSION
-from rxcandles.stores.postgres.session import WRITING, Session
+from rxcandles.stores.postgres.session import Session
 
 __all__ = ["prepare", "version_of"]
 

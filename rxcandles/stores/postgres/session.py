@@ -15,15 +15,16 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeVar
 from rxcandles.errors import StoreError
 from rxcandles.events import ReconnectEvent, log_event
 from rxcandles.stores.postgres.address import connection_words, secrets_of, shown_address
+from rxcandles.stores.postgres.block import WRITING, Block, lock_of
 from rxcandles.stores.postgres.dialect import translate
 from rxcandles.stores.postgres.errors import is_again, is_lost, server_error
 from rxcandles.stores.postgres.parts import Parts
-from rxcandles.stores.postgres.schema import LOCK, SCHEMA
+from rxcandles.stores.postgres.schema import SCHEMA
 from rxcandles.stores.sql.columns import COLUMNS
 from rxcandles.stores.sql.connection import Found
 from rxcandles.util.extras import need
 
-__all__ = ["MARK", "WRITING", "Block", "Session", "lock_of"]
+__all__ = ["Session"]
 
 _log: Final = logging.getLogger("rxcandles.store")
 
@@ -32,15 +33,8 @@ _R = TypeVar("_R")
 
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to connect again; the last one is repeated."""
-WRITING: Final = " ISOLATION LEVEL READ COMMITTED READ WRITE"
-"""The kind of a transaction that waits for a lock: each of its statements sees what was committed before it began."""
 _READING: Final = " ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """The kind of a transaction whose statements all see the moment of the first."""
-MARK: Final = (
-    "INSERT INTO sessions (id, mark, at) VALUES (%s, %s, now()) ON CONFLICT (id)"
-    " DO UPDATE SET mark = excluded.mark, at = excluded.at"
-)
-"""Leaves the mark of a transaction, within it."""
 _NOW: Final = "SELECT 1"
 """Fixes the moment that a transaction sees."""
 _STAGED: Final = (
@@ -60,39 +54,8 @@ _ATTEMPTS: Final = 10
 """How often a work is repeated because it met another transaction."""
 
 
-def lock_of(series: int | None) -> str:
-    """Return the statement that waits for whoever writes to a series; None: to any."""
-    if series is None:
-        return f"SELECT pg_advisory_xact_lock({LOCK}, 0)"
-    return f"SELECT pg_advisory_xact_lock_shared({LOCK}, 0), pg_advisory_xact_lock({LOCK}, {int(series)})"
-
-
 class _LostError(Exception):
     """The connection was lost, and nothing of the work is done."""
-
-
-class Block:
-    """A transaction that is under way; ``mark`` is a number of its own, which it leaves behind if it is committed."""
-
-    def __init__(self, session: Session, lock: str) -> None:
-        self.mark = int.from_bytes(os.urandom(7))
-        self._session = session
-        self._lock = lock
-        self._open = True
-
-    def commit(self, *, marked: bool = False) -> None:
-        """Commit, if that is not done; ``marked``: its mark is written."""
-        if self._open:
-            if self._lock and not marked:
-                self._session.native(MARK, (self._session.number, self.mark))
-            self._open = False
-            self._session.commit(self._lock, self.mark)
-
-    def undo(self) -> None:
-        """Take back what was written, and be done."""
-        if self._open:
-            self._open = False
-            self._session.native("ROLLBACK")
 
 
 class Session:
@@ -127,7 +90,8 @@ class Session:
         """Under it the session leaves the marks of its transactions."""
         self._connection: Any = None
         self.pooled = False
-        self._commit = "on"
+        self.durable_commit = "on"
+        """What ``synchronous_commit`` is where a commit must last."""
         self._inside = False
         self._by_parts = by_parts
         self._numbers = count()
@@ -153,7 +117,7 @@ class Session:
             asked = "SELECT pg_backend_pid(), current_setting('synchronous_commit')"
             [(backend, commit)] = connection.execute(asked).fetchall()
             # A server may ask for more than its own disk, such as remote_apply; that is kept.
-            self._commit = commit if commit in _DURABLE else "on"
+            self.durable_commit = commit if commit in _DURABLE else "on"
             # A pooler has a number of its own: settings and prepared statements would be left to somebody else.
             self.pooled = backend != connection.info.backend_pid
             if self.pooled:
@@ -171,7 +135,7 @@ class Session:
             f"{word} search_path = {SCHEMA};"
             # Without statistics, as of a new series, the planner would sort all of it for each page.
             f"{word} enable_bitmapscan = off;"
-            f"{word} synchronous_commit = {self._commit if self.durable else 'off'};"
+            f"{word} synchronous_commit = {self.durable_commit if self.durable else 'off'};"
             f"{word} lock_timeout = {self.lock_timeout}"
         )
 
@@ -291,7 +255,8 @@ class Session:
     def writing(self, series: int | None) -> AbstractContextManager[Block]:
         """Commit what the block writes, or nothing; others that write to ``series`` (None: to any) wait."""
         # The lock is the first statement: what follows sees all that was committed while it waited.
-        return self.block(lock_of(series), kind=WRITING, lock=lock_of(series))
+        lock = lock_of(series)
+        return self.block(lock, kind=WRITING, lock=lock)
 
     def reading(self) -> AbstractContextManager[object]:
         """Let all statements of the block see one moment."""
@@ -299,9 +264,8 @@ class Session:
 
     def hold(self) -> None:
         """Let all that is read from now on be of one moment, until the session is closed."""
-        settings = self._settings(local=True) if self.pooled else ""
         # The moment is that of the first statement, not of BEGIN.
-        self._connection.execute(f"BEGIN{_READING};{settings + ';' if settings else ''}" + _NOW)
+        self._begin(_READING, _NOW)
         self._inside = True
 
     def check_held(self) -> None:
@@ -310,6 +274,11 @@ class Session:
             raise StoreError(
                 f"{self.name}: the connection was lost while the database was read as of one moment; run it again"
             )
+
+    def _begin(self, kind: str, first: str) -> None:
+        """Begin a transaction with the statement ``first``; behind a pooler it brings its settings along."""
+        settings = self._settings(local=True) + ";" if self.pooled else ""
+        self._connection.execute(f"BEGIN{kind};{settings}{first}")
 
     def stage(self, rows: Iterable[Sequence[Any]]) -> None:
         """Make the temporary table ``staged`` with ``rows``, within the caller's transaction."""
@@ -330,10 +299,9 @@ class Session:
         if self._inside:  # a part of a transaction that is under way
             yield block
             return
-        settings = self._settings(local=True) + ";" if self.pooled else ""
         self._inside = True
         try:
-            self._connection.execute(f"BEGIN{kind};{settings}{first}")
+            self._begin(kind, first)
             yield block
             block.commit()
         except BaseException:
@@ -361,7 +329,7 @@ class Session:
             try:
                 # Behind the lock: what has lost its client may still be about to end. The number of a transaction would
                 # not tell, since a server that was killed gives some of them a second time.
-                self._connection.execute(f"BEGIN{WRITING};{self._settings(local=True)};{lock}")
+                self._begin(WRITING, lock)
                 found = self._connection.execute("SELECT mark FROM sessions WHERE id = %s", (self.number,)).fetchone()
                 self._connection.execute("COMMIT")
             except self._psycopg.Error as error:

@@ -11,7 +11,8 @@ from rxcandles.model.claims import Absence
 from rxcandles.model.spans import Span
 from rxcandles.model.timeframe import Timeframe
 from rxcandles.ports import Written
-from rxcandles.stores.postgres.session import WRITING, Session, lock_of
+from rxcandles.stores.postgres.block import WRITING, lock_of
+from rxcandles.stores.postgres.session import Session
 from rxcandles.stores.sql.columns import ADD_SERIES_SQL
 from rxcandles.stores.sql.with_trades import ALL_COLUMNS
 from rxcandles.stores.sql.writing import write_rows
@@ -64,7 +65,7 @@ def add_series(connection: Session, names: Sequence[str]) -> None:
 
     A crash would else take it back, and give it to another series while a store still writes under it.
     """
-    with connection.block("SET LOCAL synchronous_commit = on"):
+    with connection.block(f"SET LOCAL synchronous_commit = {connection.durable_commit}"):
         connection.execute(ADD_SERIES_SQL, names)
 
 
